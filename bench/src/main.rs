@@ -1,0 +1,2 @@
+//! Load generator and latency reports.
+fn main() {}

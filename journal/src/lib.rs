@@ -1,0 +1,1 @@
+//! Memory-mapped segments of frames of opaque records.

@@ -1,0 +1,1 @@
+//! Doorbuster: one process that sells what thousands of people want in the same second.
