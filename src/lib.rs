@@ -1,1 +1,6 @@
 //! Doorbuster: one process that sells what thousands of people want in the same second.
+#![forbid(unsafe_code)]
+
+pub mod clock;
+pub mod domain;
+pub mod ring;

@@ -1,0 +1,217 @@
+//! An order: its status and how it may move, its lines and what links it to the tables.
+//!
+//! Owns the transition table of API 3. Never touches stock: that is `apply`. Next: `decide`.
+
+use super::ids::{OrderId, Sequence, Stamp};
+use super::table::NONE;
+use smallvec::SmallVec;
+
+/// Where an order stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Status {
+    /// Units held until the deadline.
+    Held = 0,
+    /// Sold.
+    Confirmed = 1,
+    /// Sold, and left the house.
+    Shipped = 2,
+    /// Sold, and arrived.
+    Completed = 3,
+    /// The hold was given back.
+    Cancelled = 4,
+    /// The hold ran out.
+    Expired = 5,
+    /// Sold once, all of it given back.
+    Refunded = 6,
+}
+
+impl Status {
+    /// Every status, in the order of their numbers.
+    pub const ALL: [Self; 7] = [
+        Self::Held,
+        Self::Confirmed,
+        Self::Shipped,
+        Self::Completed,
+        Self::Cancelled,
+        Self::Expired,
+        Self::Refunded,
+    ];
+
+    /// The word that clients see.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Held => "held",
+            Self::Confirmed => "confirmed",
+            Self::Shipped => "shipped",
+            Self::Completed => "completed",
+            Self::Cancelled => "cancelled",
+            Self::Expired => "expired",
+            Self::Refunded => "refunded",
+        }
+    }
+
+    /// The status of that word.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.as_str() == text)
+    }
+
+    /// Units of such an order are sold.
+    #[must_use]
+    pub const fn is_sold(self) -> bool {
+        matches!(self, Self::Confirmed | Self::Shipped | Self::Completed)
+    }
+}
+
+/// What may be asked of an order, as the columns of the table below.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verb {
+    /// Held to sold.
+    Confirm,
+    /// Give the hold back.
+    Cancel,
+    /// A later deadline.
+    Extend,
+    /// Left the house.
+    Ship,
+    /// Arrived.
+    Complete,
+    /// Take sold units back.
+    Refund,
+}
+
+/// What an action does to an order in some status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transition {
+    /// The order changes.
+    Change,
+    /// 200 with the order as it is: webhooks repeat.
+    Same,
+    /// 409 `invalid_transition`.
+    Not,
+    /// 410 `hold_expired`.
+    Gone,
+}
+
+/// The table of API 3, row by status, column by verb.
+#[must_use]
+pub const fn transition(from: Status, verb: Verb) -> Transition {
+    use Transition::{Change, Gone, Not, Same};
+    let row = match from {
+        //                    confirm cancel  extend  ship    complete refund
+        Status::Held => /**/ [Change, Change, Change, Not, /**/ Not, Not],
+        Status::Confirmed => [Same, /**/ Not, Not, Change, /**/ Not, Change],
+        Status::Shipped => [Same, /**/ Not, Not, Same, /**/ Change, Change],
+        Status::Completed => [Same, /**/ Not, Not, Same, /**/ Same, Change],
+        Status::Cancelled => [Not, /**/ Same, Not, Not, /**/ Not, Not],
+        Status::Expired => [Gone, /**/ Same, Gone, Not, /**/ Not, Not],
+        Status::Refunded => [Not, /**/ Not, Not, Not, /**/ Not, Same],
+    };
+    row[verb as usize]
+}
+
+/// A line as kept: the SKU by its slot, which stays its own as long as an order names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Line {
+    /// Slot of the SKU.
+    pub sku: u32,
+    /// Units ordered.
+    pub quantity: u32,
+    /// Units given back by refunds; never above `quantity`.
+    pub refunded: u32,
+}
+
+/// Lines as kept; one needs no allocation.
+pub type Lines = SmallVec<[Line; 1]>;
+
+/// An order as kept. The links belong to `orders`.
+#[derive(Debug, Clone)]
+pub struct Order {
+    /// Its id.
+    pub id: OrderId,
+    /// Slot of the user.
+    pub user: u32,
+    /// Number of the principal who created it.
+    pub principal: u16,
+    /// Where it stands.
+    pub status: Status,
+    /// Its hold was moved past a start once already.
+    pub graced: bool,
+    /// When it was created.
+    pub created_at: Stamp,
+    /// The deadline; kept after the hold ended, meaningful only while held.
+    pub expires_at: Stamp,
+    /// The event that changed it last.
+    pub changed_sequence: Sequence,
+    /// Stamp of the last change or keyed answer: retention counts from here.
+    pub touched_at: Stamp,
+    /// The event of that change or answer.
+    pub touched_sequence: Sequence,
+    /// One more than the number of the newest key whose answer names it; 0 = none did.
+    pub key_end: u64,
+    /// What.
+    pub lines: Lines,
+    /// The shop's own name for it.
+    pub reference: Option<Box<str>>,
+    /// Its user's next newer order.
+    pub newer: u32,
+    /// Its user's next older order.
+    pub older: u32,
+    /// Place in the heap of deadlines while held; afterwards the next order touched later.
+    pub heap_or_later: u32,
+    /// The order touched just before it, once it is not held.
+    pub earlier: u32,
+}
+
+impl Order {
+    /// Units of a line still held or sold.
+    #[must_use]
+    pub fn left(line: &Line) -> u64 {
+        u64::from(line.quantity - line.refunded)
+    }
+
+    /// All that an order's links say while it is in no list.
+    pub const UNLINKED: u32 = NONE;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_transition_table_is_the_one_of_the_contract() {
+        use Verb::{Cancel, Complete, Confirm, Extend, Refund, Ship};
+        let verbs = [Confirm, Cancel, Extend, Ship, Complete, Refund];
+        let table = [
+            (Status::Held, "confirmed cancelled held - - -"),
+            (Status::Confirmed, "same - - shipped - refunded"),
+            (Status::Shipped, "same - - same completed refunded"),
+            (Status::Completed, "same - - same same refunded"),
+            (Status::Cancelled, "- same - - - -"),
+            (Status::Expired, "410 same 410 - - -"),
+            (Status::Refunded, "- - - - - same"),
+        ];
+        for (from, row) in table {
+            for (verb, cell) in verbs.into_iter().zip(row.split(' ')) {
+                let expected = match cell {
+                    "same" => Transition::Same,
+                    "-" => Transition::Not,
+                    "410" => Transition::Gone,
+                    _ => Transition::Change,
+                };
+                assert_eq!(transition(from, verb), expected, "{from:?} {verb:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_status_word_reads_back() {
+        for status in Status::ALL {
+            assert_eq!(Status::parse(status.as_str()), Some(status));
+            assert_eq!(Status::ALL[status as usize], status);
+        }
+        assert_eq!(Status::parse("Held"), None);
+    }
+}

@@ -1,0 +1,284 @@
+//! The two containers that hold all state: a slab of entries, and an index that finds them.
+//!
+//! Both have room for their cap from the start and touch none of it before it is used, so no
+//! growth ever stalls the writer. Removal shifts later entries back instead of leaving
+//! tombstones, so an index never has to be rebuilt. Neither can be iterated by hash: map order
+//! cannot reach an event, an image or an answer.
+
+/// The slot that is none.
+pub const NONE: u32 = u32::MAX;
+
+/// Entries at stable numbers, freed numbers used again, last freed first.
+#[derive(Debug, Clone)]
+pub struct Slab<T> {
+    entries: Vec<Entry<T>>,
+    free: u32,
+    used: u32,
+}
+
+#[derive(Debug, Clone)]
+enum Entry<T> {
+    Used(T),
+    Free(u32),
+}
+
+impl<T> Slab<T> {
+    /// An empty slab with room for `cap` entries.
+    #[must_use]
+    pub fn with_cap(cap: u32) -> Self {
+        Self { entries: Vec::with_capacity(cap as usize), free: NONE, used: 0 }
+    }
+
+    /// Makes room for `cap` entries in all, if there is less.
+    pub fn grow(&mut self, cap: u32) {
+        let more = (cap as usize).saturating_sub(self.entries.len());
+        self.entries.reserve_exact(more);
+    }
+
+    /// Entries in use.
+    #[must_use]
+    pub fn len(&self) -> u32 {
+        self.used
+    }
+
+    /// No entry is in use.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.used == 0
+    }
+
+    /// Keeps an entry and gives its number.
+    ///
+    /// # Panics
+    /// When all 2^32 - 1 numbers are in use; caps are checked long before.
+    pub fn insert(&mut self, value: T) -> u32 {
+        self.used += 1;
+        if self.free == NONE {
+            let number = u32::try_from(self.entries.len()).expect("caps are 32-bit");
+            assert!(number != NONE, "caps end below the slot that is none");
+            self.entries.push(Entry::Used(value));
+            return number;
+        }
+        let number = self.free;
+        match std::mem::replace(&mut self.entries[number as usize], Entry::Used(value)) {
+            Entry::Free(next) => self.free = next,
+            Entry::Used(_) => unreachable!("the free list names only free entries"),
+        }
+        number
+    }
+
+    /// Takes an entry out; its number will be used again.
+    ///
+    /// # Panics
+    /// When there is none: a broken link.
+    pub fn remove(&mut self, number: u32) -> T {
+        let entry = std::mem::replace(&mut self.entries[number as usize], Entry::Free(self.free));
+        match entry {
+            Entry::Used(value) => {
+                self.free = number;
+                self.used -= 1;
+                value
+            }
+            Entry::Free(_) => panic!("entry {number} is removed only once"),
+        }
+    }
+
+    /// The entries in use with their numbers, by number. For checks, never for outcomes: numbers
+    /// depend on what was freed before.
+    pub fn iter(&self) -> impl Iterator<Item = (u32, &T)> {
+        self.entries.iter().enumerate().filter_map(|(number, entry)| match entry {
+            Entry::Used(value) => Some((u32::try_from(number).expect("caps are 32-bit"), value)),
+            Entry::Free(_) => None,
+        })
+    }
+}
+
+impl<T> std::ops::Index<u32> for Slab<T> {
+    type Output = T;
+
+    fn index(&self, number: u32) -> &T {
+        match &self.entries[number as usize] {
+            Entry::Used(value) => value,
+            Entry::Free(_) => panic!("entry {number} is in use while something names it"),
+        }
+    }
+}
+
+impl<T> std::ops::IndexMut<u32> for Slab<T> {
+    fn index_mut(&mut self, number: u32) -> &mut T {
+        match &mut self.entries[number as usize] {
+            Entry::Used(value) => value,
+            Entry::Free(_) => panic!("entry {number} is in use while something names it"),
+        }
+    }
+}
+
+/// Finds slab numbers by the hash of what they hold: open addressing, linear probing, at most 80 %
+/// full, one 64-bit word an entry (upper half of the hash, number + 1).
+#[derive(Debug, Clone)]
+pub struct Index {
+    words: Vec<u64>,
+    used: u32,
+    cap: u32,
+}
+
+const fn tag(hash: u64) -> u64 {
+    hash >> 32
+}
+
+impl Index {
+    /// An empty index with room for `cap` entries.
+    #[must_use]
+    pub fn with_cap(cap: u32) -> Self {
+        let places = cap as usize + cap as usize / 4 + 8;
+        Self { words: vec![0; places], used: 0, cap }
+    }
+
+    /// Makes room for `cap` entries in all, if there is less.
+    pub fn grow(&mut self, cap: u32) {
+        if cap <= self.cap {
+            return;
+        }
+        let mut grown = Self::with_cap(cap);
+        for word in self.words.iter().copied().filter(|word| *word != 0) {
+            grown.place(word);
+        }
+        *self = grown;
+    }
+
+    /// Where the search for a tag begins.
+    fn home(&self, tag: u64) -> usize {
+        // A tag has 32 bits and the places are fewer than 2^33, so the product fits; the upper
+        // half spreads the tags evenly over any number of places, a power of two or not.
+        usize::try_from((tag * self.words.len() as u64) >> 32).expect("an index fits memory")
+    }
+
+    fn after(&self, place: usize) -> usize {
+        if place + 1 == self.words.len() { 0 } else { place + 1 }
+    }
+
+    fn place(&mut self, word: u64) {
+        let mut place = self.home(word >> 32);
+        while self.words[place] != 0 {
+            place = self.after(place);
+        }
+        self.words[place] = word;
+        self.used += 1;
+    }
+
+    /// The number at `hash` for which `is` holds.
+    pub fn find(&self, hash: u64, is: impl Fn(u32) -> bool) -> Option<u32> {
+        let tag = tag(hash);
+        let mut place = self.home(tag);
+        loop {
+            let word = self.words[place];
+            if word == 0 {
+                return None;
+            }
+            let number = (word as u32).wrapping_sub(1);
+            if word >> 32 == tag && is(number) {
+                return Some(number);
+            }
+            place = self.after(place);
+        }
+    }
+
+    /// Makes `number` found at `hash`.
+    ///
+    /// # Panics
+    /// Beyond the cap, which the caller checks.
+    pub fn insert(&mut self, hash: u64, number: u32) {
+        assert!(self.used < self.cap, "caps are checked before a command is accepted");
+        assert!(number != NONE);
+        self.place((tag(hash) << 32) | u64::from(number + 1));
+    }
+
+    /// Makes `number` no longer found at `hash`, and moves what stood behind it back.
+    ///
+    /// # Panics
+    /// When it was not there: a broken link.
+    pub fn remove(&mut self, hash: u64, number: u32) {
+        let gone = (tag(hash) << 32) | u64::from(number + 1);
+        let mut hole = self.home(tag(hash));
+        while self.words[hole] != gone {
+            assert!(self.words[hole] != 0, "entry {number} is indexed while it is in use");
+            hole = self.after(hole);
+        }
+        let mut place = hole;
+        loop {
+            place = self.after(place);
+            let word = self.words[place];
+            if word == 0 {
+                break;
+            }
+            // An entry may move back only to a place at or after its home, cyclically.
+            let home = self.home(word >> 32);
+            let reachable = if hole <= place {
+                home <= hole || home > place
+            } else {
+                home <= hole && home > place
+            };
+            if reachable {
+                self.words[hole] = word;
+                hole = place;
+            }
+        }
+        self.words[hole] = 0;
+        self.used -= 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn a_freed_number_is_used_again() {
+        let mut slab = Slab::with_cap(4);
+        let first = slab.insert("a");
+        let second = slab.insert("b");
+        assert_eq!(slab.remove(first), "a");
+        assert_eq!(slab.len(), 1);
+        assert_eq!(slab.insert("c"), first);
+        assert_eq!((slab[first], slab[second]), ("c", "b"));
+        assert_eq!(slab.iter().map(|(number, _)| number).collect::<Vec<_>>(), [first, second]);
+    }
+
+    proptest! {
+        /// Hashes of few values, so that runs collide, wrap around and move back.
+        #[test]
+        fn an_index_finds_what_a_map_finds(
+            cap in 1_u32..40,
+            steps in proptest::collection::vec((0_u64..12, 0_u32..40, any::<bool>()), 0..400),
+        ) {
+            let mut index = Index::with_cap(cap);
+            let mut model = BTreeMap::new();
+            let spread = |home: u64| (home * 0x1999_9999) << 32;
+            for (home, number, add) in steps {
+                let known = model.get(&number).copied();
+                match (known, add) {
+                    (None, true) if model.len() < cap as usize => {
+                        index.insert(spread(home), number);
+                        model.insert(number, home);
+                    }
+                    (Some(home), false) => {
+                        index.remove(spread(home), number);
+                        model.remove(&number);
+                    }
+                    _ => {}
+                }
+                if number == 7 {
+                    index.grow(cap + 5);
+                }
+                for (number, home) in &model {
+                    let found = index.find(spread(*home), |candidate| candidate == *number);
+                    prop_assert_eq!(found, Some(*number));
+                }
+                let absent = index.find(spread(home), |candidate| !model.contains_key(&candidate));
+                prop_assert_eq!(absent, None);
+            }
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! What comes back from the writer to whoever asked.
+
+use crate::domain::answer::Answered;
+
+/// What became of a request that was taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Decided or read, and durable in the configured mode.
+    Answered(Answered),
+    /// Its deadline passed before it was sequenced; nothing was decided.
+    DeadlineExceeded,
+    /// The journal has no room for what it might record; nothing was decided.
+    NoSpace,
+    /// Deciding panicked, a fault of ours; nothing was decided.
+    Internal,
+    /// The server stops and the record may be durable or not.
+    Unknown,
+}
+
+/// Why a request was not taken; nothing was decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotTaken {
+    /// The ring or the table of waiting requests is full.
+    Overloaded,
+    /// The server is stopping.
+    Draining,
+}
