@@ -81,6 +81,26 @@ pub enum Event {
     RefusalsCounted(Vec<RefusalCount>),
 }
 
+impl Event {
+    /// The one order that an action changed or named; none for its creation, whose id is the
+    /// event's own sequence, and for events on several.
+    #[must_use]
+    pub fn order(&self) -> Option<OrderId> {
+        match self {
+            Self::OrderConfirmed(order)
+            | Self::OrderReacquired(order)
+            | Self::OrderCancelled(order)
+            | Self::OrderExpired(order)
+            | Self::OrderShipped(order)
+            | Self::OrderCompleted(order) => Some(*order),
+            Self::OrderExtended(extended) => Some(extended.order),
+            Self::OrderRefunded(refunded) => Some(refunded.order),
+            Self::AnswerRepeated(repeated) => Some(repeated.order),
+            _ => None,
+        }
+    }
+}
+
 /// A start of the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Started {

@@ -6,10 +6,24 @@
 //! `order` (the transition table), `decide`, `event`, `apply`, `state`.
 
 pub mod answer;
+pub mod apply;
 pub mod command;
+pub mod deadlines;
+pub mod decide;
+mod decide_sku;
 pub mod event;
 pub mod ids;
+pub mod invariants;
+mod limits;
 pub mod order;
+pub mod orders;
+pub mod read;
+pub mod refusals;
+pub mod requests;
 pub mod settings;
 pub mod sku;
+pub mod skus;
+pub mod state;
+pub mod sweep;
 pub mod table;
+pub mod users;

@@ -101,7 +101,11 @@ pub const fn transition(from: Status, verb: Verb) -> Transition {
     use Transition::{Change, Gone, Not, Same};
     let row = match from {
         //                    confirm cancel  extend  ship    complete refund
-        Status::Held => /**/ [Change, Change, Change, Not, /**/ Not, Not],
+        Status::Held =>
+        /**/
+        {
+            [Change, Change, Change, Not, /**/ Not, Not]
+        }
         Status::Confirmed => [Same, /**/ Not, Not, Change, /**/ Not, Change],
         Status::Shipped => [Same, /**/ Not, Not, Same, /**/ Change, Change],
         Status::Completed => [Same, /**/ Not, Not, Same, /**/ Same, Change],

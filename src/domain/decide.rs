@@ -1,0 +1,321 @@
+//! What a command does: reads the state, changes nothing.
+//!
+//! The order of the checks is API 1's: idempotency, existence, If-Match, status, window, pause,
+//! limits, stock, room; each over all lines, the first failing line in request order. Orders are
+//! here, SKUs in `decide_sku`, reads in `read`. Next: `apply`.
+
+use super::answer::{Answer, Answered, Refusal, ShortLine, Window};
+use super::command::{Action, Command, CreateOrder, Principal, Reach, Refund, Request, Take};
+use super::decide_sku;
+use super::event::{AnswerRepeated, Event, OrderCreated, OrderExtended, OrderRefunded};
+use super::ids::{LineRequests, OrderId, Stamp};
+use super::limits::{self, FoundLine, KeyFor};
+use super::order::{Order, Status, Transition, Verb, transition};
+use super::read;
+use super::state::State;
+use super::sweep;
+use smallvec::SmallVec;
+
+/// What is to be done about a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// This happened: apply it, then ask `read::answer_to`.
+    Change(Event),
+    /// This is due first, whatever becomes of the command: apply it, then decide again.
+    First(Event),
+    /// Nothing changes.
+    Answer(Answered),
+}
+
+/// Why a decision ended early.
+pub(super) enum Early {
+    Refused(Refusal),
+    First(Event),
+    Unchanged(Answer),
+}
+
+impl From<Refusal> for Early {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+pub(super) type Decided = Result<Event, Early>;
+
+/// Decides a request at the writer's stamp.
+#[must_use]
+pub fn decide(state: &State, request: &Request, now: Stamp) -> Decision {
+    if let Command::Read(query) = &request.command {
+        let answer = read::read(state, &request.principal, query, now);
+        return Decision::Answer(Answered { sequence: state.sequence, replayed: false, answer });
+    }
+    if let Some(answered) = remembered(state, request) {
+        return Decision::Answer(answered);
+    }
+    let decided = match &request.command {
+        Command::CreateOrder(create) => create_order(state, request, create, now),
+        Command::ActOnOrder(order, action) => act_on_order(state, request, *order, action, now),
+        Command::PutSku(put) => decide_sku::put(state, put, now),
+        Command::PatchSku(patch) => decide_sku::patch(state, patch, now),
+        Command::AdjustSku(adjust) => decide_sku::adjust(state, request, adjust, now),
+        Command::DeleteSku(delete) => decide_sku::delete(state, delete),
+        Command::Read(_) => unreachable!("reads were answered above"),
+    };
+    let unchanged =
+        |answer| Decision::Answer(Answered { sequence: state.sequence, replayed: false, answer });
+    match decided {
+        Ok(event) => Decision::Change(event),
+        Err(Early::First(event)) => Decision::First(event),
+        Err(Early::Refused(refusal)) => unchanged(Answer::Refused(refusal)),
+        Err(Early::Unchanged(answer)) => unchanged(answer),
+    }
+}
+
+/// The first answer to this key, or that it was used for something else.
+fn remembered(state: &State, request: &Request) -> Option<Answered> {
+    let claim = request.key?;
+    let kept = state.requests.find(claim.hash)?;
+    if kept.fingerprint == claim.fingerprint {
+        return Some(read::replay(state, kept));
+    }
+    let answer = Answer::Refused(Refusal::KeyReused);
+    Some(Answered { sequence: state.sequence, replayed: false, answer })
+}
+
+fn create_order(state: &State, request: &Request, create: &CreateOrder, now: Stamp) -> Decided {
+    let lines = find_lines(state, &create.lines)?;
+    check_windows(state, &lines, now)?;
+    check_pause(state, &lines)?;
+    let user = state.users.find(&create.user);
+    limits::user_limits(state, user, &lines)?;
+    if matches!(create.take, Take::Hold(_)) {
+        limits::open_holds(state, user)?;
+    }
+    check_stock(state, &lines)?;
+    make_room(state, now)?;
+    limits::room_for_order(state, &request.principal)?;
+    limits::room_for_key(state, request, KeyFor::New)?;
+    limits::room_for_use(state, user, &lines)?;
+    let expires_at = match create.take {
+        Take::Sell => None,
+        Take::Hold(asked) => Some(now + hold_ms(state, asked, &lines)),
+    };
+    Ok(Event::OrderCreated(OrderCreated {
+        user: create.user.clone(),
+        lines: create.lines.clone(),
+        reference: create.reference.clone(),
+        take: create.take,
+        expires_at,
+    }))
+}
+
+fn find_lines(state: &State, lines: &LineRequests) -> Result<SmallVec<[FoundLine; 4]>, Refusal> {
+    let find = |line: &super::ids::LineRequest| match state.skus.find(&line.sku) {
+        Some(sku) => Ok(FoundLine { sku, units: u64::from(line.quantity) }),
+        None => Err(Refusal::UnknownSku(line.sku.clone())),
+    };
+    lines.iter().map(find).collect()
+}
+
+/// A sale is open iff `opens_at <= now < closes_at`; that it is over goes before that it is to come.
+fn check_windows(state: &State, lines: &[FoundLine], now: Stamp) -> Result<(), Refusal> {
+    let window = |slot: u32, edge| Box::new(Window { sku: state.skus[slot].id.clone(), edge, now });
+    for line in lines {
+        match state.skus[line.sku].settings.closes_at {
+            Some(edge) if now >= edge => return Err(Refusal::Closed(window(line.sku, edge))),
+            _ => {}
+        }
+    }
+    for line in lines {
+        match state.skus[line.sku].settings.opens_at {
+            Some(edge) if now < edge => return Err(Refusal::NotOpen(window(line.sku, edge))),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn check_pause(state: &State, lines: &[FoundLine]) -> Result<(), Refusal> {
+    match lines.iter().find(|line| state.skus[line.sku].settings.paused) {
+        Some(line) => Err(Refusal::Paused(state.skus[line.sku].id.clone())),
+        None => Ok(()),
+    }
+}
+
+fn check_stock(state: &State, lines: &[FoundLine]) -> Result<(), Refusal> {
+    let mut short: SmallVec<[Box<ShortLine>; 1]> = SmallVec::new();
+    for line in lines {
+        let sku = &state.skus[line.sku];
+        if sku.available() < line.units {
+            short.push(Box::new(ShortLine {
+                sku: sku.id.clone(),
+                requested: line.units,
+                available: sku.available(),
+                held: sku.held,
+            }));
+        }
+    }
+    if short.is_empty() { Ok(()) } else { Err(Refusal::SoldOut(short)) }
+}
+
+/// When a table is full, what may leave it leaves first.
+pub(super) fn make_room(state: &State, now: Stamp) -> Result<(), Early> {
+    let caps = &state.settings.caps;
+    if state.orders.len() >= caps.orders
+        && let Some(event) = sweep::archive_early(state, now)
+    {
+        return Err(Early::First(event));
+    }
+    if state.requests.len() >= caps.keys - caps.keys / 10
+        && let Some(event) = sweep::forget_keys(state, now)
+    {
+        return Err(Early::First(event));
+    }
+    Ok(())
+}
+
+/// The order's own hold, else the smallest over its SKUs; never more than the cap.
+fn hold_ms(state: &State, asked: Option<u64>, lines: &[FoundLine]) -> u64 {
+    let settings = &state.settings;
+    let of_sku = |line: &FoundLine| {
+        state.skus[line.sku].settings.hold_ms.unwrap_or(settings.hold_ms_default)
+    };
+    let of_skus = || lines.iter().map(of_sku).min().expect("an order has a line");
+    asked.unwrap_or_else(of_skus).min(settings.hold_ms_max)
+}
+
+/// Another principal's order does not exist.
+pub(super) fn find_order(
+    state: &State,
+    principal: &Principal,
+    order: OrderId,
+) -> Result<u32, Refusal> {
+    let slot = state.orders.find(order).ok_or(Refusal::UnknownOrder)?;
+    if visible(state, principal, &state.orders[slot]) {
+        Ok(slot)
+    } else {
+        Err(Refusal::UnknownOrder)
+    }
+}
+
+pub(super) fn visible(state: &State, principal: &Principal, order: &Order) -> bool {
+    principal.reach == Reach::All
+        || state.principals[usize::from(order.principal)].name == principal.name
+}
+
+const fn verb(action: &Action) -> Verb {
+    match action {
+        Action::Confirm { .. } => Verb::Confirm,
+        Action::Cancel => Verb::Cancel,
+        Action::Extend(_) => Verb::Extend,
+        Action::Ship => Verb::Ship,
+        Action::Complete => Verb::Complete,
+        Action::Refund(_) => Verb::Refund,
+    }
+}
+
+fn act_on_order(
+    state: &State,
+    request: &Request,
+    id: OrderId,
+    action: &Action,
+    now: Stamp,
+) -> Decided {
+    let slot = find_order(state, &request.principal, id)?;
+    let order = &state.orders[slot];
+    if order.status == Status::Held && order.expires_at <= now {
+        return Err(Early::First(Event::OrderExpired(id)));
+    }
+    match (transition(order.status, verb(action)), action) {
+        (Transition::Same, _) => same(state, request, slot, action, now),
+        (Transition::Gone, Action::Confirm { reacquire: true }) => {
+            reacquire(state, request, order, now)
+        }
+        (Transition::Gone, _) => Err(Refusal::HoldExpired.into()),
+        (Transition::Not, _) => Err(Refusal::InvalidTransition(order.status).into()),
+        (Transition::Change, Action::Extend(hold_ms)) => {
+            extend(state, request, slot, *hold_ms, now)
+        }
+        (Transition::Change, Action::Refund(refund)) => {
+            check_refund(state, order, refund)?;
+            keep(state, request, now, Event::OrderRefunded(Box::new(refunded(id, refund))))
+        }
+        (Transition::Change, Action::Confirm { .. }) => {
+            keep(state, request, now, Event::OrderConfirmed(id))
+        }
+        (Transition::Change, Action::Cancel) => {
+            keep(state, request, now, Event::OrderCancelled(id))
+        }
+        (Transition::Change, Action::Ship) => keep(state, request, now, Event::OrderShipped(id)),
+        (Transition::Change, Action::Complete) => {
+            keep(state, request, now, Event::OrderCompleted(id))
+        }
+    }
+}
+
+fn refunded(order: OrderId, refund: &Refund) -> OrderRefunded {
+    OrderRefunded { order, lines: refund.lines.clone(), restock: refund.restock }
+}
+
+/// The event, if its key can be remembered.
+fn keep(state: &State, request: &Request, now: Stamp, event: Event) -> Decided {
+    if request.key.is_some() {
+        make_room(state, now)?;
+    }
+    limits::room_for_key(state, request, KeyFor::Existing)?;
+    Ok(event)
+}
+
+/// The order is already as asked. With a key the answer must be remembered, and that is an event.
+fn same(state: &State, request: &Request, slot: u32, action: &Action, now: Stamp) -> Decided {
+    let order = &state.orders[slot];
+    if request.key.is_none() {
+        return Err(Early::Unchanged(Answer::Order(Box::new(read::order_view(state, order)))));
+    }
+    let repeated = AnswerRepeated { order: order.id, action: action.clone() };
+    keep(state, request, now, Event::AnswerRepeated(Box::new(repeated)))
+}
+
+/// Never earlier than it is, never later than the cap from the order's creation.
+fn extend(state: &State, request: &Request, slot: u32, hold_ms: u64, now: Stamp) -> Decided {
+    let order = &state.orders[slot];
+    let latest = order.created_at + state.settings.hold_ms_max;
+    let expires_at = order.expires_at.max((now + hold_ms).min(latest));
+    if expires_at == order.expires_at {
+        return same(state, request, slot, &Action::Extend(hold_ms), now);
+    }
+    let extended = OrderExtended { order: order.id, hold_ms, expires_at };
+    keep(state, request, now, Event::OrderExtended(extended))
+}
+
+/// Takes an expired order's units again, as a new order would, but whatever the window says and
+/// without asking for open holds: it is sold in the same decision.
+fn reacquire(state: &State, request: &Request, order: &Order, now: Stamp) -> Decided {
+    for line in &order.lines {
+        if state.skus[line.sku].deleted {
+            return Err(Refusal::UnknownSku(state.skus[line.sku].id.clone()).into());
+        }
+    }
+    let found = |line: &super::order::Line| FoundLine { sku: line.sku, units: Order::left(line) };
+    let lines: SmallVec<[FoundLine; 4]> = order.lines.iter().map(found).collect();
+    check_pause(state, &lines)?;
+    limits::user_limits(state, Some(order.user), &lines)?;
+    check_stock(state, &lines)?;
+    limits::room_for_use(state, Some(order.user), &lines)?;
+    keep(state, request, now, Event::OrderReacquired(order.id))
+}
+
+fn check_refund(state: &State, order: &Order, refund: &Refund) -> Result<(), Refusal> {
+    let invalid = |reason| Refusal::Invalid { field: "lines", reason };
+    for asked in &refund.lines {
+        let line = order
+            .lines
+            .iter()
+            .find(|line| state.skus[line.sku].id == asked.sku)
+            .ok_or_else(|| invalid("names a SKU that the order does not have"))?;
+        if u64::from(asked.quantity) > Order::left(line) {
+            return Err(invalid("asks for more units than are left of a line"));
+        }
+    }
+    Ok(())
+}

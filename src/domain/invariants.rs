@@ -1,0 +1,105 @@
+//! What is always true of a state, checked whole. For tests, replays and images; the cheap local
+//! halves of these stand as asserts in `apply`.
+
+use super::order::{Order, Status};
+use super::requests::Kept;
+use super::state::State;
+use std::collections::BTreeMap;
+
+/// Panics where an invariant does not hold, naming it.
+pub fn check(state: &State) {
+    state.orders.check();
+    check_stock(state);
+    check_use(state);
+    check_users(state);
+    check_keys(state);
+}
+
+/// Held units are exactly those of held orders; sold ones are at least those of kept sold orders.
+fn check_stock(state: &State) {
+    let mut counted: BTreeMap<u32, (u64, u64, u32)> = BTreeMap::new();
+    for order in state.orders.after(None) {
+        for line in &order.lines {
+            let (held, sold, lines) = counted.entry(line.sku).or_default();
+            match order.status {
+                Status::Held => *held += Order::left(line),
+                status if status.is_sold() => *sold += Order::left(line),
+                _ => {}
+            }
+            *lines += 1;
+        }
+    }
+    for (slot, sku) in state.skus.iter() {
+        let (held, sold, lines) = counted.get(&slot).copied().unwrap_or_default();
+        assert_eq!(sku.available() + sku.held + sku.sold, sku.total, "{:?}", sku.id);
+        assert_eq!(sku.lines, lines, "lines that name {:?}", sku.id);
+        if !sku.deleted {
+            assert_eq!(sku.held, held, "held units of {:?}", sku.id);
+            assert!(sku.sold >= sold, "sold units of {:?}", sku.id);
+            assert_eq!(state.skus.find(&sku.id), Some(slot));
+        }
+        let group = sku.settings.limit_group.as_ref();
+        assert!(group.is_none_or(|group| state.skus.group(group).contains(&slot)));
+    }
+}
+
+/// A use is at least what kept orders account for; more only where archived ones are still counted.
+fn check_use(state: &State) {
+    let mut counted: BTreeMap<(u32, u32), u64> = BTreeMap::new();
+    for order in state.orders.after(None) {
+        for line in &order.lines {
+            if order.status == Status::Held || order.status.is_sold() {
+                *counted.entry((line.sku, order.user)).or_default() += Order::left(line);
+            }
+        }
+    }
+    let mut uses = 0;
+    for (slot, sku) in state.skus.iter() {
+        let of_sku: Vec<_> = state.uses.of(&state.skus, slot).collect();
+        assert_eq!(of_sku.len(), sku.uses as usize, "uses of {:?}", sku.id);
+        uses += sku.uses;
+        if sku.deleted {
+            continue;
+        }
+        for found in of_sku {
+            let kept = counted.remove(&(slot, found.user)).unwrap_or(0);
+            assert!(found.units > 0 && found.units >= kept, "use of {:?}", sku.id);
+        }
+    }
+    assert_eq!(uses, state.uses.len());
+    counted.retain(|(sku, _), units| *units > 0 && !state.skus[*sku].deleted);
+    assert!(counted.is_empty(), "every unit held or sold is in its user's use");
+}
+
+fn check_users(state: &State) {
+    let (mut orders, mut holds) = (0, 0);
+    for (slot, user) in state.users.iter() {
+        let own = state.orders.of_user_from(user.newest);
+        let own: Vec<_> = own.map(|order| (order.id, order.user, order.status)).collect();
+        assert!(own.iter().all(|(_, user, _)| *user == slot), "a user's list holds its orders");
+        assert!(own.is_sorted_by(|one, next| one.0 > next.0), "newest first");
+        let held = own.iter().filter(|(_, _, status)| *status == Status::Held).count();
+        assert_eq!((own.len(), held), (user.orders as usize, user.holds as usize));
+        assert!(user.orders + user.uses > 0, "a user exists for an order or a use");
+        orders += own.len();
+        holds += held;
+    }
+    assert_eq!(orders, state.orders.len() as usize);
+    assert_eq!(holds, state.orders.deadlines().len());
+    let owned: u32 = state.principals.iter().map(|entry| entry.orders).sum();
+    assert_eq!(owned, state.orders.len(), "every order has its principal");
+}
+
+fn check_keys(state: &State) {
+    let mut last = 0;
+    for key in state.requests.iter() {
+        assert!(key.sequence > last, "keys stand in the order of their answers");
+        last = key.sequence;
+        assert!(state.requests.find(key.hash).is_some_and(|found| found.sequence == key.sequence));
+        if let Kept::Created { order, .. } | Kept::Order { order, .. } = &key.answer {
+            assert!(state.orders[*order].key_end > state.requests.first(), "a key pins its order");
+        }
+    }
+    let keys: u32 = state.principals.iter().map(|entry| entry.keys).sum();
+    assert_eq!(keys, state.requests.len(), "every key has its principal");
+}

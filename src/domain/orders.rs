@@ -1,0 +1,201 @@
+//! All kept orders: by id, by user, by deadline while held, by last touch afterwards.
+//!
+//! Owns the links between orders and their users. Never moves stock: that is `apply`. Next:
+//! `deadlines`, `order`.
+
+use super::deadlines::Deadlines;
+use super::ids::{OrderId, Sequence, Stamp};
+use super::order::{Order, Status};
+use super::table::{Index, NONE, Slab};
+use super::users::{Users, hash_number};
+use std::collections::BTreeMap;
+
+/// The orders of the state.
+#[derive(Debug, Clone)]
+pub struct Orders {
+    slab: Slab<Order>,
+    index: Index,
+    by_id: BTreeMap<Sequence, u32>,
+    deadlines: Deadlines,
+    /// Orders that are not held, by last touch: the oldest and the newest.
+    oldest_touched: u32,
+    newest_touched: u32,
+}
+
+impl Orders {
+    pub(super) fn with_cap(cap: u32) -> Self {
+        Self {
+            slab: Slab::with_cap(cap),
+            index: Index::with_cap(cap),
+            by_id: BTreeMap::new(),
+            deadlines: Deadlines::with_cap(cap),
+            oldest_touched: NONE,
+            newest_touched: NONE,
+        }
+    }
+
+    pub(super) fn grow(&mut self, cap: u32) {
+        self.slab.grow(cap);
+        self.index.grow(cap);
+        self.deadlines.grow(cap);
+    }
+
+    /// Kept orders.
+    #[must_use]
+    pub fn len(&self) -> u32 {
+        self.slab.len()
+    }
+
+    /// There are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.slab.is_empty()
+    }
+
+    /// The held ones by deadline.
+    #[must_use]
+    pub fn deadlines(&self) -> &Deadlines {
+        &self.deadlines
+    }
+
+    /// The slot of an order.
+    #[must_use]
+    pub fn find(&self, id: OrderId) -> Option<u32> {
+        self.index.find(hash_number(id.sequence), |slot| self.slab[slot].id == id)
+    }
+
+    /// Keeps an order, newest of its user, held or not as it says.
+    pub(super) fn insert(&mut self, users: &mut Users, order: Order) -> u32 {
+        let (id, user, held) = (order.id, order.user, order.status == Status::Held);
+        let slot = self.slab.insert(order);
+        self.index.insert(hash_number(id.sequence), slot);
+        self.by_id.insert(id.sequence, slot);
+        let older = std::mem::replace(&mut users[user].newest, slot);
+        self.slab[slot].older = older;
+        self.slab[slot].newer = NONE;
+        if older != NONE {
+            self.slab[older].newer = slot;
+        }
+        users[user].orders += 1;
+        if held {
+            users[user].holds += 1;
+            self.deadlines.insert(&mut self.slab, slot);
+        } else {
+            self.link_newest_touched(slot);
+        }
+        slot
+    }
+
+    /// A held order is held no more.
+    pub(super) fn leave_hold(&mut self, users: &mut Users, slot: u32, status: Status) {
+        assert!(self.slab[slot].status == Status::Held && status != Status::Held);
+        self.deadlines.remove(&mut self.slab, slot);
+        users[self.slab[slot].user].holds -= 1;
+        self.slab[slot].status = status;
+        self.link_newest_touched(slot);
+    }
+
+    /// Moves the deadline of a held order.
+    pub(super) fn move_deadline(&mut self, slot: u32, expires_at: Stamp) {
+        assert!(self.slab[slot].status == Status::Held);
+        self.slab[slot].expires_at = expires_at;
+        self.deadlines.update(&mut self.slab, slot);
+    }
+
+    /// Notes a change or a keyed answer: retention begins anew.
+    pub(super) fn touch(&mut self, slot: u32, at: Stamp, sequence: Sequence) {
+        self.slab[slot].touched_at = at;
+        self.slab[slot].touched_sequence = sequence;
+        if self.slab[slot].status != Status::Held && self.newest_touched != slot {
+            self.unlink_touched(slot);
+            self.link_newest_touched(slot);
+        }
+    }
+
+    fn link_newest_touched(&mut self, slot: u32) {
+        let earlier = std::mem::replace(&mut self.newest_touched, slot);
+        self.slab[slot].earlier = earlier;
+        self.slab[slot].heap_or_later = NONE;
+        match earlier {
+            NONE => self.oldest_touched = slot,
+            earlier => self.slab[earlier].heap_or_later = slot,
+        }
+    }
+
+    fn unlink_touched(&mut self, slot: u32) {
+        let (earlier, later) = (self.slab[slot].earlier, self.slab[slot].heap_or_later);
+        match earlier {
+            NONE => self.oldest_touched = later,
+            earlier => self.slab[earlier].heap_or_later = later,
+        }
+        match later {
+            NONE => self.newest_touched = earlier,
+            later => self.slab[later].earlier = earlier,
+        }
+    }
+
+    /// Lets an order go that is not held.
+    pub(super) fn remove(&mut self, users: &mut Users, slot: u32) -> Order {
+        assert!(self.slab[slot].status != Status::Held, "a held order is never let go");
+        self.unlink_touched(slot);
+        let order = self.slab.remove(slot);
+        self.index.remove(hash_number(order.id.sequence), slot);
+        self.by_id.remove(&order.id.sequence);
+        match order.newer {
+            NONE => users[order.user].newest = order.older,
+            newer => self.slab[newer].older = order.older,
+        }
+        if order.older != NONE {
+            self.slab[order.older].newer = order.newer;
+        }
+        users[order.user].orders -= 1;
+        order
+    }
+
+    /// Orders that are not held, the one nobody touched for longest first.
+    pub fn by_touch(&self) -> impl Iterator<Item = &Order> {
+        let entry = |slot: u32| (slot != NONE).then(|| &self.slab[slot]);
+        std::iter::successors(entry(self.oldest_touched), move |order| entry(order.heap_or_later))
+    }
+
+    /// Orders by id, those after `after`.
+    pub fn after(&self, after: Option<OrderId>) -> impl Iterator<Item = &Order> {
+        use std::ops::Bound::{Excluded, Unbounded};
+        let from = after.map_or(Unbounded, |id| Excluded(id.sequence));
+        self.by_id.range((from, Unbounded)).map(|(_, slot)| &self.slab[*slot])
+    }
+
+    /// An order and its user's older ones, newest first.
+    pub fn of_user_from(&self, slot: u32) -> impl Iterator<Item = &Order> {
+        let entry = |slot: u32| (slot != NONE).then(|| &self.slab[slot]);
+        std::iter::successors(entry(slot), move |order| entry(order.older))
+    }
+
+    /// Panics where a link is broken.
+    pub(super) fn check(&self) {
+        self.deadlines.check(&self.slab);
+        let held = self.slab.iter().filter(|(_, order)| order.status == Status::Held).count();
+        assert_eq!(held, self.deadlines.len(), "every held order has one deadline");
+        let resting: Vec<_> = self.by_touch().map(|order| order.touched_sequence).collect();
+        assert!(resting.is_sorted(), "touches are linked in their order");
+        assert_eq!(resting.len() + held, self.slab.len() as usize, "every order is in one list");
+        assert_eq!(self.by_id.len(), self.slab.len() as usize);
+        for (slot, order) in self.slab.iter() {
+            assert_eq!(self.find(order.id), Some(slot));
+        }
+    }
+}
+
+impl std::ops::Index<u32> for Orders {
+    type Output = Order;
+
+    fn index(&self, slot: u32) -> &Order {
+        &self.slab[slot]
+    }
+}
+
+impl std::ops::IndexMut<u32> for Orders {
+    fn index_mut(&mut self, slot: u32) -> &mut Order {
+        &mut self.slab[slot]
+    }
+}

@@ -1,0 +1,247 @@
+//! What the state shows: to reads, after a change, and to whoever repeats a key.
+//!
+//! Reads only. A list walks kept indices and looks at a bounded number of entries, so no read
+//! holds the writer up. Next: `answer`.
+
+use super::answer::{
+    Answer, Answered, Created, LineView, OrderView, Page, Refusal, Remembered, RememberedBody,
+    SkuView, StateStatus, TableFill,
+};
+use super::command::{Principal, Query};
+use super::decide::{find_order, visible};
+use super::event::Event;
+use super::ids::{OrderId, SkuId, Stamp, UserId};
+use super::order::{Order, Status};
+use super::requests::{self, Kept};
+use super::sku::Sku;
+use super::state::{PRINCIPALS_MAX, State};
+
+/// Entries that one list looks at; about a tenth of a millisecond when none is in the cache.
+const VISITS_MAX: usize = 1000;
+
+/// Answers a read.
+#[must_use]
+pub(super) fn read(state: &State, principal: &Principal, query: &Query, now: Stamp) -> Answer {
+    match query {
+        Query::Sku(sku) => match state.skus.find(sku) {
+            Some(slot) => Answer::Sku(Box::new(sku_view(&state.skus[slot], now))),
+            None => Answer::Refused(Refusal::UnknownSku(sku.clone())),
+        },
+        Query::Skus { after, limit } => {
+            Answer::Skus(Box::new(sku_page(state, after.as_ref(), *limit, now)))
+        }
+        Query::Order(order) => match find_order(state, principal, *order) {
+            Ok(slot) => Answer::Order(Box::new(order_view(state, &state.orders[slot]))),
+            Err(refusal) => Answer::Refused(refusal),
+        },
+        Query::Orders { status, sku, after, limit } => {
+            let wanted = |order: &Order| {
+                status.is_none_or(|status| order.status == status)
+                    && sku.as_ref().is_none_or(|sku| names(state, order, sku))
+                    && visible(state, principal, order)
+            };
+            let orders = state.orders.after(*after);
+            Answer::Orders(Box::new(order_page(state, orders, *limit, wanted)))
+        }
+        Query::UserOrders { user, after, limit } => {
+            user_orders(state, principal, user, *after, *limit)
+        }
+        Query::Remembered(hash) => match state.requests.find(*hash) {
+            Some(kept) => Answer::Remembered(Box::new(remembered(state, kept))),
+            None => Answer::Refused(Refusal::UnknownRequest),
+        },
+        Query::Status => Answer::Status(Box::new(status(state))),
+    }
+}
+
+fn names(state: &State, order: &Order, sku: &SkuId) -> bool {
+    order.lines.iter().any(|line| state.skus[line.sku].id == *sku)
+}
+
+fn sku_page(
+    state: &State,
+    after: Option<&SkuId>,
+    limit: usize,
+    now: Stamp,
+) -> Page<SkuView, SkuId> {
+    let mut skus = state.skus.after(after);
+    let entries: Vec<SkuView> = skus.by_ref().take(limit).map(|sku| sku_view(sku, now)).collect();
+    let more = skus.next().is_some();
+    let next = entries.last().filter(|_| more).map(|last| last.sku.clone());
+    Page { entries, next }
+}
+
+fn order_page<'a>(
+    state: &State,
+    orders: impl Iterator<Item = &'a Order>,
+    limit: usize,
+    wanted: impl Fn(&Order) -> bool,
+) -> Page<OrderView, OrderId> {
+    let mut entries = Vec::new();
+    let mut last = None;
+    for (visited, order) in orders.enumerate() {
+        if entries.len() == limit || visited == VISITS_MAX {
+            return Page { entries, next: last };
+        }
+        last = Some(order.id);
+        if wanted(order) {
+            entries.push(order_view(state, order));
+        }
+    }
+    Page { entries, next: None }
+}
+
+fn user_orders(
+    state: &State,
+    principal: &Principal,
+    user: &UserId,
+    after: Option<OrderId>,
+    limit: usize,
+) -> Answer {
+    let own = |order: &Order| state.principals[usize::from(order.principal)].name == principal.name;
+    let first = match (after, state.users.find(user)) {
+        (None, user) => user.map(|user| state.users[user].newest),
+        (Some(after), user) => match state.orders.find(after) {
+            Some(slot) if Some(state.orders[slot].user) == user => Some(state.orders[slot].older),
+            _ => {
+                let reason = "names an order that is no longer kept: begin again without it";
+                return Answer::Refused(Refusal::Invalid { field: "cursor", reason });
+            }
+        },
+    };
+    let orders = first.into_iter().flat_map(|slot| state.orders.of_user_from(slot));
+    Answer::Orders(Box::new(order_page(state, orders, limit, own)))
+}
+
+fn status(state: &State) -> StateStatus {
+    let caps = &state.settings.caps;
+    let fill = |name, used: u32, cap: u32| TableFill { name, used: used.into(), cap: cap.into() };
+    let principals = u32::try_from(state.principals.len()).expect("principals are few");
+    StateStatus {
+        epoch: state.epoch,
+        tables: vec![
+            fill("skus", state.skus.len(), caps.skus),
+            fill("orders", state.orders.len(), caps.orders),
+            fill("keys", state.requests.len(), caps.keys),
+            fill("answers", state.requests.wide(), caps.answers),
+            fill("uses", state.uses.len(), caps.uses),
+            fill("users", state.users.len(), caps.users),
+            fill("principals", principals, PRINCIPALS_MAX as u32),
+        ],
+    }
+}
+
+/// A SKU as it is.
+#[must_use]
+pub(super) fn sku_view(sku: &Sku, now: Stamp) -> SkuView {
+    SkuView {
+        sku: sku.id.clone(),
+        total: sku.total,
+        held: sku.held,
+        sold: sku.sold,
+        refused: sku.refused,
+        settings: sku.settings.clone(),
+        version: sku.version,
+        now,
+    }
+}
+
+/// An order as it is.
+#[must_use]
+pub(super) fn order_view(state: &State, order: &Order) -> OrderView {
+    let line = |line: &super::order::Line| LineView {
+        sku: state.skus[line.sku].id.clone(),
+        quantity: line.quantity,
+        refunded: line.refunded,
+    };
+    OrderView {
+        order: order.id,
+        user: state.users[order.user].id.clone(),
+        status: order.status,
+        lines: order.lines.iter().map(line).collect(),
+        reference: order.reference.as_deref().map(Into::into),
+        created_at: order.created_at,
+        expires_at: (order.status == Status::Held).then_some(order.expires_at),
+        changed_sequence: order.changed_sequence,
+    }
+}
+
+/// What a command is answered whose event has just been applied.
+///
+/// # Panics
+/// For events that nobody asks for.
+#[must_use]
+pub fn answer_to(state: &State, event: &Event) -> Answered {
+    let sku = |id: &SkuId| {
+        let slot = state.skus.find(id).expect("a changed SKU exists");
+        Box::new(sku_view(&state.skus[slot], state.stamp))
+    };
+    let answer = match event {
+        Event::OrderCreated(created) => Answer::Created(Created {
+            order: OrderId { epoch: state.epoch, sequence: state.sequence },
+            status: created_status(created.expires_at),
+            created_at: state.stamp,
+            expires_at: created.expires_at,
+        }),
+        Event::SkuPut(put) if put.created => Answer::SkuCreated(sku(&put.sku)),
+        Event::SkuPut(put) => Answer::Sku(sku(&put.sku)),
+        Event::SkuPatched(patched) => Answer::Sku(sku(&patched.patch.sku)),
+        Event::SkuAdjusted(adjusted) => Answer::Sku(sku(&adjusted.sku)),
+        Event::SkuDeleted(_) => Answer::SkuDeleted,
+        event => {
+            let order = event.order().expect("a command changes a SKU or an order");
+            let slot = state.orders.find(order).expect("a changed order is kept");
+            Answer::Order(Box::new(order_view(state, &state.orders[slot])))
+        }
+    };
+    Answered { sequence: state.sequence, replayed: false, answer }
+}
+
+const fn created_status(expires_at: Option<Stamp>) -> Status {
+    if expires_at.is_some() { Status::Held } else { Status::Confirmed }
+}
+
+/// The first answer to a key, for a request that holds what the answer does not.
+#[must_use]
+pub(super) fn replay(state: &State, kept: &requests::Remembered) -> Answered {
+    let answer = match &kept.answer {
+        Kept::Created { order, expires_at } => Answer::Created(Created {
+            order: state.orders[*order].id,
+            status: created_status(*expires_at),
+            created_at: state.orders[*order].created_at,
+            expires_at: *expires_at,
+        }),
+        _ => match remembered(state, kept).body {
+            RememberedBody::Created(order) | RememberedBody::Order(order) => {
+                Answer::Order(Box::new(order))
+            }
+            RememberedBody::Sku(sku) => Answer::Sku(Box::new(sku)),
+        },
+    };
+    Answered { sequence: kept.sequence, replayed: true, answer }
+}
+
+/// The first answer to a key, whole.
+fn remembered(state: &State, kept: &requests::Remembered) -> Remembered {
+    let body = match &kept.answer {
+        Kept::Created { order, expires_at } => {
+            let mut view = order_view(state, &state.orders[*order]);
+            view.status = created_status(*expires_at);
+            view.expires_at = *expires_at;
+            view.changed_sequence = kept.sequence;
+            view.lines.iter_mut().for_each(|line| line.refunded = 0);
+            RememberedBody::Created(view)
+        }
+        Kept::Order { order, then } => {
+            let mut view = order_view(state, &state.orders[*order]);
+            view.status = then.status;
+            view.expires_at = then.expires_at;
+            view.changed_sequence = then.changed_sequence;
+            let refunds = then.refunded.iter().copied().chain(std::iter::repeat(0));
+            view.lines.iter_mut().zip(refunds).for_each(|(line, units)| line.refunded = units);
+            RememberedBody::Order(view)
+        }
+        Kept::Sku(sku) => RememberedBody::Sku((**sku).clone()),
+    };
+    Remembered { sequence: kept.sequence, body }
+}

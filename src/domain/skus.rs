@@ -1,0 +1,166 @@
+//! All SKUs: by id, in order, by limit group; and the deleted ones that orders still name.
+//!
+//! Never decides and never counts units: it finds, creates and lets go. Next: `apply`.
+
+use super::ids::{GroupId, Sequence, SkuId};
+use super::sku::Sku;
+use super::table::{Index, Slab};
+use super::users::hash_text;
+use std::collections::BTreeMap;
+
+/// The SKUs of the state.
+#[derive(Debug, Clone)]
+pub struct Skus {
+    slab: Slab<Sku>,
+    index: Index,
+    by_id: BTreeMap<SkuId, u32>,
+    groups: BTreeMap<GroupId, Vec<u32>>,
+    /// Deleted ones by the event that created them.
+    deleted: BTreeMap<Sequence, u32>,
+    seed: u64,
+}
+
+impl Skus {
+    pub(super) fn with_cap(cap: u32, seed: u64) -> Self {
+        Self {
+            slab: Slab::with_cap(cap),
+            index: Index::with_cap(cap),
+            by_id: BTreeMap::new(),
+            groups: BTreeMap::new(),
+            deleted: BTreeMap::new(),
+            seed,
+        }
+    }
+
+    pub(super) fn grow(&mut self, cap: u32) {
+        self.slab.grow(cap);
+        self.index.grow(cap);
+    }
+
+    /// Entries, deleted ones that orders still name included.
+    #[must_use]
+    pub fn len(&self) -> u32 {
+        self.slab.len()
+    }
+
+    /// There are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.slab.is_empty()
+    }
+
+    fn hash(&self, id: &SkuId) -> u64 {
+        hash_text(self.seed, id.as_str())
+    }
+
+    /// The slot of the SKU that has this id now.
+    #[must_use]
+    pub fn find(&self, id: &SkuId) -> Option<u32> {
+        self.index.find(self.hash(id), |slot| self.slab[slot].id == *id)
+    }
+
+    /// The slot of a SKU, deleted or not, by the event that created it.
+    #[must_use]
+    pub fn find_deleted(&self, created: Sequence) -> Option<u32> {
+        self.deleted.get(&created).copied()
+    }
+
+    pub(super) fn create(&mut self, id: SkuId, sequence: Sequence) -> u32 {
+        let hash = self.hash(&id);
+        let slot = self.slab.insert(Sku::new(id.clone(), sequence));
+        self.index.insert(hash, slot);
+        let before = self.by_id.insert(id, slot);
+        assert!(before.is_none(), "an id names one SKU at a time");
+        slot
+    }
+
+    /// Puts a SKU into its group, or out of it.
+    pub(super) fn regroup(&mut self, slot: u32, group: Option<&GroupId>) {
+        let current = self.slab[slot].settings.limit_group.clone();
+        if current.as_ref() == group {
+            return;
+        }
+        if let Some(name) = current {
+            self.leave_group(slot, &name);
+        }
+        if let Some(name) = group {
+            self.groups.entry(name.clone()).or_default().push(slot);
+        }
+        self.slab[slot].settings.limit_group = group.cloned();
+    }
+
+    fn leave_group(&mut self, slot: u32, name: &GroupId) {
+        let members = self.groups.get_mut(name).expect("a SKU's group knows it");
+        members.retain(|member| *member != slot);
+        if members.is_empty() {
+            self.groups.remove(name);
+        }
+    }
+
+    /// Slots of the SKUs in a group now.
+    #[must_use]
+    pub fn group(&self, name: &GroupId) -> &[u32] {
+        self.groups.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    /// Frees the id. The SKU stays as long as orders or uses refer to it.
+    pub(super) fn delete(&mut self, slot: u32) {
+        self.regroup(slot, None);
+        let sku = &mut self.slab[slot];
+        sku.deleted = true;
+        let (id, created) = (sku.id.clone(), sku.created_sequence);
+        self.index.remove(self.hash(&id), slot);
+        self.by_id.remove(&id);
+        self.deleted.insert(created, slot);
+        self.release_if_unused(slot);
+    }
+
+    /// Lets a deleted SKU go once nothing refers to it.
+    pub(super) fn release_if_unused(&mut self, slot: u32) {
+        let sku = &self.slab[slot];
+        if sku.deleted && sku.lines == 0 && sku.uses == 0 {
+            self.deleted.remove(&sku.created_sequence);
+            self.slab.remove(slot);
+        }
+    }
+
+    /// A deleted SKU that still has uses, with how many.
+    #[must_use]
+    pub fn to_purge(&self) -> Option<(Sequence, u32)> {
+        self.deleted
+            .iter()
+            .map(|(created, slot)| (*created, self.slab[*slot].uses))
+            .find(|(_, uses)| *uses > 0)
+    }
+
+    /// SKUs by id, those after `after`.
+    pub fn after(&self, after: Option<&SkuId>) -> impl Iterator<Item = &Sku> {
+        use std::ops::Bound::{Excluded, Unbounded};
+        let from = after.map_or(Unbounded, Excluded);
+        self.by_id.range::<SkuId, _>((from, Unbounded)).map(|(_, slot)| &self.slab[*slot])
+    }
+
+    /// Deleted SKUs that are still referred to, by the event that created them.
+    pub fn deleted(&self) -> impl Iterator<Item = &Sku> {
+        self.deleted.values().map(|slot| &self.slab[*slot])
+    }
+
+    /// All slots in use, for checks.
+    pub fn iter(&self) -> impl Iterator<Item = (u32, &Sku)> {
+        self.slab.iter()
+    }
+}
+
+impl std::ops::Index<u32> for Skus {
+    type Output = Sku;
+
+    fn index(&self, slot: u32) -> &Sku {
+        &self.slab[slot]
+    }
+}
+
+impl std::ops::IndexMut<u32> for Skus {
+    fn index_mut(&mut self, slot: u32) -> &mut Sku {
+        &mut self.slab[slot]
+    }
+}

@@ -1,0 +1,247 @@
+//! Users, and how many units of each SKU each of them holds and owns.
+//!
+//! A user exists while it has an order or a use. Use is counted for every user and SKU from the
+//! SKU's creation, so that a limit set later counts what was bought before (API 3). Never decides.
+//! Next: `limits`.
+
+use super::ids::UserId;
+use super::skus::Skus;
+use super::table::{Index, NONE, Slab};
+use foldhash::quality::FixedState;
+use std::hash::{BuildHasher, Hasher};
+
+/// A hash for our own tables. Nothing that is kept depends on it.
+pub(super) fn hash_text(seed: u64, text: &str) -> u64 {
+    let mut hasher = FixedState::with_seed(seed).build_hasher();
+    hasher.write(text.as_bytes());
+    hasher.finish()
+}
+
+/// Spreads numbers that nobody outside chooses.
+pub(super) const fn hash_number(number: u64) -> u64 {
+    // 2^64 over the golden ratio; the product's halves are folded as the index looks at the upper.
+    let product = (number as u128).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835);
+    (product as u64) ^ ((product >> 64) as u64)
+}
+
+/// A user as kept.
+#[derive(Debug, Clone)]
+pub struct User {
+    /// Its id.
+    pub id: UserId,
+    /// Held orders.
+    pub holds: u32,
+    /// Kept orders in any status.
+    pub orders: u32,
+    /// SKUs with units in use.
+    pub uses: u32,
+    /// Its newest kept order.
+    pub newest: u32,
+}
+
+/// The users of the state.
+#[derive(Debug, Clone)]
+pub struct Users {
+    slab: Slab<User>,
+    index: Index,
+    seed: u64,
+}
+
+impl Users {
+    pub(super) fn with_cap(cap: u32, seed: u64) -> Self {
+        Self { slab: Slab::with_cap(cap), index: Index::with_cap(cap), seed }
+    }
+
+    pub(super) fn grow(&mut self, cap: u32) {
+        self.slab.grow(cap);
+        self.index.grow(cap);
+    }
+
+    /// Users with an order or a use.
+    #[must_use]
+    pub fn len(&self) -> u32 {
+        self.slab.len()
+    }
+
+    /// There are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.slab.is_empty()
+    }
+
+    fn hash(&self, id: &UserId) -> u64 {
+        hash_text(self.seed, id.as_str())
+    }
+
+    /// The slot of a user.
+    #[must_use]
+    pub fn find(&self, id: &UserId) -> Option<u32> {
+        self.index.find(self.hash(id), |slot| self.slab[slot].id == *id)
+    }
+
+    pub(super) fn find_or_create(&mut self, id: &UserId) -> u32 {
+        if let Some(slot) = self.find(id) {
+            return slot;
+        }
+        let user = User { id: id.clone(), holds: 0, orders: 0, uses: 0, newest: NONE };
+        let slot = self.slab.insert(user);
+        self.index.insert(self.hash(id), slot);
+        slot
+    }
+
+    pub(super) fn release_if_unused(&mut self, slot: u32) {
+        let user = &self.slab[slot];
+        if user.orders == 0 && user.uses == 0 {
+            assert!(user.holds == 0 && user.newest == NONE, "a user without orders has no links");
+            let hash = self.hash(&user.id);
+            self.index.remove(hash, slot);
+            self.slab.remove(slot);
+        }
+    }
+
+    /// All slots in use, for checks.
+    pub fn iter(&self) -> impl Iterator<Item = (u32, &User)> {
+        self.slab.iter()
+    }
+}
+
+impl std::ops::Index<u32> for Users {
+    type Output = User;
+
+    fn index(&self, slot: u32) -> &User {
+        &self.slab[slot]
+    }
+}
+
+impl std::ops::IndexMut<u32> for Users {
+    fn index_mut(&mut self, slot: u32) -> &mut User {
+        &mut self.slab[slot]
+    }
+}
+
+/// Units of one SKU that one user holds and owns.
+#[derive(Debug, Clone)]
+pub struct Use {
+    /// Slot of the SKU.
+    pub sku: u32,
+    /// Slot of the user.
+    pub user: u32,
+    /// Units, at least 1.
+    pub units: u64,
+    before: u32,
+    after: u32,
+}
+
+/// The uses of the state, each in its SKU's list in the order they began.
+#[derive(Debug, Clone)]
+pub struct Uses {
+    slab: Slab<Use>,
+    index: Index,
+}
+
+fn hash_use(sku: u32, user: u32) -> u64 {
+    hash_number((u64::from(sku) << 32) | u64::from(user))
+}
+
+impl Uses {
+    pub(super) fn with_cap(cap: u32) -> Self {
+        Self { slab: Slab::with_cap(cap), index: Index::with_cap(cap) }
+    }
+
+    pub(super) fn grow(&mut self, cap: u32) {
+        self.slab.grow(cap);
+        self.index.grow(cap);
+    }
+
+    /// Pairs of user and SKU with units in use.
+    #[must_use]
+    pub fn len(&self) -> u32 {
+        self.slab.len()
+    }
+
+    /// There are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.slab.is_empty()
+    }
+
+    fn find(&self, sku: u32, user: u32) -> Option<u32> {
+        self.index.find(hash_use(sku, user), |slot| {
+            let found = &self.slab[slot];
+            found.sku == sku && found.user == user
+        })
+    }
+
+    /// Units that a user holds and owns of a SKU.
+    #[must_use]
+    pub fn units(&self, sku: u32, user: u32) -> u64 {
+        self.find(sku, user).map_or(0, |slot| self.slab[slot].units)
+    }
+
+    pub(super) fn add(&mut self, skus: &mut Skus, users: &mut Users, pair: (u32, u32), units: u64) {
+        let (sku, user) = pair;
+        if let Some(slot) = self.find(sku, user) {
+            self.slab[slot].units += units;
+            return;
+        }
+        let before = skus[sku].last_use;
+        let slot = self.slab.insert(Use { sku, user, units, before, after: NONE });
+        self.index.insert(hash_use(sku, user), slot);
+        match before {
+            NONE => skus[sku].first_use = slot,
+            last => self.slab[last].after = slot,
+        }
+        skus[sku].last_use = slot;
+        skus[sku].uses += 1;
+        users[user].uses += 1;
+    }
+
+    /// Takes units off a use. The user may have to be released afterwards.
+    pub(super) fn subtract(
+        &mut self,
+        skus: &mut Skus,
+        users: &mut Users,
+        pair: (u32, u32),
+        units: u64,
+    ) {
+        let slot =
+            self.find(pair.0, pair.1).expect("units in use were counted when they were taken");
+        let found = &mut self.slab[slot];
+        found.units = found.units.checked_sub(units).expect("no more is given back than was taken");
+        if found.units == 0 {
+            self.remove(skus, users, slot);
+        }
+    }
+
+    fn remove(&mut self, skus: &mut Skus, users: &mut Users, slot: u32) -> Use {
+        let gone = self.slab.remove(slot);
+        self.index.remove(hash_use(gone.sku, gone.user), slot);
+        match gone.before {
+            NONE => skus[gone.sku].first_use = gone.after,
+            before => self.slab[before].after = gone.after,
+        }
+        match gone.after {
+            NONE => skus[gone.sku].last_use = gone.before,
+            after => self.slab[after].before = gone.before,
+        }
+        skus[gone.sku].uses -= 1;
+        users[gone.user].uses -= 1;
+        gone
+    }
+
+    /// Takes the first uses of a deleted SKU away.
+    pub(super) fn purge(&mut self, skus: &mut Skus, users: &mut Users, sku: u32, count: u32) {
+        for _ in 0..count {
+            let first = skus[sku].first_use;
+            let gone = self.remove(skus, users, first);
+            users.release_if_unused(gone.user);
+        }
+    }
+
+    /// A SKU's uses in the order they began.
+    pub fn of<'a>(&'a self, skus: &Skus, sku: u32) -> impl Iterator<Item = &'a Use> {
+        let first = skus[sku].first_use;
+        let entry = |slot: u32| (slot != NONE).then(|| &self.slab[slot]);
+        std::iter::successors(entry(first), move |found| entry(found.after))
+    }
+}
