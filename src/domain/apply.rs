@@ -48,6 +48,7 @@ fn start(state: &mut State, started: &Started) {
     assert!(state.epoch == 0 || started.hash_key == state.hash_key, "the hash key never changes");
     state.epoch = started.epoch;
     state.hash_key = started.hash_key;
+    state.answers_before_sync = started.answers_before_sync;
 }
 
 fn apply_to_sku(state: &mut State, event: &Event) {

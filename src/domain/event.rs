@@ -108,6 +108,8 @@ pub struct Started {
     pub epoch: u32,
     /// Key of the hashes of principals and idempotency keys: made once, the same in every epoch.
     pub hash_key: [u8; 16],
+    /// Answers of this epoch may go out before their records are synced.
+    pub answers_before_sync: bool,
     /// Sequences that an unclean stop may have lost after they were answered, in a mode that
     /// answers before the sync: from the first to any number.
     pub lost_from: Option<Sequence>,

@@ -55,7 +55,7 @@ fn check_use(state: &State) {
     }
     let mut uses = 0;
     for (slot, sku) in state.skus.iter() {
-        let of_sku: Vec<_> = state.uses.of(&state.skus, slot).collect();
+        let of_sku: Vec<_> = state.uses.of_sku(sku).collect();
         assert_eq!(of_sku.len(), sku.uses as usize, "uses of {:?}", sku.id);
         uses += sku.uses;
         if sku.deleted {

@@ -23,6 +23,8 @@ pub struct State {
     pub epoch: u32,
     /// Key of the hashes of idempotency keys, from the first start.
     pub hash_key: [u8; 16],
+    /// Answers of this epoch may go out before their records are synced.
+    pub answers_before_sync: bool,
     /// What decides outcomes from outside.
     pub settings: Settings,
     /// Who has owned something, in the order they first did.
@@ -66,6 +68,7 @@ impl State {
             stamp: 0,
             epoch: 0,
             hash_key: [0; 16],
+            answers_before_sync: false,
             principals: Vec::new(),
             skus: Skus::with_cap(caps.skus, seed),
             users: Users::with_cap(caps.users, seed),

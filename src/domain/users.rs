@@ -5,6 +5,7 @@
 //! Next: `limits`.
 
 use super::ids::UserId;
+use super::sku::Sku;
 use super::skus::Skus;
 use super::table::{Index, NONE, Slab};
 use foldhash::quality::FixedState;
@@ -239,8 +240,8 @@ impl Uses {
     }
 
     /// A SKU's uses in the order they began.
-    pub fn of<'a>(&'a self, skus: &Skus, sku: u32) -> impl Iterator<Item = &'a Use> {
-        let first = skus[sku].first_use;
+    pub fn of_sku(&self, sku: &Sku) -> impl Iterator<Item = &Use> {
+        let first = sku.first_use;
         let entry = |slot: u32| (slot != NONE).then(|| &self.slab[slot]);
         std::iter::successors(entry(first), move |found| entry(found.after))
     }

@@ -1,0 +1,383 @@
+//! Stored shapes of events. Variants and members are only ever appended, never reordered.
+
+use super::CodecError;
+use super::sku::{
+    StoredAdjustment, StoredPatchSku, StoredPrecondition, StoredSettings, reason, sku_id,
+};
+use crate::domain::command::{Action, Refund, Take};
+use crate::domain::event::{
+    AnswerRepeated, Event, HoldsGraced, OrderCreated, OrderExtended, OrderRefunded, RefusalCount,
+    SkuAdjusted, SkuDeleted, SkuPatched, SkuPut, Started, UsesPurged,
+};
+use crate::domain::ids::{LineRequest, LineRequests, OrderId, UserId};
+use crate::domain::settings::{Caps, Settings};
+use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
+
+#[derive(Serialize, Deserialize)]
+pub(super) enum StoredEvent<'a> {
+    Started {
+        epoch: u32,
+        hash_key: [u8; 16],
+        answers_before_sync: bool,
+        lost_from: Option<u64>,
+    },
+    SettingsChanged(StoredRules),
+    SkuPut {
+        sku: &'a str,
+        stock: u64,
+        #[serde(borrow)]
+        settings: StoredSettings<'a>,
+        precondition: StoredPrecondition,
+        created: bool,
+    },
+    SkuPatched {
+        #[serde(borrow)]
+        patch: StoredPatchSku<'a>,
+        #[serde(borrow)]
+        settings: StoredSettings<'a>,
+    },
+    SkuAdjusted {
+        sku: &'a str,
+        adjustment: StoredAdjustment,
+        reason: &'a str,
+        precondition: StoredPrecondition,
+        total: u64,
+    },
+    SkuDeleted {
+        sku: &'a str,
+        precondition: StoredPrecondition,
+    },
+    OrderCreated {
+        user: &'a str,
+        #[serde(borrow)]
+        lines: StoredLines<'a>,
+        reference: Option<&'a str>,
+        take: StoredTake,
+        expires_at: Option<u64>,
+    },
+    OrderConfirmed(StoredOrderId),
+    OrderReacquired(StoredOrderId),
+    OrderCancelled(StoredOrderId),
+    OrderExpired(StoredOrderId),
+    OrderExtended {
+        order: StoredOrderId,
+        hold_ms: u64,
+        expires_at: u64,
+    },
+    HoldsGraced {
+        orders: Vec<StoredOrderId>,
+        expires_at: u64,
+    },
+    OrderShipped(StoredOrderId),
+    OrderCompleted(StoredOrderId),
+    OrderRefunded {
+        order: StoredOrderId,
+        #[serde(borrow)]
+        lines: StoredLines<'a>,
+        restock: bool,
+    },
+    AnswerRepeated {
+        order: StoredOrderId,
+        #[serde(borrow)]
+        action: StoredAction<'a>,
+    },
+    KeysForgotten(u32),
+    OrdersArchived(Vec<StoredOrderId>),
+    UsesPurged {
+        created_sequence: u64,
+        count: u32,
+    },
+    RefusalsCounted(#[serde(borrow)] Vec<(&'a str, u8, u64)>),
+}
+
+/// Epoch and sequence.
+#[derive(Serialize, Deserialize, Clone, Copy)]
+pub(super) struct StoredOrderId(u32, u64);
+
+impl From<OrderId> for StoredOrderId {
+    fn from(id: OrderId) -> Self {
+        Self(id.epoch, id.sequence)
+    }
+}
+
+impl From<StoredOrderId> for OrderId {
+    fn from(stored: StoredOrderId) -> Self {
+        Self { epoch: stored.0, sequence: stored.1 }
+    }
+}
+
+fn store_ids(orders: &[OrderId]) -> Vec<StoredOrderId> {
+    orders.iter().map(|order| (*order).into()).collect()
+}
+
+fn read_ids(orders: Vec<StoredOrderId>) -> Vec<OrderId> {
+    orders.into_iter().map(OrderId::from).collect()
+}
+
+type StoredLines<'a> = SmallVec<[(&'a str, u32); 1]>;
+
+fn store_lines(lines: &LineRequests) -> StoredLines<'_> {
+    lines.iter().map(|line| (line.sku.as_str(), line.quantity)).collect()
+}
+
+fn read_lines(lines: StoredLines<'_>) -> Result<LineRequests, CodecError> {
+    let line = |(sku, quantity)| Ok(LineRequest { sku: sku_id(sku)?, quantity });
+    lines.into_iter().map(line).collect()
+}
+
+#[derive(Serialize, Deserialize, Clone, Copy)]
+pub(super) enum StoredTake {
+    Hold(Option<u64>),
+    Sell,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) enum StoredAction<'a> {
+    Confirm {
+        reacquire: bool,
+    },
+    Cancel,
+    Extend(u64),
+    Ship,
+    Complete,
+    Refund {
+        #[serde(borrow)]
+        lines: StoredLines<'a>,
+        restock: bool,
+    },
+}
+
+impl<'a> From<&'a Action> for StoredAction<'a> {
+    fn from(action: &'a Action) -> Self {
+        match action {
+            Action::Confirm { reacquire } => Self::Confirm { reacquire: *reacquire },
+            Action::Cancel => Self::Cancel,
+            Action::Extend(hold_ms) => Self::Extend(*hold_ms),
+            Action::Ship => Self::Ship,
+            Action::Complete => Self::Complete,
+            Action::Refund(refund) => {
+                Self::Refund { lines: store_lines(&refund.lines), restock: refund.restock }
+            }
+        }
+    }
+}
+
+impl StoredAction<'_> {
+    fn read(self) -> Result<Action, CodecError> {
+        Ok(match self {
+            Self::Confirm { reacquire } => Action::Confirm { reacquire },
+            Self::Cancel => Action::Cancel,
+            Self::Extend(hold_ms) => Action::Extend(hold_ms),
+            Self::Ship => Action::Ship,
+            Self::Complete => Action::Complete,
+            Self::Refund { lines, restock } => {
+                Action::Refund(Refund { lines: read_lines(lines)?, restock })
+            }
+        })
+    }
+}
+
+/// The settings that decide outcomes.
+#[derive(Serialize, Deserialize)]
+pub(super) struct StoredRules {
+    hold_ms_default: u64,
+    hold_ms_max: u64,
+    open_holds_per_user_max: u32,
+    recovery_grace_ms: u64,
+    idempotency_retain_ms: u64,
+    orders_retain_ms: u64,
+    caps: [u32; 6],
+}
+
+impl From<&Settings> for StoredRules {
+    fn from(settings: &Settings) -> Self {
+        let Caps { skus, orders, keys, answers, uses, users } = settings.caps;
+        Self {
+            hold_ms_default: settings.hold_ms_default,
+            hold_ms_max: settings.hold_ms_max,
+            open_holds_per_user_max: settings.open_holds_per_user_max,
+            recovery_grace_ms: settings.recovery_grace_ms,
+            idempotency_retain_ms: settings.idempotency_retain_ms,
+            orders_retain_ms: settings.orders_retain_ms,
+            caps: [skus, orders, keys, answers, uses, users],
+        }
+    }
+}
+
+impl From<StoredRules> for Settings {
+    fn from(stored: StoredRules) -> Self {
+        let [skus, orders, keys, answers, uses, users] = stored.caps;
+        Self {
+            hold_ms_default: stored.hold_ms_default,
+            hold_ms_max: stored.hold_ms_max,
+            open_holds_per_user_max: stored.open_holds_per_user_max,
+            recovery_grace_ms: stored.recovery_grace_ms,
+            idempotency_retain_ms: stored.idempotency_retain_ms,
+            orders_retain_ms: stored.orders_retain_ms,
+            caps: Caps { skus, orders, keys, answers, uses, users },
+        }
+    }
+}
+
+impl<'a> From<&'a Event> for StoredEvent<'a> {
+    fn from(event: &'a Event) -> Self {
+        match event {
+            Event::Started(started) => Self::Started {
+                epoch: started.epoch,
+                hash_key: started.hash_key,
+                answers_before_sync: started.answers_before_sync,
+                lost_from: started.lost_from,
+            },
+            Event::SettingsChanged(settings) => Self::SettingsChanged((&**settings).into()),
+            Event::SkuPut(put) => Self::SkuPut {
+                sku: put.sku.as_str(),
+                stock: put.stock,
+                settings: (&put.settings).into(),
+                precondition: put.precondition.into(),
+                created: put.created,
+            },
+            Event::SkuPatched(patched) => Self::SkuPatched {
+                patch: (&patched.patch).into(),
+                settings: (&patched.settings).into(),
+            },
+            Event::SkuAdjusted(adjusted) => Self::SkuAdjusted {
+                sku: adjusted.sku.as_str(),
+                adjustment: adjusted.adjustment.into(),
+                reason: &adjusted.reason,
+                precondition: adjusted.precondition.into(),
+                total: adjusted.total,
+            },
+            Event::SkuDeleted(deleted) => Self::SkuDeleted {
+                sku: deleted.sku.as_str(),
+                precondition: deleted.precondition.into(),
+            },
+            Event::OrderCreated(created) => Self::OrderCreated {
+                user: created.user.as_str(),
+                lines: store_lines(&created.lines),
+                reference: created.reference.as_deref(),
+                take: match created.take {
+                    Take::Hold(hold_ms) => StoredTake::Hold(hold_ms),
+                    Take::Sell => StoredTake::Sell,
+                },
+                expires_at: created.expires_at,
+            },
+            Event::KeysForgotten(count) => Self::KeysForgotten(*count),
+            Event::OrdersArchived(orders) => Self::OrdersArchived(store_ids(orders)),
+            Event::UsesPurged(purged) => {
+                Self::UsesPurged { created_sequence: purged.created_sequence, count: purged.count }
+            }
+            Event::RefusalsCounted(counts) => Self::RefusalsCounted(
+                counts.iter().map(|of| (of.sku.as_str(), of.reason as u8, of.count)).collect(),
+            ),
+            event => store_order_event(event),
+        }
+    }
+}
+
+fn store_order_event(event: &Event) -> StoredEvent<'_> {
+    match event {
+        Event::OrderConfirmed(order) => StoredEvent::OrderConfirmed((*order).into()),
+        Event::OrderReacquired(order) => StoredEvent::OrderReacquired((*order).into()),
+        Event::OrderCancelled(order) => StoredEvent::OrderCancelled((*order).into()),
+        Event::OrderExpired(order) => StoredEvent::OrderExpired((*order).into()),
+        Event::OrderShipped(order) => StoredEvent::OrderShipped((*order).into()),
+        Event::OrderCompleted(order) => StoredEvent::OrderCompleted((*order).into()),
+        Event::OrderExtended(extended) => StoredEvent::OrderExtended {
+            order: extended.order.into(),
+            hold_ms: extended.hold_ms,
+            expires_at: extended.expires_at,
+        },
+        Event::HoldsGraced(graced) => StoredEvent::HoldsGraced {
+            orders: store_ids(&graced.orders),
+            expires_at: graced.expires_at,
+        },
+        Event::OrderRefunded(refunded) => StoredEvent::OrderRefunded {
+            order: refunded.order.into(),
+            lines: store_lines(&refunded.lines),
+            restock: refunded.restock,
+        },
+        Event::AnswerRepeated(repeated) => StoredEvent::AnswerRepeated {
+            order: repeated.order.into(),
+            action: (&repeated.action).into(),
+        },
+        _ => unreachable!("all other events were taken before"),
+    }
+}
+
+impl StoredEvent<'_> {
+    pub(super) fn read(self) -> Result<Event, CodecError> {
+        Ok(match self {
+            Self::Started { epoch, hash_key, answers_before_sync, lost_from } => {
+                Event::Started(Started { epoch, hash_key, answers_before_sync, lost_from })
+            }
+            Self::SettingsChanged(rules) => Event::SettingsChanged(Box::new(rules.into())),
+            Self::SkuPut { sku, stock, settings, precondition, created } => {
+                let (sku, settings) = (sku_id(sku)?, settings.read()?);
+                let precondition = precondition.into();
+                Event::SkuPut(Box::new(SkuPut { sku, stock, settings, precondition, created }))
+            }
+            Self::SkuPatched { patch, settings } => {
+                let (patch, settings) = (patch.read()?, settings.read()?);
+                Event::SkuPatched(Box::new(SkuPatched { patch, settings }))
+            }
+            Self::SkuAdjusted { sku, adjustment, reason, precondition, total } => {
+                Event::SkuAdjusted(Box::new(SkuAdjusted {
+                    sku: sku_id(sku)?,
+                    adjustment: adjustment.into(),
+                    reason: reason.to_owned(),
+                    precondition: precondition.into(),
+                    total,
+                }))
+            }
+            Self::SkuDeleted { sku, precondition } => Event::SkuDeleted(SkuDeleted {
+                sku: sku_id(sku)?,
+                precondition: precondition.into(),
+            }),
+            Self::OrderCreated { user, lines, reference, take, expires_at } => {
+                Event::OrderCreated(OrderCreated {
+                    user: UserId::parse(user).map_err(|_| CodecError::Value("user id"))?,
+                    lines: read_lines(lines)?,
+                    reference: reference.map(Into::into),
+                    take: match take {
+                        StoredTake::Hold(hold_ms) => Take::Hold(hold_ms),
+                        StoredTake::Sell => Take::Sell,
+                    },
+                    expires_at,
+                })
+            }
+            Self::OrderConfirmed(order) => Event::OrderConfirmed(order.into()),
+            Self::OrderReacquired(order) => Event::OrderReacquired(order.into()),
+            Self::OrderCancelled(order) => Event::OrderCancelled(order.into()),
+            Self::OrderExpired(order) => Event::OrderExpired(order.into()),
+            Self::OrderShipped(order) => Event::OrderShipped(order.into()),
+            Self::OrderCompleted(order) => Event::OrderCompleted(order.into()),
+            Self::OrderExtended { order, hold_ms, expires_at } => {
+                Event::OrderExtended(OrderExtended { order: order.into(), hold_ms, expires_at })
+            }
+            Self::HoldsGraced { orders, expires_at } => {
+                Event::HoldsGraced(HoldsGraced { orders: read_ids(orders), expires_at })
+            }
+            Self::OrderRefunded { order, lines, restock } => {
+                let (order, lines) = (order.into(), read_lines(lines)?);
+                Event::OrderRefunded(Box::new(OrderRefunded { order, lines, restock }))
+            }
+            Self::AnswerRepeated { order, action } => {
+                let (order, action) = (order.into(), action.read()?);
+                Event::AnswerRepeated(Box::new(AnswerRepeated { order, action }))
+            }
+            Self::KeysForgotten(count) => Event::KeysForgotten(count),
+            Self::OrdersArchived(orders) => Event::OrdersArchived(read_ids(orders)),
+            Self::UsesPurged { created_sequence, count } => {
+                Event::UsesPurged(UsesPurged { created_sequence, count })
+            }
+            Self::RefusalsCounted(counts) => {
+                let read = |(sku, number, count)| {
+                    Ok(RefusalCount { sku: sku_id(sku)?, reason: reason(number)?, count })
+                };
+                let counts: Result<_, CodecError> = counts.into_iter().map(read).collect();
+                Event::RefusalsCounted(counts?)
+            }
+        })
+    }
+}
