@@ -82,6 +82,12 @@ pub enum Event {
 }
 
 impl Event {
+    /// A key that comes with its command is remembered; PUT, PATCH and DELETE ignore theirs.
+    #[must_use]
+    pub fn remembers(&self) -> bool {
+        matches!(self, Self::OrderCreated(_) | Self::SkuAdjusted(_)) || self.order().is_some()
+    }
+
     /// The one order that an action changed or named; none for its creation, whose id is the
     /// event's own sequence, and for events on several.
     #[must_use]

@@ -1,0 +1,282 @@
+//! Every setting: its name, default, bounds, and where it may come from.
+//!
+//! Flags go over environment, environment over file, file over default; an unknown key is an
+//! error wherever it stands. Settings that decide outcomes end in `rules` and are journaled; the
+//! others shape only this process. Next: `table`, the list of all settings.
+
+mod table;
+
+use crate::domain::settings::Settings;
+use crate::writer::Wait;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+pub use table::{Entry, SETTINGS, environment_name};
+
+/// When an answer may leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// After a data sync; one for all that wait.
+    Group,
+    /// At once; a sync every so many milliseconds.
+    Interval(u64),
+    /// At once; the kernel syncs when it likes.
+    Os,
+}
+
+impl Durability {
+    /// Power loss may take back what was answered.
+    #[must_use]
+    pub fn answers_before_sync(self) -> bool {
+        self != Self::Group
+    }
+}
+
+impl std::fmt::Display for Durability {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Group => f.write_str("group"),
+            Self::Interval(interval_ms) => write!(f, "interval:{interval_ms}"),
+            Self::Os => f.write_str("os"),
+        }
+    }
+}
+
+/// The settings of one process.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where everything is kept.
+    pub data: PathBuf,
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// When an answer may leave.
+    pub durability: Durability,
+    /// Threads that read requests and write answers.
+    pub io_threads: u16,
+    /// How the writer waits for work.
+    pub wait: Wait,
+    /// Start although the clock is far off.
+    pub accept_clock: bool,
+    /// Listen beyond loopback without tokens.
+    pub insecure: bool,
+    /// Size of a journal segment, in bytes.
+    pub segment_bytes: u64,
+    /// Connections at most.
+    pub connections_max: usize,
+    /// A request's head must be there within this, in milliseconds.
+    pub header_timeout_ms: u64,
+    /// A request's body must be there within this, in milliseconds.
+    pub body_timeout_ms: u64,
+    /// A connection without a request is closed after this, in milliseconds.
+    pub idle_ms: u64,
+    /// A stop waits this long for requests under way, in milliseconds.
+    pub drain_ms: u64,
+    /// What decides outcomes.
+    pub rules: Settings,
+}
+
+/// Why the settings cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// No setting has this name.
+    #[error("{origin}: there is no setting {name}; `doorbuster config` lists them all")]
+    Unknown {
+        /// File, environment or flag.
+        origin: String,
+        /// As written.
+        name: String,
+    },
+    /// The value does not fit the setting.
+    #[error("{origin}: {name} is {value:?}, but must be {bounds}")]
+    Value {
+        /// File, environment or flag.
+        origin: String,
+        /// The setting.
+        name: &'static str,
+        /// As written.
+        value: String,
+        /// What it may be.
+        bounds: &'static str,
+    },
+    /// Two settings contradict each other.
+    #[error("{0}")]
+    Relation(String),
+    /// The file is no TOML of settings.
+    #[error("{file}: {cause}")]
+    File {
+        /// Which.
+        file: String,
+        /// What is wrong with it.
+        cause: String,
+    },
+}
+
+/// Values by setting name, as text, with where they came from; later ones win.
+#[derive(Debug, Clone, Default)]
+pub struct Sources {
+    values: BTreeMap<&'static str, (String, String)>,
+}
+
+impl Sources {
+    /// Takes a value. A later one for the same setting wins.
+    ///
+    /// # Errors
+    /// When there is no such setting.
+    pub fn set(&mut self, origin: &str, name: &str, value: String) -> Result<(), ConfigError> {
+        let unknown = || ConfigError::Unknown { origin: origin.into(), name: name.into() };
+        let entry = table::find(name).ok_or_else(unknown)?;
+        self.values.insert(entry.name, (value, origin.to_owned()));
+        Ok(())
+    }
+
+    /// Takes a TOML file; tables stand for dotted names.
+    ///
+    /// # Errors
+    /// When it does not parse, or names a setting that does not exist.
+    pub fn file(&mut self, file: &str, text: &str) -> Result<(), ConfigError> {
+        let bad = |cause: String| ConfigError::File { file: file.to_owned(), cause };
+        let parsed: toml::Table = text.parse().map_err(|error| bad(format!("{error}")))?;
+        self.table(file, "", &parsed)
+    }
+
+    fn table(&mut self, file: &str, prefix: &str, table: &toml::Table) -> Result<(), ConfigError> {
+        for (name, value) in table {
+            let name = format!("{prefix}{name}");
+            match value {
+                toml::Value::Table(inner) => self.table(file, &format!("{name}."), inner)?,
+                toml::Value::String(text) => self.set(file, &name, text.clone())?,
+                other => self.set(file, &name, other.to_string())?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the environment's `DOORBUSTER_…` variables.
+    ///
+    /// # Errors
+    /// When one names no setting.
+    pub fn environment(
+        &mut self,
+        variables: impl Iterator<Item = (String, String)>,
+    ) -> Result<(), ConfigError> {
+        for (variable, value) in variables {
+            if !variable.starts_with("DOORBUSTER_") {
+                continue;
+            }
+            let entry = SETTINGS.iter().find(|entry| environment_name(entry.name) == variable);
+            let name = entry.map_or(variable.as_str(), |entry| entry.name);
+            self.set("environment", name, value)?;
+        }
+        Ok(())
+    }
+
+    /// The value of each setting as text, with where it came from.
+    pub fn effective(&self) -> impl Iterator<Item = (&'static Entry, &str, &str)> {
+        SETTINGS.iter().map(|entry| match self.values.get(entry.name) {
+            Some((value, origin)) => (entry, value.as_str(), origin.as_str()),
+            None => (entry, entry.default, "default"),
+        })
+    }
+
+    /// The settings.
+    ///
+    /// # Errors
+    /// When a value is out of its bounds, or two contradict each other.
+    pub fn config(&self) -> Result<Config, ConfigError> {
+        let mut config = table::blank();
+        for (entry, value, origin) in self.effective() {
+            (entry.take)(&mut config, value).ok_or_else(|| ConfigError::Value {
+                origin: origin.to_owned(),
+                name: entry.name,
+                value: value.to_owned(),
+                bounds: entry.bounds,
+            })?;
+        }
+        check_relations(&config)?;
+        Ok(config)
+    }
+}
+
+fn check_relations(config: &Config) -> Result<(), ConfigError> {
+    let rules = &config.rules;
+    let relations = [
+        (
+            rules.orders_retain_ms >= rules.idempotency_retain_ms,
+            "orders.retain_ms must not be below idempotency.retain_ms: a remembered key names \
+             its order",
+        ),
+        (
+            config.insecure || config.listen.ip().is_loopback(),
+            "without tokens the server listens on loopback only; to listen on other addresses \
+             all the same, to anybody who can reach them, add --insecure",
+        ),
+    ];
+    match relations.into_iter().find(|(holds, _)| !holds) {
+        Some((_, broken)) => Err(ConfigError::Relation(broken.to_owned())),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(set: &[(&str, &str)], expect: Result<(), &str>) {
+        let mut sources = Sources::default();
+        let result = set
+            .iter()
+            .try_for_each(|(name, value)| sources.set("flag", name, (*value).to_owned()))
+            .and_then(|()| sources.config().map(drop));
+        match (result, expect) {
+            (Ok(()), Ok(())) => {}
+            (Err(error), Err(part)) => assert!(error.to_string().contains(part), "{error}"),
+            (result, expect) => panic!("{set:?} gave {result:?}, not {expect:?}"),
+        }
+    }
+
+    #[test]
+    fn the_defaults_are_the_ones_of_the_contract() {
+        let config = Sources::default().config().unwrap();
+        assert_eq!(config.rules, Settings::default());
+        assert_eq!(config.listen.to_string(), "127.0.0.1:7070");
+        assert_eq!(config.durability, Durability::Group);
+        assert!(!config.accept_clock && !config.insecure);
+    }
+
+    #[test]
+    fn values_out_of_bounds_and_unknown_names_are_errors() {
+        check(&[("hold_ms_default", "1000")], Ok(()));
+        check(&[("hold_ms_default", "0")], Err("hold_ms_default is \"0\", but must be"));
+        check(&[("hold_ms_defualt", "1")], Err("there is no setting hold_ms_defualt"));
+        check(&[("durability", "interval:10")], Ok(()));
+        check(&[("durability", "interval:0")], Err("group, os, or interval:MS"));
+        check(&[("durability", "always")], Err("group, os, or interval:MS"));
+        check(&[("journal.segment_bytes", "262144")], Ok(()));
+        check(&[("journal.segment_bytes", "262145")], Err("multiple of 4,096"));
+        check(&[("listen", "0.0.0.0:7070")], Err("--insecure"));
+        check(&[("listen", "0.0.0.0:7070"), ("insecure", "true")], Ok(()));
+        check(&[("listen", "localhost")], Err("an address and port"));
+        check(&[("orders.retain_ms", "1000")], Err("must not be below idempotency.retain_ms"));
+    }
+
+    #[test]
+    fn flags_go_over_environment_over_file() {
+        let mut sources = Sources::default();
+        sources.file("a.toml", "hold_ms_max = 5\nio_threads = 2\n[orders]\nretain_ms = 86400001").unwrap();
+        let variables = [
+            ("DOORBUSTER_HOLD_MS_MAX", "6"),
+            ("DOORBUSTER_ORDERS_RETAIN_MS", "86400002"),
+            ("HOME", "x"),
+        ];
+        let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        sources.environment(variables.into_iter()).unwrap();
+        sources.set("flag", "orders.retain_ms", "86400003".to_owned()).unwrap();
+        let config = sources.config().unwrap();
+        assert_eq!((config.rules.hold_ms_max, config.io_threads), (6, 2));
+        assert_eq!(config.rules.orders_retain_ms, 86_400_003);
+        let typo = [("DOORBUSTER_HOLD_MAX".to_owned(), "6".to_owned())];
+        assert!(sources.environment(typo.into_iter()).is_err());
+        assert!(sources.file("b.toml", "[orders]\nretain = 1").is_err());
+        assert!(sources.file("b.toml", "orders = [").is_err());
+    }
+}

@@ -1,0 +1,295 @@
+//! The list of all settings. A new one is a row here and a member of `Config`.
+
+use super::{Config, Durability};
+use crate::domain::ids::HOLD_MS_END;
+use crate::domain::settings::Settings;
+use crate::writer::Wait;
+use doorbuster_journal::{SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
+use std::net::{Ipv4Addr, SocketAddr};
+
+/// A setting.
+#[derive(Debug)]
+pub struct Entry {
+    /// Its name in the file; dots separate tables.
+    pub name: &'static str,
+    /// Its default, as text.
+    pub default: &'static str,
+    /// What it may be, to be read after "must be".
+    pub bounds: &'static str,
+    /// What it does.
+    pub meaning: &'static str,
+    /// Takes a text; none if it is out of bounds.
+    pub(super) take: fn(&mut Config, &str) -> Option<()>,
+}
+
+/// A setting's name in the environment.
+#[must_use]
+pub fn environment_name(name: &str) -> String {
+    format!("DOORBUSTER_{}", name.replace('.', "_").to_uppercase())
+}
+
+pub(super) fn find(name: &str) -> Option<&'static Entry> {
+    SETTINGS.iter().find(|entry| entry.name == name)
+}
+
+/// Filled by the defaults of the table before anybody sees it.
+pub(super) fn blank() -> Config {
+    Config {
+        data: "".into(),
+        listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        durability: Durability::Group,
+        io_threads: 0,
+        wait: Wait::Park,
+        accept_clock: false,
+        insecure: false,
+        segment_bytes: 0,
+        connections_max: 0,
+        header_timeout_ms: 0,
+        body_timeout_ms: 0,
+        idle_ms: 0,
+        drain_ms: 0,
+        rules: Settings::default(),
+    }
+}
+
+/// Digits only: a sign, a blank or an underscore is no number here.
+fn number(text: &str, least: u64, most: u64) -> Option<u64> {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let value = text.parse().ok().filter(|_| digits)?;
+    (least..=most).contains(&value).then_some(value)
+}
+
+fn flag(text: &str) -> Option<bool> {
+    match text {
+        "true" | "1" => Some(true),
+        "false" | "0" => Some(false),
+        _ => None,
+    }
+}
+
+fn set<T>(place: &mut T, value: Option<T>) -> Option<()> {
+    *place = value?;
+    Some(())
+}
+
+fn durability(text: &str) -> Option<Durability> {
+    match text {
+        "group" => Some(Durability::Group),
+        "os" => Some(Durability::Os),
+        _ => Some(Durability::Interval(number(text.strip_prefix("interval:")?, 1, 60_000)?)),
+    }
+}
+
+/// All cores but the writer's.
+fn io_threads(text: &str) -> Option<u16> {
+    if text != "auto" {
+        return number(text, 1, 64).and_then(|count| u16::try_from(count).ok());
+    }
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    u16::try_from(cores.saturating_sub(1).clamp(1, 8)).ok()
+}
+
+const YEAR_MS: u64 = 366 * 24 * 60 * 60 * 1000;
+const CAP_MAX: u64 = 1 << 30;
+
+fn cap(place: &mut u32, text: &str) -> Option<()> {
+    set(place, number(text, 1, CAP_MAX).and_then(|cap| u32::try_from(cap).ok()))
+}
+
+const CAP: &str = "an integer, 1 to 1,073,741,824";
+const DURATION: &str = "milliseconds, 1 to 3,600,000";
+
+/// All settings, those of daily use first.
+pub static SETTINGS: &[Entry] = &[
+    Entry {
+        name: "data",
+        default: "./data",
+        bounds: "a directory",
+        meaning: "where journal and snapshots are kept",
+        take: |config, text| set(&mut config.data, (!text.is_empty()).then(|| text.into())),
+    },
+    Entry {
+        name: "listen",
+        default: "127.0.0.1:7070",
+        bounds: "an address and port, such as 127.0.0.1:7070 (port 0 picks one)",
+        meaning: "where to listen",
+        take: |config, text| set(&mut config.listen, text.parse().ok()),
+    },
+    Entry {
+        name: "durability",
+        default: "group",
+        bounds: "group, os, or interval:MS with 1 to 60,000 milliseconds",
+        meaning: "when an answer may leave: after the sync, or before it",
+        take: |config, text| set(&mut config.durability, durability(text)),
+    },
+    Entry {
+        name: "io_threads",
+        default: "auto",
+        bounds: "auto, or 1 to 64",
+        meaning: "threads that read requests and write answers; auto = cores - 1, 1 to 8",
+        take: |config, text| set(&mut config.io_threads, io_threads(text)),
+    },
+    Entry {
+        name: "wait",
+        default: "park",
+        bounds: "park or spin",
+        meaning: "how the writer waits for work; spin costs a core",
+        take: |config, text| {
+            let wait = match text {
+                "park" => Some(Wait::Park),
+                "spin" => Some(Wait::Spin),
+                _ => None,
+            };
+            set(&mut config.wait, wait)
+        },
+    },
+    Entry {
+        name: "accept_clock",
+        default: "false",
+        bounds: "true or false",
+        meaning: "start although the clock is far from the journal's last stamp",
+        take: |config, text| set(&mut config.accept_clock, flag(text)),
+    },
+    Entry {
+        name: "insecure",
+        default: "false",
+        bounds: "true or false",
+        meaning: "listen beyond loopback without tokens",
+        take: |config, text| set(&mut config.insecure, flag(text)),
+    },
+    Entry {
+        name: "hold_ms_default",
+        default: "300000",
+        bounds: "milliseconds, 1 to 2,592,000,000",
+        meaning: "hold of an order whose SKUs name none",
+        take: |config, text| set(&mut config.rules.hold_ms_default, number(text, 1, HOLD_MS_END)),
+    },
+    Entry {
+        name: "hold_ms_max",
+        default: "1800000",
+        bounds: "milliseconds, 1 to 2,592,000,000",
+        meaning: "no hold is longer, whatever asks for it",
+        take: |config, text| set(&mut config.rules.hold_ms_max, number(text, 1, HOLD_MS_END)),
+    },
+    Entry {
+        name: "open_holds_per_user_max",
+        default: "8",
+        bounds: "an integer, 0 (no limit) to 1,000,000",
+        meaning: "held orders that one user may have",
+        take: |config, text| {
+            let most = number(text, 0, 1_000_000).and_then(|most| u32::try_from(most).ok());
+            set(&mut config.rules.open_holds_per_user_max, most)
+        },
+    },
+    Entry {
+        name: "recovery_grace_ms",
+        default: "60000",
+        bounds: "milliseconds, 0 to 86,400,000",
+        meaning: "how long holds that fell due while the server was away live on after a start",
+        take: |config, text| set(&mut config.rules.recovery_grace_ms, number(text, 0, 86_400_000)),
+    },
+    Entry {
+        name: "idempotency.retain_ms",
+        default: "86400000",
+        bounds: "milliseconds, 1 to 31,622,400,000",
+        meaning: "how long a keyed 2xx is remembered",
+        take: |config, text| set(&mut config.rules.idempotency_retain_ms, number(text, 1, YEAR_MS)),
+    },
+    Entry {
+        name: "orders.retain_ms",
+        default: "2592000000",
+        bounds: "milliseconds, 1 to 31,622,400,000, not below idempotency.retain_ms",
+        meaning: "how long an order that is not held is kept after its last change",
+        take: |config, text| set(&mut config.rules.orders_retain_ms, number(text, 1, YEAR_MS)),
+    },
+    Entry {
+        name: "journal.segment_bytes",
+        default: "67108864",
+        bounds: "bytes, a multiple of 4,096 from 262,144 to 1,073,741,824",
+        meaning: "size of a journal segment",
+        take: |config, text| {
+            let bytes = number(text, SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX);
+            set(&mut config.segment_bytes, bytes.filter(|bytes| bytes % 4096 == 0))
+        },
+    },
+    Entry {
+        name: "http.connections_max",
+        default: "20000",
+        bounds: "an integer, 1 to 1,000,000",
+        meaning: "connections at most",
+        take: |config, text| {
+            let most = number(text, 1, 1_000_000).and_then(|most| usize::try_from(most).ok());
+            set(&mut config.connections_max, most)
+        },
+    },
+    Entry {
+        name: "http.header_timeout_ms",
+        default: "10000",
+        bounds: DURATION,
+        meaning: "a request's head must be there within this",
+        take: |config, text| set(&mut config.header_timeout_ms, number(text, 1, 3_600_000)),
+    },
+    Entry {
+        name: "http.body_timeout_ms",
+        default: "10000",
+        bounds: DURATION,
+        meaning: "a request's body must be there within this",
+        take: |config, text| set(&mut config.body_timeout_ms, number(text, 1, 3_600_000)),
+    },
+    Entry {
+        name: "http.idle_ms",
+        default: "75000",
+        bounds: DURATION,
+        meaning: "a connection without a request is closed after this",
+        take: |config, text| set(&mut config.idle_ms, number(text, 1, 3_600_000)),
+    },
+    Entry {
+        name: "drain_ms",
+        default: "10000",
+        bounds: DURATION,
+        meaning: "a stop waits this long for requests under way",
+        take: |config, text| set(&mut config.drain_ms, number(text, 1, 3_600_000)),
+    },
+    Entry {
+        name: "caps.skus",
+        default: "100000",
+        bounds: CAP,
+        meaning: "SKUs, deleted ones that orders still name included",
+        take: |config, text| cap(&mut config.rules.caps.skus, text),
+    },
+    Entry {
+        name: "caps.orders",
+        default: "10000000",
+        bounds: CAP,
+        meaning: "kept orders in any status",
+        take: |config, text| cap(&mut config.rules.caps.orders, text),
+    },
+    Entry {
+        name: "caps.keys",
+        default: "10000000",
+        bounds: CAP,
+        meaning: "remembered idempotency keys",
+        take: |config, text| cap(&mut config.rules.caps.keys, text),
+    },
+    Entry {
+        name: "caps.answers",
+        default: "100000",
+        bounds: CAP,
+        meaning: "remembered answers that are not an order, kept whole",
+        take: |config, text| cap(&mut config.rules.caps.answers, text),
+    },
+    Entry {
+        name: "caps.uses",
+        default: "10000000",
+        bounds: CAP,
+        meaning: "pairs of user and SKU with units in use",
+        take: |config, text| cap(&mut config.rules.caps.uses, text),
+    },
+    Entry {
+        name: "caps.users",
+        default: "10000000",
+        bounds: CAP,
+        meaning: "users with an order or a use",
+        take: |config, text| cap(&mut config.rules.caps.users, text),
+    },
+];

@@ -1,0 +1,219 @@
+//! From a data directory to a writer that may serve: lock, scan, apply, store again, start.
+//!
+//! Nothing is served before everything that was visible is durable, and before the new epoch's
+//! start is: a key that is answered again must not be lost by the next power cut. The only caller
+//! of `Journal::resume`, which is the only cutter of tails. Next: `writer`, the journal crate.
+
+use crate::clock::{Clock, ClockError, Stamps, wall_ms};
+use crate::codec::{self, CodecError};
+use crate::config::Config;
+use crate::domain::apply::apply;
+use crate::domain::event::{Event, Record, Started};
+use crate::domain::state::State;
+use crate::domain::sweep;
+use doorbuster_journal::{
+    Dropped, FileDisk, Frame, Journal, JournalError, JournalId, Options, Scan, VisitError,
+    scan_with,
+};
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why a start is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum RecoveryError {
+    /// Somebody serves this directory already.
+    #[error("{directory} is in use by another process: two must never write one journal")]
+    Locked {
+        /// The data directory.
+        directory: String,
+    },
+    /// The system said no.
+    #[error("cannot {operation} {path}: {cause}")]
+    Io {
+        /// What was tried, as a verb.
+        operation: &'static str,
+        /// On what.
+        path: String,
+        /// What the system answered.
+        #[source]
+        cause: io::Error,
+    },
+    /// The journal cannot be continued.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The wall clock is not to be trusted.
+    #[error(transparent)]
+    Clock(#[from] ClockError),
+}
+
+/// The directory's lock, held as long as it lives.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+}
+
+/// A writer's state and journal, ready to serve.
+pub struct Recovered {
+    /// With this epoch's start applied.
+    pub state: State,
+    /// Synced, ready to append.
+    pub journal: Journal,
+    /// At or past the state's stamp.
+    pub stamps: Stamps,
+    /// Records that were read.
+    pub replayed: u64,
+    /// A tail that nobody was answered for, and that is gone now.
+    pub dropped: Option<Dropped>,
+}
+
+fn io_error<'a>(
+    operation: &'static str,
+    path: &'a Path,
+) -> impl FnOnce(io::Error) -> RecoveryError + 'a {
+    move |cause| RecoveryError::Io { operation, path: path.display().to_string(), cause }
+}
+
+/// Takes the directory for this process, before anything in it is looked at.
+///
+/// # Errors
+/// At once when another process has it.
+pub fn lock(directory: &Path) -> Result<Lock, RecoveryError> {
+    fs::create_dir_all(directory).map_err(io_error("create", directory))?;
+    let path = directory.join("LOCK");
+    let file = File::options().create(true).truncate(false).write(true).open(&path);
+    let file = file.map_err(io_error("open", &path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(Lock { _file: file }),
+        Err(TryLockError::WouldBlock) => {
+            Err(RecoveryError::Locked { directory: directory.display().to_string() })
+        }
+        Err(TryLockError::Error(cause)) => Err(io_error("lock", &path)(cause)),
+    }
+}
+
+/// Where the segments lie in a data directory.
+#[must_use]
+pub fn journal_directory(data: &Path) -> PathBuf {
+    data.join("journal")
+}
+
+/// Brings a locked directory back to where it was, and starts the next epoch in it.
+///
+/// # Errors
+/// When the journal is damaged, or the disk or the clock refuses. Nothing was lost by trying.
+pub fn recover(_lock: &Lock, config: &Config, clock: Clock) -> Result<Recovered, RecoveryError> {
+    let directory = journal_directory(&config.data);
+    fs::create_dir_all(&directory).map_err(io_error("create", &directory))?;
+    let disk = || FileDisk::open(&directory).map_err(io_error("open", &directory));
+    let options = Options { segment_bytes: config.segment_bytes };
+    let mut replay = Replay::new();
+    let scan = scan_with(&disk()?, 0, &mut |frame| replay.frame(frame))?;
+    let last_stamp = (scan.last_sequence > 0).then_some(scan.last_stamp_ms);
+    // Before anything is written: a refused clock leaves the directory as it was.
+    let mut stamps = Stamps::start(clock, wall_ms(), last_stamp, config.accept_clock)?;
+    let lost_from = replay.lost_from(&scan);
+    let dropped = scan.dropped.clone();
+    let journal = match scan.id {
+        None => Journal::create(disk()?, options, JournalId(random())),
+        Some(_) => Journal::resume(disk()?, options, scan),
+    }?;
+    let replayed = replay.state.sequence;
+    let mut start = Start { state: replay.state, journal, now: stamps.now() };
+    start.epoch(config, lost_from)?;
+    let Start { state, journal, .. } = start;
+    Ok(Recovered { state, journal, stamps, replayed, dropped })
+}
+
+fn random<const BYTES: usize>() -> [u8; BYTES] {
+    let mut bytes = [0; BYTES];
+    getrandom::fill(&mut bytes).expect("the system gives random bytes");
+    bytes
+}
+
+/// Applies what a scan shows.
+struct Replay {
+    state: State,
+    /// The journal so far ends in the seal of an orderly stop.
+    drained: bool,
+}
+
+impl Replay {
+    fn new() -> Self {
+        Self { state: State::new(u64::from_le_bytes(random())), drained: false }
+    }
+
+    fn frame(&mut self, frame: &Frame<'_>) -> Result<(), VisitError> {
+        if let Some(totals) = frame.totals() {
+            return self.compare(totals);
+        }
+        for (sequence, bytes) in frame.records() {
+            let record = codec::decode_record(bytes).map_err(|error| at(sequence, &error))?;
+            apply(&mut self.state, &record, frame.stamp_ms());
+            assert_eq!(self.state.sequence, sequence, "one event, one sequence");
+            self.drained = false;
+        }
+        Ok(())
+    }
+
+    /// A seal says what the writer's own state held.
+    fn compare(&mut self, totals: &[u8]) -> Result<(), VisitError> {
+        let sealed = codec::decode_totals(totals)?;
+        let own = codec::Totals::of(&self.state, sealed.drained);
+        self.drained = sealed.drained;
+        if own != sealed {
+            return Err(format!("the journal replays to {own:?}, but was sealed at {sealed:?}").into());
+        }
+        Ok(())
+    }
+
+    /// In a mode that answers before the sync, an unclean stop may have lost answered records
+    /// after the last visible one.
+    fn lost_from(&self, scan: &Scan) -> Option<u64> {
+        let unclean = self.state.epoch > 0 && !self.drained;
+        (unclean && self.state.answers_before_sync).then_some(scan.last_sequence + 1)
+    }
+}
+
+fn at(sequence: u64, error: &CodecError) -> VisitError {
+    format!("sequence {sequence}: {error}").into()
+}
+
+/// The first events of an epoch.
+struct Start {
+    state: State,
+    journal: Journal,
+    now: u64,
+}
+
+impl Start {
+    fn epoch(&mut self, config: &Config, lost_from: Option<u64>) -> Result<(), RecoveryError> {
+        let first = self.state.epoch == 0;
+        let epoch = self.state.epoch + 1;
+        self.now = self.now.max(self.state.stamp);
+        self.journal.begin(epoch, self.now);
+        self.append(Event::Started(Started {
+            epoch,
+            hash_key: if first { random() } else { self.state.hash_key },
+            answers_before_sync: config.durability.answers_before_sync(),
+            lost_from,
+        }))?;
+        if self.state.settings != config.rules {
+            self.append(Event::SettingsChanged(Box::new(config.rules.clone())))?;
+        }
+        for event in sweep::grace(&self.state, self.now) {
+            self.append(event)?;
+        }
+        self.journal.finish()?;
+        self.journal.sync()?;
+        Ok(())
+    }
+
+    fn append(&mut self, event: Event) -> Result<(), RecoveryError> {
+        let record = Record { origin: None, event };
+        apply(&mut self.state, &record, self.now);
+        let sequence = self.journal.push(|bytes| codec::encode_record(&record, bytes))?;
+        assert_eq!(sequence, self.state.sequence, "one event, one sequence");
+        Ok(())
+    }
+}

@@ -1,0 +1,67 @@
+//! How far the journal is, as the writer publishes it; all cursors count journal sequences.
+//!
+//! Written by the writer only, read by every IO thread. An answer leaves when what it rests on is
+//! at or below `answerable`. Next: `lane`.
+
+use crate::domain::ids::Sequence;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// The writer's progress.
+#[derive(Debug, Default)]
+pub struct Cursors {
+    appended: AtomicU64,
+    synced: AtomicU64,
+    answerable: AtomicU64,
+    journal_bytes: AtomicU64,
+    poisoned: AtomicBool,
+}
+
+impl Cursors {
+    /// Says how far the journal is; `answerable` is what the durability mode asks.
+    pub fn publish(&self, appended: Sequence, synced: Sequence, answerable: Sequence) {
+        assert!(synced <= appended && answerable <= appended);
+        self.appended.store(appended, Ordering::Release);
+        self.synced.store(synced, Ordering::Release);
+        self.answerable.store(answerable, Ordering::Release);
+    }
+
+    /// Stored; a killed process does not lose it.
+    #[must_use]
+    pub fn appended(&self) -> Sequence {
+        self.appended.load(Ordering::Acquire)
+    }
+
+    /// On the disk; a power cut does not lose it.
+    #[must_use]
+    pub fn synced(&self) -> Sequence {
+        self.synced.load(Ordering::Acquire)
+    }
+
+    /// Durable in the configured mode.
+    #[must_use]
+    pub fn answerable(&self) -> Sequence {
+        self.answerable.load(Ordering::Acquire)
+    }
+
+    /// Says how large the journal is on disk, in bytes.
+    pub fn publish_journal_bytes(&self, bytes: u64) {
+        self.journal_bytes.store(bytes, Ordering::Relaxed);
+    }
+
+    /// The journal's size on disk, in bytes.
+    #[must_use]
+    pub fn journal_bytes(&self) -> u64 {
+        self.journal_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Says that the writer stopped in the middle: what is durable is unknown until the next start.
+    pub fn poison(&self) {
+        self.poisoned.store(true, Ordering::SeqCst);
+    }
+
+    /// The writer stopped in the middle.
+    #[must_use]
+    pub fn poisoned(&self) -> bool {
+        self.poisoned.load(Ordering::SeqCst)
+    }
+}

@@ -1,0 +1,111 @@
+//! The writer's end of the ring: requests of all lanes in one order, answers back to each.
+//!
+//! The only consumer of the ring, on its own thread. Never waits for a lane: an answer ring has
+//! room for every ticket of its lane. Next: `writer`.
+
+use super::cursors::Cursors;
+use super::outcome::Outcome;
+use super::parking::Parking;
+use super::slot::{Reply, Slot};
+use super::tickets::Ticket;
+use crate::domain::command::Request;
+use crate::domain::ids::Sequence;
+use atomic_waker::AtomicWaker;
+use disruptor::{EventPoller, MultiProducerBarrier, Polling};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The requests that wait to be decided.
+pub struct Inbox {
+    pub(super) poller: EventPoller<Slot, MultiProducerBarrier>,
+    pub(super) parking: Arc<Parking>,
+}
+
+/// The ways back to the lanes.
+pub struct Outbox {
+    pub(super) lanes: Vec<LanePort>,
+    pub(super) cursors: Arc<Cursors>,
+}
+
+pub(super) struct LanePort {
+    pub(super) answers: rtrb::Producer<Reply>,
+    pub(super) waker: Arc<AtomicWaker>,
+    /// It was answered since it was last woken.
+    pub(super) answered: bool,
+}
+
+/// Where an answer belongs.
+#[derive(Clone, Copy)]
+pub struct ReturnAddress {
+    lane: u16,
+    ticket: Ticket,
+}
+
+/// What a look at the ring found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Polled {
+    /// Requests, all of them seen.
+    Some,
+    /// None.
+    None,
+    /// None, and there will be none: every lane is closed.
+    Closed,
+}
+
+impl Inbox {
+    /// Says that this thread is the consumer.
+    pub fn settle(&self) {
+        self.parking.settle();
+    }
+
+    /// Shows all requests that are there, in their order; their places are free again afterwards.
+    pub fn poll(&mut self, mut each: impl FnMut(&Request, ReturnAddress, Option<u64>)) -> Polled {
+        match self.poller.poll() {
+            Err(Polling::NoEvents) => Polled::None,
+            Err(Polling::Shutdown) => Polled::Closed,
+            Ok(mut slots) => {
+                for slot in &mut slots {
+                    let request = slot.request.as_ref().expect("a published slot holds a request");
+                    let address = ReturnAddress { lane: slot.lane, ticket: slot.ticket };
+                    each(request, address, slot.deadline_ms);
+                }
+                Polled::Some
+            }
+        }
+    }
+
+    /// Sleeps until there is a request or the lanes close, or for `timeout` at most.
+    pub fn park(&self, timeout: Option<Duration>) {
+        self.parking.park(timeout, || self.poller.has_available() || self.parking.closed());
+    }
+}
+
+impl Outbox {
+    /// Sends an answer, to be told once `rests_on` is durable.
+    pub fn answer(&mut self, to: ReturnAddress, rests_on: Sequence, outcome: Outcome) {
+        let lane = &mut self.lanes[usize::from(to.lane)];
+        let pushed = lane.answers.push(Reply { ticket: to.ticket, rests_on, outcome });
+        assert!(pushed.is_ok(), "an answer ring has room for every ticket of its lane");
+        lane.answered = true;
+    }
+
+    /// The cursors that decide when answers leave.
+    #[must_use]
+    pub fn cursors(&self) -> &Cursors {
+        &self.cursors
+    }
+
+    /// Wakes each lane that was answered, once.
+    pub fn wake_answered(&mut self) {
+        for lane in &mut self.lanes {
+            if std::mem::take(&mut lane.answered) {
+                lane.waker.wake();
+            }
+        }
+    }
+
+    /// Wakes every lane.
+    pub fn wake_all(&self) {
+        self.lanes.iter().for_each(|lane| lane.waker.wake());
+    }
+}

@@ -1,0 +1,200 @@
+//! An IO thread's end of the ring: requests go in, answers come back.
+//!
+//! Never blocks and never waits for another lane: a full ring or table refuses at once. Not
+//! `Send`; a `LaneEnd` is, and becomes a `Lane` on its thread. Next: `inbox`, the writer's end.
+
+use super::cursors::Cursors;
+use super::outcome::{NotTaken, Outcome};
+use super::parking::Parking;
+use super::slot::{Reply, Slot};
+use super::tickets::{Ticket, Tickets};
+use crate::domain::command::Request;
+use atomic_waker::AtomicWaker;
+use disruptor::{MultiProducer, Producer, SingleConsumerBarrier};
+use std::cell::{Cell, RefCell};
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+/// Publishes that wake the writer without waiting for the end of the IO turn.
+const PUBLISHES_PER_WAKE_MAX: u32 = 32;
+
+/// A lane on its way to its thread.
+pub struct LaneEnd {
+    pub(super) number: u16,
+    pub(super) producer: MultiProducer<Slot, SingleConsumerBarrier>,
+    pub(super) answers: rtrb::Consumer<Reply>,
+    pub(super) waker: Arc<AtomicWaker>,
+    pub(super) cursors: Arc<Cursors>,
+    pub(super) parking: Arc<Parking>,
+    pub(super) ticket_count: usize,
+}
+
+/// A lane on its thread.
+#[derive(Clone)]
+pub struct Lane(Rc<Inner>);
+
+struct Inner {
+    number: u16,
+    /// None once the lane publishes no more.
+    producer: RefCell<Option<MultiProducer<Slot, SingleConsumerBarrier>>>,
+    answers: RefCell<rtrb::Consumer<Reply>>,
+    tickets: RefCell<Tickets>,
+    waker: Arc<AtomicWaker>,
+    cursors: Arc<Cursors>,
+    parking: Arc<Parking>,
+    /// Published since the writer was last woken.
+    published: Cell<u32>,
+    /// The task that wakes the writer at the end of the IO turn.
+    end_of_turn: RefCell<Option<Waker>>,
+}
+
+impl LaneEnd {
+    /// Settles on this thread.
+    #[must_use]
+    pub fn settle(self) -> Lane {
+        Lane(Rc::new(Inner {
+            number: self.number,
+            producer: RefCell::new(Some(self.producer)),
+            answers: RefCell::new(self.answers),
+            tickets: RefCell::new(Tickets::new(self.ticket_count)),
+            waker: self.waker,
+            cursors: self.cursors,
+            parking: self.parking,
+            published: Cell::new(0),
+            end_of_turn: RefCell::new(None),
+        }))
+    }
+}
+
+impl Lane {
+    /// Publishes a request. With a deadline (on `Clock::elapsed_ms`) it is decided only if it is
+    /// sequenced before that.
+    ///
+    /// # Errors
+    /// When there is no room, or the lane is closed; nothing was decided.
+    pub fn ask(&self, request: Request, deadline_ms: Option<u64>) -> Result<Waiting, NotTaken> {
+        let inner = &self.0;
+        let mut producer = inner.producer.borrow_mut();
+        let producer = producer.as_mut().ok_or(NotTaken::Draining)?;
+        let ticket = inner.tickets.borrow_mut().take().ok_or(NotTaken::Overloaded)?;
+        let published = producer.try_publish(|slot| {
+            slot.lane = inner.number;
+            slot.ticket = ticket;
+            slot.deadline_ms = deadline_ms;
+            slot.request = Some(request);
+        });
+        if published.is_err() {
+            inner.tickets.borrow_mut().release(ticket);
+            return Err(NotTaken::Overloaded);
+        }
+        self.note_publish();
+        Ok(Waiting { lane: self.clone(), ticket: Some(ticket) })
+    }
+
+    /// One wake for all that an IO turn publishes: a wake costs more than the request.
+    fn note_publish(&self) {
+        let published = self.0.published.get() + 1;
+        self.0.published.set(published);
+        if published >= PUBLISHES_PER_WAKE_MAX {
+            self.wake_writer();
+        } else if published == 1 {
+            match &*self.0.end_of_turn.borrow() {
+                Some(task) => task.wake_by_ref(),
+                None => self.wake_writer(),
+            }
+        }
+    }
+
+    fn wake_writer(&self) {
+        self.0.published.set(0);
+        self.0.parking.wake();
+    }
+
+    /// Wakes the writer after the connections that are ready now. A task of its own, never done.
+    pub fn wake_at_end_of_turn(&self) -> impl Future<Output = std::convert::Infallible> + use<> {
+        let lane = self.clone();
+        poll_fn(move |context| {
+            *lane.0.end_of_turn.borrow_mut() = Some(context.waker().clone());
+            if lane.0.published.get() > 0 {
+                lane.wake_writer();
+            }
+            Poll::Pending
+        })
+    }
+
+    /// Hands out the answers that have come and that nothing can take back any more. Called each
+    /// time the thread's root future is polled; the writer wakes that.
+    pub fn pump(&self, context: &Context<'_>) {
+        let inner = &self.0;
+        inner.waker.register(context.waker());
+        if inner.cursors.poisoned() {
+            let wakers = inner.tickets.borrow_mut().answer_all(&Outcome::Unknown);
+            wakers.into_iter().for_each(Waker::wake);
+            return;
+        }
+        let answerable = inner.cursors.answerable();
+        let mut answers = inner.answers.borrow_mut();
+        while answers.peek().is_ok_and(|reply| reply.rests_on <= answerable) {
+            let reply = answers.pop().expect("it was just seen");
+            let waker = inner.tickets.borrow_mut().answer(reply.ticket, reply.outcome);
+            if let Some(waker) = waker {
+                waker.wake();
+            }
+        }
+    }
+
+    /// Requests that wait for their answer.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.0.tickets.borrow().out()
+    }
+
+    /// Publishes no more. What was published is still answered.
+    pub fn close(&self) {
+        if self.0.producer.borrow_mut().take().is_some() {
+            // Only now: the writer looks at the ring once more after it was told.
+            self.0.parking.close_lane();
+        }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if self.producer.borrow_mut().take().is_some() {
+            self.parking.close_lane();
+        }
+    }
+}
+
+/// A request on its way. Dropping it gives up the answer, not the command.
+pub struct Waiting {
+    lane: Lane,
+    ticket: Option<Ticket>,
+}
+
+impl Future for Waiting {
+    type Output = Outcome;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Outcome> {
+        let ticket = self.ticket.expect("a request is answered once");
+        let collected = self.lane.0.tickets.borrow_mut().collect(ticket, context.waker());
+        match collected {
+            None => Poll::Pending,
+            Some(outcome) => {
+                self.ticket = None;
+                Poll::Ready(outcome)
+            }
+        }
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket.take() {
+            self.lane.0.tickets.borrow_mut().abandon(ticket);
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! The requests of one lane that wait for their answer: a fixed table, which is the lane's
+//! admission limit.
+//!
+//! A ticket goes home only after its answer came, also when the client has long gone, so an answer
+//! always finds its ticket and the answer ring can never be too small. Next: `lane`.
+
+use super::outcome::Outcome;
+use std::task::Waker;
+
+/// One request that waits: its place in the table and how often the place was used before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Ticket {
+    pub(super) place: u32,
+    generation: u32,
+}
+
+#[derive(Debug)]
+enum Holder {
+    Free { next: u32 },
+    Waiting(Option<Waker>),
+    Abandoned,
+    Answered(Outcome),
+}
+
+#[derive(Debug)]
+struct Entry {
+    generation: u32,
+    holder: Holder,
+}
+
+const END: u32 = u32::MAX;
+
+/// The table.
+#[derive(Debug)]
+pub(super) struct Tickets {
+    entries: Vec<Entry>,
+    free: u32,
+    out: usize,
+}
+
+impl Tickets {
+    pub(super) fn new(count: usize) -> Self {
+        let end = u32::try_from(count).expect("tickets are few");
+        let entry = |place| Entry { generation: 0, holder: Holder::Free { next: place + 1 } };
+        let mut entries: Vec<Entry> = (0..end).map(entry).collect();
+        if let Some(last) = entries.last_mut() {
+            last.holder = Holder::Free { next: END };
+        }
+        Self { free: if count == 0 { END } else { 0 }, entries, out: 0 }
+    }
+
+    /// Tickets that are out.
+    pub(super) fn out(&self) -> usize {
+        self.out
+    }
+
+    /// Takes a ticket; none when all are out.
+    pub(super) fn take(&mut self) -> Option<Ticket> {
+        let place = self.free;
+        let entry = self.entries.get_mut(place as usize)?;
+        let Holder::Free { next } = entry.holder else {
+            unreachable!("the free list names only free tickets");
+        };
+        entry.holder = Holder::Waiting(None);
+        self.free = next;
+        self.out += 1;
+        Some(Ticket { place, generation: entry.generation })
+    }
+
+    fn entry(&mut self, ticket: Ticket) -> &mut Entry {
+        let entry = &mut self.entries[ticket.place as usize];
+        assert_eq!(entry.generation, ticket.generation, "a ticket is used once");
+        entry
+    }
+
+    /// Gives a ticket back.
+    pub(super) fn release(&mut self, ticket: Ticket) {
+        let free = self.free;
+        let entry = self.entry(ticket);
+        entry.holder = Holder::Free { next: free };
+        entry.generation = entry.generation.wrapping_add(1);
+        self.free = ticket.place;
+        self.out -= 1;
+    }
+
+    /// Brings the answer; gives who is to be woken.
+    pub(super) fn answer(&mut self, ticket: Ticket, outcome: Outcome) -> Option<Waker> {
+        let entry = self.entry(ticket);
+        match std::mem::replace(&mut entry.holder, Holder::Answered(outcome)) {
+            Holder::Waiting(waker) => waker,
+            Holder::Abandoned => {
+                self.release(ticket);
+                None
+            }
+            Holder::Free { .. } | Holder::Answered(_) => {
+                unreachable!("a ticket that is out is answered once")
+            }
+        }
+    }
+
+    /// Takes the answer if it came; otherwise remembers whom to wake.
+    pub(super) fn collect(&mut self, ticket: Ticket, waker: &Waker) -> Option<Outcome> {
+        let entry = self.entry(ticket);
+        if let Holder::Waiting(known) = &mut entry.holder {
+            match known {
+                Some(known) => known.clone_from(waker),
+                None => *known = Some(waker.clone()),
+            }
+            return None;
+        }
+        let holder = std::mem::replace(&mut entry.holder, Holder::Abandoned);
+        self.release(ticket);
+        match holder {
+            Holder::Answered(outcome) => Some(outcome),
+            _ => unreachable!("only its holder collects a ticket, and once"),
+        }
+    }
+
+    /// Nobody will collect; the answer, come or to come, is dropped. The command goes on.
+    pub(super) fn abandon(&mut self, ticket: Ticket) {
+        let entry = self.entry(ticket);
+        match entry.holder {
+            Holder::Waiting(_) => entry.holder = Holder::Abandoned,
+            Holder::Answered(_) => self.release(ticket),
+            Holder::Free { .. } | Holder::Abandoned => unreachable!("a ticket is abandoned once"),
+        }
+    }
+
+    /// Answers all that wait, because no other answer will come.
+    pub(super) fn answer_all(&mut self, outcome: &Outcome) -> Vec<Waker> {
+        let mut wakers = Vec::new();
+        for entry in &mut self.entries {
+            if let Holder::Waiting(waker) = &mut entry.holder {
+                wakers.extend(waker.take());
+                entry.holder = Holder::Answered(outcome.clone());
+            }
+        }
+        wakers
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_lends_each_ticket_to_one_holder() {
+        let mut tickets = Tickets::new(2);
+        let (first, second) = (tickets.take().unwrap(), tickets.take().unwrap());
+        assert_ne!(first.place, second.place);
+        assert_eq!(tickets.take(), None);
+        assert!(tickets.answer(first, Outcome::NoSpace).is_none());
+        assert_eq!(tickets.collect(first, Waker::noop()), Some(Outcome::NoSpace));
+        let third = tickets.take().unwrap();
+        assert_eq!(third.place, first.place);
+        assert_ne!(third, first);
+        assert_eq!(tickets.out(), 2);
+    }
+
+    #[test]
+    fn an_abandoned_ticket_goes_home_with_its_answer() {
+        let mut tickets = Tickets::new(1);
+        let ticket = tickets.take().unwrap();
+        assert_eq!(tickets.collect(ticket, Waker::noop()), None);
+        tickets.abandon(ticket);
+        assert_eq!(tickets.take(), None);
+        assert!(tickets.answer(ticket, Outcome::Internal).is_none());
+        assert_eq!(tickets.out(), 0);
+        let ticket = tickets.take().unwrap();
+        tickets.answer(ticket, Outcome::Internal);
+        tickets.abandon(ticket);
+        assert_eq!(tickets.out(), 0);
+    }
+
+    #[test]
+    fn all_that_wait_are_told_when_the_writer_stops() {
+        let mut tickets = Tickets::new(2);
+        let ticket = tickets.take().unwrap();
+        assert_eq!(tickets.collect(ticket, Waker::noop()), None);
+        assert_eq!(tickets.answer_all(&Outcome::Unknown).len(), 1);
+        assert_eq!(tickets.collect(ticket, Waker::noop()), Some(Outcome::Unknown));
+    }
+}

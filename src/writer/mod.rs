@@ -1,0 +1,382 @@
+//! The one thread that decides. It owns the state and the journal; nobody else touches either.
+//!
+//! A turn is: stamp, expire what is due, decide and apply and append each request, one sync, tell
+//! the lanes. No answer leaves before the sync that it rests on (in the modes that sync first). A
+//! panic while deciding has changed nothing and is answered; any other panic, and a failed append
+//! or sync, ends the process: recovery knows what is durable, this thread no longer does. Next:
+//! `domain::decide`, `ring::inbox`, the journal crate.
+
+mod room;
+mod tally;
+
+use crate::clock::Stamps;
+use crate::codec::{self, Totals};
+use crate::config::Durability;
+use crate::domain::answer::{Answer, Answered};
+use crate::domain::apply::apply;
+use crate::domain::command::{Command, Reach, Request};
+use crate::domain::decide::{Decision, decide};
+use crate::domain::event::{Event, Origin, Record};
+use crate::domain::ids::Stamp;
+use crate::domain::state::State;
+use crate::domain::{read, refusals, sweep};
+use crate::ring::{Inbox, Outbox, Outcome, Polled, ReturnAddress};
+use doorbuster_journal::{Journal, JournalError};
+use room::Room;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+use tally::Tally;
+
+/// A seal follows this much quiet: it says that all before it is synced, so that a damaged tail
+/// can be told from one that nobody was answered for.
+const SEAL_AFTER_MS: u64 = 50;
+/// Holds that one turn lets run out, while it keeps up.
+const EXPIRE_PER_TURN: u32 = 256;
+/// Holds that one turn lets run out at most, when it is late.
+const EXPIRE_PER_TURN_MAX: u32 = 32_768;
+/// A hold this late doubles what the next turns let run out.
+const EXPIRY_LATE_MS: u64 = 250;
+/// Other sweeps of one turn; each is one event of bounded size.
+const TIDY_PER_TURN: u32 = 4;
+
+/// How the writer waits for work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wait {
+    /// Sleeps; an idle server costs nothing.
+    Park,
+    /// Looks again at once; costs a core.
+    Spin,
+}
+
+/// What the writer is made of.
+pub struct Parts {
+    /// As recovered, this epoch's start included.
+    pub state: State,
+    /// Ready to append what follows.
+    pub journal: Journal,
+    /// At or past the state's stamp.
+    pub stamps: Stamps,
+    /// Requests.
+    pub inbox: Inbox,
+    /// Answers.
+    pub outbox: Outbox,
+    /// Size of a segment, in bytes.
+    pub segment_bytes: u64,
+    /// What an answer rests on.
+    pub durability: Durability,
+    /// How to wait.
+    pub wait: Wait,
+    /// The clock of request deadlines.
+    pub clock: crate::clock::Clock,
+}
+
+/// The writer.
+pub struct Writer {
+    core: Core,
+    inbox: Inbox,
+    wait: Wait,
+}
+
+/// All but the ring of requests, which lends them out while the rest works on them.
+struct Core {
+    state: State,
+    journal: Journal,
+    stamps: Stamps,
+    outbox: Outbox,
+    durability: Durability,
+    clock: crate::clock::Clock,
+    now: Stamp,
+    room: Room,
+    tally: Tally,
+    expire_budget: u32,
+    /// Events were appended since the last seal; then, when the last of them were.
+    unsealed_since: Option<Stamp>,
+    /// Records were stored since the last sync; then, when the first of them were.
+    unsynced_since: Option<Stamp>,
+    records_in_turn: u64,
+    panics: u64,
+    /// The first error of the journal; the turn ends and so does the process.
+    failure: Option<JournalError>,
+}
+
+/// How a writer ended in good order.
+#[derive(Debug)]
+pub struct Stopped {
+    /// The last state.
+    pub state: State,
+}
+
+impl Writer {
+    /// Puts a writer together.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        let core = Core {
+            now: parts.state.stamp,
+            state: parts.state,
+            journal: parts.journal,
+            stamps: parts.stamps,
+            outbox: parts.outbox,
+            durability: parts.durability,
+            clock: parts.clock,
+            room: Room::of(parts.segment_bytes),
+            tally: Tally::default(),
+            expire_budget: EXPIRE_PER_TURN,
+            unsealed_since: None,
+            unsynced_since: None,
+            records_in_turn: 0,
+            panics: 0,
+            failure: None,
+        };
+        Self { core, inbox: parts.inbox, wait: parts.wait }
+    }
+
+    /// Takes turns until every lane is closed, then leaves the journal sealed and synced.
+    ///
+    /// # Errors
+    /// When the journal cannot be appended to or synced. Nothing may be answered after that.
+    pub fn run(mut self) -> Result<Stopped, JournalError> {
+        self.inbox.settle();
+        self.core.journal.start_preparer()?;
+        self.core.publish();
+        while self.turn()? != Polled::Closed {}
+        self.core.stop()
+    }
+
+    /// One turn; sleeps afterwards if nothing was there.
+    fn turn(&mut self) -> Result<Polled, JournalError> {
+        let core = &mut self.core;
+        core.begin();
+        core.sweep();
+        let polled = self.inbox.poll(|request, address, deadline_ms| {
+            core.serve(request, address, deadline_ms);
+        });
+        core.commit()?;
+        if polled == Polled::None && core.records_in_turn == 0 {
+            core.seal_if_quiet()?;
+            if self.wait == Wait::Park {
+                let timeout = core.until_due();
+                self.inbox.park(timeout);
+            }
+        }
+        Ok(polled)
+    }
+}
+
+impl Core {
+    fn begin(&mut self) {
+        self.now = self.stamps.now().max(self.state.stamp);
+        self.records_in_turn = 0;
+        self.journal.begin(self.state.epoch, self.now);
+        self.room.begin(self.journal.room());
+    }
+
+    /// Lets run out what is due, a bounded number of holds and other things.
+    fn sweep(&mut self) {
+        let late = sweep::expiry_lag_ms(&self.state, self.now) > EXPIRY_LATE_MS;
+        self.expire_budget = match late {
+            true => (self.expire_budget * 2).min(EXPIRE_PER_TURN_MAX),
+            false => EXPIRE_PER_TURN,
+        };
+        for _ in 0..self.expire_budget {
+            match sweep::expire(&self.state, self.now) {
+                Some(event) if self.room.for_existing() => self.record(None, event),
+                _ => break,
+            }
+        }
+        for _ in 0..TIDY_PER_TURN {
+            match sweep::tidy(&self.state, self.now) {
+                Some(event) if self.room.for_new() => self.record(None, event),
+                _ => break,
+            }
+        }
+    }
+
+    fn serve(&mut self, request: &Request, address: ReturnAddress, deadline_ms: Option<u64>) {
+        let late = deadline_ms.is_some_and(|deadline_ms| self.clock.elapsed_ms() >= deadline_ms);
+        let outcome = if late { Outcome::DeadlineExceeded } else { self.answer(request) };
+        self.outbox.answer(address, self.state.sequence, outcome);
+    }
+
+    /// Decides until there is an answer; what is due first happens first.
+    fn answer(&mut self, request: &Request) -> Outcome {
+        if !self.has_room_for(&request.command) {
+            return Outcome::NoSpace;
+        }
+        loop {
+            // Deciding only reads, so a panic in it leaves the state as it was.
+            let decided = catch_unwind(AssertUnwindSafe(|| decide(&self.state, request, self.now)));
+            match decided {
+                Err(_) => {
+                    self.panics += 1;
+                    return Outcome::Internal;
+                }
+                Ok(Decision::First(event)) => self.record(None, event),
+                Ok(Decision::Change(event)) => return self.change(request, event),
+                Ok(Decision::Answer(answered)) => {
+                    self.count_refusal(request, &answered);
+                    return Outcome::Answered(answered);
+                }
+            }
+        }
+    }
+
+    fn has_room_for(&self, command: &Command) -> bool {
+        match command {
+            Command::Read(_) => true,
+            Command::ActOnOrder(..) => self.room.for_existing(),
+            _ => self.room.for_new(),
+        }
+    }
+
+    fn change(&mut self, request: &Request, event: Event) -> Outcome {
+        let origin = Origin {
+            principal: request.principal.name.clone(),
+            reach_all: request.principal.reach == Reach::All,
+            key: if event.remembers() { request.key } else { None },
+            traceparent: request.traceparent,
+        };
+        let record = Record { origin: Some(origin), event };
+        self.append(&record);
+        Outcome::Answered(read::answer_to(&self.state, &record.event))
+    }
+
+    fn record(&mut self, origin: Option<Origin>, event: Event) {
+        self.append(&Record { origin, event });
+    }
+
+    /// Applies an event and appends it. An error is kept for the end of the turn: nothing of this
+    /// turn is told before.
+    fn append(&mut self, record: &Record) {
+        apply(&mut self.state, record, self.now);
+        let mut record_bytes = 0;
+        let pushed = self.journal.push(|bytes| {
+            let before = bytes.len();
+            codec::encode_record(record, bytes);
+            record_bytes = bytes.len() - before;
+        });
+        match pushed {
+            Ok(sequence) => assert_eq!(sequence, self.state.sequence, "one event, one sequence"),
+            Err(error) => drop(self.failure.get_or_insert(error)),
+        }
+        self.room.used(record_bytes);
+        self.records_in_turn += 1;
+    }
+
+    fn count_refusal(&mut self, request: &Request, answered: &Answered) {
+        if let Answer::Refused(refusal) = &answered.answer {
+            for (sku, reason) in refusals::counted(&request.command, refusal) {
+                self.tally.count(sku, reason, self.now);
+            }
+            if self.tally.is_full() {
+                self.tell_refusals();
+            }
+        }
+    }
+
+    fn tell_refusals(&mut self) {
+        if self.room.for_new()
+            && let Some(event) = self.tally.take()
+        {
+            self.record(None, event);
+        }
+    }
+
+    /// Stores what the turn appended, syncs it if the mode asks for that, and tells the lanes.
+    fn commit(&mut self) -> Result<(), JournalError> {
+        if self.records_in_turn > 0 || self.tally.is_due(self.now) {
+            self.tell_refusals();
+        }
+        if let Some(failure) = self.failure.take() {
+            return Err(failure);
+        }
+        if self.records_in_turn > 0 {
+            self.journal.finish()?;
+            self.unsealed_since = Some(self.now);
+            self.unsynced_since.get_or_insert(self.now);
+        }
+        self.sync_if_due()?;
+        self.publish();
+        self.outbox.wake_answered();
+        Ok(())
+    }
+
+    fn sync_if_due(&mut self) -> Result<(), JournalError> {
+        let Some(since) = self.unsynced_since else { return Ok(()) };
+        let due = match self.durability {
+            Durability::Group => true,
+            Durability::Interval(interval_ms) => self.now >= since + interval_ms,
+            Durability::Os => false,
+        };
+        if due { self.sync() } else { Ok(()) }
+    }
+
+    fn sync(&mut self) -> Result<(), JournalError> {
+        self.journal.sync()?;
+        self.unsynced_since = None;
+        Ok(())
+    }
+
+    fn publish(&self) {
+        let (appended, synced) = (self.journal.appended(), self.journal.synced());
+        let answerable = match self.durability {
+            Durability::Group => synced,
+            Durability::Interval(_) | Durability::Os => appended,
+        };
+        let cursors = self.outbox.cursors();
+        cursors.publish(appended, synced, answerable);
+        cursors.publish_journal_bytes(self.journal.bytes());
+    }
+
+    fn seals(&self) -> bool {
+        self.durability != Durability::Os
+    }
+
+    fn seal_if_quiet(&mut self) -> Result<(), JournalError> {
+        match self.unsealed_since {
+            Some(since) if self.seals() && self.now >= since + SEAL_AFTER_MS => self.seal(false),
+            _ => Ok(()),
+        }
+    }
+
+    fn seal(&mut self, drained: bool) -> Result<(), JournalError> {
+        if !self.room.for_seal() {
+            return Ok(());
+        }
+        // First, so that the seal's watermark covers everything before it.
+        self.sync()?;
+        let totals = codec::encode_totals(&Totals::of(&self.state, drained));
+        self.journal.seal(self.state.epoch, self.now, &totals)?;
+        self.sync()?;
+        self.unsealed_since = None;
+        self.publish();
+        Ok(())
+    }
+
+    /// How long nothing will be due; none for as long as nobody asks.
+    fn until_due(&self) -> Option<Duration> {
+        let seal = self.unsealed_since.filter(|_| self.seals()).map(|since| since + SEAL_AFTER_MS);
+        let sync = match self.durability {
+            Durability::Interval(interval_ms) => {
+                self.unsynced_since.map(|since| since + interval_ms)
+            }
+            Durability::Group | Durability::Os => None,
+        };
+        let due = [sweep::next_due(&self.state), seal, sync, self.tally.due_at()];
+        let due = due.into_iter().flatten().min()?;
+        // Rounded up, so that a turn is not taken just before there is something to do; and where
+        // something due could not be done for want of room, it is tried again soon, not at once.
+        Some(Duration::from_millis((due + 1).saturating_sub(self.now).max(1)))
+    }
+
+    /// Everything is answered; what is left is told to the journal.
+    fn stop(mut self) -> Result<Stopped, JournalError> {
+        self.begin();
+        self.tell_refusals();
+        self.commit()?;
+        self.sync()?;
+        self.seal(true)?;
+        self.outbox.wake_all();
+        self.journal.close()?;
+        Ok(Stopped { state: self.state })
+    }
+}

@@ -1,0 +1,83 @@
+//! Refusals on their way into the journal: counted by SKU and reason, told in one small event.
+//!
+//! They ride with the next frame that is stored anyway. Where only refusals come, they wait for a
+//! second at most and are then stored on their own, so that the demand a shop could not serve
+//! shows while the sale runs.
+
+use crate::domain::event::{Event, RefusalCount};
+use crate::domain::ids::{SkuId, Stamp};
+use crate::domain::sku::RefusalReason;
+use std::collections::BTreeMap;
+
+/// Refusals wait this long at most.
+const AGE_MS_MAX: u64 = 1_000;
+/// Pairs of SKU and reason that one event tells; a record of these fits a frame by far.
+const PAIRS_MAX: usize = 256;
+
+/// Refusals that the journal does not know yet.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    counts: BTreeMap<(SkuId, RefusalReason), u64>,
+    since: Option<Stamp>,
+}
+
+impl Tally {
+    pub(super) fn count(&mut self, sku: &SkuId, reason: RefusalReason, now: Stamp) {
+        *self.counts.entry((sku.clone(), reason)).or_default() += 1;
+        self.since.get_or_insert(now);
+    }
+
+    /// It must be told before more is counted.
+    pub(super) fn is_full(&self) -> bool {
+        self.counts.len() >= PAIRS_MAX
+    }
+
+    /// When they must be told.
+    pub(super) fn due_at(&self) -> Option<Stamp> {
+        self.since.map(|since| since + AGE_MS_MAX)
+    }
+
+    /// They have waited long enough.
+    pub(super) fn is_due(&self, now: Stamp) -> bool {
+        self.due_at().is_some_and(|due_at| now >= due_at)
+    }
+
+    /// The event, if there is anything to tell.
+    pub(super) fn take(&mut self) -> Option<Event> {
+        self.since = None;
+        let counts = std::mem::take(&mut self.counts);
+        let told = |((sku, reason), count)| RefusalCount { sku, reason, count };
+        let counts: Vec<_> = counts.into_iter().map(told).collect();
+        (!counts.is_empty()).then_some(Event::RefusalsCounted(counts))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_ride_with_a_frame_or_wait_a_second() {
+        let mut tally = Tally::default();
+        let sku = SkuId::parse("A").unwrap();
+        assert_eq!(tally.take(), None);
+        tally.count(&sku, RefusalReason::SoldOut, 10);
+        tally.count(&sku, RefusalReason::SoldOut, 500);
+        assert!(!tally.is_due(1009) && tally.is_due(1010));
+        assert_eq!(tally.due_at(), Some(1010));
+        let count = RefusalCount { sku, reason: RefusalReason::SoldOut, count: 2 };
+        assert_eq!(tally.take(), Some(Event::RefusalsCounted(vec![count])));
+        assert_eq!((tally.due_at(), tally.take()), (None, None));
+    }
+
+    #[test]
+    fn a_tally_of_many_skus_says_that_it_is_full() {
+        let mut tally = Tally::default();
+        for number in 0..PAIRS_MAX {
+            assert!(!tally.is_full());
+            let sku = SkuId::parse(&format!("sku-{number}")).unwrap();
+            tally.count(&sku, RefusalReason::Paused, 0);
+        }
+        assert!(tally.is_full());
+    }
+}
