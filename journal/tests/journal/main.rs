@@ -1,0 +1,4 @@
+//! The journal as its users see it: append, lose power, damage, scan, resume.
+
+mod append_and_scan;
+mod support;
