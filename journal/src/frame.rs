@@ -90,15 +90,16 @@ pub(crate) fn close(frame: &mut Vec<u8>, head: &Head, place: Place) -> u32 {
     write_at(frame, FRAME_FIRST_SEQUENCE_AT, head.first_sequence.to_le_bytes());
     write_at(frame, FRAME_STAMP_AT, head.stamp_ms.to_le_bytes());
     write_at(frame, FRAME_WATERMARK_AT, head.watermark.to_le_bytes());
-    let crc = checksum(frame, place);
+    let crc = checksum(length_word, &frame[FRAME_CHAIN_AT..], place);
     write_at(frame, FRAME_CRC_AT, crc.to_le_bytes());
     crc
 }
 
-fn checksum(frame: &[u8], place: Place) -> u32 {
+/// Over the length word, and everything behind the checksum itself.
+fn checksum(length_word: u32, behind: &[u8], place: Place) -> u32 {
     let mut hasher = place.hasher();
-    hasher.update(&frame[..FRAME_CRC_AT]);
-    hasher.update(&frame[FRAME_CHAIN_AT..]);
+    hasher.update(&length_word.to_le_bytes());
+    hasher.update(behind);
     hasher.finalize()
 }
 
@@ -258,8 +259,10 @@ pub(crate) fn parse(bytes: &[u8], place: Place) -> Result<Frame<'_>, At> {
     let extent = &bytes[..length];
     let crc = read_u32(extent, FRAME_CRC_AT);
     let closed = read_u64(extent, length - FRAME_TRAILER_BYTES) == trailer(length_word);
-    if !closed || checksum(extent, place) != crc {
-        return Err(if is_torn(bytes, length, place) { At::ZeroSector } else { At::BadBytes });
+    if !closed || checksum(length_word, &extent[FRAME_CHAIN_AT..], place) != crc {
+        let torn =
+            has_zero_sector(extent, place.offset) && !is_whole_but_for_its_length(bytes, place);
+        return Err(if torn { At::ZeroSector } else { At::BadBytes });
     }
     let Some(kind) = Kind::from_code(extent[FRAME_KIND_AT]) else { return Err(At::Foreign) };
     let head = Head {
@@ -285,20 +288,19 @@ pub(crate) fn length_of(length_word: u32) -> Option<usize> {
     plausible.then_some(length)
 }
 
-/// Does a sector of the frame's extent lack every byte, as when it never reached the disk?
-///
-/// Not so if a trailer further in names this very start with another length: then the frame was
-/// stored whole, its length word is what is damaged, and the zeros are not its own.
-fn is_torn(bytes: &[u8], length: usize, place: Place) -> bool {
-    let misnamed = (FRAME_BYTES_MIN..=bytes.len().min(FRAME_BYTES_MAX))
-        .step_by(FRAME_ALIGN_BYTES)
-        .filter(|&other| other != length)
-        .any(|other| {
-            read_u64(bytes, other - FRAME_TRAILER_BYTES) == trailer(LENGTH_MAGIC | other as u32)
-        });
-    !misnamed && has_zero_sector(&bytes[..length], place.offset)
+/// Does the checksum hold for another length, of which the trailer tells? Then the frame was stored
+/// whole, its length word is what is damaged, and zeros up to the wrong end are not its own.
+fn is_whole_but_for_its_length(bytes: &[u8], place: Place) -> bool {
+    let crc = read_u32(bytes, FRAME_CRC_AT);
+    let lengths = FRAME_BYTES_MIN..=bytes.len().min(FRAME_BYTES_MAX);
+    lengths.step_by(FRAME_ALIGN_BYTES).any(|length| {
+        let length_word = LENGTH_MAGIC | length as u32;
+        read_u64(bytes, length - FRAME_TRAILER_BYTES) == trailer(length_word)
+            && checksum(length_word, &bytes[FRAME_CHAIN_AT..length], place) == crc
+    })
 }
 
+/// Does a sector's part of the frame lack every byte, as when it never reached the disk?
 fn has_zero_sector(extent: &[u8], offset: u64) -> bool {
     let first_bytes = SECTOR_BYTES - (offset % SECTOR_BYTES as u64) as usize;
     let (first, rest) = extent.split_at(first_bytes.min(extent.len()));

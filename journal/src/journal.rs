@@ -2,7 +2,8 @@
 //!
 //! Owns everything between a record and its bytes in the mapping, and the sync behind them. Never
 //! reads what was stored, never retries a failed sync, never waits for a spare segment. Read
-//! `resume.rs` for how a journal that exists is opened, `preparer.rs` for where spares come from.
+//! `resume.rs` for how a journal that exists is opened, `spares.rs` for where the next segment comes
+//! from.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -11,8 +12,9 @@ use crate::disk::{Disk, DiskFile, FileDisk, Mapped};
 use crate::error::JournalError;
 use crate::format::*;
 use crate::frame::{self, Head, Kind, Place};
-use crate::preparer::{Preparer, Request, Wanted};
+use crate::preparer::Wanted;
 use crate::segment::{self, ReadySegment, SegmentHeader};
+use crate::spares::{Spare, Spares};
 
 /// A journal open for appending. A value: two of them may live in one process.
 ///
@@ -39,6 +41,12 @@ pub struct Journal<D: Disk = FileDisk> {
     spares: Spares<D>,
 }
 
+// The writer is a value that moves to its thread.
+const _: () = {
+    const fn assert_send<T: Send>() {}
+    assert_send::<Journal<FileDisk>>();
+};
+
 /// The segment that frames go to, and where in it.
 struct OpenEnd<D: Disk> {
     header: SegmentHeader,
@@ -46,16 +54,6 @@ struct OpenEnd<D: Disk> {
     seed: u32,
     offset: u64,
     chain: u32,
-}
-
-/// Where the next segment comes from.
-struct Spares<D: Disk> {
-    preparer: Option<Preparer<D>>,
-    next: Wanted,
-    ready: Option<ReadySegment<D>>,
-    asked: bool,
-    failures: u32,
-    failure: Option<JournalError>,
 }
 
 /// Where the journal continues; what a scan knows and a new journal starts from.
@@ -66,19 +64,6 @@ pub(crate) struct Start {
     pub(crate) epoch: u32,
     pub(crate) stamp_ms: u64,
     pub(crate) spare: Option<SegmentHeader>,
-}
-
-/// How things stand with the spare segment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Spare {
-    /// [`Journal::start_preparer`] was not called yet; a spare is made in place when needed.
-    OnDemand,
-    /// In hand: the next roll costs two stores and a sync.
-    Ready,
-    /// Being made.
-    Preparing,
-    /// Could not be made; asked for again with each turn, tried again after a bounded pause.
-    Failed,
 }
 
 /// How much can be appended for certain.
@@ -136,7 +121,7 @@ impl<D: Disk> Journal<D> {
         frame.resize(FRAME_HEADER_BYTES, 0);
         let next = match start.spare {
             Some(spare) => Wanted::Existing(spare),
-            None => Wanted::New(successor(&header, &options)),
+            None => Wanted::New(header.successor(&options)),
         };
         Self {
             disk: Arc::new(disk),
@@ -158,14 +143,7 @@ impl<D: Disk> Journal<D> {
             synced: start.last_sequence,
             unsynced: false,
             poisoned: false,
-            spares: Spares {
-                preparer: None,
-                next,
-                ready: None,
-                asked: false,
-                failures: 0,
-                failure: None,
-            },
+            spares: Spares::new(next),
         }
     }
 
@@ -175,11 +153,7 @@ impl<D: Disk> Journal<D> {
     /// # Errors
     /// [`JournalError::Preparer`] if the system has no thread to give.
     pub fn start_preparer(&mut self) -> Result<(), JournalError> {
-        if self.spares.preparer.is_none() {
-            self.spares.preparer = Some(Preparer::start(Arc::clone(&self.disk))?);
-            self.spares.ask(None);
-        }
-        Ok(())
+        self.spares.start_preparer(&self.disk)
     }
 
     /// Whose journal this is.
@@ -203,20 +177,13 @@ impl<D: Disk> Journal<D> {
         let reserved = self.open.offset + END_MARK_BYTES as u64;
         let segment_bytes_left = self.open.header.bytes.saturating_sub(reserved);
         let usable = |bytes: u64| bytes - (SEGMENT_HEADER_BYTES + END_MARK_BYTES) as u64;
-        let spare = self.spares.state();
-        let spare_bytes = match (spare, &self.spares.ready, self.spares.next) {
-            (Spare::Ready, Some(ready), _) => usable(ready.header.bytes),
-            (Spare::OnDemand, _, Wanted::New(header) | Wanted::Existing(header)) => {
-                usable(header.bytes)
-            }
-            _ => 0,
-        };
-        Room { segment_bytes_left, spare, spare_bytes }
+        let (spare, bytes) = self.spares.state();
+        Room { segment_bytes_left, spare, spare_bytes: bytes.map_or(0, usable) }
     }
 
     /// Why the last spare could not be made, told once.
     pub fn take_spare_failure(&mut self) -> Option<JournalError> {
-        self.spares.failure.take()
+        self.spares.take_failure()
     }
 
     /// Begins a turn: what its frames carry. Also takes the spare if it has become ready, and asks
@@ -323,7 +290,7 @@ impl<D: Disk> Journal<D> {
     /// # Errors
     /// [`JournalError::Preparer`] if its thread had panicked.
     pub fn close(mut self) -> Result<(), JournalError> {
-        self.spares.preparer.as_mut().map_or(Ok(()), Preparer::stop)
+        self.spares.stop_preparer()
     }
 
     fn check_poison(&self) -> Result<(), JournalError> {
@@ -380,61 +347,7 @@ impl<D: Disk> Journal<D> {
             chain: self.open.chain,
         };
         let left = std::mem::replace(&mut self.open, open);
-        self.spares.next = Wanted::New(successor(&self.open.header, &self.options));
-        self.spares.ask(Some(left.mapped));
+        self.spares.want(Wanted::New(self.open.header.successor(&self.options)), left.mapped);
         Ok(())
-    }
-}
-
-fn successor(header: &SegmentHeader, options: &Options) -> SegmentHeader {
-    SegmentHeader { number: header.number + 1, bytes: options.segment_bytes, ..*header }
-}
-
-impl<D: Disk> Spares<D> {
-    fn state(&self) -> Spare {
-        match &self.ready {
-            Some(_) => Spare::Ready,
-            None if self.preparer.is_none() => Spare::OnDemand,
-            None if self.failures > 0 => Spare::Failed,
-            None => Spare::Preparing,
-        }
-    }
-
-    /// Hands the request to the thread, and the full segment with it.
-    fn ask(&mut self, retired: Option<<D::File as DiskFile>::Mapped>) {
-        if let Some(preparer) = &self.preparer {
-            preparer.ask(Request { wanted: self.next, failures: self.failures, retired });
-            self.asked = true;
-        }
-    }
-
-    /// Takes the thread's answer if it is there, and asks again after a failure.
-    fn poll(&mut self) {
-        let answer = match &self.preparer {
-            Some(preparer) if self.asked => preparer.poll(),
-            _ => None,
-        };
-        match answer {
-            None => {}
-            Some(Ok(ready)) => {
-                self.asked = false;
-                self.failures = 0;
-                self.ready = Some(ready);
-            }
-            Some(Err(failure)) => {
-                self.failures = self.failures.saturating_add(1);
-                self.failure = Some(failure);
-                self.ask(None);
-            }
-        }
-    }
-
-    /// The next segment, if it is in hand; made in place as long as no thread does it.
-    fn take(&mut self, disk: &D) -> Result<Option<ReadySegment<D>>, JournalError> {
-        self.poll();
-        if self.ready.is_none() && self.preparer.is_none() {
-            return self.next.fetch(disk, &AtomicBool::new(false));
-        }
-        Ok(self.ready.take())
     }
 }

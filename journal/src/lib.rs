@@ -19,10 +19,12 @@ mod frame;
 mod journal;
 mod mapped;
 mod memory_disk;
+mod opened;
 mod preparer;
 mod resume;
 mod scan;
 mod segment;
+mod spares;
 mod verdict;
 mod vouch;
 mod window;
@@ -34,8 +36,9 @@ pub use format::{
     SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, turn_bytes_max,
 };
 pub use frame::{Frame, Kind, Records};
-pub use journal::{Journal, Room, Spare};
+pub use journal::{Journal, Room};
 pub use mapped::{MappedFile, OpenFile};
 pub use memory_disk::{MemoryDisk, MemoryFile, MemoryMapped};
 pub use scan::{Dropped, Scan, SegmentScan, scan, scan_with};
+pub use spares::Spare;
 pub use verdict::Verdict;

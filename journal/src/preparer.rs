@@ -3,7 +3,7 @@
 //! Owns the background preparation of one spare at a time, its retries, and the unmapping of
 //! segments that are full, so that the writer spends no time on either. Never stores a frame and
 //! never poisons the journal: a spare that cannot be made is reported and made anew when asked
-//! again. Read `segment.rs` for the preparation itself.
+//! again. Read `segment.rs` for the preparation itself, `spares.rs` for who asks.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -30,6 +30,12 @@ pub(crate) enum Wanted {
 }
 
 impl Wanted {
+    pub(crate) fn header(&self) -> &SegmentHeader {
+        match self {
+            Self::New(header) | Self::Existing(header) => header,
+        }
+    }
+
     /// Makes it, or picks it up; `None` if told to stop meanwhile.
     pub(crate) fn fetch<D: Disk>(
         self,

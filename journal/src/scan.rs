@@ -1,13 +1,14 @@
 //! Reading a journal from its first byte to its last, changing none.
 //!
-//! Owns the order of the checks: names, headers, sizes, then frame by frame, then the end. Never
-//! writes, never maps, never decides: the table in `verdict.rs` does. Read `resume.rs` next for
-//! what a start does with a [`Scan`].
+//! Owns the way from frame to frame and what is learned on it. Never writes, never maps, never
+//! decides: the table in `verdict.rs` does. Read `opened.rs` for the checks before the first frame,
+//! `resume.rs` for what a start does with a [`Scan`].
 
-use crate::disk::{Access, Disk, DiskFile};
-use crate::error::{JournalError, Refusal, VisitError};
+use crate::disk::{Disk, DiskFile};
+use crate::error::{JournalError, VisitError};
 use crate::format::*;
 use crate::frame::{self, Frame, Kind, Place};
+use crate::opened::{OpenSegment, open_all, open_successor, refusal};
 use crate::segment::SegmentHeader;
 use crate::verdict::{At, Evidence, Verdict, judge};
 use crate::vouch;
@@ -88,13 +89,6 @@ pub(crate) struct Restore {
     pub(crate) end: u64,
 }
 
-/// A segment opened for reading, its header checked.
-pub(crate) struct OpenSegment<F> {
-    pub(crate) header: SegmentHeader,
-    pub(crate) place: String,
-    pub(crate) file: F,
-}
-
 /// Scans without looking at what the frames hold. See [`scan_with`].
 ///
 /// # Errors
@@ -118,104 +112,27 @@ pub fn scan_with<D: Disk>(
     vouched_by_image: u64,
     visit: &mut dyn FnMut(&Frame<'_>) -> Result<(), VisitError>,
 ) -> Result<Scan, JournalError> {
-    let segments = open_all(disk)?;
+    let mut segments = open_all(disk)?;
     if segments.is_empty() && vouched_by_image > 0 {
         let evidence = Evidence::AllMissing { sequence: vouched_by_image };
         return Err(refusal(disk.place(&segment_name(1)), 0, 1, &evidence));
     }
     let mut walk = Walk::default();
-    for (index, segment) in segments.iter().enumerate() {
-        let Some((offset, at)) = walk.walk_segment(segment, visit)? else {
-            if index + 1 == segments.len() {
-                let missing = disk.place(&segment_name(segment.header.number + 1));
-                let evidence = Evidence::SuccessorMissing { missing };
-                return Err(walk.refuse(segment, walk.end, &evidence));
-            }
-            continue;
-        };
+    let mut index = 0;
+    while index < segments.len() {
         let behind = &segments[index..];
-        let sequence = walk.next_sequence();
-        let aftermath = vouch::look_behind(behind, offset, sequence, vouched_by_image)?;
-        let evidence = Evidence::Frame { at, later: aftermath.later };
-        let end = judge(&evidence);
-        if !end.is_resumable() {
-            return Err(walk.refuse(segment, offset, &evidence));
+        walk.enter(&behind[0]);
+        if let Some((end, dropped)) = walk.walk_segment(behind, vouched_by_image, visit)? {
+            return Ok(walk.conclude(&segments, index, end, dropped, vouched_by_image));
         }
-        let dropped = (end != Verdict::CleanEnd).then(|| Dropped {
-            file: segment.place.clone(),
-            offset,
-            bytes: aftermath.end - offset,
-            first_sequence_lost: sequence,
-            frames: aftermath.frames,
-        });
-        return Ok(walk.conclude(&segments, index, end, dropped, vouched_by_image));
+        index += 1;
+        if index == segments.len() {
+            let successor =
+                open_successor(disk, &segments[index - 1], walk.end, walk.next_sequence())?;
+            segments.push(successor);
+        }
     }
     Ok(walk.conclude(&segments, 0, Verdict::CleanEnd, None, 0))
-}
-
-/// Opens every segment, lowest number first, and checks names, headers and sizes.
-fn open_all<D: Disk>(disk: &D) -> Result<Vec<OpenSegment<D::File>>, JournalError> {
-    let names = disk.names().map_err(JournalError::io("list", disk.place(""), 0))?;
-    let mut numbers = Vec::new();
-    for name in &names {
-        match segment_number(name) {
-            Some(Some(number)) => numbers.push(number),
-            Some(None) => return Err(refusal(disk.place(name), 0, 0, &Evidence::OtherName)),
-            None => {}
-        }
-    }
-    numbers.sort_unstable();
-    let mut segments: Vec<OpenSegment<D::File>> = Vec::with_capacity(numbers.len());
-    for (expected, &number) in (1..).zip(&numbers) {
-        let place = disk.place(&segment_name(number));
-        if number != expected {
-            let missing = disk.place(&segment_name(expected));
-            return Err(refusal(place, 0, 0, &Evidence::NumberMissing { missing }));
-        }
-        let segment = open_one(disk, number, place)?;
-        let id = segment.header.id;
-        if segments.first().is_some_and(|first| first.header.id != id) {
-            return Err(refusal(segment.place, 0, 0, &Evidence::OtherJournal { id }));
-        }
-        segments.push(segment);
-    }
-    Ok(segments)
-}
-
-fn open_one<D: Disk>(
-    disk: &D,
-    number: u64,
-    place: String,
-) -> Result<OpenSegment<D::File>, JournalError> {
-    let name = segment_name(number);
-    let file =
-        disk.open(&name, Access::Read).map_err(JournalError::io("open", place.clone(), 0))?;
-    let bytes = file.bytes().map_err(JournalError::io("measure", place.clone(), 0))?;
-    let short = |bytes_expected| Evidence::FileShort { bytes, bytes_expected };
-    if bytes < SEGMENT_HEADER_BYTES as u64 {
-        return Err(refusal(place, bytes, 0, &short(SEGMENT_HEADER_BYTES as u64)));
-    }
-    let mut page = [0; SEGMENT_HEADER_BYTES];
-    file.read_exact_at(&mut page, 0).map_err(JournalError::io("read", place.clone(), 0))?;
-    let header = match SegmentHeader::decode(&page) {
-        Ok(header) => header,
-        Err(evidence) => return Err(refusal(place, 0, 0, &evidence)),
-    };
-    let evidence = if header.number != number {
-        Evidence::OtherNumber { number: header.number }
-    } else if bytes < header.bytes {
-        short(header.bytes)
-    } else if bytes > header.bytes {
-        Evidence::FileLong { bytes, bytes_expected: header.bytes }
-    } else {
-        return Ok(OpenSegment { header, place, file });
-    };
-    Err(refusal(place, bytes.min(header.bytes), 0, &evidence))
-}
-
-fn refusal(file: String, offset: u64, sequence: u64, evidence: &Evidence) -> JournalError {
-    let (verdict, detail) = (judge(evidence), evidence.detail());
-    JournalError::Refused(Box::new(Refusal { verdict, file, offset, sequence, detail }))
 }
 
 /// The state that one frame hands to the next.
@@ -249,23 +166,58 @@ impl Walk {
         refusal(segment.place.clone(), offset, self.next_sequence(), evidence)
     }
 
-    /// Shows every frame of a segment. Returns `None` behind an end mark, or where and how the
-    /// frames end.
+    /// Shows every frame of the first of `segments`. Returns `None` behind an end mark, or how the
+    /// journal ends.
     fn walk_segment<F: DiskFile>(
+        &mut self,
+        segments: &[OpenSegment<F>],
+        vouched_by_image: u64,
+        visit: &mut dyn FnMut(&Frame<'_>) -> Result<(), VisitError>,
+    ) -> Result<Option<(Verdict, Option<Dropped>)>, JournalError> {
+        let segment = &segments[0];
+        while let Some(at) = self.walk_frames(segment, visit)? {
+            let (offset, sequence) = (self.end, self.next_sequence());
+            let aftermath = vouch::look_behind(segments, offset, sequence, vouched_by_image)?;
+            let evidence = Evidence::Frame { at, later: aftermath.later };
+            let end = judge(&evidence);
+            if end == Verdict::CleanEnd {
+                return Ok(Some((end, None)));
+            }
+            // A live server stores a frame before anything that follows it: if it is whole now, it
+            // was being stored when it was read. Damage does not heal.
+            if at != At::Foreign && vouch::is_whole(segment, offset)? {
+                continue;
+            }
+            if !end.is_resumable() {
+                return Err(self.refuse(segment, offset, &evidence));
+            }
+            let dropped = Dropped {
+                file: segment.place.clone(),
+                offset,
+                bytes: aftermath.end - offset,
+                first_sequence_lost: sequence,
+                frames: aftermath.frames,
+            };
+            return Ok(Some((end, Some(dropped))));
+        }
+        Ok(None)
+    }
+
+    /// Shows frames up to an end mark, or to where none continues: says what is there instead.
+    fn walk_frames<F: DiskFile>(
         &mut self,
         segment: &OpenSegment<F>,
         visit: &mut dyn FnMut(&Frame<'_>) -> Result<(), VisitError>,
-    ) -> Result<Option<(u64, At)>, JournalError> {
+    ) -> Result<Option<At>, JournalError> {
         let header = segment.header;
         let seed = header.seed();
-        self.enter(segment);
         let mut window = Window::new(&segment.file, &segment.place, header.bytes);
         loop {
             let offset = self.end;
             let frame = match frame::parse(window.at(offset)?, Place { seed, offset }) {
                 Ok(frame) if self.continues(&frame, &header) => frame,
-                Ok(_) => return Ok(Some((offset, At::Foreign))),
-                Err(at) => return Ok(Some((offset, at))),
+                Ok(_) => return Ok(Some(At::Foreign)),
+                Err(at) => return Ok(Some(at)),
             };
             visit(&frame).map_err(|cause| JournalError::Visitor {
                 first_sequence: frame.first_sequence(),

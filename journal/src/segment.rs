@@ -59,6 +59,11 @@ impl SegmentHeader {
         if segment_bytes_allowed(header.bytes) { Ok(header) } else { Err(Evidence::HeaderDamaged) }
     }
 
+    /// The identity of the segment that follows this one.
+    pub(crate) fn successor(&self, options: &Options) -> Self {
+        Self { number: self.number + 1, bytes: options.segment_bytes, ..*self }
+    }
+
     /// What every checksum of this segment's frames starts from.
     pub(crate) fn seed(&self) -> u32 {
         let mut hasher = crc32fast::Hasher::new();
@@ -94,9 +99,13 @@ pub(crate) fn prepare<D: Disk>(
 ) -> Result<Option<ReadySegment<D>>, JournalError> {
     let (temporary, name) = (preparing_name(header.number), segment_name(header.number));
     remove_if_present(disk, &temporary)?;
-    let Some(file) = write_zeros(disk, &temporary, header, stop)? else {
-        remove_if_present(disk, &temporary)?;
-        return Ok(None);
+    let file = match write_zeros(disk, &temporary, header, stop) {
+        Ok(Some(file)) => file,
+        other => {
+            // What was allocated is space that a full disk needs; the next start removes it, too.
+            let _ = disk.remove(&temporary);
+            return other.map(|_| None);
+        }
     };
     disk.rename(&temporary, &name).map_err(JournalError::io("rename", disk.place(&name), 0))?;
     disk.sync_directory().map_err(JournalError::io(

@@ -1,13 +1,14 @@
 //! What follows a bad frame, and whether it vouches for it.
 //!
-//! Owns the search of DESIGN's rule "after a bad frame every 8-byte offset is tried". Never decides:
+//! Owns the search: after a bad frame every 8-byte offset to the end of the segment is tried, since
+//! nothing says where the next frame starts. Never decides:
 //! it hands [`Later`] to the table in `verdict.rs`.
 
 use crate::disk::DiskFile;
 use crate::error::JournalError;
 use crate::format::*;
 use crate::frame::{self, Place, is_zero};
-use crate::scan::OpenSegment;
+use crate::opened::OpenSegment;
 use crate::verdict::Later;
 use crate::window::Window;
 
@@ -44,6 +45,16 @@ pub(crate) fn look_behind<F: DiskFile>(
         Later::Zeros
     };
     Ok(Aftermath { later: strongest, frames: found.frames, end: found.end })
+}
+
+/// Is there a whole frame at this offset, read anew?
+pub(crate) fn is_whole<F: DiskFile>(
+    segment: &OpenSegment<F>,
+    offset: u64,
+) -> Result<bool, JournalError> {
+    let mut window = Window::new(&segment.file, &segment.place, segment.header.bytes);
+    let place = Place { seed: segment.header.seed(), offset };
+    Ok(frame::parse(window.at(offset)?, place).is_ok())
 }
 
 /// The segments behind: at most one, and that unused, unless the segment before was left for good.

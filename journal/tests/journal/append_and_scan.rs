@@ -135,6 +135,25 @@ fn real_files_roll_over_spares_and_are_resumed() {
 }
 
 #[test]
+fn a_scan_beside_a_live_writer_never_takes_it_for_damage() {
+    let disk = MemoryDisk::default();
+    let mut journal = Journal::create(disk.clone(), SMALL, ID).unwrap();
+    append(&mut journal, 1, &["first"]);
+    let mut seen = 0;
+    // The scan has read ahead of what it shows: all that is appended here is news to it.
+    let found = scan_with(&disk, 0, &mut |frame| {
+        seen += u64::from(frame.count());
+        if journal.appended() < 100 {
+            append(&mut journal, 1, &["more", &"-".repeat(20_000)]);
+        }
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!((found.end, found.last_sequence, seen), (Verdict::CleanEnd, 101, 101));
+    assert!(found.segments.len() > 3);
+}
+
+#[test]
 fn two_journals_live_in_one_process() {
     let (first, second) = (MemoryDisk::default(), MemoryDisk::default());
     let mut one = Journal::create(first.clone(), SMALL, ID).unwrap();
