@@ -1,1 +1,44 @@
-//! Memory-mapped segments of frames of opaque records.
+//! The journal: memory-mapped, zero-filled segments of frames of opaque records.
+//!
+//! It owns the bytes on disk: how they are stored ([`Journal`]), when they are durable
+//! ([`Journal::sync`]), what is still there after a crash ([`scan`]) and how a start continues from
+//! that ([`Journal::resume`]). It never knows what a record means, reads no clock (stamps are passed
+//! in), retries no failed sync, cuts no file shorter, and uses no segment twice.
+//!
+//! Where to read next: `FORMAT.md` beside this crate is the layout byte by byte; [`Verdict`] is the
+//! table of everything a scan can find; `journal.rs` is the hot path; `disk.rs` is the seam below
+//! which a test or a simulator puts a disk of its own.
+//!
+//! Invariants of absence: no lock and no allocation between [`Journal::push`] and
+//! [`Journal::finish`]; no `unsafe` outside `mapped.rs`; no panic on any content of any file.
+
+mod disk;
+mod error;
+mod format;
+mod frame;
+mod journal;
+mod mapped;
+mod memory_disk;
+mod opened;
+mod preparer;
+mod resume;
+mod scan;
+mod segment;
+mod spares;
+mod verdict;
+mod vouch;
+mod window;
+
+pub use disk::{Access, Disk, DiskFile, FileDisk, Mapped};
+pub use error::{JournalError, Refusal, VisitError};
+pub use format::{
+    FORMAT_VERSION, FRAME_BYTES_MAX, JournalId, Options, RECORD_BYTES_MAX, SEAL_TOTALS_BYTES_MAX,
+    SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, turn_bytes_max,
+};
+pub use frame::{Frame, Kind, Records};
+pub use journal::{Journal, Room};
+pub use mapped::{MappedFile, OpenFile};
+pub use memory_disk::{MemoryDisk, MemoryFile, MemoryMapped};
+pub use scan::{Dropped, Scan, SegmentScan, scan, scan_with};
+pub use spares::Spare;
+pub use verdict::Verdict;

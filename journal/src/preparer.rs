@@ -1,0 +1,134 @@
+//! The thread that has the next segment ready before the writer needs it.
+//!
+//! Owns the background preparation of one spare at a time, its retries, and the unmapping of
+//! segments that are full, so that the writer spends no time on either. Never stores a frame and
+//! never poisons the journal: a spare that cannot be made is reported and made anew when asked
+//! again. Read `segment.rs` for the preparation itself, `spares.rs` for who asks.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crate::disk::{Disk, DiskFile};
+use crate::error::JournalError;
+use crate::segment::{ReadySegment, SegmentHeader, prepare, reopen};
+
+/// How long the thread pauses after a failure, doubled with each further one in a row: short
+/// enough that sales resume soon after space is found, long enough to leave a full disk alone.
+const RETRY_PAUSE_MS_MIN: u64 = 50;
+const RETRY_PAUSE_MS_MAX: u64 = 5_000;
+
+/// Which segment is wanted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Wanted {
+    /// One that does not exist yet.
+    New(SegmentHeader),
+    /// An unused one that a scan found.
+    Existing(SegmentHeader),
+}
+
+impl Wanted {
+    pub(crate) fn header(&self) -> &SegmentHeader {
+        match self {
+            Self::New(header) | Self::Existing(header) => header,
+        }
+    }
+
+    /// Makes it, or picks it up; `None` if told to stop meanwhile.
+    pub(crate) fn fetch<D: Disk>(
+        self,
+        disk: &D,
+        stop: &AtomicBool,
+    ) -> Result<Option<ReadySegment<D>>, JournalError> {
+        match self {
+            Self::New(header) => prepare(disk, header, stop),
+            Self::Existing(header) => reopen(disk, header).map(Some),
+        }
+    }
+}
+
+/// One request to the thread.
+pub(crate) struct Request<D: Disk> {
+    pub(crate) wanted: Wanted,
+    /// Failures in a row before this request.
+    pub(crate) failures: u32,
+    /// A full segment, to be unmapped.
+    pub(crate) retired: Option<<D::File as DiskFile>::Mapped>,
+}
+
+/// The writer's end: a request and an answer at a time, neither ever waited for.
+pub(crate) struct Preparer<D: Disk> {
+    requests: Option<SyncSender<Request<D>>>,
+    answers: Receiver<Result<ReadySegment<D>, JournalError>>,
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl<D: Disk> Preparer<D> {
+    pub(crate) fn start(disk: Arc<D>) -> Result<Self, JournalError> {
+        let (requests, incoming) = sync_channel(1);
+        let (outgoing, answers) = sync_channel(1);
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let thread = std::thread::Builder::new()
+            .name("journal-preparer".into())
+            .spawn(move || serve(&*disk, &incoming, &outgoing, &stopped))
+            .map_err(|_| JournalError::Preparer { operation: "start" })?;
+        Ok(Self { requests: Some(requests), answers, stop, thread: Some(thread) })
+    }
+
+    /// Asks for a segment. At most one request is out at a time, so there is always room for it.
+    pub(crate) fn ask(&self, request: Request<D>) {
+        if let Some(requests) = &self.requests {
+            // Fails only if the thread is gone, which `stop` reports.
+            let _ = requests.try_send(request);
+        }
+    }
+
+    /// Takes the answer if it is there.
+    pub(crate) fn poll(&self) -> Option<Result<ReadySegment<D>, JournalError>> {
+        self.answers.try_recv().ok()
+    }
+
+    /// Ends the thread and waits for it: at most for one step of a preparation.
+    pub(crate) fn stop(&mut self) -> Result<(), JournalError> {
+        self.stop.store(true, Ordering::Relaxed);
+        self.requests = None;
+        match self.thread.take().map(JoinHandle::join) {
+            Some(Err(_)) => Err(JournalError::Preparer { operation: "end" }),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl<D: Disk> Drop for Preparer<D> {
+    fn drop(&mut self) {
+        // A panic of the thread has been printed; there is nobody left to tell.
+        let _ = self.stop();
+    }
+}
+
+fn serve<D: Disk>(
+    disk: &D,
+    requests: &Receiver<Request<D>>,
+    answers: &SyncSender<Result<ReadySegment<D>, JournalError>>,
+    stop: &AtomicBool,
+) {
+    while let Ok(Request { wanted, failures, retired }) = requests.recv() {
+        drop(retired);
+        if failures > 0 {
+            let doubled = RETRY_PAUSE_MS_MIN << (failures - 1).min(16);
+            let pause = Duration::from_millis(doubled.min(RETRY_PAUSE_MS_MAX));
+            // No second request comes while one is out: this ends early only when the sender goes.
+            if requests.recv_timeout(pause).is_err_and(|error| error != RecvTimeoutError::Timeout) {
+                return;
+            }
+        }
+        let Some(answer) = wanted.fetch(disk, stop).transpose() else { return };
+        if answers.send(answer).is_err() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! Reading a segment front to back through one reused block.
+//!
+//! Owns the block size of a scan. Never maps a file, so a scan beside a live server is safe and a
+//! failing device answers with an error rather than a signal. Used by `scan.rs` and `vouch.rs`.
+
+use crate::disk::DiskFile;
+use crate::error::JournalError;
+use crate::format::FRAME_BYTES_MAX;
+
+/// Large enough that system calls cost nothing beside checksums, small enough for the cache.
+const BLOCK_BYTES: u64 = 1024 * 1024;
+
+/// A view of part of a file that moves forward.
+pub(crate) struct Window<'f, F> {
+    file: &'f F,
+    place: &'f str,
+    /// The segment's size, in bytes; nothing is read past it.
+    limit: u64,
+    start: u64,
+    block: Vec<u8>,
+}
+
+impl<'f, F: DiskFile> Window<'f, F> {
+    pub(crate) fn new(file: &'f F, place: &'f str, limit: u64) -> Self {
+        Self { file, place, limit, start: 0, block: Vec::new() }
+    }
+
+    /// The bytes from `offset` on: at least [`FRAME_BYTES_MAX`] of them, or all up to the limit.
+    pub(crate) fn at(&mut self, offset: u64) -> Result<&[u8], JournalError> {
+        let wanted_end = self.limit.min(offset.saturating_add(FRAME_BYTES_MAX as u64));
+        let loaded_end = self.start + self.block.len() as u64;
+        if offset < self.start || wanted_end > loaded_end {
+            self.load(offset)?;
+        }
+        let skip = offset.saturating_sub(self.start) as usize;
+        Ok(self.block.get(skip..).unwrap_or_default())
+    }
+
+    fn load(&mut self, offset: u64) -> Result<(), JournalError> {
+        let bytes = self.limit.saturating_sub(offset).min(BLOCK_BYTES) as usize;
+        self.start = offset;
+        self.block.resize(bytes, 0);
+        let read = self.file.read_exact_at(&mut self.block, offset);
+        read.map_err(|cause| {
+            self.block.clear();
+            JournalError::Io { operation: "read", file: self.place.to_owned(), offset, cause }
+        })
+    }
+}

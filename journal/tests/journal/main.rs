@@ -1,0 +1,7 @@
+//! The journal as its users see it: append, lose power, damage, scan, resume.
+
+mod append_and_scan;
+mod damage;
+mod foreign;
+mod power_loss;
+mod support;
