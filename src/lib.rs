@@ -3,5 +3,8 @@
 
 pub mod clock;
 pub mod codec;
+pub mod config;
 pub mod domain;
+pub mod recovery;
 pub mod ring;
+pub mod writer;

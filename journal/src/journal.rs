@@ -24,6 +24,8 @@ pub struct Journal<D: Disk = FileDisk> {
     disk: Arc<D>,
     options: Options,
     open: OpenEnd<D>,
+    /// The size of the segments that were left, in bytes.
+    left_bytes: u64,
     epoch: u32,
     stamp_ms: u64,
     /// The open frame: a header to be filled in, then records. Keeps its capacity.
@@ -64,6 +66,7 @@ pub(crate) struct Start {
     pub(crate) epoch: u32,
     pub(crate) stamp_ms: u64,
     pub(crate) spare: Option<SegmentHeader>,
+    pub(crate) left_bytes: u64,
 }
 
 /// How much can be appended for certain.
@@ -104,8 +107,15 @@ impl<D: Disk> Journal<D> {
             .fetch(&disk, &AtomicBool::new(false))?
             .expect("nothing stops a preparation in place");
         let offset = SEGMENT_HEADER_BYTES as u64;
-        let start =
-            Start { offset, chain: 0, last_sequence: 0, epoch: 0, stamp_ms: 0, spare: None };
+        let start = Start {
+            offset,
+            chain: 0,
+            last_sequence: 0,
+            epoch: 0,
+            stamp_ms: 0,
+            spare: None,
+            left_bytes: 0,
+        };
         Ok(Self::assemble(disk, options, ready, start))
     }
 
@@ -133,6 +143,7 @@ impl<D: Disk> Journal<D> {
                 offset: start.offset,
                 chain: start.chain,
             },
+            left_bytes: start.left_bytes,
             epoch: start.epoch,
             stamp_ms: start.stamp_ms,
             frame,
@@ -169,6 +180,11 @@ impl<D: Disk> Journal<D> {
     /// The highest sequence that survives a power cut.
     pub fn synced(&self) -> u64 {
         self.synced
+    }
+
+    /// The size of all segments that hold frames, the open one included, in bytes.
+    pub fn bytes(&self) -> u64 {
+        self.left_bytes + self.open.header.bytes
     }
 
     /// How much can be appended for certain, once the turn has [begun](Self::begin). An open frame
@@ -347,6 +363,7 @@ impl<D: Disk> Journal<D> {
             chain: self.open.chain,
         };
         let left = std::mem::replace(&mut self.open, open);
+        self.left_bytes += left.header.bytes;
         self.spares.want(Wanted::New(self.open.header.successor(&self.options)), left.mapped);
         Ok(())
     }

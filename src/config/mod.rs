@@ -7,7 +7,6 @@
 mod table;
 
 use crate::domain::settings::Settings;
-use crate::writer::Wait;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -30,6 +29,15 @@ impl Durability {
     pub fn answers_before_sync(self) -> bool {
         self != Self::Group
     }
+}
+
+/// How the writer waits for work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wait {
+    /// Sleeps; an idle server costs nothing.
+    Park,
+    /// Looks again at once; costs a core.
+    Spin,
 }
 
 impl std::fmt::Display for Durability {
@@ -262,7 +270,9 @@ mod tests {
     #[test]
     fn flags_go_over_environment_over_file() {
         let mut sources = Sources::default();
-        sources.file("a.toml", "hold_ms_max = 5\nio_threads = 2\n[orders]\nretain_ms = 86400001").unwrap();
+        sources
+            .file("a.toml", "hold_ms_max = 5\nio_threads = 2\n[orders]\nretain_ms = 86400001")
+            .unwrap();
         let variables = [
             ("DOORBUSTER_HOLD_MS_MAX", "6"),
             ("DOORBUSTER_ORDERS_RETAIN_MS", "86400002"),

@@ -1,9 +1,8 @@
 //! The list of all settings. A new one is a row here and a member of `Config`.
 
-use super::{Config, Durability};
+use super::{Config, Durability, Wait};
 use crate::domain::ids::HOLD_MS_END;
 use crate::domain::settings::Settings;
-use crate::writer::Wait;
 use doorbuster_journal::{SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
 use std::net::{Ipv4Addr, SocketAddr};
 

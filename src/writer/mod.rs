@@ -11,7 +11,7 @@ mod tally;
 
 use crate::clock::Stamps;
 use crate::codec::{self, Totals};
-use crate::config::Durability;
+use crate::config::{Durability, Wait};
 use crate::domain::answer::{Answer, Answered};
 use crate::domain::apply::apply;
 use crate::domain::command::{Command, Reach, Request};
@@ -38,15 +38,6 @@ const EXPIRE_PER_TURN_MAX: u32 = 32_768;
 const EXPIRY_LATE_MS: u64 = 250;
 /// Other sweeps of one turn; each is one event of bounded size.
 const TIDY_PER_TURN: u32 = 4;
-
-/// How the writer waits for work.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wait {
-    /// Sleeps; an idle server costs nothing.
-    Park,
-    /// Looks again at once; costs a core.
-    Spin,
-}
 
 /// What the writer is made of.
 pub struct Parts {

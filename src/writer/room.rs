@@ -32,8 +32,7 @@ impl Room {
         self.bytes = room.segment_bytes_left.max(room.spare_bytes);
         // With a spare in hand, a whole segment is left for what exists.
         let spare = room.spare_bytes > 0;
-        self.kept_for_existing =
-            if spare { 0 } else { EXISTING_BYTES.min(self.segment_bytes / 4) };
+        self.kept_for_existing = if spare { 0 } else { EXISTING_BYTES.min(self.segment_bytes / 4) };
         self.records = 0;
         self.payload_bytes = 0;
     }
