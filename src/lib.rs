@@ -7,4 +7,5 @@ pub mod config;
 pub mod domain;
 pub mod recovery;
 pub mod ring;
+pub mod server;
 pub mod writer;

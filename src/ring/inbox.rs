@@ -104,8 +104,24 @@ impl Outbox {
         }
     }
 
-    /// Wakes every lane.
-    pub fn wake_all(&self) {
-        self.lanes.iter().for_each(|lane| lane.waker.wake());
+    /// What tells every lane that the writer stopped in the middle.
+    #[must_use]
+    pub fn alarm(&self) -> Alarm {
+        let wakers = self.lanes.iter().map(|lane| lane.waker.clone()).collect();
+        Alarm { wakers, cursors: self.cursors.clone() }
+    }
+}
+
+/// Outlives the writer, to tell the lanes when it stopped in the middle.
+pub struct Alarm {
+    wakers: Vec<Arc<AtomicWaker>>,
+    cursors: Arc<Cursors>,
+}
+
+impl Alarm {
+    /// No further answer will come, and what is durable is unknown.
+    pub fn sound(&self) {
+        self.cursors.poison();
+        self.wakers.iter().for_each(|waker| waker.wake());
     }
 }

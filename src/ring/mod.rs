@@ -14,7 +14,7 @@ mod slot;
 mod tickets;
 
 pub use cursors::Cursors;
-pub use inbox::{Inbox, Outbox, Polled, ReturnAddress};
+pub use inbox::{Alarm, Inbox, Outbox, Polled, ReturnAddress};
 pub use lane::{Lane, LaneEnd, Waiting};
 pub use outcome::{NotTaken, Outcome};
 

@@ -366,7 +366,6 @@ impl Core {
         self.commit()?;
         self.sync()?;
         self.seal(true)?;
-        self.outbox.wake_all();
         self.journal.close()?;
         Ok(Stopped { state: self.state })
     }

@@ -1,0 +1,269 @@
+//! The whole server: lock, listen, recover, serve, drain. Wires the parts and owns their order.
+//!
+//! Decides nothing itself. The IO threads listen before recovery begins, so that a probe sees a
+//! server that lives and is not ready; they serve once the writer stands. Next: `recovery`,
+//! `writer`, `http`.
+
+use crate::clock::Clock;
+use crate::codec;
+use crate::config::Config;
+use crate::http::{self, Front, HttpLimits};
+use crate::recovery::{self, Recovered, RecoveryError};
+use crate::ring::{self, Alarm, Cursors, Inbox, LaneEnd, Outbox};
+use crate::writer::{Parts, Stopped, Writer};
+use doorbuster_journal::JournalError;
+use socket2::{Domain, Protocol, Socket, Type};
+use std::future::{Future, poll_fn};
+use std::io::{self, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+use tokio::runtime::{Builder, LocalOptions};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Connections that the kernel keeps for us to accept.
+const BACKLOG: i32 = 1024;
+/// After the writer stopped in the middle, clients have this long to hear that their outcome is
+/// unknown; then the process ends.
+const POISON_MS: u64 = 200;
+
+/// Why the server did not start, or did not end in good order.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {cause}")]
+    Listen {
+        /// As configured.
+        address: SocketAddr,
+        /// What the system answered.
+        #[source]
+        cause: io::Error,
+    },
+    /// The data directory cannot be served from.
+    #[error(transparent)]
+    Recovery(#[from] RecoveryError),
+    /// The system has no thread, timer or signal to give.
+    #[error("cannot start {part}: {cause}")]
+    Start {
+        /// What was to be started.
+        part: &'static str,
+        /// What the system answered.
+        #[source]
+        cause: io::Error,
+    },
+}
+
+fn start_error(part: &'static str) -> impl FnOnce(io::Error) -> ServerError {
+    move |cause| ServerError::Start { part, cause }
+}
+
+/// Serves until a signal asks to stop, and everything that was taken is answered and durable.
+///
+/// # Errors
+/// When the server cannot start. Once it serves, a failure ends the process instead.
+pub fn run(config: &Config) -> Result<(), ServerError> {
+    let clock = Clock::start();
+    let lock = recovery::lock(&config.data)?;
+    let listeners = listen(config.listen, config.io_threads)
+        .map_err(|cause| ServerError::Listen { address: config.listen, cause })?;
+    let address = listeners[0].local_addr().map_err(start_error("the listener"))?;
+    let cursors = Arc::new(Cursors::default());
+    let (lanes, inbox, outbox) = ring::build(config.io_threads, &cursors);
+    let front = Arc::new(Front::new(clock, config.durability.to_string(), limits(config), cursors));
+    let io_threads = start_io_threads(listeners, lanes, &front)?;
+    let recovered = recovery::recover(&lock, config, clock)?;
+    tell_recovery(&recovered);
+    let hash_key = recovered.state.hash_key;
+    let epoch = recovered.state.epoch;
+    let writer = start_writer(config, recovered, clock, inbox, outbox)?;
+    let stopped = watch_signals()?;
+    front.serve_with(hash_key);
+    say(format_args!(
+        "listening on http://{address} durability {} epoch {epoch} data {}",
+        config.durability,
+        config.data.display()
+    ));
+    // Dropped by the first signal, so that the signal handler knows the second.
+    let _ = stopped.recv();
+    drop(stopped);
+    front.drain(config.drain_ms);
+    for thread in io_threads {
+        thread.join().expect("an IO thread that panics ends the process");
+    }
+    let Stopped { state } = writer.join().expect("a writer that panics ends the process");
+    say(format_args!(
+        "stopped epoch {} seq {} digest {}",
+        state.epoch,
+        state.sequence,
+        codec::digest(&state)
+    ));
+    drop(lock);
+    Ok(())
+}
+
+/// One line on standard output, whole. Nobody may be reading any more.
+fn say(line: std::fmt::Arguments<'_>) {
+    let mut out = io::stdout().lock();
+    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+}
+
+fn limits(config: &Config) -> HttpLimits {
+    HttpLimits {
+        connections_max: config.connections_max,
+        header_timeout_ms: config.header_timeout_ms,
+        body_timeout_ms: config.body_timeout_ms,
+        idle_ms: config.idle_ms,
+        ..HttpLimits::default()
+    }
+}
+
+/// A listener for each IO thread. The first is bound alone, so that a port that somebody else
+/// serves is refused, as `SO_REUSEPORT` would not.
+fn listen(address: SocketAddr, count: u16) -> io::Result<Vec<TcpListener>> {
+    let first = bind(address, false)?;
+    if count == 1 {
+        return Ok(vec![first]);
+    }
+    let address = first.local_addr()?;
+    drop(first);
+    (0..count).map(|_| bind(address, true)).collect()
+}
+
+fn bind(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(shared)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+fn start_io_threads(
+    listeners: Vec<TcpListener>,
+    lanes: Vec<LaneEnd>,
+    front: &Arc<Front>,
+) -> Result<Vec<JoinHandle<()>>, ServerError> {
+    let mut threads = Vec::new();
+    for (number, (listener, lane)) in listeners.into_iter().zip(lanes).enumerate() {
+        let front = front.clone();
+        let thread = thread::Builder::new().name(format!("io-{number}")).spawn(move || {
+            // Without its pump a lane would keep answers back for ever.
+            or_abort("an IO thread", || io_thread(listener, lane, front));
+        });
+        threads.push(thread.map_err(start_error("an IO thread"))?);
+    }
+    Ok(threads)
+}
+
+/// Ends the process if `work` panics: the parts that are left cannot do without it.
+fn or_abort<T>(what: &str, work: impl FnOnce() -> T) -> T {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+        eprintln!("{what} panicked; the next start recovers what is durable");
+        std::process::abort()
+    })
+}
+
+fn io_thread(listener: TcpListener, lane: LaneEnd, front: Arc<Front>) {
+    let lane = lane.settle();
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .build_local(LocalOptions::default())
+        .expect("the system gives an event loop");
+    runtime.block_on(async {
+        let listener = tokio::net::TcpListener::from_std(listener).expect("it was just bound");
+        tokio::task::spawn_local(lane.wake_at_end_of_turn());
+        let mut serving = pin!(http::serve(listener, front, Rc::new(lane.clone())));
+        // The pump belongs to the root future: waking that costs the writer least.
+        poll_fn(|context| {
+            lane.pump(context);
+            serving.as_mut().poll(context)
+        })
+        .await;
+        lane.close();
+    });
+}
+
+fn tell_recovery(recovered: &Recovered) {
+    if let Some(dropped) = &recovered.dropped {
+        eprintln!(
+            "dropped an unfinished tail that nobody was answered for: {} at byte {}, {} bytes, \
+             first sequence lost {}",
+            dropped.file, dropped.offset, dropped.bytes, dropped.first_sequence_lost
+        );
+    }
+    if recovered.replayed > 0 {
+        eprintln!("recovered {} events from the journal", recovered.replayed);
+    }
+}
+
+fn start_writer(
+    config: &Config,
+    recovered: Recovered,
+    clock: Clock,
+    inbox: Inbox,
+    outbox: Outbox,
+) -> Result<JoinHandle<Stopped>, ServerError> {
+    let alarm = outbox.alarm();
+    let writer = Writer::new(Parts {
+        state: recovered.state,
+        journal: recovered.journal,
+        stamps: recovered.stamps,
+        inbox,
+        outbox,
+        segment_bytes: config.segment_bytes,
+        durability: config.durability,
+        wait: config.wait,
+        clock,
+    });
+    let thread = thread::Builder::new().name("writer".to_owned());
+    thread.spawn(move || supervise(writer, &alarm)).map_err(start_error("the writer"))
+}
+
+/// A writer that stops in the middle takes the process with it: what is durable, only a start can
+/// find out. Clients that wait are told that first.
+fn supervise(writer: Writer, alarm: &Alarm) -> Stopped {
+    let ended: Result<Result<Stopped, JournalError>, _> =
+        catch_unwind(AssertUnwindSafe(|| writer.run()));
+    match ended {
+        Ok(Ok(stopped)) => return stopped,
+        Ok(Err(error)) => eprintln!("the writer stops: {error}"),
+        Err(_) => eprintln!("the writer panicked"),
+    }
+    alarm.sound();
+    thread::sleep(Duration::from_millis(POISON_MS));
+    std::process::abort()
+}
+
+/// Waits for SIGTERM or SIGINT in the background: the first is reported, a second ends the process
+/// at once. Handles them from its return on.
+fn watch_signals() -> Result<Receiver<()>, ServerError> {
+    const PART: &str = "the signal handler";
+    let runtime = Builder::new_current_thread().enable_all().build().map_err(start_error(PART))?;
+    let entered = runtime.enter();
+    let on = |kind| signal(kind).map_err(start_error(PART));
+    let mut terminate = on(SignalKind::terminate())?;
+    let mut interrupt = on(SignalKind::interrupt())?;
+    // Would end the process otherwise; there is nothing to reload yet.
+    let hangup = on(SignalKind::hangup())?;
+    drop(entered);
+    let (stop, stopped) = mpsc::channel();
+    let watch = async move {
+        let _hangup = hangup;
+        loop {
+            tokio::select! { _ = terminate.recv() => (), _ = interrupt.recv() => () }
+            if stop.send(()).is_err() {
+                eprintln!("stopped by a second signal; the next start recovers");
+                std::process::exit(1);
+            }
+        }
+    };
+    let thread = thread::Builder::new().name("signals".to_owned());
+    thread.spawn(move || runtime.block_on(watch)).map_err(start_error(PART))?;
+    Ok(stopped)
+}
