@@ -5,6 +5,7 @@ pub mod clock;
 pub mod codec;
 pub mod config;
 pub mod domain;
+pub mod http;
 pub mod recovery;
 pub mod ring;
 pub mod server;

@@ -1,0 +1,294 @@
+//! The writer's answers as replies.
+//!
+//! Owns which answer is which status, and the members of refusals (API 1, the table). Never parses.
+//! Next: `wire` for the text, `problem` for the codes.
+
+use super::Front;
+use super::fields::Faults;
+use super::problem::{Code, Member, Problem, Refused, jitter};
+use super::reply::Reply;
+use super::wire::{self, Json, OrderHead};
+use crate::domain::answer::{Answer, Answered, Created, Page, Refusal, Remembered};
+use crate::domain::answer::{RememberedBody, ShortLine, SkuView, StateStatus, UserLimit, Window};
+use crate::domain::command::CreateOrder;
+use crate::domain::ids::{LineRequests, OrderId, Sequence, UserId};
+use crate::ring::{NotTaken, Outcome};
+use compact_str::CompactString;
+use hyper::StatusCode;
+use hyper::header::HeaderValue;
+use smallvec::SmallVec;
+
+/// The longest that anybody is told to wait for a sale to open, in milliseconds (API 1).
+const OPENING_WAIT_MS_MAX: u64 = 60_000;
+
+/// An order as it was asked for; its answer holds only what the request does not.
+#[derive(Debug, Clone)]
+pub(super) struct Asked {
+    user: UserId,
+    lines: LineRequests,
+    reference: Option<CompactString>,
+}
+
+impl From<&CreateOrder> for Asked {
+    fn from(order: &CreateOrder) -> Self {
+        Self {
+            user: order.user.clone(),
+            lines: order.lines.clone(),
+            reference: order.reference.clone(),
+        }
+    }
+}
+
+/// What became of a request, as a reply.
+pub(super) fn reply(front: &Front, asked: Option<&Asked>, outcome: Outcome) -> Reply {
+    match outcome {
+        Outcome::Answered(answered) => answer(front, asked, answered),
+        Outcome::DeadlineExceeded => Problem::new(
+            Code::DeadlineExceeded,
+            "Request-Timeout-Ms passed before the request was sequenced; nothing was decided",
+        )
+        .into(),
+        Outcome::NoSpace => {
+            Problem::new(Code::NoSpace, "the journal cannot take what this might record").into()
+        }
+        Outcome::Internal => Problem::new(Code::Internal, "nothing was decided").into(),
+        Outcome::Unknown => Problem::new(
+            Code::OutcomeUnknown,
+            "the server stops and this may or may not be recorded; retry with the same key",
+        )
+        .into(),
+    }
+}
+
+/// The reply to a request that the ring did not take.
+pub(super) fn not_taken(why: NotTaken) -> Refused {
+    match why {
+        NotTaken::Overloaded => Problem::new(Code::Overloaded, "too many requests are waiting"),
+        NotTaken::Draining => Problem::new(Code::Draining, "the server takes no new requests"),
+    }
+}
+
+fn answer(front: &Front, asked: Option<&Asked>, answered: Answered) -> Reply {
+    let Answered { sequence, replayed, answer } = answered;
+    let mut reply = match answer {
+        Answer::Created(numbers) => match asked {
+            Some(asked) => created(asked, numbers, sequence),
+            None => Problem::new(Code::Internal, "an answer to another request").into(),
+        },
+        Answer::Order(view) => json(StatusCode::OK, |json| {
+            wire::order_view(json, &view, sequence);
+        }),
+        Answer::Sku(view) => sku(StatusCode::OK, &view, sequence),
+        Answer::SkuCreated(view) => sku(StatusCode::CREATED, &view, sequence),
+        Answer::SkuDeleted => Reply::empty(),
+        Answer::Skus(page) => json(StatusCode::OK, |json| {
+            let Page { entries, next } = *page;
+            json.raw("{\"skus\":");
+            json.list(&entries, |json, view| wire::sku(json, view, sequence));
+            json.raw(",\"next_cursor\":");
+            json.maybe(next, |json, next| json.id(next.as_str()));
+            wire::end(json, sequence);
+        }),
+        Answer::Orders(page) => json(StatusCode::OK, |json| {
+            let Page { entries, next } = *page;
+            json.raw("{\"orders\":");
+            json.list(&entries, |json, view| wire::order_view(json, view, sequence));
+            json.raw(",\"next_cursor\":");
+            json.maybe(next, Json::order_id);
+            wire::end(json, sequence);
+        }),
+        Answer::Remembered(remembered) => json(StatusCode::OK, |json| {
+            remembered_body(json, &remembered, sequence);
+        }),
+        Answer::Status(status) => json(StatusCode::OK, |json| {
+            state_status(json, front, &status, sequence);
+        }),
+        Answer::Refused(refusal) => {
+            let mut refused = refused(refusal);
+            refused.sequence = Some(sequence);
+            refused.into()
+        }
+    };
+    reply.replayed = replayed;
+    reply
+}
+
+fn json(status: StatusCode, write: impl FnOnce(&mut Json)) -> Reply {
+    let mut json = Json::new();
+    write(&mut json);
+    Reply::json(status, json)
+}
+
+/// The first answer and its replays render alike: `sequence` is that of the creation in both.
+fn created(asked: &Asked, numbers: Created, sequence: Sequence) -> Reply {
+    let head = OrderHead {
+        id: numbers.order,
+        user: asked.user.as_str(),
+        status: numbers.status,
+        reference: asked.reference.as_deref(),
+        created_at: numbers.created_at,
+        expires_at: numbers.expires_at,
+        changed_sequence: sequence,
+    };
+    let lines = asked.lines.iter().map(|line| (&line.sku, line.quantity, 0));
+    let mut reply = json(StatusCode::CREATED, |json| wire::order(json, head, lines, sequence));
+    reply.location = location(numbers.order);
+    reply
+}
+
+fn location(order: OrderId) -> Option<HeaderValue> {
+    let mut json = Json::new();
+    json.raw("/v1/orders/");
+    json.order_id_bare(order);
+    HeaderValue::from_maybe_shared(json.into_bytes()).ok()
+}
+
+fn sku(status: StatusCode, view: &SkuView, sequence: Sequence) -> Reply {
+    let mut tag = Json::new();
+    tag.raw("\"");
+    tag.number(view.version);
+    tag.raw("\"");
+    let mut reply = json(status, |json| wire::sku(json, view, sequence));
+    reply.etag = HeaderValue::from_maybe_shared(tag.into_bytes()).ok();
+    reply
+}
+
+fn remembered_body(json: &mut Json, remembered: &Remembered, sequence: Sequence) {
+    let status = match remembered.body {
+        RememberedBody::Created(_) => StatusCode::CREATED,
+        RememberedBody::Order(_) | RememberedBody::Sku(_) => StatusCode::OK,
+    };
+    json.raw("{\"status\":");
+    json.number(u64::from(status.as_u16()));
+    json.raw(",\"body\":");
+    match &remembered.body {
+        RememberedBody::Created(view) | RememberedBody::Order(view) => {
+            wire::order_view(json, view, remembered.sequence);
+        }
+        RememberedBody::Sku(view) => wire::sku(json, view, remembered.sequence),
+    }
+    wire::end(json, sequence);
+}
+
+fn state_status(json: &mut Json, front: &Front, status: &StateStatus, sequence: Sequence) {
+    json.raw("{\"version\":");
+    json.text(front.version);
+    json.raw(",\"role\":\"primary\",\"epoch\":");
+    json.number(u64::from(status.epoch));
+    json.raw(",\"seq\":");
+    json.number(sequence);
+    json.raw(",\"durable_seq\":");
+    json.number(front.cursors.synced());
+    // There are no images yet: a start replays the journal from its beginning.
+    json.raw(",\"snapshot_seq\":null,\"journal_bytes\":");
+    json.number(front.cursors.journal_bytes());
+    json.raw(",\"uptime_ms\":");
+    json.number(front.clock.elapsed_ms());
+    json.raw(",\"durability\":");
+    json.text(&front.durability);
+    json.raw(",\"tables\":{");
+    for (at, table) in status.tables.iter().enumerate() {
+        json.raw(if at > 0 { ",\"" } else { "\"" });
+        json.raw(table.name);
+        json.raw("\":{\"used\":");
+        json.number(table.used);
+        json.raw(",\"cap\":");
+        json.number(table.cap);
+        json.raw("}");
+    }
+    json.raw("}}");
+}
+
+fn refused(refusal: Refusal) -> Refused {
+    let text = |text: &str| Member::Text(text.to_owned().into());
+    match refusal {
+        Refusal::KeyReused => Problem::new(
+            Code::IdempotencyKeyReused,
+            "this key was used for a request that differs from this one",
+        ),
+        Refusal::UnknownSku(sku) => {
+            Problem::new(Code::UnknownSku, format!("no SKU {sku}")).with("sku", text(sku.as_str()))
+        }
+        Refusal::UnknownOrder => unknown_order(),
+        Refusal::UnknownRequest => {
+            Problem::new(Code::UnknownRequest, "nothing is remembered under this key")
+        }
+        Refusal::VersionMismatch(version) => {
+            Problem::new(Code::VersionMismatch, "the state is not the one the request asks for")
+                .with("version", Member::MaybeNumber(version))
+        }
+        Refusal::IfMatchRequired(version) => {
+            Problem::new(Code::IfMatchRequired, "say which version is to be changed, or *")
+                .with("version", Member::Number(version))
+        }
+        Refusal::InvalidTransition(status) => {
+            Problem::new(Code::InvalidTransition, format!("the order is {}", status.as_str()))
+                .with("order_status", text(status.as_str()))
+        }
+        Refusal::HoldExpired => Problem::new(Code::HoldExpired, "the hold of the order ran out"),
+        Refusal::Closed(window) => closed(&window),
+        Refusal::NotOpen(window) => not_open(&window),
+        Refusal::Paused(sku) => Problem::new(Code::Paused, format!("the sale of {sku} is paused"))
+            .with("sku", text(sku.as_str())),
+        Refusal::UserLimit(limit) => user_limit(&limit),
+        Refusal::HoldLimit { used, limit } => {
+            Problem::new(Code::HoldLimit, format!("{used} orders are held, {limit} may be"))
+                .with("limit", Member::Number(u64::from(limit)))
+                .with("used", Member::Number(u64::from(used)))
+        }
+        Refusal::SoldOut(lines) => sold_out(lines),
+        Refusal::StockBelowCommitted { held, sold } => {
+            Problem::new(Code::StockBelowCommitted, "the total cannot go below held and sold units")
+                .with("held", Member::Number(held))
+                .with("sold", Member::Number(sold))
+        }
+        Refusal::InUse { held } => Problem::new(Code::InUse, "units are held, or a draw names it")
+            .with("held", Member::Number(held)),
+        Refusal::Invalid { field, reason } => Faults::one(field, reason),
+        Refusal::Capacity(table) => {
+            Problem::new(Code::Capacity, format!("no room for more {table}"))
+                .with("table", Member::Text(table.into()))
+        }
+    }
+}
+
+/// Also for ids that cannot be ours: they are opaque.
+pub(super) fn unknown_order() -> Refused {
+    Problem::new(Code::UnknownOrder, "no such order")
+}
+
+fn closed(window: &Window) -> Refused {
+    Problem::new(Code::Closed, format!("the sale of {} is over", window.sku))
+        .with("sku", Member::Text(window.sku.as_str().to_owned().into()))
+        .with("closes_at", Member::Instant(window.edge))
+        .with("now", Member::Instant(window.now))
+}
+
+fn not_open(window: &Window) -> Refused {
+    let wait_ms = window.edge.saturating_sub(window.now).min(OPENING_WAIT_MS_MAX);
+    Problem::new(Code::NotOpen, format!("the sale of {} has not begun", window.sku))
+        .with("sku", Member::Text(window.sku.as_str().to_owned().into()))
+        .with("opens_at", Member::Instant(window.edge))
+        .with("now", Member::Instant(window.now))
+        .retry_in(wait_ms)
+}
+
+fn user_limit(limit: &UserLimit) -> Refused {
+    Problem::new(Code::UserLimit, format!("at most {} of {} per user", limit.limit, limit.sku))
+        .with("sku", Member::Text(limit.sku.as_str().to_owned().into()))
+        .with("limit", Member::Number(limit.limit))
+        .with("used", Member::Number(limit.used))
+        .with("requested", Member::Number(limit.requested))
+}
+
+fn sold_out(lines: SmallVec<[Box<ShortLine>; 1]>) -> Refused {
+    // Held units may come back; without enough of them, waiting is in vain.
+    let hopeful = lines.iter().all(|line| line.available + line.held >= line.requested);
+    let refused = Problem::new(Code::SoldOut, "fewer units are available than requested")
+        .with("lines", Member::Lines(lines));
+    if hopeful { refused.retry_in(jitter(2_000..=10_000)) } else { refused }
+}
+
+#[cfg(test)]
+#[path = "answers_tests.rs"]
+mod tests;

@@ -1,0 +1,42 @@
+//! What one client, and all of them, may use up.
+//!
+//! Owns the numbers, never enforces them: hyper, `service` and `listener` do. Next: `listener`.
+
+/// Limits of the HTTP layer; bytes, counts and milliseconds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpLimits {
+    /// Request line and headers together; more is 431.
+    pub header_bytes_max: usize,
+    /// Header lines; more is 431.
+    pub headers_max: usize,
+    /// The request target; longer is 414.
+    pub uri_bytes_max: usize,
+    /// A body; longer is 413.
+    pub body_bytes_max: usize,
+    /// From the first byte of a head to its last; then the connection closes.
+    pub header_timeout_ms: u64,
+    /// For a body that did not come with its head; then 408.
+    pub body_timeout_ms: u64,
+    /// For a client to take what is written to it; then the connection closes.
+    pub write_timeout_ms: u64,
+    /// Between requests; then the connection closes.
+    pub idle_ms: u64,
+    /// Connections on all IO threads; one more is closed as soon as it is accepted.
+    pub connections_max: usize,
+}
+
+impl Default for HttpLimits {
+    fn default() -> Self {
+        Self {
+            header_bytes_max: 8 * 1024,
+            headers_max: 64,
+            uri_bytes_max: 2 * 1024,
+            body_bytes_max: 64 * 1024,
+            header_timeout_ms: 5_000,
+            body_timeout_ms: 5_000,
+            write_timeout_ms: 10_000,
+            idle_ms: 75_000,
+            connections_max: 10_000,
+        }
+    }
+}

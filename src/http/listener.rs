@@ -1,0 +1,303 @@
+//! Connections: accepting them, watching over them, letting them go.
+//!
+//! Owns the cap on connections, their deadlines, and the drain. One sweep per IO thread looks at all
+//! of its connections ten times a second; a timer in each would cost every request an entry in
+//! the timer wheel. Never looks into a request. Next: `stream`, `service`.
+
+use super::framing::Framing;
+use super::service::{self, Ask};
+use super::stream::Stream;
+use super::{Front, HttpLimits, Phase};
+use crate::ring::Lane;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Poll, Waker};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpListener;
+
+/// Deadlines of connections are kept this exactly.
+const SWEEP_MS: u64 = 100;
+/// Without file descriptors or memory, accepting at once again would spin.
+const ACCEPT_PAUSE_MS: u64 = 50;
+/// A socket that is closed with unread bytes resets the connection, and the client may lose an
+/// answer it has not read. So what still comes is read and dropped, for this long and no more than
+/// this.
+const LINGER_MS: u64 = 500;
+const LINGER_BYTES: usize = 1024 * 1024;
+
+/// What a connection is doing, as far as its deadlines go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// No byte of a next request is here.
+    Idle,
+    /// A head has begun.
+    Head,
+    /// A request is being answered; bodies have a timeout of their own.
+    Serving,
+}
+
+/// What the sweep wants of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wish {
+    Stay,
+    /// End after the current request.
+    Finish,
+    /// End now.
+    End,
+}
+
+/// One connection, as its stream, its requests and the sweep share it. Times are the sweep's.
+#[derive(Debug)]
+pub(super) struct Peer {
+    now_ms: Rc<Cell<u64>>,
+    stage: Cell<Stage>,
+    since_ms: Cell<u64>,
+    stuck_since_ms: Cell<Option<u64>>,
+    wish: Cell<Wish>,
+    waker: RefCell<Option<Waker>>,
+    framing: RefCell<Framing>,
+    requests: Cell<u64>,
+    ended: Cell<bool>,
+}
+
+impl Peer {
+    pub(super) fn new(now_ms: Rc<Cell<u64>>) -> Self {
+        Self {
+            stage: Cell::new(Stage::Idle),
+            since_ms: Cell::new(now_ms.get()),
+            stuck_since_ms: Cell::new(None),
+            wish: Cell::new(Wish::Stay),
+            waker: RefCell::new(None),
+            framing: RefCell::new(Framing::new()),
+            requests: Cell::new(0),
+            ended: Cell::new(false),
+            now_ms,
+        }
+    }
+
+    pub(super) fn stage(&self) -> Stage {
+        self.stage.get()
+    }
+
+    pub(super) fn enter(&self, stage: Stage) {
+        self.stage.set(stage);
+        self.since_ms.set(self.now_ms.get());
+    }
+
+    /// Takes note of bytes read; says how long an unfinished request line is.
+    pub(super) fn saw(&self, bytes: &[u8]) -> usize {
+        let mut framing = self.framing.borrow_mut();
+        framing.feed(bytes);
+        framing.open_request_line_bytes()
+    }
+
+    /// The client sends nothing any more.
+    pub(super) fn ended(&self) {
+        self.ended.set(true);
+    }
+
+    /// Writing goes on, or the client does not take what is written.
+    pub(super) fn writes(&self, stuck: bool) {
+        match (stuck, self.stuck_since_ms.get()) {
+            (true, None) => self.stuck_since_ms.set(Some(self.now_ms.get())),
+            (false, Some(_)) => self.stuck_since_ms.set(None),
+            _ => {}
+        }
+    }
+
+    /// Counts a request; says whether its framing can be read in two ways.
+    pub(super) fn next_request_is_ambiguous(&self) -> bool {
+        let number = self.requests.get();
+        self.requests.set(number + 1);
+        self.framing.borrow().ambiguous_head() == Some(number)
+    }
+
+    fn is_late(&self, limits: &HttpLimits) -> bool {
+        let now_ms = self.now_ms.get();
+        let over = |since_ms: u64, limit_ms: u64| now_ms.saturating_sub(since_ms) > limit_ms;
+        let stage_over = match self.stage.get() {
+            Stage::Idle => over(self.since_ms.get(), limits.idle_ms),
+            Stage::Head => over(self.since_ms.get(), limits.header_timeout_ms),
+            Stage::Serving => false,
+        };
+        let stuck = self.stuck_since_ms.get();
+        stage_over || stuck.is_some_and(|since_ms| over(since_ms, limits.write_timeout_ms))
+    }
+
+    fn wish(&self, wish: Wish) {
+        self.wish.set(wish);
+        if let Some(waker) = self.waker.borrow().as_ref() {
+            waker.wake_by_ref();
+        }
+    }
+
+    fn wake_with(&self, waker: &Waker) {
+        let mut kept = self.waker.borrow_mut();
+        if !kept.as_ref().is_some_and(|kept| kept.will_wake(waker)) {
+            *kept = Some(waker.clone());
+        }
+    }
+}
+
+/// What one IO thread serves with.
+#[derive(Debug)]
+pub(super) struct Worker<A> {
+    pub(super) front: Arc<Front>,
+    pub(super) lane: Rc<A>,
+    peers: RefCell<Vec<Rc<Peer>>>,
+    now_ms: Rc<Cell<u64>>,
+}
+
+impl<A: Ask> Worker<A> {
+    pub(super) fn new(front: Arc<Front>, lane: Rc<A>) -> Rc<Self> {
+        let now_ms = Rc::new(Cell::new(front.clock.elapsed_ms()));
+        Rc::new(Self { front, lane, peers: RefCell::default(), now_ms })
+    }
+
+    /// Looks at every connection once; says how many there are.
+    fn sweep(&self) -> usize {
+        self.now_ms.set(self.front.clock.elapsed_ms());
+        let draining = self.front.phase() == Phase::Draining;
+        for peer in self.peers.borrow().iter() {
+            if peer.is_late(&self.front.limits) {
+                peer.wish(Wish::End);
+            } else if draining && peer.wish.get() == Wish::Stay {
+                peer.wish(Wish::Finish);
+            }
+        }
+        self.peers.borrow().len()
+    }
+
+    /// Takes a place among the connections; none if there is none left.
+    fn enrol(self: &Rc<Self>) -> Option<Enrolled<A>> {
+        let connections = &self.front.connections;
+        if connections.fetch_add(1, Ordering::Relaxed) >= self.front.limits.connections_max {
+            connections.fetch_sub(1, Ordering::Relaxed);
+            return None;
+        }
+        let peer = Rc::new(Peer::new(self.now_ms.clone()));
+        self.peers.borrow_mut().push(peer.clone());
+        Some(Enrolled { worker: self.clone(), peer })
+    }
+}
+
+/// A place among the connections, given back when it is dropped.
+struct Enrolled<A: Ask> {
+    worker: Rc<Worker<A>>,
+    peer: Rc<Peer>,
+}
+
+impl<A: Ask> Drop for Enrolled<A> {
+    fn drop(&mut self) {
+        let mut peers = self.worker.peers.borrow_mut();
+        if let Some(at) = peers.iter().position(|peer| Rc::ptr_eq(peer, &self.peer)) {
+            peers.swap_remove(at);
+        }
+        self.worker.front.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Accepts and serves connections on this IO thread until `Front::drain`, then until the last of
+/// them has ended or the drain's time is over. Must run where `spawn_local` works.
+pub async fn serve(listener: TcpListener, front: Arc<Front>, lane: Rc<Lane>) {
+    let worker = Worker::new(front, lane);
+    let accepting = tokio::task::spawn_local(accept(listener, worker.clone()));
+    let mut ticks = tokio::time::interval(Duration::from_millis(SWEEP_MS));
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let open = worker.sweep();
+        if worker.front.phase() == Phase::Draining {
+            accepting.abort();
+            let late = worker.now_ms.get() >= worker.front.drain_end_ms.load(Ordering::Acquire);
+            if open == 0 || late {
+                break;
+            }
+        }
+    }
+    worker.peers.borrow().iter().for_each(|peer| peer.wish(Wish::End));
+}
+
+async fn accept<A: Ask>(listener: TcpListener, worker: Rc<Worker<A>>) {
+    let builder = Rc::new(builder(&worker.front.limits));
+    loop {
+        let Ok((socket, _)) = listener.accept().await else {
+            tokio::time::sleep(Duration::from_millis(ACCEPT_PAUSE_MS)).await;
+            continue;
+        };
+        let Some(enrolled) = worker.enrol() else { continue };
+        // Without it answers wait for acknowledgements; it fails only on a dead socket.
+        let _ = socket.set_nodelay(true);
+        tokio::task::spawn_local(connection(socket, enrolled, builder.clone()));
+    }
+}
+
+fn builder(limits: &HttpLimits) -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder
+        .max_headers(limits.headers_max)
+        .max_header_size(limits.header_bytes_max)
+        // Bounds what a connection can make us keep; hyper takes no less than 8 KiB.
+        .max_buf_size((2 * limits.header_bytes_max).max(16 * 1024))
+        // The sweep sees to that.
+        .header_read_timeout(None);
+    builder
+}
+
+async fn connection<S, A>(socket: S, enrolled: Enrolled<A>, builder: Rc<http1::Builder>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + 'static,
+    A: Ask,
+{
+    let Enrolled { worker, peer } = &enrolled;
+    let line_bytes_max = worker.front.limits.header_bytes_max / 2;
+    let stream = Stream::new(socket, peer.clone(), line_bytes_max);
+    let service = service_fn(|request| service::serve(worker.clone(), peer.clone(), request));
+    let mut connection = builder.serve_connection(stream, service);
+    let mut told = false;
+    let ended = poll_fn(|context| {
+        peer.wake_with(context.waker());
+        match peer.wish.get() {
+            Wish::End => return Poll::Ready(false),
+            Wish::Finish if !told => {
+                told = true;
+                Pin::new(&mut connection).graceful_shutdown();
+            }
+            _ => {}
+        }
+        // How it ended is the client's affair; it was told what there was to tell.
+        Pin::new(&mut connection).poll(context).map(|_| true)
+    })
+    .await;
+    if ended && !peer.ended.get() {
+        linger(connection.into_parts().io.socket).await;
+    }
+}
+
+async fn linger<S: AsyncRead + AsyncWrite + Unpin>(mut socket: S) {
+    let drop_rest = async {
+        let mut bytes = [0; 1024];
+        let mut left = LINGER_BYTES;
+        socket.shutdown().await?;
+        while left > 0 {
+            match socket.read(&mut bytes).await? {
+                0 => break,
+                count => left = left.saturating_sub(count),
+            }
+        }
+        std::io::Result::Ok(())
+    };
+    // Whatever comes of it, the socket is closed next.
+    let _ = tokio::time::timeout(Duration::from_millis(LINGER_MS), drop_rest).await;
+}
+
+#[cfg(test)]
+#[path = "listener_tests.rs"]
+mod tests;

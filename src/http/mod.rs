@@ -1,0 +1,125 @@
+//! HTTP/1.1 in front of the ring: a request comes in, is checked for shape, is asked, and its
+//! answer goes out as JSON.
+//!
+//! Owns everything that clients see as text: headers, paths, JSON, problems. Never decides anything
+//! about stock, and knows no storage: what it cannot tell from the request it asks the writer
+//! through a `Lane`. Read in this order: `service` (one request, start to end), `routes` (a file per
+//! family), `json` and `fields` (bodies in), `wire` and `answers` (bodies out), `problem`,
+//! `fingerprint`, `listener` (connections, their limits, the drain).
+
+mod answers;
+mod fields;
+mod fingerprint;
+mod framing;
+mod head;
+mod instant;
+mod json;
+mod limits;
+mod listener;
+mod problem;
+mod reply;
+mod routes;
+mod service;
+mod stream;
+mod target;
+#[cfg(test)]
+mod testing;
+mod wire;
+
+use crate::clock::Clock;
+use crate::ring::Cursors;
+pub use limits::HttpLimits;
+pub use listener::serve;
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+
+/// What the server as a whole is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Phase {
+    /// The journal is being read: only `/livez` and `/readyz` answer.
+    Recovering = 0,
+    /// Everything answers.
+    Serving = 1,
+    /// No new connections; those there are end after their current request.
+    Draining = 2,
+}
+
+/// What all IO threads share.
+#[derive(Debug)]
+pub struct Front {
+    phase: AtomicU8,
+    drain_end_ms: AtomicU64,
+    hash_key: OnceLock<[u8; 16]>,
+    connections: AtomicUsize,
+    /// The clock that deadlines of requests are told by.
+    pub clock: Clock,
+    /// The durability mode, as `/v1/status` shows it.
+    pub durability: String,
+    /// The version, as `/v1/status` shows it.
+    pub version: &'static str,
+    /// What a client may use up.
+    pub limits: HttpLimits,
+    /// How far the journal is.
+    pub cursors: Arc<Cursors>,
+}
+
+impl Front {
+    /// A front page that is still recovering.
+    #[must_use]
+    pub fn new(
+        clock: Clock,
+        durability: String,
+        limits: HttpLimits,
+        cursors: Arc<Cursors>,
+    ) -> Self {
+        Self {
+            phase: AtomicU8::new(Phase::Recovering as u8),
+            drain_end_ms: AtomicU64::new(u64::MAX),
+            hash_key: OnceLock::new(),
+            connections: AtomicUsize::new(0),
+            clock,
+            durability,
+            version: env!("CARGO_PKG_VERSION"),
+            limits,
+            cursors,
+        }
+    }
+
+    /// Recovery is over: serves, with the key that idempotency keys are hashed with. It belongs to
+    /// the journal and stays the same across starts. A second call changes nothing.
+    pub fn serve_with(&self, hash_key: [u8; 16]) {
+        if self.hash_key.set(hash_key).is_ok() {
+            // A drain may have begun during recovery: that one wins.
+            let _ = self.phase.compare_exchange(
+                Phase::Recovering as u8,
+                Phase::Serving as u8,
+                Ordering::AcqRel,
+                Ordering::Acquire,
+            );
+        }
+    }
+
+    /// Turns readiness off and lets every accept loop end within `within_ms`.
+    pub fn drain(&self, within_ms: u64) {
+        let end = self.clock.elapsed_ms().saturating_add(within_ms);
+        self.drain_end_ms.store(end, Ordering::Release);
+        self.phase.store(Phase::Draining as u8, Ordering::Release);
+    }
+
+    /// What the server is doing.
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        match self.phase.load(Ordering::Acquire) {
+            0 => Phase::Recovering,
+            1 => Phase::Serving,
+            _ => Phase::Draining,
+        }
+    }
+
+    /// Open connections on all IO threads.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
+    }
+}

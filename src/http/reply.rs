@@ -1,0 +1,125 @@
+//! A response before it is hyper's.
+//!
+//! Owns the headers that every response carries. Never knows why it says what it says. Next:
+//! `service`.
+
+use super::problem::{Problem, Refused};
+use super::wire::{self, Json};
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::header::{self, HeaderName, HeaderValue};
+use hyper::{Response, StatusCode};
+
+static IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+
+/// What kind of text a body is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// There is no body.
+    Empty,
+    /// `application/json`.
+    Json,
+    /// `application/problem+json`.
+    Problem,
+}
+
+/// A response.
+#[derive(Debug, Clone)]
+pub(super) struct Reply {
+    pub(super) status: StatusCode,
+    pub(super) kind: Kind,
+    pub(super) body: Bytes,
+    pub(super) location: Option<HeaderValue>,
+    pub(super) etag: Option<HeaderValue>,
+    pub(super) allow: Option<&'static str>,
+    pub(super) retry_after_s: Option<u64>,
+    pub(super) replayed: bool,
+    pub(super) closes: bool,
+}
+
+impl Reply {
+    pub(super) fn json(status: StatusCode, json: Json) -> Self {
+        Self::with_body(status, Kind::Json, json.into_bytes())
+    }
+
+    pub(super) fn fixed(text: &'static str) -> Self {
+        Self::with_body(StatusCode::OK, Kind::Json, Bytes::from_static(text.as_bytes()))
+    }
+
+    /// 204.
+    pub(super) fn empty() -> Self {
+        Self::with_body(StatusCode::NO_CONTENT, Kind::Empty, Bytes::new())
+    }
+
+    /// 204 with what may be done here, for OPTIONS.
+    pub(super) fn options(allow: &'static str) -> Self {
+        Self { allow: Some(allow), ..Self::empty() }
+    }
+
+    fn with_body(status: StatusCode, kind: Kind, body: Bytes) -> Self {
+        Self {
+            status,
+            kind,
+            body,
+            location: None,
+            etag: None,
+            allow: None,
+            retry_after_s: None,
+            replayed: false,
+            closes: false,
+        }
+    }
+
+    /// The response on the wire, with the trace it belongs to.
+    pub(super) fn into_response(self, traceparent: Option<&HeaderValue>) -> Response<Full<Bytes>> {
+        let mut response = Response::new(Full::new(self.body));
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.reserve(8);
+        let content_type = match self.kind {
+            Kind::Empty => None,
+            Kind::Json => Some("application/json"),
+            Kind::Problem => Some("application/problem+json"),
+        };
+        if let Some(content_type) = content_type {
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        }
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(location) = self.location {
+            headers.insert(header::LOCATION, location);
+        }
+        if let Some(etag) = self.etag {
+            headers.insert(header::ETAG, etag);
+        }
+        if let Some(allow) = self.allow {
+            headers.insert(header::ALLOW, HeaderValue::from_static(allow));
+        }
+        if let Some(seconds) = self.retry_after_s {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if self.replayed {
+            headers.insert(&IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
+        }
+        if let Some(traceparent) = traceparent {
+            headers.insert(&TRACEPARENT, traceparent.clone());
+        }
+        if self.closes {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+}
+
+impl From<Refused> for Reply {
+    fn from(refused: Refused) -> Self {
+        let mut json = Json::new();
+        wire::problem(&mut json, &refused);
+        let Problem { code, retry_after_ms, allow, closes, .. } = *refused;
+        let status =
+            StatusCode::from_u16(code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let retry_after_s = retry_after_ms.map(|after_ms| after_ms.div_ceil(1000).max(1));
+        let reply = Self::with_body(status, Kind::Problem, json.into_bytes());
+        Self { allow, closes, retry_after_s, ..reply }
+    }
+}

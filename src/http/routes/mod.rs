@@ -1,0 +1,266 @@
+//! Places and what can be done there: from method, path, headers and body to a request for the
+//! writer, or to a reply that needs no writer.
+//!
+//! Owns the table of paths and methods (405, `Allow`) and what all families share: media types,
+//! idempotency keys, deadlines. Parsing touches no socket and no clock. Never asks the writer: that
+//! is `service`. Next: `orders`, `skus`, `requests`, `operations`.
+
+mod operations;
+mod orders;
+mod requests;
+mod skus;
+
+use super::answers::Asked;
+use super::fingerprint;
+use super::head::{Head, Name};
+use super::json::{self, Members};
+use super::problem::{Code, Problem, Refused};
+use super::reply::Reply;
+use super::target::{nothing_here, parameters, segments};
+use super::{Front, Phase};
+use crate::domain::command::{Command, Precondition, Principal, Query, Request};
+use crate::domain::order::Verb;
+use hyper::Method;
+use smallvec::SmallVec;
+use std::borrow::Cow;
+
+/// What a path names. Ids are as given, decoded but unchecked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Place<'p> {
+    Live,
+    Ready,
+    Status,
+    Skus,
+    Sku(Cow<'p, str>),
+    Adjust(Cow<'p, str>),
+    Orders,
+    Order(Cow<'p, str>),
+    Act(Cow<'p, str>, Verb),
+    UserOrders(Cow<'p, str>),
+    Remembered(Cow<'p, str>),
+}
+
+impl<'p> Place<'p> {
+    /// The place of a path.
+    pub(super) fn find(path: &'p str) -> Result<Self, Refused> {
+        // The one that is worth a shortcut.
+        if path == "/v1/orders" {
+            return Ok(Self::Orders);
+        }
+        let mut found = segments(path)?;
+        let place = Self::of_segments(&found)?;
+        // A place with an id has it as its third segment.
+        let id = if found.len() > 2 { found.swap_remove(2) } else { Cow::Borrowed("") };
+        Ok(place(id))
+    }
+
+    fn of_segments(found: &[Cow<'p, str>]) -> Result<fn(Cow<'p, str>) -> Self, Refused> {
+        let names: SmallVec<[&str; 5]> = found.iter().map(AsRef::as_ref).collect();
+        let place: fn(Cow<'p, str>) -> Self = match names.as_slice() {
+            ["livez"] => |_| Self::Live,
+            ["readyz"] => |_| Self::Ready,
+            ["v1", "status"] => |_| Self::Status,
+            ["v1", "skus"] => |_| Self::Skus,
+            ["v1", "orders"] => |_| Self::Orders,
+            ["v1", _, "", ..] => return Err(nothing_here()),
+            ["v1", "skus", _] => Self::Sku,
+            ["v1", "skus", _, "adjust"] => Self::Adjust,
+            ["v1", "orders", _] => Self::Order,
+            ["v1", "orders", _, "confirm"] => |id| Self::Act(id, Verb::Confirm),
+            ["v1", "orders", _, "cancel"] => |id| Self::Act(id, Verb::Cancel),
+            ["v1", "orders", _, "extend"] => |id| Self::Act(id, Verb::Extend),
+            ["v1", "orders", _, "ship"] => |id| Self::Act(id, Verb::Ship),
+            ["v1", "orders", _, "complete"] => |id| Self::Act(id, Verb::Complete),
+            ["v1", "orders", _, "refund"] => |id| Self::Act(id, Verb::Refund),
+            ["v1", "users", _, "orders"] => Self::UserOrders,
+            ["v1", "requests", _] => Self::Remembered,
+            _ => return Err(nothing_here()),
+        };
+        Ok(place)
+    }
+
+    /// The methods there are, as `Allow` lists them.
+    pub(super) const fn allow(&self) -> &'static str {
+        match self {
+            Self::Live | Self::Ready | Self::Status | Self::Skus => "GET, HEAD, OPTIONS",
+            Self::Order(_) | Self::UserOrders(_) | Self::Remembered(_) => "GET, HEAD, OPTIONS",
+            Self::Sku(_) => "GET, HEAD, PUT, PATCH, DELETE, OPTIONS",
+            Self::Orders => "GET, HEAD, POST, OPTIONS",
+            Self::Adjust(_) | Self::Act(..) => "POST, OPTIONS",
+        }
+    }
+
+    /// Refuses a method that is not listed.
+    pub(super) fn check(&self, method: &Method) -> Result<(), Refused> {
+        let allow = self.allow();
+        if allow.split(", ").any(|listed| listed == method.as_str()) {
+            return Ok(());
+        }
+        let mut refused = Problem::new(Code::MethodNotAllowed, format!("there are {allow}"));
+        refused.allow = Some(allow);
+        Err(refused)
+    }
+}
+
+/// One request, as far as parsing needs it.
+#[derive(Debug)]
+pub(super) struct Input<'r> {
+    pub(super) method: &'r Method,
+    pub(super) query: Option<&'r str>,
+    pub(super) head: &'r Head<'r>,
+    pub(super) body: &'r [u8],
+    pub(super) principal: &'r Principal,
+    pub(super) hash_key: &'r [u8; 16],
+    /// On the clock of `Front`.
+    pub(super) now_ms: u64,
+}
+
+impl<'r> Input<'r> {
+    /// The body's members; a body is needed.
+    fn members(&self) -> Result<Members<'r>, Refused> {
+        if self.body.is_empty() {
+            return Err(Problem::malformed("a JSON body is needed"));
+        }
+        media_type(self.head)?;
+        json::object(self.body)
+    }
+
+    /// The body's members; no body is an empty object.
+    fn members_or_none(&self) -> Result<Members<'r>, Refused> {
+        if self.body.is_empty() { Ok(Members::new()) } else { self.members() }
+    }
+
+    fn no_parameters(&self) -> Result<(), Refused> {
+        parameters(self.query, []).map(|[]| ())
+    }
+}
+
+/// What a family makes of a request.
+#[derive(Debug)]
+struct Parsed {
+    command: Command,
+    /// `If-Match` where the command has no place for it; part of the fingerprint.
+    if_match: Precondition,
+    key_required: bool,
+}
+
+impl Parsed {
+    fn read(query: Query) -> Self {
+        Self {
+            command: Command::Read(Box::new(query)),
+            if_match: Precondition::None,
+            key_required: false,
+        }
+    }
+
+    fn unkeyed(command: Command) -> Self {
+        Self { command, if_match: Precondition::None, key_required: false }
+    }
+}
+
+/// What a request comes to.
+#[derive(Debug)]
+pub(super) enum Wanted {
+    /// This answer.
+    Reply(Reply),
+    /// The writer's answer.
+    Ask(Box<Question>),
+}
+
+/// A request for the writer, and what its answer is rendered with.
+#[derive(Debug)]
+pub(super) struct Question {
+    pub(super) request: Request,
+    pub(super) deadline_ms: Option<u64>,
+    pub(super) asked: Option<Asked>,
+}
+
+/// Checks shape, in the order of API 1: media type, body, headers.
+pub(super) fn parse(front: &Front, place: Place<'_>, input: &Input<'_>) -> Result<Wanted, Refused> {
+    if input.method == Method::OPTIONS {
+        return Ok(Wanted::Reply(Reply::options(place.allow())));
+    }
+    let parsed = match place {
+        Place::Live => return operations::live(input).map(Wanted::Reply),
+        Place::Ready => return operations::ready(front.phase(), input).map(Wanted::Reply),
+        Place::Status => operations::status(input)?,
+        Place::Skus => skus::list(input)?,
+        Place::Sku(sku) => skus::one(&sku, input)?,
+        Place::Adjust(sku) => skus::adjust(&sku, input)?,
+        Place::Orders => orders::all(input)?,
+        Place::Order(order) => orders::one(&order, input)?,
+        Place::Act(order, verb) => orders::act(&order, verb, input)?,
+        Place::UserOrders(user) => orders::of_user(&user, input)?,
+        Place::Remembered(key) => requests::remembered(&key, input)?,
+    };
+    question(parsed, input).map(Box::new).map(Wanted::Ask)
+}
+
+fn question(parsed: Parsed, input: &Input<'_>) -> Result<Question, Refused> {
+    let Parsed { command, if_match, key_required } = parsed;
+    // Keys are ignored on methods that are idempotent by themselves.
+    let key = if input.method == Method::POST { input.head.idempotency_key()? } else { None };
+    if key_required && key.is_none() {
+        return Err(key_missing());
+    }
+    let deadline_ms = input.head.deadline_ms(input.now_ms)?;
+    let key = key.and_then(|key| {
+        let name = &input.principal.name;
+        fingerprint::claim(input.hash_key, name, &key, &command, if_match)
+    });
+    let asked = match &command {
+        Command::CreateOrder(order) => Some(Asked::from(order)),
+        _ => None,
+    };
+    let traceparent = input.head.traceparent().map(|(traceparent, _)| traceparent);
+    let request = Request { principal: input.principal.clone(), key, traceparent, command };
+    Ok(Question { request, deadline_ms, asked })
+}
+
+fn key_missing() -> Refused {
+    Problem::new(Code::IdempotencyKeyMissing, "this request needs the header Idempotency-Key")
+}
+
+/// `application/json`, with `charset=utf-8` or without; unencoded.
+fn media_type(head: &Head<'_>) -> Result<(), Refused> {
+    let value = head.bytes(Name::ContentType).unwrap_or_default();
+    let encoding = head.bytes(Name::ContentEncoding).unwrap_or(b"identity");
+    let plain = encoding.eq_ignore_ascii_case(b"identity");
+    if plain && !head.is_repeated(Name::ContentType) && is_json(value) {
+        return Ok(());
+    }
+    Err(Problem::new(
+        Code::UnsupportedMediaType,
+        "a body must be application/json in UTF-8, without content encoding",
+    ))
+}
+
+fn is_json(value: &[u8]) -> bool {
+    // What nearly everybody sends.
+    if value == b"application/json" {
+        return true;
+    }
+    let mut parts = value.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
+    let essence = parts.next().unwrap_or_default();
+    essence.eq_ignore_ascii_case(b"application/json")
+        && parts.all(|part| {
+            part.is_empty()
+                || part.eq_ignore_ascii_case(b"charset=utf-8")
+                || part.eq_ignore_ascii_case(b"charset=\"utf-8\"")
+        })
+}
+
+/// Why nothing but `/livez` answers, if so.
+pub(super) fn not_ready(phase: Phase) -> Option<Refused> {
+    match phase {
+        Phase::Recovering => {
+            Some(Problem::new(Code::Recovering, "the journal is being read; come back soon"))
+        }
+        Phase::Draining => Some(Problem::new(Code::Draining, "the server is stopping")),
+        Phase::Serving => None,
+    }
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

@@ -1,0 +1,160 @@
+//! `/v1/orders` and `/v1/users/{user}/orders` (API 3).
+//!
+//! Owns the shape of orders and of what may be done to them. Ids of orders are opaque: a text that
+//! cannot be one names no order, after the shape of the rest was checked. Next: `answers`.
+
+use super::{Input, Parsed};
+use crate::domain::command::{Action, Command, CreateOrder, Query, Refund, Take};
+use crate::domain::ids::{HOLD_MS_END, OrderId, REFERENCE_BYTES_MAX, SkuId, UserId};
+use crate::domain::order::{Status, Verb};
+use crate::http::answers::unknown_order;
+use crate::http::fields::{Faults, boolean, id, present, required, text, wrong_type};
+use crate::http::json::Value;
+use crate::http::problem::Refused;
+use crate::http::target::{cursor, limit, parameters};
+use compact_str::CompactString;
+use hyper::Method;
+
+const MEMBERS: &[&str] = &["user", "lines", "hold_ms", "confirm", "reference"];
+
+pub(super) fn all(input: &Input<'_>) -> Result<Parsed, Refused> {
+    if input.method == Method::POST { create(input) } else { list(input) }
+}
+
+fn create(input: &Input<'_>) -> Result<Parsed, Refused> {
+    input.no_parameters()?;
+    let members = input.members()?;
+    let mut faults = Faults::default();
+    let (mut user, mut lines, mut hold_ms) = (None, None, None);
+    let (mut sell, mut reference) = (false, None);
+    for (name, value) in present(&members, MEMBERS, "")? {
+        match name {
+            "user" => user = Some(id(value, "user", UserId::parse)?),
+            "lines" => lines = Some(faults.lines(value)?),
+            "hold_ms" => hold_ms = Some(faults.natural(value, "hold_ms", 1..=HOLD_MS_END)?),
+            "confirm" => sell = boolean(value, "confirm")?,
+            _ => reference = Some(self::reference(value, &mut faults)?),
+        }
+    }
+    let user = required(user, "user")?;
+    let lines = required(lines, "lines")?;
+    if sell && hold_ms.is_some() {
+        faults.add("hold_ms", "must be absent with confirm, which holds nothing");
+    }
+    faults.end()?;
+    let take = if sell { Take::Sell } else { Take::Hold(hold_ms) };
+    Ok(Parsed {
+        command: Command::CreateOrder(CreateOrder { user, lines, reference, take }),
+        if_match: input.head.if_match()?,
+        key_required: true,
+    })
+}
+
+fn reference(value: &Value<'_>, faults: &mut Faults) -> Result<CompactString, Refused> {
+    let reference = text(value, "reference")?;
+    let printable = reference.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    if !printable || !(1..=REFERENCE_BYTES_MAX).contains(&reference.len()) {
+        faults.add("reference", format!("must be 1..={REFERENCE_BYTES_MAX} printable ASCII"));
+    }
+    Ok(CompactString::new(reference))
+}
+
+fn list(input: &Input<'_>) -> Result<Parsed, Refused> {
+    let names = ["status", "sku", "limit", "cursor"];
+    let [status, sku, limit, cursor] = parameters(input.query, names)?;
+    let mut faults = Faults::default();
+    let status = status.and_then(|word| {
+        let status = Status::parse(&word);
+        if status.is_none() {
+            faults.add("status", "must be a status of orders");
+        }
+        status
+    });
+    let sku = sku.map(|sku| SkuId::parse(&sku)).transpose();
+    let sku = sku.map_err(|_| wrong_type("the query parameter sku", "an id"))?;
+    let limit = self::limit(limit, &mut faults);
+    let after = self::cursor(cursor, &mut faults, OrderId::parse);
+    faults.end()?;
+    Ok(Parsed::read(Query::Orders { status, sku, after, limit }))
+}
+
+pub(super) fn of_user(user: &str, input: &Input<'_>) -> Result<Parsed, Refused> {
+    let [limit, cursor] = parameters(input.query, ["limit", "cursor"])?;
+    let user = UserId::parse(user).map_err(|_| wrong_type("the user in the path", "an id"))?;
+    let mut faults = Faults::default();
+    let limit = self::limit(limit, &mut faults);
+    let after = self::cursor(cursor, &mut faults, OrderId::parse);
+    faults.end()?;
+    Ok(Parsed::read(Query::UserOrders { user, after, limit }))
+}
+
+pub(super) fn one(order: &str, input: &Input<'_>) -> Result<Parsed, Refused> {
+    input.no_parameters()?;
+    Ok(Parsed::read(Query::Order(own(order)?)))
+}
+
+fn own(order: &str) -> Result<OrderId, Refused> {
+    OrderId::parse(order).map_err(|_| unknown_order())
+}
+
+pub(super) fn act(order: &str, verb: Verb, input: &Input<'_>) -> Result<Parsed, Refused> {
+    input.no_parameters()?;
+    let action = match verb {
+        Verb::Confirm => confirm(input)?,
+        Verb::Extend => extend(input)?,
+        Verb::Refund => refund(input)?,
+        Verb::Cancel => bare(Action::Cancel, input)?,
+        Verb::Ship => bare(Action::Ship, input)?,
+        Verb::Complete => bare(Action::Complete, input)?,
+    };
+    let key_required = matches!(&action, Action::Refund(refund) if !refund.lines.is_empty());
+    let if_match = input.head.if_match()?;
+    if key_required && input.head.idempotency_key()?.is_none() {
+        // The shape is checked as a whole before it matters whether the order is one of ours.
+        return Err(super::key_missing());
+    }
+    Ok(Parsed { command: Command::ActOnOrder(own(order)?, action), if_match, key_required })
+}
+
+fn bare(action: Action, input: &Input<'_>) -> Result<Action, Refused> {
+    let members = input.members_or_none()?;
+    present(&members, &[], "").map(|_| action)
+}
+
+fn confirm(input: &Input<'_>) -> Result<Action, Refused> {
+    let members = input.members_or_none()?;
+    let mut reacquire = false;
+    for (_, value) in present(&members, &["if_expired"], "")? {
+        if text(value, "if_expired")? != "reacquire" {
+            return Err(Faults::one("if_expired", "must be reacquire"));
+        }
+        reacquire = true;
+    }
+    Ok(Action::Confirm { reacquire })
+}
+
+fn extend(input: &Input<'_>) -> Result<Action, Refused> {
+    let members = input.members_or_none()?;
+    let mut faults = Faults::default();
+    let mut hold_ms = None;
+    for (_, value) in present(&members, &["hold_ms"], "")? {
+        hold_ms = Some(faults.natural(value, "hold_ms", 1..=HOLD_MS_END)?);
+    }
+    let hold_ms = required(hold_ms, "hold_ms")?;
+    faults.end()?;
+    Ok(Action::Extend(hold_ms))
+}
+
+fn refund(input: &Input<'_>) -> Result<Action, Refused> {
+    let members = input.members_or_none()?;
+    let mut faults = Faults::default();
+    let mut refund = Refund { lines: Default::default(), restock: true };
+    for (name, value) in present(&members, &["lines", "restock"], "")? {
+        match name {
+            "lines" => refund.lines = faults.lines(value)?,
+            _ => refund.restock = boolean(value, "restock")?,
+        }
+    }
+    faults.end()?;
+    Ok(Action::Refund(refund))
+}

@@ -1,0 +1,297 @@
+//! One request in, one response out, in the order of checks of API 1.
+//!
+//! Owns that order: HTTP limits and framing, phase, who asks, origin, place and method, then shape
+//! (`routes`), then the writer (`Lane`), then the rendering (`answers`). Never parses a body itself.
+//! Next: `routes`.
+
+use super::answers;
+use super::head::{Head, Name};
+use super::listener::{Peer, Stage, Worker};
+use super::problem::{Code, Problem, Refused};
+use super::reply::Reply;
+use super::routes::{self, Input, Place, Question, Wanted};
+use super::{Front, Phase};
+use crate::domain::command::{Principal, Reach, Request};
+use crate::domain::ids::PrincipalName;
+use crate::ring::{Lane, NotTaken, Outcome};
+use bytes::{Bytes, BytesMut};
+use http_body_util::Full;
+use hyper::body::{Body, Incoming};
+use hyper::{Method, Response, Uri, Version};
+use std::convert::Infallible;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::Duration;
+
+/// All methods of all places, for `OPTIONS *`.
+const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+
+/// Who answers: the writer, behind its ring.
+pub(super) trait Ask: 'static {
+    /// Publishes a request; `deadline_ms` is on the clock of `Front`.
+    fn ask(
+        &self,
+        request: Request,
+        deadline_ms: Option<u64>,
+    ) -> Result<impl Future<Output = Outcome>, NotTaken>;
+}
+
+impl Ask for Lane {
+    fn ask(
+        &self,
+        request: Request,
+        deadline_ms: Option<u64>,
+    ) -> Result<impl Future<Output = Outcome>, NotTaken> {
+        Lane::ask(self, request, deadline_ms)
+    }
+}
+
+/// Answers one request of a connection.
+pub(super) async fn serve<A: Ask>(
+    worker: Rc<Worker<A>>,
+    peer: Rc<Peer>,
+    request: hyper::Request<Incoming>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    peer.enter(Stage::Serving);
+    let ambiguous = peer.next_request_is_ambiguous();
+    let (parts, body) = request.into_parts();
+    let head = Head::of(&parts.headers);
+    let front = &*worker.front;
+    let mut reply = match check_http(front, &parts, &head, &body, ambiguous) {
+        Ok(()) => answer(&worker, &parts, &head, body).await,
+        Err(refused) => Err(refused),
+    }
+    .unwrap_or_else(Reply::from);
+    reply.closes |= front.phase() == Phase::Draining;
+    let traceparent = head.traceparent().map(|(_, value)| value);
+    let response = reply.into_response(traceparent);
+    peer.enter(Stage::Idle);
+    Ok(response)
+}
+
+async fn answer<A: Ask>(
+    worker: &Worker<A>,
+    parts: &hyper::http::request::Parts,
+    head: &Head<'_>,
+    body: Incoming,
+) -> Result<Reply, Refused> {
+    let front = &*worker.front;
+    let found = find(front, parts, head);
+    // The body is read before a refusal, too, so that the connection can stay. A client that waits
+    // for leave to send it need not send it at all.
+    let body = if body.is_end_stream() || (found.is_err() && head.value(Name::Expect).is_some()) {
+        Bytes::new()
+    } else {
+        read(front, body).await?
+    };
+    let Found { place, principal } = match found? {
+        Step::Done(reply) => return Ok(reply),
+        Step::Found(found) => found,
+    };
+    let unknown_key = [0; 16];
+    let input = Input {
+        method: &parts.method,
+        query: parts.uri.query(),
+        head,
+        body: &body,
+        principal: &principal,
+        // Without one the phase lets nobody past that would need it.
+        hash_key: front.hash_key.get().unwrap_or(&unknown_key),
+        now_ms: front.clock.elapsed_ms(),
+    };
+    let question = match routes::parse(front, place, &input)? {
+        Wanted::Reply(reply) => return Ok(reply),
+        Wanted::Ask(question) => *question,
+    };
+    drop(body);
+    let Question { request, deadline_ms, asked } = question;
+    let waiting = worker.lane.ask(request, deadline_ms).map_err(answers::not_taken)?;
+    let outcome = waiting.await;
+    Ok(answers::reply(front, asked.as_ref(), outcome))
+}
+
+/// Framing and limits that hyper does not check, or not strictly. What breaks them closes.
+fn check_http(
+    front: &Front,
+    parts: &hyper::http::request::Parts,
+    head: &Head<'_>,
+    body: &Incoming,
+    ambiguous: bool,
+) -> Result<(), Refused> {
+    let limits = &front.limits;
+    let uri = &parts.uri;
+    if uri.path().len() + uri.query().map_or(0, |query| query.len() + 1) > limits.uri_bytes_max {
+        return Err(Problem::new(Code::UriTooLong, "the request target is too long").closing());
+    }
+    if ambiguous {
+        return Err(Problem::bad_framing("the length of the body is given twice"));
+    }
+    if head.is_repeated(Name::TransferEncoding)
+        || head.bytes(Name::TransferEncoding).is_some_and(|te| !te.eq_ignore_ascii_case(b"chunked"))
+    {
+        return Err(Problem::bad_framing("the only transfer encoding taken is chunked"));
+    }
+    check_target(&parts.method, uri, head, parts.version)?;
+    if head.is_repeated(Name::Expect)
+        || head.bytes(Name::Expect).is_some_and(|e| !e.eq_ignore_ascii_case(b"100-continue"))
+    {
+        return Err(Problem::bad_framing("the only expectation met is 100-continue"));
+    }
+    let bodied = matches!(parts.method, Method::POST | Method::PUT | Method::PATCH);
+    if !bodied && !body.is_end_stream() {
+        return Err(Problem::bad_framing("this method takes no body"));
+    }
+    if body.size_hint().lower() > limits.body_bytes_max as u64 {
+        return Err(too_large(front));
+    }
+    Ok(())
+}
+
+/// One host, and the same in target and header (RFC 9112, 3.2).
+fn check_target(
+    method: &Method,
+    uri: &Uri,
+    head: &Head<'_>,
+    version: Version,
+) -> Result<(), Refused> {
+    let host = head.bytes(Name::Host);
+    if head.is_repeated(Name::Host) || (host.is_none() && version == Version::HTTP_11) {
+        return Err(Problem::bad_framing("exactly one Host header is needed"));
+    }
+    if !host.is_none_or(is_host) {
+        return Err(Problem::bad_framing("the Host header names no host"));
+    }
+    let absolute = match uri.authority() {
+        None => true,
+        Some(_) if uri.scheme().is_none() => false,
+        Some(authority) => {
+            host.is_none_or(|host| host.eq_ignore_ascii_case(authority.as_str().as_bytes()))
+        }
+    };
+    if !absolute || *method == Method::CONNECT {
+        return Err(Problem::bad_framing("the request target is none of this server's"));
+    }
+    Ok(())
+}
+
+fn is_host(host: &[u8]) -> bool {
+    host.iter().all(|byte| byte.is_ascii_alphanumeric() || b".-_~:[]%!$&'()*+,;=".contains(byte))
+}
+
+fn too_large(front: &Front) -> Refused {
+    let max = front.limits.body_bytes_max;
+    Problem::new(Code::TooLarge, format!("a body has at most {max} bytes")).closing()
+}
+
+/// A place, and who wants something there.
+struct Found<'p> {
+    place: Place<'p>,
+    principal: Principal,
+}
+
+enum Step<'p> {
+    Done(Reply),
+    Found(Found<'p>),
+}
+
+/// Phase, authentication, origin, route, method.
+fn find<'p>(
+    front: &Front,
+    parts: &'p hyper::http::request::Parts,
+    head: &Head<'_>,
+) -> Result<Step<'p>, Refused> {
+    let path = parts.uri.path();
+    if front.phase() == Phase::Recovering && !matches!(path, "/livez" | "/readyz") {
+        return Err(routes::not_ready(Phase::Recovering)
+            .unwrap_or_else(|| Problem::new(Code::Recovering, "")));
+    }
+    let principal = authenticate();
+    check_origin(head)?;
+    if path == "*" && parts.method == Method::OPTIONS {
+        return Ok(Step::Done(Reply::options(METHODS)));
+    }
+    let place = Place::find(path)?;
+    place.check(&parts.method)?;
+    Ok(Step::Found(Found { place, principal }))
+}
+
+/// Who asks. Without configured tokens everybody is `local`, and an Authorization header says
+/// nothing.
+fn authenticate() -> Principal {
+    Principal { name: PrincipalName::local(), reach: Reach::All }
+}
+
+/// A page from elsewhere must not act through somebody's browser.
+fn check_origin(head: &Head<'_>) -> Result<(), Refused> {
+    let Some(origin) = head.bytes(Name::Origin) else { return Ok(()) };
+    let host = head.bytes(Name::Host).unwrap_or_default();
+    if !head.is_repeated(Name::Origin) && is_own_origin(origin, host) {
+        return Ok(());
+    }
+    Err(Problem::new(Code::Forbidden, "requests from pages of other origins are not taken"))
+}
+
+fn is_own_origin(origin: &[u8], host: &[u8]) -> bool {
+    [(b"http://".as_slice(), b":80".as_slice()), (b"https://", b":443")].into_iter().any(
+        |(scheme, port)| {
+            let bare = |authority: &[u8]| -> Vec<u8> {
+                authority.strip_suffix(port).unwrap_or(authority).to_ascii_lowercase()
+            };
+            let own = origin.strip_prefix(scheme);
+            own.is_some_and(|authority| !host.is_empty() && bare(authority) == bare(host))
+        },
+    )
+}
+
+/// The whole body. Mostly it is there with the head, in one piece, and taken as it is.
+async fn read(front: &Front, mut body: Incoming) -> Result<Bytes, Refused> {
+    let at_once = poll_fn(|context| match Pin::new(&mut body).poll_frame(context) {
+        Poll::Ready(frame) => Poll::Ready(Some(frame)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await;
+    let first = match at_once {
+        Some(None) => return Ok(Bytes::new()),
+        Some(Some(frame)) => frame.map_err(broken)?.into_data().unwrap_or_default(),
+        None => Bytes::new(),
+    };
+    if body.is_end_stream() {
+        return if first.len() > front.limits.body_bytes_max {
+            Err(too_large(front))
+        } else {
+            Ok(first)
+        };
+    }
+    let limit = Duration::from_millis(front.limits.body_timeout_ms);
+    let rest = rest(front, first, body);
+    tokio::time::timeout(limit, rest).await.unwrap_or_else(|_| {
+        Err(Problem::new(Code::Timeout, "the body did not come in time").closing())
+    })
+}
+
+async fn rest(front: &Front, first: Bytes, mut body: Incoming) -> Result<Bytes, Refused> {
+    let mut whole = BytesMut::from(first);
+    loop {
+        if whole.len() > front.limits.body_bytes_max {
+            return Err(too_large(front));
+        }
+        match poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
+            None => return Ok(whole.freeze()),
+            // Trailers say nothing to us.
+            Some(frame) => {
+                let data = frame.map_err(broken)?.into_data().unwrap_or_default();
+                whole.extend_from_slice(&data);
+            }
+        }
+    }
+}
+
+fn broken(_: hyper::Error) -> Refused {
+    Problem::bad_framing("the body ends early or is framed wrongly")
+}
+
+#[cfg(test)]
+#[path = "service_tests.rs"]
+mod tests;

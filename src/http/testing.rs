@@ -1,0 +1,77 @@
+//! Helpers of this folder's unit tests: requests as text.
+
+use super::head::Head;
+use super::problem::Refused;
+use super::routes::{self, Input, Place, Question, Wanted};
+use super::{Front, HttpLimits};
+use crate::clock::Clock;
+use crate::domain::command::{Principal, Reach};
+use crate::domain::ids::{KeyClaim, PrincipalName};
+use hyper::header::{HeaderMap, HeaderName, HeaderValue};
+
+pub(super) const HASH_KEY: [u8; 16] = *b"0123456789abcdef";
+
+/// Headers from lines of `name: value`.
+pub(super) fn headers(text: &str) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        let (name, value) = line.split_once(':').expect("name: value");
+        let name: HeaderName = name.trim().to_lowercase().parse().expect("a header's name");
+        headers.append(name, HeaderValue::from_bytes(value.trim().as_bytes()).expect("a value"));
+    }
+    headers
+}
+
+pub(super) fn front() -> Front {
+    let front = Front::new(
+        Clock::start(),
+        "group".to_owned(),
+        HttpLimits::default(),
+        std::sync::Arc::default(),
+    );
+    front.serve_with(HASH_KEY);
+    front
+}
+
+/// Parses a text: lines of headers, then `METHOD /path body`, the body up to the end. A body is
+/// JSON unless a header says otherwise.
+pub(super) fn wanted(text: &str) -> Result<Wanted, Refused> {
+    let at = text.find(" /").expect("a target");
+    let (before, rest) = text.split_at(at);
+    let (lines, method) = before.rsplit_once('\n').unwrap_or(("", before));
+    let (target, body) = rest.trim_start().split_once(' ').unwrap_or((rest.trim_start(), ""));
+    let mut headers = headers(lines);
+    if !body.is_empty() && !headers.contains_key("content-type") {
+        headers.insert("content-type", HeaderValue::from_static("application/json"));
+    }
+    let (path, query) = match target.split_once('?') {
+        Some((path, query)) => (path, Some(query)),
+        None => (target, None),
+    };
+    let method = method.parse().expect("a method");
+    let place = Place::find(path)?;
+    place.check(&method)?;
+    let input = Input {
+        method: &method,
+        query,
+        head: &Head::of(&headers),
+        body: body.as_bytes(),
+        principal: &Principal { name: PrincipalName::local(), reach: Reach::All },
+        hash_key: &HASH_KEY,
+        now_ms: 1000,
+    };
+    routes::parse(&front(), place, &input)
+}
+
+/// What the writer is asked; the text must be a good request.
+pub(super) fn question(text: &str) -> Question {
+    match wanted(text) {
+        Ok(Wanted::Ask(question)) => *question,
+        other => panic!("{text}: {other:?}"),
+    }
+}
+
+/// The claim of a good request under a key.
+pub(super) fn claimed(text: &str, key: &str) -> KeyClaim {
+    question(&format!("Idempotency-Key: {key}\n{text}")).request.key.expect("a claim")
+}

@@ -1,0 +1,308 @@
+//! Bodies as they go out: the only writer of JSON.
+//!
+//! Owns names and order of all members (API 2 and 3). Writes into one buffer, without formatting
+//! machinery, because most of what the server sends is one order. Never decides a status. Next:
+//! `answers`.
+
+use super::instant;
+use super::problem::{Member, Problem};
+use crate::domain::answer::{OrderView, ShortLine, SkuView};
+use crate::domain::ids::{OrderId, Sequence, SkuId, Stamp};
+use crate::domain::order::Status;
+
+/// Room for an order of a line or two.
+const BODY_BYTES: usize = 320;
+
+/// JSON in the making.
+#[derive(Debug)]
+pub(super) struct Json {
+    out: Vec<u8>,
+}
+
+impl Json {
+    pub(super) fn new() -> Self {
+        Self { out: Vec::with_capacity(BODY_BYTES) }
+    }
+
+    pub(super) fn into_bytes(self) -> bytes::Bytes {
+        self.out.into()
+    }
+
+    /// Text that is JSON already: punctuation, names, words and ids, none of which need escapes.
+    pub(super) fn raw(&mut self, text: &str) {
+        self.out.extend_from_slice(text.as_bytes());
+    }
+
+    pub(super) fn number(&mut self, number: u64) {
+        self.raw(itoa::Buffer::new().format(number));
+    }
+
+    /// A string of any content.
+    pub(super) fn text(&mut self, text: &str) {
+        self.raw("\"");
+        for byte in text.bytes() {
+            match byte {
+                b'"' => self.raw("\\\""),
+                b'\\' => self.raw("\\\\"),
+                0..0x20 => {
+                    self.raw(if byte < 0x10 { "\\u000" } else { "\\u001" });
+                    self.out.push(b"0123456789abcdef"[usize::from(byte & 15)]);
+                }
+                _ => self.out.push(byte),
+            }
+        }
+        self.raw("\"");
+    }
+
+    pub(super) fn boolean(&mut self, value: bool) {
+        self.raw(if value { "true" } else { "false" });
+    }
+
+    pub(super) fn instant(&mut self, stamp: Stamp) {
+        self.raw("\"");
+        self.out.extend_from_slice(&instant::format(stamp));
+        self.raw("\"");
+    }
+
+    pub(super) fn maybe<T>(&mut self, value: Option<T>, write: impl FnOnce(&mut Self, T)) {
+        match value {
+            Some(value) => write(self, value),
+            None => self.raw("null"),
+        }
+    }
+
+    /// An id of ours, which needs no escapes.
+    pub(super) fn id(&mut self, id: &str) {
+        self.raw("\"");
+        self.raw(id);
+        self.raw("\"");
+    }
+
+    pub(super) fn order_id(&mut self, id: OrderId) {
+        self.raw("\"");
+        self.order_id_bare(id);
+        self.raw("\"");
+    }
+
+    /// An order's id as in a path.
+    pub(super) fn order_id_bare(&mut self, id: OrderId) {
+        self.number(u64::from(id.epoch));
+        self.raw("-");
+        self.number(id.sequence);
+    }
+
+    pub(super) fn list<T>(
+        &mut self,
+        entries: impl IntoIterator<Item = T>,
+        mut write: impl FnMut(&mut Self, T),
+    ) {
+        self.raw("[");
+        for (at, entry) in entries.into_iter().enumerate() {
+            if at > 0 {
+                self.raw(",");
+            }
+            write(self, entry);
+        }
+        self.raw("]");
+    }
+}
+
+/// All of an order but its lines; from its view, or from a request and the numbers of its answer.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct OrderHead<'o> {
+    pub(super) id: OrderId,
+    pub(super) user: &'o str,
+    pub(super) status: Status,
+    pub(super) reference: Option<&'o str>,
+    pub(super) created_at: Stamp,
+    pub(super) expires_at: Option<Stamp>,
+    pub(super) changed_sequence: Sequence,
+}
+
+/// A line of an order: SKU, units ordered, units given back.
+type Line<'o> = (&'o SkuId, u32, u32);
+
+pub(super) fn order<'o>(
+    json: &mut Json,
+    head: OrderHead<'_>,
+    lines: impl IntoIterator<Item = Line<'o>>,
+    sequence: Sequence,
+) {
+    json.raw("{\"id\":");
+    json.order_id(head.id);
+    json.raw(",\"user\":");
+    json.id(head.user);
+    json.raw(",\"status\":");
+    json.id(head.status.as_str());
+    json.raw(",\"lines\":");
+    json.list(lines, |json, (sku, quantity, refunded)| {
+        json.raw("{\"sku\":");
+        json.id(sku.as_str());
+        json.raw(",\"qty\":");
+        json.number(u64::from(quantity));
+        json.raw(",\"refunded_qty\":");
+        json.number(u64::from(refunded));
+        json.raw("}");
+    });
+    json.raw(",\"reference\":");
+    json.maybe(head.reference, Json::text);
+    json.raw(",\"created_at\":");
+    json.instant(head.created_at);
+    json.raw(",\"expires_at\":");
+    json.maybe(head.expires_at, Json::instant);
+    json.raw(",\"changed_seq\":");
+    json.number(head.changed_sequence);
+    end(json, sequence);
+}
+
+pub(super) fn order_view(json: &mut Json, view: &OrderView, sequence: Sequence) {
+    let head = OrderHead {
+        id: view.order,
+        user: view.user.as_str(),
+        status: view.status,
+        reference: view.reference.as_deref(),
+        created_at: view.created_at,
+        expires_at: view.expires_at,
+        changed_sequence: view.changed_sequence,
+    };
+    let lines = view.lines.iter().map(|line| (&line.sku, line.quantity, line.refunded));
+    order(json, head, lines, sequence);
+}
+
+pub(super) fn sku(json: &mut Json, view: &SkuView, sequence: Sequence) {
+    json.raw("{\"sku\":");
+    json.id(view.sku.as_str());
+    for (name, units) in [
+        (",\"total\":", view.total),
+        (",\"available\":", view.available()),
+        (",\"held\":", view.held),
+        (",\"sold\":", view.sold),
+    ] {
+        json.raw(name);
+        json.number(units);
+    }
+    json.raw(",\"refused\":{");
+    for (at, (reason, count)) in view.refused.iter().enumerate() {
+        json.raw(if at > 0 { ",\"" } else { "\"" });
+        json.raw(reason.as_str());
+        json.raw("\":");
+        json.number(count);
+    }
+    let settings = &view.settings;
+    json.raw("},\"per_user_limit\":");
+    json.number(settings.per_user_limit);
+    json.raw(",\"limit_group\":");
+    json.maybe(settings.limit_group.as_ref(), |json, group| json.id(group.as_str()));
+    json.raw(",\"opens_at\":");
+    json.maybe(settings.opens_at, Json::instant);
+    json.raw(",\"closes_at\":");
+    json.maybe(settings.closes_at, Json::instant);
+    json.raw(",\"hold_ms\":");
+    json.maybe(settings.hold_ms, Json::number);
+    json.raw(",\"paused\":");
+    json.boolean(settings.paused);
+    json.raw(",\"direct\":");
+    json.boolean(settings.direct);
+    json.raw(",\"version\":");
+    json.number(view.version);
+    json.raw(",\"seq\":");
+    json.number(sequence);
+    json.raw(",\"now\":");
+    json.instant(view.now);
+    json.raw("}");
+}
+
+/// The last member of nearly every body, and its end.
+pub(super) fn end(json: &mut Json, sequence: Sequence) {
+    json.raw(",\"seq\":");
+    json.number(sequence);
+    json.raw("}");
+}
+
+pub(super) fn problem(json: &mut Json, problem: &Problem) {
+    json.raw("{\"type\":\"urn:doorbuster:problem:");
+    json.raw(problem.code.as_str());
+    json.raw("\",\"title\":\"");
+    json.raw(problem.code.title());
+    json.raw("\",\"status\":");
+    json.number(u64::from(problem.code.status()));
+    json.raw(",\"detail\":");
+    json.text(&problem.detail);
+    json.raw(",\"code\":\"");
+    json.raw(problem.code.as_str());
+    json.raw("\",\"retryable\":");
+    json.boolean(problem.retryable);
+    if let Some(after_ms) = problem.retry_after_ms {
+        json.raw(",\"retry_after_ms\":");
+        json.number(after_ms);
+    }
+    for (name, value) in &problem.members {
+        json.raw(",\"");
+        json.raw(name);
+        json.raw("\":");
+        member(json, value);
+    }
+    match problem.sequence {
+        Some(sequence) => end(json, sequence),
+        None => json.raw("}"),
+    }
+}
+
+fn member(json: &mut Json, value: &Member) {
+    match value {
+        Member::Text(text) => json.text(text),
+        Member::Number(number) => json.number(*number),
+        Member::MaybeNumber(number) => json.maybe(*number, Json::number),
+        Member::Instant(stamp) => json.instant(*stamp),
+        Member::Faults(faults) => json.list(faults, |json, fault| {
+            json.raw("{\"field\":");
+            json.text(&fault.field);
+            json.raw(",\"reason\":");
+            json.text(&fault.reason);
+            json.raw("}");
+        }),
+        Member::Lines(lines) => json.list(lines, |json, line| short_line(json, line)),
+    }
+}
+
+fn short_line(json: &mut Json, line: &ShortLine) {
+    json.raw("{\"sku\":");
+    json.id(line.sku.as_str());
+    json.raw(",\"requested\":");
+    json.number(line.requested);
+    json.raw(",\"available\":");
+    json.number(line.available);
+    json.raw(",\"held\":");
+    json.number(line.held);
+    json.raw("}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::problem::Code;
+    use super::*;
+
+    #[test]
+    fn any_text_is_valid_json_that_reads_back() {
+        let mut every: String = (0..0x100_u32).filter_map(char::from_u32).collect();
+        every.push_str("…\u{2028}\u{10ffff}");
+        let mut json = Json::new();
+        json.text(&every);
+        let read: String = serde_json::from_slice(&json.into_bytes()).unwrap();
+        assert_eq!(read, every);
+    }
+
+    #[test]
+    fn a_problem_has_one_shape() {
+        let mut refused = Problem::new(Code::UnknownSku, "no SKU \"A\"")
+            .with("sku", Member::Text("A".into()))
+            .with("number", Member::MaybeNumber(None));
+        refused.sequence = Some(7);
+        let mut json = Json::new();
+        problem(&mut json, &refused);
+        assert_eq!(
+            json.into_bytes(),
+            r#"{"type":"urn:doorbuster:problem:unknown_sku","title":"There is no such SKU","status":404,"detail":"no SKU \"A\"","code":"unknown_sku","retryable":false,"sku":"A","number":null,"seq":7}"#
+        );
+    }
+}
