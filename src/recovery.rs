@@ -80,7 +80,7 @@ fn io_error<'a>(
 /// # Errors
 /// At once when another process has it.
 pub fn lock(directory: &Path) -> Result<Lock, RecoveryError> {
-    fs::create_dir_all(directory).map_err(io_error("create", directory))?;
+    make_directory(directory)?;
     let path = directory.join("LOCK");
     let file = File::options().create(true).truncate(false).write(true).open(&path);
     let file = file.map_err(io_error("open", &path))?;
@@ -91,6 +91,27 @@ pub fn lock(directory: &Path) -> Result<Lock, RecoveryError> {
         }
         Err(TryLockError::Error(cause)) => Err(io_error("lock", &path)(cause)),
     }
+}
+
+/// Makes a directory that survives a power cut: its name is synced into its parent.
+fn make_directory(directory: &Path) -> Result<(), RecoveryError> {
+    if directory.is_dir() {
+        return Ok(());
+    }
+    let parent = match directory.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    if !parent.is_dir() {
+        make_directory(parent)?;
+    }
+    match fs::create_dir(directory) {
+        Err(cause) if cause.kind() != io::ErrorKind::AlreadyExists => {
+            return Err(io_error("create", directory)(cause));
+        }
+        _ => {}
+    }
+    File::open(parent).and_then(|parent| parent.sync_all()).map_err(io_error("sync", parent))
 }
 
 /// Where the segments lie in a data directory.
@@ -105,7 +126,7 @@ pub fn journal_directory(data: &Path) -> PathBuf {
 /// When the journal is damaged, or the disk or the clock refuses. Nothing was lost by trying.
 pub fn recover(_lock: &Lock, config: &Config, clock: Clock) -> Result<Recovered, RecoveryError> {
     let directory = journal_directory(&config.data);
-    fs::create_dir_all(&directory).map_err(io_error("create", &directory))?;
+    make_directory(&directory)?;
     let disk = || FileDisk::open(&directory).map_err(io_error("open", &directory));
     let options = Options { segment_bytes: config.segment_bytes };
     let mut replay = Replay::new();

@@ -1,2 +1,45 @@
-//! Load generator and latency reports.
-fn main() {}
+//! Measures Doorbuster against what else could be there, in one run on one machine.
+//!
+//! Today: `peers`, the CPU that a server spends on a durable order against a bare hyper that
+//! answers the same bytes. Never says a number without its conditions. Next: `peers`, `load`.
+#![forbid(unsafe_code)]
+
+mod bare;
+mod error;
+mod load;
+mod peers;
+mod server;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Load and latency reports for Doorbuster.
+#[derive(Parser)]
+#[command(name = "doorbuster-bench", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Compare servers in one run: throughput, latency, CPU of the server per request
+    Peers(peers::Options),
+    /// Serve fixed bytes with hyper and nothing else; what `peers` compares with
+    #[command(hide = true)]
+    Bare,
+}
+
+fn main() -> ExitCode {
+    let ended = match Arguments::parse().command {
+        Command::Peers(options) => peers::run(&options),
+        Command::Bare => bare::serve(),
+    };
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("doorbuster-bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
