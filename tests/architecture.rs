@@ -1,0 +1,215 @@
+//! Holds the code to its map: who may use what, where each outside library may be named, and what
+//! every file has. `ARCHITECTURE.md` says the same in words. Never looks at behaviour.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Each part of `src/` with the parts that it may use. A part that is missing here is an error.
+const IMPORTS: &[(&str, &[&str])] = &[
+    ("domain", &[]),
+    ("clock", &["domain"]),
+    ("config", &["domain"]),
+    ("codec", &["domain"]),
+    ("ring", &["domain"]),
+    ("http", &["domain", "ring", "clock"]),
+    ("writer", &["domain", "ring", "codec", "clock", "config"]),
+    ("recovery", &["domain", "codec", "clock", "config"]),
+    ("server", &["clock", "codec", "config", "http", "recovery", "ring", "writer"]),
+    ("main", &["config", "server"]),
+    ("lib", &[]),
+];
+
+/// Where each library that has one place may be named.
+const HOMES: &[(&str, &[&str])] = &[
+    ("disruptor", &["src/ring/"]),
+    ("rtrb", &["src/ring/"]),
+    ("atomic_waker", &["src/ring/"]),
+    ("bincode", &["src/codec/"]),
+    ("memmap2", &["journal/src/mapped.rs"]),
+    ("hyper", &["src/http/", "bench/src/bare.rs"]),
+    ("serde_json", &["src/http/"]),
+    ("jiff", &["src/http/"]),
+    ("sha2", &["src/codec/"]),
+    ("siphasher", &["src/http/"]),
+    ("toml", &["src/config/", "src/main.rs"]),
+    (
+        "doorbuster_journal",
+        &["src/writer/", "src/recovery.rs", "src/config/", "src/server.rs", "tools/"],
+    ),
+];
+
+/// What the rules must never reach for.
+const IMPURE: &[&str] = &[
+    "std::time",
+    "std::fs",
+    "std::io",
+    "std::net",
+    "std::thread",
+    "std::env",
+    "std::process",
+    "HashMap",
+    "HashSet",
+    "f32",
+    "f64",
+    "println!",
+    "static ",
+    "async ",
+    "rand",
+];
+
+/// Where a file may be longer than 500 lines, and why.
+const LONG: &[&str] = &[];
+const LINES_MAX: usize = 500;
+
+struct Source {
+    path: String,
+    text: String,
+}
+
+fn sources(folders: &[&str]) -> Vec<Source> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut found = Vec::new();
+    let mut folders: Vec<PathBuf> = folders.iter().map(|folder| root.join(folder)).collect();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("the folder is there") {
+            let path = entry.expect("the folder can be read").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&path).expect("a source is text");
+                let path = path.strip_prefix(root).expect("it is below").display().to_string();
+                found.push(Source { path, text });
+            }
+        }
+    }
+    assert!(!found.is_empty());
+    found.sort_by(|one, other| one.path.cmp(&other.path));
+    found
+}
+
+const CODE: &[&str] = &["src", "journal/src", "snapshots/src", "bench/src", "tools/src"];
+
+/// The lines of a source that are code.
+fn code(source: &Source) -> impl Iterator<Item = &str> {
+    source.text.lines().map(str::trim).filter(|line| !line.starts_with("//"))
+}
+
+/// `src/http/wire.rs` belongs to `http`, `src/main.rs` to `main`.
+fn part(path: &str) -> &str {
+    let below = path.strip_prefix("src/").expect("a path in src");
+    below.split(['/', '.']).next().expect("a path has a first segment")
+}
+
+/// Word by word: `hyper` is not `hyper_util`.
+fn names(line: &str, word: &str) -> bool {
+    let joins = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    line.match_indices(word).any(|(at, _)| {
+        let before = at.checked_sub(1).map(|at| line.as_bytes()[at]);
+        let after = line.as_bytes().get(at + word.len()).copied();
+        !before.is_some_and(joins) && !after.is_some_and(joins)
+    })
+}
+
+/// What follows `crate::` or, in the binary, `doorbuster::` on a line.
+fn parts_used(line: &str) -> Vec<&str> {
+    let after = |root: &'static str| line.split(root).skip(1);
+    let word = |rest: &'_ str| rest.find(|c: char| !c.is_alphanumeric() && c != '_');
+    let roots = after("crate::").chain(after("doorbuster::"));
+    roots.map(|rest| &rest[..word(rest).unwrap_or(rest.len())]).collect()
+}
+
+#[test]
+fn arrows_point_one_way() {
+    let table: BTreeMap<_, _> = IMPORTS.iter().copied().collect();
+    let mut wrong = Vec::new();
+    for source in sources(&["src"]) {
+        let own = part(&source.path);
+        let Some(allowed) = table.get(own) else {
+            wrong.push(format!("{}: `{own}` is not in the table", source.path));
+            continue;
+        };
+        for line in code(&source) {
+            let unclear = line.contains("crate::{") || line.contains("crate::*");
+            let others = parts_used(line);
+            let bad = |other: &&str| {
+                table.contains_key(other) && *other != own && !allowed.contains(other)
+            };
+            if unclear || others.iter().any(bad) {
+                wrong.push(format!("{} uses {others:?}: {line}", source.path));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "ARCHITECTURE.md says who may use whom:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn each_library_is_named_in_its_home_only() {
+    let mut wrong = Vec::new();
+    for source in sources(CODE) {
+        for (library, homes) in HOMES {
+            let at_home = homes.iter().any(|home| source.path.starts_with(home));
+            let path = format!("{library}::");
+            let named = |line: &&str| {
+                line.contains(&path) && names(line, library) && !line.contains("crate::")
+            };
+            if !at_home && let Some(line) = code(&source).find(named) {
+                wrong.push(format!("{} names {library}: {line}", source.path));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_rules_are_pure() {
+    let mut wrong = Vec::new();
+    for source in sources(&["src/domain"]) {
+        for line in code(&source) {
+            let named = |word: &&&str| match word.ends_with([' ', '!']) {
+                true => line.starts_with(**word),
+                false => names(line, word),
+            };
+            if let Some(word) = IMPURE.iter().find(named) {
+                wrong.push(format!("{} has {word}: {line}", source.path));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn only_the_clock_reads_time_and_only_the_mapping_is_unsafe() {
+    for source in sources(CODE) {
+        let reads = code(&source)
+            .any(|line| line.contains("Instant::now()") || line.contains("SystemTime::now()"));
+        let may_read = source.path == "src/clock.rs" || source.path.starts_with("bench/");
+        assert!(!reads || may_read, "{} reads time", source.path);
+        let is_unsafe =
+            code(&source).any(|line| names(line, "unsafe") && !line.contains("unsafe_code"));
+        let may_be = source.path == "journal/src/mapped.rs";
+        assert!(!is_unsafe || may_be, "{} is unsafe", source.path);
+    }
+}
+
+#[test]
+fn only_recovery_resumes_a_journal() {
+    for source in sources(&["src", "tools/src", "bench/src"]) {
+        let cuts = code(&source).any(|line| line.contains("Journal::resume("));
+        assert!(!cuts || source.path == "src/recovery.rs", "{} cuts a journal", source.path);
+    }
+}
+
+#[test]
+fn every_file_says_what_it_owns_and_fits_a_mind() {
+    for source in sources(CODE).iter().chain(&sources(&["tests"])) {
+        assert!(source.text.starts_with("//!"), "{} has no header", source.path);
+        let lines = source.text.lines().count();
+        let long = LONG.contains(&source.path.as_str());
+        assert!(long || lines <= LINES_MAX, "{} has {lines} lines", source.path);
+        for word in ["TODO", "FIXME", "XXX", "todo!(", "unimplemented!("] {
+            let own = source.path == "tests/architecture.rs";
+            assert!(own || !source.text.contains(word), "{} has {word}", source.path);
+        }
+    }
+}
