@@ -219,6 +219,22 @@ fn a_full_disk_shows_in_the_room_and_passes() {
 }
 
 #[test]
+fn a_segment_filled_to_the_last_byte_still_takes_its_end_mark() {
+    let disk = MemoryDisk::default();
+    let mut journal = Journal::create(disk.clone(), SMALL, ID).unwrap();
+    let framing_bytes = 56 + 4 + 8;
+    while journal.room().segment_bytes_left > 0 {
+        let left = journal.room().segment_bytes_left.min(30_000) as usize;
+        append(&mut journal, 1, &["-".repeat(left - framing_bytes).as_str()]);
+        assert_eq!(read(&disk).0.segments.len(), 1);
+    }
+    append(&mut journal, 1, &["next"]);
+    let (found, content) = read(&disk);
+    assert_eq!(found.segments[0].end, SMALL.segment_bytes);
+    assert_eq!((found.segments.len(), content.last().unwrap().as_slice()), (2, &b"next"[..]));
+}
+
+#[test]
 fn what_room_promises_holds_for_turns_of_every_shape() {
     for (records, bytes) in [(1, 1), (500, 100), (7, 20_000), (2, RECORD_BYTES_MAX), (12_000, 1)] {
         let disk = MemoryDisk::default();
