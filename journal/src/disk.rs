@@ -38,7 +38,7 @@ pub trait Disk: Send + Sync + 'static {
     /// Makes a new file of this size with its space allocated; refuses if the name is taken.
     ///
     /// # Errors
-    /// A full disk is reported here, not at a later store.
+    /// A full disk is reported here, not at a later store; an empty or shorter file may remain.
     fn create(&self, name: &str, bytes: u64) -> io::Result<Self::File>;
 
     /// Opens a file that exists.

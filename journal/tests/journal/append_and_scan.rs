@@ -2,7 +2,7 @@
 
 use crate::support::*;
 use doorbuster_journal::{
-    FRAME_BYTES_MAX, FileDisk, Journal, JournalError, JournalId, Kind, MemoryDisk,
+    Disk, FRAME_BYTES_MAX, FileDisk, Journal, JournalError, JournalId, Kind, MemoryDisk,
     RECORD_BYTES_MAX, Spare, Verdict, scan, scan_with, turn_bytes_max,
 };
 use proptest::prelude::*;
@@ -216,6 +216,26 @@ fn a_full_disk_shows_in_the_room_and_passes() {
     journal.finish().unwrap();
     assert_eq!(journal.appended(), taken);
     assert_eq!(read(&disk).1.len() as u64, taken);
+}
+
+#[test]
+fn a_segment_that_cannot_be_made_leaves_no_file_and_costs_no_record() {
+    let disk = MemoryDisk::default();
+    let mut journal = Journal::create(disk.clone(), SMALL, ID).unwrap();
+    disk.set_full(true);
+    journal.begin(1, 1);
+    let failure = loop {
+        if let Err(failure) = journal.push(|frame| frame.resize(frame.len() + 50_000, 1)) {
+            break failure;
+        }
+    };
+    assert!(matches!(failure, JournalError::Io { operation: "allocate", .. }), "{failure}");
+    assert_eq!(disk.names().unwrap(), ["00000001.segment"]);
+    disk.set_full(false);
+    let sequence = journal.push(|frame| frame.push(2)).unwrap();
+    journal.finish().unwrap();
+    let (found, content) = read(&disk);
+    assert_eq!((found.last_sequence, content.last().unwrap().as_slice()), (sequence, &[2][..]));
 }
 
 #[test]
