@@ -7,7 +7,7 @@
 
 use std::time::{Duration, Instant};
 
-use doorbuster_journal::{FileDisk, Journal, JournalId, Options, Spare, scan_with};
+use doorbuster_journal::{FileDisk, Journal, JournalId, Options, Spare, scan_with, turn_bytes_max};
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
@@ -105,7 +105,8 @@ fn stored_only(journal: &mut Journal, records: u64, record_bytes: usize) -> Outc
         if left % (64 * 256) < 64 {
             journal.sync()?;
         }
-        while !journal.room().fits(64 * 1024) {
+        let turn_bytes = turn_bytes_max(turn as usize, turn as usize * record_bytes);
+        while !journal.room().fits(turn_bytes) {
             journal.begin(1, 0);
             std::thread::yield_now();
         }

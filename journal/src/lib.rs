@@ -9,8 +9,9 @@
 //! table of everything a scan can find; `journal.rs` is the hot path; `disk.rs` is the seam below
 //! which a test or a simulator puts a disk of its own.
 //!
-//! Invariants of absence: no lock and no allocation between [`Journal::push`] and
-//! [`Journal::finish`]; no `unsafe` outside `mapped.rs`; no panic on any content of any file.
+//! Invariants of absence: no lock and no allocation in [`Journal::push`] and [`Journal::finish`],
+//! but for the few bytes of an end mark once per segment; no `unsafe` outside `mapped.rs`; no panic
+//! on any content of any file.
 //!
 //! ```
 //! use doorbuster_journal::{Journal, JournalId, MemoryDisk, Options, SEGMENT_BYTES_MIN, scan_with};
