@@ -2,11 +2,12 @@
 //!
 //! `cargo run --release --example latency -- <directory> [frames] [record bytes] [segment bytes]`
 //!
-//! The directory is made and must hold no journal. Afterwards it holds one, which is also scanned.
+//! A directory without a journal gets one. One with a journal is scanned and resumed first, so a
+//! second run, with the page cache dropped before it or not, measures a server that was restarted.
 
 use std::time::{Duration, Instant};
 
-use doorbuster_journal::{FileDisk, Journal, JournalId, Options, Spare, scan_with};
+use doorbuster_journal::{FileDisk, Journal, JournalId, Options, Spare, scan_with, turn_bytes_max};
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
@@ -23,8 +24,7 @@ fn main() -> Outcome {
     let options = Options { segment_bytes: number(Options::default().segment_bytes)? };
 
     std::fs::create_dir_all(&directory)?;
-    let disk = FileDisk::open(&directory)?;
-    let mut journal = Journal::create(disk, options, JournalId(*b"journal measured"))?;
+    let mut journal = open(&directory, options)?;
     journal.start_preparer()?;
     while journal.room().spare != Spare::Ready {
         std::thread::yield_now();
@@ -33,7 +33,33 @@ fn main() -> Outcome {
     durable(&mut journal, frames, record_bytes)?;
     stored_only(&mut journal, frames * 20, record_bytes)?;
     journal.close()?;
-    reread(&directory)
+    Ok(())
+}
+
+fn open(directory: &str, options: Options) -> Result<Journal, Box<dyn std::error::Error>> {
+    let disk = FileDisk::open(directory)?;
+    let (mut records, mut bytes) = (0_u64, 0_u64);
+    let start = now();
+    let found = scan_with(&disk, 0, &mut |frame| {
+        bytes += frame.bytes();
+        records += frame.records().map(|(_, record)| u64::from(!record.is_empty())).sum::<u64>();
+        Ok(())
+    })?;
+    if found.id.is_none() {
+        return Ok(Journal::create(disk, options, JournalId(*b"journal measured"))?);
+    }
+    let seconds = start.elapsed().as_secs_f64();
+    println!(
+        "scan of {records} records, {} segments: {:.2} GB/s, {:.1} M records/s, {}",
+        found.segments.len(),
+        bytes as f64 / seconds / 1e9,
+        records as f64 / seconds / 1e6,
+        found.end.label()
+    );
+    let start = now();
+    let journal = Journal::resume(disk, options, found)?;
+    println!("resuming it: {:.0} ms", start.elapsed().as_secs_f64() * 1000.0);
+    Ok(journal)
 }
 
 /// Every frame synced, as for clients that wait.
@@ -79,7 +105,8 @@ fn stored_only(journal: &mut Journal, records: u64, record_bytes: usize) -> Outc
         if left % (64 * 256) < 64 {
             journal.sync()?;
         }
-        while !journal.room().fits(64 * 1024) {
+        let turn_bytes = turn_bytes_max(turn as usize, turn as usize * record_bytes);
+        while !journal.room().fits(turn_bytes) {
             journal.begin(1, 0);
             std::thread::yield_now();
         }
@@ -94,25 +121,5 @@ fn stored_only(journal: &mut Journal, records: u64, record_bytes: usize) -> Outc
     }
     let per_second = records as f64 / elapsed.as_secs_f64() / 1e6;
     println!("{records} records in frames of 64, syncs not counted: {per_second:.1} M records/s");
-    Ok(())
-}
-
-fn reread(directory: &str) -> Outcome {
-    let disk = FileDisk::open(directory)?;
-    let (mut records, mut bytes) = (0_u64, 0_u64);
-    let start = now();
-    let found = scan_with(&disk, 0, &mut |frame| {
-        bytes += frame.bytes();
-        records += frame.records().map(|(_, record)| u64::from(!record.is_empty())).sum::<u64>();
-        Ok(())
-    })?;
-    let seconds = start.elapsed().as_secs_f64();
-    println!(
-        "scan of {records} records, {} segments: {:.2} GB/s, {:.1} M records/s, {}",
-        found.segments.len(),
-        bytes as f64 / seconds / 1e9,
-        records as f64 / seconds / 1e6,
-        found.end.label()
-    );
     Ok(())
 }

@@ -8,7 +8,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::FallocateFlags;
+use rustix::fs::{Advice as FileAdvice, FallocateFlags};
 
 use crate::mapped::OpenFile;
 
@@ -38,7 +38,7 @@ pub trait Disk: Send + Sync + 'static {
     /// Makes a new file of this size with its space allocated; refuses if the name is taken.
     ///
     /// # Errors
-    /// A full disk is reported here, not at a later store.
+    /// A full disk is reported here, not at a later store; an empty or shorter file may remain.
     fn create(&self, name: &str, bytes: u64) -> io::Result<Self::File>;
 
     /// Opens a file that exists.
@@ -179,7 +179,12 @@ impl Disk for FileDisk {
 
     fn open(&self, name: &str, access: Access) -> io::Result<OpenFile> {
         let write = access == Access::ReadAndWrite;
-        File::options().read(true).write(write).open(self.path(name)).map(OpenFile::new)
+        let file = File::options().read(true).write(write).open(self.path(name))?;
+        // Whatever a scan reads from a cold disk stays in the page cache and is mapped later. With
+        // readahead it would come in large folios, which every small sync then writes whole (measured
+        // on Linux 6.18 with ext4 after a cold restart: 3,300 instead of 9,700 syncs/s).
+        rustix::fs::fadvise(&file, 0, None, FileAdvice::Random)?;
+        Ok(OpenFile::new(file))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {

@@ -311,3 +311,87 @@ fn has_zero_sector(extent: &[u8], offset: u64) -> bool {
 pub(crate) fn is_zero(bytes: &[u8]) -> bool {
     bytes.iter().all(|&byte| byte == 0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLACE: Place = Place { seed: 7, offset: 4096 };
+    const HEAD: Head = Head {
+        kind: Kind::Records,
+        chain: 1,
+        epoch: 2,
+        shard: 0,
+        count: 2,
+        first_sequence: 10,
+        stamp_ms: 3,
+        watermark: 9,
+    };
+
+    /// A closed frame, and then what `change` makes of it with a checksum that holds again.
+    fn closed(head: &Head, bodies: &[&[u8]], change: impl FnOnce(&mut [u8])) -> Vec<u8> {
+        let mut frame = vec![0; FRAME_HEADER_BYTES];
+        bodies.iter().for_each(|body| append_body(&mut frame, body));
+        close(&mut frame, head, PLACE);
+        change(&mut frame);
+        let crc = checksum(read_u32(&frame, FRAME_LENGTH_AT), &frame[FRAME_CHAIN_AT..], PLACE);
+        write_at(&mut frame, FRAME_CRC_AT, crc.to_le_bytes());
+        frame
+    }
+
+    #[test]
+    fn a_closed_frame_is_read_back() {
+        let bytes = closed(&HEAD, &[b"one", b""], |_| {});
+        let frame = parse(&bytes, PLACE).unwrap();
+        assert_eq!(frame.head, HEAD);
+        assert_eq!(frame.records().collect::<Vec<_>>(), [(10, &b"one"[..]), (11, b"")]);
+        assert_eq!((frame.next_sequence(), frame.totals(), frame.successor()), (12, None, None));
+    }
+
+    #[test]
+    fn a_frame_that_contradicts_itself_is_foreign() {
+        let two: &[&[u8]] = &[b"one", b"two"];
+        let seal = Head { kind: Kind::Seal, count: 0, ..HEAD };
+        let mark = Head { kind: Kind::EndMark, count: 0, ..HEAD };
+        let cases = [
+            ("too few records", closed(&Head { count: 3, ..HEAD }, two, |_| {})),
+            ("too many records", closed(&Head { count: 1, ..HEAD }, two, |_| {})),
+            ("no record", closed(&Head { count: 0, ..HEAD }, &[], |_| {})),
+            ("records beyond counting", closed(&Head { count: u32::MAX, ..HEAD }, two, |_| {})),
+            ("a watermark ahead", closed(&Head { watermark: 10, ..HEAD }, two, |_| {})),
+            (
+                "sequence zero",
+                closed(&Head { first_sequence: 0, watermark: 0, ..HEAD }, two, |_| {}),
+            ),
+            ("no next sequence", closed(&Head { first_sequence: u64::MAX, ..HEAD }, two, |_| {})),
+            ("a seal of two bodies", closed(&seal, two, |_| {})),
+            ("a seal with a count", closed(&Head { count: 1, ..seal }, &[b""], |_| {})),
+            ("an end mark of no number", closed(&mark, &[b"1234"], |_| {})),
+            ("an unknown kind", closed(&HEAD, two, |frame| frame[FRAME_KIND_AT] = 9)),
+            ("a reserved byte", closed(&HEAD, two, |frame| frame[FRAME_RESERVED_AT] = 1)),
+            (
+                "a second watermark",
+                closed(&HEAD, two, |frame| frame[FRAME_SECOND_WATERMARK_AT] = 1),
+            ),
+            ("a record past the end", closed(&HEAD, two, |frame| frame[FRAME_HEADER_BYTES] = 200)),
+            (
+                "padding",
+                closed(&HEAD, &[b"one", b"four"], |frame| {
+                    let end = frame.len() - FRAME_TRAILER_BYTES;
+                    frame[end - 1] = 1;
+                }),
+            ),
+        ];
+        for (what, bytes) in cases {
+            assert_eq!(parse(&bytes, PLACE).err(), Some(At::Foreign), "{what}");
+        }
+    }
+
+    #[test]
+    fn a_frame_cut_anywhere_is_no_frame() {
+        let bytes = closed(&HEAD, &[b"one", b"two"], |_| {});
+        for end in 0..bytes.len() {
+            assert!(parse(&bytes[..end], PLACE).is_err(), "cut to {end} bytes");
+        }
+    }
+}

@@ -9,8 +9,34 @@
 //! table of everything a scan can find; `journal.rs` is the hot path; `disk.rs` is the seam below
 //! which a test or a simulator puts a disk of its own.
 //!
-//! Invariants of absence: no lock and no allocation between [`Journal::push`] and
-//! [`Journal::finish`]; no `unsafe` outside `mapped.rs`; no panic on any content of any file.
+//! Invariants of absence: no lock and no allocation in [`Journal::push`] and [`Journal::finish`],
+//! but for the few bytes of an end mark once per segment; no `unsafe` outside `mapped.rs`; no panic
+//! on any content of any file.
+//!
+//! ```
+//! use doorbuster_journal::{Journal, JournalId, MemoryDisk, Options, SEGMENT_BYTES_MIN, scan_with};
+//!
+//! # fn main() -> Result<(), doorbuster_journal::JournalError> {
+//! let disk = MemoryDisk::default(); // or `FileDisk::open(directory)?`
+//! let options = Options { segment_bytes: SEGMENT_BYTES_MIN };
+//! let mut journal = Journal::create(disk.clone(), options, JournalId([7; 16]))?;
+//! journal.begin(1, 1_700_000_000_000);
+//! assert_eq!(journal.push(|frame| frame.extend_from_slice(b"sold"))?, 1);
+//! journal.finish()?;
+//! assert_eq!(journal.sync()?, 1);
+//! journal.close()?;
+//!
+//! let mut records = Vec::new();
+//! let found = scan_with(&disk, 0, &mut |frame| {
+//!     records.extend(frame.records().map(|(sequence, record)| (sequence, record.to_vec())));
+//!     Ok(())
+//! })?;
+//! assert_eq!(records, [(1, b"sold".to_vec())]);
+//! let mut journal = Journal::resume(disk, options, found)?;
+//! # journal.begin(2, 1_700_000_000_001);
+//! # Ok(())
+//! # }
+//! ```
 
 mod disk;
 mod error;

@@ -127,11 +127,13 @@ impl Disk for MemoryDisk {
     fn create(&self, name: &str, bytes: u64) -> io::Result<MemoryFile> {
         let length = usize::try_from(bytes).map_err(|_| io::ErrorKind::FileTooLarge)?;
         let mut directory = lock(&self.shared);
-        if directory.full {
-            return Err(io::ErrorKind::StorageFull.into());
-        }
         if directory.live.contains_key(name) {
             return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        if directory.full {
+            // As with a real file system, the name and a part of the space are taken by then.
+            directory.live.insert(name.to_owned(), Images::settled(Vec::new()));
+            return Err(io::ErrorKind::StorageFull.into());
         }
         let content = Images::settled(vec![0; length]);
         directory.live.insert(name.to_owned(), Arc::clone(&content));

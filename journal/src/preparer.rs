@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -87,9 +87,15 @@ impl<D: Disk> Preparer<D> {
         }
     }
 
-    /// Takes the answer if it is there.
+    /// Takes the answer if it is there; a thread that panicked answers with an error.
     pub(crate) fn poll(&self) -> Option<Result<ReadySegment<D>, JournalError>> {
-        self.answers.try_recv().ok()
+        match self.answers.try_recv() {
+            Ok(answer) => Some(answer),
+            Err(TryRecvError::Empty) => None,
+            Err(TryRecvError::Disconnected) => {
+                Some(Err(JournalError::Preparer { operation: "reach" }))
+            }
+        }
     }
 
     /// Ends the thread and waits for it: at most for one step of a preparation.

@@ -148,7 +148,7 @@ struct Walk {
     segments: Vec<SegmentScan>,
     /// The first frame that starts in each page of the current segment: offset and sequence.
     starts: Vec<(u64, u64)>,
-    /// The same of the segment before, until a frame in the current one vouches for all of it.
+    /// The same of the segment before; any frame in the current one vouches for all of it.
     starts_before: Vec<(u64, u64)>,
 }
 
@@ -262,7 +262,6 @@ impl Walk {
         if self.starts.last().is_none_or(|&(last, _)| page(last) < page(self.end)) {
             self.starts.push((self.end, frame.first_sequence()));
         }
-        self.starts_before.clear();
         self.end += frame.bytes();
         self.last_sequence = frame.next_sequence() - 1;
         self.chain = frame.crc;

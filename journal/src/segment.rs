@@ -10,8 +10,9 @@ use crate::error::JournalError;
 use crate::format::*;
 use crate::verdict::Evidence;
 
-/// How many bytes of a new segment are synced at once: small enough that the journal's own syncs,
-/// which share the disk, wait only briefly behind it.
+/// How many bytes of a new segment are synced at once. The journal's own syncs wait behind it:
+/// measured beside a preparation of 64 MiB, the longest took 30 ms with one sync of all, 4 ms with
+/// steps of 4 MiB; steps of 1 MiB raise the 99.9th percentile from 0.2 to 0.65 ms.
 const PREPARE_STEP_BYTES: u64 = 4 * 1024 * 1024;
 
 /// The identity of a segment.

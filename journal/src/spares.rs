@@ -14,7 +14,7 @@ use crate::segment::ReadySegment;
 /// How things stand with the spare segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Spare {
-    /// [`Journal::start_preparer`] was not called yet; a spare is made in place when needed.
+    /// [`crate::Journal::start_preparer`] was not called yet; a spare is made in place when needed.
     OnDemand,
     /// In hand: the next roll costs two stores and a sync.
     Ready,

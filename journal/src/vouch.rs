@@ -1,8 +1,8 @@
 //! What follows a bad frame, and whether it vouches for it.
 //!
 //! Owns the search: after a bad frame every 8-byte offset to the end of the segment is tried, since
-//! nothing says where the next frame starts. Never decides:
-//! it hands [`Later`] to the table in `verdict.rs`.
+//! nothing says where the next frame starts. Never decides: it hands [`Later`] to the table in
+//! `verdict.rs`.
 
 use crate::disk::DiskFile;
 use crate::error::JournalError;

@@ -2,7 +2,7 @@
 
 use crate::support::*;
 use doorbuster_journal::{
-    FRAME_BYTES_MAX, FileDisk, Journal, JournalError, JournalId, Kind, MemoryDisk,
+    Disk, FRAME_BYTES_MAX, FileDisk, Journal, JournalError, JournalId, Kind, MemoryDisk,
     RECORD_BYTES_MAX, Spare, Verdict, scan, scan_with, turn_bytes_max,
 };
 use proptest::prelude::*;
@@ -216,6 +216,42 @@ fn a_full_disk_shows_in_the_room_and_passes() {
     journal.finish().unwrap();
     assert_eq!(journal.appended(), taken);
     assert_eq!(read(&disk).1.len() as u64, taken);
+}
+
+#[test]
+fn a_segment_that_cannot_be_made_leaves_no_file_and_costs_no_record() {
+    let disk = MemoryDisk::default();
+    let mut journal = Journal::create(disk.clone(), SMALL, ID).unwrap();
+    disk.set_full(true);
+    journal.begin(1, 1);
+    let failure = loop {
+        if let Err(failure) = journal.push(|frame| frame.resize(frame.len() + 50_000, 1)) {
+            break failure;
+        }
+    };
+    assert!(matches!(failure, JournalError::Io { operation: "allocate", .. }), "{failure}");
+    assert_eq!(disk.names().unwrap(), ["00000001.segment"]);
+    disk.set_full(false);
+    let sequence = journal.push(|frame| frame.push(2)).unwrap();
+    journal.finish().unwrap();
+    let (found, content) = read(&disk);
+    assert_eq!((found.last_sequence, content.last().unwrap().as_slice()), (sequence, &[2][..]));
+}
+
+#[test]
+fn a_segment_filled_to_the_last_byte_still_takes_its_end_mark() {
+    let disk = MemoryDisk::default();
+    let mut journal = Journal::create(disk.clone(), SMALL, ID).unwrap();
+    let framing_bytes = 56 + 4 + 8;
+    while journal.room().segment_bytes_left > 0 {
+        let left = journal.room().segment_bytes_left.min(30_000) as usize;
+        append(&mut journal, 1, &["-".repeat(left - framing_bytes).as_str()]);
+        assert_eq!(read(&disk).0.segments.len(), 1);
+    }
+    append(&mut journal, 1, &["next"]);
+    let (found, content) = read(&disk);
+    assert_eq!(found.segments[0].end, SMALL.segment_bytes);
+    assert_eq!((found.segments.len(), content.last().unwrap().as_slice()), (2, &b"next"[..]));
 }
 
 #[test]

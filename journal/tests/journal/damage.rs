@@ -130,6 +130,30 @@ fn a_seal_vouches_for_every_byte_before_it() {
 }
 
 #[test]
+fn a_watermark_vouches_for_the_very_sequence_it_names() {
+    let disk = MemoryDisk::default();
+    let mut journal = Journal::create(disk.clone(), SMALL, ID).unwrap();
+    append(&mut journal, 1, &["one"]);
+    journal.seal(1, 1, b"").unwrap();
+    let damaged = with_changed(&disk, FIRST, |bytes| bytes[HEADER_BYTES..][..4].fill(0));
+    let refusal = refusal(&damaged);
+    assert_eq!((refusal.verdict, refusal.sequence), (Verdict::AnsweredDataDamaged, 1));
+}
+
+#[test]
+fn a_frame_copied_to_another_offset_is_no_frame() {
+    let (disk, expected) = small_journal();
+    let end = read(&disk).0.segments[0].end as usize;
+    let copied = with_changed(&disk, FIRST, |bytes| {
+        let first = bytes[HEADER_BYTES..HEADER_BYTES + 144].to_vec();
+        bytes[end + 8..end + 8 + first.len()].copy_from_slice(&first);
+    });
+    let (found, content) = read(&copied);
+    assert_eq!((found.end, content), (Verdict::TornTail, expected));
+    assert_eq!(found.dropped.unwrap().frames, 0);
+}
+
+#[test]
 fn wrong_bytes_at_the_tail_are_refused_naming_the_flag_that_accepts_the_loss() {
     let (disk, _) = small_journal();
     let end = read(&disk).0.segments[0].end as usize;

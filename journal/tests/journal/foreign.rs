@@ -111,6 +111,20 @@ fn an_own_segment_under_another_number_is_refused() {
 }
 
 #[test]
+fn frames_of_another_segment_are_no_frames() {
+    let (disk, _) = journal_of_segments(3);
+    let other = disk.contents("00000002.segment").unwrap();
+    let mixed = with_changed(&disk, "00000003.segment", |bytes| {
+        bytes[4096..].copy_from_slice(&other[4096..]);
+    });
+    assert_eq!(
+        refusal(&mixed).verdict,
+        Verdict::Ambiguous,
+        "no valid frame, so not foreign either"
+    );
+}
+
+#[test]
 fn a_name_like_a_segment_that_is_none_of_ours_is_refused() {
     let (disk, _) = journal_of_segments(2);
     disk.put("2.segment", Vec::new());
