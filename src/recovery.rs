@@ -129,19 +129,21 @@ pub fn recover(_lock: &Lock, config: &Config, clock: Clock) -> Result<Recovered,
     make_directory(&directory)?;
     let disk = || FileDisk::open(&directory).map_err(io_error("open", &directory));
     let options = Options { segment_bytes: config.segment_bytes };
-    let mut replay = Replay::new();
-    let scan = scan_with(&disk()?, 0, &mut |frame| replay.frame(frame))?;
+    let Replayed { state, scan, drained } = replay(&disk()?)?;
     let last_stamp = (scan.last_sequence > 0).then_some(scan.last_stamp_ms);
     // Before anything is written: a refused clock leaves the directory as it was.
     let mut stamps = Stamps::start(clock, wall_ms(), last_stamp, config.accept_clock)?;
-    let lost_from = replay.lost_from(&scan);
+    // In a mode that answers before the sync, an unclean stop may have lost answered records
+    // after the last visible one.
+    let unclean = state.epoch > 0 && !drained;
+    let lost_from = (unclean && state.answers_before_sync).then_some(scan.last_sequence + 1);
     let dropped = scan.dropped.clone();
     let journal = match scan.id {
         None => Journal::create(disk()?, options, JournalId(random())),
         Some(_) => Journal::resume(disk()?, options, scan),
     }?;
-    let replayed = replay.state.sequence;
-    let mut start = Start { state: replay.state, journal, now: stamps.now() };
+    let replayed = state.sequence;
+    let mut start = Start { state, journal, now: stamps.now() };
     start.epoch(config, lost_from)?;
     let Start { state, journal, .. } = start;
     Ok(Recovered { state, journal, stamps, replayed, dropped })
@@ -153,18 +155,34 @@ fn random<const BYTES: usize>() -> [u8; BYTES] {
     bytes
 }
 
+/// What a journal says.
+pub struct Replayed {
+    /// All of its events applied.
+    pub state: State,
+    /// How it is stored and how it ends.
+    pub scan: Scan,
+    /// It ends in the seal of an orderly stop.
+    pub drained: bool,
+}
+
+/// Reads a journal and applies its events. Changes no byte; runs beside a live server, and then
+/// shows a moment's view.
+///
+/// # Errors
+/// When the journal is damaged, cannot be read, or does not make sense.
+pub fn replay(disk: &FileDisk) -> Result<Replayed, JournalError> {
+    let mut replay = Replay { state: State::new(u64::from_le_bytes(random())), drained: false };
+    let scan = scan_with(disk, 0, &mut |frame| replay.frame(frame))?;
+    Ok(Replayed { state: replay.state, scan, drained: replay.drained })
+}
+
 /// Applies what a scan shows.
 struct Replay {
     state: State,
-    /// The journal so far ends in the seal of an orderly stop.
     drained: bool,
 }
 
 impl Replay {
-    fn new() -> Self {
-        Self { state: State::new(u64::from_le_bytes(random())), drained: false }
-    }
-
     fn frame(&mut self, frame: &Frame<'_>) -> Result<(), VisitError> {
         if let Some(totals) = frame.totals() {
             return self.compare(totals);
@@ -197,13 +215,6 @@ impl Replay {
             );
         }
         Ok(())
-    }
-
-    /// In a mode that answers before the sync, an unclean stop may have lost answered records
-    /// after the last visible one.
-    fn lost_from(&self, scan: &Scan) -> Option<u64> {
-        let unclean = self.state.epoch > 0 && !self.drained;
-        (unclean && self.state.answers_before_sync).then_some(scan.last_sequence + 1)
     }
 }
 
