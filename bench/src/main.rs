@@ -6,6 +6,7 @@
 
 mod bare;
 mod error;
+mod idle;
 mod load;
 mod peers;
 mod server;
@@ -25,6 +26,8 @@ struct Arguments {
 enum Command {
     /// Compare servers in one run: throughput, latency, CPU of the server per request
     Peers(peers::Options),
+    /// Measure the CPU time of a server that nobody asks anything
+    Idle(idle::Options),
     /// Serve fixed bytes with hyper and nothing else; what `peers` compares with
     #[command(hide = true)]
     Bare,
@@ -33,6 +36,7 @@ enum Command {
 fn main() -> ExitCode {
     let ended = match Arguments::parse().command {
         Command::Peers(options) => peers::run(&options),
+        Command::Idle(options) => idle::run(&options),
         Command::Bare => bare::serve(),
     };
     match ended {

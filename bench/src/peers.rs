@@ -6,7 +6,7 @@
 use crate::error::{BenchError, io_error};
 use crate::load;
 use crate::server::Server;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What to compare, and how much.
@@ -49,7 +49,8 @@ pub(crate) fn run(options: &Options) -> Result<(), BenchError> {
     let folder = folder.map_err(io_error("make a folder for the data"))?;
     let mut servers = vec![start_bare()?];
     for mode in &options.durability {
-        servers.push(start_doorbuster(options, mode, &folder.path().join(mode.replace(':', "-")))?);
+        let data = folder.path().join(mode.replace(':', "-"));
+        servers.push(start_doorbuster(options.server.as_deref(), mode, &data)?);
     }
     println!(
         "orders over keep-alive connections, one request under way on each; {} rounds, medians",
@@ -83,13 +84,14 @@ fn start_bare() -> Result<Server, BenchError> {
     Server::start("bare hyper", Command::new(own).arg("bare"))
 }
 
-fn start_doorbuster(
-    options: &Options,
+/// Starts the server on a data directory and creates what is ordered.
+pub(crate) fn start_doorbuster(
+    binary: Option<&Path>,
     mode: &str,
-    data: &std::path::Path,
+    data: &Path,
 ) -> Result<Server, BenchError> {
     let own = std::env::current_exe().map_err(io_error("find this program"))?;
-    let binary = options.server.clone().unwrap_or_else(|| own.with_file_name("doorbuster"));
+    let binary = binary.map_or_else(|| own.with_file_name("doorbuster"), Path::to_path_buf);
     let mut command = Command::new(binary);
     command.args(["--listen", "127.0.0.1:0", "--durability", mode, "--data"]).arg(data);
     let server = Server::start(&format!("doorbuster {mode}"), &mut command)?;

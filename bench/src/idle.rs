@@ -1,0 +1,36 @@
+//! What a server costs that nobody asks anything: its CPU time over some seconds.
+
+use crate::error::{BenchError, io_error};
+use crate::peers;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How long to look.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Seconds to look for
+    #[arg(long, default_value_t = 10)]
+    seconds: u64,
+    /// The server's binary [default: beside this one]
+    #[arg(long)]
+    server: Option<PathBuf>,
+}
+
+/// Prints the CPU time before and after, and its share of one core.
+pub(crate) fn run(options: &Options) -> Result<(), BenchError> {
+    let folder = tempfile::tempdir_in(".").map_err(io_error("make a folder for the data"))?;
+    let server = peers::start_doorbuster(options.server.as_deref(), "group", folder.path())?;
+    // Past the first seal and the first spare segment.
+    std::thread::sleep(Duration::from_secs(2));
+    let before = server.cpu_ns()?;
+    std::thread::sleep(Duration::from_secs(options.seconds));
+    let spent = server.cpu_ns()? - before;
+    let share = spent as f64 / (options.seconds as f64 * 1e9);
+    println!(
+        "an idle server used {:.3} ms of CPU in {} s: {:.4} % of a core",
+        spent as f64 / 1e6,
+        options.seconds,
+        share * 100.0
+    );
+    Ok(())
+}
