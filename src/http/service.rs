@@ -291,7 +291,3 @@ async fn rest(front: &Front, first: Bytes, mut body: Incoming) -> Result<Bytes, 
 fn broken(_: hyper::Error) -> Refused {
     Problem::bad_framing("the body ends early or is framed wrongly")
 }
-
-#[cfg(test)]
-#[path = "service_tests.rs"]
-mod tests;
