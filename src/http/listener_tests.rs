@@ -234,6 +234,19 @@ fn head_says_what_get_says_without_the_body() {
 }
 
 #[test]
+fn a_client_that_has_stopped_sending_still_gets_its_answers() {
+    let text = locally(async {
+        let (_worker, mut client) = connect(front());
+        client.write_all(sized(BODY).repeat(2).as_bytes()).await.unwrap();
+        client.shutdown().await.unwrap();
+        let mut text = String::new();
+        client.read_to_string(&mut text).await.unwrap();
+        text
+    });
+    assert_eq!(statuses(&text), "201 201");
+}
+
+#[test]
 fn a_connection_is_late_when_its_stage_lasts_too_long() {
     let limits = HttpLimits::default();
     let now_ms = Rc::new(Cell::new(1000));

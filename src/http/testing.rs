@@ -59,7 +59,7 @@ pub(super) fn wanted(text: &str) -> Result<Wanted, Refused> {
         body: body.as_bytes(),
         principal: &Principal { name: PrincipalName::local(), reach: Reach::All },
         hash_key: &HASH_KEY,
-        now_ms: 1000,
+        now_ms: |_| 1000,
     };
     routes::parse(&front(), place, &input)
 }
