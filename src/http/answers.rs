@@ -137,10 +137,11 @@ fn created(asked: &Asked, numbers: Created, sequence: Sequence) -> Reply {
 }
 
 fn location(order: OrderId) -> Option<HeaderValue> {
-    let mut json = Json::new();
-    json.raw("/v1/orders/");
-    json.order_id_bare(order);
-    HeaderValue::from_maybe_shared(json.into_bytes()).ok()
+    let mut path: SmallVec<[u8; 48]> = SmallVec::from_slice(b"/v1/orders/");
+    path.extend_from_slice(itoa::Buffer::new().format(order.epoch).as_bytes());
+    path.push(b'-');
+    path.extend_from_slice(itoa::Buffer::new().format(order.sequence).as_bytes());
+    HeaderValue::from_bytes(&path).ok()
 }
 
 fn sku(status: StatusCode, view: &SkuView, sequence: Sequence) -> Reply {

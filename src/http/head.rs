@@ -114,8 +114,8 @@ impl<'h> Head<'h> {
         }
     }
 
-    /// When `Request-Timeout-Ms` from `now_ms` is over.
-    pub(super) fn deadline_ms(&self, now_ms: u64) -> Result<Option<u64>, Refused> {
+    /// When `Request-Timeout-Ms` from `now_ms` is over. Most requests need not ask for the time.
+    pub(super) fn deadline_ms(&self, now_ms: impl FnOnce() -> u64) -> Result<Option<u64>, Refused> {
         let Some(bytes) = self.one(Name::RequestTimeout)? else { return Ok(None) };
         let timeout_ms = str::from_utf8(bytes)
             .ok()
@@ -125,7 +125,7 @@ impl<'h> Head<'h> {
             .ok_or_else(|| {
                 Problem::malformed("Request-Timeout-Ms must be a plain integer from 1")
             })?;
-        Ok(Some(now_ms.saturating_add(timeout_ms)))
+        Ok(Some(now_ms().saturating_add(timeout_ms)))
     }
 
     /// `traceparent` if it is valid; an invalid one is to be ignored (W3C Trace Context, 3.2).
@@ -308,7 +308,7 @@ mod tests {
     fn a_timeout_is_a_plain_integer_from_1() {
         let check = |text: &str, expected: Result<Option<u64>, Code>| {
             let headers = headers(text);
-            let read = Head::of(&headers).deadline_ms(1000).map_err(|refused| refused.code);
+            let read = Head::of(&headers).deadline_ms(|| 1000).map_err(|refused| refused.code);
             assert_eq!(read, expected, "{text}");
         };
         check("", Ok(None));

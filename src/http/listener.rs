@@ -246,6 +246,8 @@ fn builder(limits: &HttpLimits) -> http1::Builder {
         .max_header_size(limits.header_bytes_max)
         // Bounds what a connection can make us keep; hyper takes no less than 8 KiB.
         .max_buf_size((2 * limits.header_bytes_max).max(16 * 1024))
+        // A client that has sent all it wants to send still waits for its answer.
+        .half_close(true)
         // The sweep sees to that.
         .header_read_timeout(None);
     builder

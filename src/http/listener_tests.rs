@@ -1,1 +1,281 @@
+//! Whole connections over an in-memory pipe, with a writer that answers at once.
 
+use super::*;
+use crate::domain::answer::{Answer, Answered, Created};
+use crate::domain::command::{Command, Request};
+use crate::domain::ids::OrderId;
+use crate::domain::order::Status;
+use crate::http::testing::{HASH_KEY, front, recovering};
+use crate::ring::{NotTaken, Outcome};
+use std::future::Future;
+use tokio::io::DuplexStream;
+
+/// Answers orders, and refuses the rest.
+struct Writer;
+
+impl Ask for Writer {
+    fn ask(
+        &self,
+        request: Request,
+        _: Option<u64>,
+    ) -> Result<impl Future<Output = Outcome>, NotTaken> {
+        if !matches!(request.command, Command::CreateOrder(_)) {
+            return Err(NotTaken::Overloaded);
+        }
+        let created = Created {
+            order: OrderId { epoch: 1, sequence: 2 },
+            status: Status::Confirmed,
+            created_at: 0,
+            expires_at: None,
+        };
+        let answer = Answer::Created(created);
+        Ok(std::future::ready(Outcome::Answered(Answered { sequence: 2, replayed: false, answer })))
+    }
+}
+
+const HOST: &str = "Host: shop";
+const LAST: &str = "GET /livez HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n\r\n";
+const BODY: &str = r#"{"user":"u1","lines":[{"sku":"A","qty":1}]}"#;
+
+fn locally<T>(work: impl Future<Output = T>) -> T {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = builder.enable_time().build().unwrap();
+    tokio::task::LocalSet::new().block_on(&runtime, work)
+}
+
+fn connect(front: Front) -> (Rc<Worker<Writer>>, DuplexStream) {
+    let worker = Worker::new(Arc::new(front), Rc::new(Writer));
+    let (client, server) = tokio::io::duplex(1024 * 1024);
+    let builder = Rc::new(builder(&worker.front.limits));
+    let enrolled = worker.enrol().expect("a free place");
+    tokio::task::spawn_local(connection(server, enrolled, builder));
+    (worker, client)
+}
+
+/// What the server says to these bytes until it closes, as the statuses of its answers.
+fn talk_to(front: Front, pieces: &[&[u8]]) -> String {
+    locally(async {
+        let (_worker, mut client) = connect(front);
+        for piece in pieces {
+            client.write_all(piece).await.unwrap();
+            tokio::task::yield_now().await;
+        }
+        let mut text = String::new();
+        client.read_to_string(&mut text).await.unwrap();
+        text
+    })
+}
+
+fn statuses(text: &str) -> String {
+    let lines = text.lines().filter_map(|line| line.strip_prefix("HTTP/1.1 "));
+    // A body ends without a line's end, so the next answer begins inside its line.
+    let inside = text.lines().filter_map(|line| line.split_once("}HTTP/1.1 ").map(|(_, s)| s));
+    let all: Vec<&str> = lines.chain(inside).filter_map(|status| status.get(..3)).collect();
+    all.join(" ")
+}
+
+/// The answers to these requests, followed by one that closes; however the bytes arrive.
+#[track_caller]
+fn check(requests: &str, expected: &str) {
+    let text = format!("{requests}{LAST}");
+    assert_eq!(statuses(&talk_to(front(), &[text.as_bytes()])), expected, "{text}");
+    let apart: Vec<&[u8]> = text.as_bytes().chunks(7).collect();
+    assert_eq!(statuses(&talk_to(front(), &apart)), expected, "in pieces: {text}");
+}
+
+fn post(headers: &str, body: &str) -> String {
+    format!(
+        "POST /v1/orders HTTP/1.1\r\n{HOST}\r\nIdempotency-Key: k\r\n\
+         Content-Type: application/json\r\n{headers}\r\n\r\n{body}"
+    )
+}
+
+fn sized(body: &str) -> String {
+    post(&format!("Content-Length: {}", body.len()), body)
+}
+
+#[test]
+fn a_connection_stays_open_after_answers_and_refusals() {
+    check("", "200");
+    check(&sized(BODY), "201 200");
+    check(&sized("{}").repeat(2), "400 400 200");
+    check(&post("Transfer-Encoding: chunked", &format!("2b\r\n{BODY}\r\n0\r\n\r\n")), "201 200");
+    check(&sized(BODY).replace("/v1/orders", "/v1/nothing"), "404 200");
+    check(&sized(BODY).replace("POST", "PUT"), "405 200");
+    check(&sized(BODY).replace("/json", "/xml"), "415 200");
+    check(&format!("GET /v1/skus/A HTTP/1.1\r\n{HOST}\r\n\r\n"), "503 200");
+    check(&format!("OPTIONS * HTTP/1.1\r\n{HOST}\r\n\r\n"), "204 200");
+    check("GET http://shop/livez HTTP/1.1\r\nHost: SHOP\r\n\r\n", "200 200");
+}
+
+#[test]
+fn bad_framing_is_answered_and_closes() {
+    let length = format!("Content-Length: {}", BODY.len());
+    let closed = |requests: &str| check(requests, "400");
+    closed(&post(&format!("{length}\r\n{length}"), BODY));
+    closed(&post(&format!("{length}\r\nTransfer-Encoding: chunked"), "0\r\n\r\n"));
+    closed(&post(&format!("Transfer-Encoding: chunked\r\n{length}"), "0\r\n\r\n"));
+    closed(&post("Transfer-Encoding: gzip, chunked", "0\r\n\r\n"));
+    closed(&post("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked", "0\r\n\r\n"));
+    closed(&post("Transfer-Encoding: chunked", "zz\r\n"));
+    closed(&post(&format!("{length}\r\nExpect: 200-ok"), BODY));
+    closed(&post(&format!("{length}\r\nHost: shop"), BODY));
+    closed("GET /livez HTTP/1.1\r\n\r\n");
+    closed("GET /livez HTTP/1.1\r\nHost: a@b\r\n\r\n");
+    closed("GET http://other/livez HTTP/1.1\r\nHost: shop\r\n\r\n");
+    closed("CONNECT shop:80 HTTP/1.1\r\nHost: shop:80\r\n\r\n");
+    closed(&format!("GET /livez HTTP/1.1\r\n{HOST}\r\nContent-Length: 1\r\n\r\nx"));
+    closed(&format!("DELETE /v1/skus/A HTTP/1.1\r\n{HOST}\r\nContent-Length: 2\r\n\r\n{{}}"));
+    check(&format!("{}{}", sized(BODY), post(&format!("{length}\r\n{length}"), BODY)), "201 400");
+}
+
+#[test]
+fn what_is_too_long_is_refused_and_closes() {
+    let limits = HttpLimits::default();
+    let path = "a".repeat(limits.uri_bytes_max);
+    check(&format!("GET /{path} HTTP/1.1\r\n{HOST}\r\n\r\n"), "414");
+    let path = "a".repeat(100_000);
+    check(&format!("GET /{path} HTTP/1.1\r\n{HOST}\r\n\r\n"), "414");
+    let header = "a".repeat(limits.header_bytes_max);
+    check(&format!("GET /livez HTTP/1.1\r\n{HOST}\r\nX: {header}\r\n\r\n"), "431");
+    let headers = "X: y\r\n".repeat(limits.headers_max);
+    check(&format!("GET /livez HTTP/1.1\r\n{HOST}\r\n{headers}\r\n"), "431");
+    let body = format!("{{\"user\":\"{}\"}}", "u".repeat(limits.body_bytes_max));
+    check(&sized(&body), "413");
+    let chunk = format!("{:x}\r\n{body}\r\n0\r\n\r\n", body.len());
+    check(&post("Transfer-Encoding: chunked", &chunk), "413");
+    let full = format!("{{{}}}", " ".repeat(limits.body_bytes_max - 2));
+    check(&sized(&full), "400 200");
+}
+
+#[test]
+fn a_page_of_another_origin_is_refused() {
+    let from = |origin: &str| format!("GET /livez HTTP/1.1\r\n{HOST}\r\nOrigin: {origin}\r\n\r\n");
+    check(&from("http://shop"), "200 200");
+    check(&from("https://SHOP:443"), "200 200");
+    for origin in ["http://other", "null", "http://shop:81", "shop", "http://shop.other"] {
+        check(&from(origin), "403 200");
+    }
+}
+
+#[test]
+fn until_it_serves_only_the_probes_answer() {
+    let answers = |path: &str| {
+        let front = recovering(HttpLimits::default());
+        let text = format!("GET {path} HTTP/1.1\r\n{HOST}\r\n\r\n{LAST}");
+        statuses(&talk_to(front, &[text.as_bytes()]))
+    };
+    assert_eq!(answers("/livez"), "200 200");
+    assert_eq!(answers("/readyz"), "503 200");
+    assert_eq!(answers("/v1/orders"), "503 200");
+    assert_eq!(answers("/nothing"), "503 200");
+}
+
+#[test]
+fn while_draining_every_answer_closes() {
+    let front = recovering(HttpLimits::default());
+    front.drain(1000);
+    front.serve_with(HASH_KEY);
+    let text =
+        talk_to(front, &[format!("GET /readyz HTTP/1.1\r\n{HOST}\r\n\r\n{LAST}").as_bytes()]);
+    assert_eq!(statuses(&text), "503");
+    assert!(text.contains("connection: close\r\n"), "{text}");
+}
+
+#[test]
+fn a_drain_ends_idle_connections_and_gives_their_places_back() {
+    locally(async {
+        let (worker, mut client) = connect(front());
+        let request = format!("GET /livez HTTP/1.1\r\n{HOST}\r\n\r\n");
+        client.write_all(request.as_bytes()).await.unwrap();
+        let mut first = [0; 12];
+        client.read_exact(&mut first).await.unwrap();
+        assert_eq!((&first, worker.front.connections()), (b"HTTP/1.1 200", 1));
+        worker.front.drain(1000);
+        worker.sweep();
+        let mut rest = String::new();
+        client.read_to_string(&mut rest).await.unwrap();
+        drop(client);
+        while worker.front.connections() > 0 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(worker.peers.borrow().len(), 0);
+    });
+}
+
+#[test]
+fn every_answer_carries_the_common_headers() {
+    let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let order = sized(BODY).replacen("Host", &format!("traceparent: {trace}\r\nHost"), 1);
+    let text = talk_to(front(), &[format!("{order}{LAST}").as_bytes()]);
+    let (head, rest) = text.split_once("\r\n\r\n").unwrap();
+    for line in [
+        "content-type: application/json",
+        "cache-control: no-store",
+        "location: /v1/orders/1-2",
+        &format!("traceparent: {trace}"),
+    ] {
+        assert!(head.contains(line), "{line} in {head}");
+    }
+    assert!(rest.starts_with(r#"{"id":"1-2","user":"u1","status":"confirmed","lines":[{"#));
+}
+
+#[test]
+fn head_says_what_get_says_without_the_body() {
+    let get = format!("GET /v1/nothing HTTP/1.1\r\n{HOST}\r\nConnection: close\r\n\r\n");
+    let got = talk_to(front(), &[get.as_bytes()]);
+    let headed = talk_to(front(), &[get.replacen("GET", "HEAD", 1).as_bytes()]);
+    let (head, body) = got.split_once("\r\n\r\n").unwrap();
+    assert!(!body.is_empty());
+    let kept = |head: &str| -> Vec<String> {
+        head.lines().filter(|line| !line.starts_with("date")).map(str::to_owned).collect()
+    };
+    assert_eq!(kept(headed.trim_end()), kept(head));
+}
+
+#[test]
+fn a_client_that_has_stopped_sending_still_gets_its_answers() {
+    let text = locally(async {
+        let (_worker, mut client) = connect(front());
+        client.write_all(sized(BODY).repeat(2).as_bytes()).await.unwrap();
+        client.shutdown().await.unwrap();
+        let mut text = String::new();
+        client.read_to_string(&mut text).await.unwrap();
+        text
+    });
+    assert_eq!(statuses(&text), "201 201");
+}
+
+#[test]
+fn a_connection_is_late_when_its_stage_lasts_too_long() {
+    let limits = HttpLimits::default();
+    let now_ms = Rc::new(Cell::new(1000));
+    let peer = Peer::new(now_ms.clone());
+    let after = |ms: u64| {
+        now_ms.set(now_ms.get() + ms);
+        peer.is_late(&limits)
+    };
+    assert!(!after(limits.idle_ms));
+    assert!(after(1));
+    peer.enter(Stage::Head);
+    assert!(!after(limits.header_timeout_ms));
+    assert!(after(1));
+    peer.enter(Stage::Serving);
+    assert!(!after(1_000_000));
+    peer.writes(true);
+    assert!(!after(limits.write_timeout_ms));
+    assert!(after(1));
+    peer.writes(false);
+    assert!(!after(0));
+}
+
+#[test]
+fn one_connection_too_many_finds_no_place() {
+    let limits = HttpLimits { connections_max: 1, ..HttpLimits::default() };
+    let front = recovering(limits);
+    let worker = Worker::new(Arc::new(front), Rc::new(Writer));
+    let first = worker.enrol();
+    assert!(first.is_some() && worker.enrol().is_none());
+    drop(first);
+    assert!(worker.enrol().is_some());
+}

@@ -76,7 +76,6 @@ impl Reply {
         let mut response = Response::new(Full::new(self.body));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
-        headers.reserve(8);
         let content_type = match self.kind {
             Kind::Empty => None,
             Kind::Json => Some("application/json"),

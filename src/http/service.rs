@@ -99,7 +99,7 @@ async fn answer<A: Ask>(
         principal: &principal,
         // Without one the phase lets nobody past that would need it.
         hash_key: front.hash_key.get().unwrap_or(&unknown_key),
-        now_ms: front.clock.elapsed_ms(),
+        now_ms: |front| front.clock.elapsed_ms(),
     };
     let question = match routes::parse(front, place, &input)? {
         Wanted::Reply(reply) => return Ok(reply),
@@ -265,8 +265,9 @@ async fn read(front: &Front, mut body: Incoming) -> Result<Bytes, Refused> {
         };
     }
     let limit = Duration::from_millis(front.limits.body_timeout_ms);
-    let rest = rest(front, first, body);
-    tokio::time::timeout(limit, rest).await.unwrap_or_else(|_| {
+    // Boxed, because the future of every request would be as large as this rare one otherwise.
+    let rest = Box::pin(tokio::time::timeout(limit, rest(front, first, body)));
+    rest.await.unwrap_or_else(|_| {
         Err(Problem::new(Code::Timeout, "the body did not come in time").closing())
     })
 }
@@ -291,7 +292,3 @@ async fn rest(front: &Front, first: Bytes, mut body: Incoming) -> Result<Bytes, 
 fn broken(_: hyper::Error) -> Refused {
     Problem::bad_framing("the body ends early or is framed wrongly")
 }
-
-#[cfg(test)]
-#[path = "service_tests.rs"]
-mod tests;

@@ -8,6 +8,7 @@ use crate::clock::Clock;
 use crate::domain::command::{Principal, Reach};
 use crate::domain::ids::{KeyClaim, PrincipalName};
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
+use std::sync::Arc;
 
 pub(super) const HASH_KEY: [u8; 16] = *b"0123456789abcdef";
 
@@ -22,13 +23,13 @@ pub(super) fn headers(text: &str) -> HeaderMap {
     headers
 }
 
+/// A front page before recovery is over.
+pub(super) fn recovering(limits: HttpLimits) -> Front {
+    Front::new(Clock::start(), "group".to_owned(), limits, Arc::default())
+}
+
 pub(super) fn front() -> Front {
-    let front = Front::new(
-        Clock::start(),
-        "group".to_owned(),
-        HttpLimits::default(),
-        std::sync::Arc::default(),
-    );
+    let front = recovering(HttpLimits::default());
     front.serve_with(HASH_KEY);
     front
 }
@@ -58,7 +59,7 @@ pub(super) fn wanted(text: &str) -> Result<Wanted, Refused> {
         body: body.as_bytes(),
         principal: &Principal { name: PrincipalName::local(), reach: Reach::All },
         hash_key: &HASH_KEY,
-        now_ms: 1000,
+        now_ms: |_| 1000,
     };
     routes::parse(&front(), place, &input)
 }

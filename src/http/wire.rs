@@ -80,15 +80,10 @@ impl Json {
 
     pub(super) fn order_id(&mut self, id: OrderId) {
         self.raw("\"");
-        self.order_id_bare(id);
-        self.raw("\"");
-    }
-
-    /// An order's id as in a path.
-    pub(super) fn order_id_bare(&mut self, id: OrderId) {
         self.number(u64::from(id.epoch));
         self.raw("-");
         self.number(id.sequence);
+        self.raw("\"");
     }
 
     pub(super) fn list<T>(

@@ -111,8 +111,8 @@ pub(super) struct Input<'r> {
     pub(super) body: &'r [u8],
     pub(super) principal: &'r Principal,
     pub(super) hash_key: &'r [u8; 16],
-    /// On the clock of `Front`.
-    pub(super) now_ms: u64,
+    /// Now, on the clock of `Front`.
+    pub(super) now_ms: fn(&Front) -> u64,
 }
 
 impl<'r> Input<'r> {
@@ -193,17 +193,17 @@ pub(super) fn parse(front: &Front, place: Place<'_>, input: &Input<'_>) -> Resul
         Place::UserOrders(user) => orders::of_user(&user, input)?,
         Place::Remembered(key) => requests::remembered(&key, input)?,
     };
-    question(parsed, input).map(Box::new).map(Wanted::Ask)
+    question(front, parsed, input).map(Box::new).map(Wanted::Ask)
 }
 
-fn question(parsed: Parsed, input: &Input<'_>) -> Result<Question, Refused> {
+fn question(front: &Front, parsed: Parsed, input: &Input<'_>) -> Result<Question, Refused> {
     let Parsed { command, if_match, key_required } = parsed;
     // Keys are ignored on methods that are idempotent by themselves.
     let key = if input.method == Method::POST { input.head.idempotency_key()? } else { None };
     if key_required && key.is_none() {
         return Err(key_missing());
     }
-    let deadline_ms = input.head.deadline_ms(input.now_ms)?;
+    let deadline_ms = input.head.deadline_ms(|| (input.now_ms)(front))?;
     let key = key.and_then(|key| {
         let name = &input.principal.name;
         fingerprint::claim(input.hash_key, name, &key, &command, if_match)
