@@ -28,7 +28,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("bincode", &["src/codec/"]),
     ("memmap2", &["journal/src/mapped.rs"]),
     ("hyper", &["src/http/", "bench/src/bare.rs"]),
-    ("serde_json", &["src/http/"]),
+    ("serde_json", &["src/http/", "tools/"]),
     ("jiff", &["src/http/"]),
     ("sha2", &["src/codec/"]),
     ("siphasher", &["src/http/"]),

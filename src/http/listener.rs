@@ -13,7 +13,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -21,6 +21,7 @@ use std::task::{Poll, Waker};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 
 /// Deadlines of connections are kept this exactly.
 const SWEEP_MS: u64 = 100;
@@ -153,12 +154,14 @@ pub(super) struct Worker<A> {
     pub(super) lane: Rc<A>,
     peers: RefCell<Vec<Rc<Peer>>>,
     now_ms: Rc<Cell<u64>>,
+    /// A connection came.
+    enrolled: Notify,
 }
 
 impl<A: Ask> Worker<A> {
     pub(super) fn new(front: Arc<Front>, lane: Rc<A>) -> Rc<Self> {
         let now_ms = Rc::new(Cell::new(front.clock.elapsed_ms()));
-        Rc::new(Self { front, lane, peers: RefCell::default(), now_ms })
+        Rc::new(Self { front, lane, peers: RefCell::default(), now_ms, enrolled: Notify::new() })
     }
 
     /// Looks at every connection once; says how many there are.
@@ -175,6 +178,16 @@ impl<A: Ask> Worker<A> {
         self.peers.borrow().len()
     }
 
+    /// Sleeps while there is no connection to look after, so that an idle server costs nothing.
+    async fn rest(&self) {
+        let mut drained = pin!(self.front.drained.notified());
+        // From here on a drain wakes; one that began before shows in the phase.
+        drained.as_mut().enable();
+        if self.front.phase() != Phase::Draining {
+            tokio::select! { () = drained => (), () = self.enrolled.notified() => () }
+        }
+    }
+
     /// Takes a place among the connections; none if there is none left.
     fn enrol(self: &Rc<Self>) -> Option<Enrolled<A>> {
         let connections = &self.front.connections;
@@ -182,6 +195,9 @@ impl<A: Ask> Worker<A> {
             connections.fetch_sub(1, Ordering::Relaxed);
             return None;
         }
+        // Nobody sweeps while there are no connections.
+        self.now_ms.set(self.front.clock.elapsed_ms());
+        self.enrolled.notify_one();
         let peer = Rc::new(Peer::new(self.now_ms.clone()));
         self.peers.borrow_mut().push(peer.clone());
         Some(Enrolled { worker: self.clone(), peer })
@@ -212,7 +228,6 @@ pub async fn serve(listener: TcpListener, front: Arc<Front>, lane: Rc<Lane>) {
     let mut ticks = tokio::time::interval(Duration::from_millis(SWEEP_MS));
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
-        ticks.tick().await;
         let open = worker.sweep();
         if worker.front.phase() == Phase::Draining {
             accepting.abort();
@@ -220,7 +235,10 @@ pub async fn serve(listener: TcpListener, front: Arc<Front>, lane: Rc<Lane>) {
             if open == 0 || late {
                 break;
             }
+        } else if open == 0 {
+            worker.rest().await;
         }
+        ticks.tick().await;
     }
     worker.peers.borrow().iter().for_each(|peer| peer.wish(Wish::End));
 }

@@ -32,6 +32,7 @@ pub use limits::HttpLimits;
 pub use listener::serve;
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
+use tokio::sync::Notify;
 
 /// What the server as a whole is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +51,7 @@ pub enum Phase {
 pub struct Front {
     phase: AtomicU8,
     drain_end_ms: AtomicU64,
+    drained: Notify,
     hash_key: OnceLock<[u8; 16]>,
     connections: AtomicUsize,
     /// The clock that deadlines of requests are told by.
@@ -76,6 +78,7 @@ impl Front {
         Self {
             phase: AtomicU8::new(Phase::Recovering as u8),
             drain_end_ms: AtomicU64::new(u64::MAX),
+            drained: Notify::new(),
             hash_key: OnceLock::new(),
             connections: AtomicUsize::new(0),
             clock,
@@ -105,6 +108,7 @@ impl Front {
         let end = self.clock.elapsed_ms().saturating_add(within_ms);
         self.drain_end_ms.store(end, Ordering::Release);
         self.phase.store(Phase::Draining as u8, Ordering::Release);
+        self.drained.notify_waiters();
     }
 
     /// What the server is doing.
