@@ -1,88 +1,18 @@
 //! The canonical encoding of a state: rows in an order that only events decide.
 //!
 //! Slots, hashes and free lists do not show, so a live state and any replay of the same events
-//! encode to the same bytes. The digest is the SHA-256 of that. Next: `domain::state`.
+//! encode to the same bytes. Each row is a length (u32, little endian) and that many bytes of
+//! bincode. The digest is the SHA-256 of all of it. Next: `rows`, the shapes; `domain::restore`.
 
-use super::LAYOUT;
-use super::event::{StoredOrderId, StoredRules};
-use super::sku::{StoredSettings, StoredSkuView, refused};
-use crate::domain::ids::SkuId;
-use crate::domain::order::Order;
-use crate::domain::requests::{Kept, Remembered};
-use crate::domain::sku::Sku;
+use super::rows::{Row, each_row, take_row};
+use super::{CodecError, DECODE_BYTES_MAX, LAYOUT};
+use crate::domain::restore::Restore;
 use crate::domain::state::State;
-use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use std::fmt;
-use std::io::{self, Write};
 
-#[derive(Serialize)]
-enum Row<'a> {
-    Head {
-        sequence: u64,
-        stamp: u64,
-        epoch: u32,
-        hash_key: [u8; 16],
-        answers_before_sync: bool,
-        rules: StoredRules,
-    },
-    Principal(&'a str),
-    Sku {
-        sku: &'a str,
-        created_sequence: u64,
-        deleted: bool,
-        total: u64,
-        held: u64,
-        sold: u64,
-        settings: StoredSettings<'a>,
-        version: u64,
-        refused: Vec<(u8, u64)>,
-    },
-    Use {
-        sku_created_sequence: u64,
-        user: &'a str,
-        units: u64,
-    },
-    Order {
-        order: StoredOrderId,
-        user: &'a str,
-        principal: u16,
-        status: u8,
-        graced: bool,
-        created_at: u64,
-        expires_at: u64,
-        changed_sequence: u64,
-        touched_at: u64,
-        touched_sequence: u64,
-        lines: Vec<(u64, u32, u32)>,
-        reference: Option<&'a str>,
-    },
-    FirstKey(u64),
-    Key {
-        hash: u128,
-        fingerprint: u64,
-        sequence: u64,
-        at: u64,
-        principal: u16,
-        answer: KeptRow<'a>,
-    },
-}
-
-#[derive(Serialize)]
-enum KeptRow<'a> {
-    Created {
-        order: StoredOrderId,
-        expires_at: Option<u64>,
-    },
-    Order {
-        order: StoredOrderId,
-        status: u8,
-        expires_at: Option<u64>,
-        changed_sequence: u64,
-        refunded: &'a [u32],
-    },
-    Sku(StoredSkuView<'a>),
-}
+/// Rows are handed on in pieces of about this size, in bytes.
+const PIECE_BYTES: usize = 64 * 1024;
 
 /// SHA-256 of a state's canonical encoding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,105 +27,96 @@ impl fmt::Display for Digest {
 /// The digest of a state. Walks all of it.
 #[must_use]
 pub fn digest(state: &State) -> Digest {
-    struct Hashing(Sha256);
-    impl Write for Hashing {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.update(bytes);
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
+    let never: Result<Digest, std::convert::Infallible> = encode_state(state, &mut |_| Ok(()));
+    match never {
+        Ok(digest) => digest,
     }
-    let mut sink = io::BufWriter::new(Hashing(Sha256::new()));
+}
+
+/// Hands a state's canonical encoding on, piece by piece, and gives its digest.
+///
+/// # Errors
+/// The first of `take`, which ends it.
+pub fn encode_state<E>(
+    state: &State,
+    take: &mut dyn FnMut(&[u8]) -> Result<(), E>,
+) -> Result<Digest, E> {
+    let mut hash = Sha256::new();
+    let mut piece = Vec::with_capacity(PIECE_BYTES + DECODE_BYTES_MAX);
+    let mut hand_on = |piece: &mut Vec<u8>| {
+        hash.update(&*piece);
+        let taken = take(piece);
+        piece.clear();
+        taken
+    };
     each_row(state, &mut |row| {
-        bincode::serde::encode_into_std_write(row, &mut sink, LAYOUT)
-            .expect("a row of bounded members always encodes into a hash");
-    });
-    let hashing = sink.into_inner().map_err(io::IntoInnerError::into_error);
-    Digest(hashing.expect("a hash takes all bytes").0.finalize().into())
+        append_row(row, &mut piece);
+        if piece.len() >= PIECE_BYTES { hand_on(&mut piece) } else { Ok(()) }
+    })?;
+    hand_on(&mut piece)?;
+    Ok(Digest(hash.finalize().into()))
 }
 
-fn each_row(state: &State, row: &mut dyn FnMut(Row<'_>)) {
-    row(Row::Head {
-        sequence: state.sequence,
-        stamp: state.stamp,
-        epoch: state.epoch,
-        hash_key: state.hash_key,
-        answers_before_sync: state.answers_before_sync,
-        rules: (&state.settings).into(),
-    });
-    state.principals.iter().for_each(|entry| row(Row::Principal(entry.name.as_str())));
-    let skus = || state.skus.after(None::<&SkuId>).chain(state.skus.deleted());
-    skus().for_each(|sku| row(sku_row(sku)));
-    for sku in skus() {
-        for found in state.uses.of_sku(sku) {
-            row(Row::Use {
-                sku_created_sequence: sku.created_sequence,
-                user: state.users[found.user].id.as_str(),
-                units: found.units,
-            });
+fn append_row(row: &Row<'_>, bytes: &mut Vec<u8>) {
+    let start = bytes.len();
+    bytes.extend_from_slice(&[0; 4]);
+    bincode::serde::encode_into_std_write(row, bytes, LAYOUT)
+        .expect("a row of bounded members always encodes into memory");
+    let length = u32::try_from(bytes.len() - start - 4).expect("a row is short");
+    bytes[start..start + 4].copy_from_slice(&length.to_le_bytes());
+}
+
+/// Puts a state together from pieces of its encoding, cut anywhere.
+pub struct StateReader {
+    seed: u64,
+    restore: Option<Restore>,
+    hash: Sha256,
+    /// The beginning of a row whose end has not come yet.
+    rest: Vec<u8>,
+}
+
+impl StateReader {
+    /// Begins. `seed` spreads the tables' hashes, see `State::new`.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        Self { seed, restore: None, hash: Sha256::new(), rest: Vec::new() }
+    }
+
+    /// Takes the next piece.
+    ///
+    /// # Errors
+    /// When a row does not decode, or contradicts the ones before.
+    pub fn take(&mut self, piece: &[u8]) -> Result<(), CodecError> {
+        self.hash.update(piece);
+        self.rest.extend_from_slice(piece);
+        let mut taken = 0;
+        while let Some(row) = next_row(&self.rest[taken..])? {
+            taken += 4 + row.len();
+            take_row(&mut self.restore, self.seed, row)?;
         }
+        self.rest.drain(..taken);
+        Ok(())
     }
-    state.orders.after(None).for_each(|order| row(order_row(state, order)));
-    row(Row::FirstKey(state.requests.first()));
-    state.requests.iter().for_each(|key| row(key_row(state, key)));
-}
 
-fn sku_row(sku: &Sku) -> Row<'_> {
-    Row::Sku {
-        sku: sku.id.as_str(),
-        created_sequence: sku.created_sequence,
-        deleted: sku.deleted,
-        total: sku.total,
-        held: sku.held,
-        sold: sku.sold,
-        settings: (&sku.settings).into(),
-        version: sku.version,
-        refused: refused(&sku.refused),
-    }
-}
-
-fn order_row<'a>(state: &'a State, order: &'a Order) -> Row<'a> {
-    let line = |line: &crate::domain::order::Line| {
-        (state.skus[line.sku].created_sequence, line.quantity, line.refunded)
-    };
-    Row::Order {
-        order: order.id.into(),
-        user: state.users[order.user].id.as_str(),
-        principal: order.principal,
-        status: order.status as u8,
-        graced: order.graced,
-        created_at: order.created_at,
-        expires_at: order.expires_at,
-        changed_sequence: order.changed_sequence,
-        touched_at: order.touched_at,
-        touched_sequence: order.touched_sequence,
-        lines: order.lines.iter().map(line).collect(),
-        reference: order.reference.as_deref(),
-    }
-}
-
-fn key_row<'a>(state: &State, key: &'a Remembered) -> Row<'a> {
-    let answer = match &key.answer {
-        Kept::Created { order, expires_at } => {
-            KeptRow::Created { order: state.orders[*order].id.into(), expires_at: *expires_at }
+    /// The state and its digest, once all pieces are there.
+    ///
+    /// # Errors
+    /// When they end within a row, or held none.
+    pub fn finish(self) -> Result<(State, Digest), CodecError> {
+        if !self.rest.is_empty() {
+            return Err(CodecError::Value("end of an image"));
         }
-        Kept::Order { order, then } => KeptRow::Order {
-            order: state.orders[*order].id.into(),
-            status: then.status as u8,
-            expires_at: then.expires_at,
-            changed_sequence: then.changed_sequence,
-            refunded: &then.refunded,
-        },
-        Kept::Sku(sku) => KeptRow::Sku((&**sku).into()),
-    };
-    Row::Key {
-        hash: key.hash,
-        fingerprint: key.fingerprint,
-        sequence: key.sequence,
-        at: key.at,
-        principal: key.principal,
-        answer,
+        let restore = self.restore.ok_or(CodecError::Value("image without a head"))?;
+        Ok((restore.finish(), Digest(self.hash.finalize().into())))
     }
+}
+
+/// The bytes of the row at the front, if they are all there.
+fn next_row(bytes: &[u8]) -> Result<Option<&[u8]>, CodecError> {
+    let Some((length, rest)) = bytes.split_first_chunk::<4>() else { return Ok(None) };
+    let length = u32::from_le_bytes(*length) as usize;
+    if length > DECODE_BYTES_MAX {
+        return Err(CodecError::Value("length of a row"));
+    }
+    Ok(rest.get(..length))
 }

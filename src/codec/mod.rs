@@ -8,9 +8,10 @@
 mod event;
 mod image;
 mod record;
+mod rows;
 mod sku;
 
-pub use image::{Digest, digest};
+pub use image::{Digest, StateReader, digest, encode_state};
 pub use record::{Totals, decode_record, decode_totals, encode_record, encode_totals};
 
 use bincode::config::{Configuration, Fixint, Limit, LittleEndian};

@@ -225,6 +225,19 @@ pub(super) fn refused(refused: &Refused) -> Vec<(u8, u64)> {
     refused.iter().map(|(reason, count)| (reason as u8, count)).collect()
 }
 
+/// The pairs back; a reason that stands twice is none of ours.
+pub(super) fn read_refused(pairs: &[(u8, u64)]) -> Result<Refused, CodecError> {
+    let mut refused = Refused::default();
+    for (number, count) in pairs {
+        let place = &mut refused.0[reason(*number)? as usize];
+        if *place != 0 {
+            return Err(CodecError::Value("refusal reason that stands twice"));
+        }
+        *place = *count;
+    }
+    Ok(refused)
+}
+
 /// A SKU as it was when a key was answered.
 #[derive(Serialize, Deserialize)]
 pub(super) struct StoredSkuView<'a> {
@@ -251,5 +264,20 @@ impl<'a> From<&'a SkuView> for StoredSkuView<'a> {
             version: view.version,
             now: view.now,
         }
+    }
+}
+
+impl StoredSkuView<'_> {
+    pub(super) fn read(&self) -> Result<SkuView, CodecError> {
+        Ok(SkuView {
+            sku: sku_id(self.sku)?,
+            total: self.total,
+            held: self.held,
+            sold: self.sold,
+            refused: read_refused(&self.refused)?,
+            settings: self.settings.read()?,
+            version: self.version,
+            now: self.now,
+        })
     }
 }

@@ -20,6 +20,7 @@ pub mod orders;
 pub mod read;
 pub mod refusals;
 pub mod requests;
+pub mod restore;
 pub mod settings;
 pub mod sku;
 pub mod skus;

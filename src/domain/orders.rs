@@ -64,8 +64,22 @@ impl Orders {
         self.index.find(hash_number(id.sequence), |slot| self.slab[slot].id == id)
     }
 
+    /// Makes room for one more; see `Index::make_room`.
+    pub(super) fn make_room(&mut self) {
+        self.index.make_room();
+    }
+
     /// Keeps an order, newest of its user, held or not as it says.
     pub(super) fn insert(&mut self, users: &mut Users, order: Order) -> u32 {
+        let slot = self.restore(users, order);
+        if self.slab[slot].status != Status::Held {
+            self.rest(slot);
+        }
+        slot
+    }
+
+    /// Keeps an order; one that is not held must be put to rest afterwards.
+    pub(super) fn restore(&mut self, users: &mut Users, order: Order) -> u32 {
         let (id, user, held) = (order.id, order.user, order.status == Status::Held);
         let slot = self.slab.insert(order);
         self.index.insert(hash_number(id.sequence), slot);
@@ -80,8 +94,6 @@ impl Orders {
         if held {
             users[user].holds += 1;
             self.deadlines.insert(&mut self.slab, slot);
-        } else {
-            self.link_newest_touched(slot);
         }
         slot
     }
@@ -92,7 +104,7 @@ impl Orders {
         self.deadlines.remove(&mut self.slab, slot);
         users[self.slab[slot].user].holds -= 1;
         self.slab[slot].status = status;
-        self.link_newest_touched(slot);
+        self.rest(slot);
     }
 
     /// Moves the deadline of a held order.
@@ -108,11 +120,12 @@ impl Orders {
         self.slab[slot].touched_sequence = sequence;
         if self.slab[slot].status != Status::Held && self.newest_touched != slot {
             self.unlink_touched(slot);
-            self.link_newest_touched(slot);
+            self.rest(slot);
         }
     }
 
-    fn link_newest_touched(&mut self, slot: u32) {
+    /// An order that is not held stands last among those by touch.
+    pub(super) fn rest(&mut self, slot: u32) {
         let earlier = std::mem::replace(&mut self.newest_touched, slot);
         self.slab[slot].earlier = earlier;
         self.slab[slot].heap_or_later = NONE;

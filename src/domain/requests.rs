@@ -120,6 +120,17 @@ impl Requests {
         self.first
     }
 
+    /// Makes room for one more; see `Index::make_room`.
+    pub(super) fn make_room(&mut self) {
+        self.index.make_room();
+    }
+
+    /// Numbers keys from here on, before the first is there.
+    pub(super) fn begin_at(&mut self, first: u64) {
+        assert!(self.kept.is_empty());
+        self.first = first;
+    }
+
     fn at(&self, number: u32) -> usize {
         ((u64::from(number).wrapping_sub(self.first)) & NUMBER_MASK) as usize
     }

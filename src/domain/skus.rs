@@ -74,6 +74,25 @@ impl Skus {
         slot
     }
 
+    /// Takes a SKU as an image holds it, without its group.
+    pub(super) fn restore(&mut self, sku: Sku) -> u32 {
+        let (id, created, deleted) = (sku.id.clone(), sku.created_sequence, sku.deleted);
+        let hash = self.hash(&id);
+        let slot = self.slab.insert(sku);
+        if deleted {
+            self.deleted.insert(created, slot);
+        } else {
+            self.index.insert(hash, slot);
+            self.by_id.insert(id, slot);
+        }
+        slot
+    }
+
+    /// Makes room for one more; see `Index::make_room`.
+    pub(super) fn make_room(&mut self) {
+        self.index.make_room();
+    }
+
     /// Puts a SKU into its group, or out of it.
     pub(super) fn regroup(&mut self, slot: u32, group: Option<&GroupId>) {
         let current = self.slab[slot].settings.limit_group.clone();

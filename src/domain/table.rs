@@ -146,6 +146,14 @@ impl Index {
         *self = grown;
     }
 
+    /// Makes room for one more, if there is none: for a state that is put together again, whose
+    /// caps may have been lowered below what it holds.
+    pub fn make_room(&mut self) {
+        if self.used == self.cap {
+            self.grow(self.cap + self.cap / 4 + 16);
+        }
+    }
+
     /// Where the search for a tag begins.
     fn home(&self, tag: u64) -> usize {
         // A tag has 32 bits and the places are fewer than 2^33, so the product fits; the upper

@@ -58,6 +58,11 @@ impl Users {
         self.index.grow(cap);
     }
 
+    /// Makes room for one more; see `Index::make_room`.
+    pub(super) fn make_room(&mut self) {
+        self.index.make_room();
+    }
+
     /// Users with an order or a use.
     #[must_use]
     pub fn len(&self) -> u32 {
@@ -152,6 +157,11 @@ impl Uses {
     pub(super) fn grow(&mut self, cap: u32) {
         self.slab.grow(cap);
         self.index.grow(cap);
+    }
+
+    /// Makes room for one more; see `Index::make_room`.
+    pub(super) fn make_room(&mut self) {
+        self.index.make_room();
     }
 
     /// Pairs of user and SKU with units in use.

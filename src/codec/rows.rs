@@ -1,0 +1,313 @@
+//! The rows of an image: their stored shapes, writing them in order, taking them back.
+//!
+//! Next: `image`, `domain::restore`.
+
+use super::event::{StoredOrderId, StoredRules};
+use super::sku::{StoredSettings, StoredSkuView, read_refused, refused, sku_id};
+use super::{CodecError, LAYOUT};
+use crate::domain::ids::{KeyClaim, PrincipalName, SkuId, UserId};
+use crate::domain::order::{Line, Order, Status};
+use crate::domain::requests::{Kept, OrderThen, Remembered};
+use crate::domain::restore::{HeadRow, KeptRow, KeyRow, OrderRow, Restore, SkuRow};
+use crate::domain::sku::Sku;
+use crate::domain::state::State;
+use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
+
+/// In the order of the variants; uses by SKU in the order they began, keys oldest first.
+#[derive(Serialize, Deserialize)]
+pub(super) enum Row<'a> {
+    Head {
+        sequence: u64,
+        stamp: u64,
+        epoch: u32,
+        hash_key: [u8; 16],
+        answers_before_sync: bool,
+        rules: StoredRules,
+        first_key: u64,
+    },
+    Principal(&'a str),
+    Sku {
+        sku: &'a str,
+        created_sequence: u64,
+        deleted: bool,
+        total: u64,
+        held: u64,
+        sold: u64,
+        #[serde(borrow)]
+        settings: StoredSettings<'a>,
+        version: u64,
+        refused: Vec<(u8, u64)>,
+    },
+    Use {
+        sku_created_sequence: u64,
+        user: &'a str,
+        units: u64,
+    },
+    Order {
+        order: StoredOrderId,
+        user: &'a str,
+        principal: u16,
+        status: u8,
+        graced: bool,
+        created_at: u64,
+        expires_at: u64,
+        changed_sequence: u64,
+        touched_at: u64,
+        touched_sequence: u64,
+        lines: SmallVec<[(u64, u32, u32); 1]>,
+        reference: Option<&'a str>,
+    },
+    Key {
+        hash: u128,
+        fingerprint: u64,
+        sequence: u64,
+        at: u64,
+        principal: u16,
+        #[serde(borrow)]
+        answer: StoredKept<'a>,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) enum StoredKept<'a> {
+    Created {
+        order: StoredOrderId,
+        expires_at: Option<u64>,
+    },
+    Order {
+        order: StoredOrderId,
+        status: u8,
+        expires_at: Option<u64>,
+        changed_sequence: u64,
+        refunded: SmallVec<[u32; 1]>,
+    },
+    Sku(#[serde(borrow)] StoredSkuView<'a>),
+}
+
+/// Shows every row of a state in its order; ends at the first error.
+pub(super) fn each_row<E>(
+    state: &State,
+    row: &mut dyn FnMut(&Row<'_>) -> Result<(), E>,
+) -> Result<(), E> {
+    row(&Row::Head {
+        sequence: state.sequence,
+        stamp: state.stamp,
+        epoch: state.epoch,
+        hash_key: state.hash_key,
+        answers_before_sync: state.answers_before_sync,
+        rules: (&state.settings).into(),
+        first_key: state.requests.first(),
+    })?;
+    for entry in &state.principals {
+        row(&Row::Principal(entry.name.as_str()))?;
+    }
+    let skus = || state.skus.after(None::<&SkuId>).chain(state.skus.deleted());
+    for sku in skus() {
+        row(&sku_row(sku))?;
+    }
+    for sku in skus() {
+        for found in state.uses.of_sku(sku) {
+            row(&Row::Use {
+                sku_created_sequence: sku.created_sequence,
+                user: state.users[found.user].id.as_str(),
+                units: found.units,
+            })?;
+        }
+    }
+    for order in state.orders.after(None) {
+        row(&order_row(state, order))?;
+    }
+    for key in state.requests.iter() {
+        row(&key_row(state, key))?;
+    }
+    Ok(())
+}
+
+fn sku_row(sku: &Sku) -> Row<'_> {
+    Row::Sku {
+        sku: sku.id.as_str(),
+        created_sequence: sku.created_sequence,
+        deleted: sku.deleted,
+        total: sku.total,
+        held: sku.held,
+        sold: sku.sold,
+        settings: (&sku.settings).into(),
+        version: sku.version,
+        refused: refused(&sku.refused),
+    }
+}
+
+fn order_row<'a>(state: &'a State, order: &'a Order) -> Row<'a> {
+    let line = |line: &Line| (state.skus[line.sku].created_sequence, line.quantity, line.refunded);
+    Row::Order {
+        order: order.id.into(),
+        user: state.users[order.user].id.as_str(),
+        principal: order.principal,
+        status: order.status as u8,
+        graced: order.graced,
+        created_at: order.created_at,
+        expires_at: order.expires_at,
+        changed_sequence: order.changed_sequence,
+        touched_at: order.touched_at,
+        touched_sequence: order.touched_sequence,
+        lines: order.lines.iter().map(line).collect(),
+        reference: order.reference.as_deref(),
+    }
+}
+
+fn key_row<'a>(state: &State, key: &'a Remembered) -> Row<'a> {
+    let answer = match &key.answer {
+        Kept::Created { order, expires_at } => {
+            StoredKept::Created { order: state.orders[*order].id.into(), expires_at: *expires_at }
+        }
+        Kept::Order { order, then } => StoredKept::Order {
+            order: state.orders[*order].id.into(),
+            status: then.status as u8,
+            expires_at: then.expires_at,
+            changed_sequence: then.changed_sequence,
+            refunded: then.refunded.clone(),
+        },
+        Kept::Sku(sku) => StoredKept::Sku((&**sku).into()),
+    };
+    Row::Key {
+        hash: key.hash,
+        fingerprint: key.fingerprint,
+        sequence: key.sequence,
+        at: key.at,
+        principal: key.principal,
+        answer,
+    }
+}
+
+/// Decodes a row and hands it to the state in the making; the head begins it.
+pub(super) fn take_row(
+    restore: &mut Option<Restore>,
+    seed: u64,
+    bytes: &[u8],
+) -> Result<(), CodecError> {
+    let (row, read): (Row<'_>, usize) = bincode::serde::borrow_decode_from_slice(bytes, LAYOUT)?;
+    if read != bytes.len() {
+        return Err(CodecError::Trailing(bytes.len() - read));
+    }
+    match (row, restore) {
+        (
+            Row::Head { sequence, stamp, epoch, hash_key, answers_before_sync, rules, first_key },
+            place @ None,
+        ) => {
+            let settings = rules.into();
+            let head = HeadRow {
+                sequence,
+                stamp,
+                epoch,
+                hash_key,
+                answers_before_sync,
+                settings,
+                first_key,
+            };
+            *place = Some(Restore::new(seed, head));
+            Ok(())
+        }
+        (Row::Head { .. }, Some(_)) => Err(CodecError::Value("second head")),
+        (_, None) => Err(CodecError::Value("row before the head")),
+        (row, Some(restore)) => take_after_head(restore, row),
+    }
+}
+
+fn take_after_head(restore: &mut Restore, row: Row<'_>) -> Result<(), CodecError> {
+    let taken = match row {
+        Row::Head { .. } => unreachable!("the head was taken before"),
+        Row::Principal(name) => {
+            let name = PrincipalName::parse(name).map_err(|_| CodecError::Value("principal"))?;
+            restore.principal(name)
+        }
+        Row::Sku {
+            sku,
+            created_sequence,
+            deleted,
+            total,
+            held,
+            sold,
+            settings,
+            version,
+            refused,
+        } => restore.sku(SkuRow {
+            id: sku_id(sku)?,
+            created_sequence,
+            deleted,
+            total,
+            held,
+            sold,
+            settings: settings.read()?,
+            version,
+            refused: read_refused(&refused)?,
+        }),
+        Row::Use { sku_created_sequence, user, units } => {
+            restore.use_of(sku_created_sequence, &user_id(user)?, units)
+        }
+        row @ Row::Order { .. } => restore.order(read_order(row)?),
+        Row::Key { hash, fingerprint, sequence, at, principal, answer } => restore.key(KeyRow {
+            claim: KeyClaim { hash, fingerprint },
+            sequence,
+            at,
+            principal,
+            answer: read_kept(answer)?,
+        }),
+    };
+    taken.map_err(|contradiction| CodecError::Value(contradiction.0))
+}
+
+fn read_order(row: Row<'_>) -> Result<OrderRow, CodecError> {
+    let Row::Order {
+        order,
+        user,
+        principal,
+        status: number,
+        graced,
+        created_at,
+        expires_at,
+        changed_sequence,
+        touched_at,
+        touched_sequence,
+        lines,
+        reference,
+    } = row
+    else {
+        unreachable!("only orders come here");
+    };
+    Ok(OrderRow {
+        id: order.into(),
+        user: user_id(user)?,
+        principal,
+        status: status(number)?,
+        graced,
+        created_at,
+        expires_at,
+        changed_sequence,
+        touched_at,
+        touched_sequence,
+        lines,
+        reference: reference.map(Into::into),
+    })
+}
+
+fn read_kept(stored: StoredKept<'_>) -> Result<KeptRow, CodecError> {
+    Ok(match stored {
+        StoredKept::Created { order, expires_at } => KeptRow::Created(order.into(), expires_at),
+        StoredKept::Order { order, status: number, expires_at, changed_sequence, refunded } => {
+            let status = status(number)?;
+            let then = OrderThen { status, expires_at, changed_sequence, refunded };
+            KeptRow::Order(order.into(), Box::new(then))
+        }
+        StoredKept::Sku(sku) => KeptRow::Sku(Box::new(sku.read()?)),
+    })
+}
+
+fn user_id(text: &str) -> Result<UserId, CodecError> {
+    UserId::parse(text).map_err(|_| CodecError::Value("user id"))
+}
+
+fn status(number: u8) -> Result<Status, CodecError> {
+    let known = Status::ALL.get(usize::from(number)).copied();
+    known.ok_or(CodecError::Value("order status"))
+}

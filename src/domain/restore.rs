@@ -1,0 +1,311 @@
+//! A state put together again from what an image holds, instead of from events.
+//!
+//! The rows come in the image's order: head, principals, SKUs, uses, orders, keys. What they do
+//! not say (links, heaps, counts) follows from them. Rows that contradict each other are refused,
+//! whatever their checksum says. Next: `codec::image`, which writes and reads the rows.
+
+use super::answer::SkuView;
+use super::command::SkuSettings;
+use super::ids::{KeyClaim, OrderId, PrincipalName, Sequence, SkuId, Stamp, UserId};
+use super::order::{Line, Lines, Order, Status};
+use super::requests::{Kept, OrderThen};
+use super::settings::Settings;
+use super::sku::{Refused, Sku};
+use super::state::{PRINCIPALS_MAX, PrincipalEntry, State};
+use super::table::NONE;
+use smallvec::SmallVec;
+use std::collections::BTreeMap;
+
+/// Why rows are no state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the image contradicts itself: {0}")]
+pub struct Contradiction(pub &'static str);
+
+/// The numbers of the whole state.
+#[derive(Debug)]
+pub struct HeadRow {
+    /// See `State`.
+    pub sequence: Sequence,
+    /// See `State`.
+    pub stamp: Stamp,
+    /// See `State`.
+    pub epoch: u32,
+    /// See `State`.
+    pub hash_key: [u8; 16],
+    /// See `State`.
+    pub answers_before_sync: bool,
+    /// See `State`.
+    pub settings: Settings,
+    /// The number of the oldest key kept.
+    pub first_key: u64,
+}
+
+/// A SKU; live ones by id, then deleted ones by the event that created them.
+#[derive(Debug)]
+pub struct SkuRow {
+    /// See `Sku`.
+    pub id: SkuId,
+    /// See `Sku`.
+    pub created_sequence: Sequence,
+    /// See `Sku`.
+    pub deleted: bool,
+    /// See `Sku`.
+    pub total: u64,
+    /// See `Sku`.
+    pub held: u64,
+    /// See `Sku`.
+    pub sold: u64,
+    /// See `Sku`.
+    pub settings: SkuSettings,
+    /// See `Sku`.
+    pub version: Sequence,
+    /// See `Sku`.
+    pub refused: Refused,
+}
+
+/// An order, by id.
+#[derive(Debug)]
+pub struct OrderRow {
+    /// See `Order`.
+    pub id: OrderId,
+    /// See `Order`.
+    pub user: UserId,
+    /// See `Order`.
+    pub principal: u16,
+    /// See `Order`.
+    pub status: Status,
+    /// See `Order`.
+    pub graced: bool,
+    /// See `Order`.
+    pub created_at: Stamp,
+    /// See `Order`.
+    pub expires_at: Stamp,
+    /// See `Order`.
+    pub changed_sequence: Sequence,
+    /// See `Order`.
+    pub touched_at: Stamp,
+    /// See `Order`.
+    pub touched_sequence: Sequence,
+    /// SKUs by the events that created them, units ordered, units given back.
+    pub lines: SmallVec<[(Sequence, u32, u32); 1]>,
+    /// See `Order`.
+    pub reference: Option<Box<str>>,
+}
+
+/// A key, oldest first.
+#[derive(Debug)]
+pub struct KeyRow {
+    /// See `Remembered`.
+    pub claim: KeyClaim,
+    /// See `Remembered`.
+    pub sequence: Sequence,
+    /// See `Remembered`.
+    pub at: Stamp,
+    /// See `Remembered`.
+    pub principal: u16,
+    /// See `Kept`.
+    pub answer: KeptRow,
+}
+
+/// See `Kept`; orders by id.
+#[derive(Debug)]
+pub enum KeptRow {
+    /// 201 with a new order.
+    Created(OrderId, Option<Stamp>),
+    /// 200 with an order.
+    Order(OrderId, Box<OrderThen>),
+    /// 200 with a SKU.
+    Sku(Box<SkuView>),
+}
+
+/// A state in the making.
+pub struct Restore {
+    state: State,
+    /// Slots of SKUs by the event that created them.
+    skus: BTreeMap<Sequence, u32>,
+    /// Orders that are not held, by their last touch.
+    touched: BTreeMap<Sequence, u32>,
+    last_order: Sequence,
+}
+
+fn require(holds: bool, what: &'static str) -> Result<(), Contradiction> {
+    if holds { Ok(()) } else { Err(Contradiction(what)) }
+}
+
+impl Restore {
+    /// Begins with the numbers of the whole.
+    #[must_use]
+    pub fn new(seed: u64, head: HeadRow) -> Self {
+        let mut state = State::new(seed);
+        state.take_settings(head.settings);
+        state.sequence = head.sequence;
+        state.stamp = head.stamp;
+        state.epoch = head.epoch;
+        state.hash_key = head.hash_key;
+        state.answers_before_sync = head.answers_before_sync;
+        state.requests.begin_at(head.first_key);
+        Self { state, skus: BTreeMap::new(), touched: BTreeMap::new(), last_order: 0 }
+    }
+
+    /// The next principal.
+    ///
+    /// # Errors
+    /// When there are too many.
+    pub fn principal(&mut self, name: PrincipalName) -> Result<(), Contradiction> {
+        let principals = &mut self.state.principals;
+        require(principals.len() < PRINCIPALS_MAX, "more principals than fit")?;
+        principals.push(PrincipalEntry { name, orders: 0, keys: 0 });
+        Ok(())
+    }
+
+    /// The next SKU.
+    ///
+    /// # Errors
+    /// When it stands twice, or its counts do not add up.
+    pub fn sku(&mut self, row: SkuRow) -> Result<(), Contradiction> {
+        let state = &mut self.state;
+        let committed = row.held.checked_add(row.sold);
+        let adds_up = committed.is_some_and(|committed| committed <= row.total);
+        require(adds_up, "more units held and sold than there are")?;
+        state.skus.make_room();
+        require(row.deleted || state.skus.find(&row.id).is_none(), "a SKU stands twice")?;
+        let created = row.created_sequence;
+        let sku = Sku {
+            deleted: row.deleted,
+            total: row.total,
+            held: row.held,
+            sold: row.sold,
+            version: row.version,
+            refused: row.refused,
+            ..Sku::new(row.id, created)
+        };
+        let slot = state.skus.restore(sku);
+        if row.deleted {
+            state.skus[slot].settings = row.settings;
+        } else {
+            state.skus.regroup(slot, row.settings.limit_group.as_ref());
+            state.skus[slot].settings = row.settings;
+        }
+        require(self.skus.insert(created, slot).is_none(), "a SKU stands twice")
+    }
+
+    fn find_sku(&self, created: Sequence) -> Result<u32, Contradiction> {
+        self.skus.get(&created).copied().ok_or(Contradiction("a SKU is named that is not there"))
+    }
+
+    /// The next use, in its SKU's order.
+    ///
+    /// # Errors
+    /// When its SKU is not there.
+    pub fn use_of(
+        &mut self,
+        sku: Sequence,
+        user: &UserId,
+        units: u64,
+    ) -> Result<(), Contradiction> {
+        let sku = self.find_sku(sku)?;
+        let user = self.user(user)?;
+        let State { skus, users, uses, .. } = &mut self.state;
+        require(units > 0 && uses.units(sku, user) == 0, "a use stands twice, or for nothing")?;
+        uses.make_room();
+        uses.add(skus, users, (sku, user), units);
+        Ok(())
+    }
+
+    fn user(&mut self, user: &UserId) -> Result<u32, Contradiction> {
+        let users = &mut self.state.users;
+        users.make_room();
+        Ok(users.find_or_create(user))
+    }
+
+    /// The next order.
+    ///
+    /// # Errors
+    /// When it is out of order, or names what is not there.
+    pub fn order(&mut self, row: OrderRow) -> Result<(), Contradiction> {
+        require(row.id.sequence > self.last_order, "orders stand by id")?;
+        self.last_order = row.id.sequence;
+        self.state.orders.make_room();
+        let lines = self.lines(&row)?;
+        let user = self.user(&row.user)?;
+        let principal = self.state.principals.get_mut(usize::from(row.principal));
+        principal.ok_or(Contradiction("a principal is named that is not there"))?.orders += 1;
+        let order = Order {
+            id: row.id,
+            user,
+            principal: row.principal,
+            status: row.status,
+            graced: row.graced,
+            created_at: row.created_at,
+            expires_at: row.expires_at,
+            changed_sequence: row.changed_sequence,
+            touched_at: row.touched_at,
+            touched_sequence: row.touched_sequence,
+            key_end: 0,
+            lines,
+            reference: row.reference,
+            newer: NONE,
+            older: NONE,
+            heap_or_later: NONE,
+            earlier: NONE,
+        };
+        let slot = self.state.orders.restore(&mut self.state.users, order);
+        if row.status != Status::Held {
+            let before = self.touched.insert(row.touched_sequence, slot);
+            require(before.is_none(), "one event touches one order at rest")?;
+        }
+        Ok(())
+    }
+
+    fn lines(&mut self, row: &OrderRow) -> Result<Lines, Contradiction> {
+        let mut lines = Lines::new();
+        for (sku, quantity, refunded) in &row.lines {
+            let sku = self.find_sku(*sku)?;
+            require(refunded <= quantity, "more given back than ordered")?;
+            self.state.skus[sku].lines += 1;
+            lines.push(Line { sku, quantity: *quantity, refunded: *refunded });
+        }
+        Ok(lines)
+    }
+
+    /// The next key.
+    ///
+    /// # Errors
+    /// When its order or principal is not there.
+    pub fn key(&mut self, row: KeyRow) -> Result<(), Contradiction> {
+        let state = &mut self.state;
+        state.requests.make_room();
+        require(state.requests.find(row.claim.hash).is_none(), "a key stands twice")?;
+        let find = |id: OrderId| {
+            state.orders.find(id).ok_or(Contradiction("a key names an order that is not there"))
+        };
+        let (order, answer) = match row.answer {
+            KeptRow::Created(id, expires_at) => {
+                let order = find(id)?;
+                (Some(order), Kept::Created { order, expires_at })
+            }
+            KeptRow::Order(id, then) => {
+                let order = find(id)?;
+                (Some(order), Kept::Order { order, then })
+            }
+            KeptRow::Sku(sku) => (None, Kept::Sku(sku)),
+        };
+        let principal = state.principals.get_mut(usize::from(row.principal));
+        principal.ok_or(Contradiction("a principal is named that is not there"))?.keys += 1;
+        let KeyRow { claim, sequence, at, principal, .. } = row;
+        let number = state.requests.remember(claim, sequence, at, principal, answer);
+        if let Some(order) = order {
+            state.orders[order].key_end = number + 1;
+        }
+        Ok(())
+    }
+
+    /// The state, once all rows are there.
+    #[must_use]
+    pub fn finish(mut self) -> State {
+        for slot in self.touched.into_values() {
+            self.state.orders.rest(slot);
+        }
+        self.state
+    }
+}
