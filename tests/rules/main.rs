@@ -2,9 +2,15 @@
 //!
 //! `harness` is a writer of one thread and no journal. `scenario` runs short texts on it; the
 //! modules after it are such texts, one feature each, their names the facts of the contract.
-//! Nothing here reads a clock. Read in this order: `harness`, `scenario`, any feature.
+//! `model` says the same rules again, slowly and plainly, and `property` compares the two over
+//! random histories. Nothing here reads a clock. Read in this order: `harness`, `scenario`,
+//! any feature, `model`, `property`.
 
+mod asking;
 mod harness;
+mod history;
+mod model;
+mod property;
 mod scenario;
 mod wording;
 
