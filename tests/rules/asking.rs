@@ -103,6 +103,16 @@ impl Clients {
                 sku: sku_id(SKUS[*sku]),
                 precondition: self.precondition(*sku, *matching),
             })),
+            Ask::Renew { sku, stock, settings } => {
+                let (sku, matching) = (*sku, Matching::Any);
+                let ask = if self.versions.contains_key(SKUS[sku]) {
+                    Ask::Delete { sku, matching }
+                } else {
+                    let (stock, settings) = (*stock, settings.clone());
+                    Ask::Put { sku, stock, settings, matching: Matching::None }
+                };
+                self.command(principal, &ask, now)
+            }
             Ask::Look(look) => Command::Read(Box::new(self.query(principal, look))),
         }
     }

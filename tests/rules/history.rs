@@ -88,6 +88,12 @@ pub(crate) enum Ask {
         sku: usize,
         matching: Matching,
     },
+    /// Deletes it, or puts it again if it was deleted.
+    Renew {
+        sku: usize,
+        stock: u64,
+        settings: Chosen,
+    },
     Look(Look),
 }
 
@@ -208,6 +214,7 @@ fn ask() -> impl Strategy<Value = Ask> {
     let sku = || prop_oneof![9 => 0_usize..4, 1 => Just(4_usize)];
     let put = (0_usize..4, prop_oneof![1 => 0_u64..4, 4 => 8_u64..40], chosen(), matching());
     let patch = (sku(), 0_u8..128, chosen(), matching());
+    let renew = (0_usize..3, 8_u64..40, chosen());
     let set = (sku(), 0_u64..40, matching());
     prop_oneof![
         28 => order(),
@@ -222,6 +229,7 @@ fn ask() -> impl Strategy<Value = Ask> {
             .prop_map(|(sku, by, matching)| Ask::Adjust { sku, by, matching }),
         1 => set.prop_map(|(sku, stock, matching)| Ask::Set { sku, stock, matching }),
         1 => (sku(), matching()).prop_map(|(sku, matching)| Ask::Delete { sku, matching }),
+        4 => renew.prop_map(|(sku, stock, settings)| Ask::Renew { sku, stock, settings }),
         16 => look().prop_map(Ask::Look),
     ]
 }

@@ -54,6 +54,7 @@ fn a_users_list_holds_the_principals_own_orders() {
           order   u1 A*1 by=east  -> 201 held as e2
           user    u1 by=east      -> 200 e2 e1
           user    u1 by=west      -> 200 w1
+          user    u1 by=admin     -> 200
           user    u1 by=east limit=1 -> 200 e2 next=e2
           user    u1 by=east limit=1 after=e2 -> 200 e1
           user    u1 by=west limit=1 -> 200 w1 next=w1",

@@ -95,6 +95,24 @@ fn holds_expire_by_deadline_then_by_id() {
     );
 }
 
+/// Whatever places orders before them have left free.
+#[test]
+fn equal_deadlines_expire_by_id() {
+    check(
+        "
+        0 put     A stock=9
+          settings keys_retain=10 orders_retain=10
+          order   u1 A*1 sell     -> 201 confirmed as a
+          order   u1 A*1 sell     -> 201 confirmed as b
+          order   u1 A*1 sell     -> 201 confirmed as c
+       10 sweep                   -> archived a b c
+          order   u1 A*1 hold=90  -> 201 held as o1
+          order   u1 A*1 hold=90  -> 201 held as o2
+          order   u1 A*1 hold=90  -> 201 held as o3
+      100 expire                  -> expired o1 expired o2 expired o3",
+    );
+}
+
 #[test]
 fn a_start_gives_due_holds_their_grace_once_in_their_life() {
     check(
