@@ -92,7 +92,8 @@ fn create_order(state: &State, request: &Request, create: &CreateOrder, now: Sta
         limits::open_holds(state, user)?;
     }
     check_stock(state, &lines)?;
-    make_room(state, now)?;
+    make_room_for_order(state, now)?;
+    make_room_for_key(state, request, now)?;
     limits::room_for_order(state, &request.principal)?;
     limits::room_for_key(state, request, KeyFor::New)?;
     limits::room_for_use(state, user, &lines)?;
@@ -158,15 +159,22 @@ fn check_stock(state: &State, lines: &[FoundLine]) -> Result<(), Refusal> {
     if short.is_empty() { Ok(()) } else { Err(Refusal::SoldOut(short)) }
 }
 
-/// When a table is full, what may leave it leaves first.
-pub(super) fn make_room(state: &State, now: Stamp) -> Result<(), Early> {
-    let caps = &state.settings.caps;
-    if state.orders.len() >= caps.orders
-        && let Some(event) = sweep::archive_early(state, now)
-    {
-        return Err(Early::First(event));
+/// When the orders are full, those that may leave leave first; a key that pins the oldest of them
+/// after its time goes before it.
+fn make_room_for_order(state: &State, now: Stamp) -> Result<(), Early> {
+    if state.orders.len() < state.settings.caps.orders {
+        return Ok(());
     }
-    if state.requests.len() >= caps.keys - caps.keys / 10
+    let gone = sweep::archive_early(state, now).or_else(|| sweep::forget_keys(state, now));
+    gone.map_or(Ok(()), |event| Err(Early::First(event)))
+}
+
+/// When the keys are full, those whose time is over leave first. Orders stay: an action on one
+/// must not be what archives it.
+pub(super) fn make_room_for_key(state: &State, request: &Request, now: Stamp) -> Result<(), Early> {
+    let caps = &state.settings.caps;
+    if request.key.is_some()
+        && state.requests.len() >= caps.keys - caps.keys / 10
         && let Some(event) = sweep::forget_keys(state, now)
     {
         return Err(Early::First(event));
@@ -259,9 +267,7 @@ fn refunded(order: OrderId, refund: &Refund) -> OrderRefunded {
 
 /// The event, if its key can be remembered.
 fn keep(state: &State, request: &Request, now: Stamp, event: Event) -> Decided {
-    if request.key.is_some() {
-        make_room(state, now)?;
-    }
+    make_room_for_key(state, request, now)?;
     limits::room_for_key(state, request, KeyFor::Existing)?;
     Ok(event)
 }

@@ -4,7 +4,7 @@ use super::answer::{Answer, Refusal};
 use super::command::{
     AdjustSku, Adjustment, DeleteSku, PatchSku, Precondition, PutSku, Request, SkuSettings,
 };
-use super::decide::{Decided, Early, make_room};
+use super::decide::{Decided, Early, make_room_for_key};
 use super::event::{Event, SkuAdjusted, SkuDeleted, SkuPatched, SkuPut};
 use super::ids::{GROUP_SKUS_MAX, STOCK_MAX, SkuId, Stamp};
 use super::limits::{self, KeyFor};
@@ -117,7 +117,7 @@ pub(super) fn adjust(state: &State, request: &Request, adjust: &AdjustSku, now: 
         let reason = "would make more than 1,000,000,000,000 units";
         return Err(Refusal::Invalid { field: "delta", reason }.into());
     }
-    make_room(state, now)?;
+    make_room_for_key(state, request, now)?;
     limits::room_for_key(state, request, KeyFor::New)?;
     if state.requests.wide() >= state.settings.caps.answers {
         return Err(Refusal::Capacity("answers").into());

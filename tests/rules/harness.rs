@@ -1,0 +1,234 @@
+//! A writer without ring, journal and clock: decides a request at a given stamp, applies what was
+//! decided, keeps every record.
+//!
+//! Owns what every test relies on: the invariants are checked after each event, deciding twice
+//! gives the same, and all records replayed into a fresh state, its tables hashed otherwise, show
+//! the same in every read. Never judges an answer: that is `scenario` and `model`. Next:
+//! `scenario`.
+
+use doorbuster::domain::answer::{Answer, Answered};
+use doorbuster::domain::apply::apply;
+use doorbuster::domain::command::{Command, Principal, Query, Reach, Request};
+use doorbuster::domain::decide::{Decision, decide};
+use doorbuster::domain::event::{Event, Origin, Record, RefusalCount, Started};
+use doorbuster::domain::ids::{KeyClaim, OrderId, PrincipalName, SkuId, Stamp};
+use doorbuster::domain::read::answer_to;
+use doorbuster::domain::settings::{Caps, Settings};
+use doorbuster::domain::sku::RefusalReason;
+use doorbuster::domain::state::State;
+use doorbuster::domain::{invariants, refusals, sweep};
+use std::collections::BTreeMap;
+
+/// The stamp that tests count from.
+pub(crate) const BASE: Stamp = 1_700_000_000_000;
+
+/// More rounds than any request needs before it is decided.
+const ROUNDS_MAX: usize = 1_000;
+
+/// One state, its whole history, and the refusals not yet journaled.
+pub(crate) struct Engine {
+    pub(crate) state: State,
+    records: Vec<(Record, Stamp)>,
+    refused: BTreeMap<(SkuId, RefusalReason), u64>,
+    seed: u64,
+}
+
+/// The contract's defaults, with tables small enough to be made by the hundred.
+pub(crate) fn settings() -> Settings {
+    let caps =
+        Caps { skus: 5_000, orders: 5_000, keys: 5_000, answers: 5_000, uses: 5_000, users: 5_000 };
+    Settings { caps, ..Settings::default() }
+}
+
+impl Engine {
+    /// A server that has just started for the first time.
+    pub(crate) fn start(settings: Settings, now: Stamp) -> Self {
+        let (state, seed) = (State::new(1), 1);
+        let mut engine = Self { state, records: Vec::new(), refused: BTreeMap::new(), seed };
+        let started = Started { epoch: 1, hash_key: [7; 16], lost_from: None };
+        engine.apply(None, Event::Started(started), now);
+        engine.change_settings(settings, now);
+        engine
+    }
+
+    fn apply(&mut self, origin: Option<Origin>, event: Event, now: Stamp) {
+        let record = Record { origin, event };
+        apply(&mut self.state, &record, now);
+        invariants::check(&self.state);
+        self.records.push((record, now));
+    }
+
+    /// What the writer does for one request.
+    pub(crate) fn request(&mut self, request: &Request, now: Stamp) -> Answered {
+        for _ in 0..ROUNDS_MAX {
+            let decision = decide(&self.state, request, now);
+            assert_eq!(decision, decide(&self.state, request, now), "deciding changes nothing");
+            match decision {
+                Decision::First(event) => self.apply(None, event, now),
+                Decision::Change(event) => {
+                    self.apply(Some(origin(request)), event.clone(), now);
+                    return answer_to(&self.state, &event);
+                }
+                Decision::Answer(answered) => {
+                    self.note_refusal(&request.command, &answered.answer);
+                    return answered;
+                }
+            }
+        }
+        panic!("{:?} is never decided", request.command);
+    }
+
+    fn note_refusal(&mut self, command: &Command, answer: &Answer) {
+        let Answer::Refused(refusal) = answer else { return };
+        for (sku, reason) in refusals::counted(command, refusal) {
+            *self.refused.entry((sku.clone(), reason)).or_default() += 1;
+        }
+    }
+
+    /// Does all that is due; afterwards nothing is.
+    pub(crate) fn sweep(&mut self, now: Stamp) -> Vec<Event> {
+        let mut swept = self.expire(now);
+        swept.extend(self.tidy(now));
+        let next = sweep::next_due(&self.state);
+        assert!(next.is_none_or(|next| next > now), "what was due is done");
+        swept
+    }
+
+    /// Expires what is due.
+    pub(crate) fn expire(&mut self, now: Stamp) -> Vec<Event> {
+        self.repeat(now, |state| sweep::expire(state, now))
+    }
+
+    /// Forgets, archives and purges what is due.
+    pub(crate) fn tidy(&mut self, now: Stamp) -> Vec<Event> {
+        self.repeat(now, |state| sweep::tidy(state, now))
+    }
+
+    fn repeat(&mut self, now: Stamp, due: impl Fn(&State) -> Option<Event>) -> Vec<Event> {
+        let mut swept = Vec::new();
+        while let Some(event) = due(&self.state) {
+            self.apply(None, event.clone(), now);
+            swept.push(event);
+        }
+        swept
+    }
+
+    /// Stops, comes back on a state replayed from all records, and gives due holds their grace.
+    pub(crate) fn restart(&mut self, now: Stamp) -> Vec<Event> {
+        self.seed += 1;
+        self.state = self.replay(self.seed);
+        self.refused.clear();
+        let started =
+            Started { epoch: self.state.epoch + 1, hash_key: self.state.hash_key, lost_from: None };
+        self.apply(None, Event::Started(started), now);
+        let graced = sweep::grace(&self.state, now);
+        for event in &graced {
+            self.apply(None, event.clone(), now);
+        }
+        graced
+    }
+
+    pub(crate) fn change_settings(&mut self, settings: Settings, now: Stamp) {
+        self.apply(None, Event::SettingsChanged(Box::new(settings)), now);
+    }
+
+    /// Journals the refusals since the last time.
+    pub(crate) fn count_refusals(&mut self, now: Stamp) {
+        let counts = std::mem::take(&mut self.refused).into_iter();
+        let counts: Vec<_> =
+            counts.map(|((sku, reason), count)| RefusalCount { sku, reason, count }).collect();
+        if !counts.is_empty() {
+            self.apply(None, Event::RefusalsCounted(counts), now);
+        }
+    }
+
+    fn replay(&self, seed: u64) -> State {
+        let mut state = State::new(seed);
+        for (record, stamp) in &self.records {
+            apply(&mut state, record, *stamp);
+        }
+        invariants::check(&state);
+        state
+    }
+
+    /// Panics unless a replay shows what this state shows.
+    pub(crate) fn check_replay(&self) {
+        let replayed = self.replay(self.seed + 1_000);
+        let now = self.state.stamp;
+        assert_eq!(everything(&self.state, now), everything(&replayed, now));
+    }
+}
+
+fn origin(request: &Request) -> Origin {
+    Origin {
+        principal: request.principal.name.clone(),
+        reach_all: request.principal.reach == Reach::All,
+        key: request.key,
+        traceparent: request.traceparent,
+    }
+}
+
+/// What can be seen of a state, from every side.
+pub(crate) fn everything(state: &State, now: Stamp) -> Vec<String> {
+    let principals: Vec<PrincipalName> =
+        state.principals.iter().map(|entry| entry.name.clone()).collect();
+    let orders: Vec<OrderId> = state.orders.after(None).map(|order| order.id).collect();
+    let mut seen = vec![
+        format!("{} {} {} {:?}", state.sequence, state.stamp, state.epoch, state.hash_key),
+        format!("{:?} {:?}", state.settings, state.principals),
+        format!("due {:?} {:?}", sweep::next_due(state), sweep::expire(state, u64::MAX)),
+        format!("late {:?} {:?}", sweep::expiry_lag_ms(state, now), sweep::tidy(state, u64::MAX)),
+        format!("grace {:?}", sweep::grace(state, u64::MAX - (1 << 40))),
+        format!("{:?}", state.orders.by_touch().map(|order| order.id).collect::<Vec<_>>()),
+    ];
+    let deleted = state.skus.deleted();
+    seen.extend(deleted.map(|sku| format!("{:?} {} {}", sku.id, sku.lines, sku.uses)));
+    let mut uses: Vec<String> = Vec::new();
+    for (slot, sku) in state.skus.iter() {
+        let of = state.uses.of(&state.skus, slot);
+        uses.extend(of.map(|found| {
+            let user = &state.users[found.user].id;
+            format!("{} {:?} {:?} {}", sku.created_sequence, sku.id, user, found.units)
+        }));
+    }
+    uses.sort();
+    seen.extend(uses);
+    let mut queries = vec![Query::Status, Query::Skus { after: None, limit: 100 }];
+    queries.push(Query::Orders { status: None, sku: None, after: None, limit: 100 });
+    queries.extend(orders.into_iter().map(Query::Order));
+    queries.extend(state.requests.iter().map(|key| Query::Remembered(key.hash)));
+    let mut users: Vec<_> = state.users.iter().map(|(_, user)| user.id.clone()).collect();
+    users.sort();
+    let of_user = |user| Query::UserOrders { user, after: None, limit: 100 };
+    queries.extend(users.into_iter().map(of_user));
+    for name in principals {
+        for query in &queries {
+            let principal = Principal { name: name.clone(), reach: Reach::Own };
+            seen.push(format!("{:?}", look(state, principal, query.clone(), now)));
+        }
+    }
+    seen
+}
+
+fn look(state: &State, principal: Principal, query: Query, now: Stamp) -> Decision {
+    let command = Command::Read(Box::new(query));
+    decide(state, &Request { principal, key: None, traceparent: None, command }, now)
+}
+
+/// The hash of a principal's key, here any that tells them apart.
+pub(crate) fn key_hash(principal: &str, key: &str) -> u128 {
+    let text = format!("{principal}\0{key}");
+    (u128::from(spread(&text, 1)) << 64) | u128::from(spread(&text, 2))
+}
+
+/// The claim on a key for a command; equal commands have equal fingerprints.
+pub(crate) fn claim(principal: &str, key: &str, command: &Command) -> KeyClaim {
+    let fingerprint = spread(&format!("{command:?}"), 3);
+    KeyClaim { hash: key_hash(principal, key), fingerprint }
+}
+
+/// FNV-1a.
+fn spread(text: &str, salt: u64) -> u64 {
+    let start = 0xCBF2_9CE4_8422_2325 ^ salt;
+    text.bytes().fold(start, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01B3))
+}

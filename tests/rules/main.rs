@@ -1,0 +1,27 @@
+//! Tests of the pure rules: what `decide` and `apply` make of requests, without ring, disk or HTTP.
+//!
+//! `harness` is a writer of one thread and no journal. `scenario` runs short texts on it; the
+//! modules after it are such texts, one feature each, their names the facts of the contract.
+//! `model` says the same rules again, slowly and plainly, and `property` compares the two over
+//! random histories. Nothing here reads a clock. Read in this order: `harness`, `scenario`,
+//! any feature, `model`, `property`.
+
+mod asking;
+mod harness;
+mod history;
+mod model;
+mod property;
+mod scenario;
+mod wording;
+
+mod capacity;
+mod idempotency;
+mod limits;
+mod lists;
+mod order_of_checks;
+mod orders;
+mod retention;
+mod sku_changes;
+mod sku_deletion;
+mod time;
+mod transitions;

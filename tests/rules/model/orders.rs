@@ -1,0 +1,349 @@
+//! The model's rules of orders. Next: `skus`.
+
+use super::{Done, Line, Model, Order, is_sold, left};
+use doorbuster::domain::answer::{Answer, Created, Refusal, ShortLine, UserLimit, Window};
+use doorbuster::domain::command::{
+    Action, CreateOrder, Principal, Reach, Refund, Request, SkuSettings, Take,
+};
+use doorbuster::domain::ids::{OrderId, UserId};
+use doorbuster::domain::order::Status;
+
+/// A SKU by its place, and units of it.
+type Wanted = (usize, u64);
+
+impl Model {
+    pub(super) fn create_order(
+        &mut self,
+        request: &Request,
+        create: &CreateOrder,
+    ) -> Result<Done, Refusal> {
+        let mut lines: Vec<Wanted> = Vec::new();
+        for line in &create.lines {
+            let sku = self.live(&line.sku).ok_or(Refusal::UnknownSku(line.sku.clone()))?;
+            lines.push((sku, u64::from(line.quantity)));
+        }
+        self.check_window(&lines)?;
+        self.check_pause(&lines)?;
+        self.check_user_limits(&create.user, &lines)?;
+        if create.take != Take::Sell {
+            self.check_open_holds(&create.user)?;
+        }
+        self.check_stock(&lines)?;
+        self.make_room(request, true);
+        self.check_room_for_order(request)?;
+        self.check_room_for_key(request, true)?;
+        self.check_room_for_use(&create.user, &lines)?;
+
+        let expires_at = match create.take {
+            Take::Sell => None,
+            Take::Hold(own) => {
+                let default = self.settings.hold_ms_default;
+                let of_skus = lines
+                    .iter()
+                    .map(|(sku, _)| self.skus[*sku].settings.hold_ms.unwrap_or(default));
+                let hold_ms = own.or(of_skus.min()).expect("an order has lines");
+                Some(self.now + hold_ms.min(self.settings.hold_ms_max))
+            }
+        };
+        self.sequence += 1;
+        self.know(&request.principal);
+        let status = if expires_at.is_some() { Status::Held } else { Status::Confirmed };
+        let id = OrderId { epoch: self.epoch, sequence: self.sequence };
+        let line = |(sku, quantity): &Wanted| Line {
+            sku: *sku,
+            quantity: u32::try_from(*quantity).expect("it was one"),
+            refunded: 0,
+        };
+        self.orders.push(Order {
+            id,
+            principal: request.principal.name.clone(),
+            user: create.user.clone(),
+            status,
+            lines: lines.iter().map(line).collect(),
+            reference: create.reference.clone(),
+            created_at: self.now,
+            expires_at: expires_at.unwrap_or(0),
+            graced: false,
+            changed: self.sequence,
+            touched: (self.now, self.sequence),
+        });
+        let created = Created { order: id, status, created_at: self.now, expires_at };
+        Ok(Done { changed: true, order: Some(id), answer: Answer::Created(created) })
+    }
+
+    fn settings_of(&self, line: &Wanted) -> &SkuSettings {
+        &self.skus[line.0].settings
+    }
+
+    fn check_window(&self, lines: &[Wanted]) -> Result<(), Refusal> {
+        let now = self.now;
+        let window = |line: &Wanted, edge: Option<u64>| {
+            let (sku, edge) = (self.skus[line.0].id.clone(), edge.expect("an edge"));
+            Box::new(Window { sku, edge, now })
+        };
+        let closed = |line: &&Wanted| self.settings_of(line).closes_at.is_some_and(|at| now >= at);
+        if let Some(line) = lines.iter().find(closed) {
+            return Err(Refusal::Closed(window(line, self.settings_of(line).closes_at)));
+        }
+        let early = |line: &&Wanted| self.settings_of(line).opens_at.is_some_and(|at| now < at);
+        if let Some(line) = lines.iter().find(early) {
+            return Err(Refusal::NotOpen(window(line, self.settings_of(line).opens_at)));
+        }
+        Ok(())
+    }
+
+    fn check_pause(&self, lines: &[Wanted]) -> Result<(), Refusal> {
+        match lines.iter().find(|line| self.settings_of(line).paused) {
+            Some(line) => Err(Refusal::Paused(self.skus[line.0].id.clone())),
+            None => Ok(()),
+        }
+    }
+
+    fn check_user_limits(&self, user: &UserId, lines: &[Wanted]) -> Result<(), Refusal> {
+        for (at, (sku, requested)) in lines.iter().enumerate() {
+            let limit = self.skus[*sku].settings.per_user_limit;
+            let counted: Vec<usize> = match &self.skus[*sku].settings.limit_group {
+                None => vec![*sku],
+                Some(group) => self.members(group),
+            };
+            let before = lines[..at].iter().filter(|(sku, _)| counted.contains(sku));
+            let before: u64 = before.map(|(_, units)| units).sum();
+            let used = before + counted.iter().map(|sku| self.in_use(*sku, user)).sum::<u64>();
+            if limit > 0 && used + requested > limit {
+                let sku = self.skus[*sku].id.clone();
+                let limit = UserLimit { sku, limit, used, requested: *requested };
+                return Err(Refusal::UserLimit(Box::new(limit)));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_open_holds(&self, user: &UserId) -> Result<(), Refusal> {
+        let limit = self.settings.open_holds_per_user_max;
+        let held = self.orders.iter().filter(|order| order.status == Status::Held);
+        let used = held.filter(|order| order.user == *user).count() as u32;
+        if limit > 0 && used >= limit {
+            return Err(Refusal::HoldLimit { used, limit });
+        }
+        Ok(())
+    }
+
+    fn check_stock(&self, lines: &[Wanted]) -> Result<(), Refusal> {
+        let short = lines.iter().filter(|(sku, units)| self.available(*sku) < *units);
+        let short = short.map(|(sku, units)| {
+            Box::new(ShortLine {
+                sku: self.skus[*sku].id.clone(),
+                requested: *units,
+                available: self.available(*sku),
+                held: self.held(*sku),
+            })
+        });
+        let short: smallvec::SmallVec<[_; 1]> = short.collect();
+        if short.is_empty() { Ok(()) } else { Err(Refusal::SoldOut(short)) }
+    }
+
+    /// What may leave a full table leaves: orders only for a new order.
+    pub(super) fn make_room(&mut self, request: &Request, for_order: bool) {
+        let caps = self.settings.caps.clone();
+        while for_order && self.orders.len() >= caps.orders as usize {
+            if !self.archive(self.settings.idempotency_retain_ms) && !self.forget_keys() {
+                break;
+            }
+        }
+        let end = (caps.keys - caps.keys / 10) as usize;
+        while request.key.is_some() && self.keys.len() >= end && self.forget_keys() {}
+    }
+
+    fn check_room_for_order(&self, request: &Request) -> Result<(), Refusal> {
+        let cap = self.settings.caps.orders as usize;
+        if self.orders.len() >= cap {
+            return Err(Refusal::Capacity("orders"));
+        }
+        let name = &request.principal.name;
+        let own = self.orders.iter().filter(|order| order.principal == *name).count();
+        self.check_share("orders", own, self.orders.len(), cap)
+    }
+
+    /// The last tenth is for what exists.
+    pub(super) fn check_room_for_key(&self, request: &Request, new: bool) -> Result<(), Refusal> {
+        let cap = self.settings.caps.keys as usize;
+        if request.key.is_none() {
+            return Ok(());
+        }
+        if self.keys.len() >= if new { cap - cap / 10 } else { cap } {
+            return Err(Refusal::Capacity("keys"));
+        }
+        let name = &request.principal.name;
+        let own = self.keys.iter().filter(|key| key.principal == *name).count();
+        if new { self.check_share("keys", own, self.keys.len(), cap) } else { Ok(()) }
+    }
+
+    /// Over half of a table that is 80 % full, where there are others.
+    fn check_share(
+        &self,
+        table: &'static str,
+        own: usize,
+        used: usize,
+        cap: usize,
+    ) -> Result<(), Refusal> {
+        if self.principals.len() >= 2 && used * 100 >= cap * 80 && own * 2 > cap {
+            return Err(Refusal::Capacity(table));
+        }
+        Ok(())
+    }
+
+    fn check_room_for_use(&self, user: &UserId, lines: &[Wanted]) -> Result<(), Refusal> {
+        let users = self.users();
+        if !users.contains(user) && users.len() >= self.settings.caps.users as usize {
+            return Err(Refusal::Capacity("users"));
+        }
+        let new = lines.iter().filter(|(sku, _)| self.in_use(*sku, user) == 0).count();
+        if new > 0 && self.uses() + new > self.settings.caps.uses as usize {
+            return Err(Refusal::Capacity("uses"));
+        }
+        Ok(())
+    }
+
+    pub(super) fn visible(principal: &Principal, order: &Order) -> bool {
+        principal.reach == Reach::All || order.principal == principal.name
+    }
+
+    pub(super) fn act_on_order(
+        &mut self,
+        request: &Request,
+        id: OrderId,
+        action: &Action,
+    ) -> Result<Done, Refusal> {
+        use Status::{Cancelled, Completed, Confirmed, Expired, Held, Refunded, Shipped};
+        let found = self.kept(id).filter(|order| Self::visible(&request.principal, order));
+        let order = found.ok_or(Refusal::UnknownOrder)?;
+        if order.status == Held && order.expires_at <= self.now {
+            self.change(id, |order| order.status = Expired);
+        }
+        let status = self.kept(id).expect("found above").status;
+        match (action, status) {
+            (Action::Confirm { .. }, Held) => self.move_to(request, id, Confirmed),
+            (Action::Confirm { .. }, Confirmed | Shipped | Completed) => self.same(request, id),
+            (Action::Confirm { reacquire: true }, Expired) => self.reacquire(request, id),
+            (Action::Confirm { .. } | Action::Extend(_), Expired) => Err(Refusal::HoldExpired),
+            (Action::Cancel, Held) => self.move_to(request, id, Cancelled),
+            (Action::Cancel, Cancelled | Expired) => self.same(request, id),
+            (Action::Extend(hold_ms), Held) => self.extend(request, id, *hold_ms),
+            (Action::Ship, Confirmed) => self.move_to(request, id, Shipped),
+            (Action::Ship, Shipped | Completed) => self.same(request, id),
+            (Action::Complete, Shipped) => self.move_to(request, id, Completed),
+            (Action::Complete, Completed) => self.same(request, id),
+            (Action::Refund(refund), Confirmed | Shipped | Completed) => {
+                self.refund(request, id, refund)
+            }
+            (Action::Refund(_), Refunded) => self.same(request, id),
+            (_, status) => Err(Refusal::InvalidTransition(status)),
+        }
+    }
+
+    fn room_for_action(&mut self, request: &Request) -> Result<(), Refusal> {
+        self.make_room(request, false);
+        self.check_room_for_key(request, false)
+    }
+
+    fn done(&self, id: OrderId, changed: bool) -> Done {
+        let view = self.order_view(self.kept(id).expect("a kept order"));
+        Done { changed, order: Some(id), answer: Answer::Order(Box::new(view)) }
+    }
+
+    fn move_to(&mut self, request: &Request, id: OrderId, to: Status) -> Result<Done, Refusal> {
+        self.room_for_action(request)?;
+        self.change(id, |order| order.status = to);
+        Ok(self.done(id, true))
+    }
+
+    /// Nothing changes; with a key, that has to be remembered.
+    fn same(&mut self, request: &Request, id: OrderId) -> Result<Done, Refusal> {
+        if request.key.is_none() {
+            return Ok(self.done(id, false));
+        }
+        self.room_for_action(request)?;
+        let changed = self.kept(id).expect("a kept order").changed;
+        self.change(id, |_| ());
+        self.orders.iter_mut().find(|order| order.id == id).expect("a kept order").changed =
+            changed;
+        Ok(self.done(id, true))
+    }
+
+    fn extend(&mut self, request: &Request, id: OrderId, hold_ms: u64) -> Result<Done, Refusal> {
+        let order = self.kept(id).expect("a kept order");
+        let latest = order.created_at + self.settings.hold_ms_max;
+        let deadline = (self.now + hold_ms).min(latest).max(order.expires_at);
+        if deadline == order.expires_at {
+            return self.same(request, id);
+        }
+        self.room_for_action(request)?;
+        self.change(id, |order| order.expires_at = deadline);
+        Ok(self.done(id, true))
+    }
+
+    fn reacquire(&mut self, request: &Request, id: OrderId) -> Result<Done, Refusal> {
+        let order = self.kept(id).expect("a kept order");
+        let user = order.user.clone();
+        let lines: Vec<Wanted> =
+            order.lines.iter().map(|line| (line.sku, u64::from(line.quantity))).collect();
+        if let Some((sku, _)) = lines.iter().find(|(sku, _)| self.skus[*sku].deleted) {
+            return Err(Refusal::UnknownSku(self.skus[*sku].id.clone()));
+        }
+        self.check_pause(&lines)?;
+        self.check_user_limits(&user, &lines)?;
+        self.check_stock(&lines)?;
+        self.check_room_for_use(&user, &lines)?;
+        self.move_to(request, id, Status::Confirmed)
+    }
+
+    fn refund(&mut self, request: &Request, id: OrderId, refund: &Refund) -> Result<Done, Refusal> {
+        let order = self.kept(id).expect("a kept order");
+        let mut back: Vec<u32> = order.lines.iter().map(|_| 0).collect();
+        for asked in &refund.lines {
+            let is_it = |line: &Line| self.skus[line.sku].id == asked.sku;
+            match order.lines.iter().position(is_it) {
+                Some(at) if u64::from(asked.quantity) <= left(&order.lines[at]) => {
+                    back[at] = asked.quantity;
+                }
+                _ => return Err(Refusal::Invalid { field: "lines", reason: "" }),
+            }
+        }
+        if refund.lines.is_empty() {
+            back = order.lines.iter().map(|line| line.quantity - line.refunded).collect();
+        }
+        self.room_for_action(request)?;
+        self.change(id, |order| {
+            for (line, units) in order.lines.iter_mut().zip(&back) {
+                line.refunded += units;
+            }
+            if order.lines.iter().all(|line| line.refunded == line.quantity) {
+                order.status = Status::Refunded;
+            }
+        });
+        // What happens to the counts of a deleted SKU, nobody can see.
+        if !refund.restock {
+            let lines = &self.kept(id).expect("a kept order").lines;
+            let gone: Vec<_> = lines.iter().map(|line| line.sku).zip(back).collect();
+            for (sku, units) in gone.into_iter().filter(|(_, units)| *units > 0) {
+                self.skus[sku].total = self.skus[sku].total.saturating_sub(u64::from(units));
+                self.skus[sku].version = self.sequence;
+            }
+        }
+        Ok(self.done(id, true))
+    }
+
+    /// Units of a SKU in kept orders of which this is true.
+    pub(super) fn units(&self, sku: usize, which: impl Fn(&Order) -> bool) -> u64 {
+        let orders = self.orders.iter().filter(|order| which(order));
+        let lines = orders.flat_map(|order| &order.lines);
+        lines.filter(|line| line.sku == sku).map(left).sum()
+    }
+
+    /// Units that a user holds and owns of a SKU.
+    pub(super) fn in_use(&self, sku: usize, user: &UserId) -> u64 {
+        let counts = |order: &Order| order.status == Status::Held || is_sold(order.status);
+        let kept = self.units(sku, |order| order.user == *user && counts(order));
+        kept + self.skus[sku].use_before.get(user).copied().unwrap_or(0)
+    }
+}

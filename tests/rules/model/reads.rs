@@ -1,0 +1,140 @@
+//! What the model shows. Next: `property`.
+
+use super::{Model, Order};
+use doorbuster::domain::answer::{
+    Answer, LineView, OrderView, Page, Refusal, Remembered, SkuView, StateStatus, TableFill,
+};
+use doorbuster::domain::command::{Principal, Query};
+use doorbuster::domain::ids::OrderId;
+use doorbuster::domain::order::Status;
+
+/// Orders that one list looks at.
+const VISITS_MAX: usize = 1000;
+
+impl Model {
+    pub(super) fn read(&self, principal: &Principal, query: &Query) -> Answer {
+        match query {
+            Query::Sku(id) => match self.live(id) {
+                Some(sku) => Answer::Sku(Box::new(self.sku_view(sku))),
+                None => Answer::Refused(Refusal::UnknownSku(id.clone())),
+            },
+            Query::Skus { after, limit } => {
+                let mut ids: Vec<_> =
+                    self.skus.iter().filter(|sku| !sku.deleted).map(|sku| sku.id.clone()).collect();
+                ids.sort();
+                ids.retain(|id| after.as_ref().is_none_or(|after| id > after));
+                let next = (ids.len() > *limit).then(|| ids[*limit - 1].clone());
+                let page = ids.iter().take(*limit);
+                let live = |id| self.sku_view(self.live(id).expect("a live SKU"));
+                Answer::Skus(Box::new(Page { entries: page.map(live).collect(), next }))
+            }
+            Query::Order(id) => match self.kept(*id) {
+                Some(order) if Self::visible(principal, order) => {
+                    Answer::Order(Box::new(self.order_view(order)))
+                }
+                _ => Answer::Refused(Refusal::UnknownOrder),
+            },
+            Query::Orders { status, sku, after, limit } => {
+                let names = |order: &Order| {
+                    let mut ids = order.lines.iter().map(|line| &self.skus[line.sku].id);
+                    sku.as_ref().is_none_or(|sku| ids.any(|id| id == sku))
+                };
+                let later = self
+                    .orders
+                    .iter()
+                    .filter(|order| after.is_none_or(|after| order.id.sequence > after.sequence));
+                self.page(later, *limit, |order| {
+                    Self::visible(principal, order)
+                        && status.is_none_or(|status| order.status == status)
+                        && names(order)
+                })
+            }
+            Query::UserOrders { user, after, limit } => {
+                let of_user = self.orders.iter().rev().filter(|order| order.user == *user);
+                if after.is_some_and(|after| !of_user.clone().any(|order| order.id == after)) {
+                    return Answer::Refused(Refusal::Invalid { field: "cursor", reason: "" });
+                }
+                let older = of_user.filter(|order| after.is_none_or(|after| order.id < after));
+                self.page(older, *limit, |order| order.principal == principal.name)
+            }
+            Query::Remembered(hash) => match self.keys.iter().find(|key| key.hash == *hash) {
+                Some(key) => Answer::Remembered(Box::new(Remembered {
+                    sequence: key.sequence,
+                    body: key.body.clone(),
+                })),
+                None => Answer::Refused(Refusal::UnknownRequest),
+            },
+            Query::Status => self.status(),
+        }
+    }
+
+    /// Looks at no more than the budget, and past the page only to see whether there is more.
+    fn page<'a>(
+        &self,
+        orders: impl Iterator<Item = &'a Order>,
+        limit: usize,
+        wanted: impl Fn(&Order) -> bool,
+    ) -> Answer {
+        let orders: Vec<&Order> = orders.collect();
+        let mut entries = Vec::new();
+        let mut looked_at = 0;
+        while looked_at < orders.len().min(VISITS_MAX) && entries.len() < limit {
+            let order = orders[looked_at];
+            entries.extend(wanted(order).then(|| self.order_view(order)));
+            looked_at += 1;
+        }
+        let more = looked_at < orders.len();
+        let next: Option<OrderId> = more.then(|| orders[looked_at - 1].id);
+        Answer::Orders(Box::new(Page { entries, next }))
+    }
+
+    fn status(&self) -> Answer {
+        let caps = &self.settings.caps;
+        let fill =
+            |name, used: usize, cap: u32| TableFill { name, used: used as u64, cap: cap.into() };
+        Answer::Status(Box::new(StateStatus {
+            epoch: self.epoch,
+            tables: vec![
+                fill("skus", self.skus_kept(), caps.skus),
+                fill("orders", self.orders.len(), caps.orders),
+                fill("keys", self.keys.len(), caps.keys),
+                fill("answers", self.answers(), caps.answers),
+                fill("uses", self.uses(), caps.uses),
+                fill("users", self.users().len(), caps.users),
+                fill("principals", self.principals.len(), 4096),
+            ],
+        }))
+    }
+
+    pub(super) fn sku_view(&self, at: usize) -> SkuView {
+        let sku = &self.skus[at];
+        SkuView {
+            sku: sku.id.clone(),
+            total: sku.total,
+            held: self.held(at),
+            sold: self.sold(at),
+            refused: sku.refused,
+            settings: sku.settings.clone(),
+            version: sku.version,
+            now: self.now,
+        }
+    }
+
+    pub(super) fn order_view(&self, order: &Order) -> OrderView {
+        let line = |line: &super::Line| LineView {
+            sku: self.skus[line.sku].id.clone(),
+            quantity: line.quantity,
+            refunded: line.refunded,
+        };
+        OrderView {
+            order: order.id,
+            user: order.user.clone(),
+            status: order.status,
+            lines: order.lines.iter().map(line).collect(),
+            reference: order.reference.clone(),
+            created_at: order.created_at,
+            expires_at: (order.status == Status::Held).then_some(order.expires_at),
+            changed_sequence: order.changed,
+        }
+    }
+}
