@@ -1,0 +1,4 @@
+//! Images as their users see them.
+
+mod golden;
+mod support;
