@@ -2,7 +2,8 @@
 //!
 //! It owns what lies on disk between an image that somebody encoded and the same bytes read back:
 //! an image has its name only once it is whole, synced and read back ([`ImageWriter`]); what is read
-//! was checked before it is handed out ([`ImageReader`]). It never
+//! was checked before it is handed out ([`ImageReader`]); a start finds the newest that can be
+//! trusted ([`newest_valid`]). It never
 //! knows what an image means, reads no clock, retries no failed sync, and changes no image that has
 //! its name.
 //!
@@ -16,6 +17,7 @@
 
 #![forbid(unsafe_code)]
 
+mod catalog;
 mod error;
 mod format;
 mod header;
@@ -24,6 +26,7 @@ mod reader;
 mod trailer;
 mod writer;
 
+pub use catalog::{ImageState, Listed, Newest, PassedOver, list, newest_valid};
 pub use error::{Damage, LoadError, SnapshotError};
 pub use format::{
     BLOCK_BYTES_MAX, BLOCK_PAYLOAD_BYTES_MAX, FORMAT_VERSION, PAYLOAD_BYTES_MAX, TOTALS_BYTES_MAX,

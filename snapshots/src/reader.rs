@@ -3,7 +3,7 @@
 //! Owns the way from the header to the trailer and what is believed on it: the header by its
 //! checksum, then the file's length by the header, then each block by its place, length and
 //! checksum, and in the end the hash of all. Never writes, never maps, never looks for another
-//! image. Read `writer.rs` next for how it came to be.
+//! image. Read `catalog.rs` next for which image is read.
 
 use std::io;
 use std::ops::ControlFlow;
