@@ -1,7 +1,7 @@
 //! Which images there are, and which of them a start goes by.
 //!
 //! Owns the walk from newest to oldest. Never writes, never removes, never decides that a server may
-//! start. Read `reader.rs` next for how one image is read.
+//! start. Read `prune.rs` next for what goes, `reader.rs` for how one image is read.
 
 use doorbuster_journal::{Disk, JournalId};
 

@@ -8,6 +8,7 @@ use std::io;
 use doorbuster_journal::JournalId;
 
 use crate::format::{FORMAT_VERSION, PAYLOAD_BYTES_MAX, TOTALS_BYTES_MAX};
+use crate::prune::KEPT_IMAGES_MIN;
 
 /// What somebody who loads an image may fail with; the image is then passed over.
 pub type LoadError = Box<dyn std::error::Error + Send + Sync>;
@@ -120,6 +121,15 @@ pub enum SnapshotError {
         /// What whoever loaded it said.
         #[source]
         cause: LoadError,
+    },
+    /// A policy would keep too few.
+    #[error(
+        "image: cannot keep only {images}: at least {KEPT_IMAGES_MIN} are kept, so that a damaged \
+         one has a substitute"
+    )]
+    Keep {
+        /// How many were to be kept.
+        images: usize,
     },
 }
 

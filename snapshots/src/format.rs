@@ -131,7 +131,6 @@ pub(crate) fn image_sequence(name: &str) -> Option<u64> {
     sequence_between(name, IMAGE_SUFFIX).filter(|&sequence| image_name(sequence) == name)
 }
 
-#[cfg(test)]
 pub(crate) fn is_writing_name(name: &str) -> bool {
     sequence_between(name, WRITING_SUFFIX).is_some_and(|sequence| writing_name(sequence) == name)
 }

@@ -3,7 +3,7 @@
 //! It owns what lies on disk between an image that somebody encoded and the same bytes read back:
 //! an image has its name only once it is whole, synced and read back ([`ImageWriter`]); what is read
 //! was checked before it is handed out ([`ImageReader`]); a start finds the newest that can be
-//! trusted ([`newest_valid`]). It never
+//! trusted ([`newest_valid`]); old ones go only when newer ones were verified ([`prune`]). It never
 //! knows what an image means, reads no clock, retries no failed sync, and changes no image that has
 //! its name.
 //!
@@ -22,6 +22,7 @@ mod error;
 mod format;
 mod header;
 mod measure;
+mod prune;
 mod reader;
 mod trailer;
 mod writer;
@@ -34,5 +35,6 @@ pub use format::{
 };
 pub use header::Meta;
 pub use measure::Measure;
+pub use prune::{KEPT_IMAGES_MIN, Keep, Pruned, prune, remove_leftovers};
 pub use reader::{ImageReader, Verified, verify, verify_with};
 pub use writer::{ImageWriter, no_pause};
