@@ -1,0 +1,306 @@
+//! How an image comes to be.
+//!
+//! Owns the order of writing, in which no unfinished file passes for an image: space reserved;
+//! blocks, each synced before the next; trailer; sync; header last; sync; every byte read back and
+//! verified; and only then the name, and a sync of the directory. Never replaces an image, never
+//! tries a failed sync again, and leaves nothing behind when it fails or is dropped. Read `reader.rs`
+//! next for the verification.
+
+use std::io;
+use std::ops::ControlFlow;
+
+use doorbuster_journal::{Access, Disk, DiskFile};
+use sha2::{Digest, Sha256};
+
+use crate::error::SnapshotError;
+use crate::format::*;
+use crate::header::Meta;
+use crate::reader::{ImageReader, Verified};
+use crate::trailer::Trailer;
+
+/// For callers that neither pause between steps nor stop.
+pub fn no_pause() -> ControlFlow<()> {
+    ControlFlow::Continue(())
+}
+
+/// What is on the disk because of a writer, and goes if it fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// The file under its temporary name.
+    Writing,
+    /// The file under either name.
+    Naming,
+    /// Nothing, or an image.
+    Ended,
+}
+
+/// Writes one image. Dropped before [`ImageWriter::finish`] succeeded, it removes what it wrote.
+///
+/// Memory: one block of [`BLOCK_BYTES_MAX`] bytes, and as much again while it reads back. One
+/// writer at a time may write the image of one sequence.
+pub struct ImageWriter<'d, D: Disk, P> {
+    disk: &'d D,
+    file: D::File,
+    meta: Meta,
+    layout: Layout,
+    /// The block that is being filled, behind room for its prefix.
+    block: Vec<u8>,
+    blocks_written: u64,
+    given_bytes: u64,
+    hasher: Sha256,
+    pause: P,
+    stage: Stage,
+}
+
+impl<'d, D: Disk, P: FnMut() -> ControlFlow<()>> ImageWriter<'d, D, P> {
+    /// Reserves the space of the whole image under a temporary name.
+    ///
+    /// `pause` is called after each step (at most [`BLOCK_BYTES_MAX`] bytes written and synced, or
+    /// read back): it may wait, so that the journal's own syncs go first, and may stop the image.
+    ///
+    /// # Errors
+    /// [`SnapshotError::AlreadyExists`] if the sequence has an image, damaged or not;
+    /// [`SnapshotError::Totals`] and [`SnapshotError::PayloadTooLong`] for a meta out of its
+    /// bounds; [`SnapshotError::Io`] above all if the disk is too full.
+    pub fn begin(disk: &'d D, meta: Meta, pause: P) -> Result<Self, SnapshotError> {
+        if meta.totals.len() > TOTALS_BYTES_MAX {
+            return Err(SnapshotError::Totals { bytes: meta.totals.len() });
+        }
+        let layout = Layout::new(meta.payload_bytes)
+            .ok_or(SnapshotError::PayloadTooLong { bytes: meta.payload_bytes })?;
+        refuse_if_present(disk, &image_name(meta.sequence))?;
+        let temporary = writing_name(meta.sequence);
+        remove_if_present(disk, &temporary)?;
+        let created = disk.create(&temporary, layout.image_bytes());
+        let file = created.map_err(|cause| {
+            // A disk that is too full may have made the file before it found out.
+            let _ = disk.remove(&temporary);
+            SnapshotError::Io {
+                operation: "reserve the space of",
+                file: disk.place(&temporary),
+                offset: layout.image_bytes(),
+                cause,
+            }
+        })?;
+        Ok(Self {
+            disk,
+            file,
+            meta,
+            layout,
+            block: vec![0; BLOCK_PREFIX_BYTES],
+            blocks_written: 0,
+            given_bytes: 0,
+            hasher: Sha256::new(),
+            pause,
+            stage: Stage::Writing,
+        })
+    }
+
+    /// Takes more of the payload: pieces of any length, in order.
+    ///
+    /// # Errors
+    /// [`SnapshotError::PayloadLength`] if it is more than was announced, [`SnapshotError::Io`] if
+    /// the disk fails, [`SnapshotError::Stopped`] if the pause says so. The image is given up then,
+    /// and every later call gives [`SnapshotError::Ended`].
+    pub fn append(&mut self, bytes: &[u8]) -> Result<(), SnapshotError> {
+        if self.stage != Stage::Writing {
+            return Err(SnapshotError::Ended { file: self.place() });
+        }
+        let taken = self.take(bytes);
+        if taken.is_err() {
+            self.clean_up();
+        }
+        taken
+    }
+
+    /// Completes the image, reads all of it back, gives it its name, and makes that durable.
+    ///
+    /// # Errors
+    /// [`SnapshotError::PayloadLength`] if it is less than was announced,
+    /// [`SnapshotError::ReadBack`] if the disk holds something else than it was given, and
+    /// otherwise as [`ImageWriter::append`]. No image of this sequence exists then.
+    pub fn finish(mut self) -> Result<Verified, SnapshotError> {
+        if self.stage != Stage::Writing {
+            return Err(SnapshotError::Ended { file: self.place() });
+        }
+        // On an error, dropping `self` cleans up.
+        self.complete()?;
+        let verified = self.read_back()?;
+        self.give_name()?;
+        self.stage = Stage::Ended;
+        Ok(Verified { file: self.disk.place(&image_name(self.meta.sequence)), ..verified })
+    }
+
+    fn take(&mut self, mut bytes: &[u8]) -> Result<(), SnapshotError> {
+        let given_bytes = self.given_bytes.saturating_add(bytes.len() as u64);
+        if given_bytes > self.layout.payload_bytes() {
+            return Err(self.wrong_length(given_bytes));
+        }
+        self.given_bytes = given_bytes;
+        self.hasher.update(bytes);
+        while !bytes.is_empty() {
+            let (now, later) = bytes.split_at(bytes.len().min(BLOCK_BYTES_MAX - self.block.len()));
+            self.block.extend_from_slice(now);
+            bytes = later;
+            if self.block.len() == BLOCK_BYTES_MAX {
+                self.write_block()?;
+                self.sync()?;
+                self.step()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn write_block(&mut self) -> Result<(), SnapshotError> {
+        let payload_bytes = (self.block.len() - BLOCK_PREFIX_BYTES) as u32;
+        write_at(&mut self.block, BLOCK_LENGTH_AT, payload_bytes.to_le_bytes());
+        let mut crc = self.meta.checksum_of(self.blocks_written);
+        crc.update(&self.block[..BLOCK_CRC_AT]);
+        crc.update(&self.block[BLOCK_PREFIX_BYTES..]);
+        write_at(&mut self.block, BLOCK_CRC_AT, crc.finalize().to_le_bytes());
+        self.write(&self.block, self.layout.block_at(self.blocks_written))?;
+        self.blocks_written += 1;
+        self.block.truncate(BLOCK_PREFIX_BYTES);
+        Ok(())
+    }
+
+    /// Everything that is left, the header last: until then the file starts with zeros, which are
+    /// no header.
+    fn complete(&mut self) -> Result<(), SnapshotError> {
+        if self.given_bytes != self.layout.payload_bytes() {
+            return Err(self.wrong_length(self.given_bytes));
+        }
+        if self.block.len() > BLOCK_PREFIX_BYTES {
+            self.write_block()?;
+        }
+        let header = self.meta.encode();
+        let trailer = Trailer { payload_hash: self.hasher.finalize_reset().into() };
+        let trailer = trailer.encode(&self.meta, self.layout, &header);
+        self.write(&trailer, self.layout.trailer_at())?;
+        self.sync()?;
+        self.step()?;
+        self.write(&header, 0)?;
+        self.sync()?;
+        self.step()
+    }
+
+    /// Every checksum and the hash over what was given are compared, so equal is equal.
+    fn read_back(&mut self) -> Result<Verified, SnapshotError> {
+        let temporary = writing_name(self.meta.sequence);
+        let read = ImageReader::open_file(self.disk, &temporary, self.meta.sequence)
+            .and_then(|reader| reader.finish_with(&mut self.pause));
+        match read {
+            Ok(verified) => Ok(verified),
+            Err(stopped @ SnapshotError::Stopped { .. }) => Err(stopped),
+            Err(cause) => Err(SnapshotError::ReadBack { cause: Box::new(cause) }),
+        }
+    }
+
+    fn give_name(&mut self) -> Result<(), SnapshotError> {
+        let name = image_name(self.meta.sequence);
+        self.stage = Stage::Naming;
+        let place = || self.disk.place(&name);
+        self.disk.rename(&writing_name(self.meta.sequence), &name).map_err(SnapshotError::io(
+            "rename to",
+            place(),
+            0,
+        ))?;
+        self.disk.sync_directory().map_err(SnapshotError::io("sync the directory of", place(), 0))
+    }
+
+    fn write(&self, bytes: &[u8], offset: u64) -> Result<(), SnapshotError> {
+        let written = self.file.write_all_at(bytes, offset);
+        written.map_err(|cause| SnapshotError::io("write", self.place(), offset)(cause))
+    }
+
+    fn sync(&self) -> Result<(), SnapshotError> {
+        let synced = self.file.sync();
+        synced.map_err(|cause| SnapshotError::io("sync", self.place(), self.written_bytes())(cause))
+    }
+
+    fn step(&mut self) -> Result<(), SnapshotError> {
+        match (self.pause)() {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(()) => {
+                Err(SnapshotError::Stopped { file: self.place(), offset: self.written_bytes() })
+            }
+        }
+    }
+}
+
+impl<D: Disk, P> ImageWriter<'_, D, P> {
+    /// What is written.
+    pub fn meta(&self) -> &Meta {
+        &self.meta
+    }
+
+    fn place(&self) -> String {
+        self.disk.place(&writing_name(self.meta.sequence))
+    }
+
+    fn written_bytes(&self) -> u64 {
+        self.layout.block_at(self.blocks_written).min(self.layout.image_bytes())
+    }
+
+    fn wrong_length(&self, given: u64) -> SnapshotError {
+        let announced = self.layout.payload_bytes();
+        SnapshotError::PayloadLength { file: self.place(), announced, given }
+    }
+
+    /// Gives the space back. What cannot be removed has no name that counts, or is whole.
+    fn clean_up(&mut self) {
+        if self.stage != Stage::Ended {
+            let _ = self.disk.remove(&writing_name(self.meta.sequence));
+        }
+        if self.stage == Stage::Naming {
+            // There was none of this name before, so this one is ours.
+            let _ = self.disk.remove(&image_name(self.meta.sequence));
+        }
+        self.stage = Stage::Ended;
+    }
+}
+
+impl<D: Disk, P> Drop for ImageWriter<'_, D, P> {
+    fn drop(&mut self) {
+        self.clean_up();
+    }
+}
+
+impl<D: Disk, P> std::fmt::Debug for ImageWriter<'_, D, P> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ImageWriter")
+            .field("file", &self.place())
+            .field("given_bytes", &self.given_bytes)
+            .field("stage", &self.stage)
+            .finish_non_exhaustive()
+    }
+}
+
+/// For encoders. An error holds the [`SnapshotError`] that caused it.
+impl<D: Disk, P: FnMut() -> ControlFlow<()>> io::Write for ImageWriter<'_, D, P> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.append(bytes)?;
+        Ok(bytes.len())
+    }
+
+    /// Does nothing: an image is durable as a whole or not at all.
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn refuse_if_present<D: Disk>(disk: &D, name: &str) -> Result<(), SnapshotError> {
+    match disk.open(name, Access::Read) {
+        Ok(_) => Err(SnapshotError::AlreadyExists { file: disk.place(name) }),
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(cause) => Err(SnapshotError::io("look for", disk.place(name), 0)(cause)),
+    }
+}
+
+pub(crate) fn remove_if_present<D: Disk>(disk: &D, name: &str) -> Result<bool, SnapshotError> {
+    match disk.remove(name) {
+        Ok(()) => Ok(true),
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(cause) => Err(SnapshotError::io("remove", disk.place(name), 0)(cause)),
+    }
+}

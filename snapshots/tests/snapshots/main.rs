@@ -1,0 +1,12 @@
+//! Images as their users see them: write, lose power, fill the disk, damage, read, prune.
+
+mod damage;
+mod failures;
+mod foreign;
+mod golden;
+mod newest;
+mod power_loss;
+mod pruning;
+mod roundtrip;
+mod support;
+mod watched;

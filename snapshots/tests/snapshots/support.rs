@@ -1,0 +1,92 @@
+//! What the tests of images share: small images in memory and reading them whole.
+
+use doorbuster_journal::{Disk, JournalId, MemoryDisk};
+use doorbuster_snapshots::{
+    ImageReader, ImageWriter, Measure, Meta, SnapshotError, Verified, image_name, no_pause,
+};
+
+pub(crate) const ID: JournalId = JournalId(*b"journal of tests");
+pub(crate) const OTHER_ID: JournalId = JournalId(*b"a journal beside");
+
+pub(crate) const HEADER_BYTES: usize = 4096;
+pub(crate) const BLOCK_PREFIX_BYTES: usize = 8;
+pub(crate) const TRAILER_BYTES: usize = 64;
+
+/// A meta that says something else for every sequence and payload.
+pub(crate) fn meta(sequence: u64, payload: &[u8]) -> Meta {
+    let mut measure = Measure::default();
+    measure.append(payload);
+    Meta {
+        journal: ID,
+        sequence,
+        chain: sequence as u32 ^ 0xABCD_EF01,
+        epoch: 3,
+        stamp_ms: sequence ^ 1_700_000_000_000,
+        payload_bytes: measure.bytes(),
+        digest: measure.sha256(),
+        totals: b"12 orders, 3 SKUs".to_vec(),
+    }
+}
+
+/// Writes an image in pieces of 300,001 bytes: no divisor of a block.
+pub(crate) fn write<D: Disk>(
+    disk: &D,
+    meta: Meta,
+    payload: &[u8],
+) -> Result<Verified, SnapshotError> {
+    let mut writer = ImageWriter::begin(disk, meta, no_pause)?;
+    payload.chunks(300_001).try_for_each(|piece| writer.append(piece))?;
+    writer.finish()
+}
+
+/// A disk with one image of this payload, and the image's name.
+pub(crate) fn disk_with(sequence: u64, payload: &[u8]) -> (MemoryDisk, String) {
+    let disk = MemoryDisk::default();
+    add(&disk, sequence, payload);
+    (disk, image_name(sequence))
+}
+
+pub(crate) fn add(disk: &MemoryDisk, sequence: u64, payload: &[u8]) {
+    write(disk, meta(sequence, payload), payload).unwrap();
+}
+
+/// The whole payload, block by block.
+pub(crate) fn read<D: Disk>(disk: &D, name: &str) -> Result<(Meta, Vec<u8>), SnapshotError> {
+    let mut reader = ImageReader::open(disk, name)?;
+    let mut payload = Vec::new();
+    while let Some(block) = reader.next_block()? {
+        assert!(!block.is_empty());
+        payload.extend_from_slice(block);
+    }
+    Ok((reader.finish()?.meta, payload))
+}
+
+/// Bytes without a pattern, the same each time.
+pub(crate) fn noise(bytes: usize) -> Vec<u8> {
+    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
+    let word = |_| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()
+    };
+    let mut noise: Vec<u8> = (0..bytes.div_ceil(8)).flat_map(word).collect();
+    noise.truncate(bytes);
+    noise
+}
+
+/// Damages an image, whatever the damage.
+pub(crate) fn change(disk: &MemoryDisk, sequence: u64, change: impl FnOnce(&mut Vec<u8>)) {
+    let mut bytes = disk.contents(&image_name(sequence)).unwrap();
+    change(&mut bytes);
+    disk.put(&image_name(sequence), bytes);
+}
+
+/// Gives a header the checksum that goes with it.
+pub(crate) fn seal_header(image: &mut [u8]) {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&image[..12]);
+    hasher.update(&image[16..HEADER_BYTES]);
+    let crc = hasher.finalize();
+    image[12..16].copy_from_slice(&crc.to_le_bytes());
+}
