@@ -6,11 +6,14 @@
 //! README; `crash` and `damage` are the ones that matter most.
 
 mod client;
+mod contention;
 mod crash;
 mod history;
+mod idempotency;
 mod ledger;
 mod noise;
 mod patience;
 mod process;
 mod restart;
+mod sale;
 mod shopper;
