@@ -8,6 +8,8 @@
 mod client;
 mod contention;
 mod crash;
+mod damage;
+mod directory;
 mod history;
 mod idempotency;
 mod ledger;
