@@ -6,6 +6,7 @@
 //! README; `crash` and `damage` are the ones that matter most.
 
 mod client;
+mod configuration;
 mod contention;
 mod crash;
 mod damage;
@@ -14,8 +15,11 @@ mod history;
 mod idempotency;
 mod ledger;
 mod noise;
+mod operations;
 mod patience;
 mod process;
+mod protocol;
 mod restart;
+mod rules;
 mod sale;
 mod shopper;
