@@ -83,11 +83,12 @@ impl Crowd {
         let client = &mut server.connect();
         self.shoppers.iter_mut().for_each(|shopper| shopper.settle(client));
         let accepted = self.accepted();
-        eprintln!("{} answers accepted", accepted.len());
         accepted.iter().for_each(|accepted| check_remembered(client, accepted, false));
         audit(client, &accepted);
         let stopped = server.stop().stopped();
         let history = History::of(data);
+        let segments = history.scan.segments.len();
+        eprintln!("{} accepted, {} events, {segments} segments", accepted.len(), stopped.sequence);
         check_journal(&history, &accepted);
         assert_eq!(stopped.sequence, history.state.sequence);
         assert_eq!(stopped.digest, codec::digest(&history.state).to_string());

@@ -106,7 +106,7 @@ pub(crate) fn audit(client: &mut Client, accepted: &[&Accepted]) {
     let books = read_books(client);
     check_orders(&books, accepted);
     let units = units(books.orders.values());
-    let binned = binned(accepted);
+    let moved = moved(accepted);
     let of = |counts: &HashMap<String, u64>, sku: &str| counts.get(sku).copied().unwrap_or(0);
     let mut limits = HashMap::new();
     for (name, stock, limit) in catalogue() {
@@ -115,7 +115,8 @@ pub(crate) fn audit(client: &mut Client, accepted: &[&Accepted]) {
         let [total, available, held, sold] =
             ["total", "available", "held", "sold"].map(|name| number(sku, name));
         assert_eq!(available + held + sold, total, "{sku}");
-        assert_eq!(total, stock - of(&binned, &name), "{sku}");
+        let moved = moved.get(&name).copied().unwrap_or(0);
+        assert_eq!(Some(total), stock.checked_add_signed(moved), "{sku}");
         assert_eq!(held, of(&units.held, &name), "held of {sku}");
         assert_eq!(sold, of(&units.sold, &name), "sold of {sku}");
         limits.insert(name, limit);
@@ -131,7 +132,7 @@ fn check_orders(books: &Books, accepted: &[&Accepted]) {
     let mut created = HashSet::new();
     for accepted in accepted {
         let body = accepted.answer.json();
-        let id = text(&body, "id").to_owned();
+        let Some(id) = body["id"].as_str().map(str::to_owned) else { continue };
         let now = books.orders.get(&id).unwrap_or_else(|| panic!("{id} is lost: {body}"));
         for name in ["user", "reference", "created_at"] {
             assert_eq!(now[name], body[name], "{name} of {id}");
@@ -148,23 +149,23 @@ fn check_orders(books: &Books, accepted: &[&Accepted]) {
     }
 }
 
-/// Units by SKU that were returned and not put back on sale. Returning to an order that has nothing
-/// left to return is answered as well, and changes nothing.
-fn binned(accepted: &[&Accepted]) -> HashMap<String, u64> {
-    let mut binned = HashMap::new();
+/// How adjustments and returned units that were not put back on sale moved each SKU's total.
+/// Returning to an order that has nothing left to return is answered as well, and changes nothing.
+fn moved(accepted: &[&Accepted]) -> HashMap<String, i64> {
+    let mut moved = HashMap::new();
     for accepted in accepted {
         let answer = accepted.answer.json();
-        if answer["changed_seq"] != answer["seq"] {
-            continue;
-        }
         let body = accepted.ask.body.as_deref().map(serde_json::from_str::<Value>);
         let Some(Ok(body)) = body else { continue };
-        if body["restock"] == false {
+        if let Some(delta) = body["delta"].as_i64() {
+            *moved.entry(text(&answer, "sku").to_owned()).or_default() += delta;
+        } else if body["restock"] == false && answer["changed_seq"] == answer["seq"] {
             let line = &body["lines"][0];
-            *binned.entry(text(line, "sku").to_owned()).or_default() += number(line, "qty");
+            let units = i64::try_from(number(line, "qty")).expect("few units");
+            *moved.entry(text(line, "sku").to_owned()).or_default() -= units;
         }
     }
-    binned
+    moved
 }
 
 /// Each answer's sequence is the journal's record of it. That sequences have no gap, `History` saw.
@@ -173,6 +174,14 @@ pub(crate) fn check_journal(history: &History, accepted: &[&Accepted]) {
         let body = accepted.answer.json();
         let sequence = number(&body, "seq");
         let record = history.record(sequence);
+        if body["id"].is_null() {
+            let Event::SkuAdjusted(adjusted) = &record.event else {
+                panic!("{body} is answered at {record:?}")
+            };
+            let total = number(&body, "total");
+            assert_eq!((adjusted.sku.as_str(), adjusted.total), (text(&body, "sku"), total));
+            continue;
+        }
         let id = text(&body, "id");
         if accepted.answer.status == 201 {
             let Event::OrderCreated(created) = &record.event else {

@@ -37,8 +37,15 @@ pub(crate) fn catalogue() -> Vec<(String, u64, u64)> {
 }
 
 /// The business noes that a shopper may meet, and the busy ones.
-const REFUSALS: &[&str] =
-    &["sold_out", "user_limit", "hold_limit", "invalid_transition", "hold_expired", "invalid"];
+const REFUSALS: &[&str] = &[
+    "sold_out",
+    "user_limit",
+    "hold_limit",
+    "invalid_transition",
+    "hold_expired",
+    "invalid",
+    "stock_below_committed",
+];
 const LATER: &[&str] = &["no_space", "draining", "overloaded", "outcome_unknown"];
 
 /// One client.
@@ -57,13 +64,16 @@ impl Shopper {
         Self { name, noise, serial: 0, orders: Vec::new(), pending: None, accepted: Vec::new() }
     }
 
-    /// Asks on one connection until it breaks. Tells each answer to `answered`.
+    /// Asks on one connection until it breaks. Tells `answered` of each decision.
     pub(crate) fn shop(&mut self, address: SocketAddr, answered: &Sender<()>) {
         let Ok(mut client) = Client::connect(address) else { return };
         while let Some(answer) = self.step(&mut client) {
             let last = answer.header("Connection") == Some("close");
-            // Nobody counts any more once the server was told to end.
-            let _ = answered.send(());
+            // Being told to come later is no answer. Nobody counts any more once the server was
+            // told to end.
+            if answer.status != 503 {
+                let _ = answered.send(());
+            }
             if last {
                 return;
             }
@@ -121,6 +131,7 @@ impl Shopper {
                 let (sku, ..) = self.sku();
                 Ask::get(format!("/v1/skus/{sku}"))
             }
+            60..63 => self.adjust(),
             _ if self.orders.is_empty() => self.create(),
             _ => self.act(),
         }
@@ -146,6 +157,14 @@ impl Shopper {
             _ => {}
         }
         Ask::post("/v1/orders", &body).key(&self.key())
+    }
+
+    fn adjust(&mut self) -> Ask {
+        let (sku, ..) = self.sku();
+        let units = i64::try_from(1 + self.noise.below(3)).expect("few units");
+        let delta = if self.noise.percent(50) { units } else { -units };
+        let body = json!({"delta": delta, "reason": "counted"});
+        Ask::post(format!("/v1/skus/{sku}/adjust"), &body).key(&self.key())
     }
 
     fn key(&self) -> String {
