@@ -1,0 +1,220 @@
+//! One keep-alive connection to the server, blocking, on bare sockets.
+//!
+//! Owns requests as bytes and answers as parsed. Never retries, never reconnects, and reads no
+//! more than an answer says it is long, so that a test sees what a client would. Next: `process`.
+
+use crate::patience::PATIENCE;
+use serde_json::Value;
+use std::fmt::{self, Write as _};
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+
+/// A request in the making.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Ask {
+    pub(crate) method: &'static str,
+    pub(crate) path: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Option<String>,
+}
+
+impl Ask {
+    pub(crate) fn new(method: &'static str, path: impl Into<String>) -> Self {
+        Self { method, path: path.into(), headers: Vec::new(), body: None }
+    }
+
+    pub(crate) fn get(path: impl Into<String>) -> Self {
+        Self::new("GET", path)
+    }
+
+    pub(crate) fn post(path: impl Into<String>, body: &Value) -> Self {
+        Self::new("POST", path).json(&body.to_string())
+    }
+
+    pub(crate) fn put(path: impl Into<String>, body: &Value) -> Self {
+        Self::new("PUT", path).json(&body.to_string())
+    }
+
+    /// `POST /v1/orders` of one line.
+    pub(crate) fn order(key: &str, user: &str, sku: &str, quantity: u64) -> Self {
+        let lines = serde_json::json!([{"sku": sku, "qty": quantity}]);
+        Self::post("/v1/orders", &serde_json::json!({"user": user, "lines": lines})).key(key)
+    }
+
+    /// `POST /v1/orders/{id}/{action}` without a body.
+    pub(crate) fn act(id: &str, action: &str) -> Self {
+        Self::new("POST", format!("/v1/orders/{id}/{action}"))
+    }
+
+    pub(crate) fn json(mut self, body: &str) -> Self {
+        self.body = Some(body.to_owned());
+        self.header("Content-Type", "application/json")
+    }
+
+    pub(crate) fn key(self, key: &str) -> Self {
+        self.header("Idempotency-Key", key)
+    }
+
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        let mut head = format!("{} {} HTTP/1.1\r\nHost: shop\r\n", self.method, self.path);
+        for (name, value) in &self.headers {
+            write!(head, "{name}: {value}\r\n").expect("a string takes text");
+        }
+        if let Some(body) = &self.body {
+            write!(head, "Content-Length: {}\r\n", body.len()).expect("a string takes text");
+        }
+        head.push_str("\r\n");
+        head.push_str(self.body.as_deref().unwrap_or_default());
+        head.into_bytes()
+    }
+}
+
+/// An answer, whole.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let body = String::from_utf8_lossy(&self.body);
+        write!(f, "{} {:?} {body}", self.status, self.headers)
+    }
+}
+
+impl Answer {
+    /// The value of a header that comes at most once.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let mut found = self.headers.iter().filter(|(own, _)| own.eq_ignore_ascii_case(name));
+        let value = found.next().map(|(_, value)| value.as_str());
+        assert!(found.next().is_none(), "{name} comes twice: {self:?}");
+        value
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// The body of an answer that must have this status.
+    pub(crate) fn expect(&self, status: u16) -> Value {
+        assert_eq!(self.status, status, "{self:?}");
+        assert_eq!(self.header("Cache-Control"), Some("no-store"), "{self:?}");
+        assert_eq!(self.header("Content-Type"), Some("application/json"), "{self:?}");
+        self.json()
+    }
+
+    /// The body of a refusal that must be this one, in the one shape of refusals (API 1).
+    pub(crate) fn problem(&self, status: u16, code: &str) -> Value {
+        assert_eq!(self.status, status, "not {code}: {self:?}");
+        assert_eq!(self.header("Content-Type"), Some("application/problem+json"), "{self:?}");
+        assert_eq!(self.header("Cache-Control"), Some("no-store"), "{self:?}");
+        let body = self.json();
+        assert_eq!((&body["code"], &body["status"]), (&code.into(), &status.into()), "{self:?}");
+        let shape = ["type", "title", "detail"].into_iter().all(|name| body[name].is_string())
+            && body["retryable"].is_boolean();
+        assert!(shape, "not the shape of a problem: {self:?}");
+        body
+    }
+
+    pub(crate) fn is_replayed(&self) -> bool {
+        self.header("Idempotent-Replayed") == Some("true")
+    }
+}
+
+/// A connection.
+pub(crate) struct Client {
+    stream: BufReader<TcpStream>,
+}
+
+impl Client {
+    pub(crate) fn connect(address: SocketAddr) -> io::Result<Self> {
+        let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        Ok(Self { stream: BufReader::new(stream) })
+    }
+
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stream.get_mut().write_all(bytes)
+    }
+
+    /// The next answer. That to a HEAD has no body, whatever its length says.
+    pub(crate) fn read(&mut self, to_head: bool) -> io::Result<Answer> {
+        let start = self.line()?;
+        let status = start.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)?.parse().ok());
+        let status: u16 = status.ok_or_else(|| bad(&format!("status line {start:?}")))?;
+        let mut headers = Vec::new();
+        loop {
+            let line = self.line()?;
+            if line.is_empty() {
+                break;
+            }
+            let (name, value) = line.split_once(": ").ok_or_else(|| bad("header"))?;
+            headers.push((name.to_owned(), value.to_owned()));
+        }
+        let mut answer = Answer { status, headers, body: Vec::new() };
+        let length = answer.header("Content-Length").map_or(Ok(0), str::parse);
+        let length = length.map_err(|_| bad("length"))?;
+        if !to_head && status != 204 {
+            answer.body = vec![0; length];
+            self.stream.read_exact(&mut answer.body)?;
+        }
+        Ok(answer)
+    }
+
+    fn line(&mut self) -> io::Result<String> {
+        let mut line = String::new();
+        self.stream.read_line(&mut line)?;
+        let Some(text) = line.strip_suffix("\r\n") else {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        };
+        Ok(text.to_owned())
+    }
+
+    pub(crate) fn send(&mut self, ask: &Ask) -> io::Result<Answer> {
+        self.write(&ask.bytes())?;
+        self.read(ask.method == "HEAD")
+    }
+
+    /// Sends where the connection must hold.
+    pub(crate) fn ask(&mut self, ask: &Ask) -> Answer {
+        self.send(ask).unwrap_or_else(|error| panic!("{error}, asking {ask:?}"))
+    }
+
+    pub(crate) fn get(&mut self, path: &str) -> Value {
+        self.ask(&Ask::get(path)).expect(200)
+    }
+
+    /// Puts a new SKU on sale.
+    pub(crate) fn put_sku(&mut self, sku: &str, settings: &Value) -> Value {
+        self.ask(&Ask::put(format!("/v1/skus/{sku}"), settings)).expect(201)
+    }
+
+    /// Bytes as they are, and the one answer to them.
+    pub(crate) fn raw(&mut self, bytes: &[u8]) -> Answer {
+        self.write(bytes).expect("the server takes bytes");
+        self.read(false).unwrap_or_else(|error| {
+            panic!("{error}, answering {:?}", String::from_utf8_lossy(bytes))
+        })
+    }
+
+    /// The server says nothing more and ends the connection.
+    pub(crate) fn is_closed(&mut self) -> bool {
+        match self.stream.fill_buf() {
+            Ok(bytes) => bytes.is_empty(),
+            Err(error) => error.kind() == io::ErrorKind::ConnectionReset,
+        }
+    }
+}
+
+fn bad(what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, what.to_owned())
+}

@@ -1,0 +1,25 @@
+//! Black-box tests of the real server: the binary, real sockets, real files, `kill -9`.
+//!
+//! Holds the contract to what a client and an operator can see. Never looks into the server's
+//! memory and never waits by sleeping: it polls what it waits for, with a deadline. Start with
+//! `process` (a server as a child), `client` (a connection), then `sale`, which reads like the
+//! README; `crash` and `damage` are the ones that matter most.
+
+mod client;
+mod configuration;
+mod contention;
+mod crash;
+mod damage;
+mod directory;
+mod history;
+mod idempotency;
+mod ledger;
+mod noise;
+mod operations;
+mod patience;
+mod process;
+mod protocol;
+mod restart;
+mod rules;
+mod sale;
+mod shopper;

@@ -1,0 +1,235 @@
+//! The server as a child process.
+//!
+//! Owns starting it on a free port, hearing that it is ready, the signals it gets, and that none
+//! outlives its test. Never talks HTTP: that is `client`. Every wait ends when the child closes its
+//! standard output or the deadline passes. Next: `client`.
+
+use crate::client::Client;
+use crate::noise;
+use crate::patience::Deadline;
+use rustix::process::{Pid, Signal, kill_process};
+use std::ffi::OsString;
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread::{self, JoinHandle};
+use tempfile::TempDir;
+
+/// Small, because every segment is filled with zeros before its use.
+const SEGMENT_BYTES: &str = "1048576";
+
+/// A fresh directory beside the build, not in memory: syncs shall be real.
+pub(crate) fn directory() -> TempDir {
+    TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).expect("the build directory takes a directory")
+}
+
+/// A command line and environment of the server, from a clean slate.
+pub(crate) struct Launch {
+    command: Command,
+}
+
+impl Launch {
+    /// `doorbuster` without an argument. Whoever runs the tests may have settings of their own.
+    pub(crate) fn bare() -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_doorbuster"));
+        let names = std::env::vars_os().map(|(name, _)| name);
+        for name in names.filter(is_setting) {
+            command.env_remove(name);
+        }
+        Self { command }
+    }
+
+    /// A server of this directory, on a port of its choice.
+    pub(crate) fn of(data: &Path) -> Self {
+        Self::at(data, "127.0.0.1:0")
+    }
+
+    /// A server of this directory at this address.
+    pub(crate) fn at(data: &Path, address: &str) -> Self {
+        let mut launch = Self::bare().variable("JOURNAL_SEGMENT_BYTES", SEGMENT_BYTES);
+        launch.command.arg("--data").arg(data).args(["--listen", address]);
+        launch
+    }
+
+    pub(crate) fn argument(mut self, argument: impl Into<OsString>) -> Self {
+        self.command.arg(argument.into());
+        self
+    }
+
+    /// A setting from the environment, named without its prefix.
+    pub(crate) fn variable(mut self, name: &str, value: &str) -> Self {
+        self.command.env(format!("DOORBUSTER_{name}"), value);
+        self
+    }
+
+    /// Room for as much as these tests need: reserving the default caps takes a start longer.
+    pub(crate) fn small(self) -> Self {
+        let caps = ["SKUS", "ORDERS", "KEYS", "ANSWERS", "USES", "USERS"];
+        caps.into_iter()
+            .fold(self, |launch, name| launch.variable(&format!("CAPS_{name}"), "200000"))
+    }
+
+    /// Starts it and waits until it serves.
+    pub(crate) fn start(self) -> Server {
+        self.try_start().unwrap_or_else(|exit| panic!("the server does not start: {exit:?}"))
+    }
+
+    /// Starts it and waits until it serves, or ends.
+    pub(crate) fn try_start(self) -> Result<Server, Exit> {
+        let mut running = self.spawn();
+        let Some(line) = running.line() else { return Err(running.exit()) };
+        let address = line.strip_prefix("listening on http://").and_then(|rest| {
+            rest.split_ascii_whitespace().next().and_then(|address| address.parse().ok())
+        });
+        let address = address.unwrap_or_else(|| panic!("the first line is {line:?}"));
+        Ok(Server { running, address })
+    }
+
+    /// Runs it to its end, which it must come to by itself.
+    pub(crate) fn run(self) -> Exit {
+        self.spawn().exit()
+    }
+
+    fn spawn(mut self) -> Running {
+        noise::announce();
+        self.command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = self.command.spawn().expect("the server's binary runs");
+        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+        let lines = read_lines(stdout.expect("it is piped"));
+        let complaints = Some(read_all(stderr.expect("it is piped")));
+        Running { child, lines, complaints }
+    }
+}
+
+fn is_setting(name: &OsString) -> bool {
+    name.to_str().is_some_and(|name| name.starts_with("DOORBUSTER_"))
+}
+
+fn read_lines(stdout: ChildStdout) -> Receiver<String> {
+    let (sender, lines) = mpsc::channel();
+    thread::spawn(move || {
+        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+            if sender.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    lines
+}
+
+fn read_all(mut stderr: ChildStderr) -> JoinHandle<String> {
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        // What was read until an error is still worth showing.
+        let _ = stderr.read_to_end(&mut bytes);
+        String::from_utf8_lossy(&bytes).into_owned()
+    })
+}
+
+/// How a server ended.
+#[derive(Debug)]
+pub(crate) struct Exit {
+    /// None if a signal ended it.
+    pub(crate) code: Option<i32>,
+    /// The lines on standard output that were not taken before.
+    pub(crate) lines: Vec<String>,
+    /// All of standard error.
+    pub(crate) complaints: String,
+}
+
+/// What the last line of an orderly stop says.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Stopped {
+    pub(crate) epoch: u64,
+    pub(crate) sequence: u64,
+    pub(crate) digest: String,
+}
+
+impl Exit {
+    /// Reads `stopped epoch E seq N digest H` after an exit with code 0.
+    pub(crate) fn stopped(&self) -> Stopped {
+        assert_eq!(self.code, Some(0), "{self:?}");
+        let last = self.lines.last().unwrap_or_else(|| panic!("no last line: {self:?}"));
+        let words: Vec<&str> = last.split(' ').collect();
+        let ["stopped", "epoch", epoch, "seq", sequence, "digest", digest] = words[..] else {
+            panic!("the last line is {last:?}")
+        };
+        Stopped {
+            epoch: epoch.parse().expect("the epoch is a number"),
+            sequence: sequence.parse().expect("the sequence is a number"),
+            digest: digest.to_owned(),
+        }
+    }
+}
+
+struct Running {
+    child: Child,
+    lines: Receiver<String>,
+    complaints: Option<JoinHandle<String>>,
+}
+
+impl Running {
+    /// The next line, or none when there will be no more.
+    fn line(&self) -> Option<String> {
+        match self.lines.recv_timeout(Deadline::new().left()) {
+            Ok(line) => Some(line),
+            Err(RecvTimeoutError::Disconnected) => None,
+            Err(RecvTimeoutError::Timeout) => panic!("the server neither speaks nor ends"),
+        }
+    }
+
+    fn exit(&mut self) -> Exit {
+        let lines = std::iter::from_fn(|| self.line()).collect();
+        // Its standard output is closed, so it has ended or is about to.
+        let status = self.child.wait().expect("a child can be waited for");
+        let complaints = self.complaints.take().map(JoinHandle::join);
+        let complaints = complaints.and_then(Result::ok).unwrap_or_default();
+        Exit { code: status.code(), lines, complaints }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Both fail where it has ended and was waited for.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let complaints = self.complaints.take().filter(|_| thread::panicking());
+        if let Some(Ok(complaints)) = complaints.map(JoinHandle::join) {
+            eprintln!("the server's standard error: {complaints}");
+        }
+    }
+}
+
+/// A server that serves.
+pub(crate) struct Server {
+    running: Running,
+    pub(crate) address: SocketAddr,
+}
+
+impl Server {
+    pub(crate) fn connect(&self) -> Client {
+        Client::connect(self.address).expect("the server takes a connection")
+    }
+
+    /// `kill -9`, without a word before.
+    pub(crate) fn kill(mut self) -> Exit {
+        self.running.child.kill().expect("it still runs");
+        self.running.exit()
+    }
+
+    /// SIGTERM; it may take its time.
+    pub(crate) fn terminate(&self) {
+        kill_process(Pid::from_child(&self.running.child), Signal::TERM).expect("it still runs");
+    }
+
+    pub(crate) fn wait(mut self) -> Exit {
+        self.running.exit()
+    }
+
+    pub(crate) fn stop(self) -> Exit {
+        self.terminate();
+        self.wait()
+    }
+}
