@@ -9,6 +9,7 @@ use crate::codec::{self, CodecError};
 use crate::config::Config;
 use crate::domain::apply::apply;
 use crate::domain::event::{Event, Record, Started};
+use crate::domain::ids::Sequence;
 use crate::domain::state::State;
 use crate::domain::sweep;
 use doorbuster_journal::{
@@ -66,6 +67,8 @@ pub struct Recovered {
     pub replayed: u64,
     /// A tail that nobody was answered for, and that is gone now.
     pub dropped: Option<Dropped>,
+    /// In a mode that answers before the sync: answers from here on, if there were any, are lost.
+    pub lost_from: Option<Sequence>,
 }
 
 fn io_error<'a>(
@@ -146,7 +149,7 @@ pub fn recover(_lock: &Lock, config: &Config, clock: Clock) -> Result<Recovered,
     let mut start = Start { state, journal, now: stamps.now() };
     start.epoch(config, lost_from)?;
     let Start { state, journal, .. } = start;
-    Ok(Recovered { state, journal, stamps, replayed, dropped })
+    Ok(Recovered { state, journal, stamps, replayed, dropped, lost_from })
 }
 
 fn random<const BYTES: usize>() -> [u8; BYTES] {

@@ -192,9 +192,15 @@ fn io_thread(listener: TcpListener, lane: LaneEnd, front: Arc<Front>) {
 fn tell_recovery(recovered: &Recovered) {
     if let Some(dropped) = &recovered.dropped {
         eprintln!(
-            "dropped an unfinished tail that nobody was answered for: {} at byte {}, {} bytes, \
-             first sequence lost {}",
+            "dropped an unfinished tail that was never synced: {} at byte {}, {} bytes, first \
+             sequence lost {}",
             dropped.file, dropped.offset, dropped.bytes, dropped.first_sequence_lost
+        );
+    }
+    if let Some(lost_from) = recovered.lost_from {
+        eprintln!(
+            "the last epoch answered before it synced and did not stop in order: answers from \
+             sequence {lost_from} on, if there were any, are lost"
         );
     }
     if recovered.replayed > 0 {

@@ -13,6 +13,9 @@ pub struct HttpLimits {
     pub uri_bytes_max: usize,
     /// A body; longer is 413.
     pub body_bytes_max: usize,
+    /// Of a body that is longer, so much is read and dropped so that the connection can stay; a
+    /// longer one closes it.
+    pub dropped_bytes_max: u64,
     /// From the first byte of a head to its last; then the connection closes.
     pub header_timeout_ms: u64,
     /// For a body that did not come with its head; then 408.
@@ -32,6 +35,7 @@ impl Default for HttpLimits {
             headers_max: 64,
             uri_bytes_max: 2 * 1024,
             body_bytes_max: 64 * 1024,
+            dropped_bytes_max: 1024 * 1024,
             header_timeout_ms: 5_000,
             body_timeout_ms: 5_000,
             write_timeout_ms: 10_000,

@@ -130,7 +130,7 @@ fn bad_framing_is_answered_and_closes() {
 }
 
 #[test]
-fn what_is_too_long_is_refused_and_closes() {
+fn what_is_too_long_is_refused() {
     let limits = HttpLimits::default();
     let path = "a".repeat(limits.uri_bytes_max);
     check(&format!("GET /{path} HTTP/1.1\r\n{HOST}\r\n\r\n"), "414");
@@ -141,9 +141,12 @@ fn what_is_too_long_is_refused_and_closes() {
     let headers = "X: y\r\n".repeat(limits.headers_max);
     check(&format!("GET /livez HTTP/1.1\r\n{HOST}\r\n{headers}\r\n"), "431");
     let body = format!("{{\"user\":\"{}\"}}", "u".repeat(limits.body_bytes_max));
-    check(&sized(&body), "413");
+    check(&sized(&body), "413 200");
     let chunk = format!("{:x}\r\n{body}\r\n0\r\n\r\n", body.len());
-    check(&post("Transfer-Encoding: chunked", &chunk), "413");
+    check(&post("Transfer-Encoding: chunked", &chunk), "413 200");
+    let far_too_long = format!("Content-Length: {}", limits.dropped_bytes_max + 1);
+    check(&post(&far_too_long, &body), "413");
+    check(&post(&format!("Content-Length: {}\r\nExpect: 100-continue", body.len()), ""), "413");
     let full = format!("{{{}}}", " ".repeat(limits.body_bytes_max - 2));
     check(&sized(&full), "400 200");
 }

@@ -143,8 +143,12 @@ fn check_http(
     if !bodied && !body.is_end_stream() {
         return Err(Problem::bad_framing("this method takes no body"));
     }
-    if body.size_hint().lower() > limits.body_bytes_max as u64 {
-        return Err(too_large(front));
+    // Read and dropped, so that the connection can stay, unless that would take long, or the
+    // client waits for leave to send it.
+    let waits = head.value(Name::Expect).is_some();
+    let bytes_max = if waits { limits.body_bytes_max as u64 } else { limits.dropped_bytes_max };
+    if body.size_hint().lower() > bytes_max {
+        return Err(too_large(front).closing());
     }
     Ok(())
 }
@@ -182,7 +186,7 @@ fn is_host(host: &[u8]) -> bool {
 
 fn too_large(front: &Front) -> Refused {
     let max = front.limits.body_bytes_max;
-    Problem::new(Code::TooLarge, format!("a body has at most {max} bytes")).closing()
+    Problem::new(Code::TooLarge, format!("a body has at most {max} bytes"))
 }
 
 /// A place, and who wants something there.
@@ -274,11 +278,17 @@ async fn read(front: &Front, mut body: Incoming) -> Result<Bytes, Refused> {
 
 async fn rest(front: &Front, first: Bytes, mut body: Incoming) -> Result<Bytes, Refused> {
     let mut whole = BytesMut::from(first);
+    let mut dropped: u64 = 0;
     loop {
         if whole.len() > front.limits.body_bytes_max {
-            return Err(too_large(front));
+            dropped += whole.len() as u64;
+            whole.clear();
+        }
+        if dropped > front.limits.dropped_bytes_max {
+            return Err(too_large(front).closing());
         }
         match poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
+            None if dropped > 0 => return Err(too_large(front)),
             None => return Ok(whole.freeze()),
             // Trailers say nothing to us.
             Some(frame) => {

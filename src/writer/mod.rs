@@ -21,7 +21,7 @@ use crate::domain::ids::Stamp;
 use crate::domain::state::State;
 use crate::domain::{read, refusals, sweep};
 use crate::ring::{Inbox, Outbox, Outcome, Polled, ReturnAddress};
-use doorbuster_journal::{Journal, JournalError};
+use doorbuster_journal::{Journal, JournalError, Spare};
 use room::Room;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
@@ -36,6 +36,8 @@ const EXPIRE_PER_TURN: u32 = 256;
 const EXPIRE_PER_TURN_MAX: u32 = 32_768;
 /// A hold this late doubles what the next turns let run out.
 const EXPIRY_LATE_MS: u64 = 250;
+/// Between two looks at a segment that is being made at the start.
+const ROOM_PAUSE: Duration = Duration::from_millis(1);
 /// Other sweeps of one turn; each is one event of bounded size.
 const TIDY_PER_TURN: u32 = 4;
 
@@ -128,6 +130,7 @@ impl Writer {
     pub fn run(mut self) -> Result<Stopped, JournalError> {
         self.inbox.settle();
         self.core.journal.start_preparer()?;
+        self.core.wait_for_room();
         self.core.publish();
         while self.turn()? != Polled::Closed {}
         self.core.stop()
@@ -154,6 +157,16 @@ impl Writer {
 }
 
 impl Core {
+    /// A segment that is nearly full at the start is no reason to refuse: its successor is being
+    /// made, and requests wait in the ring for that long.
+    fn wait_for_room(&mut self) {
+        self.begin();
+        while !self.room.for_new() && self.journal.room().spare == Spare::Preparing {
+            std::thread::sleep(ROOM_PAUSE);
+            self.begin();
+        }
+    }
+
     fn begin(&mut self) {
         self.now = self.stamps.now().max(self.state.stamp);
         self.records_in_turn = 0;
@@ -190,9 +203,10 @@ impl Core {
 
     /// Decides until there is an answer; what is due first happens first.
     fn answer(&mut self, request: &Request) -> Outcome {
-        if !self.has_room_for(&request.command) {
-            return Outcome::NoSpace;
-        }
+        let room = match &request.command {
+            Command::ActOnOrder(..) => self.room.for_existing(),
+            _ => self.room.for_new(),
+        };
         loop {
             // Deciding only reads, so a panic in it leaves the state as it was.
             let decided = catch_unwind(AssertUnwindSafe(|| decide(&self.state, request, self.now)));
@@ -201,6 +215,8 @@ impl Core {
                     self.panics += 1;
                     return Outcome::Internal;
                 }
+                // What records nothing needs no room: reads, refusals, answers given before.
+                Ok(Decision::First(_) | Decision::Change(_)) if !room => return Outcome::NoSpace,
                 Ok(Decision::First(event)) => self.record(None, event),
                 Ok(Decision::Change(event)) => return self.change(request, event),
                 Ok(Decision::Answer(answered)) => {
@@ -208,14 +224,6 @@ impl Core {
                     return Outcome::Answered(answered);
                 }
             }
-        }
-    }
-
-    fn has_room_for(&self, command: &Command) -> bool {
-        match command {
-            Command::Read(_) => true,
-            Command::ActOnOrder(..) => self.room.for_existing(),
-            _ => self.room.for_new(),
         }
     }
 
