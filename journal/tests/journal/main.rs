@@ -5,4 +5,5 @@ mod damage;
 mod foreign;
 mod from_image;
 mod power_loss;
+mod prune;
 mod support;
