@@ -13,7 +13,7 @@ use crate::domain::ids::Sequence;
 use crate::domain::state::State;
 use crate::domain::sweep;
 use doorbuster_journal::{
-    Dropped, FileDisk, Frame, Journal, JournalError, JournalId, Options, Scan, VisitError,
+    Dropped, FileDisk, Frame, Journal, JournalError, JournalId, Options, Origin, Scan, VisitError,
     scan_with,
 };
 use std::fs::{self, File, TryLockError};
@@ -175,7 +175,7 @@ pub struct Replayed {
 /// When the journal is damaged, cannot be read, or does not make sense.
 pub fn replay(disk: &FileDisk) -> Result<Replayed, JournalError> {
     let mut replay = Replay { state: State::new(u64::from_le_bytes(random())), drained: false };
-    let scan = scan_with(disk, 0, &mut |frame| replay.frame(frame))?;
+    let scan = scan_with(disk, Origin::Genesis, &mut |frame| replay.frame(frame))?;
     Ok(Replayed { state: replay.state, scan, drained: replay.drained })
 }
 

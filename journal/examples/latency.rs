@@ -7,7 +7,9 @@
 
 use std::time::{Duration, Instant};
 
-use doorbuster_journal::{FileDisk, Journal, JournalId, Options, Spare, scan_with, turn_bytes_max};
+use doorbuster_journal::{
+    FileDisk, Journal, JournalId, Options, Origin, Spare, scan_with, turn_bytes_max,
+};
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
@@ -40,7 +42,7 @@ fn open(directory: &str, options: Options) -> Result<Journal, Box<dyn std::error
     let disk = FileDisk::open(directory)?;
     let (mut records, mut bytes) = (0_u64, 0_u64);
     let start = now();
-    let found = scan_with(&disk, 0, &mut |frame| {
+    let found = scan_with(&disk, Origin::Genesis, &mut |frame| {
         bytes += frame.bytes();
         records += frame.records().map(|(_, record)| u64::from(!record.is_empty())).sum::<u64>();
         Ok(())

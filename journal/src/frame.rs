@@ -152,6 +152,12 @@ impl<'a> Frame<'a> {
         self.head.watermark
     }
 
+    /// Its checksum, which the next frame repeats. Of a frame of records it is what an image that
+    /// ends with the frame names: see [`crate::ImageEnd`].
+    pub fn checksum(&self) -> u32 {
+        self.crc
+    }
+
     /// Its length in the segment, in bytes.
     pub fn bytes(&self) -> u64 {
         self.bytes.len() as u64

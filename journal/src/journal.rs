@@ -6,13 +6,14 @@
 //! from.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::disk::{Disk, DiskFile, FileDisk, Mapped};
 use crate::error::JournalError;
 use crate::format::*;
 use crate::frame::{self, Head, Kind, Place};
 use crate::preparer::Wanted;
+use crate::prune::Pruner;
 use crate::segment::{self, ReadySegment, SegmentHeader};
 use crate::spares::{Spare, Spares};
 
@@ -24,8 +25,8 @@ pub struct Journal<D: Disk = FileDisk> {
     disk: Arc<D>,
     options: Options,
     open: OpenEnd<D>,
-    /// The size of the segments that were left, in bytes.
-    left_bytes: u64,
+    /// The size of the segments that were left and not pruned, in bytes.
+    closed_bytes: Arc<AtomicU64>,
     epoch: u32,
     stamp_ms: u64,
     /// The open frame: a header to be filled in, then records. Keeps its capacity.
@@ -66,7 +67,7 @@ pub(crate) struct Start {
     pub(crate) epoch: u32,
     pub(crate) stamp_ms: u64,
     pub(crate) spare: Option<SegmentHeader>,
-    pub(crate) left_bytes: u64,
+    pub(crate) closed_bytes: u64,
 }
 
 /// How much can be appended for certain.
@@ -114,7 +115,7 @@ impl<D: Disk> Journal<D> {
             epoch: 0,
             stamp_ms: 0,
             spare: None,
-            left_bytes: 0,
+            closed_bytes: 0,
         };
         Ok(Self::assemble(disk, options, ready, start))
     }
@@ -143,7 +144,7 @@ impl<D: Disk> Journal<D> {
                 offset: start.offset,
                 chain: start.chain,
             },
-            left_bytes: start.left_bytes,
+            closed_bytes: Arc::new(AtomicU64::new(start.closed_bytes)),
             epoch: start.epoch,
             stamp_ms: start.stamp_ms,
             frame,
@@ -184,7 +185,12 @@ impl<D: Disk> Journal<D> {
 
     /// The size of all segments that hold frames, the open one included, in bytes.
     pub fn bytes(&self) -> u64 {
-        self.left_bytes + self.open.header.bytes
+        self.closed_bytes.load(Ordering::Relaxed) + self.open.header.bytes
+    }
+
+    /// What removes closed segments on another thread, and keeps [`bytes`](Self::bytes) right.
+    pub fn pruner(&self) -> Pruner<D> {
+        Pruner { disk: Arc::clone(&self.disk), closed_bytes: Arc::clone(&self.closed_bytes) }
     }
 
     /// How much can be appended for certain, once the turn has [begun](Self::begin). An open frame
@@ -363,7 +369,8 @@ impl<D: Disk> Journal<D> {
             chain: self.open.chain,
         };
         let left = std::mem::replace(&mut self.open, open);
-        self.left_bytes += left.header.bytes;
+        // Before the successor takes a frame, and so before the one left can be pruned.
+        self.closed_bytes.fetch_add(left.header.bytes, Ordering::Relaxed);
         self.spares.want(Wanted::New(self.open.header.successor(&self.options)), left.mapped);
         Ok(())
     }

@@ -14,7 +14,7 @@
 //! on any content of any file.
 //!
 //! ```
-//! use doorbuster_journal::{Journal, JournalId, MemoryDisk, Options, SEGMENT_BYTES_MIN, scan_with};
+//! use doorbuster_journal::{Journal, JournalId, MemoryDisk, Options, Origin, SEGMENT_BYTES_MIN, scan_with};
 //!
 //! # fn main() -> Result<(), doorbuster_journal::JournalError> {
 //! let disk = MemoryDisk::default(); // or `FileDisk::open(directory)?`
@@ -27,7 +27,7 @@
 //! journal.close()?;
 //!
 //! let mut records = Vec::new();
-//! let found = scan_with(&disk, 0, &mut |frame| {
+//! let found = scan_with(&disk, Origin::Genesis, &mut |frame| {
 //!     records.extend(frame.records().map(|(sequence, record)| (sequence, record.to_vec())));
 //!     Ok(())
 //! })?;
@@ -46,7 +46,9 @@ mod journal;
 mod mapped;
 mod memory_disk;
 mod opened;
+mod origin;
 mod preparer;
+mod prune;
 mod resume;
 mod scan;
 mod segment;
@@ -65,6 +67,8 @@ pub use frame::{Frame, Kind, Records};
 pub use journal::{Journal, Room};
 pub use mapped::{MappedFile, OpenFile};
 pub use memory_disk::{MemoryDisk, MemoryFile, MemoryMapped};
+pub use origin::{ImageEnd, Origin};
+pub use prune::{Pruned, Pruner, prune};
 pub use scan::{Dropped, Scan, SegmentScan, scan, scan_with};
 pub use spares::Spare;
 pub use verdict::Verdict;

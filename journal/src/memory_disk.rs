@@ -23,6 +23,18 @@ struct Directory {
     durable: BTreeMap<String, Content>,
     full: bool,
     failing_syncs: u32,
+    /// How many more calls change anything; `None` for no end.
+    calls_left: Option<u32>,
+}
+
+impl Directory {
+    /// Counts a call that changes something; fails it if power is gone by then.
+    fn change(&mut self) -> io::Result<()> {
+        if let Some(left) = &mut self.calls_left {
+            *left = left.checked_sub(1).ok_or_else(|| io::Error::other("power is gone"))?;
+        }
+        Ok(())
+    }
 }
 
 type Content = Arc<Mutex<Images>>;
@@ -78,8 +90,7 @@ impl MemoryDisk {
             let kept = std::mem::replace(&mut images.durable, lost);
             files.insert(name.clone(), Images::settled(kept));
         }
-        let directory =
-            Directory { live: files.clone(), durable: files, full: false, failing_syncs: 0 };
+        let directory = Directory { live: files.clone(), durable: files, ..Directory::default() };
         Self { shared: Arc::new(Mutex::new(directory)) }
     }
 
@@ -110,6 +121,13 @@ impl MemoryDisk {
         lock(&self.shared).failing_syncs = count;
     }
 
+    /// Lets the next `calls` calls that create, write, sync, rename or remove do what they should,
+    /// and fails all that follow, changing nothing. [`after_power_loss`](Self::after_power_loss)
+    /// then tells what is left.
+    pub fn lose_power_after(&self, calls: u32) {
+        lock(&self.shared).calls_left = Some(calls);
+    }
+
     fn file(&self, name: &str) -> io::Result<MemoryFile> {
         let content = lock(&self.shared).live.get(name).cloned();
         let content = content.ok_or(io::ErrorKind::NotFound)?;
@@ -127,6 +145,7 @@ impl Disk for MemoryDisk {
     fn create(&self, name: &str, bytes: u64) -> io::Result<MemoryFile> {
         let length = usize::try_from(bytes).map_err(|_| io::ErrorKind::FileTooLarge)?;
         let mut directory = lock(&self.shared);
+        directory.change()?;
         if directory.live.contains_key(name) {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
@@ -146,18 +165,21 @@ impl Disk for MemoryDisk {
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         let mut directory = lock(&self.shared);
+        directory.change()?;
         let content = directory.live.remove(from).ok_or(io::ErrorKind::NotFound)?;
         directory.live.insert(to.to_owned(), content);
         Ok(())
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
-        let removed = lock(&self.shared).live.remove(name);
-        removed.map(drop).ok_or_else(|| io::ErrorKind::NotFound.into())
+        let mut directory = lock(&self.shared);
+        directory.change()?;
+        directory.live.remove(name).map(drop).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
     fn sync_directory(&self) -> io::Result<()> {
         let mut directory = lock(&self.shared);
+        directory.change()?;
         directory.durable = directory.live.clone();
         Ok(())
     }
@@ -190,12 +212,14 @@ impl DiskFile for MemoryFile {
     }
 
     fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        lock(&self.disk.shared).change()?;
         lock(&self.content).write(bytes, offset);
         Ok(())
     }
 
     fn sync(&self) -> io::Result<()> {
         let mut directory = lock(&self.disk.shared);
+        directory.change()?;
         let failing = directory.failing_syncs > 0;
         directory.failing_syncs = directory.failing_syncs.saturating_sub(1);
         drop(directory);

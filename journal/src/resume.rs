@@ -43,7 +43,8 @@ impl<D: Disk> Journal<D> {
             epoch: scan.last_epoch,
             stamp_ms: scan.last_stamp_ms,
             spare: scan.spare,
-            left_bytes: scan.segments.iter().rev().skip(1).map(|segment| segment.bytes).sum(),
+            closed_bytes: scan.older_bytes
+                + scan.segments.iter().rev().skip(1).map(|segment| segment.bytes).sum::<u64>(),
         };
         Ok(Self::assemble(disk, options, ready, start))
     }

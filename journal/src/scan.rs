@@ -8,7 +8,8 @@ use crate::disk::{Disk, DiskFile};
 use crate::error::{JournalError, VisitError};
 use crate::format::*;
 use crate::frame::{self, Frame, Kind, Place};
-use crate::opened::{OpenSegment, open_all, open_successor, refusal};
+use crate::opened::{Entry, OpenSegment, Opened, open, open_successor, refusal};
+use crate::origin::{ImageEnd, Origin};
 use crate::segment::SegmentHeader;
 use crate::verdict::{At, Evidence, Verdict, judge};
 use crate::vouch;
@@ -17,6 +18,15 @@ use crate::window::Window;
 /// What a journal holds, up to where it can be continued.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scan {
+    /// What the scan started from.
+    pub origin: Origin,
+    /// The image's last frame was read and has the image's checksum. `false` without an image, and
+    /// where the first segment there is starts right behind the image.
+    pub image_checked: bool,
+    /// Segments older than the first one read, which an image made unnecessary.
+    pub older_segments: u64,
+    /// Their size, in bytes.
+    pub older_bytes: u64,
     /// Whose journal this is; `None` if the directory holds no segment.
     pub id: Option<JournalId>,
     /// How the journal ends; always resumable, a refusal is an error instead.
@@ -33,12 +43,13 @@ pub struct Scan {
     pub last_stamp_ms: u64,
     /// The checksum of the last frame, which the next one repeats; 0 if there is none.
     pub chain: u32,
-    /// The segments that hold frames or are open for them, in order.
+    /// The segments that were read and hold frames or are open for them, in order.
     pub segments: Vec<SegmentScan>,
     /// What cannot be kept, though nobody was answered for it.
     pub dropped: Option<Dropped>,
     /// The segments whose pages may be newer in memory than on disk; the open segment last.
     pub(crate) restores: Vec<Restore>,
+    pub(crate) records_chain: u32,
     pub(crate) spare: Option<SegmentHeader>,
 }
 
@@ -46,6 +57,11 @@ impl Scan {
     /// The number of the unused segment behind the open one, if there is one.
     pub fn spare(&self) -> Option<u64> {
         self.spare.map(|header| header.number)
+    }
+
+    /// What an image of everything up to `last_sequence` says of itself.
+    pub fn image_end(&self) -> ImageEnd {
+        ImageEnd { sequence: self.last_sequence, chain: self.records_chain }
     }
 }
 
@@ -93,37 +109,46 @@ pub(crate) struct Restore {
 ///
 /// # Errors
 /// As [`scan_with`].
-pub fn scan<D: Disk>(disk: &D, vouched_by_image: u64) -> Result<Scan, JournalError> {
-    scan_with(disk, vouched_by_image, &mut |_| Ok(()))
+pub fn scan<D: Disk>(disk: &D, origin: Origin) -> Result<Scan, JournalError> {
+    scan_with(disk, origin, &mut |_| Ok(()))
 }
 
 /// Reads every segment once and shows each valid frame to `visit`, in order, before it is known how
 /// the journal ends.
 ///
-/// `vouched_by_image` is the highest sequence that an image outside the journal holds, 0 for none:
-/// what an image holds had been synced. Changes no byte, and reads with plain reads only, so it may
-/// run beside a live server; what it then says of the tail is a moment's view.
+/// From an [image](Origin::Image) it reads the segment with the image's last frame and what follows,
+/// however long the history is; frames the image holds are checked, but not shown, and the image's
+/// last one must have the checksum the image names. A [`Kind::Seal`] that only marks where a repaired
+/// journal starts is never shown.
+///
+/// Changes no byte, and reads with plain reads only, so it may run beside a live server; what it then
+/// says of the tail is a moment's view.
 ///
 /// # Errors
 /// [`JournalError::Refused`] for every verdict that is not resumable, [`JournalError::Io`] if the
 /// disk fails, [`JournalError::Visitor`] if the visitor does.
 pub fn scan_with<D: Disk>(
     disk: &D,
-    vouched_by_image: u64,
+    origin: Origin,
     visit: &mut dyn FnMut(&Frame<'_>) -> Result<(), VisitError>,
 ) -> Result<Scan, JournalError> {
-    let mut segments = open_all(disk)?;
-    if segments.is_empty() && vouched_by_image > 0 {
-        let evidence = Evidence::AllMissing { sequence: vouched_by_image };
+    let Opened { mut segments, entry, older_segments, older_bytes } = open(disk, origin)?;
+    if segments.is_empty() && origin.vouched() > 0 {
+        let evidence = Evidence::AllMissing { sequence: origin.vouched() };
         return Err(refusal(disk.place(&segment_name(1)), 0, 1, &evidence));
     }
-    let mut walk = Walk::default();
+    let mut walk = Walk::new(origin, entry);
+    let concluded = |walk: Walk, segments: &[_], open, end, dropped| Scan {
+        older_segments,
+        older_bytes,
+        ..walk.conclude(segments, open, end, dropped)
+    };
     let mut index = 0;
     while index < segments.len() {
         let behind = &segments[index..];
         walk.enter(&behind[0]);
-        if let Some((end, dropped)) = walk.walk_segment(behind, vouched_by_image, visit)? {
-            return Ok(walk.conclude(&segments, index, end, dropped, vouched_by_image));
+        if let Some((end, dropped)) = walk.walk_segment(behind, visit)? {
+            return Ok(concluded(walk, &segments, index, end, dropped));
         }
         index += 1;
         if index == segments.len() {
@@ -132,14 +157,18 @@ pub fn scan_with<D: Disk>(
             segments.push(successor);
         }
     }
-    Ok(walk.conclude(&segments, 0, Verdict::CleanEnd, None, 0))
+    Ok(concluded(walk, &segments, 0, Verdict::CleanEnd, None))
 }
 
 /// The state that one frame hands to the next.
 #[derive(Default)]
 struct Walk {
+    origin: Origin,
+    image_checked: bool,
     last_sequence: u64,
     chain: u32,
+    /// The checksum of the last frame of records; the image's while there was none behind it.
+    records_chain: u32,
     epoch: u32,
     stamp_ms: u64,
     watermark: u64,
@@ -153,6 +182,17 @@ struct Walk {
 }
 
 impl Walk {
+    fn new(origin: Origin, entry: Entry) -> Self {
+        let image = origin.image().filter(|image| image.sequence == entry.last_sequence);
+        Self {
+            origin,
+            last_sequence: entry.last_sequence,
+            chain: entry.chain,
+            records_chain: image.map_or(0, |image| image.chain),
+            ..Self::default()
+        }
+    }
+
     fn next_sequence(&self) -> u64 {
         self.last_sequence + 1
     }
@@ -171,13 +211,12 @@ impl Walk {
     fn walk_segment<F: DiskFile>(
         &mut self,
         segments: &[OpenSegment<F>],
-        vouched_by_image: u64,
         visit: &mut dyn FnMut(&Frame<'_>) -> Result<(), VisitError>,
     ) -> Result<Option<(Verdict, Option<Dropped>)>, JournalError> {
         let segment = &segments[0];
         while let Some(at) = self.walk_frames(segment, visit)? {
             let (offset, sequence) = (self.end, self.next_sequence());
-            let aftermath = vouch::look_behind(segments, offset, sequence, vouched_by_image)?;
+            let aftermath = vouch::look_behind(segments, offset, sequence, self.origin.vouched())?;
             let evidence = Evidence::Frame { at, later: aftermath.later };
             let end = judge(&evidence);
             if end == Verdict::CleanEnd {
@@ -219,10 +258,20 @@ impl Walk {
                 Ok(_) => return Ok(Some(At::Foreign)),
                 Err(at) => return Ok(Some(at)),
             };
-            visit(&frame).map_err(|cause| JournalError::Visitor {
-                first_sequence: frame.first_sequence(),
-                cause,
-            })?;
+            if let Some(evidence) = self.contradicts_image(&frame) {
+                return Err(refusal(
+                    segment.place.clone(),
+                    offset,
+                    frame.first_sequence(),
+                    &evidence,
+                ));
+            }
+            if self.is_shown(&frame, &header) {
+                visit(&frame).map_err(|cause| JournalError::Visitor {
+                    first_sequence: frame.first_sequence(),
+                    cause,
+                })?;
+            }
             self.take(&frame);
             if frame.kind() == Kind::EndMark {
                 return Ok(None);
@@ -257,6 +306,39 @@ impl Walk {
             && frame.next_sequence() < u64::MAX
     }
 
+    /// Does the frame that the image ends with, or ends in, show that it is of another history?
+    fn contradicts_image(&mut self, frame: &Frame<'_>) -> Option<Evidence> {
+        let image = self.origin.image()?;
+        let last = frame.next_sequence() - 1;
+        let holds = frame.kind() == Kind::Records
+            && (frame.first_sequence()..=last).contains(&image.sequence);
+        if !holds {
+            return None;
+        }
+        if last != image.sequence {
+            return Some(Evidence::ImageEndsInside { sequence: image.sequence, last });
+        }
+        if frame.crc != image.chain {
+            return Some(Evidence::ImageOfOtherHistory {
+                sequence: image.sequence,
+                chain: image.chain,
+                found: frame.crc,
+            });
+        }
+        self.image_checked = true;
+        None
+    }
+
+    /// Is it behind the image, and not the mark that a repair starts a journal with?
+    fn is_shown(&self, frame: &Frame<'_>, header: &SegmentHeader) -> bool {
+        let behind =
+            self.origin.stands_in().is_none_or(|image| frame.first_sequence() > image.sequence);
+        let is_start_mark = header.number > 1
+            && self.end == SEGMENT_HEADER_BYTES as u64
+            && frame.totals().is_some_and(<[u8]>::is_empty);
+        behind && !is_start_mark
+    }
+
     fn take(&mut self, frame: &Frame<'_>) {
         let page = |offset: u64| offset / PAGE_BYTES as u64;
         if self.starts.last().is_none_or(|&(last, _)| page(last) < page(self.end)) {
@@ -265,6 +347,9 @@ impl Walk {
         self.end += frame.bytes();
         self.last_sequence = frame.next_sequence() - 1;
         self.chain = frame.crc;
+        if frame.kind() == Kind::Records {
+            self.records_chain = frame.crc;
+        }
         self.epoch = frame.epoch();
         self.stamp_ms = frame.stamp_ms();
         self.watermark = self.watermark.max(frame.watermark());
@@ -279,9 +364,8 @@ impl Walk {
         open: usize,
         end: Verdict,
         dropped: Option<Dropped>,
-        vouched_by_image: u64,
     ) -> Scan {
-        let vouched = self.watermark.max(vouched_by_image);
+        let vouched = self.watermark.max(self.origin.vouched());
         let headers: Vec<_> = segments.iter().map(|segment| segment.header).collect();
         let mut restores = Vec::new();
         if let Some(&header) = headers.get(open) {
@@ -301,6 +385,10 @@ impl Walk {
             });
         }
         Scan {
+            origin: self.origin,
+            image_checked: self.image_checked,
+            older_segments: 0,
+            older_bytes: 0,
             id: headers.first().map(|header| header.id),
             end,
             last_sequence: self.last_sequence,
@@ -311,6 +399,7 @@ impl Walk {
             segments: self.segments,
             dropped,
             restores,
+            records_chain: self.records_chain,
             spare: headers.get(open + 1).copied(),
         }
     }

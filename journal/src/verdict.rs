@@ -60,6 +60,10 @@ pub(crate) enum Evidence {
     SuccessorMissing { missing: String },
     /// An image exists, but no segment.
     AllMissing { sequence: u64 },
+    /// The frame that an image ends with has another checksum than the image says.
+    ImageOfOtherHistory { sequence: u64, chain: u32, found: u32 },
+    /// An image ends in the middle of a frame.
+    ImageEndsInside { sequence: u64, last: u64 },
 }
 
 /// What a scan concludes.
@@ -85,7 +89,8 @@ pub(crate) enum Evidence {
 /// | header damaged | | [`HeaderDamaged`](Self::HeaderDamaged) | refuse |
 /// | file shorter than its header says | | [`FileShort`](Self::FileShort) | refuse |
 /// | file longer than its header says | | [`FileLong`](Self::FileLong) | refuse |
-/// | segment missing: the first, one between, or the one an end mark names | | [`SegmentMissing`](Self::SegmentMissing) | refuse |
+/// | segment missing: the first (unless an image holds all that is missing), one between, or the one an end mark names | | [`SegmentMissing`](Self::SegmentMissing) | refuse |
+/// | right frame where an image ends, but with another checksum than the image names, or the image ends inside it | | [`ImageForeign`](Self::ImageForeign) | refuse |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// The journal ends where its last frame ends.
@@ -110,6 +115,8 @@ pub enum Verdict {
     FileLong,
     /// A segment is gone.
     SegmentMissing,
+    /// The image is of another history than the journal.
+    ImageForeign,
 }
 
 /// The table of [`Verdict`], row by row.
@@ -139,6 +146,9 @@ pub(crate) fn judge(evidence: &Evidence) -> Verdict {
         Evidence::NumberMissing { .. }
         | Evidence::SuccessorMissing { .. }
         | Evidence::AllMissing { .. } => Verdict::SegmentMissing,
+        Evidence::ImageOfOtherHistory { .. } | Evidence::ImageEndsInside { .. } => {
+            Verdict::ImageForeign
+        }
     }
 }
 
@@ -162,6 +172,7 @@ impl Verdict {
             Self::FileShort => "segment too short",
             Self::FileLong => "segment too long",
             Self::SegmentMissing => "segment missing",
+            Self::ImageForeign => "image and journal do not belong together",
         }
     }
 
@@ -183,6 +194,10 @@ impl Verdict {
             Self::OtherFormat => "Start the version of the server that wrote it",
             Self::HeaderDamaged | Self::FileShort | Self::SegmentMissing => {
                 "Keep a copy of the directory and restore this file from a backup"
+            }
+            Self::ImageForeign => {
+                "Restore journal and images from the same backup, or move the image out of its \
+                 directory so that an older one or the whole journal is read"
             }
             Self::FileLong => {
                 "Find out what wrote to the file; no version of this server extends a segment"
@@ -211,6 +226,13 @@ impl Evidence {
             Self::SuccessorMissing { missing } => format!("its end mark names {missing}"),
             Self::AllMissing { sequence } => {
                 format!("there is an image of sequence {sequence}, but no segment")
+            }
+            Self::ImageOfOtherHistory { sequence, chain, found } => format!(
+                "the image says that the frame of sequence {sequence} has checksum {chain:08x}, \
+                 but it has {found:08x}"
+            ),
+            Self::ImageEndsInside { sequence, last } => {
+                format!("the image ends with sequence {sequence}, but the frame goes on to {last}")
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use doorbuster::codec;
 use doorbuster::recovery::{self, Replayed};
-use doorbuster_journal::{FileDisk, JournalError, Scan, scan};
+use doorbuster_journal::{FileDisk, JournalError, Origin, Scan, scan};
 use std::path::Path;
 
 /// What was found, as names and values in the order they are shown.
@@ -54,7 +54,7 @@ fn open(data: &Path) -> Result<FileDisk, Trouble> {
 }
 
 pub(crate) fn info(data: &Path) -> Result<Findings, Trouble> {
-    let scan = scan(&open(data)?, 0)?;
+    let scan = scan(&open(data)?, Origin::Genesis)?;
     Ok(Findings { facts: facts(&scan), table: Some(segments(&scan)) })
 }
 

@@ -2,14 +2,14 @@
 
 use crate::support::*;
 use doorbuster_journal::{
-    Disk, FRAME_BYTES_MAX, FileDisk, Journal, JournalError, JournalId, Kind, MemoryDisk,
+    Disk, FRAME_BYTES_MAX, FileDisk, Journal, JournalError, JournalId, Kind, MemoryDisk, Origin,
     RECORD_BYTES_MAX, Spare, Verdict, scan, scan_with, turn_bytes_max,
 };
 use proptest::prelude::*;
 
 #[test]
 fn a_directory_without_segments_is_an_empty_journal() {
-    let found = scan(&MemoryDisk::default(), 0).unwrap();
+    let found = scan(&MemoryDisk::default(), Origin::Genesis).unwrap();
     assert_eq!((found.id, found.last_sequence, found.end), (None, 0, Verdict::CleanEnd));
     assert!(found.segments.is_empty());
     let refused = Journal::resume(MemoryDisk::default(), SMALL, found).err().unwrap();
@@ -20,7 +20,7 @@ fn a_directory_without_segments_is_an_empty_journal() {
 fn a_new_journal_holds_nothing() {
     let disk = MemoryDisk::default();
     drop(Journal::create(disk.clone(), SMALL, ID).unwrap());
-    let found = scan(&disk, 0).unwrap();
+    let found = scan(&disk, Origin::Genesis).unwrap();
     assert_eq!((found.id, found.last_sequence, found.spare()), (Some(ID), 0, None));
 }
 
@@ -40,7 +40,7 @@ fn a_frame_carries_what_its_turn_began_with() {
     append(&mut journal, 4, &["two", "three"]);
     journal.seal(4, 99, b"totals").unwrap();
     let mut seen = Vec::new();
-    let found = scan_with(&disk, 0, &mut |frame| {
+    let found = scan_with(&disk, Origin::Genesis, &mut |frame| {
         seen.push((frame.kind(), frame.epoch(), frame.stamp_ms(), frame.watermark()));
         assert_eq!(frame.shard(), 0);
         assert_eq!(frame.totals(), (frame.kind() == Kind::Seal).then_some(&b"totals"[..]));
@@ -95,7 +95,7 @@ fn a_visitor_that_fails_ends_the_scan() {
     let mut journal = Journal::create(disk.clone(), SMALL, ID).unwrap();
     append(&mut journal, 1, &["one"]);
     append(&mut journal, 1, &["two"]);
-    let error = scan_with(&disk, 0, &mut |frame| match frame.first_sequence() {
+    let error = scan_with(&disk, Origin::Genesis, &mut |frame| match frame.first_sequence() {
         2 => Err("enough".into()),
         _ => Ok(()),
     });
@@ -141,7 +141,7 @@ fn a_scan_beside_a_live_writer_never_takes_it_for_damage() {
     append(&mut journal, 1, &["first"]);
     let mut seen = 0;
     // The scan has read ahead of what it shows: all that is appended here is news to it.
-    let found = scan_with(&disk, 0, &mut |frame| {
+    let found = scan_with(&disk, Origin::Genesis, &mut |frame| {
         seen += u64::from(frame.count());
         if journal.appended() < 100 {
             append(&mut journal, 1, &["more", &"-".repeat(20_000)]);
@@ -174,7 +174,7 @@ fn an_unused_spare_is_picked_up_instead_of_made_anew() {
     wait_for_spare(&mut journal);
     journal.close().unwrap();
 
-    let found = scan(&disk, 0).unwrap();
+    let found = scan(&disk, Origin::Genesis).unwrap();
     assert_eq!(found.spare(), Some(2));
     let mut journal = Journal::resume(disk.clone(), SMALL, found).unwrap();
     disk.set_full(true);
@@ -293,7 +293,7 @@ proptest! {
             match then {
                 0 => journal.seal(1, turn as u64, b"so far").unwrap(),
                 1 => {
-                    let found = scan(&disk, 0).unwrap();
+                    let found = scan(&disk, Origin::Genesis).unwrap();
                     prop_assert_eq!(found.last_sequence, expected.len() as u64);
                     journal = Journal::resume(disk.clone(), SMALL, found).unwrap();
                 }

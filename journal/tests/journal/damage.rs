@@ -1,6 +1,8 @@
 //! Damage to what is stored: found, named, and never read as something else.
 
-use doorbuster_journal::{FORMAT_VERSION, Journal, JournalError, MemoryDisk, Verdict, scan};
+use doorbuster_journal::{
+    FORMAT_VERSION, ImageEnd, Journal, JournalError, MemoryDisk, Origin, Verdict, scan,
+};
 
 use crate::support::*;
 
@@ -46,11 +48,12 @@ fn check_prefix_or_refusal(disk: &MemoryDisk, expected: &[Vec<u8>], what: &str) 
 fn zeros_from_any_byte_on_leave_a_prefix_or_are_refused() {
     let (disk, expected) = small_journal();
     let end = read(&disk).0.segments[0].end as usize;
+    let image = image_at(&disk, 12);
     for from in HEADER_BYTES..end {
         let damaged = with_changed(&disk, FIRST, |bytes| bytes[from..].fill(0));
         check_prefix_or_refusal(&damaged, &expected, &format!("zeros from byte {from}"));
         // Twelve records were synced before the last batch; an image of them vouches for them.
-        match scan(&damaged, 12) {
+        match scan(&damaged, Origin::GenesisBeside(image)) {
             Ok(found) => assert!(found.last_sequence >= 12, "zeros from byte {from}"),
             Err(JournalError::Refused(refusal)) => assert!(!refusal.verdict.is_resumable()),
             Err(other) => panic!("zeros from byte {from}: {other}"),
@@ -118,7 +121,8 @@ fn any_flipped_bit_is_refused_or_costs_an_announced_tail() {
 fn a_seal_vouches_for_every_byte_before_it() {
     let (disk, _) = small_journal();
     let end = read(&disk).0.segments[0].end as usize;
-    let mut journal = Journal::resume(disk.clone(), SMALL, scan(&disk, 0).unwrap()).unwrap();
+    let mut journal =
+        Journal::resume(disk.clone(), SMALL, scan(&disk, Origin::Genesis).unwrap()).unwrap();
     journal.seal(1, 1, b"totals").unwrap();
     for from in HEADER_BYTES..end {
         let damaged = with_changed(&disk, FIRST, |bytes| bytes[from..end].fill(0));
@@ -181,16 +185,17 @@ fn a_longer_length_word_is_not_taken_for_a_torn_frame() {
 fn an_image_ahead_of_the_journal_is_refused() {
     let (disk, expected) = small_journal();
     let last = expected.len() as u64;
-    assert_eq!(scan(&disk, last).unwrap().vouched, last);
+    let image = image_at(&disk, last);
+    assert_eq!(scan(&disk, Origin::Image(image)).unwrap().vouched, last);
     for sequence in [last + 1, u64::MAX] {
-        let Err(JournalError::Refused(refusal)) = scan(&disk, sequence) else {
-            panic!("an image of {sequence} is taken")
-        };
-        assert_eq!(refusal.verdict, Verdict::AnsweredDataDamaged);
+        let image = ImageEnd { sequence, ..image };
+        for origin in [Origin::Image(image), Origin::GenesisBeside(image)] {
+            let refusal = refusal_from(&disk, origin);
+            assert_eq!(refusal.verdict, Verdict::AnsweredDataDamaged);
+            assert_eq!(refusal.sequence, last + 1, "the first sequence that is missing");
+        }
     }
-    let Err(JournalError::Refused(refusal)) = scan(&MemoryDisk::default(), 1) else {
-        panic!("an image without a journal is taken")
-    };
+    let refusal = refusal_from(&MemoryDisk::default(), Origin::Image(image));
     assert_eq!(refusal.verdict, Verdict::SegmentMissing);
 }
 

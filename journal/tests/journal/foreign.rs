@@ -1,6 +1,6 @@
 //! Segments that are missing, or that belong elsewhere.
 
-use doorbuster_journal::{Disk, Journal, JournalId, MemoryDisk, Verdict, scan};
+use doorbuster_journal::{Disk, Journal, JournalId, MemoryDisk, Origin, Verdict, scan};
 
 use crate::support::*;
 
@@ -41,7 +41,7 @@ fn a_missing_spare_is_not_missed() {
     journal.start_preparer().unwrap();
     wait_for_spare(&mut journal);
     journal.close().unwrap();
-    let found = scan(&without(&disk, "00000002.segment"), 0).unwrap();
+    let found = scan(&without(&disk, "00000002.segment"), Origin::Genesis).unwrap();
     assert_eq!((found.spare(), found.last_sequence), (None, 1));
 }
 
@@ -147,9 +147,10 @@ fn a_valid_frame_of_another_past_is_refused() {
     drop(Journal::create(disk.clone(), SMALL, ID).unwrap());
     let twin = disk.after_power_loss(|_, _| true);
     let write = |disk: &MemoryDisk, first: &str| {
-        let mut journal = Journal::resume(disk.clone(), SMALL, scan(disk, 0).unwrap()).unwrap();
+        let mut journal =
+            Journal::resume(disk.clone(), SMALL, scan(disk, Origin::Genesis).unwrap()).unwrap();
         append(&mut journal, 1, &[first]);
-        let end = scan(disk, 0).unwrap().segments[0].end as usize;
+        let end = scan(disk, Origin::Genesis).unwrap().segments[0].end as usize;
         append(&mut journal, 1, &["next"]);
         end
     };

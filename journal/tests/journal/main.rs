@@ -3,5 +3,7 @@
 mod append_and_scan;
 mod damage;
 mod foreign;
+mod from_image;
 mod power_loss;
+mod prune;
 mod support;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use doorbuster_journal::{Journal, JournalError, MemoryDisk, Verdict, scan};
+use doorbuster_journal::{Journal, JournalError, MemoryDisk, Origin, Verdict, scan};
 
 use crate::support::*;
 
@@ -74,9 +74,9 @@ fn any_pages_of_large_unsynced_frames_may_reach_the_disk() {
 #[test]
 fn a_frame_behind_a_gap_is_dropped_with_the_gap_and_announced() {
     let (disk, _, _) = with_unsynced_batch(&[600, 600, 600]);
-    let third = scan(&disk, 0).unwrap().segments[0].end - 672;
+    let third = scan(&disk, Origin::Genesis).unwrap().segments[0].end - 672;
     let cut = disk.after_power_loss(|_, sector| sector >= third / 512);
-    let found = scan(&cut, 0).unwrap();
+    let found = scan(&cut, Origin::Genesis).unwrap();
     assert_eq!((found.end, found.last_sequence, found.vouched), (Verdict::ReorderedTail, 3, 1));
     let dropped = found.dropped.unwrap();
     assert_eq!((dropped.first_sequence_lost, dropped.frames), (4, 1));
@@ -113,14 +113,15 @@ fn a_failed_sync_ends_the_journal() {
 #[test]
 fn what_a_failed_sync_left_in_memory_is_stored_again_by_the_next_start() {
     let (disk, expected, _) = with_unsynced_batch(&[400, 9000, 400]);
-    let mut journal = Journal::resume(disk.clone(), SMALL, scan(&disk, 0).unwrap()).unwrap();
+    let mut journal =
+        Journal::resume(disk.clone(), SMALL, scan(&disk, Origin::Genesis).unwrap()).unwrap();
     append_unsynced(&mut journal, 2, &["last"]);
     disk.fail_syncs(1);
     assert!(journal.sync().is_err());
     drop(journal);
     let lost = disk.after_power_loss(|_, _| true);
     assert_eq!(read(&lost).1, expected, "the pages are clean, the disk is stale");
-    drop(Journal::resume(disk.clone(), SMALL, scan(&disk, 0).unwrap()).unwrap());
+    drop(Journal::resume(disk.clone(), SMALL, scan(&disk, Origin::Genesis).unwrap()).unwrap());
     let kept = read(&disk.after_power_loss(|_, _| false)).1;
     assert_eq!(kept[..expected.len()], expected);
     assert_eq!(kept.last().unwrap(), b"last");
@@ -144,7 +145,7 @@ fn a_roll_whose_sync_fails_loses_nothing_over_the_next_start() {
     journal.close().unwrap();
 
     // The end mark is readable and the successor empty: both segments may be stale on disk.
-    let found = scan(&disk, 0).unwrap();
+    let found = scan(&disk, Origin::Genesis).unwrap();
     assert_eq!((found.segments.len(), found.last_sequence, found.vouched), (2, 5, 0));
     let mut journal = Journal::resume(disk.clone(), SMALL, found).unwrap();
     append(&mut journal, 2, &["after"]);
@@ -164,11 +165,11 @@ fn an_end_mark_behind_a_gap_is_dropped_and_the_spare_used_again() {
     journal.start_preparer().unwrap();
     wait_for_spare(&mut journal);
     drop(journal);
-    let found = scan(&disk, 0).unwrap();
+    let found = scan(&disk, Origin::Genesis).unwrap();
     let end_sector = found.segments[0].end / 512;
     // Everything but the second frame's middle reached the disk.
     let cut = disk.after_power_loss(|_, sector| sector > 120 || sector == end_sector);
-    let found = scan(&cut, 0).unwrap();
+    let found = scan(&cut, Origin::Genesis).unwrap();
     assert_eq!(
         (found.end, found.last_sequence, found.spare()),
         (Verdict::ReorderedTail, 1, Some(2))
@@ -185,7 +186,7 @@ fn an_end_mark_behind_a_gap_is_dropped_and_the_spare_used_again() {
 fn a_journal_survives_a_power_cut_right_after_it_was_created() {
     let disk = MemoryDisk::default();
     drop(Journal::create(disk.clone(), SMALL, ID).unwrap());
-    let found = scan(&disk.after_power_loss(|_, _| false), 0).unwrap();
+    let found = scan(&disk.after_power_loss(|_, _| false), Origin::Genesis).unwrap();
     assert_eq!(found.id, Some(ID));
 }
 

@@ -1,8 +1,8 @@
 //! What the tests of the journal share: a small journal in memory and reading it whole.
 
 use doorbuster_journal::{
-    Disk, Journal, JournalError, JournalId, MemoryDisk, Options, Refusal, SEGMENT_BYTES_MIN, Scan,
-    Spare, scan, scan_with,
+    Disk, ImageEnd, Journal, JournalError, JournalId, Kind, MemoryDisk, Options, Origin, Refusal,
+    SEGMENT_BYTES_MIN, Scan, Spare, scan, scan_with,
 };
 
 pub(crate) const ID: JournalId = JournalId(*b"journal of tests");
@@ -30,7 +30,7 @@ pub(crate) fn read<D: Disk>(disk: &D) -> (Scan, Vec<Vec<u8>>) {
 
 pub(crate) fn try_read<D: Disk>(disk: &D) -> Result<(Scan, Vec<Vec<u8>>), JournalError> {
     let mut content = Vec::new();
-    let found = scan_with(disk, 0, &mut |frame| {
+    let found = scan_with(disk, Origin::Genesis, &mut |frame| {
         assert_eq!(frame.first_sequence(), content.len() as u64 + 1);
         for (sequence, record) in frame.records() {
             content.push(record.to_vec());
@@ -44,10 +44,40 @@ pub(crate) fn try_read<D: Disk>(disk: &D) -> Result<(Scan, Vec<Vec<u8>>), Journa
 
 /// The refusal of a journal that must be refused.
 pub(crate) fn refusal(disk: &MemoryDisk) -> Refusal {
-    match scan(disk, 0) {
+    refusal_from(disk, Origin::Genesis)
+}
+
+/// The same for a scan that starts elsewhere.
+pub(crate) fn refusal_from(disk: &MemoryDisk, origin: Origin) -> Refusal {
+    match scan(disk, origin) {
         Err(JournalError::Refused(refusal)) => *refusal,
         other => panic!("not refused: {other:?}"),
     }
+}
+
+/// What an image of everything up to the frame that holds `sequence` says of itself.
+pub(crate) fn image_at(disk: &MemoryDisk, sequence: u64) -> ImageEnd {
+    let mut end = None;
+    scan_with(disk, Origin::Genesis, &mut |frame| {
+        let last = frame.first_sequence() + u64::from(frame.count()) - 1;
+        if frame.kind() == Kind::Records && (frame.first_sequence()..=last).contains(&sequence) {
+            end = Some(ImageEnd { sequence: last, chain: frame.checksum() });
+        }
+        Ok(())
+    })
+    .unwrap();
+    end.unwrap()
+}
+
+/// Everything a scan from this origin shows: the first sequence and the records.
+pub(crate) fn read_from(disk: &MemoryDisk, origin: Origin) -> (Scan, Vec<(u64, Vec<u8>)>) {
+    let mut content = Vec::new();
+    let found = scan_with(disk, origin, &mut |frame| {
+        content.extend(frame.records().map(|(sequence, record)| (sequence, record.to_vec())));
+        Ok(())
+    })
+    .unwrap();
+    (found, content)
 }
 
 /// Takes turns until the spare is in hand.
@@ -96,7 +126,7 @@ pub(crate) fn journal_of_segments(segments: usize) -> (MemoryDisk, Vec<Vec<u8>>)
     let disk = MemoryDisk::default();
     let mut journal = Journal::create(disk.clone(), SMALL, ID).unwrap();
     let mut turn = 0_u8;
-    while scan(&disk, 0).unwrap().segments.len() < segments {
+    while scan(&disk, Origin::Genesis).unwrap().segments.len() < segments {
         turn += 1;
         append(&mut journal, 1, &[&char::from(b'a' + turn % 26).to_string().repeat(30_000)]);
     }
