@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 const ASKS_MAX: usize = 16;
 
 /// What the snapshotter is told.
-pub(crate) enum Ask {
+pub enum Ask {
     /// Enough has happened since the last image.
     Due,
     /// Somebody wants one now, and to hear its sequence or why there is none.

@@ -1,25 +1,26 @@
-//! From a data directory to a writer that may serve: lock, scan, apply, store again, start.
+//! From a data directory to a writer that may serve: lock, replay, store again, start.
 //!
 //! Nothing is served before everything that was visible is durable, and before the new epoch's
 //! start is: a key that is answered again must not be lost by the next power cut. The only caller
-//! of `Journal::resume`, which is the only cutter of tails. Next: `writer`, the journal crate.
+//! of `Journal::resume`, which is the only cutter of tails. Next: `replay`, `writer`.
 
 use crate::clock::{Clock, ClockError, Stamps, wall_ms};
-use crate::codec::{self, CodecError};
+use crate::codec;
 use crate::config::Config;
 use crate::domain::apply::apply;
 use crate::domain::event::{Event, Record, Started};
 use crate::domain::ids::Sequence;
 use crate::domain::state::State;
 use crate::domain::sweep;
-use doorbuster_journal::{
-    Dropped, FileDisk, Frame, Journal, JournalError, JournalId, Options, Origin, Scan, VisitError,
-    scan_with,
+use crate::replay::{
+    From, Progress, ReplayError, Replayed, journal_directory, open, random, replay,
+    snapshot_directory,
 };
+use doorbuster_journal::{Dropped, Journal, JournalError, JournalId, Options};
+use doorbuster_snapshots::PassedOver;
 use std::fs::{self, File, TryLockError};
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Why a start is refused.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +45,9 @@ pub enum RecoveryError {
     /// The journal cannot be continued.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// The directory cannot be read back.
+    #[error(transparent)]
+    Replay(#[from] ReplayError),
     /// The wall clock is not to be trusted.
     #[error(transparent)]
     Clock(#[from] ClockError),
@@ -63,12 +67,16 @@ pub struct Recovered {
     pub journal: Journal,
     /// At or past the state's stamp.
     pub stamps: Stamps,
-    /// Records that were read.
-    pub replayed: u64,
+    /// Events that the directory held.
+    pub replayed: Sequence,
+    /// The sequence of the image that the state was put together from; 0 = from the first event.
+    pub image_sequence: Sequence,
     /// A tail that nobody was answered for, and that is gone now.
     pub dropped: Option<Dropped>,
     /// In a mode that answers before the sync: answers from here on, if there were any, are lost.
     pub lost_from: Option<Sequence>,
+    /// Newer images that could not be used.
+    pub passed_over: Vec<PassedOver>,
 }
 
 fn io_error<'a>(
@@ -117,23 +125,23 @@ fn make_directory(directory: &Path) -> Result<(), RecoveryError> {
     File::open(parent).and_then(|parent| parent.sync_all()).map_err(io_error("sync", parent))
 }
 
-/// Where the segments lie in a data directory.
-#[must_use]
-pub fn journal_directory(data: &Path) -> PathBuf {
-    data.join("journal")
-}
-
 /// Brings a locked directory back to where it was, and starts the next epoch in it.
 ///
 /// # Errors
 /// When the journal is damaged, or the disk or the clock refuses. Nothing was lost by trying.
-pub fn recover(_lock: &Lock, config: &Config, clock: Clock) -> Result<Recovered, RecoveryError> {
+pub fn recover(
+    _lock: &Lock,
+    config: &Config,
+    clock: Clock,
+    progress: Progress<'_>,
+) -> Result<Recovered, RecoveryError> {
     let directory = journal_directory(&config.data);
     make_directory(&directory)?;
-    let disk = || FileDisk::open(&directory).map_err(io_error("open", &directory));
-    let options = Options { segment_bytes: config.segment_bytes };
-    let Replayed { state, scan, drained } = replay(&disk()?)?;
-    let last_stamp = (scan.last_sequence > 0).then_some(scan.last_stamp_ms);
+    make_directory(&snapshot_directory(&config.data))?;
+    let Replayed { state, image_sequence, scan, drained, passed_over, .. } =
+        replay(&config.data, From::NewestImage, None, progress)?;
+    let scan = scan.expect("a replay without an end in mind reads to the end");
+    let last_stamp = (scan.last_sequence > 0).then_some(state.stamp.max(scan.last_stamp_ms));
     // Before anything is written: a refused clock leaves the directory as it was.
     let mut stamps = Stamps::start(clock, wall_ms(), last_stamp, config.accept_clock)?;
     // In a mode that answers before the sync, an unclean stop may have lost answered records
@@ -141,88 +149,26 @@ pub fn recover(_lock: &Lock, config: &Config, clock: Clock) -> Result<Recovered,
     let unclean = state.epoch > 0 && !drained;
     let lost_from = (unclean && state.answers_before_sync).then_some(scan.last_sequence + 1);
     let dropped = scan.dropped.clone();
+    let disk = open(&directory)?;
+    let options = Options { segment_bytes: config.segment_bytes };
     let journal = match scan.id {
-        None => Journal::create(disk()?, options, JournalId(random())),
-        Some(_) => Journal::resume(disk()?, options, scan),
+        None => Journal::create(disk, options, JournalId(random())),
+        Some(_) => Journal::resume(disk, options, scan),
     }?;
     let replayed = state.sequence;
     let mut start = Start { state, journal, now: stamps.now() };
     start.epoch(config, lost_from)?;
     let Start { state, journal, .. } = start;
-    Ok(Recovered { state, journal, stamps, replayed, dropped, lost_from })
-}
-
-fn random<const BYTES: usize>() -> [u8; BYTES] {
-    let mut bytes = [0; BYTES];
-    getrandom::fill(&mut bytes).expect("the system gives random bytes");
-    bytes
-}
-
-/// What a journal says.
-pub struct Replayed {
-    /// All of its events applied.
-    pub state: State,
-    /// How it is stored and how it ends.
-    pub scan: Scan,
-    /// It ends in the seal of an orderly stop.
-    pub drained: bool,
-}
-
-/// Reads a journal and applies its events. Changes no byte; runs beside a live server, and then
-/// shows a moment's view.
-///
-/// # Errors
-/// When the journal is damaged, cannot be read, or does not make sense.
-pub fn replay(disk: &FileDisk) -> Result<Replayed, JournalError> {
-    let mut replay = Replay { state: State::new(u64::from_le_bytes(random())), drained: false };
-    let scan = scan_with(disk, Origin::Genesis, &mut |frame| replay.frame(frame))?;
-    Ok(Replayed { state: replay.state, scan, drained: replay.drained })
-}
-
-/// Applies what a scan shows.
-struct Replay {
-    state: State,
-    drained: bool,
-}
-
-impl Replay {
-    fn frame(&mut self, frame: &Frame<'_>) -> Result<(), VisitError> {
-        if let Some(totals) = frame.totals() {
-            return self.compare(totals);
-        }
-        for (sequence, bytes) in frame.records() {
-            let record = codec::decode_record(bytes).map_err(|error| at(sequence, &error))?;
-            // A checksum does not make a record ours: one that does not fit must end the start with
-            // a message. The state is not used afterwards.
-            let stamp = frame.stamp_ms();
-            catch_unwind(AssertUnwindSafe(|| apply(&mut self.state, &record, stamp)))
-                .map_err(|_| format!("sequence {sequence} does not fit what came before it"))?;
-            if self.state.sequence != sequence {
-                return Err(
-                    format!("sequence {sequence} follows {}", self.state.sequence - 1).into()
-                );
-            }
-            self.drained = false;
-        }
-        Ok(())
-    }
-
-    /// A seal says what the writer's own state held.
-    fn compare(&mut self, totals: &[u8]) -> Result<(), VisitError> {
-        let sealed = codec::decode_totals(totals)?;
-        let own = codec::Totals::of(&self.state, sealed.drained);
-        self.drained = sealed.drained;
-        if own != sealed {
-            return Err(
-                format!("the journal replays to {own:?}, but was sealed at {sealed:?}").into()
-            );
-        }
-        Ok(())
-    }
-}
-
-fn at(sequence: u64, error: &CodecError) -> VisitError {
-    format!("sequence {sequence}: {error}").into()
+    Ok(Recovered {
+        state,
+        journal,
+        stamps,
+        replayed,
+        image_sequence,
+        dropped,
+        lost_from,
+        passed_over,
+    })
 }
 
 /// The first events of an epoch.

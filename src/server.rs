@@ -7,14 +7,17 @@
 use crate::clock::Clock;
 use crate::codec;
 use crate::config::Config;
-use crate::http::{self, Front, HttpLimits};
+use crate::domain::ids::Sequence;
+use crate::http::{self, Front, HttpLimits, Shared};
+use crate::images::{Ask, Images};
 use crate::recovery::{self, Recovered, RecoveryError};
 use crate::ring::{self, Alarm, Cursors, Inbox, LaneEnd, Outbox};
+use crate::snapshotter::{self, Snapshotter};
 use crate::writer::{Parts, Stopped, Writer};
 use doorbuster_journal::JournalError;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::future::{Future, poll_fn};
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
@@ -26,6 +29,8 @@ use std::time::Duration;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::signal::unix::{SignalKind, signal};
 
+/// Between two lines about a recovery that takes long.
+const PROGRESS_MS: u64 = 1_000;
 /// Connections that the kernel keeps for us to accept.
 const BACKLOG: i32 = 1024;
 /// After the writer stopped in the middle, clients have this long to hear that their outcome is
@@ -74,13 +79,21 @@ pub fn run(config: &Config) -> Result<(), ServerError> {
     let address = listeners[0].local_addr().map_err(start_error("the listener"))?;
     let cursors = Arc::new(Cursors::default());
     let (lanes, inbox, outbox) = ring::build(config.io_threads, &cursors);
-    let front = Arc::new(Front::new(clock, config.durability.to_string(), limits(config), cursors));
+    let (images, asked) = Images::new();
+    let front = Arc::new(Front::new(Shared {
+        clock,
+        durability: config.durability.to_string(),
+        limits: limits(config),
+        cursors,
+        images: Arc::new(images),
+    }));
     let io_threads = start_io_threads(listeners, lanes, &front)?;
-    let recovered = recovery::recover(&lock, config, clock)?;
+    let recovered = recovery::recover(&lock, config, clock, &mut progress(clock))?;
     tell_recovery(&recovered);
     let hash_key = recovered.state.hash_key;
     let epoch = recovered.state.epoch;
-    let writer = start_writer(config, recovered, clock, inbox, outbox)?;
+    let snapshotter = start_snapshotter(config, &recovered, &front, asked)?;
+    let writer = start_writer(config, recovered, &front, inbox, outbox)?;
     let stopped = watch_signals()?;
     front.serve_with(hash_key);
     say(format_args!(
@@ -96,6 +109,9 @@ pub fn run(config: &Config) -> Result<(), ServerError> {
         thread.join().expect("an IO thread that panics ends the process");
     }
     let Stopped { state } = writer.join().expect("a writer that panics ends the process");
+    front.images.stop(front.drain_end_ms());
+    // Whatever became of the last image, the journal has everything.
+    let _ = snapshotter.join();
     say(format_args!(
         "stopped epoch {} seq {} digest {}",
         state.epoch,
@@ -189,6 +205,19 @@ fn io_thread(listener: TcpListener, lane: LaneEnd, front: Arc<Front>) {
     });
 }
 
+/// Tells how far a recovery is, once it takes longer than a second, to somebody who looks.
+fn progress(clock: Clock) -> impl FnMut(Sequence) {
+    let looked_at = io::stderr().is_terminal();
+    let mut told_ms = clock.elapsed_ms();
+    move |sequence| {
+        let now_ms = clock.elapsed_ms();
+        if looked_at && now_ms >= told_ms + PROGRESS_MS {
+            told_ms = now_ms;
+            eprint!("\rrecovering: at sequence {sequence} ");
+        }
+    }
+}
+
 fn tell_recovery(recovered: &Recovered) {
     if let Some(dropped) = &recovered.dropped {
         eprintln!(
@@ -203,15 +232,19 @@ fn tell_recovery(recovered: &Recovered) {
              sequence {lost_from} on, if there were any, are lost"
         );
     }
+    for image in &recovered.passed_over {
+        eprintln!("passed over an image: {}", image.why);
+    }
     if recovered.replayed > 0 {
-        eprintln!("recovered {} events from the journal", recovered.replayed);
+        let from = recovered.image_sequence;
+        eprintln!("recovered {} events, up to {from} from an image", recovered.replayed);
     }
 }
 
 fn start_writer(
     config: &Config,
     recovered: Recovered,
-    clock: Clock,
+    front: &Front,
     inbox: Inbox,
     outbox: Outbox,
 ) -> Result<JoinHandle<Stopped>, ServerError> {
@@ -225,10 +258,39 @@ fn start_writer(
         segment_bytes: config.segment_bytes,
         durability: config.durability,
         wait: config.wait,
-        clock,
+        clock: front.clock,
+        images: front.images.clone(),
+        snapshot_events: config.snapshot_events,
+        image_sequence: recovered.image_sequence,
     });
     let thread = thread::Builder::new().name("writer".to_owned());
     thread.spawn(move || supervise(writer, &alarm)).map_err(start_error("the writer"))
+}
+
+/// Before the writer, so that nobody waits for an image that nobody takes.
+fn start_snapshotter(
+    config: &Config,
+    recovered: &Recovered,
+    front: &Front,
+    asked: Receiver<Ask>,
+) -> Result<JoinHandle<()>, ServerError> {
+    if recovered.image_sequence > 0 {
+        front.images.took(recovered.image_sequence);
+    }
+    let snapshotter = Snapshotter::new(snapshotter::Parts {
+        data: config.data.clone(),
+        pruner: recovered.journal.pruner(),
+        journal: recovered.journal.id(),
+        cursors: front.cursors.clone(),
+        images: front.images.clone(),
+        asked,
+        clock: front.clock,
+        every_ms: config.snapshot_every_ms,
+        retain_ms: config.journal_retain_ms,
+        keep: config.snapshot_keep,
+    });
+    let thread = thread::Builder::new().name("snapshotter".to_owned());
+    thread.spawn(move || snapshotter.run()).map_err(start_error("the snapshotter"))
 }
 
 /// A writer that stops in the middle takes the process with it: what is durable, only a start can

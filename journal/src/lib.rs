@@ -42,6 +42,7 @@ mod disk;
 mod error;
 mod format;
 mod frame;
+mod glance;
 mod journal;
 mod mapped;
 mod memory_disk;
@@ -64,6 +65,7 @@ pub use format::{
     SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, turn_bytes_max,
 };
 pub use frame::{Frame, Kind, Records};
+pub use glance::{journal_id, sequence_at};
 pub use journal::{Journal, Room};
 pub use mapped::{MappedFile, OpenFile};
 pub use memory_disk::{MemoryDisk, MemoryFile, MemoryMapped};

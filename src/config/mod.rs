@@ -7,6 +7,7 @@
 mod table;
 
 use crate::domain::settings::Settings;
+use doorbuster_snapshots::Keep;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -69,6 +70,14 @@ pub struct Config {
     pub insecure: bool,
     /// Size of a journal segment, in bytes.
     pub segment_bytes: u64,
+    /// Segments are kept this long, images or not, in milliseconds.
+    pub journal_retain_ms: u64,
+    /// An image after so many events.
+    pub snapshot_events: u64,
+    /// An image at least this often, in milliseconds.
+    pub snapshot_every_ms: u64,
+    /// How many images stay.
+    pub snapshot_keep: Keep,
     /// Connections at most.
     pub connections_max: usize,
     /// A request's head must be there within this, in milliseconds.

@@ -4,6 +4,7 @@ use super::{Config, Durability, Wait};
 use crate::domain::ids::HOLD_MS_END;
 use crate::domain::settings::Settings;
 use doorbuster_journal::{SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
+use doorbuster_snapshots::{KEPT_IMAGES_MIN, Keep};
 use std::net::{Ipv4Addr, SocketAddr};
 
 /// A setting.
@@ -42,6 +43,10 @@ pub(super) fn blank() -> Config {
         accept_clock: false,
         insecure: false,
         segment_bytes: 0,
+        journal_retain_ms: 0,
+        snapshot_events: 0,
+        snapshot_every_ms: 0,
+        snapshot_keep: Keep::All,
         connections_max: 0,
         header_timeout_ms: 0,
         body_timeout_ms: 0,
@@ -86,6 +91,15 @@ fn io_threads(text: &str) -> Option<u16> {
     }
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     u16::try_from(cores.saturating_sub(1).clamp(1, 8)).ok()
+}
+
+fn keep(text: &str) -> Option<Keep> {
+    if text == "all" {
+        return Some(Keep::All);
+    }
+    number(text, KEPT_IMAGES_MIN as u64, 1000)
+        .and_then(|count| usize::try_from(count).ok())
+        .map(Keep::Newest)
 }
 
 const YEAR_MS: u64 = 366 * 24 * 60 * 60 * 1000;
@@ -210,6 +224,34 @@ pub static SETTINGS: &[Entry] = &[
             let bytes = number(text, SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX);
             set(&mut config.segment_bytes, bytes.filter(|bytes| bytes % 4096 == 0))
         },
+    },
+    Entry {
+        name: "journal.retain_ms",
+        default: "604800000",
+        bounds: "milliseconds, 1 to 31,622,400,000",
+        meaning: "segments are kept this long, even where images make them unnecessary",
+        take: |config, text| set(&mut config.journal_retain_ms, number(text, 1, YEAR_MS)),
+    },
+    Entry {
+        name: "snapshots.every_events",
+        default: "1000000",
+        bounds: "an integer, 1 to 1,000,000,000",
+        meaning: "an image is taken after so many events",
+        take: |config, text| set(&mut config.snapshot_events, number(text, 1, 1_000_000_000)),
+    },
+    Entry {
+        name: "snapshots.every_ms",
+        default: "600000",
+        bounds: "milliseconds, 1,000 to 86,400,000",
+        meaning: "an image is taken at least this often, while anything happens",
+        take: |config, text| set(&mut config.snapshot_every_ms, number(text, 1000, 86_400_000)),
+    },
+    Entry {
+        name: "snapshots.keep",
+        default: "2",
+        bounds: "all (images and the whole journal), or 2 to 1,000",
+        meaning: "images that stay, with the journal since the oldest of them",
+        take: |config, text| set(&mut config.snapshot_keep, keep(text)),
     },
     Entry {
         name: "http.connections_max",

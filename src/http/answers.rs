@@ -68,6 +68,15 @@ pub(super) fn not_taken(why: NotTaken) -> Refused {
     }
 }
 
+/// The newest image, after it was asked for.
+pub(super) fn image_taken(sequence: Sequence) -> Reply {
+    json(StatusCode::OK, |json| {
+        json.raw("{\"snapshot_seq\":");
+        json.number(sequence);
+        wire::end(json, sequence);
+    })
+}
+
 fn answer(front: &Front, asked: Option<&Asked>, answered: Answered) -> Reply {
     let Answered { sequence, replayed, answer } = answered;
     let mut reply = match answer {
@@ -173,15 +182,21 @@ fn remembered_body(json: &mut Json, remembered: &Remembered, sequence: Sequence)
 
 fn state_status(json: &mut Json, front: &Front, status: &StateStatus, sequence: Sequence) {
     json.raw("{\"version\":");
-    json.text(front.version);
+    json.text(env!("CARGO_PKG_VERSION"));
     json.raw(",\"role\":\"primary\",\"epoch\":");
     json.number(u64::from(status.epoch));
     json.raw(",\"seq\":");
     json.number(sequence);
     json.raw(",\"durable_seq\":");
     json.number(front.cursors.synced());
-    // There are no images yet: a start replays the journal from its beginning.
-    json.raw(",\"snapshot_seq\":null,\"journal_bytes\":");
+    json.raw(",\"snapshot_seq\":");
+    json.maybe(front.images.sequence(), Json::number);
+    // Only while it is one: what is not there needs no attention.
+    if let Some(why) = front.images.failure() {
+        json.raw(",\"snapshot_error\":");
+        json.text(&why);
+    }
+    json.raw(",\"journal_bytes\":");
     json.number(front.cursors.journal_bytes());
     json.raw(",\"uptime_ms\":");
     json.number(front.clock.elapsed_ms());

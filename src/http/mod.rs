@@ -27,9 +27,11 @@ mod testing;
 mod wire;
 
 use crate::clock::Clock;
+use crate::images::Images;
 use crate::ring::Cursors;
 pub use limits::HttpLimits;
 pub use listener::serve;
+use std::ops::Deref;
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use tokio::sync::Notify;
@@ -54,38 +56,43 @@ pub struct Front {
     drained: Notify,
     hash_key: OnceLock<[u8; 16]>,
     connections: AtomicUsize,
+    shared: Shared,
+}
+
+/// What the server lends to its front.
+#[derive(Debug)]
+pub struct Shared {
     /// The clock that deadlines of requests are told by.
     pub clock: Clock,
     /// The durability mode, as `/v1/status` shows it.
     pub durability: String,
-    /// The version, as `/v1/status` shows it.
-    pub version: &'static str,
     /// What a client may use up.
     pub limits: HttpLimits,
     /// How far the journal is.
     pub cursors: Arc<Cursors>,
+    /// How images stand.
+    pub images: Arc<Images>,
+}
+
+impl Deref for Front {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.shared
+    }
 }
 
 impl Front {
     /// A front page that is still recovering.
     #[must_use]
-    pub fn new(
-        clock: Clock,
-        durability: String,
-        limits: HttpLimits,
-        cursors: Arc<Cursors>,
-    ) -> Self {
+    pub fn new(shared: Shared) -> Self {
         Self {
             phase: AtomicU8::new(Phase::Recovering as u8),
             drain_end_ms: AtomicU64::new(u64::MAX),
             drained: Notify::new(),
             hash_key: OnceLock::new(),
             connections: AtomicUsize::new(0),
-            clock,
-            durability,
-            version: env!("CARGO_PKG_VERSION"),
-            limits,
-            cursors,
+            shared,
         }
     }
 
@@ -109,6 +116,12 @@ impl Front {
         self.drain_end_ms.store(end, Ordering::Release);
         self.phase.store(Phase::Draining as u8, Ordering::Release);
         self.drained.notify_waiters();
+    }
+
+    /// When a drain that has begun must be over, on `clock`.
+    #[must_use]
+    pub fn drain_end_ms(&self) -> u64 {
+        self.drain_end_ms.load(Ordering::Acquire)
     }
 
     /// What the server is doing.

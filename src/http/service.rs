@@ -103,6 +103,7 @@ async fn answer<A: Ask>(
     };
     let question = match routes::parse(front, place, &input)? {
         Wanted::Reply(reply) => return Ok(reply),
+        Wanted::TakeImage => return take_image(front).await,
         Wanted::Ask(question) => *question,
     };
     drop(body);
@@ -110,6 +111,17 @@ async fn answer<A: Ask>(
     let waiting = worker.lane.ask(request, deadline_ms).map_err(answers::not_taken)?;
     let outcome = waiting.await;
     Ok(answers::reply(front, asked.as_ref(), outcome))
+}
+
+/// Waits for an image to be taken in the background; the writer is not asked.
+async fn take_image(front: &Front) -> Result<Reply, Refused> {
+    let busy = || Problem::new(Code::Overloaded, "too many images have been asked for");
+    let taken = front.images.ask().ok_or_else(busy)?.await;
+    match taken {
+        Ok(Ok(sequence)) => Ok(answers::image_taken(sequence)),
+        Ok(Err(why)) => Err(Problem::new(Code::Internal, why)),
+        Err(_) => Err(Problem::new(Code::Draining, "the server takes no new requests")),
+    }
 }
 
 /// Framing and limits that hyper does not check, or not strictly. What breaks them closes.

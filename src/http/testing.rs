@@ -3,10 +3,11 @@
 use super::head::Head;
 use super::problem::Refused;
 use super::routes::{self, Input, Place, Question, Wanted};
-use super::{Front, HttpLimits};
+use super::{Front, HttpLimits, Shared};
 use crate::clock::Clock;
 use crate::domain::command::{Principal, Reach};
 use crate::domain::ids::{KeyClaim, PrincipalName};
+use crate::images::Images;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use std::sync::Arc;
 
@@ -25,9 +26,16 @@ pub(super) fn headers(text: &str) -> HeaderMap {
 
 /// A front page before recovery is over.
 pub(super) fn recovering(limits: HttpLimits) -> Front {
-    Front::new(Clock::start(), "group".to_owned(), limits, Arc::default())
+    Front::new(Shared {
+        clock: Clock::start(),
+        durability: "group".to_owned(),
+        limits,
+        cursors: Arc::default(),
+        images: Arc::new(Images::new().0),
+    })
 }
 
+/// A front page that serves.
 pub(super) fn front() -> Front {
     let front = recovering(HttpLimits::default());
     front.serve_with(HASH_KEY);

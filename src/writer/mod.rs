@@ -17,13 +17,15 @@ use crate::domain::apply::apply;
 use crate::domain::command::{Command, Reach, Request};
 use crate::domain::decide::{Decision, decide};
 use crate::domain::event::{Event, Origin, Record};
-use crate::domain::ids::Stamp;
+use crate::domain::ids::{Sequence, Stamp};
 use crate::domain::state::State;
 use crate::domain::{read, refusals, sweep};
+use crate::images::Images;
 use crate::ring::{Inbox, Outbox, Outcome, Polled, ReturnAddress};
 use doorbuster_journal::{Journal, JournalError, Spare};
 use room::Room;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::Duration;
 use tally::Tally;
 
@@ -61,6 +63,12 @@ pub struct Parts {
     pub wait: Wait,
     /// The clock of request deadlines.
     pub clock: crate::clock::Clock,
+    /// Told when enough has happened for an image.
+    pub images: Arc<Images>,
+    /// How much that is, in events.
+    pub snapshot_events: u64,
+    /// The sequence of the image there is; 0 = none.
+    pub image_sequence: Sequence,
 }
 
 /// The writer.
@@ -87,6 +95,10 @@ struct Core {
     /// Records were stored since the last sync; then, when the first of them were.
     unsynced_since: Option<Stamp>,
     records_in_turn: u64,
+    images: Arc<Images>,
+    snapshot_events: u64,
+    /// The sequence at which an image is due.
+    snapshot_at: Sequence,
     panics: u64,
     /// The first error of the journal; the turn ends and so does the process.
     failure: Option<JournalError>,
@@ -117,6 +129,9 @@ impl Writer {
             unsealed_since: None,
             unsynced_since: None,
             records_in_turn: 0,
+            images: parts.images,
+            snapshot_events: parts.snapshot_events,
+            snapshot_at: parts.image_sequence + parts.snapshot_events,
             panics: 0,
             failure: None,
         };
@@ -315,12 +330,20 @@ impl Core {
         Ok(())
     }
 
-    fn publish(&self) {
+    fn nudge_images(&mut self, synced: Sequence) {
+        if synced >= self.snapshot_at {
+            self.images.nudge();
+            self.snapshot_at = synced + self.snapshot_events;
+        }
+    }
+
+    fn publish(&mut self) {
         let (appended, synced) = (self.journal.appended(), self.journal.synced());
         let answerable = match self.durability {
             Durability::Group => synced,
             Durability::Interval(_) | Durability::Os => appended,
         };
+        self.nudge_images(synced);
         let cursors = self.outbox.cursors();
         cursors.publish(appended, synced, answerable);
         cursors.publish_journal_bytes(self.journal.bytes());

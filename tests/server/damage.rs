@@ -13,6 +13,7 @@ use doorbuster::codec::{self, Digest};
 use doorbuster::config::{Config, Sources};
 use doorbuster::domain::event::Event;
 use doorbuster::recovery::{self, Recovered, RecoveryError};
+use doorbuster::replay::{self, ReplayError};
 use doorbuster_journal::{JournalError, Refusal, Verdict};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -64,13 +65,15 @@ fn recover(data: &Path) -> Result<Recovered, RecoveryError> {
         Err(RecoveryError::Locked { .. }) => None,
         other => Some(other),
     })?;
-    recovery::recover(&lock, &config, Clock::start())
+    recovery::recover(&lock, &config, Clock::start(), &mut |_| {})
 }
 
 #[track_caller]
 fn refusal(recovered: Result<Recovered, RecoveryError>, what: &str) -> Refusal {
     match recovered {
-        Err(RecoveryError::Journal(JournalError::Refused(refusal))) => *refusal,
+        Err(RecoveryError::Replay(ReplayError::Journal(JournalError::Refused(refusal)))) => {
+            *refusal
+        }
         Err(other) => panic!("{what}: {other}"),
         Ok(_) => panic!("{what}: taken"),
     }
@@ -98,12 +101,12 @@ impl Left {
 
     /// A copy of the directory, in place of the last one, with another first segment.
     fn with_segment(&self, bytes: &[u8]) -> &Path {
-        let journal = recovery::journal_directory(self.copy.path());
+        let journal = replay::journal_directory(self.copy.path());
         if journal.exists() {
             fs::remove_dir_all(&journal).expect("a copy of ours");
         }
         fs::create_dir(&journal).expect("a copy of ours");
-        for entry in fs::read_dir(recovery::journal_directory(&self.data)).expect("a directory") {
+        for entry in fs::read_dir(replay::journal_directory(&self.data)).expect("a directory") {
             let path = entry.expect("a directory").path();
             fs::copy(&path, journal.join(path.file_name().expect("a file"))).expect("a copy");
         }
@@ -201,13 +204,13 @@ fn a_hole_before_a_frame_that_vouches_for_it_is_refused_by_the_server_with_its_p
         let mut bytes = left.segment.clone();
         bytes[at..at + 64].fill(0);
         let copy = left.with_segment(&bytes);
-        let before = files(&recovery::journal_directory(copy));
+        let before = files(&replay::journal_directory(copy));
         let exit = launch(copy).run();
         assert_eq!((exit.code, exit.lines.len()), (Some(1), 0), "{exit:?}");
         for part in ["00000001.segment", &format!("byte {at}"), "sequence", "damaged"] {
             assert!(exit.complaints.contains(part), "{part:?} is not in {exit:?}");
         }
-        check_unchanged(&before, &files(&recovery::journal_directory(copy)));
+        check_unchanged(&before, &files(&replay::journal_directory(copy)));
     }
 }
 

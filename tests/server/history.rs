@@ -7,7 +7,7 @@ use doorbuster::codec::{self, Digest};
 use doorbuster::domain::apply::apply;
 use doorbuster::domain::event::Record;
 use doorbuster::domain::state::State;
-use doorbuster::recovery::journal_directory;
+use doorbuster::replay::journal_directory;
 use doorbuster_journal::{FileDisk, JournalError, Kind, Scan, scan_with};
 use std::collections::BTreeMap;
 use std::fs;
@@ -52,7 +52,7 @@ impl History {
         let (mut frames, mut records) = (Vec::new(), Vec::new());
         let (mut state, mut offset) = (State::new(0), FIRST_FRAME_AT);
         let mut last_sequence = 0;
-        let scan = scan_with(&disk, 0, &mut |frame| {
+        let scan = scan_with(&disk, doorbuster_journal::Origin::Genesis, &mut |frame| {
             for (sequence, bytes) in frame.records() {
                 assert_eq!(sequence, last_sequence + 1, "sequences have no gap");
                 last_sequence = sequence;

@@ -1,8 +1,10 @@
 //! Reads a data directory and says what is there. Never writes. Next: `show`.
 
+use crate::progress::Progress;
 use doorbuster::codec;
-use doorbuster::recovery::{self, Replayed};
-use doorbuster_journal::{FileDisk, JournalError, Origin, Scan, scan};
+use doorbuster::replay::{self, ReplayError, Replayed};
+use doorbuster_journal::{FileDisk, ImageEnd, JournalError, Origin, Scan, journal_id, scan};
+use doorbuster_snapshots::{ImageState, SnapshotError};
 use std::path::Path;
 
 /// What was found, as names and values in the order they are shown.
@@ -46,31 +48,78 @@ impl From<JournalError> for Trouble {
     }
 }
 
+impl From<SnapshotError> for Trouble {
+    fn from(error: SnapshotError) -> Self {
+        match error {
+            SnapshotError::Io { .. } => Self::Unreadable(error.to_string()),
+            _ => Self::Damage(error.to_string()),
+        }
+    }
+}
+
+impl From<ReplayError> for Trouble {
+    fn from(error: ReplayError) -> Self {
+        match error {
+            ReplayError::Journal(error) => error.into(),
+            ReplayError::Snapshot(error) => error.into(),
+            ReplayError::Directory { .. } => Self::Unreadable(error.to_string()),
+        }
+    }
+}
+
 fn open(data: &Path) -> Result<FileDisk, Trouble> {
-    let directory = recovery::journal_directory(data);
-    FileDisk::open(&directory).map_err(|cause| {
-        Trouble::Unreadable(format!("cannot open {}: {cause}", directory.display()))
-    })
+    Ok(replay::open(&replay::journal_directory(data))?)
+}
+
+/// Where a replay begins and ends.
+pub(crate) struct Span {
+    pub(crate) from: replay::From,
+    pub(crate) until: Option<u64>,
+}
+
+fn read(data: &Path, span: &Span) -> Result<Replayed, Trouble> {
+    let mut progress = Progress::new();
+    Ok(replay::replay(data, span.from, span.until, &mut |sequence| progress.at(sequence))?)
 }
 
 pub(crate) fn info(data: &Path) -> Result<Findings, Trouble> {
-    let scan = scan(&open(data)?, Origin::Genesis)?;
+    let journal = open(data)?;
+    let scan = scan(&journal, origin(data, &journal)?)?;
     Ok(Findings { facts: facts(&scan), table: Some(segments(&scan)) })
 }
 
+/// The oldest image stands in for what was pruned; without one the journal is whole or damaged.
+fn origin(data: &Path, journal: &FileDisk) -> Result<Origin, Trouble> {
+    let directory = replay::snapshot_directory(data);
+    let Some(id) = journal_id(journal)?.filter(|_| directory.is_dir()) else {
+        return Ok(Origin::Genesis);
+    };
+    let images = doorbuster_snapshots::list(&replay::open(&directory)?, id)?;
+    let ends = images.into_iter().filter_map(|image| match image.state {
+        ImageState::Valid(meta) => Some(ImageEnd { sequence: meta.sequence, chain: meta.chain }),
+        _ => None,
+    });
+    Ok(ends.last().map_or(Origin::Genesis, Origin::Image))
+}
+
 pub(crate) fn verify(data: &Path) -> Result<Findings, Trouble> {
-    let Replayed { scan, drained, .. } = recovery::replay(&open(data)?)?;
-    let mut facts = facts(&scan);
+    let journal = open(data)?;
+    let whole = scan(&journal, Origin::Genesis).is_ok();
+    let from = if whole { replay::From::Genesis } else { replay::From::NewestImage };
+    let Replayed { scan, drained, image_sequence, .. } = read(data, &Span { from, until: None })?;
+    let mut facts = scan.as_ref().map(facts).unwrap_or_default();
     facts.push(("orderly_stop", drained.into()));
+    facts.push(("from_image", image_sequence.into()));
     Ok(Findings { facts, table: None })
 }
 
-pub(crate) fn replay(data: &Path) -> Result<Findings, Trouble> {
-    let Replayed { state, .. } = recovery::replay(&open(data)?)?;
+pub(crate) fn replay(data: &Path, span: &Span) -> Result<Findings, Trouble> {
+    let Replayed { state, image_sequence, .. } = read(data, span)?;
     let facts = vec![
         ("epoch", state.epoch.into()),
         ("seq", state.sequence.into()),
         ("digest", codec::digest(&state).to_string().into()),
+        ("from_image", image_sequence.into()),
         ("skus", state.skus.len().into()),
         ("orders", state.orders.len().into()),
         ("held", state.orders.deadlines().len().into()),

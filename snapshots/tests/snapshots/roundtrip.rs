@@ -52,7 +52,13 @@ fn the_journal_and_its_images_share_a_directory() {
         doorbuster_journal::Options { segment_bytes: doorbuster_journal::SEGMENT_BYTES_MIN };
     drop(doorbuster_journal::Journal::create(disk.clone(), options, ID).unwrap());
     add(&disk, 5, b"payload");
-    assert_eq!(doorbuster_journal::scan(&disk, 0).unwrap().segments.len(), 1);
+    assert_eq!(
+        doorbuster_journal::scan(&disk, doorbuster_journal::Origin::Genesis)
+            .unwrap()
+            .segments
+            .len(),
+        1
+    );
     assert_eq!(list(&disk, ID).unwrap().len(), 1);
 }
 

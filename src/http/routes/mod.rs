@@ -30,6 +30,7 @@ pub(super) enum Place<'p> {
     Live,
     Ready,
     Status,
+    TakeImage,
     Skus,
     Sku(Cow<'p, str>),
     Adjust(Cow<'p, str>),
@@ -60,6 +61,7 @@ impl<'p> Place<'p> {
             ["livez"] => |_| Self::Live,
             ["readyz"] => |_| Self::Ready,
             ["v1", "status"] => |_| Self::Status,
+            ["v1", "admin", "snapshot"] => |_| Self::TakeImage,
             ["v1", "skus"] => |_| Self::Skus,
             ["v1", "orders"] => |_| Self::Orders,
             ["v1", _, "", ..] => return Err(nothing_here()),
@@ -86,7 +88,7 @@ impl<'p> Place<'p> {
             Self::Order(_) | Self::UserOrders(_) | Self::Remembered(_) => "GET, HEAD, OPTIONS",
             Self::Sku(_) => "GET, HEAD, PUT, PATCH, DELETE, OPTIONS",
             Self::Orders => "GET, HEAD, POST, OPTIONS",
-            Self::Adjust(_) | Self::Act(..) => "POST, OPTIONS",
+            Self::Adjust(_) | Self::Act(..) | Self::TakeImage => "POST, OPTIONS",
         }
     }
 
@@ -163,6 +165,8 @@ impl Parsed {
 pub(super) enum Wanted {
     /// This answer.
     Reply(Reply),
+    /// An image, by the snapshotter.
+    TakeImage,
     /// The writer's answer.
     Ask(Box<Question>),
 }
@@ -184,6 +188,7 @@ pub(super) fn parse(front: &Front, place: Place<'_>, input: &Input<'_>) -> Resul
         Place::Live => return operations::live(input).map(Wanted::Reply),
         Place::Ready => return operations::ready(front.phase(), input).map(Wanted::Reply),
         Place::Status => operations::status(input)?,
+        Place::TakeImage => return operations::take_image(input),
         Place::Skus => skus::list(input)?,
         Place::Sku(sku) => skus::one(&sku, input)?,
         Place::Adjust(sku) => skus::adjust(&sku, input)?,

@@ -2,9 +2,10 @@
 //!
 //! Owns what probes see. Never counts anything itself. Next: `answers::state_status`.
 
-use super::{Input, Parsed, not_ready};
+use super::{Input, Parsed, Wanted, not_ready};
 use crate::domain::command::Query;
 use crate::http::Phase;
+use crate::http::fields::present;
 use crate::http::problem::Refused;
 use crate::http::reply::Reply;
 
@@ -19,6 +20,13 @@ pub(super) fn ready(phase: Phase, input: &Input<'_>) -> Result<Reply, Refused> {
         Some(refused) => Err(refused),
         None => Ok(Reply::fixed("{\"status\":\"ready\"}")),
     }
+}
+
+/// `POST /v1/admin/snapshot`; it has no members.
+pub(super) fn take_image(input: &Input<'_>) -> Result<Wanted, Refused> {
+    input.no_parameters()?;
+    present(&input.members_or_none()?, &[], "").map(drop)?;
+    Ok(Wanted::TakeImage)
 }
 
 pub(super) fn status(input: &Input<'_>) -> Result<Parsed, Refused> {

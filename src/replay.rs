@@ -1,0 +1,233 @@
+//! From a data directory to its state: the newest image that is whole, and the journal behind it.
+//!
+//! Only reads, takes no lock, runs beside a live server; what it then shows is a moment's view.
+//! Recovery, the snapshotter and the operator's tools all come through here, so every image and
+//! every look at a directory is a recovery drill. Next: `recovery`, `snapshotter`.
+
+use crate::codec::{self, CodecError, StateReader};
+use crate::domain::apply::apply;
+use crate::domain::ids::Sequence;
+use crate::domain::state::State;
+use doorbuster_journal::{
+    FileDisk, Frame, ImageEnd, JournalError, JournalId, Kind, Origin, Scan, VisitError, journal_id,
+    scan_with,
+};
+use doorbuster_snapshots::{
+    ImageReader, LoadError, Newest, PassedOver, SnapshotError, newest_valid,
+};
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+/// Why a directory has no state to show.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplayError {
+    /// The journal is damaged, or cannot be read.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The images cannot be looked at.
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
+    /// A directory cannot be opened.
+    #[error("cannot open {directory}: {cause}")]
+    Directory {
+        /// Which.
+        directory: String,
+        /// What the system answered.
+        #[source]
+        cause: io::Error,
+    },
+}
+
+/// Where a replay begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum From {
+    /// At the newest image that is whole.
+    NewestImage,
+    /// At the first event.
+    Genesis,
+}
+
+/// What a directory holds.
+pub struct Replayed {
+    /// The state at the end of what was read.
+    pub state: State,
+    /// Where that is, as an image of it would say.
+    pub end: ImageEnd,
+    /// The sequence of the image it began at; 0 = at the first event.
+    pub image_sequence: Sequence,
+    /// How the journal is stored and how it ends; none if the replay ended before.
+    pub scan: Option<Scan>,
+    /// The journal ends in the seal of an orderly stop.
+    pub drained: bool,
+    /// Newer images that could not be used.
+    pub passed_over: Vec<PassedOver>,
+}
+
+/// Where the segments lie in a data directory.
+#[must_use]
+pub fn journal_directory(data: &Path) -> PathBuf {
+    data.join("journal")
+}
+
+/// Where the images lie in a data directory.
+#[must_use]
+pub fn snapshot_directory(data: &Path) -> PathBuf {
+    data.join("snapshots")
+}
+
+/// Opens a directory that is there.
+///
+/// # Errors
+/// When it is not.
+pub fn open(directory: &Path) -> Result<FileDisk, ReplayError> {
+    FileDisk::open(directory).map_err(|cause| ReplayError::Directory {
+        directory: directory.display().to_string(),
+        cause,
+    })
+}
+
+/// Random bytes from the system.
+pub(crate) fn random<const BYTES: usize>() -> [u8; BYTES] {
+    let mut bytes = [0; BYTES];
+    getrandom::fill(&mut bytes).expect("the system gives random bytes");
+    bytes
+}
+
+fn seed() -> u64 {
+    u64::from_le_bytes(random())
+}
+
+/// Told now and then how far a replay is: the last sequence applied.
+pub type Progress<'p> = &'p mut dyn FnMut(Sequence);
+
+/// Reads a data directory up to its end, or to the last frame that ends at or before `until`.
+///
+/// # Errors
+/// When it is damaged, cannot be read, or does not make sense.
+pub fn replay(
+    data: &Path,
+    from: From,
+    until: Option<Sequence>,
+    progress: Progress<'_>,
+) -> Result<Replayed, ReplayError> {
+    let journal = open(&journal_directory(data))?;
+    let newest = match (from, journal_id(&journal)?) {
+        (From::NewestImage, Some(id)) => newest_image(data, id)?,
+        _ => Newest { image: None, passed_over: Vec::new() },
+    };
+    let mut replay = Replay::new(until, progress);
+    let mut origin = Origin::Genesis;
+    if let Some((verified, state)) = newest.image {
+        replay.state = state;
+        replay.end = ImageEnd { sequence: verified.meta.sequence, chain: verified.meta.chain };
+        origin = Origin::Image(replay.end);
+    }
+    let image_sequence = replay.end.sequence;
+    let scan = match scan_with(&journal, origin, &mut |frame| replay.frame(frame)) {
+        Ok(scan) => Some(scan),
+        Err(JournalError::Visitor { cause, .. }) if cause.is::<Enough>() => None,
+        Err(error) => return Err(error.into()),
+    };
+    let Replay { state, end, drained, .. } = replay;
+    let passed_over = newest.passed_over;
+    Ok(Replayed { state, end, image_sequence, scan, drained, passed_over })
+}
+
+/// No images at all is an ordinary case: a directory that has none yet.
+fn newest_image(data: &Path, id: JournalId) -> Result<Newest<State>, ReplayError> {
+    let directory = snapshot_directory(data);
+    if !directory.is_dir() {
+        return Ok(Newest { image: None, passed_over: Vec::new() });
+    }
+    Ok(newest_valid(&open(&directory)?, id, load)?)
+}
+
+fn load(image: &mut ImageReader<FileDisk>) -> Result<State, LoadError> {
+    let mut reader = StateReader::new(seed());
+    while let Some(block) = image.next_block()? {
+        reader.take(block)?;
+    }
+    let (state, digest) = reader.finish()?;
+    if digest.0 != image.meta().digest || state.sequence != image.meta().sequence {
+        return Err("what it holds is not what its header says".into());
+    }
+    Ok(state)
+}
+
+/// Ends a replay where it was asked to end.
+#[derive(Debug, thiserror::Error)]
+#[error("enough was read")]
+struct Enough;
+
+/// Frames between two reports of progress.
+const FRAMES_PER_REPORT: u32 = 256;
+
+/// Applies what a scan shows.
+struct Replay<'p> {
+    state: State,
+    end: ImageEnd,
+    drained: bool,
+    until: Option<Sequence>,
+    progress: Progress<'p>,
+    frames: u32,
+}
+
+impl<'p> Replay<'p> {
+    fn new(until: Option<Sequence>, progress: Progress<'p>) -> Self {
+        let end = ImageEnd { sequence: 0, chain: 0 };
+        Self { state: State::new(seed()), end, drained: false, until, progress, frames: 0 }
+    }
+
+    fn frame(&mut self, frame: &Frame<'_>) -> Result<(), VisitError> {
+        if let Some(totals) = frame.totals() {
+            return self.compare(totals);
+        }
+        if frame.kind() != Kind::Records {
+            return Ok(());
+        }
+        let last = frame.first_sequence() + u64::from(frame.count()) - 1;
+        if self.until.is_some_and(|until| last > until) {
+            return Err(Box::new(Enough));
+        }
+        for (sequence, bytes) in frame.records() {
+            self.record(sequence, bytes, frame.stamp_ms())?;
+        }
+        self.end = ImageEnd { sequence: last, chain: frame.checksum() };
+        self.drained = false;
+        self.frames += 1;
+        if self.frames.is_multiple_of(FRAMES_PER_REPORT) {
+            (self.progress)(last);
+        }
+        Ok(())
+    }
+
+    /// A checksum does not make a record ours: one that does not fit must end the replay with a
+    /// message, not the process. The state is not used afterwards.
+    fn record(&mut self, sequence: Sequence, bytes: &[u8], stamp: u64) -> Result<(), VisitError> {
+        let record = codec::decode_record(bytes).map_err(|error| at(sequence, &error))?;
+        let follows = sequence == self.state.sequence + 1;
+        let applied = follows
+            && catch_unwind(AssertUnwindSafe(|| apply(&mut self.state, &record, stamp))).is_ok();
+        match applied {
+            true => Ok(()),
+            false => Err(format!("sequence {sequence} does not fit what came before it").into()),
+        }
+    }
+
+    /// A seal says what the writer's own state held.
+    fn compare(&mut self, totals: &[u8]) -> Result<(), VisitError> {
+        let sealed = codec::decode_totals(totals)?;
+        let own = codec::Totals::of(&self.state, sealed.drained);
+        self.drained = sealed.drained;
+        if own != sealed {
+            let told = format!("the journal replays to {own:?}, but was sealed at {sealed:?}");
+            return Err(told.into());
+        }
+        Ok(())
+    }
+}
+
+fn at(sequence: Sequence, error: &CodecError) -> VisitError {
+    format!("sequence {sequence}: {error}").into()
+}

@@ -1,0 +1,204 @@
+//! Images, taken in the background: the newest one is read back, the journal behind it applied,
+//! and the result written as the next. The writer never pauses for it, and every image has tried
+//! what a start would do.
+//!
+//! Holds a second state in memory while it folds, and none in between. Never touches the writer's
+//! state and never fails the service: what goes wrong is told by `Images`. Next: `replay`,
+//! `images`, the snapshots crate.
+
+use crate::clock::{Clock, wall_ms};
+use crate::codec::{self, Totals};
+use crate::domain::ids::Sequence;
+use crate::images::{Ask, Images};
+use crate::replay::{self, From, ReplayError, Replayed};
+use crate::ring::Cursors;
+use doorbuster_journal::{FileDisk, JournalError, JournalId, Pruner, sequence_at};
+use doorbuster_snapshots::{
+    ImageWriter, Keep, Measure, Meta, SnapshotError, prune, remove_leftovers,
+};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+/// Why there is no new image.
+#[derive(Debug, thiserror::Error)]
+pub enum ImageError {
+    /// What is there cannot be read back. For a live journal: an alarm.
+    #[error(transparent)]
+    Replay(#[from] ReplayError),
+    /// The image cannot be written or verified.
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
+    /// Segments that are no longer needed cannot be removed.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+}
+
+/// What the snapshotter works with.
+pub struct Parts {
+    /// The data directory.
+    pub data: PathBuf,
+    /// Removes segments beside the writer.
+    pub pruner: Pruner<FileDisk>,
+    /// Whose images.
+    pub journal: JournalId,
+    /// How far the journal is: images hold nothing that is not synced.
+    pub cursors: Arc<Cursors>,
+    /// Where it is told how images stand.
+    pub images: Arc<Images>,
+    /// What to do.
+    pub asked: Receiver<Ask>,
+    /// For the deadline of the last image.
+    pub clock: Clock,
+    /// An image at least this often, while anything happens, in milliseconds.
+    pub every_ms: u64,
+    /// Segments are kept this long, in milliseconds.
+    pub retain_ms: u64,
+    /// How many images stay.
+    pub keep: Keep,
+}
+
+/// The background thread.
+pub struct Snapshotter {
+    parts: Parts,
+}
+
+impl Snapshotter {
+    /// Puts it together.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        Self { parts }
+    }
+
+    /// Takes images when asked and when it is time, until it is told to stop.
+    pub fn run(self) {
+        // The writer and the IO threads come first; a refusal by the system costs only that.
+        let _ = rustix::process::nice(NICENESS);
+        loop {
+            match self.parts.asked.recv_timeout(Duration::from_millis(self.parts.every_ms)) {
+                Ok(Ask::Due) | Err(RecvTimeoutError::Timeout) => drop(self.take(u64::MAX)),
+                Ok(Ask::Now(answer)) => {
+                    // Whoever asked may have gone.
+                    let _ = answer.send(self.take(u64::MAX));
+                }
+                Ok(Ask::Stop(before_ms)) => {
+                    let _ = self.take(before_ms);
+                    return;
+                }
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    /// Takes an image and tells how it went. Gives the sequence of the newest image.
+    fn take(&self, before_ms: u64) -> Result<Sequence, String> {
+        let parts = &self.parts;
+        let pause = || match parts.clock.elapsed_ms() < before_ms {
+            true => ControlFlow::Continue(()),
+            false => ControlFlow::Break(()),
+        };
+        let synced = parts.cursors.synced();
+        let taken = fold(&parts.data, parts.journal, Some(synced), pause).and_then(|sequence| {
+            self.let_go(pause)?;
+            Ok(sequence)
+        });
+        match taken {
+            Ok(sequence) => {
+                parts.images.took(sequence);
+                Ok(sequence)
+            }
+            Err(error) => {
+                let told = error.to_string();
+                eprintln!("no image was taken: {told}");
+                parts.images.failed(told.clone());
+                Err(told)
+            }
+        }
+    }
+}
+
+impl Snapshotter {
+    /// Lets old images go, and the segments that neither an image nor their age keeps.
+    fn let_go(&self, pause: impl FnMut() -> ControlFlow<()>) -> Result<(), ImageError> {
+        let parts = &self.parts;
+        let Some(oldest) = prune_images(&parts.data, parts.journal, parts.keep, pause)? else {
+            return Ok(());
+        };
+        let journal = replay::open(&replay::journal_directory(&parts.data))?;
+        let since = wall_ms().saturating_sub(parts.retain_ms);
+        if let Some(young) = sequence_at(&journal, since)? {
+            parts.pruner.prune(oldest.min(young))?;
+        }
+        Ok(())
+    }
+}
+
+/// As low as the system goes.
+const NICENESS: i32 = 19;
+
+/// Writes an image of everything up to `until`, unless the newest one holds that already. Gives the
+/// sequence of the newest image.
+///
+/// # Errors
+/// When the directory cannot be read back, or the image cannot be written; no part of it is left.
+pub fn fold(
+    data: &Path,
+    journal: JournalId,
+    until: Option<Sequence>,
+    pause: impl FnMut() -> ControlFlow<()>,
+) -> Result<Sequence, ImageError> {
+    let replayed = replay::replay(data, From::NewestImage, until, &mut |_| {})?;
+    if replayed.end.sequence == replayed.image_sequence {
+        return Ok(replayed.image_sequence);
+    }
+    let disk = replay::open(&replay::snapshot_directory(data))?;
+    remove_leftovers(&disk)?;
+    write(&disk, journal, &replayed, pause)?;
+    Ok(replayed.end.sequence)
+}
+
+/// Encodes the state twice: an image's header says its length and digest, and comes to the disk
+/// whole or not at all.
+fn write(
+    disk: &FileDisk,
+    journal: JournalId,
+    replayed: &Replayed,
+    pause: impl FnMut() -> ControlFlow<()>,
+) -> Result<(), ImageError> {
+    let state = &replayed.state;
+    let mut measure = Measure::default();
+    let counted: Result<_, std::convert::Infallible> = codec::encode_state(state, &mut |piece| {
+        measure.append(piece);
+        Ok(())
+    });
+    let Ok(digest) = counted;
+    let meta = Meta {
+        journal,
+        sequence: replayed.end.sequence,
+        chain: replayed.end.chain,
+        epoch: state.epoch,
+        stamp_ms: state.stamp,
+        digest: digest.0,
+        totals: codec::encode_totals(&Totals::of(state, false)),
+        payload_bytes: measure.bytes(),
+    };
+    let mut image = ImageWriter::begin(disk, meta, pause)?;
+    codec::encode_state(state, &mut |piece| image.append(piece))?;
+    image.finish()?;
+    Ok(())
+}
+
+/// Lets old images go. Gives the sequence below which the journal is no longer needed, if any.
+fn prune_images(
+    data: &Path,
+    journal: JournalId,
+    keep: Keep,
+    pause: impl FnMut() -> ControlFlow<()>,
+) -> Result<Option<Sequence>, ImageError> {
+    let disk = replay::open(&replay::snapshot_directory(data))?;
+    let pruned = prune(&disk, journal, keep, pause)?;
+    // Whoever keeps every image keeps the whole history, to replay it from its beginning.
+    Ok(pruned.oldest_kept().filter(|_| keep != Keep::All))
+}
