@@ -11,5 +11,6 @@ pub mod recovery;
 pub mod replay;
 pub mod ring;
 pub mod server;
+mod signals;
 pub mod snapshotter;
 pub mod writer;

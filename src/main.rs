@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use clap::{Args, Parser, Subcommand};
-use doorbuster::config::{Config, ConfigError, Sources};
+use doorbuster::config::{Config, ConfigError, Kind, Sources};
 use doorbuster::server;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -96,10 +96,7 @@ fn sources(flags: Flags) -> Result<Sources, ConfigError> {
             .map_err(|error| ConfigError::File { file: name.clone(), cause: error.to_string() })?;
         sources.file(&name, &text)?;
     }
-    let variables = std::env::vars_os().filter_map(|(name, value)| {
-        let name = name.into_string().ok().filter(|name| name != CONFIG_VARIABLE)?;
-        Some((name, value.to_string_lossy().into_owned()))
-    });
+    let variables = std::env::vars_os().filter(|(name, _)| name != CONFIG_VARIABLE);
     sources.environment(variables)?;
     let given = [
         ("data", flags.data),
@@ -123,10 +120,13 @@ fn print_settings(sources: &Sources) -> ExitCode {
     for (entry, value, origin) in sources.effective() {
         println!("# {}: {}", entry.meaning, entry.bounds);
         println!("# default {}; from {origin}", entry.default);
-        let plain =
-            value.bytes().all(|byte| byte.is_ascii_digit()) || value == "true" || value == "false";
-        let quoted = toml::Value::String(value.to_owned());
-        let shown = if plain { value.to_owned() } else { quoted.to_string() };
+        let bare = match entry.kind {
+            Kind::Number | Kind::Flag => true,
+            Kind::NumberOrWord => value.parse::<u64>().is_ok(),
+            Kind::Text => false,
+        };
+        let quoted = || toml::Value::String(value.to_owned()).to_string();
+        let shown = if bare { value.to_owned() } else { quoted() };
         println!("{} = {shown}\n", entry.name);
     }
     ExitCode::SUCCESS

@@ -12,6 +12,7 @@ use crate::http::{self, Front, HttpLimits, Shared};
 use crate::images::{Ask, Images};
 use crate::recovery::{self, Recovered, RecoveryError};
 use crate::ring::{self, Alarm, Cursors, Inbox, LaneEnd, Outbox};
+use crate::signals::Signals;
 use crate::snapshotter::{self, Snapshotter};
 use crate::writer::{Parts, Stopped, Writer};
 use doorbuster_journal::JournalError;
@@ -23,11 +24,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver};
+use std::sync::mpsc::Receiver;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use tokio::runtime::{Builder, LocalOptions};
-use tokio::signal::unix::{SignalKind, signal};
 
 /// Between two lines about a recovery that takes long.
 const PROGRESS_MS: u64 = 1_000;
@@ -88,14 +88,15 @@ pub fn run(config: &Config) -> Result<(), ServerError> {
         images: Arc::new(images),
     }));
     let io_threads = start_io_threads(listeners, lanes, &front)?;
+    let signals = Signals::watch().map_err(start_error("the signal handler"))?;
     let recovered = recovery::recover(&lock, config, clock, &mut progress(clock))?;
     tell_recovery(&recovered);
     let hash_key = recovered.state.hash_key;
     let epoch = recovered.state.epoch;
     let snapshotter = start_snapshotter(config, &recovered, &front, asked)?;
     let writer = start_writer(config, recovered, &front, inbox, outbox)?;
-    let stopped = watch_signals()?;
     front.serve_with(hash_key);
+    let stopped = signals.serving();
     say(format_args!(
         "listening on http://{address} durability {} epoch {epoch} data {}",
         config.durability,
@@ -138,26 +139,16 @@ fn limits(config: &Config) -> HttpLimits {
     }
 }
 
-/// A listener for each IO thread. The first is bound alone, so that a port that somebody else
-/// serves is refused, as `SO_REUSEPORT` would not.
+/// One socket, lent to every IO thread. Not a socket each under `SO_REUSEPORT`: then another
+/// server could join the port, and buyers would be split between two stocks.
 fn listen(address: SocketAddr, count: u16) -> io::Result<Vec<TcpListener>> {
-    let first = bind(address, false)?;
-    if count == 1 {
-        return Ok(vec![first]);
-    }
-    let address = first.local_addr()?;
-    drop(first);
-    (0..count).map(|_| bind(address, true)).collect()
-}
-
-fn bind(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
-    socket.set_reuse_port(shared)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
-    Ok(socket.into())
+    let listener = TcpListener::from(socket);
+    (0..count).map(|_| listener.try_clone()).collect()
 }
 
 fn start_io_threads(
@@ -306,32 +297,4 @@ fn supervise(writer: Writer, alarm: &Alarm) -> Stopped {
     alarm.sound();
     thread::sleep(Duration::from_millis(POISON_MS));
     std::process::abort()
-}
-
-/// Waits for SIGTERM or SIGINT in the background: the first is reported, a second ends the process
-/// at once. Handles them from its return on.
-fn watch_signals() -> Result<Receiver<()>, ServerError> {
-    const PART: &str = "the signal handler";
-    let runtime = Builder::new_current_thread().enable_all().build().map_err(start_error(PART))?;
-    let entered = runtime.enter();
-    let on = |kind| signal(kind).map_err(start_error(PART));
-    let mut terminate = on(SignalKind::terminate())?;
-    let mut interrupt = on(SignalKind::interrupt())?;
-    // Would end the process otherwise; there is nothing to reload yet.
-    let hangup = on(SignalKind::hangup())?;
-    drop(entered);
-    let (stop, stopped) = mpsc::channel();
-    let watch = async move {
-        let _hangup = hangup;
-        loop {
-            tokio::select! { _ = terminate.recv() => (), _ = interrupt.recv() => () }
-            if stop.send(()).is_err() {
-                eprintln!("stopped by a second signal; the next start recovers");
-                std::process::exit(1);
-            }
-        }
-    };
-    let thread = thread::Builder::new().name("signals".to_owned());
-    thread.spawn(move || runtime.block_on(watch)).map_err(start_error(PART))?;
-    Ok(stopped)
 }

@@ -9,9 +9,10 @@ mod table;
 use crate::domain::settings::Settings;
 use doorbuster_snapshots::Keep;
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-pub use table::{Entry, SETTINGS, environment_name};
+pub use table::{Entry, Kind, SETTINGS, environment_name};
 
 /// When an answer may leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -157,13 +158,25 @@ impl Sources {
     }
 
     fn table(&mut self, file: &str, prefix: &str, table: &toml::Table) -> Result<(), ConfigError> {
-        for (name, value) in table {
-            let name = format!("{prefix}{name}");
-            match value {
-                toml::Value::Table(inner) => self.table(file, &format!("{name}."), inner)?,
-                toml::Value::String(text) => self.set(file, &name, text.clone())?,
-                other => self.set(file, &name, other.to_string())?,
+        for (key, value) in table {
+            let name = format!("{prefix}{key}");
+            let unknown = || ConfigError::Unknown { origin: file.into(), name: name.clone() };
+            if let toml::Value::Table(inner) = value {
+                let below = format!("{name}.");
+                let known = SETTINGS.iter().any(|entry| entry.name.starts_with(&below));
+                known.then_some(()).ok_or_else(unknown)?;
+                self.table(file, &below, inner)?;
+                continue;
             }
+            // A quoted key with dots would be a second way to write the same name.
+            let entry = table::find(&name).filter(|_| !key.contains('.')).ok_or_else(unknown)?;
+            let text = entry.kind.text(value).ok_or_else(|| ConfigError::Value {
+                origin: file.to_owned(),
+                name: entry.name,
+                value: value.to_string(),
+                bounds: entry.bounds,
+            })?;
+            self.set(file, &name, text)?;
         }
         Ok(())
     }
@@ -171,18 +184,28 @@ impl Sources {
     /// Takes the environment's `DOORBUSTER_…` variables.
     ///
     /// # Errors
-    /// When one names no setting.
+    /// When one names no setting, or is not UTF-8.
     pub fn environment(
         &mut self,
-        variables: impl Iterator<Item = (String, String)>,
+        variables: impl Iterator<Item = (OsString, OsString)>,
     ) -> Result<(), ConfigError> {
+        const ORIGIN: &str = "environment";
         for (variable, value) in variables {
+            let variable = variable.to_string_lossy();
             if !variable.starts_with("DOORBUSTER_") {
                 continue;
             }
             let entry = SETTINGS.iter().find(|entry| environment_name(entry.name) == variable);
-            let name = entry.map_or(variable.as_str(), |entry| entry.name);
-            self.set("environment", name, value)?;
+            let unknown =
+                || ConfigError::Unknown { origin: ORIGIN.into(), name: variable.to_string() };
+            let entry = entry.ok_or_else(unknown)?;
+            let value = value.into_string().map_err(|value| ConfigError::Value {
+                origin: ORIGIN.into(),
+                name: entry.name,
+                value: value.to_string_lossy().into_owned(),
+                bounds: "UTF-8",
+            })?;
+            self.set(ORIGIN, entry.name, value)?;
         }
         Ok(())
     }
@@ -287,15 +310,28 @@ mod tests {
             ("DOORBUSTER_ORDERS_RETAIN_MS", "86400002"),
             ("HOME", "x"),
         ];
-        let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let variables = variables.map(|(name, value)| (name.into(), value.into()));
         sources.environment(variables.into_iter()).unwrap();
         sources.set("flag", "orders.retain_ms", "86400003".to_owned()).unwrap();
         let config = sources.config().unwrap();
         assert_eq!((config.rules.hold_ms_max, config.io_threads), (6, 2));
         assert_eq!(config.rules.orders_retain_ms, 86_400_003);
-        let typo = [("DOORBUSTER_HOLD_MAX".to_owned(), "6".to_owned())];
+        let typo = [("DOORBUSTER_HOLD_MAX".into(), "6".into())];
         assert!(sources.environment(typo.into_iter()).is_err());
         assert!(sources.file("b.toml", "[orders]\nretain = 1").is_err());
         assert!(sources.file("b.toml", "orders = [").is_err());
+    }
+
+    #[test]
+    fn a_file_says_each_setting_in_one_way_and_of_its_kind() {
+        let fails = |text: &str| assert!(Sources::default().file("a", text).is_err(), "{text}");
+        for text in ["[limits]", "[listen]", "data = 5", "data = [\"a\"]", "accept_clock = 1"] {
+            fails(text);
+        }
+        fails("hold_ms_max = \"600000\"");
+        fails("\"idempotency.retain_ms\" = 5000");
+        for text in ["io_threads = 2", "io_threads = \"auto\"", "[snapshots]\nkeep = \"all\""] {
+            assert!(Sources::default().file("a", text).is_ok(), "{text}");
+        }
     }
 }

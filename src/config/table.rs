@@ -12,6 +12,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 pub struct Entry {
     /// Its name in the file; dots separate tables.
     pub name: &'static str,
+    /// What it is written as in the file.
+    pub kind: Kind,
     /// Its default, as text.
     pub default: &'static str,
     /// What it may be, to be read after "must be".
@@ -20,6 +22,33 @@ pub struct Entry {
     pub meaning: &'static str,
     /// Takes a text; none if it is out of bounds.
     pub(super) take: fn(&mut Config, &str) -> Option<()>,
+}
+
+/// What a setting is written as in the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A string.
+    Text,
+    /// An integer.
+    Number,
+    /// true or false.
+    Flag,
+    /// An integer, or a word as a string.
+    NumberOrWord,
+}
+
+impl Kind {
+    /// The value as text, if it is of this kind.
+    pub(super) fn text(self, value: &toml::Value) -> Option<String> {
+        match (self, value) {
+            (Self::Text | Self::NumberOrWord, toml::Value::String(text)) => Some(text.clone()),
+            (Self::Number | Self::NumberOrWord, toml::Value::Integer(number)) => {
+                Some(number.to_string())
+            }
+            (Self::Flag, toml::Value::Boolean(flag)) => Some(flag.to_string()),
+            _ => None,
+        }
+    }
 }
 
 /// A setting's name in the environment.
@@ -116,6 +145,7 @@ const DURATION: &str = "milliseconds, 1 to 3,600,000";
 pub static SETTINGS: &[Entry] = &[
     Entry {
         name: "data",
+        kind: Kind::Text,
         default: "./data",
         bounds: "a directory",
         meaning: "where journal and snapshots are kept",
@@ -123,6 +153,7 @@ pub static SETTINGS: &[Entry] = &[
     },
     Entry {
         name: "listen",
+        kind: Kind::Text,
         default: "127.0.0.1:7070",
         bounds: "an address and port, such as 127.0.0.1:7070 (port 0 picks one)",
         meaning: "where to listen",
@@ -130,6 +161,7 @@ pub static SETTINGS: &[Entry] = &[
     },
     Entry {
         name: "durability",
+        kind: Kind::Text,
         default: "group",
         bounds: "group, os, or interval:MS with 1 to 60,000 milliseconds",
         meaning: "when an answer may leave: after the sync, or before it",
@@ -137,6 +169,7 @@ pub static SETTINGS: &[Entry] = &[
     },
     Entry {
         name: "io_threads",
+        kind: Kind::NumberOrWord,
         default: "auto",
         bounds: "auto, or 1 to 64",
         meaning: "threads that read requests and write answers; auto = cores - 1, 1 to 8",
@@ -144,6 +177,7 @@ pub static SETTINGS: &[Entry] = &[
     },
     Entry {
         name: "wait",
+        kind: Kind::Text,
         default: "park",
         bounds: "park or spin",
         meaning: "how the writer waits for work; spin costs a core",
@@ -158,6 +192,7 @@ pub static SETTINGS: &[Entry] = &[
     },
     Entry {
         name: "accept_clock",
+        kind: Kind::Flag,
         default: "false",
         bounds: "true or false",
         meaning: "start although the clock is far from the journal's last stamp",
@@ -165,6 +200,7 @@ pub static SETTINGS: &[Entry] = &[
     },
     Entry {
         name: "insecure",
+        kind: Kind::Flag,
         default: "false",
         bounds: "true or false",
         meaning: "listen beyond loopback without tokens",
@@ -172,6 +208,7 @@ pub static SETTINGS: &[Entry] = &[
     },
     Entry {
         name: "hold_ms_default",
+        kind: Kind::Number,
         default: "300000",
         bounds: "milliseconds, 1 to 2,592,000,000",
         meaning: "hold of an order whose SKUs name none",
@@ -179,6 +216,7 @@ pub static SETTINGS: &[Entry] = &[
     },
     Entry {
         name: "hold_ms_max",
+        kind: Kind::Number,
         default: "1800000",
         bounds: "milliseconds, 1 to 2,592,000,000",
         meaning: "no hold is longer, whatever asks for it",
@@ -186,6 +224,7 @@ pub static SETTINGS: &[Entry] = &[
     },
     Entry {
         name: "open_holds_per_user_max",
+        kind: Kind::Number,
         default: "8",
         bounds: "an integer, 0 (no limit) to 1,000,000",
         meaning: "held orders that one user may have",
@@ -196,6 +235,7 @@ pub static SETTINGS: &[Entry] = &[
     },
     Entry {
         name: "recovery_grace_ms",
+        kind: Kind::Number,
         default: "60000",
         bounds: "milliseconds, 0 to 86,400,000",
         meaning: "how long holds that fell due while the server was away live on after a start",
@@ -203,6 +243,7 @@ pub static SETTINGS: &[Entry] = &[
     },
     Entry {
         name: "idempotency.retain_ms",
+        kind: Kind::Number,
         default: "86400000",
         bounds: "milliseconds, 1 to 31,622,400,000",
         meaning: "how long a keyed 2xx is remembered",
@@ -210,6 +251,7 @@ pub static SETTINGS: &[Entry] = &[
     },
     Entry {
         name: "orders.retain_ms",
+        kind: Kind::Number,
         default: "2592000000",
         bounds: "milliseconds, 1 to 31,622,400,000, not below idempotency.retain_ms",
         meaning: "how long an order that is not held is kept after its last change",
@@ -217,6 +259,7 @@ pub static SETTINGS: &[Entry] = &[
     },
     Entry {
         name: "journal.segment_bytes",
+        kind: Kind::Number,
         default: "67108864",
         bounds: "bytes, a multiple of 4,096 from 262,144 to 1,073,741,824",
         meaning: "size of a journal segment",
@@ -227,6 +270,7 @@ pub static SETTINGS: &[Entry] = &[
     },
     Entry {
         name: "journal.retain_ms",
+        kind: Kind::Number,
         default: "604800000",
         bounds: "milliseconds, 1 to 31,622,400,000",
         meaning: "segments are kept this long, even where images make them unnecessary",
@@ -234,6 +278,7 @@ pub static SETTINGS: &[Entry] = &[
     },
     Entry {
         name: "snapshots.every_events",
+        kind: Kind::Number,
         default: "1000000",
         bounds: "an integer, 1 to 1,000,000,000",
         meaning: "an image is taken after so many events",
@@ -241,6 +286,7 @@ pub static SETTINGS: &[Entry] = &[
     },
     Entry {
         name: "snapshots.every_ms",
+        kind: Kind::Number,
         default: "600000",
         bounds: "milliseconds, 1,000 to 86,400,000",
         meaning: "an image is taken at least this often, while anything happens",
@@ -248,6 +294,7 @@ pub static SETTINGS: &[Entry] = &[
     },
     Entry {
         name: "snapshots.keep",
+        kind: Kind::NumberOrWord,
         default: "2",
         bounds: "all (images and the whole journal), or 2 to 1,000",
         meaning: "images that stay, with the journal since the oldest of them",
@@ -255,6 +302,7 @@ pub static SETTINGS: &[Entry] = &[
     },
     Entry {
         name: "http.connections_max",
+        kind: Kind::Number,
         default: "20000",
         bounds: "an integer, 1 to 1,000,000",
         meaning: "connections at most",
@@ -265,6 +313,7 @@ pub static SETTINGS: &[Entry] = &[
     },
     Entry {
         name: "http.header_timeout_ms",
+        kind: Kind::Number,
         default: "10000",
         bounds: DURATION,
         meaning: "a request's head must be there within this",
@@ -272,6 +321,7 @@ pub static SETTINGS: &[Entry] = &[
     },
     Entry {
         name: "http.body_timeout_ms",
+        kind: Kind::Number,
         default: "10000",
         bounds: DURATION,
         meaning: "a request's body must be there within this",
@@ -279,6 +329,7 @@ pub static SETTINGS: &[Entry] = &[
     },
     Entry {
         name: "http.idle_ms",
+        kind: Kind::Number,
         default: "75000",
         bounds: DURATION,
         meaning: "a connection without a request is closed after this",
@@ -286,6 +337,7 @@ pub static SETTINGS: &[Entry] = &[
     },
     Entry {
         name: "drain_ms",
+        kind: Kind::Number,
         default: "10000",
         bounds: DURATION,
         meaning: "a stop waits this long for requests under way",
@@ -293,6 +345,7 @@ pub static SETTINGS: &[Entry] = &[
     },
     Entry {
         name: "caps.skus",
+        kind: Kind::Number,
         default: "100000",
         bounds: CAP,
         meaning: "SKUs, deleted ones that orders still name included",
@@ -300,6 +353,7 @@ pub static SETTINGS: &[Entry] = &[
     },
     Entry {
         name: "caps.orders",
+        kind: Kind::Number,
         default: "10000000",
         bounds: CAP,
         meaning: "kept orders in any status",
@@ -307,6 +361,7 @@ pub static SETTINGS: &[Entry] = &[
     },
     Entry {
         name: "caps.keys",
+        kind: Kind::Number,
         default: "10000000",
         bounds: CAP,
         meaning: "remembered idempotency keys",
@@ -314,6 +369,7 @@ pub static SETTINGS: &[Entry] = &[
     },
     Entry {
         name: "caps.answers",
+        kind: Kind::Number,
         default: "100000",
         bounds: CAP,
         meaning: "remembered answers that are not an order, kept whole",
@@ -321,6 +377,7 @@ pub static SETTINGS: &[Entry] = &[
     },
     Entry {
         name: "caps.uses",
+        kind: Kind::Number,
         default: "10000000",
         bounds: CAP,
         meaning: "pairs of user and SKU with units in use",
@@ -328,6 +385,7 @@ pub static SETTINGS: &[Entry] = &[
     },
     Entry {
         name: "caps.users",
+        kind: Kind::Number,
         default: "10000000",
         bounds: CAP,
         meaning: "users with an order or a use",
