@@ -1,5 +1,7 @@
 //! Doorbuster: one process that sells what thousands of people want in the same second.
 #![forbid(unsafe_code)]
+// A line that cannot be written must not panic: see `tell`.
+#![warn(clippy::print_stderr, clippy::print_stdout)]
 
 pub mod clock;
 pub mod codec;
@@ -13,4 +15,5 @@ pub mod ring;
 pub mod server;
 mod signals;
 pub mod snapshotter;
+mod tell;
 pub mod writer;

@@ -4,6 +4,7 @@
 use clap::{Args, Parser, Subcommand};
 use doorbuster::config::{Config, ConfigError, Kind, Sources};
 use doorbuster::server;
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -117,9 +118,11 @@ fn sources(flags: Flags) -> Result<Sources, ConfigError> {
 
 /// As a TOML file that would give the same settings.
 fn print_settings(sources: &Sources) -> ExitCode {
+    let mut out = std::io::stdout().lock();
     for (entry, value, origin) in sources.effective() {
-        println!("# {}: {}", entry.meaning, entry.bounds);
-        println!("# default {}; from {origin}", entry.default);
+        // Whoever reads may have seen enough.
+        let _ = writeln!(out, "# {}: {}", entry.meaning, entry.bounds);
+        let _ = writeln!(out, "# default {}; from {origin}", entry.default);
         let bare = match entry.kind {
             Kind::Number | Kind::Flag => true,
             Kind::NumberOrWord => value.parse::<u64>().is_ok(),
@@ -127,7 +130,7 @@ fn print_settings(sources: &Sources) -> ExitCode {
         };
         let quoted = || toml::Value::String(value.to_owned()).to_string();
         let shown = if bare { value.to_owned() } else { quoted() };
-        println!("{} = {shown}\n", entry.name);
+        let _ = writeln!(out, "{} = {shown}\n", entry.name);
     }
     ExitCode::SUCCESS
 }

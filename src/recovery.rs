@@ -10,6 +10,7 @@ use crate::config::Config;
 use crate::domain::apply::apply;
 use crate::domain::event::{Event, Record, Started};
 use crate::domain::ids::Sequence;
+use crate::domain::settings::Caps;
 use crate::domain::state::State;
 use crate::domain::sweep;
 use crate::replay::{
@@ -48,6 +49,15 @@ pub enum RecoveryError {
     /// The directory cannot be read back.
     #[error(transparent)]
     Replay(#[from] ReplayError),
+    /// The tables cannot be made.
+    #[error(
+        "the tables' caps ask for {bytes} bytes of address space, which the system does not give: \
+         lower caps.orders, caps.keys, caps.uses or caps.users"
+    )]
+    Memory {
+        /// How much.
+        bytes: u64,
+    },
     /// The wall clock is not to be trusted.
     #[error(transparent)]
     Clock(#[from] ClockError),
@@ -135,6 +145,7 @@ pub fn recover(
     clock: Clock,
     progress: Progress<'_>,
 ) -> Result<Recovered, RecoveryError> {
+    check_memory(&config.rules.caps)?;
     let directory = journal_directory(&config.data);
     make_directory(&directory)?;
     make_directory(&snapshot_directory(&config.data))?;
@@ -169,6 +180,14 @@ pub fn recover(
         lost_from,
         passed_over,
     })
+}
+
+/// Reserves what the tables will, and gives it back: later there would be nobody to tell.
+fn check_memory(caps: &Caps) -> Result<(), RecoveryError> {
+    let bytes = State::reserved_bytes(caps);
+    let reserved =
+        usize::try_from(bytes).is_ok_and(|bytes| Vec::<u8>::new().try_reserve_exact(bytes).is_ok());
+    if reserved { Ok(()) } else { Err(RecoveryError::Memory { bytes }) }
 }
 
 /// The first events of an epoch.

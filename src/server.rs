@@ -14,6 +14,7 @@ use crate::recovery::{self, Recovered, RecoveryError};
 use crate::ring::{self, Alarm, Cursors, Inbox, LaneEnd, Outbox};
 use crate::signals::Signals;
 use crate::snapshotter::{self, Snapshotter};
+use crate::tell::{tell, tell_progress};
 use crate::writer::{Parts, Stopped, Writer};
 use doorbuster_journal::JournalError;
 use socket2::{Domain, Protocol, Socket, Type};
@@ -171,7 +172,7 @@ fn start_io_threads(
 /// Ends the process if `work` panics: the parts that are left cannot do without it.
 fn or_abort<T>(what: &str, work: impl FnOnce() -> T) -> T {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
-        eprintln!("{what} panicked; the next start recovers what is durable");
+        tell(format_args!("{what} panicked; the next start recovers what is durable"));
         std::process::abort()
     })
 }
@@ -204,31 +205,31 @@ fn progress(clock: Clock) -> impl FnMut(Sequence) {
         let now_ms = clock.elapsed_ms();
         if looked_at && now_ms >= told_ms + PROGRESS_MS {
             told_ms = now_ms;
-            eprint!("\rrecovering: at sequence {sequence} ");
+            tell_progress(format_args!("recovering: at sequence {sequence}"));
         }
     }
 }
 
 fn tell_recovery(recovered: &Recovered) {
     if let Some(dropped) = &recovered.dropped {
-        eprintln!(
+        tell(format_args!(
             "dropped an unfinished tail that was never synced: {} at byte {}, {} bytes, first \
              sequence lost {}",
             dropped.file, dropped.offset, dropped.bytes, dropped.first_sequence_lost
-        );
+        ));
     }
     if let Some(lost_from) = recovered.lost_from {
-        eprintln!(
+        tell(format_args!(
             "the last epoch answered before it synced and did not stop in order: answers from \
              sequence {lost_from} on, if there were any, are lost"
-        );
+        ));
     }
     for image in &recovered.passed_over {
-        eprintln!("passed over an image: {}", image.why);
+        tell(format_args!("passed over an image: {}", image.why));
     }
     if recovered.replayed > 0 {
         let from = recovered.image_sequence;
-        eprintln!("recovered {} events, up to {from} from an image", recovered.replayed);
+        tell(format_args!("recovered {} events, up to {from} from an image", recovered.replayed));
     }
 }
 
@@ -289,12 +290,14 @@ fn start_snapshotter(
 fn supervise(writer: Writer, alarm: &Alarm) -> Stopped {
     let ended: Result<Result<Stopped, JournalError>, _> =
         catch_unwind(AssertUnwindSafe(|| writer.run()));
-    match ended {
+    // The lanes first: telling the log may fail, and clients wait.
+    let why = match ended {
         Ok(Ok(stopped)) => return stopped,
-        Ok(Err(error)) => eprintln!("the writer stops: {error}"),
-        Err(_) => eprintln!("the writer panicked"),
-    }
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => "it panicked".to_owned(),
+    };
     alarm.sound();
+    tell(format_args!("the writer stopped in the middle: {why}"));
     thread::sleep(Duration::from_millis(POISON_MS));
     std::process::abort()
 }

@@ -3,6 +3,7 @@
 //!
 //! Never drains anything itself. Next: `server`.
 
+use crate::tell::tell;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -54,11 +55,11 @@ async fn watch(
     loop {
         tokio::select! { _ = terminate.recv() => (), _ = interrupt.recv() => () }
         if !serving.load(Ordering::SeqCst) {
-            eprintln!("stopped while recovering; nothing was served or lost");
+            tell(format_args!("stopped while recovering; nothing was served or lost"));
             std::process::exit(0);
         }
         if stop.send(()).is_err() {
-            eprintln!("stopped by a second signal; the next start recovers");
+            tell(format_args!("stopped by a second signal; the next start recovers"));
             std::process::exit(1);
         }
     }

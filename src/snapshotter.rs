@@ -12,6 +12,7 @@ use crate::domain::ids::Sequence;
 use crate::images::{Ask, Images};
 use crate::replay::{self, From, ReplayError, Replayed};
 use crate::ring::Cursors;
+use crate::tell::tell;
 use doorbuster_journal::{FileDisk, JournalError, JournalId, Pruner, sequence_at};
 use doorbuster_snapshots::{
     ImageWriter, Keep, Measure, Meta, SnapshotError, prune, remove_leftovers,
@@ -111,7 +112,7 @@ impl Snapshotter {
             }
             Err(error) => {
                 let told = error.to_string();
-                eprintln!("no image was taken: {told}");
+                tell(format_args!("no image was taken: {told}"));
                 parts.images.failed(told.clone());
                 Err(told)
             }

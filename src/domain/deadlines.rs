@@ -6,7 +6,7 @@
 
 use super::ids::{Sequence, Stamp};
 use super::order::Order;
-use super::table::Slab;
+use super::table::{NONE, Slab};
 
 /// The held orders by deadline.
 #[derive(Debug, Clone)]
@@ -30,6 +30,8 @@ fn place(index: usize) -> u32 {
 }
 
 impl Deadlines {
+    pub(super) const ENTRY_BYTES: usize = size_of::<Deadline>();
+
     pub(super) fn with_cap(cap: u32) -> Self {
         Self { heap: Vec::with_capacity(cap as usize) }
     }
@@ -84,7 +86,7 @@ impl Deadlines {
         if at < self.heap.len() {
             self.settle(orders, at);
         }
-        orders[slot].heap_or_later = Order::UNLINKED;
+        orders[slot].heap_or_later = NONE;
     }
 
     /// Follows a changed deadline.

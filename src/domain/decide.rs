@@ -92,11 +92,11 @@ fn create_order(state: &State, request: &Request, create: &CreateOrder, now: Sta
         limits::open_holds(state, user)?;
     }
     check_stock(state, &lines)?;
+    limits::room_for_use(state, user, &lines)?;
     make_room_for_order(state, now)?;
     make_room_for_key(state, request, now)?;
     limits::room_for_order(state, &request.principal)?;
     limits::room_for_key(state, request, KeyFor::New)?;
-    limits::room_for_use(state, user, &lines)?;
     let expires_at = match create.take {
         Take::Sell => None,
         Take::Hold(asked) => Some(now + hold_ms(state, asked, &lines)),
@@ -162,7 +162,9 @@ fn check_stock(state: &State, lines: &[FoundLine]) -> Result<(), Refusal> {
 /// When the orders are full, those that may leave leave first; a key that pins the oldest of them
 /// after its time goes before it.
 fn make_room_for_order(state: &State, now: Stamp) -> Result<(), Early> {
-    if state.orders.len() < state.settings.caps.orders {
+    // One event makes room, or the table is over a cap that was lowered: then `sweep` drains it, and
+    // one request must not.
+    if state.orders.len() != state.settings.caps.orders {
         return Ok(());
     }
     let gone = sweep::archive_early(state, now).or_else(|| sweep::forget_keys(state, now));

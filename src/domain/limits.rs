@@ -118,9 +118,6 @@ pub(super) fn room_for_key(state: &State, request: &Request, what: KeyFor) -> Re
     if state.requests.len() >= end {
         return Err(Refusal::Capacity("keys"));
     }
-    if what == KeyFor::Existing {
-        return room_for_principal(state, &request.principal);
-    }
     let share = |number: u16| state.principals[usize::from(number)].keys;
     fair_share(state, &request.principal, "keys", (state.requests.len(), cap), share)
 }

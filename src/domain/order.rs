@@ -3,7 +3,6 @@
 //! Owns the transition table of API 3. Never touches stock: that is `apply`. Next: `decide`.
 
 use super::ids::{OrderId, Sequence, Stamp};
-use super::table::NONE;
 use smallvec::SmallVec;
 
 /// Where an order stands.
@@ -99,19 +98,16 @@ pub enum Transition {
 #[must_use]
 pub const fn transition(from: Status, verb: Verb) -> Transition {
     use Transition::{Change, Gone, Not, Same};
+    #[rustfmt::skip]
     let row = match from {
         //                    confirm cancel  extend  ship    complete refund
-        Status::Held =>
-        /**/
-        {
-            [Change, Change, Change, Not, /**/ Not, Not]
-        }
-        Status::Confirmed => [Same, /**/ Not, Not, Change, /**/ Not, Change],
-        Status::Shipped => [Same, /**/ Not, Not, Same, /**/ Change, Change],
-        Status::Completed => [Same, /**/ Not, Not, Same, /**/ Same, Change],
-        Status::Cancelled => [Not, /**/ Same, Not, Not, /**/ Not, Not],
-        Status::Expired => [Gone, /**/ Same, Gone, Not, /**/ Not, Not],
-        Status::Refunded => [Not, /**/ Not, Not, Not, /**/ Not, Same],
+        Status::Held =>      [Change, Change, Change, Not,    Not,    Not],
+        Status::Confirmed => [Same,   Not,    Not,    Change, Not,    Change],
+        Status::Shipped =>   [Same,   Not,    Not,    Same,   Change, Change],
+        Status::Completed => [Same,   Not,    Not,    Same,   Same,   Change],
+        Status::Cancelled => [Not,    Same,   Not,    Not,    Not,    Not],
+        Status::Expired =>   [Gone,   Same,   Gone,   Not,    Not,    Not],
+        Status::Refunded =>  [Not,    Not,    Not,    Not,    Not,    Same],
     };
     row[verb as usize]
 }
@@ -175,9 +171,6 @@ impl Order {
     pub fn left(line: &Line) -> u64 {
         u64::from(line.quantity - line.refunded)
     }
-
-    /// All that an order's links say while it is in no list.
-    pub const UNLINKED: u32 = NONE;
 }
 
 #[cfg(test)]

@@ -23,6 +23,9 @@ pub struct Orders {
 }
 
 impl Orders {
+    pub(super) const ENTRY_BYTES: usize =
+        Slab::<Order>::ENTRY_BYTES + Index::ENTRY_BYTES + Deadlines::ENTRY_BYTES;
+
     pub(super) fn with_cap(cap: u32) -> Self {
         Self {
             slab: Slab::with_cap(cap),

@@ -82,6 +82,8 @@ fn upper(hash: u128) -> u64 {
 }
 
 impl Requests {
+    pub(super) const ENTRY_BYTES: usize = size_of::<Remembered>() + Index::ENTRY_BYTES;
+
     pub(super) fn with_cap(cap: u32) -> Self {
         Self {
             kept: VecDeque::with_capacity(cap as usize),

@@ -306,6 +306,9 @@ impl Restore {
         for slot in self.touched.into_values() {
             self.state.orders.rest(slot);
         }
+        for slot in self.skus.into_values() {
+            self.state.skus.release_if_unused(slot);
+        }
         self.state
     }
 }

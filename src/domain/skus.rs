@@ -6,7 +6,7 @@ use super::ids::{GroupId, Sequence, SkuId};
 use super::sku::Sku;
 use super::table::{Index, Slab};
 use super::users::hash_text;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The SKUs of the state.
 #[derive(Debug, Clone)]
@@ -17,10 +17,14 @@ pub struct Skus {
     groups: BTreeMap<GroupId, Vec<u32>>,
     /// Deleted ones by the event that created them.
     deleted: BTreeMap<Sequence, u32>,
+    /// Those of them that still have uses.
+    to_purge: BTreeSet<Sequence>,
     seed: u64,
 }
 
 impl Skus {
+    pub(super) const ENTRY_BYTES: usize = Slab::<Sku>::ENTRY_BYTES + Index::ENTRY_BYTES;
+
     pub(super) fn with_cap(cap: u32, seed: u64) -> Self {
         Self {
             slab: Slab::with_cap(cap),
@@ -28,6 +32,7 @@ impl Skus {
             by_id: BTreeMap::new(),
             groups: BTreeMap::new(),
             deleted: BTreeMap::new(),
+            to_purge: BTreeSet::new(),
             seed,
         }
     }
@@ -59,7 +64,7 @@ impl Skus {
         self.index.find(self.hash(id), |slot| self.slab[slot].id == *id)
     }
 
-    /// The slot of a SKU, deleted or not, by the event that created it.
+    /// The slot of a deleted SKU, by the event that created it.
     #[must_use]
     pub fn find_deleted(&self, created: Sequence) -> Option<u32> {
         self.deleted.get(&created).copied()
@@ -81,6 +86,7 @@ impl Skus {
         let slot = self.slab.insert(sku);
         if deleted {
             self.deleted.insert(created, slot);
+            self.to_purge.insert(created);
         } else {
             self.index.insert(hash, slot);
             self.by_id.insert(id, slot);
@@ -131,13 +137,18 @@ impl Skus {
         self.index.remove(self.hash(&id), slot);
         self.by_id.remove(&id);
         self.deleted.insert(created, slot);
+        self.to_purge.insert(created);
         self.release_if_unused(slot);
     }
 
     /// Lets a deleted SKU go once nothing refers to it.
     pub(super) fn release_if_unused(&mut self, slot: u32) {
         let sku = &self.slab[slot];
-        if sku.deleted && sku.lines == 0 && sku.uses == 0 {
+        if !sku.deleted || sku.uses > 0 {
+            return;
+        }
+        self.to_purge.remove(&sku.created_sequence);
+        if sku.lines == 0 {
             self.deleted.remove(&sku.created_sequence);
             self.slab.remove(slot);
         }
@@ -146,10 +157,8 @@ impl Skus {
     /// A deleted SKU that still has uses, with how many.
     #[must_use]
     pub fn to_purge(&self) -> Option<(Sequence, u32)> {
-        self.deleted
-            .iter()
-            .map(|(created, slot)| (*created, self.slab[*slot].uses))
-            .find(|(_, uses)| *uses > 0)
+        let created = *self.to_purge.first()?;
+        Some((created, self.slab[self.deleted[&created]].uses))
     }
 
     /// SKUs by id, those after `after`.

@@ -79,6 +79,17 @@ impl State {
         }
     }
 
+    /// Address space that tables of these caps reserve, in bytes.
+    #[must_use]
+    pub fn reserved_bytes(caps: &Caps) -> u64 {
+        let of = |cap: u32, entry_bytes: usize| u64::from(cap) * entry_bytes as u64;
+        of(caps.skus, Skus::ENTRY_BYTES)
+            + of(caps.users, Users::ENTRY_BYTES)
+            + of(caps.uses, Uses::ENTRY_BYTES)
+            + of(caps.orders, Orders::ENTRY_BYTES)
+            + of(caps.keys, Requests::ENTRY_BYTES)
+    }
+
     /// Takes settings; tables get room for their new caps and keep it.
     pub(super) fn take_settings(&mut self, settings: Settings) {
         let caps = &settings.caps;

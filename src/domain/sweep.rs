@@ -33,20 +33,31 @@ pub fn expiry_lag_ms(state: &State, now: Stamp) -> u64 {
 #[must_use]
 pub fn tidy(state: &State, now: Stamp) -> Option<Event> {
     forget_keys(state, now)
-        .or_else(|| archive(state, now, state.settings.orders_retain_ms))
+        .or_else(|| archive(state, now, retain_ms(state)))
         .or_else(|| purge_uses(state))
 }
 
-/// When something is due next. A purge is due at once.
-#[must_use]
-pub fn next_due(state: &State) -> Option<Stamp> {
+/// Where a cap was lowered below what is there, orders leave as early as they may.
+fn retain_ms(state: &State) -> u64 {
     let settings = &state.settings;
-    let hold = state.orders.deadlines().first().map(|(expires_at, _)| expires_at);
-    let key = state.requests.oldest().map(|key| key.at + settings.idempotency_retain_ms);
+    let over = state.orders.len() > settings.caps.orders;
+    if over { settings.idempotency_retain_ms } else { settings.orders_retain_ms }
+}
+
+/// When the next hold runs out.
+#[must_use]
+pub fn next_expiry(state: &State) -> Option<Stamp> {
+    state.orders.deadlines().first().map(|(expires_at, _)| expires_at)
+}
+
+/// When there is something to tidy next. A purge is due at once.
+#[must_use]
+pub fn next_tidy(state: &State) -> Option<Stamp> {
+    let key = state.requests.oldest().map(|key| key.at + state.settings.idempotency_retain_ms);
     let order = state.orders.by_touch().next();
-    let order = order.map(|order| order.touched_at + settings.orders_retain_ms);
+    let order = order.map(|order| order.touched_at + retain_ms(state));
     let purge = state.skus.to_purge().map(|_| state.stamp);
-    [hold, key, order, purge].into_iter().flatten().min()
+    [key, order, purge].into_iter().flatten().min()
 }
 
 /// The oldest keys, where their time is over.

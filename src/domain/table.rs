@@ -126,7 +126,15 @@ const fn tag(hash: u64) -> u64 {
     hash >> 32
 }
 
+impl<T> Slab<T> {
+    /// Address space that one entry takes.
+    pub(super) const ENTRY_BYTES: usize = size_of::<Entry<T>>();
+}
+
 impl Index {
+    /// Address space that one entry takes: a word at 80 % full.
+    pub(super) const ENTRY_BYTES: usize = 10;
+
     /// An empty index with room for `cap` entries.
     #[must_use]
     pub fn with_cap(cap: u32) -> Self {

@@ -49,6 +49,8 @@ pub struct Users {
 }
 
 impl Users {
+    pub(super) const ENTRY_BYTES: usize = Slab::<User>::ENTRY_BYTES + Index::ENTRY_BYTES;
+
     pub(super) fn with_cap(cap: u32, seed: u64) -> Self {
         Self { slab: Slab::with_cap(cap), index: Index::with_cap(cap), seed }
     }
@@ -150,6 +152,8 @@ fn hash_use(sku: u32, user: u32) -> u64 {
 }
 
 impl Uses {
+    pub(super) const ENTRY_BYTES: usize = Slab::<Use>::ENTRY_BYTES + Index::ENTRY_BYTES;
+
     pub(super) fn with_cap(cap: u32) -> Self {
         Self { slab: Slab::with_cap(cap), index: Index::with_cap(cap) }
     }

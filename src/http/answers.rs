@@ -48,6 +48,7 @@ pub(super) fn reply(front: &Front, asked: Option<&Asked>, outcome: Outcome) -> R
             "Request-Timeout-Ms passed before the request was sequenced; nothing was decided",
         )
         .into(),
+        Outcome::Busy => Problem::new(Code::Overloaded, "the server makes room first").into(),
         Outcome::NoSpace => {
             Problem::new(Code::NoSpace, "the journal cannot take what this might record").into()
         }

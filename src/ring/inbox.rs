@@ -44,7 +44,7 @@ pub struct ReturnAddress {
 /// What a look at the ring found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Polled {
-    /// Requests, all of them seen.
+    /// Requests, and they were shown.
     Some,
     /// None.
     None,
@@ -58,9 +58,14 @@ impl Inbox {
         self.parking.settle();
     }
 
-    /// Shows all requests that are there, in their order; their places are free again afterwards.
-    pub fn poll(&mut self, mut each: impl FnMut(&Request, ReturnAddress, Option<u64>)) -> Polled {
-        match self.poller.poll() {
+    /// Shows the requests that are there, in their order, so many at most; their places are free
+    /// again afterwards.
+    pub fn poll(
+        &mut self,
+        most: u64,
+        mut each: impl FnMut(&Request, ReturnAddress, Option<u64>),
+    ) -> Polled {
+        match self.poller.take(most) {
             Err(Polling::NoEvents) => Polled::None,
             Err(Polling::Shutdown) => Polled::Closed,
             Ok(mut slots) => {

@@ -11,6 +11,8 @@ pub enum Outcome {
     DeadlineExceeded,
     /// The journal has no room for what it might record; nothing was decided.
     NoSpace,
+    /// So much is due first that it takes more than this turn; nothing was decided.
+    Busy,
     /// Deciding panicked, a fault of ours; nothing was decided.
     Internal,
     /// The server stops and the record may be durable or not.

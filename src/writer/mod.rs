@@ -22,6 +22,7 @@ use crate::domain::state::State;
 use crate::domain::{read, refusals, sweep};
 use crate::images::Images;
 use crate::ring::{Inbox, Outbox, Outcome, Polled, ReturnAddress};
+use crate::tell::tell;
 use doorbuster_journal::{Journal, JournalError, Spare};
 use room::Room;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -42,6 +43,16 @@ const EXPIRY_LATE_MS: u64 = 250;
 const ROOM_PAUSE: Duration = Duration::from_millis(1);
 /// Other sweeps of one turn; each is one event of bounded size.
 const TIDY_PER_TURN: u32 = 4;
+/// Keys and orders leave this long after their time, so that many leave in one event.
+const TIDY_AFTER_MS: u64 = 1_000;
+/// What is due first, and the decision itself, take so many rounds at most.
+const DECIDES_PER_REQUEST: u32 = 8;
+/// Without a spare segment, the preparer is asked this often.
+const SPARE_LOOK_MS: u64 = 1_000;
+/// Without room, what is due is tried again this soon.
+const NO_ROOM_PAUSE_MS: u64 = 100;
+/// A quiet journal is sealed again this often.
+const RESEAL_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// What the writer is made of.
 pub struct Parts {
@@ -94,12 +105,14 @@ struct Core {
     unsealed_since: Option<Stamp>,
     /// Records were stored since the last sync; then, when the first of them were.
     unsynced_since: Option<Stamp>,
+    sealed_at: Stamp,
+    /// The last attempt to make a spare segment failed, and that was told.
+    spare_failed: bool,
     records_in_turn: u64,
     images: Arc<Images>,
     snapshot_events: u64,
     /// The sequence at which an image is due.
     snapshot_at: Sequence,
-    panics: u64,
     /// The first error of the journal; the turn ends and so does the process.
     failure: Option<JournalError>,
 }
@@ -117,6 +130,7 @@ impl Writer {
     pub fn new(parts: Parts) -> Self {
         let core = Core {
             now: parts.state.stamp,
+            sealed_at: parts.state.stamp,
             state: parts.state,
             journal: parts.journal,
             stamps: parts.stamps,
@@ -128,11 +142,11 @@ impl Writer {
             expire_budget: EXPIRE_PER_TURN,
             unsealed_since: None,
             unsynced_since: None,
+            spare_failed: false,
             records_in_turn: 0,
             images: parts.images,
             snapshot_events: parts.snapshot_events,
             snapshot_at: parts.image_sequence + parts.snapshot_events,
-            panics: 0,
             failure: None,
         };
         Self { core, inbox: parts.inbox, wait: parts.wait }
@@ -156,7 +170,8 @@ impl Writer {
         let core = &mut self.core;
         core.begin();
         core.sweep();
-        let polled = self.inbox.poll(|request, address, deadline_ms| {
+        let requests_max = core.room.requests_max();
+        let polled = self.inbox.poll(requests_max, |request, address, deadline_ms| {
             core.serve(request, address, deadline_ms);
         });
         core.commit()?;
@@ -187,6 +202,24 @@ impl Core {
         self.records_in_turn = 0;
         self.journal.begin(self.state.epoch, self.now);
         self.room.begin(self.journal.room());
+        self.watch_spare();
+    }
+
+    /// Says once why there is no spare segment, and that there is one again.
+    fn watch_spare(&mut self) {
+        match (self.journal.take_spare_failure(), self.spare_failed) {
+            (Some(failure), false) => {
+                tell(format_args!(
+                    "no spare segment, new orders stop when this one is full: {failure}"
+                ));
+                self.spare_failed = true;
+            }
+            (None, true) if self.journal.room().spare == Spare::Ready => {
+                tell(format_args!("there is a spare segment again"));
+                self.spare_failed = false;
+            }
+            _ => {}
+        }
     }
 
     /// Lets run out what is due, a bounded number of holds and other things.
@@ -201,6 +234,10 @@ impl Core {
                 Some(event) if self.room.for_existing() => self.record(None, event),
                 _ => break,
             }
+        }
+        let tidy_at = sweep::next_tidy(&self.state).map(|due| due + TIDY_AFTER_MS);
+        if tidy_at.is_none_or(|tidy_at| self.now < tidy_at) {
+            return;
         }
         for _ in 0..TIDY_PER_TURN {
             match sweep::tidy(&self.state, self.now) {
@@ -218,20 +255,15 @@ impl Core {
 
     /// Decides until there is an answer; what is due first happens first.
     fn answer(&mut self, request: &Request) -> Outcome {
-        let room = match &request.command {
-            Command::ActOnOrder(..) => self.room.for_existing(),
-            _ => self.room.for_new(),
-        };
-        loop {
+        for _ in 0..DECIDES_PER_REQUEST {
             // Deciding only reads, so a panic in it leaves the state as it was.
             let decided = catch_unwind(AssertUnwindSafe(|| decide(&self.state, request, self.now)));
             match decided {
-                Err(_) => {
-                    self.panics += 1;
-                    return Outcome::Internal;
-                }
+                Err(_) => return Outcome::Internal,
                 // What records nothing needs no room: reads, refusals, answers given before.
-                Ok(Decision::First(_) | Decision::Change(_)) if !room => return Outcome::NoSpace,
+                Ok(Decision::First(_) | Decision::Change(_)) if !self.has_room(request) => {
+                    return Outcome::NoSpace;
+                }
                 Ok(Decision::First(event)) => self.record(None, event),
                 Ok(Decision::Change(event)) => return self.change(request, event),
                 Ok(Decision::Answer(answered)) => {
@@ -240,9 +272,21 @@ impl Core {
                 }
             }
         }
+        Outcome::Busy
+    }
+
+    fn has_room(&self, request: &Request) -> bool {
+        match &request.command {
+            Command::ActOnOrder(..) => self.room.for_existing(),
+            _ => self.room.for_new(),
+        }
     }
 
     fn change(&mut self, request: &Request, event: Event) -> Outcome {
+        if matches!(event, Event::SkuDeleted(_)) {
+            // Before its id can be another's.
+            self.tell_refusals();
+        }
         let origin = Origin {
             principal: request.principal.name.clone(),
             reach_all: request.principal.reach == Reach::All,
@@ -251,6 +295,9 @@ impl Core {
         };
         let record = Record { origin: Some(origin), event };
         self.append(&record);
+        if self.failure.is_some() {
+            return Outcome::Unknown;
+        }
         Outcome::Answered(read::answer_to(&self.state, &record.event))
     }
 
@@ -261,6 +308,9 @@ impl Core {
     /// Applies an event and appends it. An error is kept for the end of the turn: nothing of this
     /// turn is told before.
     fn append(&mut self, record: &Record) {
+        if self.failure.is_some() {
+            return;
+        }
         apply(&mut self.state, record, self.now);
         let mut record_bytes = 0;
         let pushed = self.journal.push(|bytes| {
@@ -349,15 +399,20 @@ impl Core {
         cursors.publish_journal_bytes(self.journal.bytes());
     }
 
+    /// After some quiet, and once a day while it lasts.
+    fn seal_at(&self) -> Stamp {
+        match self.unsealed_since {
+            Some(since) => since + SEAL_AFTER_MS,
+            None => self.sealed_at + RESEAL_MS,
+        }
+    }
+
     fn seals(&self) -> bool {
         self.durability != Durability::Os
     }
 
     fn seal_if_quiet(&mut self) -> Result<(), JournalError> {
-        match self.unsealed_since {
-            Some(since) if self.seals() && self.now >= since + SEAL_AFTER_MS => self.seal(false),
-            _ => Ok(()),
-        }
+        if self.seals() && self.now >= self.seal_at() { self.seal(false) } else { Ok(()) }
     }
 
     fn seal(&mut self, drained: bool) -> Result<(), JournalError> {
@@ -370,24 +425,30 @@ impl Core {
         self.journal.seal(self.state.epoch, self.now, &totals)?;
         self.sync()?;
         self.unsealed_since = None;
+        self.sealed_at = self.now;
         self.publish();
         Ok(())
     }
 
     /// How long nothing will be due; none for as long as nobody asks.
     fn until_due(&self) -> Option<Duration> {
-        let seal = self.unsealed_since.filter(|_| self.seals()).map(|since| since + SEAL_AFTER_MS);
+        let seal = self.seals().then(|| self.seal_at());
+        let spare = self.spare_failed.then(|| self.now + SPARE_LOOK_MS);
         let sync = match self.durability {
             Durability::Interval(interval_ms) => {
                 self.unsynced_since.map(|since| since + interval_ms)
             }
             Durability::Group | Durability::Os => None,
         };
-        let due = [sweep::next_due(&self.state), seal, sync, self.tally.due_at()];
+        let hold = sweep::next_expiry(&self.state);
+        let tidy = sweep::next_tidy(&self.state).map(|due| due + TIDY_AFTER_MS);
+        let due = [hold, tidy, seal, sync, spare, self.tally.due_at()];
         let due = due.into_iter().flatten().min()?;
-        // Rounded up, so that a turn is not taken just before there is something to do; and where
-        // something due could not be done for want of room, it is tried again soon, not at once.
-        Some(Duration::from_millis((due + 1).saturating_sub(self.now).max(1)))
+        // Stamps may run a sixteenth faster than the clock that a sleep goes by; what is woken too
+        // early looks and sleeps again.
+        let wait_ms = due.saturating_sub(self.now) * 15 / 16;
+        let least_ms = if self.room.for_new() { 1 } else { NO_ROOM_PAUSE_MS };
+        Some(Duration::from_millis(wait_ms.max(least_ms)))
     }
 
     /// Everything is answered; what is left is told to the journal.

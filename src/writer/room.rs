@@ -10,6 +10,8 @@ use doorbuster_journal::{RECORD_BYTES_MAX, turn_bytes_max};
 const EXISTING_BYTES: u64 = 1 << 20;
 /// Bytes kept for the seal at the end.
 const SEAL_BYTES: u64 = 4096;
+/// A turn takes so many requests at least, whatever the room.
+const REQUESTS_MIN: u64 = 16;
 /// An action on an order, or an expiry, records this much at most: ids, 16 lines, origin.
 const ACTION_BYTES_MAX: usize = 4096;
 
@@ -30,7 +32,7 @@ impl Room {
 
     pub(super) fn begin(&mut self, room: doorbuster_journal::Room) {
         self.bytes = room.segment_bytes_left.max(room.spare_bytes);
-        // With a spare in hand, a whole segment is left for what exists.
+        // With a spare in hand, the next turn has a segment of its own.
         let spare = room.spare_bytes > 0;
         self.kept_for_existing = if spare { 0 } else { EXISTING_BYTES.min(self.segment_bytes / 4) };
         self.records = 0;
@@ -46,6 +48,12 @@ impl Room {
     fn fits(&self, more_bytes: usize, kept: u64) -> bool {
         let needed = turn_bytes_max(self.records + 2, self.payload_bytes + more_bytes);
         needed + kept <= self.bytes
+    }
+
+    /// Requests that one turn may take: each may record as much as an action at most, mostly far
+    /// less, and those that find no room are told so.
+    pub(super) fn requests_max(&self) -> u64 {
+        (self.bytes / (2 * ACTION_BYTES_MAX as u64)).max(REQUESTS_MIN)
     }
 
     /// There is room for anything that may be decided.

@@ -22,8 +22,16 @@ pub(super) struct Tally {
 }
 
 impl Tally {
+    /// Counts a refusal; a new pair of a full tally is lost, which happens only while the journal
+    /// has no room to tell it.
     pub(super) fn count(&mut self, sku: &SkuId, reason: RefusalReason, now: Stamp) {
-        *self.counts.entry((sku.clone(), reason)).or_default() += 1;
+        let full = self.is_full();
+        let key = (sku.clone(), reason);
+        match self.counts.get_mut(&key) {
+            Some(count) => *count += 1,
+            None if full => return,
+            None => drop(self.counts.insert(key, 1)),
+        }
         self.since.get_or_insert(now);
     }
 
@@ -79,5 +87,7 @@ mod tests {
             tally.count(&sku, RefusalReason::Paused, 0);
         }
         assert!(tally.is_full());
+        tally.count(&SkuId::parse("one-more").unwrap(), RefusalReason::Paused, 0);
+        assert_eq!(tally.counts.len(), PAIRS_MAX);
     }
 }

@@ -91,7 +91,7 @@ impl Engine {
     pub(crate) fn sweep(&mut self, now: Stamp) -> Vec<Event> {
         let mut swept = self.expire(now);
         swept.extend(self.tidy(now));
-        let next = sweep::next_due(&self.state);
+        let next = next_due(&self.state);
         assert!(next.is_none_or(|next| next > now), "what was due is done");
         swept
     }
@@ -204,6 +204,11 @@ fn origin(request: &Request) -> Origin {
     }
 }
 
+/// When the writer would have something to do.
+fn next_due(state: &State) -> Option<Stamp> {
+    [sweep::next_expiry(state), sweep::next_tidy(state)].into_iter().flatten().min()
+}
+
 /// What can be seen of a state, from every side.
 pub(crate) fn everything(state: &State, now: Stamp) -> Vec<String> {
     let principals: Vec<PrincipalName> =
@@ -212,7 +217,7 @@ pub(crate) fn everything(state: &State, now: Stamp) -> Vec<String> {
     let mut seen = vec![
         format!("{} {} {} {:?}", state.sequence, state.stamp, state.epoch, state.hash_key),
         format!("{:?} {:?}", state.settings, state.principals),
-        format!("due {:?} {:?}", sweep::next_due(state), sweep::expire(state, u64::MAX)),
+        format!("due {:?} {:?}", next_due(state), sweep::expire(state, u64::MAX)),
         format!("late {:?} {:?}", sweep::expiry_lag_ms(state, now), sweep::tidy(state, u64::MAX)),
         format!("grace {:?}", sweep::grace(state, u64::MAX - (1 << 40))),
         format!("{:?}", state.orders.by_touch().map(|order| order.id).collect::<Vec<_>>()),

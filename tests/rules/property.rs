@@ -283,7 +283,6 @@ const REACHED: &[(&str, u32)] = &[
     ("read 404 unknown_order", 120),
     ("read 404 unknown_request", 210),
     ("read 404 unknown_sku", 90),
-    ("read 422 invalid cursor", 90),
 ];
 
 #[test]

@@ -273,7 +273,15 @@ impl Model {
     /// Forgets, archives and purges what is due.
     pub(crate) fn tidy(&mut self, now: Stamp) {
         self.now = now;
-        while self.forget_keys() || self.archive(self.settings.orders_retain_ms) || self.purge() {}
+        while self.forget_keys() || self.archive(self.retain_ms()) || self.purge() {}
+    }
+
+    /// Earlier where a cap was lowered below what is there.
+    fn retain_ms(&self) -> u64 {
+        match self.orders.len() > self.settings.caps.orders as usize {
+            true => self.settings.idempotency_retain_ms,
+            false => self.settings.orders_retain_ms,
+        }
     }
 
     fn forget_keys(&mut self) -> bool {

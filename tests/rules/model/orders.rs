@@ -29,10 +29,10 @@ impl Model {
             self.check_open_holds(&create.user)?;
         }
         self.check_stock(&lines)?;
+        self.check_room_for_use(&create.user, &lines)?;
         self.make_room(request, true);
         self.check_room_for_order(request)?;
         self.check_room_for_key(request, true)?;
-        self.check_room_for_use(&create.user, &lines)?;
 
         let expires_at = match create.take {
             Take::Sell => None,
@@ -145,7 +145,7 @@ impl Model {
     /// What may leave a full table leaves: orders only for a new order.
     pub(super) fn make_room(&mut self, request: &Request, for_order: bool) {
         let caps = self.settings.caps.clone();
-        while for_order && self.orders.len() >= caps.orders as usize {
+        while for_order && self.orders.len() == caps.orders as usize {
             if !self.archive(self.settings.idempotency_retain_ms) && !self.forget_keys() {
                 break;
             }
@@ -175,7 +175,7 @@ impl Model {
         }
         let name = &request.principal.name;
         let own = self.keys.iter().filter(|key| key.principal == *name).count();
-        if new { self.check_share("keys", own, self.keys.len(), cap) } else { Ok(()) }
+        self.check_share("keys", own, self.keys.len(), cap)
     }
 
     /// Over half of a table that is 80 % full, where there are others.

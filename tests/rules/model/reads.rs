@@ -51,10 +51,8 @@ impl Model {
             }
             Query::UserOrders { user, after, limit } => {
                 let of_user = self.orders.iter().rev().filter(|order| order.user == *user);
-                if after.is_some_and(|after| !of_user.clone().any(|order| order.id == after)) {
-                    return Answer::Refused(Refusal::Invalid { field: "cursor", reason: "" });
-                }
-                let older = of_user.filter(|order| after.is_none_or(|after| order.id < after));
+                let older = of_user
+                    .filter(|order| after.is_none_or(|after| order.id.sequence < after.sequence));
                 self.page(older, *limit, |order| order.principal == principal.name)
             }
             Query::Remembered(hash) => match self.keys.iter().find(|key| key.hash == *hash) {

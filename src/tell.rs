@@ -1,0 +1,18 @@
+//! Lines for the operator, on standard error. Nobody may be reading any more, or the log's disk be
+//! full: a line that cannot be written is lost, and nothing else is.
+
+use std::fmt::Arguments;
+use std::io::{self, Write};
+
+/// Writes a line.
+pub(crate) fn tell(line: Arguments<'_>) {
+    // In one piece, so that lines of several threads do not mix.
+    let text = format!("{line}\n");
+    let _ = io::stderr().write_all(text.as_bytes());
+}
+
+/// Writes over the line before, for progress that somebody watches.
+pub(crate) fn tell_progress(line: Arguments<'_>) {
+    let text = format!("\r{line} ");
+    let _ = io::stderr().write_all(text.as_bytes());
+}
