@@ -69,6 +69,9 @@ pub enum JournalError {
         #[source]
         cause: VisitError,
     },
+    /// The caller asked to stop.
+    #[error("journal: stopped as asked")]
+    Stopped,
     /// The thread that prepares spare segments could not be started, or panicked.
     #[error("journal: cannot {operation} the thread that prepares segments")]
     Preparer {

@@ -13,12 +13,21 @@ use crate::origin::{ImageEnd, Origin};
 use crate::segment::SegmentHeader;
 use crate::verdict::{At, Evidence, judge};
 use crate::vouch;
+use crate::window::Window;
 
 /// A segment opened for reading, its header checked.
 pub(crate) struct OpenSegment<F> {
     pub(crate) header: SegmentHeader,
     pub(crate) place: String,
     pub(crate) file: F,
+    /// How much of it can be read, in bytes: all the header says, except where a repair looks.
+    pub(crate) readable_bytes: u64,
+}
+
+impl<F: DiskFile> OpenSegment<F> {
+    pub(crate) fn window(&self) -> Window<'_, F> {
+        Window::new(&self.file, &self.place, self.readable_bytes)
+    }
 }
 
 /// What a scan reads, and what it may leave unread.
@@ -202,7 +211,7 @@ pub(crate) fn open_one<D: Disk>(
     } else if bytes > header.bytes {
         Evidence::FileLong { bytes, bytes_expected: header.bytes }
     } else {
-        return Ok(OpenSegment { header, place, file });
+        return Ok(OpenSegment { header, place, file, readable_bytes: bytes });
     };
     Err(refusal(place, bytes.min(header.bytes), 0, &evidence))
 }

@@ -6,4 +6,5 @@ mod foreign;
 mod from_image;
 mod power_loss;
 mod prune;
+mod scrub;
 mod support;
