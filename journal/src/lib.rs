@@ -39,6 +39,7 @@
 //! ```
 
 mod disk;
+mod dump;
 mod error;
 mod format;
 mod frame;
@@ -49,6 +50,7 @@ mod opened;
 mod origin;
 mod preparer;
 mod prune;
+mod regions;
 mod resume;
 mod scan;
 mod scrub;
@@ -60,6 +62,7 @@ mod walk;
 mod window;
 
 pub use disk::{Access, Disk, DiskFile, FileDisk, Mapped};
+pub use dump::{DumpContent, DumpItem, dump};
 pub use error::{JournalError, Refusal, VisitError};
 pub use format::{
     FORMAT_VERSION, FRAME_BYTES_MAX, JournalId, Options, RECORD_BYTES_MAX, SEAL_TOTALS_BYTES_MAX,
@@ -71,6 +74,7 @@ pub use mapped::{MappedFile, OpenFile};
 pub use memory_disk::{MemoryDisk, MemoryFile, MemoryMapped};
 pub use origin::{ImageEnd, Origin};
 pub use prune::{Pruned, Pruner, prune};
+pub use regions::Gap;
 pub use scan::{Dropped, Scan, SegmentScan, scan, scan_with};
 pub use scrub::{Link, Scrubbed, verify_segment};
 pub use spares::Spare;

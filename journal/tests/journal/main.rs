@@ -2,6 +2,7 @@
 
 mod append_and_scan;
 mod damage;
+mod dump;
 mod foreign;
 mod from_image;
 mod power_loss;
