@@ -176,6 +176,9 @@ impl Disk for FileDisk {
 
     fn create(&self, name: &str, bytes: u64) -> io::Result<OpenFile> {
         let file = File::options().read(true).write(true).create_new(true).open(self.path(name))?;
+        if bytes == 0 {
+            return Ok(OpenFile::new(file));
+        }
         let allocated = rustix::io::retry_on_intr(|| {
             rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, bytes)
         });

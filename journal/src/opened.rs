@@ -128,7 +128,7 @@ fn entry_behind<D: Disk>(
     if number == 1 {
         return Ok(Entry::default());
     }
-    let sequence = image.sequence + 1;
+    let sequence = image.sequence.saturating_add(1);
     match first_frame {
         // A frame never starts at sequence 0.
         Ok(head) if head.first_sequence <= sequence => {
@@ -153,7 +153,11 @@ pub(crate) fn read_first_frame<F: DiskFile>(
     segment: &OpenSegment<F>,
 ) -> Result<Result<Head, At>, JournalError> {
     let offset = SEGMENT_HEADER_BYTES as u64;
-    let mut bytes = vec![0; FRAME_BYTES_MAX.min((segment.header.bytes - offset) as usize)];
+    let readable = segment.readable_bytes.saturating_sub(offset);
+    let mut bytes = vec![0; readable.min(FRAME_BYTES_MAX as u64) as usize];
+    if bytes.is_empty() {
+        return Ok(Err(At::ZeroLength));
+    }
     let read = segment.file.read_exact_at(&mut bytes, offset);
     read.map_err(JournalError::io("read", segment.place.clone(), offset))?;
     let place = Place { seed: segment.header.seed(), offset };

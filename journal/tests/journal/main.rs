@@ -7,5 +7,6 @@ mod foreign;
 mod from_image;
 mod power_loss;
 mod prune;
+mod repair;
 mod scrub;
 mod support;
