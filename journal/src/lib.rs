@@ -42,6 +42,7 @@
 //! # }
 //! ```
 
+mod ballast;
 mod disk;
 mod dump;
 mod error;
@@ -68,6 +69,7 @@ mod vouch;
 mod walk;
 mod window;
 
+pub use ballast::Ballast;
 pub use disk::{Access, Disk, DiskFile, FileDisk, Mapped};
 pub use dump::{DumpContent, DumpItem, dump};
 pub use error::{JournalError, Refusal, VisitError};

@@ -5,6 +5,7 @@ mod damage;
 mod dump;
 mod foreign;
 mod from_image;
+mod full_disk;
 mod power_loss;
 mod prune;
 mod repair;
