@@ -98,6 +98,15 @@ pub trait DiskFile: Send + Sized {
     /// After an error it is unknown what is durable, and asking again does not tell.
     fn sync(&self) -> io::Result<()>;
 
+    /// Drops what the system has cached of the file, as far as it can, so that the next read asks
+    /// the device. Changes nothing that is stored.
+    ///
+    /// # Errors
+    /// Whatever the system answers.
+    fn forget_cached(&self) -> io::Result<()> {
+        Ok(())
+    }
+
     /// Maps the first `bytes` bytes, every page in memory before the first store.
     ///
     /// # Errors
@@ -167,6 +176,9 @@ impl Disk for FileDisk {
 
     fn create(&self, name: &str, bytes: u64) -> io::Result<OpenFile> {
         let file = File::options().read(true).write(true).create_new(true).open(self.path(name))?;
+        if bytes == 0 {
+            return Ok(OpenFile::new(file));
+        }
         let allocated = rustix::io::retry_on_intr(|| {
             rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, bytes)
         });

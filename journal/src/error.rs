@@ -69,6 +69,39 @@ pub enum JournalError {
         #[source]
         cause: VisitError,
     },
+    /// No repair can help.
+    #[error("journal: cannot be repaired, {reason}: {refusal}")]
+    NotRepairable {
+        /// Why not.
+        reason: &'static str,
+        /// Why it is refused as it is.
+        refusal: Box<Refusal>,
+    },
+    /// What a person accepted to lose is not what a repair would lose.
+    #[error(
+        "journal: the repair loses everything from sequence {first_sequence_lost} on, but what was \
+         accepted is the loss from {accepted} on; nothing was changed"
+    )]
+    NotAccepted {
+        /// What was accepted.
+        accepted: u64,
+        /// What would be lost.
+        first_sequence_lost: u64,
+    },
+    /// The journal is not what the plan was made for.
+    #[error("journal: it has changed since the repair was planned; nothing was changed")]
+    PlanOutdated,
+    /// The place for the originals is not usable.
+    #[error("journal: cannot keep the originals in {file}: {reason}; nothing was changed")]
+    Quarantine {
+        /// The file or directory.
+        file: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// The caller asked to stop.
+    #[error("journal: stopped as asked")]
+    Stopped,
     /// The thread that prepares spare segments could not be started, or panicked.
     #[error("journal: cannot {operation} the thread that prepares segments")]
     Preparer {

@@ -1,9 +1,11 @@
 //! The journal: memory-mapped, zero-filled segments of frames of opaque records.
 //!
 //! It owns the bytes on disk: how they are stored ([`Journal`]), when they are durable
-//! ([`Journal::sync`]), what is still there after a crash ([`scan`]) and how a start continues from
-//! that ([`Journal::resume`]). It never knows what a record means, reads no clock (stamps are passed
-//! in), retries no failed sync, cuts no file shorter, and uses no segment twice.
+//! ([`Journal::sync`]), what is still there after a crash ([`scan`]), how a start continues from that
+//! ([`Journal::resume`]), what is given up once an image holds it ([`prune`]), and what an operator
+//! needs on a bad day ([`verify_segment`], [`dump`], [`plan_repair`], [`repair`]). It never knows
+//! what a record means, reads no clock (stamps are passed in), retries no failed sync, cuts no file
+//! shorter, and uses no segment twice.
 //!
 //! Where to read next: `FORMAT.md` beside this crate is the layout byte by byte; [`Verdict`] is the
 //! table of everything a scan can find; `journal.rs` is the hot path; `disk.rs` is the seam below
@@ -14,7 +16,9 @@
 //! on any content of any file.
 //!
 //! ```
-//! use doorbuster_journal::{Journal, JournalId, MemoryDisk, Options, Origin, SEGMENT_BYTES_MIN, scan_with};
+//! use doorbuster_journal::{
+//!     Journal, JournalId, MemoryDisk, Options, Origin, SEGMENT_BYTES_MIN, scan_with,
+//! };
 //!
 //! # fn main() -> Result<(), doorbuster_journal::JournalError> {
 //! let disk = MemoryDisk::default(); // or `FileDisk::open(directory)?`
@@ -38,7 +42,9 @@
 //! # }
 //! ```
 
+mod ballast;
 mod disk;
+mod dump;
 mod error;
 mod format;
 mod frame;
@@ -48,17 +54,25 @@ mod mapped;
 mod memory_disk;
 mod opened;
 mod origin;
+mod plan;
 mod preparer;
 mod prune;
+mod regions;
+mod repair;
 mod resume;
+mod salvage;
 mod scan;
+mod scrub;
 mod segment;
 mod spares;
 mod verdict;
 mod vouch;
+mod walk;
 mod window;
 
+pub use ballast::Ballast;
 pub use disk::{Access, Disk, DiskFile, FileDisk, Mapped};
+pub use dump::{DumpContent, DumpItem, dump};
 pub use error::{JournalError, Refusal, VisitError};
 pub use format::{
     FORMAT_VERSION, FRAME_BYTES_MAX, JournalId, Options, RECORD_BYTES_MAX, SEAL_TOTALS_BYTES_MAX,
@@ -70,7 +84,11 @@ pub use journal::{Journal, Room};
 pub use mapped::{MappedFile, OpenFile};
 pub use memory_disk::{MemoryDisk, MemoryFile, MemoryMapped};
 pub use origin::{ImageEnd, Origin};
+pub use plan::{Loss, RepairPlan, plan_repair};
 pub use prune::{Pruned, Pruner, prune};
+pub use regions::Gap;
+pub use repair::{Repaired, repair};
 pub use scan::{Dropped, Scan, SegmentScan, scan, scan_with};
+pub use scrub::{Link, Scrubbed, verify_segment};
 pub use spares::Spare;
 pub use verdict::Verdict;

@@ -45,6 +45,10 @@ impl DiskFile for OpenFile {
         self.file.sync_data()
     }
 
+    fn forget_cached(&self) -> io::Result<()> {
+        Ok(rustix::fs::fadvise(&self.file, 0, None, rustix::fs::Advice::DontNeed)?)
+    }
+
     /// Populates after telling the kernel that access is random, so that a cold cache is filled in
     /// small pages (measured on Linux 6.18 with ext4: 7,200 instead of 5,300 syncs/s later).
     fn map(self, bytes: u64) -> io::Result<MappedFile> {

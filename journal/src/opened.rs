@@ -13,12 +13,21 @@ use crate::origin::{ImageEnd, Origin};
 use crate::segment::SegmentHeader;
 use crate::verdict::{At, Evidence, judge};
 use crate::vouch;
+use crate::window::Window;
 
 /// A segment opened for reading, its header checked.
 pub(crate) struct OpenSegment<F> {
     pub(crate) header: SegmentHeader,
     pub(crate) place: String,
     pub(crate) file: F,
+    /// How much of it can be read, in bytes: all the header says, except where a repair looks.
+    pub(crate) readable_bytes: u64,
+}
+
+impl<F: DiskFile> OpenSegment<F> {
+    pub(crate) fn window(&self) -> Window<'_, F> {
+        Window::new(&self.file, &self.place, self.readable_bytes)
+    }
 }
 
 /// What a scan reads, and what it may leave unread.
@@ -119,7 +128,7 @@ fn entry_behind<D: Disk>(
     if number == 1 {
         return Ok(Entry::default());
     }
-    let sequence = image.sequence + 1;
+    let sequence = image.sequence.saturating_add(1);
     match first_frame {
         // A frame never starts at sequence 0.
         Ok(head) if head.first_sequence <= sequence => {
@@ -144,7 +153,11 @@ pub(crate) fn read_first_frame<F: DiskFile>(
     segment: &OpenSegment<F>,
 ) -> Result<Result<Head, At>, JournalError> {
     let offset = SEGMENT_HEADER_BYTES as u64;
-    let mut bytes = vec![0; FRAME_BYTES_MAX.min((segment.header.bytes - offset) as usize)];
+    let readable = segment.readable_bytes.saturating_sub(offset);
+    let mut bytes = vec![0; readable.min(FRAME_BYTES_MAX as u64) as usize];
+    if bytes.is_empty() {
+        return Ok(Err(At::ZeroLength));
+    }
     let read = segment.file.read_exact_at(&mut bytes, offset);
     read.map_err(JournalError::io("read", segment.place.clone(), offset))?;
     let place = Place { seed: segment.header.seed(), offset };
@@ -202,7 +215,7 @@ pub(crate) fn open_one<D: Disk>(
     } else if bytes > header.bytes {
         Evidence::FileLong { bytes, bytes_expected: header.bytes }
     } else {
-        return Ok(OpenSegment { header, place, file });
+        return Ok(OpenSegment { header, place, file, readable_bytes: bytes });
     };
     Err(refusal(place, bytes.min(header.bytes), 0, &evidence))
 }

@@ -15,7 +15,6 @@ use crate::format::*;
 use crate::frame::{self, Place};
 use crate::opened::{self, OpenSegment, open_one, segment_numbers};
 use crate::verdict::Evidence;
-use crate::window::Window;
 
 /// What a pruning removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -108,7 +107,7 @@ fn synced_first_sequence<D: Disk>(
     disk: &D,
     segment: &OpenSegment<D::File>,
 ) -> Result<Option<u64>, JournalError> {
-    let mut window = Window::new(&segment.file, &segment.place, segment.header.bytes);
+    let mut window = segment.window();
     let seed = segment.header.seed();
     let mut offset = SEGMENT_HEADER_BYTES as u64;
     let mut first_sequence = None;

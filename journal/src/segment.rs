@@ -149,7 +149,7 @@ fn write_zeros<D: Disk>(
     Ok(Some(file))
 }
 
-fn remove_if_present<D: Disk>(disk: &D, name: &str) -> Result<(), JournalError> {
+pub(crate) fn remove_if_present<D: Disk>(disk: &D, name: &str) -> Result<(), JournalError> {
     match disk.remove(name) {
         Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
             Err(JournalError::Io { operation: "remove", file: disk.place(name), offset: 0, cause })

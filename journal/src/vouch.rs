@@ -10,7 +10,6 @@ use crate::format::*;
 use crate::frame::{self, Place, is_zero};
 use crate::opened::OpenSegment;
 use crate::verdict::Later;
-use crate::window::Window;
 
 /// What is behind a bad frame.
 #[derive(Debug)]
@@ -52,7 +51,7 @@ pub(crate) fn is_whole<F: DiskFile>(
     segment: &OpenSegment<F>,
     offset: u64,
 ) -> Result<bool, JournalError> {
-    let mut window = Window::new(&segment.file, &segment.place, segment.header.bytes);
+    let mut window = segment.window();
     let place = Place { seed: segment.header.seed(), offset };
     Ok(frame::parse(window.at(offset)?, place).is_ok())
 }
@@ -87,9 +86,9 @@ fn search<F: DiskFile>(
     start: u64,
     sequence: u64,
 ) -> Result<Found, JournalError> {
-    let limit = segment.header.bytes;
+    let limit = segment.readable_bytes;
     let seed = segment.header.seed();
-    let mut window = Window::new(&segment.file, &segment.place, limit);
+    let mut window = segment.window();
     let mut found = Found { frames: 0, end: start, vouching: None };
     let mut offset = start;
     while offset < limit {

@@ -40,6 +40,9 @@ impl<'f, F: DiskFile> Window<'f, F> {
         let bytes = self.limit.saturating_sub(offset).min(BLOCK_BYTES) as usize;
         self.start = offset;
         self.block.resize(bytes, 0);
+        if bytes == 0 {
+            return Ok(());
+        }
         let read = self.file.read_exact_at(&mut self.block, offset);
         read.map_err(|cause| {
             self.block.clear();

@@ -2,8 +2,12 @@
 
 mod append_and_scan;
 mod damage;
+mod dump;
 mod foreign;
 mod from_image;
+mod full_disk;
 mod power_loss;
 mod prune;
+mod repair;
+mod scrub;
 mod support;

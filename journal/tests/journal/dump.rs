@@ -1,0 +1,164 @@
+//! Dumping: every byte is shown as something, every valid frame is found, whatever the damage.
+
+use doorbuster_journal::{
+    Disk, DumpContent, Journal, JournalError, JournalId, MemoryDisk, Origin, dump, scan,
+};
+
+use crate::support::*;
+
+const SECOND: &str = "00000002.segment";
+
+/// The labels, the sequences of all records, and a check that pieces follow each other.
+fn dumped(disk: &MemoryDisk) -> (Vec<&'static str>, Vec<u64>) {
+    let (mut labels, mut sequences) = (Vec::new(), Vec::new());
+    let mut ends: Vec<(String, u64)> = Vec::new();
+    dump(disk, &mut |item| {
+        match ends.last_mut() {
+            Some((file, end)) if file == item.file => {
+                assert_eq!(*end, item.offset, "{file}");
+                *end += item.bytes;
+            }
+            _ => {
+                assert_eq!(item.offset, 0);
+                ends.push((item.file.to_owned(), item.bytes));
+            }
+        }
+        if labels.last() != Some(&item.content.label()) {
+            labels.push(item.content.label());
+        }
+        if let DumpContent::Frame { frame, .. } = &item.content {
+            sequences.extend(frame.records().map(|(sequence, _)| sequence));
+        }
+        Ok(())
+    })
+    .unwrap();
+    for (file, end) in &ends {
+        let name = file.strip_prefix("memory:").unwrap();
+        assert_eq!(*end, disk.contents(name).unwrap().len() as u64, "{file} is shown whole");
+    }
+    (labels, sequences)
+}
+
+#[test]
+fn an_intact_journal_is_shown_whole_and_continuous() {
+    let disk = MemoryDisk::default();
+    let mut journal = Journal::create(disk.clone(), SMALL, ID).unwrap();
+    while disk.names().unwrap().len() < 2 {
+        append(&mut journal, 1, &["-".repeat(30_000).as_str()]);
+    }
+    journal.seal(1, 1, b"totals").unwrap();
+    journal.start_preparer().unwrap();
+    wait_for_spare(&mut journal);
+    let (labels, sequences) = dumped(&disk);
+    let expected = [
+        "header",
+        "records",
+        "end mark",
+        "zeros",
+        "header",
+        "records",
+        "seal",
+        "zeros",
+        "header",
+        "unused spare",
+    ];
+    assert_eq!(labels, expected);
+    assert_eq!(sequences, (1..=journal.appended()).collect::<Vec<_>>());
+    dump(&disk, &mut |item| {
+        assert!(!matches!(item.content, DumpContent::Frame { continues: false, .. }));
+        Ok(())
+    })
+    .unwrap();
+}
+
+#[test]
+fn frames_behind_damage_are_found_and_marked() {
+    let (disk, expected) = journal_of_segments(3);
+    let damaged = with_changed(&disk, "00000001.segment", |bytes| {
+        bytes[40_000] ^= 1;
+        bytes[250_000..250_100].fill(0xEE);
+    });
+    let mut breaks = Vec::new();
+    let mut gaps = Vec::new();
+    dump(&damaged, &mut |item| {
+        match &item.content {
+            DumpContent::Frame { frame, continues: false } => breaks.push(frame.first_sequence()),
+            DumpContent::Gap(_) => gaps.push((item.content.label(), item.offset)),
+            _ => {}
+        }
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!(breaks, [3], "the second frame is lost");
+    let frame_bytes = 56 + 4 + 30_000 + 4 + 8;
+    assert_eq!(gaps[0], ("bad frame", 4096 + frame_bytes));
+    assert!(gaps.contains(&("noise", 250_000)), "{gaps:?}");
+    let (_, sequences) = dumped(&damaged);
+    assert_eq!(sequences.len(), expected.len() - 1);
+}
+
+#[test]
+fn a_bad_header_does_not_hide_the_frames_behind_it() {
+    let (disk, expected) = journal_of_segments(3);
+    let damaged = with_changed(&disk, SECOND, |bytes| bytes[..4096].fill(0xAA));
+    let (labels, sequences) = dumped(&damaged);
+    assert!(labels.contains(&"bad header"));
+    assert_eq!(sequences.len(), expected.len());
+}
+
+#[test]
+fn short_files_other_journals_and_strange_names_are_shown() {
+    let (disk, _) = journal_of_segments(3);
+    let whole = disk.contents(SECOND).unwrap();
+    for bytes in [0, 1, 100, 4095, 4096, 4097, 5000, 100_001] {
+        disk.put(SECOND, whole[..bytes].to_vec());
+        dumped(&disk);
+    }
+    disk.put("2.segment", vec![7; 10_000]);
+    let other = MemoryDisk::default();
+    append(&mut Journal::create(other.clone(), SMALL, JournalId([3; 16])).unwrap(), 1, &["alien"]);
+    disk.put("00000004.segment", other.contents("00000001.segment").unwrap());
+    let (_, sequences) = dumped(&disk);
+    assert_eq!(sequences.last(), Some(&1), "read as what its own header says");
+    disk.put("00000001.segment", vec![0; 50_000]);
+    dumped(&disk);
+}
+
+#[test]
+fn nothing_a_file_holds_fails_a_dump_or_invents_a_record() {
+    let (disk, expected) = journal_of_segments(3);
+    for seed in 0..100 {
+        let mut noise = Noise(seed);
+        let name = format!("{:08}.segment", 1 + noise.next() % 3);
+        let damaged = with_changed(&disk, &name, |bytes| {
+            let start = (noise.next() % bytes.len() as u64) as usize;
+            let end = bytes.len().min(start + 1 + (noise.next() % 90_000) as usize);
+            match noise.next() % 3 {
+                0 => bytes.truncate(start),
+                1 => bytes[start..end].fill(0),
+                _ => bytes[start..end].fill_with(|| noise.next() as u8),
+            }
+        });
+        dump(&damaged, &mut |item| {
+            if let DumpContent::Frame { frame, .. } = &item.content {
+                for (sequence, record) in frame.records() {
+                    assert_eq!(record, expected[sequence as usize - 1], "seed {seed}");
+                }
+            }
+            Ok(())
+        })
+        .unwrap();
+        dumped(&damaged);
+    }
+}
+
+#[test]
+fn a_visitor_ends_a_dump() {
+    let (disk, _) = journal_of_segments(2);
+    let ended = dump(&disk, &mut |item| match item.offset {
+        0 => Ok(()),
+        _ => Err("enough".into()),
+    });
+    assert!(matches!(ended, Err(JournalError::Visitor { first_sequence: 1, .. })));
+    assert!(scan(&disk, Origin::Genesis).is_ok());
+}
