@@ -222,7 +222,9 @@ impl Evidence {
             Self::OtherJournal { id } => format!("the segment belongs to journal {id}"),
             Self::OtherNumber { number } => format!("the segment is number {number}"),
             Self::OtherName => "the file is named like a segment, but not by this journal".into(),
-            Self::NumberMissing { missing } => format!("{missing} should come before it"),
+            Self::NumberMissing { missing } => {
+                format!("{missing} should come before it, and no image stands in for it")
+            }
             Self::SuccessorMissing { missing } => format!("its end mark names {missing}"),
             Self::AllMissing { sequence } => {
                 format!("there is an image of sequence {sequence}, but no segment")
