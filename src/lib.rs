@@ -12,6 +12,7 @@ pub mod images;
 pub mod recovery;
 pub mod replay;
 pub mod ring;
+mod scrubber;
 pub mod server;
 mod signals;
 pub mod snapshotter;

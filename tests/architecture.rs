@@ -19,7 +19,8 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("http", &["domain", "ring", "clock", "images"]),
     ("writer", &["domain", "ring", "codec", "clock", "config", "images", "tell"]),
     ("recovery", &["domain", "codec", "clock", "config", "replay"]),
-    ("snapshotter", &["domain", "ring", "codec", "clock", "images", "replay", "tell"]),
+    ("scrubber", &["tell"]),
+    ("snapshotter", &["domain", "ring", "codec", "clock", "images", "replay", "scrubber", "tell"]),
     (
         "server",
         &[
@@ -61,6 +62,7 @@ const HOMES: &[(&str, &[&str])] = &[
             "src/config/",
             "src/recovery.rs",
             "src/replay.rs",
+            "src/scrubber.rs",
             "src/server.rs",
             "src/snapshotter.rs",
             "src/writer/",

@@ -197,6 +197,10 @@ fn state_status(json: &mut Json, front: &Front, status: &StateStatus, sequence: 
         json.raw(",\"snapshot_error\":");
         json.text(&why);
     }
+    if let Some(what) = front.images.damage() {
+        json.raw(",\"journal_damage\":");
+        json.text(&what);
+    }
     json.raw(",\"journal_bytes\":");
     json.number(front.cursors.journal_bytes());
     json.raw(",\"uptime_ms\":");
