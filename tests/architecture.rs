@@ -58,6 +58,7 @@ const HOMES: &[(&str, &[&str])] = &[
     (
         "doorbuster_journal",
         &[
+            "bench/",
             "snapshots/",
             "src/config/",
             "src/recovery.rs",
