@@ -4,7 +4,7 @@
 //! of its connections ten times a second; a timer in each would cost every request an entry in
 //! the timer wheel. Never looks into a request. Next: `stream`, `service`.
 
-use super::framing::Framing;
+use super::framing::{Fault, Framing};
 use super::service::{self, Ask};
 use super::stream::Stream;
 use super::{Front, HttpLimits, Phase};
@@ -69,14 +69,16 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    pub(super) fn new(now_ms: Rc<Cell<u64>>) -> Self {
+    fn new(now_ms: Rc<Cell<u64>>, limits: &HttpLimits) -> Self {
+        // Of the room for a head, its first line may take half.
+        let request_line_bytes_max = limits.header_bytes_max / 2;
         Self {
             stage: Cell::new(Stage::Idle),
             since_ms: Cell::new(now_ms.get()),
             stuck_since_ms: Cell::new(None),
             wish: Cell::new(Wish::Stay),
             waker: RefCell::new(None),
-            framing: RefCell::new(Framing::new()),
+            framing: RefCell::new(Framing::new(request_line_bytes_max)),
             requests: Cell::new(0),
             ended: Cell::new(false),
             now_ms,
@@ -92,11 +94,25 @@ impl Peer {
         self.since_ms.set(self.now_ms.get());
     }
 
-    /// Takes note of bytes read; says how long an unfinished request line is.
+    /// A request is answered. The next may have begun to come before that.
+    pub(super) fn answered(&self) {
+        let begun = self.framing.borrow().is_in_head();
+        self.enter(if begun { Stage::Head } else { Stage::Idle });
+    }
+
+    /// Takes note of bytes read; says how many of them hyper may see.
     pub(super) fn saw(&self, bytes: &[u8]) -> usize {
-        let mut framing = self.framing.borrow_mut();
-        framing.feed(bytes);
-        framing.open_request_line_bytes()
+        self.framing.borrow_mut().feed(bytes)
+    }
+
+    /// What the client sends still gets through to hyper.
+    pub(super) fn is_read(&self) -> bool {
+        !self.framing.borrow().is_lost()
+    }
+
+    /// hyper was given the start of a request line only.
+    pub(super) fn has_cut_line(&self) -> bool {
+        self.framing.borrow().has_cut_line()
     }
 
     /// The client sends nothing any more.
@@ -113,11 +129,11 @@ impl Peer {
         }
     }
 
-    /// Counts a request; says whether its framing can be read in two ways.
-    pub(super) fn next_request_is_ambiguous(&self) -> bool {
+    /// Counts a request; says what is wrong with its head, if hyper does not see it.
+    pub(super) fn next_request(&self) -> Option<Fault> {
         let number = self.requests.get();
         self.requests.set(number + 1);
-        self.framing.borrow().ambiguous_head() == Some(number)
+        self.framing.borrow().fault_of_head(number)
     }
 
     fn is_late(&self, limits: &HttpLimits) -> bool {
@@ -198,7 +214,7 @@ impl<A: Ask> Worker<A> {
         // Nobody sweeps while there are no connections.
         self.now_ms.set(self.front.clock.elapsed_ms());
         self.enrolled.notify_one();
-        let peer = Rc::new(Peer::new(self.now_ms.clone()));
+        let peer = Rc::new(Peer::new(self.now_ms.clone(), &self.front.limits));
         self.peers.borrow_mut().push(peer.clone());
         Some(Enrolled { worker: self.clone(), peer })
     }
@@ -277,8 +293,7 @@ where
     A: Ask,
 {
     let Enrolled { worker, peer } = &enrolled;
-    let line_bytes_max = worker.front.limits.header_bytes_max / 2;
-    let stream = Stream::new(socket, peer.clone(), line_bytes_max);
+    let stream = Stream::new(socket, peer.clone());
     let service = service_fn(|request| service::serve(worker.clone(), peer.clone(), request));
     let mut connection = builder.serve_connection(stream, service);
     let mut told = false;

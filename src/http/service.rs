@@ -5,6 +5,7 @@
 //! Next: `routes`.
 
 use super::answers;
+use super::framing::Fault;
 use super::head::{Head, Name};
 use super::listener::{Peer, Stage, Worker};
 use super::problem::{Code, Problem, Refused};
@@ -55,11 +56,11 @@ pub(super) async fn serve<A: Ask>(
     request: hyper::Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     peer.enter(Stage::Serving);
-    let ambiguous = peer.next_request_is_ambiguous();
+    let fault = peer.next_request();
     let (parts, body) = request.into_parts();
     let head = Head::of(&parts.headers);
     let front = &*worker.front;
-    let mut reply = match check_http(front, &parts, &head, &body, ambiguous) {
+    let mut reply = match check_http(front, &parts, &head, &body, fault) {
         Ok(()) => answer(&worker, &parts, &head, body).await,
         Err(refused) => Err(refused),
     }
@@ -67,7 +68,7 @@ pub(super) async fn serve<A: Ask>(
     reply.closes |= front.phase() == Phase::Draining;
     let traceparent = head.traceparent().map(|(_, value)| value);
     let response = reply.into_response(traceparent);
-    peer.enter(Stage::Idle);
+    peer.answered();
     Ok(response)
 }
 
@@ -130,15 +131,16 @@ fn check_http(
     parts: &hyper::http::request::Parts,
     head: &Head<'_>,
     body: &Incoming,
-    ambiguous: bool,
+    fault: Option<Fault>,
 ) -> Result<(), Refused> {
     let limits = &front.limits;
     let uri = &parts.uri;
-    if uri.path().len() + uri.query().map_or(0, |query| query.len() + 1) > limits.uri_bytes_max {
+    let uri_bytes = uri.path().len() + uri.query().map_or(0, |query| query.len() + 1);
+    if fault == Some(Fault::LongLine) || uri_bytes > limits.uri_bytes_max {
         return Err(Problem::new(Code::UriTooLong, "the request target is too long").closing());
     }
-    if ambiguous {
-        return Err(Problem::bad_framing("the length of the body is given twice"));
+    if fault == Some(Fault::Ambiguous) {
+        return Err(Problem::bad_framing("the length of the body is given twice or unreadable"));
     }
     if head.is_repeated(Name::TransferEncoding)
         || head.bytes(Name::TransferEncoding).is_some_and(|te| !te.eq_ignore_ascii_case(b"chunked"))
@@ -302,7 +304,7 @@ async fn rest(front: &Front, first: Bytes, mut body: Incoming) -> Result<Bytes, 
         match poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
             None if dropped > 0 => return Err(too_large(front)),
             None => return Ok(whole.freeze()),
-            // Trailers say nothing to us.
+            // Trailers do not get here: to `framing` they are bad framing.
             Some(frame) => {
                 let data = frame.map_err(broken)?.into_data().unwrap_or_default();
                 whole.extend_from_slice(&data);
