@@ -5,7 +5,7 @@ use crate::domain::answer::{Answer, Answered, Created};
 use crate::domain::command::{Command, Request};
 use crate::domain::ids::OrderId;
 use crate::domain::order::Status;
-use crate::http::testing::{HASH_KEY, front, recovering};
+use crate::http::testing::{front, recovering};
 use crate::ring::{NotTaken, Outcome};
 use std::future::Future;
 use tokio::io::DuplexStream;
@@ -295,14 +295,61 @@ fn until_it_serves_only_the_probes_answer() {
 }
 
 #[test]
-fn while_draining_every_answer_closes() {
-    let front = recovering(HttpLimits::default());
-    front.drain(1000);
-    front.serve_with(HASH_KEY);
-    let text =
-        talk_to(front, &[format!("GET /readyz HTTP/1.1\r\n{HOST}\r\n\r\n{LAST}").as_bytes()]);
-    assert_eq!(statuses(&text), "503");
-    assert!(text.contains("connection: close\r\n"), "{text}");
+fn while_draining_only_liveness_is_good_and_every_answer_closes() {
+    for (request, expected) in [
+        (format!("GET /readyz HTTP/1.1\r\n{HOST}\r\n\r\n"), "503"),
+        (format!("GET /livez HTTP/1.1\r\n{HOST}\r\n\r\n"), "200"),
+        (format!("GET /v1/nothing HTTP/1.1\r\n{HOST}\r\n\r\n"), "503"),
+        (sized(BODY), "503"),
+        // It is not waited for.
+        (sized(BODY).replace(BODY, ""), "503"),
+    ] {
+        let front = front();
+        front.drain(1000);
+        let text = talk_to(front, &[format!("{request}{LAST}").as_bytes()]);
+        assert_eq!(statuses(&text), expected, "{request}");
+        assert!(text.contains("connection: close\r\n"), "{text}");
+        assert_eq!(text.contains("\"draining\""), expected == "503", "{text}");
+    }
+}
+
+#[test]
+fn a_head_that_has_begun_before_a_drain_is_heard_and_refused() {
+    locally(async {
+        let (worker, mut client) = connect(front());
+        let order = sized(BODY);
+        for part in [LAST.replace("Connection: close", "X: y").as_str(), &order[..50]] {
+            client.write_all(part.as_bytes()).await.unwrap();
+            tokio::task::yield_now().await;
+        }
+        worker.front.drain(1000);
+        worker.sweep();
+        tokio::task::yield_now().await;
+        client.write_all(&order.as_bytes()[50..]).await.unwrap();
+        let mut text = String::new();
+        client.read_to_string(&mut text).await.unwrap();
+        assert_eq!(statuses(&text), "200 503");
+        assert!(text.contains("\"draining\""), "{text}");
+    });
+}
+
+#[test]
+fn who_comes_while_draining_is_heard_and_does_not_make_it_last() {
+    let now_ms = Rc::new(Cell::new(1000));
+    let limits = HttpLimits::default();
+    let [old, fresh] = [false, true].map(|fresh| Peer::new(now_ms.clone(), &limits, fresh));
+    let wish = |peer: &Peer, stage| {
+        peer.enter(stage);
+        peer.wish_of_drain()
+    };
+    assert_eq!(wish(&old, Stage::Idle), Wish::Finish);
+    assert_eq!(wish(&old, Stage::Serving), Wish::Finish);
+    assert_eq!(wish(&old, Stage::Head), Wish::Stay);
+    assert_eq!(wish(&fresh, Stage::Idle), Wish::Stay);
+    now_ms.set(1000 + FRESH_MS + 1);
+    assert_eq!(wish(&fresh, Stage::Serving), Wish::Finish);
+    assert_eq!(wish(&fresh, Stage::Head), Wish::End);
+    assert_eq!(wish(&fresh, Stage::Idle), Wish::End);
 }
 
 #[test]
@@ -373,7 +420,7 @@ fn a_client_that_has_stopped_sending_still_gets_its_answers() {
 fn a_connection_is_late_when_its_stage_lasts_too_long() {
     let limits = HttpLimits::default();
     let now_ms = Rc::new(Cell::new(1000));
-    let peer = Peer::new(now_ms.clone(), &limits);
+    let peer = Peer::new(now_ms.clone(), &limits, false);
     let after = |ms: u64| {
         now_ms.set(now_ms.get() + ms);
         peer.is_late(&limits)

@@ -82,11 +82,12 @@ async fn answer<A: Ask>(
     let found = find(front, parts, head);
     // The body is read before a refusal, too, so that the connection can stay. A client that waits
     // for leave to send it need not send it at all.
-    let body = if body.is_end_stream() || (found.is_err() && head.value(Name::Expect).is_some()) {
-        Bytes::new()
-    } else {
-        read(front, body).await?
+    let unread = match &found {
+        Ok(_) => false,
+        Err(refused) => refused.closes || head.value(Name::Expect).is_some(),
     };
+    let body =
+        if body.is_end_stream() || unread { Bytes::new() } else { read(front, body).await? };
     let Found { place, principal } = match found? {
         Step::Done(reply) => return Ok(reply),
         Step::Found(found) => found,
@@ -221,9 +222,10 @@ fn find<'p>(
     head: &Head<'_>,
 ) -> Result<Step<'p>, Refused> {
     let path = parts.uri.path();
-    if front.phase() == Phase::Recovering && !matches!(path, "/livez" | "/readyz") {
-        return Err(routes::not_ready(Phase::Recovering)
-            .unwrap_or_else(|| Problem::new(Code::Recovering, "")));
+    if !matches!(path, "/livez" | "/readyz")
+        && let Some(refused) = routes::not_ready(front.phase())
+    {
+        return Err(refused);
     }
     let principal = authenticate();
     check_origin(head)?;

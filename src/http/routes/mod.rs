@@ -261,7 +261,7 @@ pub(super) fn not_ready(phase: Phase) -> Option<Refused> {
         Phase::Recovering => {
             Some(Problem::new(Code::Recovering, "the journal is being read; come back soon"))
         }
-        Phase::Draining => Some(Problem::new(Code::Draining, "the server is stopping")),
+        Phase::Draining => Some(Problem::new(Code::Draining, "the server is stopping").closing()),
         Phase::Serving => None,
     }
 }
