@@ -109,6 +109,30 @@ fn a_connection_stays_open_after_answers_and_refusals() {
 }
 
 #[test]
+fn a_connection_closes_only_where_what_follows_is_in_doubt_and_says_so() {
+    check(&format!("GET /livez HTTP/1.1\r\n{HOST}\r\nContent-Length: 1\r\n\r\nx"), "400 200");
+    let chunks = "Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n";
+    check(&format!("GET /livez HTTP/1.1\r\n{HOST}\r\n{chunks}"), "400 200");
+    check(
+        &format!("DELETE /v1/skus/A HTTP/1.1\r\n{HOST}\r\nContent-Length: 2\r\n\r\n{{}}"),
+        "400 200",
+    );
+    check(&format!("GET /livez HTTP/1.1\r\n{HOST}\r\nExpect: 200-ok\r\n\r\n"), "400 200");
+    check(&format!("GET /livez HTTP/1.1\r\n{HOST}\r\nExpect: 100-continue\r\n\r\n"), "200 200");
+    let expects = format!("Content-Length: {}\r\nExpect: 100-continue", BODY.len());
+    check(&post(&expects, BODY), "100 201 200");
+    for (head, expected) in [
+        (post(&expects, "").replace("orders", "nothing"), "404"),
+        (post(&expects, "").replace("100-continue", "200-ok"), "400"),
+        (post(&expects, "").replace("Host", "Origin: http://other\r\nHost"), "403"),
+    ] {
+        let text = talk_to(front(), &[head.as_bytes()]);
+        assert_eq!(statuses(&text), expected, "{text}");
+        assert!(text.contains("connection: close\r\n"), "{text}");
+    }
+}
+
+#[test]
 fn bad_framing_is_answered_and_closes() {
     let length = format!("Content-Length: {}", BODY.len());
     let closed = |requests: &str| check(requests, "400");
@@ -119,13 +143,12 @@ fn bad_framing_is_answered_and_closes() {
     closed(&post("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked", "0\r\n\r\n"));
     closed(&post("Transfer-Encoding: chunked", "zz\r\n"));
     closed(&post(&format!("{length}\r\nExpect: 200-ok"), BODY));
+    closed("GET ftp://shop/livez HTTP/1.1\r\nHost: shop\r\n\r\n");
     closed(&post(&format!("{length}\r\nHost: shop"), BODY));
     closed("GET /livez HTTP/1.1\r\n\r\n");
     closed("GET /livez HTTP/1.1\r\nHost: a@b\r\n\r\n");
     closed("GET http://other/livez HTTP/1.1\r\nHost: shop\r\n\r\n");
     closed("CONNECT shop:80 HTTP/1.1\r\nHost: shop:80\r\n\r\n");
-    closed(&format!("GET /livez HTTP/1.1\r\n{HOST}\r\nContent-Length: 1\r\n\r\nx"));
-    closed(&format!("DELETE /v1/skus/A HTTP/1.1\r\n{HOST}\r\nContent-Length: 2\r\n\r\n{{}}"));
     check(&format!("{}{}", sized(BODY), post(&format!("{length}\r\n{length}"), BODY)), "201 400");
 }
 
@@ -248,7 +271,8 @@ fn both_readers_find_the_same_heads_in_any_bytes() {
 fn what_is_too_long_is_refused() {
     let limits = HttpLimits::default();
     let path = "a".repeat(limits.uri_bytes_max);
-    check(&format!("GET /{path} HTTP/1.1\r\n{HOST}\r\n\r\n"), "414");
+    check(&format!("GET /{path} HTTP/1.1\r\n{HOST}\r\n\r\n"), "414 200");
+    check(&sized(BODY).replace("orders", &path), "414 200");
     let path = "a".repeat(100_000);
     check(&format!("GET /{path} HTTP/1.1\r\n{HOST}\r\n\r\n"), "414");
     // In its turn, and nothing before it is lost.
