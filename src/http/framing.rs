@@ -13,6 +13,9 @@ use std::io::BufRead;
 /// Of a line that is split over reads, only so much is kept: names and lengths are shorter. Where a
 /// length or a chunk's size stands in a longer line, it counts as unknown, split or not.
 const KEPT_BYTES: usize = 64;
+const LENGTH: &[u8] = b"content-length:";
+/// As many digits always fit into 64 bits, with room to spare above.
+const LENGTH_DIGITS_MAX: usize = 19;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -97,18 +100,20 @@ impl Framing {
         self.state == State::Head && (self.begun || self.line_bytes > 0)
     }
 
-    /// Reads on; says how many of these bytes hyper may see.
-    pub(super) fn feed(&mut self, bytes: &[u8]) -> usize {
-        let mut rest = bytes;
-        while !rest.is_empty() && self.state != State::Lost {
-            let passed = match self.state {
+    /// Reads on; says how many of these bytes hyper may see. Changes none but the digits of a length
+    /// beyond all lengths.
+    pub(super) fn feed(&mut self, bytes: &mut [u8]) -> usize {
+        let mut passed = 0;
+        while self.state != State::Lost
+            && let Some(rest @ [_, ..]) = bytes.get_mut(passed..)
+        {
+            passed += match self.state {
                 State::Body(left) => self.skip(rest, left, State::Body, State::Head),
                 State::ChunkData(left) => self.skip(rest, left, State::ChunkData, State::ChunkEnd),
                 _ => self.line(rest),
             };
-            rest = rest.get(passed..).unwrap_or_default();
         }
-        bytes.len() - rest.len()
+        passed
     }
 
     fn skip(&mut self, bytes: &[u8], left: u64, within: fn(u64) -> State, after: State) -> usize {
@@ -119,11 +124,14 @@ impl Framing {
     }
 
     /// Reads up to the end of a line.
-    fn line(&mut self, bytes: &[u8]) -> usize {
-        let mut rest = bytes;
+    fn line(&mut self, bytes: &mut [u8]) -> usize {
         // Reading from a slice cannot fail.
-        let used = rest.skip_until(b'\n').unwrap_or(bytes.len());
-        let line = bytes.get(..used).unwrap_or(bytes);
+        let used = (&*bytes).skip_until(b'\n').unwrap_or(bytes.len());
+        let (line, _) = bytes.split_at_mut(used);
+        if self.state == State::Head && self.begun {
+            self.shorten_length(line);
+        }
+        let line = &*line;
         let room = self.request_line_bytes_max.saturating_sub(self.line_bytes);
         if self.state == State::Head && !self.begun && line.len() > room {
             self.fault(Fault::LongLine);
@@ -149,6 +157,28 @@ impl Framing {
             return 0;
         }
         used
+    }
+
+    /// To hyper the last lengths of 64 bits mean something else, and longer ones are none, so it
+    /// would answer without a body. Without their last digits they are still too large for us.
+    fn shorten_length(&self, line: &mut [u8]) {
+        let kept = self.kept.len();
+        let first = self.kept.first().or(line.first()).copied().unwrap_or_default();
+        if self.line_bytes > KEPT_BYTES || !first.eq_ignore_ascii_case(&b'c') {
+            return;
+        }
+        let mut whole = self.kept.clone();
+        let room = KEPT_BYTES.saturating_sub(kept).min(line.len());
+        whole.extend_from_slice(line.get(..room).unwrap_or_default());
+        let Some(value) = after_name(&whole, LENGTH) else { return };
+        let digits = value.iter().enumerate().filter(|(_, byte)| byte.is_ascii_digit());
+        let significant = digits.skip_while(|(_, byte)| **byte == b'0');
+        for (at, _) in significant.skip(LENGTH_DIGITS_MAX) {
+            let at = (LENGTH.len() + at).checked_sub(kept);
+            if let Some(digit) = at.and_then(|at| line.get_mut(at)) {
+                *digit = b' ';
+            }
+        }
     }
 
     /// Whether the line that is not at its end may still become a good one.
@@ -187,7 +217,7 @@ impl Framing {
             }
         } else if !self.begun {
             self.begun = true;
-        } else if let Some(value) = after_name(line, b"content-length:") {
+        } else if let Some(value) = after_name(line, LENGTH) {
             self.lengths += 1;
             self.length = decimal(value).filter(|_| line_bytes <= KEPT_BYTES);
         } else if after_name(line, b"transfer-encoding:").is_some() {

@@ -106,7 +106,7 @@ impl Peer {
     }
 
     /// Takes note of bytes read; says how many of them hyper may see.
-    pub(super) fn saw(&self, bytes: &[u8]) -> usize {
+    pub(super) fn saw(&self, bytes: &mut [u8]) -> usize {
         self.framing.borrow_mut().feed(bytes)
     }
 

@@ -51,7 +51,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Read for Stream<S> {
             while this.peer.is_read() {
                 let mut read = ReadBuf::new(buffer.get_mut(..room).unwrap_or_default());
                 ready!(Pin::new(&mut this.socket).poll_read(context, &mut read))?;
-                let bytes = read.filled();
+                let bytes = read.filled_mut();
                 if bytes.is_empty() {
                     this.peer.ended();
                     return Poll::Ready(Ok(()));
@@ -59,7 +59,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Read for Stream<S> {
                 if this.peer.stage() == Stage::Idle {
                     this.peer.enter(Stage::Head);
                 }
-                let passed = bytes.get(..this.peer.saw(bytes)).unwrap_or_default();
+                let passed = this.peer.saw(bytes);
+                let passed = bytes.get(..passed).unwrap_or_default();
                 if !passed.is_empty() {
                     into.put_slice(passed);
                     return Poll::Ready(Ok(()));
