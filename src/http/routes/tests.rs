@@ -342,6 +342,9 @@ fn the_shape_of_a_sku_is_checked() {
     check(r#"{"stock":-1}"#, "invalid stock");
     check(r#"{"stock":1,"per_user_limit":9007199254740992}"#, "invalid per_user_limit");
     check(r#"{"stock":1,"opens_at":"1969-01-01T00:00:00Z"}"#, "invalid opens_at");
+    check(r#"{"stock":1,"closes_at":"9999-12-31T23:59:59-00:01"}"#, "invalid closes_at");
+    let never = r#"PUT /v1/skus/A {"stock":1,"closes_at":"9999-12-31T23:59:59Z"}"#;
+    assert!(wanted(never).is_ok());
     let same = r#""opens_at":"2027-01-01T00:00:00Z","closes_at":"2027-01-01T01:00:00+01:00""#;
     check(&format!(r#"{{"stock":1,{same}}}"#), "invalid opens_at");
     check_refused(&format!(r"PATCH /v1/skus/A {{{same}}}"), "invalid opens_at");
