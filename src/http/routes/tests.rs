@@ -288,9 +288,18 @@ fn the_shape_of_actions_is_checked_before_the_order_is_looked_for() {
         check(r#"refund {"restock":"yes"}"#, "malformed");
         check("confirm?x=1 {}", "unknown_field");
     }
-    for order in ["nonsense", "03-17", "3-17-1", "%20", "*"] {
-        check_refused(&format!("POST /v1/orders/{order}/confirm"), "unknown_order");
-        check_refused(&format!("GET /v1/orders/{order}"), "unknown_order");
+    check_refused("Idempotency-Key: \nPOST /v1/orders/nonsense/confirm", "malformed");
+    check_refused("Request-Timeout-Ms: 0\nPOST /v1/orders/nonsense/confirm", "malformed");
+    check_refused("If-Match: x\nPOST /v1/orders/nonsense/confirm", "malformed");
+}
+
+#[test]
+fn an_id_that_is_none_of_ours_stands_for_no_order() {
+    let none = OrderId { epoch: 0, sequence: 0 };
+    for order in ["nonsense", "03-17", "3-17-1", "%20", "*", "0-0", "1-0"] {
+        let confirm = Command::ActOnOrder(none, Action::Confirm { reacquire: false });
+        check(&format!("POST /v1/orders/{order}/confirm"), confirm);
+        check(&format!("GET /v1/orders/{order}"), Command::Read(Box::new(Query::Order(none))));
     }
 }
 
