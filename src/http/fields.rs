@@ -184,3 +184,8 @@ pub(super) fn unknown(field: impl Display) -> Refused {
     Problem::new(Code::UnknownField, format!("{field} is unknown"))
         .with("field", Member::Text(field.into()))
 }
+
+pub(super) fn unknown_parameter(name: String) -> Refused {
+    Problem::new(Code::UnknownField, format!("the query parameter {name} is unknown"))
+        .with("field", Member::Text(name.into()))
+}

@@ -123,7 +123,6 @@ impl<'r> Input<'r> {
         if self.body.is_empty() {
             return Err(Problem::malformed("a JSON body is needed"));
         }
-        media_type(self.head)?;
         json::object(self.body)
     }
 
@@ -180,7 +179,11 @@ pub(super) struct Question {
 /// Checks shape, in the order of API 1: media type, body, headers.
 pub(super) fn parse(front: &Front, place: Place<'_>, input: &Input<'_>) -> Result<Wanted, Refused> {
     if input.method == Method::OPTIONS {
+        input.no_parameters()?;
         return Ok(Wanted::Reply(Reply::options(place.allow())));
+    }
+    if !input.body.is_empty() {
+        media_type(input.head)?;
     }
     let parsed = match &place {
         Place::Live => return operations::live(input).map(Wanted::Reply),

@@ -223,6 +223,12 @@ fn bodies_need_a_media_type_of_json() {
     check("application/json\nContent-Type: application/json", false);
     check("application/json\nContent-Encoding: gzip", false);
     check("application/json\nContent-Encoding: Identity", true);
+    let plain = |text: &str| keyed(&format!("Content-Type: text/plain\n{text}"));
+    for text in
+        ["POST /v1/orders?x=1 {}", "POST /v1/orders/1-1/ship?x=1 {}", "PUT /v1/skus/a%20b x"]
+    {
+        check_refused(&plain(text), "unsupported_media_type");
+    }
 }
 
 #[test]
@@ -453,6 +459,10 @@ fn bad_queries_are_refused() {
     check_refused("GET /v1/orders?user=u1", "unknown_field");
     check_refused("GET /v1/skus/A?x", "unknown_field");
     check_refused("GET /livez?x", "unknown_field");
+    check_refused("OPTIONS /v1/orders?limit=1", "unknown_field");
+    let refused = wanted("GET /v1/skus?colour=red").unwrap_err();
+    assert_eq!(refused.members[0], ("field", Member::Text("colour".into())));
+    assert_eq!(refused.detail, "the query parameter colour is unknown");
 }
 
 #[test]
