@@ -151,17 +151,19 @@ fn the_shape_of_an_order_is_checked() {
     check(&with("\"confirm\":1"), "malformed");
     check(&with("\"hold_ms\":\"1\""), "malformed");
     check(&with("\"hold_ms\":1.0"), "malformed");
-    check(&with("\"hold_ms\":18446744073709551616"), "malformed");
+    check(&with("\"hold_ms\":18446744073709551616"), "invalid hold_ms");
     check(&with("\"reference\":7"), "malformed");
     check(&line("7"), "malformed");
     check(&line(r#"{"sku":"B"}"#), "malformed");
     check(&line(r#"{"qty":1}"#), "malformed");
     check(&line(r#"{"sku":"a/b","qty":1}"#), "malformed");
     check(&line(r#"{"sku":"B","qty":1,"price":1}"#), "unknown_field");
-    for quantity in ["1.0", "1e3", "\"1\"", "true", "18446744073709551616", "[]"] {
+    for quantity in ["1.0", "1e3", "\"1\"", "true", "18446744073709551616.0", "[]"] {
         check(&line(&format!(r#"{{"sku":"B","qty":{quantity}}}"#)), "malformed");
     }
-    for quantity in ["0", "-1", "1000001", "18446744073709551615"] {
+    for quantity in
+        ["0", "-1", "1000001", "18446744073709551615", "18446744073709551616", &"9".repeat(400)]
+    {
         check(&line(&format!(r#"{{"sku":"B","qty":{quantity}}}"#)), "invalid lines[1].qty");
     }
     check(&line(r#"{"sku":"A","qty":1}"#), "invalid lines[1].sku");
@@ -412,6 +414,8 @@ fn an_adjustment_is_by_or_to_a_number_with_a_reason() {
     check(r#"{"delta":0,"reason":"r"}"#, "invalid delta");
     check(r#"{"delta":-1000000000001,"reason":"r"}"#, "invalid delta");
     check(r#"{"delta":-9223372036854775808,"reason":"r"}"#, "invalid delta");
+    check(r#"{"delta":-9223372036854775809,"reason":"r"}"#, "invalid delta");
+    check(r#"{"delta":18446744073709551616,"reason":"r"}"#, "invalid delta");
     check(r#"{"delta":1,"stock":1,"reason":""}"#, "invalid reason stock");
     check(&format!(r#"{{"delta":1,"reason":"{}"}}"#, "ä".repeat(201)), "invalid reason");
     assert!(
