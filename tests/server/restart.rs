@@ -3,7 +3,7 @@
 //! Owns orderly stops and what a start changes. Sudden ends are in `crash`.
 
 use crate::client::{Ask, Client};
-use crate::crash::{Crowd, open_sale};
+use crate::crowd::{Crowd, open_sale};
 use crate::history::History;
 use crate::noise::Noise;
 use crate::patience;
