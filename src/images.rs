@@ -31,6 +31,8 @@ pub struct Images {
     damage: Mutex<Option<String>>,
     /// There is no room for the next segment.
     space_short: AtomicBool,
+    /// A nudge waits.
+    nudged: AtomicBool,
     asks: SyncSender<Ask>,
 }
 
@@ -51,6 +53,7 @@ impl Images {
             failure: Mutex::new(None),
             damage: Mutex::new(None),
             space_short: AtomicBool::new(false),
+            nudged: AtomicBool::new(false),
             asks,
         };
         (images, asked)
@@ -112,8 +115,15 @@ impl Images {
 
     /// Says that enough has happened; never waits.
     pub(crate) fn nudge(&self) {
-        // Where so many wait already, one of them will do.
-        let _ = self.asks.try_send(Ask::Due);
+        // One that waits already will do, and must not take the place of somebody who asks.
+        if !self.nudged.swap(true, Ordering::AcqRel) && self.asks.try_send(Ask::Due).is_err() {
+            self.heed_nudge();
+        }
+    }
+
+    /// From here on the next nudge counts.
+    pub(crate) fn heed_nudge(&self) {
+        self.nudged.store(false, Ordering::Release);
     }
 
     /// Asks for a last image and the end.

@@ -85,6 +85,7 @@ impl Snapshotter {
         loop {
             match self.parts.asked.recv_timeout(Duration::from_millis(self.parts.every_ms)) {
                 Ok(Ask::Due) | Err(RecvTimeoutError::Timeout) => {
+                    self.parts.images.heed_nudge();
                     // How it went is told there.
                     let _ = self.take(u64::MAX);
                     self.hold_ballast();
