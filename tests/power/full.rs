@@ -6,12 +6,13 @@
 
 use crate::client::{Ask, Client};
 use crate::disk::{SmallDisk, on_a_small_disk};
-use crate::history::{History, is_quiet};
+use crate::history::{History, files, is_quiet};
 use crate::ledger::check_remembered;
 use crate::patience;
 use crate::process::{Launch, Server};
 use crate::shopper::Accepted;
 use doorbuster::codec;
+use doorbuster::replay::snapshot_directory;
 use serde_json::{Value, json};
 
 const DISK_BYTES: u64 = 12 << 20;
@@ -135,10 +136,12 @@ fn fill_up(disk: &SmallDisk) -> (Server, Book, String) {
     (server, book, refused)
 }
 
-/// An image needs room, and is missed by nobody.
-fn check_no_image(client: &mut Client) {
+/// An image needs room, and is missed by nobody. No part of it stays.
+fn check_no_image(client: &mut Client, disk: &SmallDisk) {
     let refused = client.ask(&Ask::new("POST", "/v1/admin/snapshot")).problem(500, "internal");
     assert_eq!(client.get("/v1/status")["snapshot_error"], refused["detail"]);
+    let left = files(&snapshot_directory(&disk.data()));
+    assert!(left.is_empty(), "{:?}", left.keys());
 }
 
 fn check_resumed(client: &mut Client, book: &mut Book, key: &str) {
@@ -179,7 +182,7 @@ fn a_full_disk_takes_no_orders_but_payments_and_cancellations_and_sells_again_wh
             book.act(client, "cancel");
             client.ask(&wide_order(&refused)).problem(503, "no_space");
         }
-        check_no_image(client);
+        check_no_image(client, disk);
         book.act(client, "confirm");
         book.check(client);
         client.get("/readyz");
