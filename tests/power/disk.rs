@@ -49,8 +49,9 @@ impl SmallDisk {
         file.set_len(bytes).map_err(|cause| cause.to_string())?;
         run(Command::new("mkfs.ext4").args(["-q", "-F", "-m", "0"]).arg(disk.image()))?;
         disk.try_mount()?;
-        // A kernel or a container may allow the mount but not this.
-        run(Command::new("python3").args(["-c", "import fcntl"]))?;
+        // A container may allow the mount but not this.
+        disk.try_cut()?;
+        disk.power_up();
         Ok(disk)
     }
 
@@ -76,8 +77,11 @@ impl SmallDisk {
 
     /// From here on nothing reaches the disk, and nothing that was not synced is there any more.
     pub(crate) fn cut_power(&self) {
-        let cut = run(Command::new("python3").args(["-c", SHUTDOWN]).arg(self.root()));
-        cut.unwrap_or_else(|why| panic!("the power cannot be cut: {why}"));
+        self.try_cut().unwrap_or_else(|why| panic!("the power cannot be cut: {why}"));
+    }
+
+    fn try_cut(&self) -> Result<(), String> {
+        run(Command::new("python3").args(["-c", SHUTDOWN]).arg(self.root()))
     }
 
     /// Unmounts it and mounts it again. Nobody may use it any more.

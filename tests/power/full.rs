@@ -6,16 +6,17 @@
 
 use crate::client::{Ask, Client};
 use crate::disk::{SmallDisk, on_a_small_disk};
-use crate::history::{History, is_quiet};
+use crate::history::{History, files, is_quiet};
 use crate::ledger::check_remembered;
 use crate::patience;
 use crate::process::{Launch, Server};
 use crate::shopper::Accepted;
+use crate::wide;
 use doorbuster::codec;
+use doorbuster::replay::snapshot_directory;
 use serde_json::{Value, json};
 
 const DISK_BYTES: u64 = 12 << 20;
-const LINES: usize = 16;
 /// Small orders made before the disk is full.
 const HELD: usize = 60;
 
@@ -25,17 +26,6 @@ fn launch(disk: &SmallDisk) -> Launch {
         .variable("JOURNAL_SEGMENT_BYTES", "262144")
         .variable("SNAPSHOTS_EVERY_EVENTS", "1000000000")
         .variable("OPEN_HOLDS_PER_USER_MAX", "0")
-}
-
-fn sku(number: usize) -> String {
-    format!("sku-{number}-{}", "x".repeat(50))
-}
-
-/// An order as wide as they come.
-fn wide_order(key: &str) -> Ask {
-    let lines: Vec<Value> = (0..LINES).map(|n| json!({"sku": sku(n), "qty": 1})).collect();
-    let body = json!({"user": "wide", "lines": lines, "reference": "r".repeat(128)});
-    Ask::post("/v1/orders", &body).key(key)
 }
 
 /// What was answered, and what was never to be.
@@ -67,7 +57,7 @@ impl Book {
     fn sell_out_the_disk(&mut self, client: &mut Client) -> String {
         for order in 0..100_000 {
             let key = format!("wide-{order}");
-            let ask = wide_order(&key);
+            let ask = wide::order(&key);
             let answer = client.ask(&ask);
             if answer.status == 503 {
                 let refused = answer.problem(503, "no_space");
@@ -86,8 +76,8 @@ impl Book {
             check_remembered(client, accepted, true);
         }
         assert_eq!(client.get("/v1/status")["tables"]["orders"]["used"], self.orders);
-        for number in 0..LINES {
-            let sku = client.get(&format!("/v1/skus/{}", sku(number)));
+        for number in 0..wide::LINES {
+            let sku = client.get(&format!("/v1/skus/{}", wide::sku(number)));
             let [total, available, held, sold] = ["total", "available", "held", "sold"]
                 .map(|name| sku[name].as_u64().expect("a count"));
             assert_eq!(available + held + sold, total, "{sku}");
@@ -103,13 +93,13 @@ fn sequence(client: &mut Client) -> Value {
 fn check_nothing_new(client: &mut Client, key: &str) {
     let before = sequence(client);
     for _ in 0..20 {
-        client.ask(&wide_order(key)).problem(503, "no_space");
-        client.ask(&Ask::order(key, "small", &sku(0), 1)).problem(503, "no_space");
+        client.ask(&wide::order(key)).problem(503, "no_space");
+        client.ask(&Ask::order(key, "small", &wide::sku(0), 1)).problem(503, "no_space");
     }
     let put = Ask::put("/v1/skus/new", &json!({"stock": 1}));
     client.ask(&put).problem(503, "no_space");
     let adjust = json!({"delta": 1, "reason": "counted"});
-    let adjust = Ask::post(format!("/v1/skus/{}/adjust", sku(0)), &adjust);
+    let adjust = Ask::post(format!("/v1/skus/{}/adjust", wide::sku(0)), &adjust);
     client.ask(&adjust.key("adjust")).problem(503, "no_space");
     client.ask(&Ask::get(format!("/v1/requests/{key}"))).problem(404, "unknown_request");
     client.ask(&Ask::get("/v1/skus/new")).problem(404, "unknown_sku");
@@ -121,11 +111,10 @@ fn fill_up(disk: &SmallDisk) -> (Server, Book, String) {
     let mut book = Book::default();
     let server = launch(disk).start();
     let client = &mut server.connect();
-    for number in 0..LINES {
-        client.put_sku(&sku(number), &json!({"stock": 100_000}));
-    }
+    wide::put_skus(client);
     for order in 0..HELD {
-        let ask = Ask::order(&format!("held-{order}"), "holder", &sku(order % LINES), 1);
+        let ask =
+            Ask::order(&format!("held-{order}"), "holder", &wide::sku(order % wide::LINES), 1);
         let held = book.ask(client, ask, 201);
         book.held.push(held["id"].as_str().expect("an order has an id").to_owned());
     }
@@ -135,14 +124,16 @@ fn fill_up(disk: &SmallDisk) -> (Server, Book, String) {
     (server, book, refused)
 }
 
-/// An image needs room, and is missed by nobody.
-fn check_no_image(client: &mut Client) {
+/// An image needs room, and is missed by nobody. No part of it stays.
+fn check_no_image(client: &mut Client, disk: &SmallDisk) {
     let refused = client.ask(&Ask::new("POST", "/v1/admin/snapshot")).problem(500, "internal");
     assert_eq!(client.get("/v1/status")["snapshot_error"], refused["detail"]);
+    let left = files(&snapshot_directory(&disk.data()));
+    assert!(left.is_empty(), "{:?}", left.keys());
 }
 
 fn check_resumed(client: &mut Client, book: &mut Book, key: &str) {
-    let ask = wide_order(key);
+    let ask = wide::order(key);
     let answer = patience::until("it sells again", || {
         let answer = client.ask(&ask);
         (answer.status != 503).then_some(answer)
@@ -177,9 +168,9 @@ fn a_full_disk_takes_no_orders_but_payments_and_cancellations_and_sells_again_wh
         for _ in 0..10 {
             book.act(client, "confirm");
             book.act(client, "cancel");
-            client.ask(&wide_order(&refused)).problem(503, "no_space");
+            client.ask(&wide::order(&refused)).problem(503, "no_space");
         }
-        check_no_image(client);
+        check_no_image(client, disk);
         book.act(client, "confirm");
         book.check(client);
         client.get("/readyz");

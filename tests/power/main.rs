@@ -44,3 +44,6 @@ mod shopper;
 #[allow(dead_code)]
 #[path = "../server/stored.rs"]
 mod stored;
+#[allow(dead_code)]
+#[path = "../server/wide.rs"]
+mod wide;

@@ -93,6 +93,12 @@ impl Left {
         for accepted in [&self.bought[0], last] {
             check_remembered(client, accepted, true);
         }
+        // What is damaged is in nobody's way.
+        client.put_sku("later", &json!({"stock": 1}));
+        let image = take_image(client);
+        let status = client.get("/v1/status");
+        assert!(status.get("snapshot_error").is_none(), "{what}: {status}");
+        assert_eq!(status["snapshot_seq"], image, "{what}: {status}");
         let complaints = server.stop().complaints;
         for part in passed_over {
             assert!(complaints.contains("passed over an image"), "{what}: {complaints:?}");
@@ -198,12 +204,19 @@ fn a_start_passes_over_images_under_other_names_and_of_other_journals() {
     let left = Left::new();
     let images_of = |copy: &TempDir| copy.path().join("snapshots");
     let sequence = left.stopped.sequence;
-    let later = format!("image-{:020}.image", sequence + 7);
+    let earlier = format!("image-{:020}.image", sequence - 1);
 
     let renamed = copy(left.data.path());
     let newest = images_of(&renamed).join(name(&left.newest.path));
-    fs::rename(&newest, images_of(&renamed).join(&later)).expect("a copy of ours");
-    left.check_start(renamed.path(), &[&later], left.older.sequence, "the name of a later one");
+    fs::rename(&newest, images_of(&renamed).join(&earlier)).expect("a copy of ours");
+    left.check_start(renamed.path(), &[&earlier], left.older.sequence, "an earlier one's name");
+
+    let beside = with_images(left.data.path(), [left.newest.path.as_path()]);
+    let later = images_of(&beside).join(format!("image-{:020}.image", u64::MAX));
+    fs::copy(&left.older.path, later).expect("a copy of ours");
+    let replayed = replayed(beside.path(), From::NewestImage, None);
+    assert_eq!((replayed.passed_over.len(), replayed.image_sequence), (1, sequence));
+    assert_eq!(codec::digest(&replayed.state).to_string(), left.stopped.digest);
 
     // A name that no image has is not looked at.
     let hidden = copy(left.data.path());

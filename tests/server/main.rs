@@ -30,3 +30,4 @@ mod rules;
 mod sale;
 mod shopper;
 mod stored;
+mod wide;

@@ -10,12 +10,11 @@ use crate::patience;
 use crate::process::{Launch, Stopped, directory};
 use crate::shopper::Accepted;
 use crate::stored::{images, replayed, segments};
+use crate::wide;
 use doorbuster::codec;
 use doorbuster::replay::From;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::path::Path;
-
-const LINES: usize = 16;
 
 /// Small segments, images only when asked for, and nothing kept for its age.
 pub(crate) fn launch(data: &Path) -> Launch {
@@ -31,30 +30,12 @@ fn launch_keeping(data: &Path) -> Launch {
         .variable("OPEN_HOLDS_PER_USER_MAX", "0")
 }
 
-fn sku(number: usize) -> String {
-    format!("sku-{number}-{}", "x".repeat(50))
-}
-
-/// An order as wide as they come, so that few of them fill a segment.
-pub(crate) fn wide_order(key: &str) -> Ask {
-    let lines: Vec<Value> = (0..LINES).map(|n| json!({"sku": sku(n), "qty": 1})).collect();
-    let reference = "r".repeat(128);
-    let body = json!({"user": "u".repeat(64), "lines": lines, "reference": reference});
-    Ask::post("/v1/orders", &body).key(key)
-}
-
-pub(crate) fn put_wide_skus(client: &mut Client) {
-    for number in 0..LINES {
-        client.put_sku(&sku(number), &json!({"stock": 1_000_000}));
-    }
-}
-
 /// Sells until the journal is in this segment and has its spare. Gives what was answered.
 pub(crate) fn fill_segments(client: &mut Client, data: &Path, number: u64) -> Vec<Accepted> {
-    put_wide_skus(client);
+    wide::put_skus(client);
     let mut bought = Vec::new();
     for order in 0..100_000 {
-        let ask = wide_order(&format!("wide-{order}"));
+        let ask = wide::order(&format!("wide-{order}"));
         let answer = patience::until("there is room", || {
             let answer = client.ask(&ask);
             (answer.status != 503).then_some(answer)
@@ -90,7 +71,7 @@ fn check_restart(data: &Path, bought: &[Accepted], launch: impl Fn(&Path) -> Lau
         check_remembered(client, accepted, true);
     }
     check_bytes(client, data);
-    client.ask(&wide_order("after")).expect(201);
+    client.ask(&wide::order("after")).expect(201);
     server.stop().stopped()
 }
 
@@ -105,7 +86,7 @@ fn segments_go_once_two_images_hold_them_and_answered_keys_stay() {
     assert_eq!(segments(data.path())[0].0, 1, "with one image all segments stay");
     let mut more = 0;
     patience::until("all segments before the open one go", || {
-        let ask = Ask::order(&format!("more-{more}"), &format!("user-{more}"), &sku(0), 1);
+        let ask = Ask::order(&format!("more-{more}"), &format!("user-{more}"), &wide::sku(0), 1);
         more += 1;
         let answer = client.ask(&ask);
         answer.expect(201);
