@@ -25,6 +25,15 @@ pub enum ReplayError {
     /// The journal is damaged, or cannot be read.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// The journal cannot stand in for images that are damaged.
+    #[error("{cause} What could not be used instead: {images}")]
+    BehindImages {
+        /// The images that were passed over, and why.
+        images: String,
+        /// What is wrong with the journal.
+        #[source]
+        cause: Box<JournalError>,
+    },
     /// The images cannot be looked at.
     #[error(transparent)]
     Snapshot(#[from] SnapshotError),
@@ -113,7 +122,7 @@ pub fn replay(
 ) -> Result<Replayed, ReplayError> {
     let journal = open(&journal_directory(data))?;
     let newest = match (from, journal_id(&journal)?) {
-        (From::NewestImage, Some(id)) => newest_image(data, id)?,
+        (From::NewestImage, Some(id)) => newest_image(data, id, until)?,
         _ => Newest { image: None, passed_over: Vec::new() },
     };
     let mut replay = Replay::new(until, progress);
@@ -127,20 +136,41 @@ pub fn replay(
     let scan = match scan_with(&journal, origin, &mut |frame| replay.frame(frame)) {
         Ok(scan) => Some(scan),
         Err(JournalError::Visitor { cause, .. }) if cause.is::<Enough>() => None,
-        Err(error) => return Err(error.into()),
+        Err(error) => return Err(blame(error, &newest.passed_over)),
     };
     let Replay { state, end, drained, .. } = replay;
     let passed_over = newest.passed_over;
     Ok(Replayed { state, end, image_sequence, scan, drained, passed_over })
 }
 
-/// No images at all is an ordinary case: a directory that has none yet.
-fn newest_image(data: &Path, id: JournalId) -> Result<Newest<State>, ReplayError> {
+/// A segment may be missing only because the images that made it unnecessary are damaged.
+fn blame(error: JournalError, passed_over: &[PassedOver]) -> ReplayError {
+    if passed_over.is_empty() || !matches!(error, JournalError::Refused(_)) {
+        return error.into();
+    }
+    let images: Vec<String> = passed_over.iter().map(|image| image.why.to_string()).collect();
+    ReplayError::BehindImages { images: images.join("; "), cause: Box::new(error) }
+}
+
+/// The newest image that is whole and holds nothing beyond `until`. None at all is an ordinary
+/// case: a directory that has none yet.
+fn newest_image(
+    data: &Path,
+    id: JournalId,
+    until: Option<Sequence>,
+) -> Result<Newest<State>, ReplayError> {
     let directory = snapshot_directory(data);
     if !directory.is_dir() {
         return Ok(Newest { image: None, passed_over: Vec::new() });
     }
-    Ok(newest_valid(&open(&directory)?, id, load)?)
+    let beyond = |sequence| until.is_some_and(|until| sequence > until);
+    let mut newest = newest_valid(&open(&directory)?, id, |image| {
+        if beyond(image.meta().sequence) { Err("it holds too much".into()) } else { load(image) }
+    })?;
+    newest.passed_over.retain(|image| {
+        !matches!(image.why, SnapshotError::Rejected { .. }) || !beyond(image.sequence)
+    });
+    Ok(newest)
 }
 
 fn load(image: &mut ImageReader<FileDisk>) -> Result<State, LoadError> {

@@ -14,9 +14,10 @@ use crate::replay::{self, From, ReplayError, Replayed};
 use crate::ring::Cursors;
 use crate::scrubber::Scrubber;
 use crate::tell::tell;
-use doorbuster_journal::{Ballast, FileDisk, JournalError, JournalId, Pruner, sequence_at};
+use doorbuster_journal::{Ballast, Disk, FileDisk, JournalError, JournalId, Pruner, sequence_at};
 use doorbuster_snapshots::{
-    ImageWriter, Keep, Measure, Meta, SnapshotError, prune, remove_leftovers,
+    ImageWriter, Keep, Measure, Meta, PassedOver, SnapshotError, image_name, prune,
+    remove_leftovers,
 };
 use std::io::ErrorKind;
 use std::ops::ControlFlow;
@@ -215,13 +216,29 @@ pub fn fold(
     pause: impl FnMut() -> ControlFlow<()>,
 ) -> Result<Sequence, ImageError> {
     let replayed = replay::replay(data, From::NewestImage, until, &mut |_| {})?;
+    let disk = replay::open(&replay::snapshot_directory(data))?;
+    set_aside(&disk, &replayed.passed_over);
     if replayed.end.sequence == replayed.image_sequence {
         return Ok(replayed.image_sequence);
     }
-    let disk = replay::open(&replay::snapshot_directory(data))?;
     remove_leftovers(&disk)?;
     write(&disk, journal, &replayed, pause)?;
     Ok(replayed.end.sequence)
+}
+
+/// Renames damaged images, so that they neither stand in the way of the next nor count as one. What
+/// cannot be read at all, or is another journal's, stays as it is.
+fn set_aside(disk: &FileDisk, passed_over: &[PassedOver]) {
+    for image in passed_over {
+        tell(format_args!("passed over an image: {}", image.why));
+        if matches!(image.why, SnapshotError::Damaged { .. } | SnapshotError::Rejected { .. }) {
+            let name = image_name(image.sequence);
+            let moved = disk.rename(&name, &format!("{name}.damaged"));
+            if let Err(cause) = moved {
+                tell(format_args!("cannot set {name} aside: {cause}"));
+            }
+        }
+    }
 }
 
 /// Encodes the state twice: an image's header says its length and digest, and comes to the disk

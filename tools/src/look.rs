@@ -61,6 +61,7 @@ impl From<ReplayError> for Trouble {
     fn from(error: ReplayError) -> Self {
         match error {
             ReplayError::Journal(error) => error.into(),
+            ReplayError::BehindImages { .. } => Self::Damage(error.to_string()),
             ReplayError::Snapshot(error) => error.into(),
             ReplayError::Directory { .. } => Self::Unreadable(error.to_string()),
         }
