@@ -65,8 +65,8 @@ pub enum DumpContent<'a> {
 /// Changes no byte, and reads with plain reads only, so it may run beside a live server.
 ///
 /// # Errors
-/// [`JournalError::Io`] if the disk fails, [`JournalError::Visitor`] if the visitor does; never for
-/// anything a file holds.
+/// [`JournalError::Io`] if the directory or a file cannot be opened, [`JournalError::Visitor`] if the
+/// visitor fails; never for anything a file holds, nor for pages that cannot be read.
 pub fn dump<D: Disk>(
     disk: &D,
     visit: &mut dyn FnMut(&DumpItem<'_>) -> Result<(), VisitError>,
@@ -113,8 +113,10 @@ impl<F: DiskFile> Looked<F> {
         let file_bytes = file.bytes().map_err(io("measure"))?;
         let mut page = [0; SEGMENT_HEADER_BYTES];
         let readable = file_bytes.min(SEGMENT_HEADER_BYTES as u64);
-        file.read_exact_at(&mut page[..readable as usize], 0).map_err(io("read"))?;
-        let header = if readable < SEGMENT_HEADER_BYTES as u64 {
+        let read = file.read_exact_at(&mut page[..readable as usize], 0);
+        let header = if let Err(cause) = read {
+            Err(Evidence::HeaderUnreadable { cause: cause.to_string() })
+        } else if readable < SEGMENT_HEADER_BYTES as u64 {
             let bytes_expected = SEGMENT_HEADER_BYTES as u64;
             Err(Evidence::FileShort { bytes: file_bytes, bytes_expected })
         } else {
@@ -146,7 +148,7 @@ impl<F: DiskFile> Looked<F> {
         visit(0, start, self.first_page(), 0)?;
         // Frames of no known journal are valid nowhere; what is there is shown as gaps.
         let seed = self.identity(id).map_or(0, |header| header.seed());
-        let mut window = Window::new(&self.file, file, self.file_bytes);
+        let mut window = Window::past_errors(&self.file, file, self.file_bytes);
         regions::walk(&mut window, seed, start, self.file_bytes, &mut |offset, bytes, region| {
             let whole = (offset, bytes) == (start, self.file_bytes - start);
             match region {
@@ -190,6 +192,7 @@ impl DumpContent<'_> {
             Self::Gap(Gap::Zeros) => "zeros",
             Self::Gap(Gap::BadFrame) => "bad frame",
             Self::Gap(Gap::Noise) => "noise",
+            Self::Gap(Gap::Unreadable) => "unreadable",
             Self::Spare => "unused spare",
         }
     }

@@ -6,6 +6,7 @@
 use crc32fast::Hasher;
 
 use crate::format::*;
+use crate::origin::ImageEnd;
 use crate::verdict::At;
 
 /// What a frame holds.
@@ -152,10 +153,16 @@ impl<'a> Frame<'a> {
         self.head.watermark
     }
 
-    /// Its checksum, which the next frame repeats. Of a frame of records it is what an image that
-    /// ends with the frame names: see [`crate::ImageEnd`].
+    /// Its checksum, which the next frame repeats.
     pub fn checksum(&self) -> u32 {
         self.crc
+    }
+
+    /// What an image that ends with this frame says of itself. `None` for a seal or an end mark: no
+    /// image ends with one.
+    pub fn image_end(&self) -> Option<ImageEnd> {
+        let sequence = self.next_sequence() - 1;
+        (self.head.kind == Kind::Records).then_some(ImageEnd { sequence, chain: self.crc })
     }
 
     /// Its length in the segment, in bytes.

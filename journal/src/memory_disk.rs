@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::disk::{Access, Disk, DiskFile, Mapped};
@@ -44,12 +45,14 @@ struct Images {
     live: Vec<u8>,
     durable: Vec<u8>,
     dirty_sectors: BTreeSet<u64>,
+    /// Bytes that no read gives.
+    unreadable: Range<u64>,
 }
 
 impl Images {
     fn settled(bytes: Vec<u8>) -> Content {
         let durable = bytes.clone();
-        Arc::new(Mutex::new(Self { live: bytes, durable, dirty_sectors: BTreeSet::new() }))
+        Arc::new(Mutex::new(Self { live: bytes, durable, ..Self::default() }))
     }
 
     fn write(&mut self, bytes: &[u8], offset: u64) {
@@ -108,6 +111,15 @@ impl MemoryDisk {
         let mut directory = lock(&self.shared);
         directory.live.insert(name.to_owned(), Arc::clone(&content));
         directory.durable.insert(name.to_owned(), content);
+    }
+
+    /// From now on reads of these bytes fail, as those of a bad sector do.
+    ///
+    /// # Errors
+    /// `NotFound` if there is no file of this name.
+    pub fn fail_reads(&self, name: &str, bytes: Range<u64>) -> io::Result<()> {
+        lock(&self.file(name)?.content).unreadable = bytes;
+        Ok(())
     }
 
     /// From now on new files find no space, or find it again.
@@ -207,6 +219,9 @@ impl DiskFile for MemoryFile {
         let images = lock(&self.content);
         let start = usize::try_from(offset).map_err(|_| io::ErrorKind::UnexpectedEof)?;
         let end = start.checked_add(buffer.len()).ok_or(io::ErrorKind::UnexpectedEof)?;
+        if offset < images.unreadable.end && images.unreadable.start < end as u64 {
+            return Err(io::Error::other("the sector cannot be read"));
+        }
         buffer.copy_from_slice(images.live.get(start..end).ok_or(io::ErrorKind::UnexpectedEof)?);
         Ok(())
     }

@@ -19,6 +19,8 @@ pub enum Gap {
     BadFrame,
     /// Bytes that are no frame and do not start like one.
     Noise,
+    /// The device gives nothing here, page by page.
+    Unreadable,
 }
 
 /// A piece of a segment.
@@ -41,8 +43,14 @@ pub(crate) fn walk<F: DiskFile>(
     let mut gap: Option<(u64, Gap)> = None;
     let mut offset = start;
     while offset < limit {
+        window.at(offset)?;
+        let unreadable = window.unreadable_end(offset);
         let bytes = window.at(offset)?;
-        let (step, found) = look(bytes, Place { seed, offset }, gap.map(|(_, kind)| kind));
+        let (step, found) = if let Some(end) = unreadable {
+            (end - offset, Region::Gap(Gap::Unreadable))
+        } else {
+            look(bytes, Place { seed, offset }, gap.map(|(_, kind)| kind))
+        };
         match (found, gap) {
             (Region::Gap(kind), Some((_, before))) if kind == before => {}
             (Region::Gap(kind), before) => {
@@ -66,7 +74,9 @@ fn show_gap(gap: Option<(u64, Gap)>, end: u64, show: Show<'_>) -> Result<(), Jou
 
 /// What is where `bytes` starts, and how long it is at the least; `before` is the gap it may go on.
 fn look(bytes: &[u8], place: Place, before: Option<Gap>) -> (u64, Region<'_>) {
-    let page = &bytes[..bytes.len().min(PAGE_BYTES)];
+    // Up to the end of a page, where what the device does not give may start.
+    let page_left = PAGE_BYTES - (place.offset % PAGE_BYTES as u64) as usize;
+    let page = &bytes[..bytes.len().min(page_left)];
     if is_zero(page) {
         return (page.len() as u64, Region::Gap(Gap::Zeros));
     }

@@ -50,7 +50,8 @@ pub enum Scrubbed {
 /// [`Link`] of the segment before, also that it goes on from there.
 ///
 /// `pause` is called before each MiB with the offset reached: it may sleep, and it says whether to
-/// go on. The cached pages of the file are dropped first, as far as the disk can, so that the device
+/// go on. Damage in the very first frame has sequence 0 where no link tells which it should be. The
+/// cached pages of the file are dropped first, as far as the disk can, so that the device
 /// is read and not the memory, and again afterwards, so that a history does not fill the memory.
 ///
 /// # Errors
@@ -88,7 +89,8 @@ fn check<D: Disk>(
     pause: &mut dyn FnMut(u64) -> bool,
 ) -> Result<Scrubbed, JournalError> {
     let number = segment.header.number;
-    let entry = match after.filter(|link| link.number == number) {
+    let after = after.filter(|link| link.number == number);
+    let entry = match after {
         Some(link) => Entry { last_sequence: link.next_sequence - 1, chain: link.chain },
         None if number == 1 => Entry::default(),
         None => match read_first_frame(segment)? {
@@ -124,7 +126,8 @@ fn check<D: Disk>(
         if at != At::Foreign && vouch::is_whole(segment, walk.end)? {
             continue;
         }
-        return judge_end(disk, segment, &walk, at);
+        let linked = number == 1 || after.is_some();
+        return judge_end(disk, segment, &walk, at, linked);
     }
 }
 
@@ -134,8 +137,9 @@ fn judge_end<D: Disk>(
     segment: &OpenSegment<D::File>,
     walk: &Walk,
     at: At,
+    linked: bool,
 ) -> Result<Scrubbed, JournalError> {
-    let (offset, sequence) = (walk.end, walk.next_sequence());
+    let (offset, mut sequence) = (walk.end, walk.next_sequence());
     let found = vouch::look_behind(std::slice::from_ref(segment), offset, sequence, 0)?;
     let mut evidence = Evidence::Frame { at, later: found.later };
     if judge(&evidence).is_resumable() || judge(&evidence) == Verdict::Ambiguous {
@@ -150,6 +154,9 @@ fn judge_end<D: Disk>(
             None if judge(&evidence).is_resumable() => return Ok(Scrubbed::NotClosed),
             None => {}
         }
+    }
+    if !linked && walk.frames() == 0 {
+        sequence = 0;
     }
     Ok(Scrubbed::Damaged(Box::new(Refusal {
         verdict: judge(&evidence),

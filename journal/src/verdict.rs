@@ -46,6 +46,8 @@ pub(crate) enum Evidence {
     FileLong { bytes: u64, bytes_expected: u64 },
     /// The header page is not one, or its checksum is wrong, or its size is out of bounds.
     HeaderDamaged,
+    /// The device does not give the header page.
+    HeaderUnreadable { cause: String },
     /// The header is intact and of another format.
     OtherFormat { format: u32 },
     /// The header is intact and names another journal.
@@ -140,7 +142,7 @@ pub(crate) fn judge(evidence: &Evidence) -> Verdict {
             Verdict::Foreign
         }
         Evidence::OtherFormat { .. } => Verdict::OtherFormat,
-        Evidence::HeaderDamaged => Verdict::HeaderDamaged,
+        Evidence::HeaderDamaged | Evidence::HeaderUnreadable { .. } => Verdict::HeaderDamaged,
         Evidence::FileShort { .. } => Verdict::FileShort,
         Evidence::FileLong { .. } => Verdict::FileLong,
         Evidence::NumberMissing { .. }
@@ -216,13 +218,16 @@ impl Evidence {
                 format!("the file has {bytes} bytes instead of {bytes_expected}")
             }
             Self::HeaderDamaged => "the first page is no intact segment header".into(),
+            Self::HeaderUnreadable { cause } => format!("the first page cannot be read: {cause}"),
             Self::OtherFormat { format } => {
                 format!("the segment has format {format}, this is {}", crate::FORMAT_VERSION)
             }
             Self::OtherJournal { id } => format!("the segment belongs to journal {id}"),
             Self::OtherNumber { number } => format!("the segment is number {number}"),
             Self::OtherName => "the file is named like a segment, but not by this journal".into(),
-            Self::NumberMissing { missing } => format!("{missing} should come before it"),
+            Self::NumberMissing { missing } => {
+                format!("{missing} should come before it, and no image stands in for it")
+            }
             Self::SuccessorMissing { missing } => format!("its end mark names {missing}"),
             Self::AllMissing { sequence } => {
                 format!("there is an image of sequence {sequence}, but no segment")

@@ -5,7 +5,7 @@
 
 use crate::disk::DiskFile;
 use crate::error::JournalError;
-use crate::format::FRAME_BYTES_MAX;
+use crate::format::{FRAME_BYTES_MAX, PAGE_BYTES};
 
 /// Large enough that system calls cost nothing beside checksums, small enough for the cache.
 const BLOCK_BYTES: u64 = 1024 * 1024;
@@ -18,11 +18,25 @@ pub(crate) struct Window<'f, F> {
     limit: u64,
     start: u64,
     block: Vec<u8>,
+    /// Where pages start that the device does not give, if that is no error but read as zeros.
+    unreadable: Option<Vec<u64>>,
 }
 
 impl<'f, F: DiskFile> Window<'f, F> {
     pub(crate) fn new(file: &'f F, place: &'f str, limit: u64) -> Self {
-        Self { file, place, limit, start: 0, block: Vec::new() }
+        Self { file, place, limit, start: 0, block: Vec::new(), unreadable: None }
+    }
+
+    /// One that goes past what the device cannot read: zeros, known as [unreadable](Self::unreadable_end).
+    pub(crate) fn past_errors(file: &'f F, place: &'f str, limit: u64) -> Self {
+        Self { unreadable: Some(Vec::new()), ..Self::new(file, place, limit) }
+    }
+
+    /// Where the unreadable page ends that holds this offset of the loaded block, if one does.
+    pub(crate) fn unreadable_end(&self, offset: u64) -> Option<u64> {
+        let pages = self.unreadable.as_deref().unwrap_or_default();
+        let page = pages.iter().find(|&&page| (page..page + PAGE_BYTES as u64).contains(&offset));
+        page.map(|page| (page + PAGE_BYTES as u64).min(self.limit))
     }
 
     /// The bytes from `offset` on: at least [`FRAME_BYTES_MAX`] of them, or all up to the limit.
@@ -44,6 +58,22 @@ impl<'f, F: DiskFile> Window<'f, F> {
             return Ok(());
         }
         let read = self.file.read_exact_at(&mut self.block, offset);
+        if let (Err(_), Some(unreadable)) = (&read, &mut self.unreadable) {
+            unreadable.clear();
+            let mut rest = self.block.as_mut_slice();
+            let mut at = offset;
+            while !rest.is_empty() {
+                let page_left = PAGE_BYTES - (at % PAGE_BYTES as u64) as usize;
+                let (piece, behind) = rest.split_at_mut(page_left.min(rest.len()));
+                if self.file.read_exact_at(piece, at).is_err() {
+                    piece.fill(0);
+                    unreadable.push(at - at % PAGE_BYTES as u64);
+                }
+                at += piece.len() as u64;
+                rest = behind;
+            }
+            return Ok(());
+        }
         read.map_err(|cause| {
             self.block.clear();
             JournalError::Io { operation: "read", file: self.place.to_owned(), offset, cause }

@@ -153,6 +153,42 @@ fn nothing_a_file_holds_fails_a_dump_or_invents_a_record() {
 }
 
 #[test]
+fn what_the_device_does_not_give_is_shown_as_unreadable_and_gone_past() {
+    let (disk, expected) = journal_of_segments(3);
+    disk.fail_reads("00000001.segment", 100_000..100_001).unwrap();
+    let mut pieces = Vec::new();
+    dump(&disk, &mut |item| {
+        if item.content.label() == "unreadable" {
+            pieces.push((item.offset, item.bytes));
+        }
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!(pieces, [(98_304, 4096)]);
+    assert_eq!(dumped(&disk).1.len(), expected.len() - 1);
+    // Wherever a block happens to start.
+    let disk = MemoryDisk::default();
+    let options = doorbuster_journal::Options { segment_bytes: 4 << 20 };
+    let mut journal = Journal::create(disk.clone(), options, ID).unwrap();
+    (0..100).for_each(|_| append(&mut journal, 1, &["-".repeat(30_001).as_str()]));
+    for at in (4096..3_000_000).step_by(99_991) {
+        disk.fail_reads("00000001.segment", at..at + 1).unwrap();
+        let (labels, sequences) = dumped(&disk);
+        assert!(labels.contains(&"unreadable"), "byte {at}: {labels:?}");
+        let lost = (1..=100).filter(|sequence| !sequences.contains(sequence)).count();
+        assert!((1..=2).contains(&lost), "byte {at}: {lost} lost");
+    }
+    let (disk, expected) = journal_of_segments(3);
+    disk.fail_reads(SECOND, 512..1024).unwrap();
+    let (labels, sequences) = dumped(&disk);
+    assert!(labels.contains(&"bad header"));
+    assert_eq!(sequences.len(), expected.len());
+    disk.fail_reads(SECOND, 0..u64::MAX).unwrap();
+    let (labels, _) = dumped(&disk);
+    assert!(labels.windows(2).any(|pair| pair == ["bad header", "unreadable"]), "{labels:?}");
+}
+
+#[test]
 fn a_visitor_ends_a_dump() {
     let (disk, _) = journal_of_segments(2);
     let ended = dump(&disk, &mut |item| match item.offset {

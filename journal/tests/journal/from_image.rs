@@ -181,6 +181,43 @@ fn the_size_of_a_journal_counts_segments_that_were_not_read() {
     assert_eq!(journal.bytes(), 5 * SMALL.segment_bytes);
 }
 
+#[test]
+fn an_open_segment_without_a_frame_and_a_spare_are_gone_past() {
+    let (disk, expected) = journal_of_segments(3);
+    let last = expected.len() as u64;
+    let image = Origin::Image(image_at(&disk, last - 1));
+    // The last segment holds the last frame only: without it, it is open and empty.
+    let emptied = with_changed(&disk, "00000003.segment", |bytes| bytes[4096..].fill(0));
+    let (found, content) = read_from(&without(&emptied, &[1]), image);
+    assert_eq!((found.last_sequence, content.len(), found.image_checked), (last - 1, 0, true));
+    let mut journal = Journal::resume(disk.clone(), SMALL, scan(&disk, image).unwrap()).unwrap();
+    journal.start_preparer().unwrap();
+    wait_for_spare(&mut journal);
+    journal.close().unwrap();
+    let found = scan(&without(&disk, &[1]), image).unwrap();
+    assert_eq!((found.last_sequence, found.spare()), (last, Some(4)));
+}
+
+#[test]
+fn any_flipped_bit_before_the_start_is_not_met_and_any_behind_it_is_refused() {
+    let (disk, expected) = journal_of_segments(3);
+    let (starts, last) = bounds(&disk);
+    let image = Origin::Image(image_at(&disk, starts[1] + 1));
+    let ends: Vec<_> = scan(&disk, Origin::Genesis).unwrap().segments;
+    for (number, segment) in (1..).zip(&ends) {
+        let header = (0..64).step_by(3);
+        for at in header.chain((4096..segment.end as usize).step_by(499)) {
+            let name = format!("{number:08}.segment");
+            let damaged = with_changed(&disk, &name, |bytes| bytes[at] ^= 1 << (at % 8));
+            match scan(&damaged, image) {
+                Ok(found) => assert_eq!((number, found.last_sequence), (1, last), "byte {at}"),
+                Err(error) => assert!(number > 1, "byte {at}: {error}"),
+            }
+        }
+    }
+    assert_eq!(expected.len() as u64, last);
+}
+
 /// A disk that remembers how much was read of which file.
 #[derive(Clone)]
 struct Counted {

@@ -74,6 +74,16 @@ fn a_segment_of_another_past_is_found_by_the_link() {
 }
 
 #[test]
+fn the_sequence_of_a_damaged_first_frame_is_told_by_the_link_or_not_at_all() {
+    let (disk, _) = journal_of_segments(3);
+    let Scrubbed::Intact { link, .. } = scrub(&disk, 1, None) else { panic!("not intact") };
+    let damaged = with_changed(&disk, "00000002.segment", |bytes| bytes[5000] ^= 1);
+    assert_eq!(damage(&damaged, 2).sequence, 0);
+    let Scrubbed::Damaged(refusal) = scrub(&damaged, 2, Some(link)) else { panic!("intact") };
+    assert_eq!(refusal.sequence, link.next_sequence);
+}
+
+#[test]
 fn a_spare_is_not_closed() {
     let disk = MemoryDisk::default();
     let mut journal = Journal::create(disk.clone(), SMALL, ID).unwrap();

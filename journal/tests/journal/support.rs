@@ -1,7 +1,7 @@
 //! What the tests of the journal share: a small journal in memory and reading it whole.
 
 use doorbuster_journal::{
-    Disk, ImageEnd, Journal, JournalError, JournalId, Kind, MemoryDisk, Options, Origin, Refusal,
+    Disk, ImageEnd, Journal, JournalError, JournalId, MemoryDisk, Options, Origin, Refusal,
     SEGMENT_BYTES_MIN, Scan, Spare, scan, scan_with,
 };
 
@@ -59,10 +59,8 @@ pub(crate) fn refusal_from(disk: &MemoryDisk, origin: Origin) -> Refusal {
 pub(crate) fn image_at(disk: &MemoryDisk, sequence: u64) -> ImageEnd {
     let mut end = None;
     scan_with(disk, Origin::Genesis, &mut |frame| {
-        let last = frame.first_sequence() + u64::from(frame.count()) - 1;
-        if frame.kind() == Kind::Records && (frame.first_sequence()..=last).contains(&sequence) {
-            end = Some(ImageEnd { sequence: last, chain: frame.checksum() });
-        }
+        let image = frame.image_end().filter(|image| image.sequence >= sequence);
+        end = end.or(image);
         Ok(())
     })
     .unwrap();
