@@ -142,15 +142,35 @@ pub(crate) fn origin(data: &Path, journal: &FileDisk) -> Result<Origin, Trouble>
     Ok(ends.last().map_or(Origin::Genesis, Origin::Image))
 }
 
+/// Everything that is kept, not only what a start needs: an older segment may be the one that a
+/// damaged image makes needed.
 pub(crate) fn verify(data: &Path) -> Result<Findings, Trouble> {
-    let journal = open(data)?;
-    let whole = scan(&journal, Origin::Genesis).is_ok();
-    let from = if whole { replay::From::Genesis } else { replay::From::NewestImage };
-    let Replayed { scan, drained, image_sequence, .. } =
-        read(data, Span { from, until: Until::End })?;
-    let mut facts = scan.as_ref().map(facts).unwrap_or_default();
-    facts.push(("orderly_stop", drained.into()));
-    facts.push(("from_image", image_sequence.into()));
+    let from = match scan(&open(data)?, Origin::Genesis) {
+        Err(JournalError::Refused(refusal)) if refusal.verdict == Verdict::SegmentMissing => {
+            replay::From::OldestImage
+        }
+        _ => replay::From::Genesis,
+    };
+    let whole = read(data, Span { from, until: Until::End })?;
+    let mut facts = whole.scan.as_ref().map(facts).unwrap_or_default();
+    let (sequence, digest) = (whole.state.sequence, codec::digest(&whole.state));
+    facts.push(("orderly_stop", whole.drained.into()));
+    facts.push(("from_image", whole.image_sequence.into()));
+    facts.push(("digest", digest.to_string().into()));
+    // One state in memory at a time. What a live server has appended since does not count.
+    drop(whole);
+    let from = replay::From::NewestImage;
+    let again = read(data, Span { from, until: Until::Sequence(sequence) })?;
+    if (again.state.sequence, codec::digest(&again.state)) != (sequence, digest) {
+        return Err(Trouble::Damage(format!(
+            "from the image at sequence {} the journal replays to sequence {} and digest {}, \
+             but to {sequence} and {digest} without it",
+            again.image_sequence,
+            again.state.sequence,
+            codec::digest(&again.state),
+        )));
+    }
+    facts.push(("same_from_image", again.image_sequence.into()));
     Ok(Findings::good(facts, None))
 }
 

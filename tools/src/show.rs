@@ -26,7 +26,11 @@ pub(crate) fn print(findings: &Findings, as_json: bool) {
 fn print_text(out: &mut impl Write, findings: &Findings) -> io::Result<()> {
     let width = findings.facts.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     for (name, value) in &findings.facts {
-        writeln!(out, "{name:width$}  {}", text(value))?;
+        match text(value) {
+            // To be copied as it is.
+            lines if lines.contains('\n') => write!(out, "{name}:\n\n{lines}")?,
+            line => writeln!(out, "{name:width$}  {line}")?,
+        }
     }
     match &findings.table {
         Some(table) if table.rows.is_empty() => Ok(()),
