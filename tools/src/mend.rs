@@ -7,9 +7,13 @@
 use crate::look::{self, Findings, Span, Table, Trouble, state_facts};
 use doorbuster::recovery;
 use doorbuster::replay::{self, From, Until};
-use doorbuster_journal::{FileDisk, ImageEnd, Loss, RepairPlan, journal_id, plan_repair, repair};
+use doorbuster_journal::{
+    DumpContent, FileDisk, ImageEnd, JournalId, Loss, RepairPlan, dump, journal_id, plan_repair,
+    repair,
+};
 use doorbuster_snapshots::{ImageState, list, verify};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -62,19 +66,35 @@ pub(crate) fn mend(data: &Path, accepted: Accepted) -> Result<Findings, Trouble>
 }
 
 fn plan(data: &Path, journal: &FileDisk) -> Result<Option<RepairPlan>, Trouble> {
-    Ok(plan_repair(journal, image(data, journal))?)
+    Ok(plan_repair(journal, image(data, journal)?)?)
 }
 
-/// The image that a start would begin at. Where none can be told, the journal stands alone.
-fn image(data: &Path, journal: &FileDisk) -> Option<ImageEnd> {
+/// The image that a start would begin at; what it holds must not be given up.
+fn image(data: &Path, journal: &FileDisk) -> Result<Option<ImageEnd>, Trouble> {
     let directory = replay::snapshot_directory(data);
-    let id = journal_id(journal).ok()??;
-    let disk = replay::open(&directory).ok()?;
-    let whole = list(&disk, id).ok()?.into_iter().find_map(|image| match image.state {
+    let Some(id) = whose(journal)?.filter(|_| directory.is_dir()) else { return Ok(None) };
+    let disk = replay::open(&directory)?;
+    let whole = list(&disk, id)?.into_iter().find_map(|image| match image.state {
         ImageState::Valid(_) => verify(&disk, &image.name).ok(),
         _ => None,
+    });
+    Ok(whole.map(|image| ImageEnd { sequence: image.meta.sequence, chain: image.meta.chain }))
+}
+
+/// Whose journal it is, where the newest segment does not tell: what most others say.
+fn whose(journal: &FileDisk) -> Result<Option<JournalId>, Trouble> {
+    if let Ok(id) = journal_id(journal) {
+        return Ok(id);
+    }
+    let mut counts = BTreeMap::new();
+    dump(journal, &mut |item| {
+        if let DumpContent::Header { id, .. } = item.content {
+            *counts.entry(id.0).or_insert(0) += 1;
+        }
+        Ok(())
     })?;
-    Some(ImageEnd { sequence: whole.meta.sequence, chain: whole.meta.chain })
+    let most = counts.into_iter().max_by_key(|(_, count): &(_, u64)| *count);
+    Ok(most.map(|(id, _)| JournalId(id)))
 }
 
 fn nothing_to_do(data: &Path) -> Result<Findings, Trouble> {

@@ -118,6 +118,22 @@ fn what_an_image_holds_is_kept_though_the_journal_does_not_reach_it() {
 }
 
 #[test]
+fn what_an_image_holds_is_kept_though_the_newest_segment_does_not_tell_whose_it_is() {
+    let writer = tell_at_length();
+    let data = writer.path();
+    let images = ctl(data, "snapshot list --json", 0).object();
+    let held = images["snapshots"][0]["seq"].as_u64().unwrap();
+    fs::remove_file(segment(data, 1)).unwrap();
+    flip(&segment(data, 2), 3);
+    ctl(data, "replay", 1);
+    let shown = ctl(data, "journal repair --json", 1).object();
+    assert!(shown["first_seq_lost"].as_u64().unwrap() > held, "{shown}");
+    let done = ctl(data, "journal repair --accept-tail-loss --json", 0).object();
+    assert!(done["seq"].as_u64().unwrap() >= held, "{done}");
+    ctl(data, "journal verify", 0);
+}
+
+#[test]
 fn accepting_in_two_ways_at_once_is_a_mistake() {
     let writer = shelf();
     ctl(writer.path(), "journal repair --accept-tail-loss --accept-loss-from 3", 2);
