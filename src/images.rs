@@ -3,9 +3,9 @@
 //! Next: `snapshotter`.
 
 use crate::domain::ids::Sequence;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Mutex, PoisonError};
 use tokio::sync::oneshot;
 
 /// Asks that may wait; more are refused.
@@ -27,15 +27,36 @@ pub struct Images {
     /// The sequence of the newest image; 0 = there is none.
     sequence: AtomicU64,
     failure: Mutex<Option<String>>,
+    /// What is damaged in the journal's history.
+    damage: Mutex<Option<String>>,
+    /// There is no room for the next segment.
+    space_short: AtomicBool,
+    /// A nudge waits.
+    nudged: AtomicBool,
     asks: SyncSender<Ask>,
+}
+
+fn read(place: &Mutex<Option<String>>) -> Option<String> {
+    place.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+fn set(place: &Mutex<Option<String>>, text: Option<String>) {
+    *place.lock().unwrap_or_else(PoisonError::into_inner) = text;
 }
 
 impl Images {
     /// Nothing known yet; the asks come out at the other end.
     pub(crate) fn new() -> (Self, Receiver<Ask>) {
         let (asks, asked) = sync_channel(ASKS_MAX);
-        let failure = Mutex::new(None);
-        (Self { sequence: AtomicU64::new(0), failure, asks }, asked)
+        let images = Self {
+            sequence: AtomicU64::new(0),
+            failure: Mutex::new(None),
+            damage: Mutex::new(None),
+            space_short: AtomicBool::new(false),
+            nudged: AtomicBool::new(false),
+            asks,
+        };
+        (images, asked)
     }
 
     /// The sequence of the newest image.
@@ -47,22 +68,41 @@ impl Images {
     /// Why the last attempt failed, if it did.
     #[must_use]
     pub fn failure(&self) -> Option<String> {
-        self.failure.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+        read(&self.failure)
     }
 
     /// There is an image.
     pub(crate) fn took(&self, sequence: Sequence) {
         self.sequence.store(sequence, Ordering::Release);
-        self.set_failure(None);
+        set(&self.failure, None);
     }
 
     /// There is none, for this reason.
     pub(crate) fn failed(&self, why: String) {
-        self.set_failure(Some(why));
+        set(&self.failure, Some(why));
     }
 
-    fn set_failure(&self, why: Option<String>) {
-        *self.failure.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = why;
+    /// What is damaged in the journal's history, as far as it has been read again.
+    #[must_use]
+    pub fn damage(&self) -> Option<String> {
+        read(&self.damage)
+    }
+
+    pub(crate) fn found_damage(&self, what: String) {
+        set(&self.damage, Some(what));
+    }
+
+    /// The journal finds no room for its next segment, or finds room again. An image may let older
+    /// segments go.
+    pub(crate) fn set_space_short(&self, short: bool) {
+        self.space_short.store(short, Ordering::Release);
+        if short {
+            self.nudge();
+        }
+    }
+
+    pub(crate) fn space_short(&self) -> bool {
+        self.space_short.load(Ordering::Acquire)
     }
 
     /// Asks for an image now; the receiver hears its sequence, or why there is none. None if too
@@ -75,8 +115,15 @@ impl Images {
 
     /// Says that enough has happened; never waits.
     pub(crate) fn nudge(&self) {
-        // Where so many wait already, one of them will do.
-        let _ = self.asks.try_send(Ask::Due);
+        // One that waits already will do, and must not take the place of somebody who asks.
+        if !self.nudged.swap(true, Ordering::AcqRel) && self.asks.try_send(Ask::Due).is_err() {
+            self.heed_nudge();
+        }
+    }
+
+    /// From here on the next nudge counts.
+    pub(crate) fn heed_nudge(&self) {
+        self.nudged.store(false, Ordering::Release);
     }
 
     /// Asks for a last image and the end.

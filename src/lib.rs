@@ -13,6 +13,7 @@ pub mod recheck;
 pub mod recovery;
 pub mod replay;
 pub mod ring;
+mod scrubber;
 pub mod server;
 mod signals;
 pub mod snapshotter;

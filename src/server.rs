@@ -280,6 +280,7 @@ fn start_snapshotter(
         every_ms: config.snapshot_every_ms,
         retain_ms: config.journal_retain_ms,
         keep: config.snapshot_keep,
+        ballast_bytes: config.ballast_bytes,
     });
     let thread = thread::Builder::new().name("snapshotter".to_owned());
     thread.spawn(move || snapshotter.run()).map_err(start_error("the snapshotter"))

@@ -12,11 +12,13 @@ use crate::domain::ids::Sequence;
 use crate::images::{Ask, Images};
 use crate::replay::{self, From, ReplayError, Replayed};
 use crate::ring::Cursors;
+use crate::scrubber::Scrubber;
 use crate::tell::tell;
-use doorbuster_journal::{FileDisk, JournalError, JournalId, Pruner, sequence_at};
+use doorbuster_journal::{Ballast, FileDisk, JournalError, JournalId, Pruner, sequence_at};
 use doorbuster_snapshots::{
     ImageWriter, Keep, Measure, Meta, SnapshotError, prune, remove_leftovers,
 };
+use std::io::ErrorKind;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -59,27 +61,36 @@ pub struct Parts {
     pub retain_ms: u64,
     /// How many images stay.
     pub keep: Keep,
+    /// Room that is held back for an image on a full disk, in bytes.
+    pub ballast_bytes: u64,
 }
 
 /// The background thread.
 pub struct Snapshotter {
     parts: Parts,
+    scrubber: Scrubber,
 }
 
 impl Snapshotter {
     /// Puts it together.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        Self { parts }
+        Self { parts, scrubber: Scrubber::default() }
     }
 
     /// Takes images when asked and when it is time, until it is told to stop.
-    pub fn run(self) {
+    pub fn run(mut self) {
         // The writer and the IO threads come first; a refusal by the system costs only that.
         let _ = rustix::process::nice(NICENESS);
         loop {
             match self.parts.asked.recv_timeout(Duration::from_millis(self.parts.every_ms)) {
-                Ok(Ask::Due) | Err(RecvTimeoutError::Timeout) => drop(self.take(u64::MAX)),
+                Ok(Ask::Due) | Err(RecvTimeoutError::Timeout) => {
+                    self.parts.images.heed_nudge();
+                    // How it went is told there.
+                    let _ = self.take(u64::MAX);
+                    self.hold_ballast();
+                    self.scrub();
+                }
                 Ok(Ask::Now(answer)) => {
                     // Whoever asked may have gone.
                     let _ = answer.send(self.take(u64::MAX));
@@ -101,10 +112,11 @@ impl Snapshotter {
             false => ControlFlow::Break(()),
         };
         let synced = parts.cursors.synced();
-        let taken = fold(&parts.data, parts.journal, Some(synced), pause).and_then(|sequence| {
-            self.let_go(pause)?;
-            Ok(sequence)
-        });
+        let mut taken = fold(&parts.data, parts.journal, Some(synced), pause);
+        if taken.as_ref().is_err_and(ImageError::is_full) && self.give_up_ballast() {
+            taken = fold(&parts.data, parts.journal, Some(synced), pause);
+        }
+        let taken = taken.and_then(|sequence| self.let_go(pause).map(|()| sequence));
         match taken {
             Ok(sequence) => {
                 parts.images.took(sequence);
@@ -128,11 +140,63 @@ impl Snapshotter {
             return Ok(());
         };
         let journal = replay::open(&replay::journal_directory(&parts.data))?;
-        let since = wall_ms().saturating_sub(parts.retain_ms);
+        // Where the next segment finds no room, going on is worth more than history.
+        let retain_ms = if parts.images.space_short() { 0 } else { parts.retain_ms };
+        let since = wall_ms().saturating_sub(retain_ms);
         if let Some(young) = sequence_at(&journal, since)? {
             parts.pruner.prune(oldest.min(young))?;
         }
         Ok(())
+    }
+}
+
+impl Snapshotter {
+    fn ballast(&self) -> Option<Ballast<FileDisk>> {
+        let bytes = self.parts.ballast_bytes;
+        let disk = replay::open(&self.parts.data).ok().filter(|_| bytes > 0)?;
+        Some(Ballast::new(disk, bytes))
+    }
+
+    /// Gives the room up that was held back; says whether there was any.
+    fn give_up_ballast(&self) -> bool {
+        let freed = self.ballast().and_then(|ballast| ballast.take().ok()).unwrap_or(0);
+        if freed > 0 {
+            tell(format_args!("the disk is full: {freed} bytes of ballast given up for an image"));
+        }
+        freed > 0
+    }
+
+    /// Holds room back again. On a full disk there is none, which the writer tells.
+    fn hold_ballast(&self) {
+        if !self.parts.images.space_short()
+            && let Some(ballast) = self.ballast()
+        {
+            let _ = ballast.restore();
+        }
+    }
+
+    /// Reads one more closed segment again.
+    fn scrub(&mut self) {
+        let journal = replay::open(&replay::journal_directory(&self.parts.data));
+        let Ok(journal) = journal else { return };
+        match self.scrubber.look(&journal) {
+            Ok(None) => {}
+            Ok(Some(damage)) => self.parts.images.found_damage(damage),
+            Err(error) => self.parts.images.found_damage(error.to_string()),
+        }
+    }
+}
+
+impl ImageError {
+    /// The disk has no room.
+    fn is_full(&self) -> bool {
+        match self {
+            Self::Snapshot(SnapshotError::Io { cause, .. })
+            | Self::Journal(JournalError::Io { cause, .. }) => {
+                matches!(cause.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
+            }
+            _ => false,
+        }
     }
 }
 

@@ -20,7 +20,8 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("http", &["domain", "ring", "clock", "images"]),
     ("writer", &["domain", "ring", "codec", "clock", "config", "images", "tell"]),
     ("recovery", &["domain", "codec", "clock", "config", "replay"]),
-    ("snapshotter", &["domain", "ring", "codec", "clock", "images", "replay", "tell"]),
+    ("scrubber", &["tell"]),
+    ("snapshotter", &["domain", "ring", "codec", "clock", "images", "replay", "scrubber", "tell"]),
     (
         "server",
         &[
@@ -58,10 +59,12 @@ const HOMES: &[(&str, &[&str])] = &[
     (
         "doorbuster_journal",
         &[
+            "bench/",
             "snapshots/",
             "src/config/",
             "src/recovery.rs",
             "src/replay.rs",
+            "src/scrubber.rs",
             "src/server.rs",
             "src/snapshotter.rs",
             "src/writer/",

@@ -1,10 +1,11 @@
 //! Measures Doorbuster against what else could be there, in one run on one machine.
 //!
 //! Today: `peers`, the CPU that a server spends on a durable order against a bare hyper that
-//! answers the same bytes. Never says a number without its conditions. Next: `peers`, `load`.
+//! answers the same bytes; `engine`, the rules, the journal and the replay by themselves; `idle`. Never says a number without its conditions. Next: `peers`, `load`.
 #![forbid(unsafe_code)]
 
 mod bare;
+mod engine;
 mod error;
 mod idle;
 mod load;
@@ -26,6 +27,8 @@ struct Arguments {
 enum Command {
     /// Compare servers in one run: throughput, latency, CPU of the server per request
     Peers(peers::Options),
+    /// Measure the engine without network and syncs, replay, and memory
+    Engine(engine::Options),
     /// Measure the CPU time of a server that nobody asks anything
     Idle(idle::Options),
     /// Serve fixed bytes with hyper and nothing else; what `peers` compares with
@@ -36,6 +39,7 @@ enum Command {
 fn main() -> ExitCode {
     let ended = match Arguments::parse().command {
         Command::Peers(options) => peers::run(&options),
+        Command::Engine(options) => engine::run(&options),
         Command::Idle(options) => idle::run(&options),
         Command::Bare => bare::serve(),
     };

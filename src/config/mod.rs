@@ -79,6 +79,8 @@ pub struct Config {
     pub snapshot_every_ms: u64,
     /// How many images stay.
     pub snapshot_keep: Keep,
+    /// Room held back for an image on a full disk, in bytes.
+    pub ballast_bytes: u64,
     /// Connections at most.
     pub connections_max: usize,
     /// A request's head must be there within this, in milliseconds.

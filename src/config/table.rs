@@ -76,6 +76,7 @@ pub(super) fn blank() -> Config {
         snapshot_events: 0,
         snapshot_every_ms: 0,
         snapshot_keep: Keep::All,
+        ballast_bytes: 0,
         connections_max: 0,
         header_timeout_ms: 0,
         body_timeout_ms: 0,
@@ -299,6 +300,14 @@ pub static SETTINGS: &[Entry] = &[
         bounds: "all (images and the whole journal), or 2 to 1,000",
         meaning: "images that stay, with the journal since the oldest of them",
         take: |config, text| set(&mut config.snapshot_keep, keep(text)),
+    },
+    Entry {
+        name: "snapshots.ballast_bytes",
+        kind: Kind::Number,
+        default: "67108864",
+        bounds: "bytes, 0 (none) to 1,099,511,627,776",
+        meaning: "room held back, to be given up for an image when the disk is full",
+        take: |config, text| set(&mut config.ballast_bytes, number(text, 0, 1 << 40)),
     },
     Entry {
         name: "http.connections_max",

@@ -197,6 +197,10 @@ fn state_status(json: &mut Json, front: &Front, status: &StateStatus, sequence: 
         json.raw(",\"snapshot_error\":");
         json.text(&why);
     }
+    if let Some(what) = front.images.damage() {
+        json.raw(",\"journal_damage\":");
+        json.text(&what);
+    }
     json.raw(",\"journal_bytes\":");
     json.number(front.cursors.journal_bytes());
     json.raw(",\"uptime_ms\":");
@@ -226,7 +230,7 @@ fn refused(refusal: Refusal) -> Refused {
         Refusal::UnknownSku(sku) => {
             Problem::new(Code::UnknownSku, format!("no SKU {sku}")).with("sku", text(sku.as_str()))
         }
-        Refusal::UnknownOrder => unknown_order(),
+        Refusal::UnknownOrder => Problem::new(Code::UnknownOrder, "no such order"),
         Refusal::UnknownRequest => {
             Problem::new(Code::UnknownRequest, "nothing is remembered under this key")
         }
@@ -267,11 +271,6 @@ fn refused(refusal: Refusal) -> Refused {
                 .with("table", Member::Text(table.into()))
         }
     }
-}
-
-/// Also for ids that cannot be ours: they are opaque.
-pub(super) fn unknown_order() -> Refused {
-    Problem::new(Code::UnknownOrder, "no such order")
 }
 
 fn closed(window: &Window) -> Refused {

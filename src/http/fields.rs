@@ -53,7 +53,7 @@ impl Faults {
         }
     }
 
-    /// An instant; before 1970 is a fault.
+    /// An instant; before 1970 is a fault, and so is after 9999, which an offset can reach.
     pub(super) fn instant(
         &mut self,
         value: &Value<'_>,
@@ -64,6 +64,10 @@ impl Faults {
             Err(BadInstant::Form) => Err(wrong_type(field, "an RFC 3339 instant")),
             Err(BadInstant::TooEarly) => {
                 self.add(field, "must not be before 1970");
+                Ok(0)
+            }
+            Err(BadInstant::TooLate) => {
+                self.add(field, "must not be after the year 9999 in UTC");
                 Ok(0)
             }
         }
@@ -179,4 +183,9 @@ pub(super) fn unknown(field: impl Display) -> Refused {
     let field = field.to_string();
     Problem::new(Code::UnknownField, format!("{field} is unknown"))
         .with("field", Member::Text(field.into()))
+}
+
+pub(super) fn unknown_parameter(name: String) -> Refused {
+    Problem::new(Code::UnknownField, format!("the query parameter {name} is unknown"))
+        .with("field", Member::Text(name.into()))
 }

@@ -10,15 +10,25 @@ use crate::domain::ids::{KeyClaim, LineRequests, PrincipalName};
 use siphasher::{sip, sip128};
 use smallvec::SmallVec;
 
+/// What two requests may differ in although their commands are equal.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Beside<'r> {
+    pub(super) if_match: Precondition,
+    /// The tag of `If-Match`, if it is no version of ours.
+    pub(super) foreign_tag: Option<&'r [u8]>,
+    /// The order that the path names, if its id is none of ours.
+    pub(super) foreign_order: Option<&'r str>,
+}
+
 /// The claim of `key`, unquoted, for a command that can be keyed; none for the others.
 pub(super) fn claim(
     hash_key: &[u8; 16],
     principal: &PrincipalName,
     key: &[u8],
     command: &Command,
-    if_match: Precondition,
+    beside: Beside<'_>,
 ) -> Option<KeyClaim> {
-    let form = Form::of(command, if_match)?;
+    let form = Form::of(command, beside)?;
     let fingerprint = sip::SipHasher13::new_with_key(hash_key).hash(&form.bytes);
     Some(KeyClaim { hash: key_hash(hash_key, principal, key), fingerprint })
 }
@@ -40,13 +50,13 @@ struct Form {
 }
 
 impl Form {
-    fn of(command: &Command, if_match: Precondition) -> Option<Self> {
+    fn of(command: &Command, beside: Beside<'_>) -> Option<Self> {
         let mut form = Self::default();
         match command {
             Command::CreateOrder(order) => {
-                form.text("POST /v1/orders");
-                form.precondition(if_match);
-                form.text(order.user.as_str());
+                form.text(b"POST /v1/orders");
+                form.precondition(beside);
+                form.text(order.user.as_str().as_bytes());
                 form.lines(&order.lines);
                 form.maybe_text(order.reference.as_deref());
                 match order.take {
@@ -58,16 +68,17 @@ impl Form {
                 }
             }
             Command::ActOnOrder(order, action) => {
-                form.text(path(action));
+                form.text(path(action).as_bytes());
                 form.number(u64::from(order.epoch));
                 form.number(order.sequence);
-                form.precondition(if_match);
+                beside.foreign_order.into_iter().for_each(|id| form.text(id.as_bytes()));
+                form.precondition(beside);
                 form.action(action);
             }
             Command::AdjustSku(adjust) => {
-                form.text("POST /v1/skus/{sku}/adjust");
-                form.text(adjust.sku.as_str());
-                form.precondition(if_match);
+                form.text(b"POST /v1/skus/{sku}/adjust");
+                form.text(adjust.sku.as_str().as_bytes());
+                form.precondition(beside);
                 match adjust.adjustment {
                     Adjustment::Delta(delta) => {
                         form.byte(0);
@@ -78,7 +89,7 @@ impl Form {
                         form.number(stock);
                     }
                 }
-                form.text(&adjust.reason);
+                form.text(adjust.reason.as_bytes());
             }
             Command::PutSku(_)
             | Command::PatchSku(_)
@@ -100,11 +111,14 @@ impl Form {
         }
     }
 
-    fn precondition(&mut self, precondition: Precondition) {
-        match precondition {
+    fn precondition(&mut self, beside: Beside<'_>) {
+        match beside.if_match {
             Precondition::None => self.byte(0),
             Precondition::Exists => self.byte(1),
-            Precondition::Version(None) => self.byte(2),
+            Precondition::Version(None) => {
+                self.byte(2);
+                self.text(beside.foreign_tag.unwrap_or_default());
+            }
             Precondition::Version(Some(version)) => {
                 self.byte(3);
                 self.number(version);
@@ -116,7 +130,7 @@ impl Form {
     fn lines(&mut self, lines: &LineRequests) {
         self.number(lines.len() as u64);
         for line in lines {
-            self.text(line.sku.as_str());
+            self.text(line.sku.as_str().as_bytes());
             self.number(u64::from(line.quantity));
         }
     }
@@ -129,9 +143,9 @@ impl Form {
         self.bytes.extend_from_slice(&number.to_le_bytes());
     }
 
-    fn text(&mut self, text: &str) {
+    fn text(&mut self, text: &[u8]) {
         self.number(text.len() as u64);
-        self.bytes.extend_from_slice(text.as_bytes());
+        self.bytes.extend_from_slice(text);
     }
 
     fn maybe_number(&mut self, number: Option<u64>) {
@@ -141,7 +155,7 @@ impl Form {
 
     fn maybe_text(&mut self, text: Option<&str>) {
         self.byte(u8::from(text.is_some()));
-        text.into_iter().for_each(|text| self.text(text));
+        text.into_iter().for_each(|text| self.text(text.as_bytes()));
     }
 }
 
@@ -256,6 +270,14 @@ mod tests {
             "If-Match: *\nPOST /v1/skus/A/adjust {\"stock\":5,\"reason\":\"r\"}",
             "If-Match: \"7\"\nPOST /v1/skus/A/adjust {\"stock\":5,\"reason\":\"r\"}",
             "If-Match: W/\"7\"\nPOST /v1/skus/A/adjust {\"stock\":5,\"reason\":\"r\"}",
+            "If-Match: \"abc\"\nPOST /v1/skus/A/adjust {\"stock\":5,\"reason\":\"r\"}",
+            "If-Match: \"xyz\"\nPOST /v1/skus/A/adjust {\"stock\":5,\"reason\":\"r\"}",
+            "If-Match: \"abc\"\nPOST /v1/orders/3-17/confirm",
+            "If-Match: \"xyz\"\nPOST /v1/orders/3-17/confirm",
+            "POST /v1/orders/nonsense/confirm",
+            "POST /v1/orders/0-0/confirm",
+            "POST /v1/orders/03-17/confirm",
+            "POST /v1/orders/03-17/cancel",
         ];
         let mut seen = std::collections::HashMap::new();
         for request in requests {

@@ -101,6 +101,13 @@ impl<'h> Head<'h> {
         }
     }
 
+    /// The text of `If-Match`, if it is a tag that is no version of ours. It matches nothing, but two
+    /// of them are two requests.
+    pub(super) fn foreign_tag(&self) -> Option<&'h [u8]> {
+        let tag = self.bytes(Name::IfMatch)?;
+        (entity_tag(tag) == Some(None)).then_some(tag)
+    }
+
     /// `If-Match` or `If-None-Match: *`, for a PUT.
     pub(super) fn put_precondition(&self) -> Result<Precondition, Refused> {
         let if_match = self.if_match()?;

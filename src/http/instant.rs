@@ -1,13 +1,18 @@
 //! Instants as text: any RFC 3339 offset in, UTC with `Z` and three digits out.
 //!
-//! Owns both directions. Never reads a clock. Next: `wire`, `fields`.
+//! Owns both directions, and the calendar: all that RFC 3339 can say from 1970 to the last
+//! millisecond of 9999 in UTC is an instant of ours. A leap second counts as the last millisecond of
+//! the second before it. Never reads a clock. Next: `wire`, `fields`.
 
 use crate::domain::ids::Stamp;
 
 /// Bytes of a formatted instant.
 pub(super) const INSTANT_BYTES: usize = 24;
 
+const MINUTE_MS: i64 = 60_000;
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+/// 9999-12-31T23:59:59.999Z.
+const LAST: Stamp = 253_402_300_799_999;
 
 /// Why a text is not an instant of ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,53 +21,107 @@ pub(super) enum BadInstant {
     Form,
     /// It lies before 1970.
     TooEarly,
+    /// In UTC it lies behind the year 9999.
+    TooLate,
 }
 
 /// Reads RFC 3339, cut to milliseconds.
 pub(super) fn parse(text: &str) -> Result<Stamp, BadInstant> {
     let (date_time, rest) = text.split_at_checked(19).ok_or(BadInstant::Form)?;
-    if !is_date_time(date_time.as_bytes()) {
-        return Err(BadInstant::Form);
-    }
     let digits = fraction_digits(rest).ok_or(BadInstant::Form)?;
     let (fraction, offset) = rest.split_at_checked(digits).ok_or(BadInstant::Form)?;
-    if !is_offset(offset.as_bytes()) {
-        return Err(BadInstant::Form);
+    let (day, minute, second) = day_minute_second(date_time.as_bytes()).ok_or(BadInstant::Form)?;
+    let offset = offset_minutes(offset.as_bytes()).ok_or(BadInstant::Form)?;
+    let minute_ms = (day * 24 * 60 + minute - offset) * MINUTE_MS;
+    let in_minute_ms = match second {
+        60 if is_end_of_month(minute_ms) => 59_999,
+        60 => return Err(BadInstant::Form),
+        second => second * 1000 + fraction_ms(fraction),
+    };
+    match u64::try_from(minute_ms + in_minute_ms) {
+        Err(_) => Err(BadInstant::TooEarly),
+        Ok(stamp) if stamp > LAST => Err(BadInstant::TooLate),
+        Ok(stamp) => Ok(stamp),
     }
-    // jiff takes nine digits, RFC 3339 any number; only three of them count.
-    let fraction = fraction.get(..10).unwrap_or(fraction);
-    let stamp: jiff::Timestamp =
-        format!("{date_time}{fraction}{offset}").parse().map_err(|_| BadInstant::Form)?;
-    // Cut, not rounded: before 1970 that is away from zero, and refused all the same.
-    u64::try_from(stamp.as_nanosecond().div_euclid(1_000_000)).map_err(|_| BadInstant::TooEarly)
 }
 
-/// jiff reads more than RFC 3339 (week dates, zone names): this is the stricter gate.
-fn is_date_time(bytes: &[u8]) -> bool {
-    bytes.iter().zip(b"0000-00-00T00:00:00").all(|(byte, form)| match form {
+/// Days since 1970-01-01, minutes of the day, seconds of the minute up to 60.
+fn day_minute_second(text: &[u8]) -> Option<(i64, i64, i64)> {
+    let form = text.iter().zip(b"0000-00-00T00:00:00").all(|(byte, form)| match form {
         b'0' => byte.is_ascii_digit(),
         b'T' => matches!(byte, b'T' | b't' | b' '),
         _ => byte == form,
+    });
+    if !form {
+        return None;
+    }
+    let [year, month, day, hour, minute, second] =
+        [0..4, 5..7, 8..10, 11..13, 14..16, 17..19].map(|place| number(text.get(place)));
+    let dated = (1..=12).contains(&month) && (1..=days_of_month(year, month)).contains(&day);
+    let timed = hour <= 23 && minute <= 59 && second <= 60;
+    (dated && timed).then(|| (days_from_civil(year, month, day), hour * 60 + minute, second))
+}
+
+fn number(digits: Option<&[u8]>) -> i64 {
+    digits.unwrap_or_default().iter().fold(0, |sum, digit| sum * 10 + i64::from(digit - b'0'))
+}
+
+fn days_of_month(year: i64, month: i64) -> i64 {
+    match month {
+        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    }
+}
+
+/// The inverse of `civil`, for any year from 0. Howard Hinnant, as below.
+fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
+    let year = year - i64::from(month <= 2);
+    let era = year.div_euclid(400);
+    let year_of_era = year.rem_euclid(400);
+    let from_march = if month > 2 { month - 3 } else { month + 9 };
+    let of_year = (153 * from_march + 2) / 5 + day - 1;
+    let of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + of_year;
+    era * 146_097 + of_era - 719_468
+}
+
+/// Whether this is the last minute of a month in UTC: the only one that may have 61 seconds
+/// (RFC 3339, 5.7). None before 1970 had.
+fn is_end_of_month(minute_ms: i64) -> bool {
+    u64::try_from(minute_ms + MINUTE_MS).is_ok_and(|next_ms| {
+        let (_, _, day) = civil(next_ms / DAY_MS);
+        day == 1 && next_ms.is_multiple_of(DAY_MS)
     })
+}
+
+/// The first three digits of `.123456`.
+fn fraction_ms(fraction: &str) -> i64 {
+    let digits = fraction.bytes().skip(1).chain([b'0'; 3]).take(3);
+    digits.fold(0, |sum, digit| sum * 10 + i64::from(digit - b'0'))
 }
 
 /// Bytes of `.123`; 0 without a fraction, none if the point has no digits.
 fn fraction_digits(rest: &str) -> Option<usize> {
     let Some(digits) = rest.strip_prefix('.') else { return Some(0) };
+    // RFC 3339 allows any number of them.
     let count = digits.bytes().take_while(u8::is_ascii_digit).count();
     (count > 0).then_some(count + 1)
 }
 
-fn is_offset(bytes: &[u8]) -> bool {
-    match bytes {
-        [b'Z' | b'z'] => true,
-        [b'+' | b'-', hour_tens, hour, b':', minute_tens, minute] => {
-            [hour_tens, hour, minute_tens, minute].iter().all(|byte| byte.is_ascii_digit())
-                && (*hour_tens < b'2' || (*hour_tens == b'2' && *hour <= b'3'))
-                && *minute_tens <= b'5'
-        }
-        _ => false,
-    }
+/// Minutes that the local time is ahead of UTC.
+fn offset_minutes(text: &[u8]) -> Option<i64> {
+    let (sign, rest) = match text {
+        [b'Z' | b'z'] => return Some(0),
+        [b'+', rest @ ..] => (1, rest),
+        [b'-', rest @ ..] => (-1, rest),
+        _ => return None,
+    };
+    let [hours @ .., b':', _, _] = rest else { return None };
+    let minutes = rest.get(3..)?;
+    let plain = hours.len() == 2 && hours.iter().chain(minutes).all(u8::is_ascii_digit);
+    let (hours, minutes) = plain.then(|| (number(Some(hours)), number(Some(minutes))))?;
+    (hours <= 23 && minutes <= 59).then_some(sign * (hours * 60 + minutes))
 }
 
 /// Writes `2027-01-02T03:04:05.678Z`. Stamps stay within the year 9999.
@@ -128,6 +187,59 @@ mod tests {
     fn instants_before_1970_are_told_from_bad_ones() {
         check("1969-12-31T23:59:59.999Z", Err(BadInstant::TooEarly));
         check("1970-01-01T00:00:00+00:01", Err(BadInstant::TooEarly));
+        check("0000-01-01T00:00:00Z", Err(BadInstant::TooEarly));
+        check("0000-01-01T00:00:00+23:59", Err(BadInstant::TooEarly));
+        check("0000-02-29T23:59:59-23:59", Err(BadInstant::TooEarly));
+    }
+
+    #[test]
+    fn instants_up_to_the_end_of_9999_are_told_from_those_behind_it() {
+        check("9999-12-31T23:59:59Z", Ok("9999-12-31T23:59:59.000Z"));
+        check("9999-12-31T23:59:59.9999Z", Ok("9999-12-31T23:59:59.999Z"));
+        check("9999-12-31T23:59:60Z", Ok("9999-12-31T23:59:59.999Z"));
+        check("9999-12-31T23:59:59+23:59", Ok("9999-12-31T00:00:59.000Z"));
+        check("9999-12-31T23:59:59-00:01", Err(BadInstant::TooLate));
+        check("9999-12-31T23:59:59-23:59", Err(BadInstant::TooLate));
+    }
+
+    #[test]
+    fn a_leap_second_ends_a_month_in_utc() {
+        check("2016-12-31T23:59:60Z", Ok("2016-12-31T23:59:59.999Z"));
+        check("2016-12-31T23:59:60.123Z", Ok("2016-12-31T23:59:59.999Z"));
+        check("1990-12-31T15:59:60-08:00", Ok("1990-12-31T23:59:59.999Z"));
+        check("2028-03-01T05:29:60+05:30", Ok("2028-02-29T23:59:59.999Z"));
+        for text in [
+            "2016-12-30T23:59:60Z",
+            "2016-12-31T23:58:60Z",
+            "2016-12-31T23:59:60+01:00",
+            "2028-02-28T23:59:60Z",
+            "2016-12-31T23:59:61Z",
+        ] {
+            check(text, Err(BadInstant::Form));
+        }
+    }
+
+    #[test]
+    fn what_jiff_reads_is_read_alike() {
+        let offsets = ["Z", "+00:00", "-00:30", "+05:30", "-23:59", "+23:59"];
+        for step in 0..20_000_i64 {
+            // Days of the calendar and beyond, from 1900 to 9998, or all of February.
+            let (year, month, day) = match step % 2 {
+                0 => (1900 + step * 7 % 8099, 1 + step / 2 % 12, 1 + step / 24 % 32),
+                _ => (1970 + step * 3 % 8000, 2, 27 + step / 2 % 4),
+            };
+            let offset = offsets[step as usize / 3 % offsets.len()];
+            let (hour, minute, second) = (step * 5 % 25, step * 11 % 61, step * 17 % 60);
+            let text = format!(
+                "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{step:05}{offset}"
+            );
+            let by_jiff = text.parse::<jiff::Timestamp>().map_err(|_| BadInstant::Form);
+            let expected = by_jiff.and_then(|stamp| {
+                let ms = stamp.as_nanosecond().div_euclid(1_000_000);
+                u64::try_from(ms).map_err(|_| BadInstant::TooEarly)
+            });
+            assert_eq!(parse(&text), expected, "{text}");
+        }
     }
 
     #[test]
@@ -145,6 +257,15 @@ mod tests {
             "2027-01-02T03:04:05+01:60",
             "2027-13-02T03:04:05Z",
             "2027-02-29T03:04:05Z",
+            "2100-02-29T03:04:05Z",
+            "2027-00-02T03:04:05Z",
+            "2027-01-00T03:04:05Z",
+            "2027-04-31T03:04:05Z",
+            "2027-01-02T03:60:05Z",
+            "2027-01-02T24:00:00Z",
+            "2027-01-02T03:04:05+1:00",
+            "2027-01-02T03:04:05+-1:00",
+            "10000-01-01T00:00:00Z",
             "2027-01-02T25:04:05Z",
             "20270102T030405Z",
             "2027-W01-1T03:04:05Z",

@@ -1,12 +1,14 @@
 //! JSON as it comes in, strictly.
 //!
 //! Owns what is refused before any member is looked at: anything but one object, duplicates,
-//! nesting, trailing bytes, bad UTF-8. Borrows from the body. Never knows a member's meaning. Next:
-//! `fields`.
+//! nesting, trailing bytes, bad UTF-8. Borrows from the body. Plain integers that no machine integer
+//! holds become the nearest one, which is out of every range of ours. Never knows a member's
+//! meaning. Next: `fields`.
 
 use super::problem::{Problem, Refused};
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::fmt;
 
 /// Objects and arrays inside each other at most; a line of an order is the third.
@@ -22,7 +24,7 @@ pub(super) enum Value<'b> {
     Bool(bool),
     Natural(u64),
     Negative(i64),
-    /// A number that is no plain integer, or none that fits.
+    /// A number that is no plain integer.
     OtherNumber,
     Text(Cow<'b, str>),
     List(Vec<Value<'b>>),
@@ -32,32 +34,106 @@ pub(super) enum Value<'b> {
 /// An object's members in their order, each name once.
 pub(super) type Members<'b> = Vec<(Cow<'b, str>, Value<'b>)>;
 
+impl Value<'_> {
+    fn into_owned(self) -> Value<'static> {
+        match self {
+            Self::Null => Value::Null,
+            Self::Bool(value) => Value::Bool(value),
+            Self::Natural(number) => Value::Natural(number),
+            Self::Negative(number) => Value::Negative(number),
+            Self::OtherNumber => Value::OtherNumber,
+            Self::Text(text) => Value::Text(text.into_owned().into()),
+            Self::List(list) => Value::List(list.into_iter().map(Value::into_owned).collect()),
+            Self::Object(members) => {
+                let owned = |(name, value): (Cow<'_, str>, Value<'_>)| {
+                    (name.into_owned().into(), value.into_owned())
+                };
+                Value::Object(members.into_iter().map(owned).collect())
+            }
+        }
+    }
+}
+
 /// Reads a body that must be one object.
 pub(super) fn object(body: &[u8]) -> Result<Members<'_>, Refused> {
-    let mut reader = serde_json::Deserializer::from_slice(body);
-    let value = Seed { depth: 0 }.deserialize(&mut reader);
-    match value.and_then(|value| reader.end().map(|()| value)) {
+    let has_floats = Cell::new(false);
+    let mut value = read(body, &has_floats);
+    // serde_json takes too long an integer for a float, or for an error.
+    if (has_floats.get() || value.is_err())
+        && let Some(clamped) = with_clamped_integers(body)
+    {
+        value = read(&clamped, &has_floats).map(Value::into_owned);
+    }
+    match value {
         Ok(Value::Object(members)) => Ok(members),
         Ok(_) => Err(Problem::malformed("the body must be a JSON object")),
         Err(error) => Err(Problem::malformed(format!("the body is not the JSON we take: {error}"))),
     }
 }
 
-#[derive(Clone, Copy)]
-struct Seed {
-    depth: u8,
+fn read<'b>(body: &'b [u8], has_floats: &Cell<bool>) -> Result<Value<'b>, serde_json::Error> {
+    let mut reader = serde_json::Deserializer::from_slice(body);
+    let value = Seed { depth: 0, has_floats }.deserialize(&mut reader)?;
+    reader.end().map(|()| value)
 }
 
-impl Seed {
+/// The text with plain integers beyond 64 bits replaced by the nearest that fit; none if there are
+/// none. What is no JSON stays none.
+fn with_clamped_integers(text: &[u8]) -> Option<Vec<u8>> {
+    let mut clamped = Vec::with_capacity(text.len());
+    let mut rest = text;
+    let mut in_string = false;
+    while let [byte, behind @ ..] = rest {
+        let bytes = match byte {
+            b'"' => {
+                in_string = !in_string;
+                1
+            }
+            b'\\' if in_string => behind.len().min(1) + 1,
+            b'-' | b'0'..=b'9' if !in_string => {
+                let is_part = |byte: &&u8| byte.is_ascii_alphanumeric() || b"+-.".contains(byte);
+                rest.iter().take_while(is_part).count()
+            }
+            _ => 1,
+        };
+        let (token, behind) = rest.split_at_checked(bytes)?;
+        let kept = if in_string { None } else { nearest(token) };
+        clamped.extend_from_slice(kept.map_or(token, str::as_bytes));
+        rest = behind;
+    }
+    (clamped != text).then_some(clamped)
+}
+
+/// What stands for a plain integer that does not fit.
+fn nearest(token: &[u8]) -> Option<&'static str> {
+    let (negative, digits) = match token.strip_prefix(b"-") {
+        Some(digits) => (true, digits),
+        None => (false, token),
+    };
+    let plain = digits.iter().all(u8::is_ascii_digit) && matches!(digits, [b'1'..=b'9', ..]);
+    let text = str::from_utf8(token).ok().filter(|_| plain)?;
+    match negative {
+        true => text.parse::<i64>().is_err().then_some("-9223372036854775808"),
+        false => text.parse::<u64>().is_err().then_some("18446744073709551615"),
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Seed<'s> {
+    depth: u8,
+    has_floats: &'s Cell<bool>,
+}
+
+impl Seed<'_> {
     fn inner<E: Error>(self) -> Result<Self, E> {
         if self.depth == DEPTH_MAX {
             return Err(E::custom("nested too deeply"));
         }
-        Ok(Self { depth: self.depth + 1 })
+        Ok(Self { depth: self.depth + 1, ..self })
     }
 }
 
-impl<'b> DeserializeSeed<'b> for Seed {
+impl<'b> DeserializeSeed<'b> for Seed<'_> {
     type Value = Value<'b>;
 
     fn deserialize<D: Deserializer<'b>>(self, reader: D) -> Result<Value<'b>, D::Error> {
@@ -65,7 +141,7 @@ impl<'b> DeserializeSeed<'b> for Seed {
     }
 }
 
-impl<'b> Visitor<'b> for Seed {
+impl<'b> Visitor<'b> for Seed<'_> {
     type Value = Value<'b>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -89,6 +165,7 @@ impl<'b> Visitor<'b> for Seed {
     }
 
     fn visit_f64<E>(self, _: f64) -> Result<Value<'b>, E> {
+        self.has_floats.set(true);
         Ok(Value::OtherNumber)
     }
 
@@ -187,10 +264,31 @@ mod tests {
     }
 
     #[test]
-    fn integers_that_do_not_fit_are_no_integers() {
-        let members = object(b"{\"a\":18446744073709551615,\"b\":18446744073709551616}").unwrap();
-        let values: Vec<_> = members.into_iter().map(|(_, value)| value).collect();
-        assert_eq!(values, [Value::Natural(u64::MAX), Value::OtherNumber]);
+    fn integers_that_do_not_fit_are_the_nearest_that_do() {
+        let many = "9".repeat(1000);
+        for (number, expected) in [
+            ("18446744073709551615", Value::Natural(u64::MAX)),
+            ("18446744073709551616", Value::Natural(u64::MAX)),
+            ("-9223372036854775808", Value::Negative(i64::MIN)),
+            ("-9223372036854775809", Value::Negative(i64::MIN)),
+            (many.as_str(), Value::Natural(u64::MAX)),
+            (&format!("-{many}"), Value::Negative(i64::MIN)),
+            ("18446744073709551616.0", Value::OtherNumber),
+            ("18446744073709551616e0", Value::OtherNumber),
+            ("-18446744073709551616E-1", Value::OtherNumber),
+            ("-0", Value::OtherNumber),
+        ] {
+            let body = format!(r#"{{"t\"1":"\\","a":[{number},{{"99999999999999999999":1.5}}] }}"#);
+            let inner = vec![(Cow::Borrowed("99999999999999999999"), Value::OtherNumber)];
+            let members = object(body.as_bytes()).unwrap();
+            let list = Value::List(vec![expected, Value::Object(inner)]);
+            let text = Value::Text(Cow::Borrowed("\\"));
+            assert_eq!(members, vec![(Cow::Borrowed("t\"1"), text), (Cow::Borrowed("a"), list)]);
+        }
+        for number in [&format!("{many}e1"), &format!("0{many}"), &format!("+{many}")] {
+            check_refused(format!("{{\"a\":{number}}}").as_bytes());
+        }
+        check_refused(format!("{{\"a\":{many}, \"a\":1}}").as_bytes());
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! of its connections ten times a second; a timer in each would cost every request an entry in
 //! the timer wheel. Never looks into a request. Next: `stream`, `service`.
 
-use super::framing::Framing;
+use super::framing::{Fault, Framing};
 use super::service::{self, Ask};
 use super::stream::Stream;
 use super::{Front, HttpLimits, Phase};
@@ -31,6 +31,8 @@ const ACCEPT_PAUSE_MS: u64 = 50;
 /// answer it has not read. So what still comes is read and dropped, for this long and no more than
 /// this.
 const LINGER_MS: u64 = 500;
+/// A connection that was accepted while draining has this long to ask its question.
+const FRESH_MS: u64 = 500;
 const LINGER_BYTES: usize = 1024 * 1024;
 
 /// What a connection is doing, as far as its deadlines go.
@@ -66,19 +68,24 @@ pub(super) struct Peer {
     framing: RefCell<Framing>,
     requests: Cell<u64>,
     ended: Cell<bool>,
+    /// Accepted while draining, at this time. It hears that, and holds the drain up no longer.
+    fresh_since_ms: Option<u64>,
 }
 
 impl Peer {
-    pub(super) fn new(now_ms: Rc<Cell<u64>>) -> Self {
+    fn new(now_ms: Rc<Cell<u64>>, limits: &HttpLimits, fresh: bool) -> Self {
+        // Of the room for a head, its first line may take half.
+        let request_line_bytes_max = limits.header_bytes_max / 2;
         Self {
             stage: Cell::new(Stage::Idle),
             since_ms: Cell::new(now_ms.get()),
             stuck_since_ms: Cell::new(None),
             wish: Cell::new(Wish::Stay),
             waker: RefCell::new(None),
-            framing: RefCell::new(Framing::new()),
+            framing: RefCell::new(Framing::new(request_line_bytes_max)),
             requests: Cell::new(0),
             ended: Cell::new(false),
+            fresh_since_ms: fresh.then(|| now_ms.get()),
             now_ms,
         }
     }
@@ -92,11 +99,25 @@ impl Peer {
         self.since_ms.set(self.now_ms.get());
     }
 
-    /// Takes note of bytes read; says how long an unfinished request line is.
-    pub(super) fn saw(&self, bytes: &[u8]) -> usize {
-        let mut framing = self.framing.borrow_mut();
-        framing.feed(bytes);
-        framing.open_request_line_bytes()
+    /// A request is answered. The next may have begun to come before that.
+    pub(super) fn answered(&self) {
+        let begun = self.framing.borrow().is_in_head();
+        self.enter(if begun { Stage::Head } else { Stage::Idle });
+    }
+
+    /// Takes note of bytes read; says how many of them hyper may see.
+    pub(super) fn saw(&self, bytes: &mut [u8]) -> usize {
+        self.framing.borrow_mut().feed(bytes)
+    }
+
+    /// What the client sends still gets through to hyper.
+    pub(super) fn is_read(&self) -> bool {
+        !self.framing.borrow().is_lost()
+    }
+
+    /// hyper was given the start of a request line only.
+    pub(super) fn has_cut_line(&self) -> bool {
+        self.framing.borrow().has_cut_line()
     }
 
     /// The client sends nothing any more.
@@ -113,11 +134,11 @@ impl Peer {
         }
     }
 
-    /// Counts a request; says whether its framing can be read in two ways.
-    pub(super) fn next_request_is_ambiguous(&self) -> bool {
+    /// Counts a request; says what is wrong with its head, if hyper does not see it.
+    pub(super) fn next_request(&self) -> Option<Fault> {
         let number = self.requests.get();
         self.requests.set(number + 1);
-        self.framing.borrow().ambiguous_head() == Some(number)
+        self.framing.borrow().fault_of_head(number)
     }
 
     fn is_late(&self, limits: &HttpLimits) -> bool {
@@ -130,6 +151,21 @@ impl Peer {
         };
         let stuck = self.stuck_since_ms.get();
         stage_over || stuck.is_some_and(|since_ms| over(since_ms, limits.write_timeout_ms))
+    }
+
+    /// What a drain wants of it. A head that has begun is heard, to be told that the server drains.
+    fn wish_of_drain(&self) -> Wish {
+        if self.wish.get() == Wish::End {
+            return Wish::End;
+        }
+        let over = self
+            .fresh_since_ms
+            .map(|since_ms| self.now_ms.get().saturating_sub(since_ms) > FRESH_MS);
+        match (over, self.stage.get()) {
+            (Some(false), _) | (None, Stage::Head) => Wish::Stay,
+            (Some(true), Stage::Idle | Stage::Head) => Wish::End,
+            (Some(true), Stage::Serving) | (None, Stage::Idle | Stage::Serving) => Wish::Finish,
+        }
     }
 
     fn wish(&self, wish: Wish) {
@@ -171,11 +207,16 @@ impl<A: Ask> Worker<A> {
         for peer in self.peers.borrow().iter() {
             if peer.is_late(&self.front.limits) {
                 peer.wish(Wish::End);
-            } else if draining && peer.wish.get() == Wish::Stay {
-                peer.wish(Wish::Finish);
+            } else if draining && peer.wish.get() != peer.wish_of_drain() {
+                peer.wish(peer.wish_of_drain());
             }
         }
         self.peers.borrow().len()
+    }
+
+    /// Connections that were there when the drain began.
+    fn holds_drain(&self) -> bool {
+        self.peers.borrow().iter().any(|peer| peer.fresh_since_ms.is_none())
     }
 
     /// Sleeps while there is no connection to look after, so that an idle server costs nothing.
@@ -198,7 +239,8 @@ impl<A: Ask> Worker<A> {
         // Nobody sweeps while there are no connections.
         self.now_ms.set(self.front.clock.elapsed_ms());
         self.enrolled.notify_one();
-        let peer = Rc::new(Peer::new(self.now_ms.clone()));
+        let fresh = self.front.phase() == Phase::Draining;
+        let peer = Rc::new(Peer::new(self.now_ms.clone(), &self.front.limits, fresh));
         self.peers.borrow_mut().push(peer.clone());
         Some(Enrolled { worker: self.clone(), peer })
     }
@@ -221,7 +263,9 @@ impl<A: Ask> Drop for Enrolled<A> {
 }
 
 /// Accepts and serves connections on this IO thread until `Front::drain`, then until the last of
-/// them has ended or the drain's time is over. Must run where `spawn_local` works.
+/// them has ended or the drain's time is over. Meanwhile it goes on accepting, so that whoever asks
+/// hears that the server drains; those who come then do not make it last. Must run where
+/// `spawn_local` works.
 pub async fn serve(listener: TcpListener, front: Arc<Front>, lane: Rc<Lane>) {
     let worker = Worker::new(front, lane);
     let accepting = tokio::task::spawn_local(accept(listener, worker.clone()));
@@ -230,9 +274,11 @@ pub async fn serve(listener: TcpListener, front: Arc<Front>, lane: Rc<Lane>) {
     loop {
         let open = worker.sweep();
         if worker.front.phase() == Phase::Draining {
-            accepting.abort();
             let late = worker.now_ms.get() >= worker.front.drain_end_ms.load(Ordering::Acquire);
-            if open == 0 || late {
+            if late || !worker.holds_drain() {
+                accepting.abort();
+            }
+            if late || open == 0 {
                 break;
             }
         } else if open == 0 {
@@ -277,8 +323,7 @@ where
     A: Ask,
 {
     let Enrolled { worker, peer } = &enrolled;
-    let line_bytes_max = worker.front.limits.header_bytes_max / 2;
-    let stream = Stream::new(socket, peer.clone(), line_bytes_max);
+    let stream = Stream::new(socket, peer.clone());
     let service = service_fn(|request| service::serve(worker.clone(), peer.clone(), request));
     let mut connection = builder.serve_connection(stream, service);
     let mut told = false;

@@ -5,10 +5,13 @@ use crate::domain::answer::{Answer, Answered, Created};
 use crate::domain::command::{Command, Request};
 use crate::domain::ids::OrderId;
 use crate::domain::order::Status;
-use crate::http::testing::{HASH_KEY, front, recovering};
+use crate::http::testing::{front, recovering};
 use crate::ring::{NotTaken, Outcome};
 use std::future::Future;
 use tokio::io::DuplexStream;
+
+#[path = "agreement_tests.rs"]
+mod agreement;
 
 /// Answers orders, and refuses the rest.
 struct Writer;
@@ -109,33 +112,42 @@ fn a_connection_stays_open_after_answers_and_refusals() {
 }
 
 #[test]
-fn bad_framing_is_answered_and_closes() {
-    let length = format!("Content-Length: {}", BODY.len());
-    let closed = |requests: &str| check(requests, "400");
-    closed(&post(&format!("{length}\r\n{length}"), BODY));
-    closed(&post(&format!("{length}\r\nTransfer-Encoding: chunked"), "0\r\n\r\n"));
-    closed(&post(&format!("Transfer-Encoding: chunked\r\n{length}"), "0\r\n\r\n"));
-    closed(&post("Transfer-Encoding: gzip, chunked", "0\r\n\r\n"));
-    closed(&post("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked", "0\r\n\r\n"));
-    closed(&post("Transfer-Encoding: chunked", "zz\r\n"));
-    closed(&post(&format!("{length}\r\nExpect: 200-ok"), BODY));
-    closed(&post(&format!("{length}\r\nHost: shop"), BODY));
-    closed("GET /livez HTTP/1.1\r\n\r\n");
-    closed("GET /livez HTTP/1.1\r\nHost: a@b\r\n\r\n");
-    closed("GET http://other/livez HTTP/1.1\r\nHost: shop\r\n\r\n");
-    closed("CONNECT shop:80 HTTP/1.1\r\nHost: shop:80\r\n\r\n");
-    closed(&format!("GET /livez HTTP/1.1\r\n{HOST}\r\nContent-Length: 1\r\n\r\nx"));
-    closed(&format!("DELETE /v1/skus/A HTTP/1.1\r\n{HOST}\r\nContent-Length: 2\r\n\r\n{{}}"));
-    check(&format!("{}{}", sized(BODY), post(&format!("{length}\r\n{length}"), BODY)), "201 400");
+fn a_connection_closes_only_where_what_follows_is_in_doubt_and_says_so() {
+    check(&format!("GET /livez HTTP/1.1\r\n{HOST}\r\nContent-Length: 1\r\n\r\nx"), "400 200");
+    let chunks = "Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n";
+    check(&format!("GET /livez HTTP/1.1\r\n{HOST}\r\n{chunks}"), "400 200");
+    check(
+        &format!("DELETE /v1/skus/A HTTP/1.1\r\n{HOST}\r\nContent-Length: 2\r\n\r\n{{}}"),
+        "400 200",
+    );
+    check(&format!("GET /livez HTTP/1.1\r\n{HOST}\r\nExpect: 200-ok\r\n\r\n"), "400 200");
+    check(&format!("GET /livez HTTP/1.1\r\n{HOST}\r\nExpect: 100-continue\r\n\r\n"), "200 200");
+    let expects = format!("Content-Length: {}\r\nExpect: 100-continue", BODY.len());
+    check(&post(&expects, BODY), "100 201 200");
+    for (head, expected) in [
+        (post(&expects, "").replace("orders", "nothing"), "404"),
+        (post(&expects, "").replace("100-continue", "200-ok"), "400"),
+        (post(&expects, "").replace("Host", "Origin: http://other\r\nHost"), "403"),
+    ] {
+        let text = talk_to(front(), &[head.as_bytes()]);
+        assert_eq!(statuses(&text), expected, "{text}");
+        assert!(text.contains("connection: close\r\n"), "{text}");
+    }
 }
 
 #[test]
 fn what_is_too_long_is_refused() {
     let limits = HttpLimits::default();
     let path = "a".repeat(limits.uri_bytes_max);
-    check(&format!("GET /{path} HTTP/1.1\r\n{HOST}\r\n\r\n"), "414");
+    check(&format!("GET /{path} HTTP/1.1\r\n{HOST}\r\n\r\n"), "414 200");
+    check(&sized(BODY).replace("orders", &path), "414 200");
     let path = "a".repeat(100_000);
     check(&format!("GET /{path} HTTP/1.1\r\n{HOST}\r\n\r\n"), "414");
+    // In its turn, and nothing before it is lost.
+    let endless = format!("GET /livez?{path}");
+    check(&format!("{}{endless}", sized(BODY)), "201 414");
+    let parts = [&sized(BODY)[..50], &sized(BODY)[50..], &endless[..3000], &endless[3000..]];
+    assert_eq!(statuses(&talk_to(front(), &parts.map(str::as_bytes))), "201 414");
     let header = "a".repeat(limits.header_bytes_max);
     check(&format!("GET /livez HTTP/1.1\r\n{HOST}\r\nX: {header}\r\n\r\n"), "431");
     let headers = "X: y\r\n".repeat(limits.headers_max);
@@ -146,6 +158,10 @@ fn what_is_too_long_is_refused() {
     check(&post("Transfer-Encoding: chunked", &chunk), "413 200");
     let far_too_long = format!("Content-Length: {}", limits.dropped_bytes_max + 1);
     check(&post(&far_too_long, &body), "413");
+    for length in ["18446744073709551614", "18446744073709551615", "99999999999999999999999"] {
+        let text = talk_to(front(), &[post(&format!("Content-Length: {length}"), "").as_bytes()]);
+        assert!(text.starts_with("HTTP/1.1 413 ") && text.contains("\"too_large\""), "{text}");
+    }
     check(&post(&format!("Content-Length: {}\r\nExpect: 100-continue", body.len()), ""), "413");
     let full = format!("{{{}}}", " ".repeat(limits.body_bytes_max - 2));
     check(&sized(&full), "400 200");
@@ -175,14 +191,61 @@ fn until_it_serves_only_the_probes_answer() {
 }
 
 #[test]
-fn while_draining_every_answer_closes() {
-    let front = recovering(HttpLimits::default());
-    front.drain(1000);
-    front.serve_with(HASH_KEY);
-    let text =
-        talk_to(front, &[format!("GET /readyz HTTP/1.1\r\n{HOST}\r\n\r\n{LAST}").as_bytes()]);
-    assert_eq!(statuses(&text), "503");
-    assert!(text.contains("connection: close\r\n"), "{text}");
+fn while_draining_only_liveness_is_good_and_every_answer_closes() {
+    for (request, expected) in [
+        (format!("GET /readyz HTTP/1.1\r\n{HOST}\r\n\r\n"), "503"),
+        (format!("GET /livez HTTP/1.1\r\n{HOST}\r\n\r\n"), "200"),
+        (format!("GET /v1/nothing HTTP/1.1\r\n{HOST}\r\n\r\n"), "503"),
+        (sized(BODY), "503"),
+        // It is not waited for.
+        (sized(BODY).replace(BODY, ""), "503"),
+    ] {
+        let front = front();
+        front.drain(1000);
+        let text = talk_to(front, &[format!("{request}{LAST}").as_bytes()]);
+        assert_eq!(statuses(&text), expected, "{request}");
+        assert!(text.contains("connection: close\r\n"), "{text}");
+        assert_eq!(text.contains("\"draining\""), expected == "503", "{text}");
+    }
+}
+
+#[test]
+fn a_head_that_has_begun_before_a_drain_is_heard_and_refused() {
+    locally(async {
+        let (worker, mut client) = connect(front());
+        let order = sized(BODY);
+        for part in [LAST.replace("Connection: close", "X: y").as_str(), &order[..50]] {
+            client.write_all(part.as_bytes()).await.unwrap();
+            tokio::task::yield_now().await;
+        }
+        worker.front.drain(1000);
+        worker.sweep();
+        tokio::task::yield_now().await;
+        client.write_all(&order.as_bytes()[50..]).await.unwrap();
+        let mut text = String::new();
+        client.read_to_string(&mut text).await.unwrap();
+        assert_eq!(statuses(&text), "200 503");
+        assert!(text.contains("\"draining\""), "{text}");
+    });
+}
+
+#[test]
+fn who_comes_while_draining_is_heard_and_does_not_make_it_last() {
+    let now_ms = Rc::new(Cell::new(1000));
+    let limits = HttpLimits::default();
+    let [old, fresh] = [false, true].map(|fresh| Peer::new(now_ms.clone(), &limits, fresh));
+    let wish = |peer: &Peer, stage| {
+        peer.enter(stage);
+        peer.wish_of_drain()
+    };
+    assert_eq!(wish(&old, Stage::Idle), Wish::Finish);
+    assert_eq!(wish(&old, Stage::Serving), Wish::Finish);
+    assert_eq!(wish(&old, Stage::Head), Wish::Stay);
+    assert_eq!(wish(&fresh, Stage::Idle), Wish::Stay);
+    now_ms.set(1000 + FRESH_MS + 1);
+    assert_eq!(wish(&fresh, Stage::Serving), Wish::Finish);
+    assert_eq!(wish(&fresh, Stage::Head), Wish::End);
+    assert_eq!(wish(&fresh, Stage::Idle), Wish::End);
 }
 
 #[test]
@@ -253,7 +316,7 @@ fn a_client_that_has_stopped_sending_still_gets_its_answers() {
 fn a_connection_is_late_when_its_stage_lasts_too_long() {
     let limits = HttpLimits::default();
     let now_ms = Rc::new(Cell::new(1000));
-    let peer = Peer::new(now_ms.clone());
+    let peer = Peer::new(now_ms.clone(), &limits, false);
     let after = |ms: u64| {
         now_ms.set(now_ms.get() + ms);
         peer.is_late(&limits)

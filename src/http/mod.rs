@@ -44,7 +44,8 @@ pub enum Phase {
     Recovering = 0,
     /// Everything answers.
     Serving = 1,
-    /// No new connections; those there are end after their current request.
+    /// What is being answered is finished; anything else but `/livez` is refused. Connections end
+    /// after their current request.
     Draining = 2,
 }
 
@@ -110,7 +111,7 @@ impl Front {
         }
     }
 
-    /// Turns readiness off and lets every accept loop end within `within_ms`.
+    /// Turns readiness off, refuses what is new and lets every accept loop end within `within_ms`.
     pub fn drain(&self, within_ms: u64) {
         let end = self.clock.elapsed_ms().saturating_add(within_ms);
         self.drain_end_ms.store(end, Ordering::Release);

@@ -5,6 +5,7 @@
 //! Next: `routes`.
 
 use super::answers;
+use super::framing::Fault;
 use super::head::{Head, Name};
 use super::listener::{Peer, Stage, Worker};
 use super::problem::{Code, Problem, Refused};
@@ -55,36 +56,38 @@ pub(super) async fn serve<A: Ask>(
     request: hyper::Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     peer.enter(Stage::Serving);
-    let ambiguous = peer.next_request_is_ambiguous();
+    let fault = peer.next_request();
     let (parts, body) = request.into_parts();
     let head = Head::of(&parts.headers);
     let front = &*worker.front;
-    let mut reply = match check_http(front, &parts, &head, &body, ambiguous) {
-        Ok(()) => answer(&worker, &parts, &head, body).await,
-        Err(refused) => Err(refused),
-    }
-    .unwrap_or_else(Reply::from);
+    let found =
+        check_http(front, &parts, &head, &body, fault).and_then(|()| find(front, &parts, &head));
+    let mut reply = answer(&worker, found, &parts, &head, body).await.unwrap_or_else(Reply::from);
     reply.closes |= front.phase() == Phase::Draining;
     let traceparent = head.traceparent().map(|(_, value)| value);
     let response = reply.into_response(traceparent);
-    peer.enter(Stage::Idle);
+    peer.answered();
     Ok(response)
 }
 
 async fn answer<A: Ask>(
     worker: &Worker<A>,
+    found: Result<Step<'_>, Refused>,
     parts: &hyper::http::request::Parts,
     head: &Head<'_>,
     body: Incoming,
 ) -> Result<Reply, Refused> {
     let front = &*worker.front;
-    let found = find(front, parts, head);
-    // The body is read before a refusal, too, so that the connection can stay. A client that waits
-    // for leave to send it need not send it at all.
-    let body = if body.is_end_stream() || (found.is_err() && head.value(Name::Expect).is_some()) {
-        Bytes::new()
-    } else {
-        read(front, body).await?
+    let body = match &found {
+        _ if body.is_end_stream() => Bytes::new(),
+        Err(refused) if refused.closes => Bytes::new(),
+        // A client that waits for leave to send the body need not send it at all. Whether it does
+        // cannot be told, so what follows may be anything.
+        Err(_) if head.value(Name::Expect).is_some() => {
+            return found.map(|_| Reply::empty()).map_err(Problem::closing);
+        }
+        // The body is read before a refusal, too, so that the connection can stay.
+        _ => read(front, body).await?,
     };
     let Found { place, principal } = match found? {
         Step::Done(reply) => return Ok(reply),
@@ -124,21 +127,26 @@ async fn take_image(front: &Front) -> Result<Reply, Refused> {
     }
 }
 
-/// Framing and limits that hyper does not check, or not strictly. What breaks them closes.
+/// Framing and limits that hyper does not check, or not strictly. What leaves the bytes behind it in
+/// doubt closes.
 fn check_http(
     front: &Front,
     parts: &hyper::http::request::Parts,
     head: &Head<'_>,
     body: &Incoming,
-    ambiguous: bool,
+    fault: Option<Fault>,
 ) -> Result<(), Refused> {
     let limits = &front.limits;
     let uri = &parts.uri;
-    if uri.path().len() + uri.query().map_or(0, |query| query.len() + 1) > limits.uri_bytes_max {
-        return Err(Problem::new(Code::UriTooLong, "the request target is too long").closing());
-    }
-    if ambiguous {
-        return Err(Problem::bad_framing("the length of the body is given twice"));
+    let uri_too_long = || Problem::new(Code::UriTooLong, "the request target is too long");
+    match fault {
+        Some(Fault::LongLine) => return Err(uri_too_long().closing()),
+        Some(Fault::Ambiguous) => {
+            return Err(Problem::bad_framing(
+                "the length of the body is given twice or unreadable",
+            ));
+        }
+        None => {}
     }
     if head.is_repeated(Name::TransferEncoding)
         || head.bytes(Name::TransferEncoding).is_some_and(|te| !te.eq_ignore_ascii_case(b"chunked"))
@@ -146,21 +154,24 @@ fn check_http(
         return Err(Problem::bad_framing("the only transfer encoding taken is chunked"));
     }
     check_target(&parts.method, uri, head, parts.version)?;
-    if head.is_repeated(Name::Expect)
-        || head.bytes(Name::Expect).is_some_and(|e| !e.eq_ignore_ascii_case(b"100-continue"))
-    {
-        return Err(Problem::bad_framing("the only expectation met is 100-continue"));
-    }
-    let bodied = matches!(parts.method, Method::POST | Method::PUT | Method::PATCH);
-    if !bodied && !body.is_end_stream() {
-        return Err(Problem::bad_framing("this method takes no body"));
-    }
     // Read and dropped, so that the connection can stay, unless that would take long, or the
     // client waits for leave to send it.
     let waits = head.value(Name::Expect).is_some();
     let bytes_max = if waits { limits.body_bytes_max as u64 } else { limits.dropped_bytes_max };
     if body.size_hint().lower() > bytes_max {
         return Err(too_large(front).closing());
+    }
+    if uri.path().len() + uri.query().map_or(0, |query| query.len() + 1) > limits.uri_bytes_max {
+        return Err(uri_too_long());
+    }
+    if head.is_repeated(Name::Expect)
+        || head.bytes(Name::Expect).is_some_and(|e| !e.eq_ignore_ascii_case(b"100-continue"))
+    {
+        return Err(Problem::malformed("the only expectation met is 100-continue"));
+    }
+    let bodied = matches!(parts.method, Method::POST | Method::PUT | Method::PATCH);
+    if !bodied && !body.is_end_stream() {
+        return Err(Problem::malformed("this method takes no body"));
     }
     Ok(())
 }
@@ -181,9 +192,10 @@ fn check_target(
     }
     let absolute = match uri.authority() {
         None => true,
-        Some(_) if uri.scheme().is_none() => false,
         Some(authority) => {
-            host.is_none_or(|host| host.eq_ignore_ascii_case(authority.as_str().as_bytes()))
+            // The scheme is that of the front, which may end TLS before us.
+            matches!(uri.scheme_str(), Some("http" | "https"))
+                && host.is_none_or(|host| host.eq_ignore_ascii_case(authority.as_str().as_bytes()))
         }
     };
     if !absolute || *method == Method::CONNECT {
@@ -219,9 +231,10 @@ fn find<'p>(
     head: &Head<'_>,
 ) -> Result<Step<'p>, Refused> {
     let path = parts.uri.path();
-    if front.phase() == Phase::Recovering && !matches!(path, "/livez" | "/readyz") {
-        return Err(routes::not_ready(Phase::Recovering)
-            .unwrap_or_else(|| Problem::new(Code::Recovering, "")));
+    if !matches!(path, "/livez" | "/readyz")
+        && let Some(refused) = routes::not_ready(front.phase())
+    {
+        return Err(refused);
     }
     let principal = authenticate();
     check_origin(head)?;
@@ -302,7 +315,7 @@ async fn rest(front: &Front, first: Bytes, mut body: Incoming) -> Result<Bytes, 
         match poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
             None if dropped > 0 => return Err(too_large(front)),
             None => return Ok(whole.freeze()),
-            // Trailers say nothing to us.
+            // Trailers do not get here: to `framing` they are bad framing.
             Some(frame) => {
                 let data = frame.map_err(broken)?.into_data().unwrap_or_default();
                 whole.extend_from_slice(&data);

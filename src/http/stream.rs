@@ -1,9 +1,9 @@
 //! A connection's bytes on their way to hyper and back.
 //!
 //! Owns the notes that the sweep of `listener` acts on: whether a head has begun, whether writing
-//! stands still. Shows every byte read to `framing`. Reads through one buffer per IO thread, because
-//! hyper's own can only be filled, not looked at, in safe code. Never interprets anything. Next:
-//! `framing`.
+//! stands still. Shows every byte read to `framing` and hands on what gets through; behind a fault
+//! hyper sees the end. Reads through one buffer per IO thread, because hyper's own can only be
+//! filled, not looked at, in safe code. Never interprets anything. Next: `framing`.
 
 use super::listener::{Peer, Stage};
 use hyper::rt::{Read, ReadBufCursor, Write};
@@ -16,9 +16,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// As much as hyper asks for at first.
 const READ_BYTES: usize = 8 * 1024;
-/// An endless request line gets this answer before hyper gives it up as too many headers.
-const URI_TOO_LONG: &[u8] =
-    b"HTTP/1.1 414 URI Too Long\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+/// What follows on a request line that was cut. hyper takes it for a request of its own, so that its
+/// 414 comes in its turn, behind the answers to the requests before it.
+const REST_OF_LINE: &[u8] = b" HTTP/1.1\r\n\r\n";
 
 thread_local! {
     static BUFFER: RefCell<[u8; READ_BYTES]> = const { RefCell::new([0; READ_BYTES]) };
@@ -28,12 +28,13 @@ thread_local! {
 pub(super) struct Stream<S> {
     pub(super) socket: S,
     peer: Rc<Peer>,
-    request_line_bytes_max: usize,
+    /// What is left to hand on in place of a request line's rest.
+    rest_of_line: &'static [u8],
 }
 
 impl<S> Stream<S> {
-    pub(super) fn new(socket: S, peer: Rc<Peer>, request_line_bytes_max: usize) -> Self {
-        Self { socket, peer, request_line_bytes_max }
+    pub(super) fn new(socket: S, peer: Rc<Peer>) -> Self {
+        Self { socket, peer, rest_of_line: REST_OF_LINE }
     }
 }
 
@@ -46,22 +47,30 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Read for Stream<S> {
         let this = &mut *self;
         BUFFER.with_borrow_mut(|buffer| {
             let room = into.remaining().min(buffer.len());
-            let mut read = ReadBuf::new(buffer.get_mut(..room).unwrap_or_default());
-            ready!(Pin::new(&mut this.socket).poll_read(context, &mut read))?;
-            let bytes = read.filled();
-            if bytes.is_empty() {
-                this.peer.ended();
-                return Poll::Ready(Ok(()));
+            // What comes behind a fault is left to the socket: to hyper it is the end.
+            while this.peer.is_read() {
+                let mut read = ReadBuf::new(buffer.get_mut(..room).unwrap_or_default());
+                ready!(Pin::new(&mut this.socket).poll_read(context, &mut read))?;
+                let bytes = read.filled_mut();
+                if bytes.is_empty() {
+                    this.peer.ended();
+                    return Poll::Ready(Ok(()));
+                }
+                if this.peer.stage() == Stage::Idle {
+                    this.peer.enter(Stage::Head);
+                }
+                let passed = this.peer.saw(bytes);
+                let passed = bytes.get(..passed).unwrap_or_default();
+                if !passed.is_empty() {
+                    into.put_slice(passed);
+                    return Poll::Ready(Ok(()));
+                }
             }
-            if this.peer.stage() == Stage::Idle {
-                this.peer.enter(Stage::Head);
+            if this.peer.has_cut_line() {
+                let (now, later) = this.rest_of_line.split_at(this.rest_of_line.len().min(room));
+                into.put_slice(now);
+                this.rest_of_line = later;
             }
-            if this.peer.saw(bytes) > this.request_line_bytes_max {
-                // Nothing else was being written; if this does not fit, the client goes without.
-                let _ = Pin::new(&mut this.socket).poll_write(context, URI_TOO_LONG);
-                return Poll::Ready(Ok(()));
-            }
-            into.put_slice(bytes);
             Poll::Ready(Ok(()))
         })
     }

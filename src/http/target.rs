@@ -3,7 +3,7 @@
 //! Owns splitting and percent-decoding: segments are split first and decoded once, so an escaped
 //! slash never makes a segment. Never knows what a place can do. Next: `routes`.
 
-use super::fields::{Faults, unknown};
+use super::fields::{Faults, unknown_parameter};
 use super::json::short;
 use super::problem::{Code, Problem, Refused};
 use smallvec::SmallVec;
@@ -67,7 +67,7 @@ pub(super) fn parameters<'q, const N: usize>(
         let name = decoded(name)?;
         let known = names.iter().zip(values.iter_mut()).find(|(known, _)| **known == name);
         let Some((known, place)) = known else {
-            return Err(unknown(format_args!("the query parameter {}", short(&name))));
+            return Err(unknown_parameter(short(&name)));
         };
         if place.replace(decoded(value)?).is_some() {
             return Err(Problem::malformed(format!("the query parameter {known} is repeated")));

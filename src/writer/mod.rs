@@ -213,10 +213,12 @@ impl Core {
                     "no spare segment, new orders stop when this one is full: {failure}"
                 ));
                 self.spare_failed = true;
+                self.images.set_space_short(true);
             }
             (None, true) if self.journal.room().spare == Spare::Ready => {
                 tell(format_args!("there is a spare segment again"));
                 self.spare_failed = false;
+                self.images.set_space_short(false);
             }
             _ => {}
         }

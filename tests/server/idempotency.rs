@@ -70,6 +70,39 @@ fn a_key_with_another_request_is_422_and_a_refused_key_is_free_again() {
 }
 
 #[test]
+fn tags_that_were_never_versions_of_ours_are_told_apart() {
+    let data = directory();
+    let server = Launch::of(data.path()).start();
+    let client = &mut server.connect();
+    client.put_sku("s", &json!({"stock": 5}));
+    let tagged = |tag: &str| Ask::order("k", "u", "s", 1).header("If-Match", tag);
+    let first = client.ask(&tagged("\"abc\""));
+    first.expect(201);
+    check_replay(&first, &client.ask(&tagged("  \"abc\"  ")));
+    for other in ["\"xyz\"", "W/\"abc\"", "\"7\"", "*"] {
+        client.ask(&tagged(other)).problem(422, "idempotency_key_reused");
+    }
+}
+
+#[test]
+fn an_order_that_cannot_be_ours_is_looked_for_after_its_key() {
+    let data = directory();
+    let server = Launch::of(data.path()).start();
+    let client = &mut server.connect();
+    client.put_sku("s", &json!({"stock": 5}));
+    client.ask(&Ask::order("taken", "u", "s", 1)).expect(201);
+    for id in ["nonsense", "0-0", "01-1", "999999999999-1"] {
+        let confirm = |key: &str| Ask::act(id, "confirm").key(key);
+        client.ask(&confirm("\u{e4}")).problem(400, "malformed");
+        client.ask(&confirm("taken")).problem(422, "idempotency_key_reused");
+        let unknown = client.ask(&confirm("free")).problem(404, "unknown_order");
+        assert!(unknown["seq"].is_u64(), "{unknown}");
+        let unknown = client.ask(&Ask::get(format!("/v1/orders/{id}")));
+        assert!(unknown.problem(404, "unknown_order")["seq"].is_u64(), "{unknown:?}");
+    }
+}
+
+#[test]
 fn a_remembered_answer_is_of_then_and_the_order_of_now() {
     let data = directory();
     let mut server = Launch::of(data.path()).start();

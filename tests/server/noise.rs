@@ -63,6 +63,7 @@ fn announce_with(seed: &str) {
     if !ANNOUNCED.replace(true) {
         let thread = thread::current();
         let test = thread.name().unwrap_or_default();
-        eprintln!("again: {seed}cargo test --test server -- --exact {test}");
+        let binary = env!("CARGO_CRATE_NAME");
+        eprintln!("again: {seed}cargo test --test {binary} -- --exact {test}");
     }
 }

@@ -222,6 +222,43 @@ fn ambiguous_or_broken_framing_closes_and_nothing_behind_it_is_read() {
     client.ask(&Ask::get("/v1/requests/smuggled")).problem(404, "unknown_request");
 }
 
+/// What one reader takes for the rest of a body and another for a request.
+#[test]
+fn a_trailer_or_a_bare_line_feed_among_chunks_closes_and_hides_no_request() {
+    let (_data, server, mut client) = shop();
+    let body = r#"{"user":"u","lines":[{"sku":"s","qty":1}]}"#;
+    let behind = String::from_utf8(Ask::order("behind", "u", "s", 1).bytes()).unwrap();
+    for end in ["0\r\nX: a\n\r\n", "0\r\nX: a\r\n\r\n", "0\n\r\n", "0\r\n\n", "0;a\n\r\n"] {
+        let bytes = format!(
+            "POST /v1/orders HTTP/1.1\r\nHost: shop\r\nIdempotency-Key: before\r\n\
+             Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n\
+             {:x}\r\n{body}\r\n{end}{behind}",
+            body.len()
+        );
+        let mut broken = server.connect();
+        let answer = broken.raw(bytes.as_bytes());
+        answer.problem(400, "malformed");
+        assert_eq!(answer.header("Connection"), Some("close"), "{end:?}: {answer:?}");
+        assert!(broken.is_closed(), "{end:?}: it goes on after {answer:?}");
+    }
+    for key in ["before", "behind"] {
+        client.ask(&Ask::get(format!("/v1/requests/{key}"))).problem(404, "unknown_request");
+    }
+}
+
+#[test]
+fn an_endless_request_line_takes_nothing_from_the_request_before_it() {
+    let (_data, server, _client) = shop();
+    let order = Ask::order("k", "u", "s", 1).bytes();
+    let endless = format!("GET /livez?{}", "a".repeat(5000));
+    let mut one = server.connect();
+    let first = one.raw(&[order.as_slice(), endless.as_bytes()].concat());
+    first.expect(201);
+    let second = one.read(false).expect("an answer to the second");
+    second.problem(414, "uri_too_long");
+    assert!(second.header("Connection") == Some("close") && one.is_closed());
+}
+
 #[test]
 fn heads_and_targets_beyond_their_bounds_are_431_and_414() {
     let (_data, server, _client) = shop();
@@ -265,7 +302,7 @@ fn a_body_in_chunks_or_byte_by_byte_is_the_same_body() {
     let chunked = format!(
         "POST /v1/orders HTTP/1.1\r\nHost: shop\r\nIdempotency-Key: k\r\n\
          Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n\
-         {:x}\r\n{left}\r\n{:x};a=b\r\n{right}\r\n0\r\nTrailer: t\r\n\r\n",
+         {:x}\r\n{left}\r\n{:x};a=b\r\n{right}\r\n0\r\n\r\n",
         left.len(),
         right.len()
     );

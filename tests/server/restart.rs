@@ -3,14 +3,13 @@
 //! Owns orderly stops and what a start changes. Sudden ends are in `crash`.
 
 use crate::client::{Ask, Client};
-use crate::crash::{Crowd, open_sale};
+use crate::crowd::{Crowd, open_sale};
 use crate::history::History;
 use crate::noise::Noise;
 use crate::patience;
 use crate::process::{Launch, Server, directory};
 use doorbuster::domain::event::Event;
 use serde_json::{Value, json};
-use std::net::TcpStream;
 
 #[test]
 fn a_stop_under_load_answers_ends_with_0_and_loses_nothing() {
@@ -75,9 +74,8 @@ fn half_sent(server: &Server) -> (Client, Vec<u8>) {
     // Another connection of the same server is answered: the bytes before are there.
     server.connect().get("/readyz");
     server.terminate();
-    let address = server.address;
-    patience::until("the server takes no connection any more", || {
-        TcpStream::connect(address).is_err().then_some(())
+    patience::until("the server says that it drains", || {
+        (server.connect().ask(&Ask::get("/readyz")).status == 503).then_some(())
     });
     (client, rest)
 }
@@ -99,6 +97,34 @@ fn a_stop_waits_for_a_request_under_way() {
     let history = History::of(data.path());
     assert_eq!(history.state.sequence, stopped.sequence);
     assert_eq!(history.state.orders.len(), created);
+}
+
+#[test]
+fn while_a_stop_waits_probes_are_answered_and_new_requests_refused() {
+    let data = directory();
+    let server = Launch::of(data.path()).start();
+    let (mut client, rest) = half_sent(&server);
+    let checks = [
+        (Ask::get("/livez"), 200),
+        (Ask::get("/readyz"), 503),
+        (Ask::get("/v1/skus/s"), 503),
+        (Ask::order("late", "u", "s", 1), 503),
+    ];
+    for (ask, status) in checks {
+        let mut new = server.connect();
+        let answer = new.ask(&ask);
+        if status == 503 {
+            assert_eq!(answer.problem(503, "draining")["retryable"], true);
+        }
+        assert_eq!((answer.status, answer.header("Connection")), (status, Some("close")));
+        assert!(new.is_closed());
+    }
+    // Those who only connect do not make it last.
+    let silent = server.connect();
+    client.write(&rest).expect("the server takes bytes");
+    client.read(false).expect("an answer").expect(201);
+    server.wait().stopped();
+    drop(silent);
 }
 
 #[test]

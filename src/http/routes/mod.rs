@@ -11,7 +11,7 @@ mod requests;
 mod skus;
 
 use super::answers::Asked;
-use super::fingerprint;
+use super::fingerprint::{self, Beside};
 use super::head::{Head, Name};
 use super::json::{self, Members};
 use super::problem::{Code, Problem, Refused};
@@ -123,7 +123,6 @@ impl<'r> Input<'r> {
         if self.body.is_empty() {
             return Err(Problem::malformed("a JSON body is needed"));
         }
-        media_type(self.head)?;
         json::object(self.body)
     }
 
@@ -139,24 +138,22 @@ impl<'r> Input<'r> {
 
 /// What a family makes of a request.
 #[derive(Debug)]
-struct Parsed {
+struct Parsed<'r> {
     command: Command,
     /// `If-Match` where the command has no place for it; part of the fingerprint.
     if_match: Precondition,
+    /// The order in the path, if its id is none of ours; part of the fingerprint.
+    foreign_order: Option<&'r str>,
     key_required: bool,
 }
 
-impl Parsed {
+impl Parsed<'_> {
     fn read(query: Query) -> Self {
-        Self {
-            command: Command::Read(Box::new(query)),
-            if_match: Precondition::None,
-            key_required: false,
-        }
+        Self::unkeyed(Command::Read(Box::new(query)))
     }
 
     fn unkeyed(command: Command) -> Self {
-        Self { command, if_match: Precondition::None, key_required: false }
+        Self { command, if_match: Precondition::None, foreign_order: None, key_required: false }
     }
 }
 
@@ -182,27 +179,31 @@ pub(super) struct Question {
 /// Checks shape, in the order of API 1: media type, body, headers.
 pub(super) fn parse(front: &Front, place: Place<'_>, input: &Input<'_>) -> Result<Wanted, Refused> {
     if input.method == Method::OPTIONS {
+        input.no_parameters()?;
         return Ok(Wanted::Reply(Reply::options(place.allow())));
     }
-    let parsed = match place {
+    if !input.body.is_empty() {
+        media_type(input.head)?;
+    }
+    let parsed = match &place {
         Place::Live => return operations::live(input).map(Wanted::Reply),
         Place::Ready => return operations::ready(front.phase(), input).map(Wanted::Reply),
         Place::Status => operations::status(input)?,
         Place::TakeImage => return operations::take_image(input),
         Place::Skus => skus::list(input)?,
-        Place::Sku(sku) => skus::one(&sku, input)?,
-        Place::Adjust(sku) => skus::adjust(&sku, input)?,
+        Place::Sku(sku) => skus::one(sku, input)?,
+        Place::Adjust(sku) => skus::adjust(sku, input)?,
         Place::Orders => orders::all(input)?,
-        Place::Order(order) => orders::one(&order, input)?,
-        Place::Act(order, verb) => orders::act(&order, verb, input)?,
-        Place::UserOrders(user) => orders::of_user(&user, input)?,
-        Place::Remembered(key) => requests::remembered(&key, input)?,
+        Place::Order(order) => orders::one(order, input)?,
+        Place::Act(order, verb) => orders::act(order, *verb, input)?,
+        Place::UserOrders(user) => orders::of_user(user, input)?,
+        Place::Remembered(key) => requests::remembered(key, input)?,
     };
     question(front, parsed, input).map(Box::new).map(Wanted::Ask)
 }
 
-fn question(front: &Front, parsed: Parsed, input: &Input<'_>) -> Result<Question, Refused> {
-    let Parsed { command, if_match, key_required } = parsed;
+fn question(front: &Front, parsed: Parsed<'_>, input: &Input<'_>) -> Result<Question, Refused> {
+    let Parsed { command, if_match, foreign_order, key_required } = parsed;
     // Keys are ignored on methods that are idempotent by themselves.
     let key = if input.method == Method::POST { input.head.idempotency_key()? } else { None };
     if key_required && key.is_none() {
@@ -211,7 +212,9 @@ fn question(front: &Front, parsed: Parsed, input: &Input<'_>) -> Result<Question
     let deadline_ms = input.head.deadline_ms(|| (input.now_ms)(front))?;
     let key = key.and_then(|key| {
         let name = &input.principal.name;
-        fingerprint::claim(input.hash_key, name, &key, &command, if_match)
+        let foreign_tag = input.head.foreign_tag();
+        let beside = Beside { if_match, foreign_tag, foreign_order };
+        fingerprint::claim(input.hash_key, name, &key, &command, beside)
     });
     let asked = match &command {
         Command::CreateOrder(order) => Some(Asked::from(order)),
@@ -261,7 +264,7 @@ pub(super) fn not_ready(phase: Phase) -> Option<Refused> {
         Phase::Recovering => {
             Some(Problem::new(Code::Recovering, "the journal is being read; come back soon"))
         }
-        Phase::Draining => Some(Problem::new(Code::Draining, "the server is stopping")),
+        Phase::Draining => Some(Problem::new(Code::Draining, "the server is stopping").closing()),
         Phase::Serving => None,
     }
 }

@@ -29,7 +29,7 @@ pub(super) fn take_image(input: &Input<'_>) -> Result<Wanted, Refused> {
     Ok(Wanted::TakeImage)
 }
 
-pub(super) fn status(input: &Input<'_>) -> Result<Parsed, Refused> {
+pub(super) fn status(input: &Input<'_>) -> Result<Parsed<'static>, Refused> {
     input.no_parameters()?;
     Ok(Parsed::read(Query::Status))
 }

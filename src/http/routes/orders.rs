@@ -1,13 +1,12 @@
 //! `/v1/orders` and `/v1/users/{user}/orders` (API 3).
 //!
 //! Owns the shape of orders and of what may be done to them. Ids of orders are opaque: a text that
-//! cannot be one names no order, after the shape of the rest was checked. Next: `answers`.
+//! cannot be one names no order, which is for the writer to say in its turn. Next: `answers`.
 
 use super::{Input, Parsed};
 use crate::domain::command::{Action, Command, CreateOrder, Query, Refund, Take};
 use crate::domain::ids::{HOLD_MS_END, OrderId, REFERENCE_BYTES_MAX, SkuId, UserId};
 use crate::domain::order::{Status, Verb};
-use crate::http::answers::unknown_order;
 use crate::http::fields::{Faults, boolean, id, present, required, text, wrong_type};
 use crate::http::json::Value;
 use crate::http::problem::Refused;
@@ -15,13 +14,16 @@ use crate::http::target::{cursor, limit, parameters};
 use compact_str::CompactString;
 use hyper::Method;
 
+/// What an id that is none of ours stands for: epochs and sequences begin at 1.
+const NO_ORDER: OrderId = OrderId { epoch: 0, sequence: 0 };
+
 const MEMBERS: &[&str] = &["user", "lines", "hold_ms", "confirm", "reference"];
 
-pub(super) fn all(input: &Input<'_>) -> Result<Parsed, Refused> {
+pub(super) fn all(input: &Input<'_>) -> Result<Parsed<'static>, Refused> {
     if input.method == Method::POST { create(input) } else { list(input) }
 }
 
-fn create(input: &Input<'_>) -> Result<Parsed, Refused> {
+fn create(input: &Input<'_>) -> Result<Parsed<'static>, Refused> {
     input.no_parameters()?;
     let members = input.members()?;
     let mut faults = Faults::default();
@@ -43,11 +45,9 @@ fn create(input: &Input<'_>) -> Result<Parsed, Refused> {
     }
     faults.end()?;
     let take = if sell { Take::Sell } else { Take::Hold(hold_ms) };
-    Ok(Parsed {
-        command: Command::CreateOrder(CreateOrder { user, lines, reference, take }),
-        if_match: input.head.if_match()?,
-        key_required: true,
-    })
+    let command = Command::CreateOrder(CreateOrder { user, lines, reference, take });
+    let if_match = input.head.if_match()?;
+    Ok(Parsed { if_match, key_required: true, ..Parsed::unkeyed(command) })
 }
 
 fn reference(value: &Value<'_>, faults: &mut Faults) -> Result<CompactString, Refused> {
@@ -59,7 +59,7 @@ fn reference(value: &Value<'_>, faults: &mut Faults) -> Result<CompactString, Re
     Ok(CompactString::new(reference))
 }
 
-fn list(input: &Input<'_>) -> Result<Parsed, Refused> {
+fn list(input: &Input<'_>) -> Result<Parsed<'static>, Refused> {
     let names = ["status", "sku", "limit", "cursor"];
     let [status, sku, limit, cursor] = parameters(input.query, names)?;
     let mut faults = Faults::default();
@@ -78,7 +78,7 @@ fn list(input: &Input<'_>) -> Result<Parsed, Refused> {
     Ok(Parsed::read(Query::Orders { status, sku, after, limit }))
 }
 
-pub(super) fn of_user(user: &str, input: &Input<'_>) -> Result<Parsed, Refused> {
+pub(super) fn of_user(user: &str, input: &Input<'_>) -> Result<Parsed<'static>, Refused> {
     let [limit, cursor] = parameters(input.query, ["limit", "cursor"])?;
     let user = UserId::parse(user).map_err(|_| wrong_type("the user in the path", "an id"))?;
     let mut faults = Faults::default();
@@ -88,16 +88,20 @@ pub(super) fn of_user(user: &str, input: &Input<'_>) -> Result<Parsed, Refused> 
     Ok(Parsed::read(Query::UserOrders { user, after, limit }))
 }
 
-pub(super) fn one(order: &str, input: &Input<'_>) -> Result<Parsed, Refused> {
+pub(super) fn one(order: &str, input: &Input<'_>) -> Result<Parsed<'static>, Refused> {
     input.no_parameters()?;
-    Ok(Parsed::read(Query::Order(own(order)?)))
+    Ok(Parsed::read(Query::Order(own(order).unwrap_or(NO_ORDER))))
 }
 
-fn own(order: &str) -> Result<OrderId, Refused> {
-    OrderId::parse(order).map_err(|_| unknown_order())
+fn own(order: &str) -> Option<OrderId> {
+    OrderId::parse(order).ok()
 }
 
-pub(super) fn act(order: &str, verb: Verb, input: &Input<'_>) -> Result<Parsed, Refused> {
+pub(super) fn act<'r>(
+    order: &'r str,
+    verb: Verb,
+    input: &Input<'_>,
+) -> Result<Parsed<'r>, Refused> {
     input.no_parameters()?;
     let action = match verb {
         Verb::Confirm => confirm(input)?,
@@ -109,11 +113,10 @@ pub(super) fn act(order: &str, verb: Verb, input: &Input<'_>) -> Result<Parsed, 
     };
     let key_required = matches!(&action, Action::Refund(refund) if !refund.lines.is_empty());
     let if_match = input.head.if_match()?;
-    if key_required && input.head.idempotency_key()?.is_none() {
-        // The shape is checked as a whole before it matters whether the order is one of ours.
-        return Err(super::key_missing());
-    }
-    Ok(Parsed { command: Command::ActOnOrder(own(order)?, action), if_match, key_required })
+    let own = own(order);
+    let foreign_order = own.is_none().then_some(order);
+    let command = Command::ActOnOrder(own.unwrap_or(NO_ORDER), action);
+    Ok(Parsed { command, if_match, foreign_order, key_required })
 }
 
 fn bare(action: Action, input: &Input<'_>) -> Result<Action, Refused> {

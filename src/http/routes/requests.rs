@@ -9,7 +9,7 @@ use crate::http::fingerprint::key_hash;
 use crate::http::head::unquoted_key;
 use crate::http::problem::Refused;
 
-pub(super) fn remembered(key: &str, input: &Input<'_>) -> Result<Parsed, Refused> {
+pub(super) fn remembered(key: &str, input: &Input<'_>) -> Result<Parsed<'static>, Refused> {
     input.no_parameters()?;
     let key = unquoted_key(key.as_bytes())?;
     let hash = key_hash(input.hash_key, &input.principal.name, &key);

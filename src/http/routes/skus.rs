@@ -25,7 +25,7 @@ const MEMBERS: &[&str] = &[
     "direct",
 ];
 
-pub(super) fn list(input: &Input<'_>) -> Result<Parsed, Refused> {
+pub(super) fn list(input: &Input<'_>) -> Result<Parsed<'static>, Refused> {
     let [limit, cursor] = parameters(input.query, ["limit", "cursor"])?;
     let mut faults = Faults::default();
     let limit = self::limit(limit, &mut faults);
@@ -34,7 +34,7 @@ pub(super) fn list(input: &Input<'_>) -> Result<Parsed, Refused> {
     Ok(Parsed::read(Query::Skus { after, limit }))
 }
 
-pub(super) fn one(sku: &str, input: &Input<'_>) -> Result<Parsed, Refused> {
+pub(super) fn one(sku: &str, input: &Input<'_>) -> Result<Parsed<'static>, Refused> {
     input.no_parameters()?;
     let command = match *input.method {
         Method::PUT => Command::PutSku(Box::new(put(sku, input)?)),
@@ -140,7 +140,7 @@ fn window(opens_at: Option<Stamp>, closes_at: Option<Stamp>, faults: &mut Faults
     }
 }
 
-pub(super) fn adjust(sku: &str, input: &Input<'_>) -> Result<Parsed, Refused> {
+pub(super) fn adjust(sku: &str, input: &Input<'_>) -> Result<Parsed<'static>, Refused> {
     input.no_parameters()?;
     let members = input.members_or_none()?;
     let sku = own(sku)?;
@@ -163,7 +163,7 @@ pub(super) fn adjust(sku: &str, input: &Input<'_>) -> Result<Parsed, Refused> {
     let precondition = input.head.if_match()?;
     let adjust = AdjustSku { sku, adjustment, reason, precondition };
     let command = Command::AdjustSku(Box::new(adjust));
-    Ok(Parsed { command, if_match: precondition, key_required: true })
+    Ok(Parsed { if_match: precondition, key_required: true, ..Parsed::unkeyed(command) })
 }
 
 fn delta(value: &Value<'_>, faults: &mut Faults) -> Result<i64, Refused> {

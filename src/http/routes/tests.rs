@@ -151,17 +151,19 @@ fn the_shape_of_an_order_is_checked() {
     check(&with("\"confirm\":1"), "malformed");
     check(&with("\"hold_ms\":\"1\""), "malformed");
     check(&with("\"hold_ms\":1.0"), "malformed");
-    check(&with("\"hold_ms\":18446744073709551616"), "malformed");
+    check(&with("\"hold_ms\":18446744073709551616"), "invalid hold_ms");
     check(&with("\"reference\":7"), "malformed");
     check(&line("7"), "malformed");
     check(&line(r#"{"sku":"B"}"#), "malformed");
     check(&line(r#"{"qty":1}"#), "malformed");
     check(&line(r#"{"sku":"a/b","qty":1}"#), "malformed");
     check(&line(r#"{"sku":"B","qty":1,"price":1}"#), "unknown_field");
-    for quantity in ["1.0", "1e3", "\"1\"", "true", "18446744073709551616", "[]"] {
+    for quantity in ["1.0", "1e3", "\"1\"", "true", "18446744073709551616.0", "[]"] {
         check(&line(&format!(r#"{{"sku":"B","qty":{quantity}}}"#)), "malformed");
     }
-    for quantity in ["0", "-1", "1000001", "18446744073709551615"] {
+    for quantity in
+        ["0", "-1", "1000001", "18446744073709551615", "18446744073709551616", &"9".repeat(400)]
+    {
         check(&line(&format!(r#"{{"sku":"B","qty":{quantity}}}"#)), "invalid lines[1].qty");
     }
     check(&line(r#"{"sku":"A","qty":1}"#), "invalid lines[1].sku");
@@ -223,6 +225,12 @@ fn bodies_need_a_media_type_of_json() {
     check("application/json\nContent-Type: application/json", false);
     check("application/json\nContent-Encoding: gzip", false);
     check("application/json\nContent-Encoding: Identity", true);
+    let plain = |text: &str| keyed(&format!("Content-Type: text/plain\n{text}"));
+    for text in
+        ["POST /v1/orders?x=1 {}", "POST /v1/orders/1-1/ship?x=1 {}", "PUT /v1/skus/a%20b x"]
+    {
+        check_refused(&plain(text), "unsupported_media_type");
+    }
 }
 
 #[test]
@@ -288,9 +296,18 @@ fn the_shape_of_actions_is_checked_before_the_order_is_looked_for() {
         check(r#"refund {"restock":"yes"}"#, "malformed");
         check("confirm?x=1 {}", "unknown_field");
     }
-    for order in ["nonsense", "03-17", "3-17-1", "%20", "*"] {
-        check_refused(&format!("POST /v1/orders/{order}/confirm"), "unknown_order");
-        check_refused(&format!("GET /v1/orders/{order}"), "unknown_order");
+    check_refused("Idempotency-Key: \nPOST /v1/orders/nonsense/confirm", "malformed");
+    check_refused("Request-Timeout-Ms: 0\nPOST /v1/orders/nonsense/confirm", "malformed");
+    check_refused("If-Match: x\nPOST /v1/orders/nonsense/confirm", "malformed");
+}
+
+#[test]
+fn an_id_that_is_none_of_ours_stands_for_no_order() {
+    let none = OrderId { epoch: 0, sequence: 0 };
+    for order in ["nonsense", "03-17", "3-17-1", "%20", "*", "0-0", "1-0"] {
+        let confirm = Command::ActOnOrder(none, Action::Confirm { reacquire: false });
+        check(&format!("POST /v1/orders/{order}/confirm"), confirm);
+        check(&format!("GET /v1/orders/{order}"), Command::Read(Box::new(Query::Order(none))));
     }
 }
 
@@ -342,6 +359,9 @@ fn the_shape_of_a_sku_is_checked() {
     check(r#"{"stock":-1}"#, "invalid stock");
     check(r#"{"stock":1,"per_user_limit":9007199254740992}"#, "invalid per_user_limit");
     check(r#"{"stock":1,"opens_at":"1969-01-01T00:00:00Z"}"#, "invalid opens_at");
+    check(r#"{"stock":1,"closes_at":"9999-12-31T23:59:59-00:01"}"#, "invalid closes_at");
+    let never = r#"PUT /v1/skus/A {"stock":1,"closes_at":"9999-12-31T23:59:59Z"}"#;
+    assert!(wanted(never).is_ok());
     let same = r#""opens_at":"2027-01-01T00:00:00Z","closes_at":"2027-01-01T01:00:00+01:00""#;
     check(&format!(r#"{{"stock":1,{same}}}"#), "invalid opens_at");
     check_refused(&format!(r"PATCH /v1/skus/A {{{same}}}"), "invalid opens_at");
@@ -394,6 +414,8 @@ fn an_adjustment_is_by_or_to_a_number_with_a_reason() {
     check(r#"{"delta":0,"reason":"r"}"#, "invalid delta");
     check(r#"{"delta":-1000000000001,"reason":"r"}"#, "invalid delta");
     check(r#"{"delta":-9223372036854775808,"reason":"r"}"#, "invalid delta");
+    check(r#"{"delta":-9223372036854775809,"reason":"r"}"#, "invalid delta");
+    check(r#"{"delta":18446744073709551616,"reason":"r"}"#, "invalid delta");
     check(r#"{"delta":1,"stock":1,"reason":""}"#, "invalid reason stock");
     check(&format!(r#"{{"delta":1,"reason":"{}"}}"#, "ä".repeat(201)), "invalid reason");
     assert!(
@@ -441,6 +463,10 @@ fn bad_queries_are_refused() {
     check_refused("GET /v1/orders?user=u1", "unknown_field");
     check_refused("GET /v1/skus/A?x", "unknown_field");
     check_refused("GET /livez?x", "unknown_field");
+    check_refused("OPTIONS /v1/orders?limit=1", "unknown_field");
+    let refused = wanted("GET /v1/skus?colour=red").unwrap_err();
+    assert_eq!(refused.members[0], ("field", Member::Text("colour".into())));
+    assert_eq!(refused.detail, "the query parameter colour is unknown");
 }
 
 #[test]

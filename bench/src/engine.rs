@@ -1,0 +1,214 @@
+//! The engine by itself, on one core: decide, apply, encode and append without syncs and without
+//! network; then the replay of what was written, from its beginning and from an image; and the
+//! memory of the orders that live meanwhile.
+
+use crate::error::{BenchError, io_error};
+use crate::load::now;
+use doorbuster::codec;
+use doorbuster::domain::apply::apply;
+use doorbuster::domain::command::{
+    Command, CreateOrder, Precondition, Principal, PutSku, Reach, Request, SkuSettings, Take,
+};
+use doorbuster::domain::decide::{Decision, decide};
+use doorbuster::domain::event::{Event, Origin, Record, Started};
+use doorbuster::domain::ids::{KeyClaim, LineRequest, PrincipalName, SkuId, UserId};
+use doorbuster::domain::settings::{Caps, Settings};
+use doorbuster::domain::state::State;
+use doorbuster::replay::{self, From};
+use doorbuster::snapshotter;
+use doorbuster_journal::{FileDisk, Journal, JournalId, Options as JournalOptions, Spare};
+use doorbuster_snapshots::no_pause;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How much.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Orders to create and hold; each of a user of its own, under a key of its own
+    #[arg(long, default_value_t = 1_000_000)]
+    orders: u32,
+    /// Records of one turn
+    #[arg(long, default_value_t = 64)]
+    turn: u32,
+    /// Where the journal goes [default: a new folder here]
+    #[arg(long)]
+    data: Option<PathBuf>,
+}
+
+const STAMP: u64 = 1_800_000_000_000;
+
+struct Engine {
+    state: State,
+    journal: Journal,
+    principal: Principal,
+}
+
+pub(crate) fn run(options: &Options) -> Result<(), BenchError> {
+    let folder = match &options.data {
+        Some(data) => std::fs::create_dir_all(data).and_then(|()| tempfile::tempdir_in(data)),
+        None => tempfile::tempdir_in("."),
+    };
+    let folder = folder.map_err(io_error("make a folder for the data"))?;
+    let mut engine = Engine::new(folder.path(), options.orders)?;
+    let before = resident_bytes()?;
+    let took = engine.orders(options)?;
+    println!("{} orders held, turns of {}, no syncs, one core", options.orders, options.turn);
+    print_rate("decide, apply, encode, append", u64::from(options.orders), took);
+    println!(
+        "memory: {} MiB for the orders, their keys, users and uses, caps at as many",
+        (resident_bytes()? - before) >> 20
+    );
+    let digest = codec::digest(&engine.state).to_string();
+    let id = engine.journal.id();
+    engine.journal.sync().map_err(broken)?;
+    engine.journal.close().map_err(broken)?;
+    drop(engine.state);
+    let events = replayed(folder.path(), From::Genesis, &digest, "replay from the first event")?;
+    let begun = now();
+    snapshotter::fold(folder.path(), id, None, no_pause).map_err(broken)?;
+    print_rate("fold into an image, replay included", events, begun.elapsed());
+    replayed(folder.path(), From::NewestImage, &digest, "start from the image")?;
+    Ok(())
+}
+
+fn broken(error: impl std::fmt::Display) -> BenchError {
+    let cause = std::io::Error::other(error.to_string());
+    BenchError::Io { operation: "measure the engine".to_owned(), cause }
+}
+
+fn print_rate(what: &str, count: u64, took: Duration) {
+    let rate = count as f64 / took.as_secs_f64() / 1e6;
+    println!("{what}: {:.3} s, {rate:.2} M/s", took.as_secs_f64());
+}
+
+fn replayed(data: &Path, from: From, digest: &str, what: &str) -> Result<u64, BenchError> {
+    let begun = now();
+    let replayed = replay::replay(data, from, None, &mut |_| {}).map_err(broken)?;
+    print_rate(what, replayed.state.sequence, begun.elapsed());
+    let own = codec::digest(&replayed.state).to_string();
+    if own != digest {
+        return Err(broken(format!("the replay gave digest {own}, not {digest}")));
+    }
+    Ok(replayed.state.sequence)
+}
+
+impl Engine {
+    fn new(data: &Path, orders: u32) -> Result<Self, BenchError> {
+        for directory in [replay::journal_directory(data), replay::snapshot_directory(data)] {
+            std::fs::create_dir(directory).map_err(io_error("make a folder for the data"))?;
+        }
+        let disk = FileDisk::open(replay::journal_directory(data));
+        let disk = disk.map_err(io_error("open the folder for the data"))?;
+        let journal = Journal::create(disk, JournalOptions::default(), JournalId([7; 16]));
+        let mut engine = Self {
+            state: State::new(1),
+            journal: journal.map_err(broken)?,
+            principal: Principal { name: PrincipalName::local(), reach: Reach::All },
+        };
+        engine.journal.start_preparer().map_err(broken)?;
+        let caps = orders + orders / 8;
+        let caps =
+            Caps { skus: 100, orders: caps, keys: caps, answers: 100, uses: caps, users: caps };
+        engine.begin();
+        engine.append(Record {
+            origin: None,
+            event: Event::Started(Started {
+                epoch: 1,
+                hash_key: [7; 16],
+                answers_before_sync: true,
+                lost_from: None,
+            }),
+        })?;
+        let settings = Settings { caps, ..Settings::default() };
+        engine
+            .append(Record { origin: None, event: Event::SettingsChanged(Box::new(settings)) })?;
+        engine.decide(&Request {
+            principal: engine.principal.clone(),
+            key: None,
+            traceparent: None,
+            command: Command::PutSku(Box::new(PutSku {
+                sku: sku(),
+                stock: u64::from(orders),
+                settings: SkuSettings::default(),
+                precondition: Precondition::None,
+            })),
+        })?;
+        engine.journal.finish().map_err(broken)?;
+        Ok(engine)
+    }
+
+    /// A turn begins where there is room for it; waiting for a spare segment is not the engine.
+    fn begin(&mut self) {
+        self.journal.begin(1, STAMP);
+        while self.journal.room().segment_bytes_left < 1 << 20
+            && self.journal.room().spare != Spare::Ready
+        {
+            std::thread::yield_now();
+            self.journal.begin(1, STAMP);
+        }
+    }
+
+    fn orders(&mut self, options: &Options) -> Result<Duration, BenchError> {
+        let mut took = Duration::ZERO;
+        let mut number = 0;
+        while number < options.orders {
+            let end = options.orders.min(number + options.turn);
+            let requests: Vec<Request> = (number..end).map(|number| self.order(number)).collect();
+            self.begin();
+            let begun = now();
+            for request in &requests {
+                self.decide(request)?;
+            }
+            self.journal.finish().map_err(broken)?;
+            took += begun.elapsed();
+            number = end;
+        }
+        Ok(took)
+    }
+
+    fn order(&self, number: u32) -> Request {
+        let mixed = u128::from(number).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835);
+        Request {
+            principal: self.principal.clone(),
+            key: Some(KeyClaim { hash: mixed, fingerprint: u64::from(number) }),
+            traceparent: None,
+            command: Command::CreateOrder(CreateOrder {
+                user: UserId::parse(&format!("user-{number:08}")).expect("a user id"),
+                lines: std::iter::once(LineRequest { sku: sku(), quantity: 1 }).collect(),
+                reference: None,
+                take: Take::Hold(None),
+            }),
+        }
+    }
+
+    fn decide(&mut self, request: &Request) -> Result<(), BenchError> {
+        match decide(&self.state, request, STAMP) {
+            Decision::Change(event) => {
+                let origin = Origin {
+                    principal: request.principal.name.clone(),
+                    reach_all: true,
+                    key: request.key,
+                    traceparent: None,
+                };
+                self.append(Record { origin: Some(origin), event })
+            }
+            other => Err(broken(format!("an order was not taken: {other:?}"))),
+        }
+    }
+
+    fn append(&mut self, record: Record) -> Result<(), BenchError> {
+        apply(&mut self.state, &record, STAMP);
+        self.journal.push(|bytes| codec::encode_record(&record, bytes)).map_err(broken)?;
+        Ok(())
+    }
+}
+
+fn sku() -> SkuId {
+    SkuId::parse("bench").expect("a SKU id")
+}
+
+fn resident_bytes() -> Result<u64, BenchError> {
+    let text = std::fs::read_to_string("/proc/self/statm").map_err(io_error("read memory use"))?;
+    let pages = text.split_whitespace().nth(1).and_then(|pages| pages.parse::<u64>().ok());
+    Ok(pages.unwrap_or(0) * 4096)
+}

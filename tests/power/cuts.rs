@@ -1,0 +1,121 @@
+//! Power cuts under load, again and again on one disk: nothing that was answered is lost.
+//!
+//! Owns when the power goes: after a seeded number of answers, with images being taken, segments
+//! being made and, on every other disk, pruned. What must hold afterwards is in `ledger`.
+
+use crate::client::Ask;
+use crate::crowd::{Crowd, open_sale};
+use crate::disk::{SmallDisk, on_a_small_disk};
+use crate::noise::Noise;
+use crate::process::{Launch, Server};
+use crate::stored::replayed;
+use doorbuster::codec;
+use doorbuster::replay::From;
+use serde_json::json;
+use std::io::Write as _;
+
+/// In the suite, on each of two disks.
+const CYCLES: u64 = 4;
+/// On one disk; then its books are checked from the first answer to the last, and closed.
+const CYCLES_PER_DISK: u64 = 50;
+/// Only what is written takes room in the file that stands for the disk.
+const DISK_BYTES: u64 = 1 << 30;
+/// Often enough that most cuts meet an image in the making.
+const EVERY_EVENTS: &str = "100";
+
+/// Cuts the power so often on one disk.
+fn check_cuts(disk: &mut SmallDisk, noise: Noise, cycles: u64, prunes: bool) {
+    let retain_ms = if prunes { "1" } else { "604800000" };
+    let data = disk.data();
+    let start = || {
+        Crowd::launch(&data)
+            .variable("SNAPSHOTS_EVERY_EVENTS", EVERY_EVENTS)
+            .variable("JOURNAL_RETAIN_MS", retain_ms)
+            .start()
+    };
+    let mut crowd = Crowd::new(noise);
+    let mut server = start();
+    open_sale(&server);
+    for cycle in 1..=cycles {
+        let exit = crowd.rush(server, |server| {
+            disk.cut_power();
+            server.kill()
+        });
+        assert_eq!((exit.code, exit.lines.len()), (None, 0), "{exit:?}");
+        disk.power_up();
+        server = start();
+        assert_eq!(server.connect().get("/v1/status")["epoch"], cycle + 1);
+        crowd.check_sample(&server);
+    }
+    let stopped = if prunes {
+        crowd.check_books(&mut server.connect());
+        server.stop().stopped()
+    } else {
+        crowd.check_all(server, &data)
+    };
+    let replayed = replayed(&data, From::NewestImage, None);
+    assert_eq!(codec::digest(&replayed.state).to_string(), stopped.digest);
+}
+
+#[test]
+fn power_cuts_under_load_lose_nothing_that_was_answered() {
+    let wanted = std::env::var("POWER_CYCLES").ok();
+    let wanted = wanted.map(|cycles| cycles.parse().expect("POWER_CYCLES is a number"));
+    let per_disk = if wanted.is_some() { CYCLES_PER_DISK } else { CYCLES };
+    let mut left = wanted.unwrap_or(2 * CYCLES);
+    let mut noise = Noise::announced();
+    let mut prunes = false;
+    while left > 0 {
+        let cycles = left.min(per_disk);
+        on_a_small_disk(DISK_BYTES, |disk| check_cuts(disk, noise.split(), cycles, prunes));
+        left -= cycles;
+        prunes = !prunes;
+        if wanted.is_some() {
+            let _ = writeln!(std::io::stderr(), "{left} power cuts left");
+        }
+    }
+}
+
+fn sell(server: &Server, orders: std::ops::Range<u64>) -> Vec<(String, u64)> {
+    let client = &mut server.connect();
+    let sold = orders.map(|order| {
+        let key = format!("key-{order}");
+        let answer = client.ask(&Ask::order(&key, &format!("user-{order}"), "s", 1)).expect(201);
+        (key, answer["seq"].as_u64().expect("a sequence"))
+    });
+    sold.collect()
+}
+
+/// Where answers do not wait for the disk, a cut takes a tail, and the start names where it begins.
+#[test]
+fn where_the_kernel_syncs_a_cut_takes_a_tail_that_the_next_start_names() {
+    on_a_small_disk(DISK_BYTES, |disk| {
+        let data = disk.data();
+        let start = || Launch::of(&data).small().argument("--durability").argument("os").start();
+        let server = start();
+        server.connect().put_sku("s", &json!({"stock": 1000}));
+        let sold = sell(&server, 0..100);
+        disk.cut_power();
+        server.kill();
+        disk.power_up();
+        let server = start();
+        let client = &mut server.connect();
+        let kept = sold
+            .iter()
+            .filter(|(key, _)| client.ask(&Ask::get(format!("/v1/requests/{key}"))).status == 200);
+        let kept = kept.count();
+        eprintln!("{kept} of {} kept", sold.len());
+        for (key, _) in &sold[kept..] {
+            client.ask(&Ask::get(format!("/v1/requests/{key}"))).problem(404, "unknown_request");
+        }
+        // It goes on from there; the SKU may have gone with the rest.
+        let next = client.ask(&Ask::put("/v1/skus/next", &json!({"stock": 5}))).expect(201);
+        let complaints = server.stop().complaints;
+        let marker = "answers from sequence ";
+        let named = complaints.split_once(marker).and_then(|(_, rest)| rest.split_once(' '));
+        let from: u64 = named.and_then(|(from, _)| from.parse().ok()).expect("it is named");
+        assert!(next["seq"].as_u64() > Some(from), "{next}");
+        assert!(sold[..kept].iter().all(|(_, sequence)| *sequence < from), "{from}: {sold:?}");
+        assert!(sold[kept..].iter().all(|(_, sequence)| *sequence >= from), "{from}: {sold:?}");
+    });
+}

@@ -1,0 +1,99 @@
+//! A data directory as files: its segments, its images, and copies in which some are missing.
+//!
+//! Owns looking and copying. Changes no directory of a test, only copies. Next: `images`,
+//! `image_damage`.
+
+use crate::process::directory;
+use doorbuster::codec;
+use doorbuster::replay::{self, From, Replayed, journal_directory, snapshot_directory};
+use doorbuster_journal::ImageEnd;
+use doorbuster_snapshots::ImageState;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+
+/// An image that has its name.
+#[derive(Debug, Clone)]
+pub(crate) struct StoredImage {
+    pub(crate) sequence: u64,
+    pub(crate) path: PathBuf,
+    /// What its header says of the state in it.
+    pub(crate) digest: String,
+}
+
+/// The images of a directory, newest first. All must have whole headers of this journal.
+pub(crate) fn images(data: &Path) -> Vec<StoredImage> {
+    let journal = replay::open(&journal_directory(data)).expect("there is a journal");
+    let id = doorbuster_journal::journal_id(&journal).expect("it reads").expect("it has an id");
+    let disk = replay::open(&snapshot_directory(data)).expect("there is a directory of images");
+    let listed = doorbuster_snapshots::list(&disk, id).expect("images are listed");
+    let stored = listed.into_iter().map(|image| {
+        let ImageState::Valid(meta) = image.state else { panic!("{image:?} in {data:?}") };
+        assert_eq!(meta.sequence, image.sequence, "{}", image.name);
+        let path = snapshot_directory(data).join(image.name);
+        StoredImage {
+            sequence: image.sequence,
+            path,
+            digest: codec::Digest(meta.digest).to_string(),
+        }
+    });
+    stored.collect()
+}
+
+/// Where the oldest image of a directory ends.
+pub(crate) fn oldest_end(data: &Path) -> ImageEnd {
+    let disk = replay::open(&snapshot_directory(data)).expect("there is a directory of images");
+    let oldest = images(data).pop().expect("there is an image");
+    let name = oldest.path.file_name().and_then(|name| name.to_str()).expect("a plain name");
+    let meta = doorbuster_snapshots::verify(&disk, name).expect("it is whole").meta;
+    ImageEnd { sequence: meta.sequence, chain: meta.chain }
+}
+
+/// The numbers and sizes of all segments, an unused one included, in order.
+pub(crate) fn segments(data: &Path) -> Vec<(u64, u64)> {
+    let entries = fs::read_dir(journal_directory(data)).expect("there is a journal");
+    let mut found: Vec<(u64, u64)> = entries
+        .filter_map(|entry| {
+            let entry = entry.expect("a directory reads");
+            let name = entry.file_name().into_string().expect("names are plain");
+            let number = name.strip_suffix(".segment")?.parse().expect("segments have numbers");
+            // It may be pruned meanwhile.
+            entry.metadata().ok().map(|metadata| (number, metadata.len()))
+        })
+        .collect();
+    found.sort_unstable();
+    found
+}
+
+/// The same journal by a link, for reading only, beside images of one's own.
+pub(crate) fn with_images<'p>(data: &Path, images: impl IntoIterator<Item = &'p Path>) -> TempDir {
+    let beside = directory();
+    symlink(journal_directory(data), journal_directory(beside.path())).expect("a link");
+    let own = snapshot_directory(beside.path());
+    fs::create_dir(&own).expect("a directory of ours");
+    for image in images {
+        fs::copy(image, own.join(image.file_name().expect("a file"))).expect("a copy");
+    }
+    beside
+}
+
+/// A directory with all its files, to be changed and served from.
+pub(crate) fn copy(data: &Path) -> TempDir {
+    let copy = directory();
+    for part in [journal_directory, snapshot_directory] {
+        let (from, to) = (part(data), part(copy.path()));
+        fs::create_dir(&to).expect("a directory of ours");
+        for entry in fs::read_dir(from).expect("a directory reads") {
+            let path = entry.expect("a directory reads").path();
+            fs::copy(&path, to.join(path.file_name().expect("a file"))).expect("a copy");
+        }
+    }
+    copy
+}
+
+/// Replays a directory to its end, which must be possible.
+#[track_caller]
+pub(crate) fn replayed(data: &Path, from: From, until: Option<u64>) -> Replayed {
+    replay::replay(data, from, until, &mut |_| {}).unwrap_or_else(|error| panic!("{error}"))
+}
