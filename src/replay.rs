@@ -6,14 +6,16 @@
 
 use crate::codec::{self, CodecError, StateReader};
 use crate::domain::apply::apply;
-use crate::domain::ids::Sequence;
+use crate::domain::event::Record;
+use crate::domain::ids::{Sequence, Stamp};
 use crate::domain::state::State;
 use doorbuster_journal::{
     FileDisk, Frame, ImageEnd, JournalError, JournalId, Kind, Origin, Scan, VisitError, journal_id,
     scan_with,
 };
 use doorbuster_snapshots::{
-    ImageReader, LoadError, Newest, PassedOver, SnapshotError, newest_valid,
+    ImageReader, ImageState, Listed, LoadError, Newest, PassedOver, SnapshotError, list,
+    newest_valid,
 };
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -51,17 +53,54 @@ pub enum ReplayError {
 /// Where a replay begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum From {
-    /// At the newest image that is whole.
+    /// At the newest image that is whole and not beyond the replay's end.
     NewestImage,
+    /// At the oldest image there is: as much history as a pruned journal still shows.
+    OldestImage,
     /// At the first event.
     Genesis,
+}
+
+/// Where a replay ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Until {
+    /// Where the journal does.
+    End,
+    /// Behind the last frame that holds nothing beyond this sequence: where an image may end.
+    Frame(Sequence),
+    /// Behind this event, in the middle of a turn if need be. Nothing that is later is used.
+    Sequence(Sequence),
+    /// Behind the last event stamped at or before. Nothing that is later is used.
+    Stamp(Stamp),
+}
+
+impl Until {
+    /// An image of this is not beyond the end.
+    fn reaches(self, sequence: Sequence, stamp: Stamp) -> bool {
+        match self {
+            Self::End => true,
+            Self::Frame(until) | Self::Sequence(until) => sequence <= until,
+            Self::Stamp(until) => stamp <= until,
+        }
+    }
+
+    fn ends_before(self, frame: &Frame<'_>) -> bool {
+        let last = frame.first_sequence() + u64::from(frame.count()) - 1;
+        match self {
+            Self::End => false,
+            Self::Frame(until) => last > until,
+            Self::Sequence(until) => frame.first_sequence() > until,
+            Self::Stamp(until) => frame.stamp_ms() > until,
+        }
+    }
 }
 
 /// What a directory holds.
 pub struct Replayed {
     /// The state at the end of what was read.
     pub state: State,
-    /// Where that is, as an image of it would say.
+    /// Where that is, as an image of it would say; of a replay that ended inside a frame, the end of
+    /// the frame before.
     pub end: ImageEnd,
     /// The sequence of the image it began at; 0 = at the first event.
     pub image_sequence: Sequence,
@@ -110,6 +149,9 @@ fn seed() -> u64 {
 /// Told now and then how far a replay is: the last sequence applied.
 pub type Progress<'p> = &'p mut dyn FnMut(Sequence);
 
+/// Shown each record with the state before it and its stamp.
+pub type Watch<'w> = &'w mut dyn FnMut(&State, &Record, Stamp);
+
 /// Reads a data directory up to its end, or to the last frame that ends at or before `until`.
 ///
 /// # Errors
@@ -120,14 +162,28 @@ pub fn replay(
     until: Option<Sequence>,
     progress: Progress<'_>,
 ) -> Result<Replayed, ReplayError> {
+    replay_watched(data, from, until.map_or(Until::End, Until::Frame), progress, None)
+}
+
+/// As [`replay`], ending where it is told to, and showing what it applies.
+///
+/// # Errors
+/// As [`replay`].
+pub fn replay_watched(
+    data: &Path,
+    from: From,
+    until: Until,
+    progress: Progress<'_>,
+    watch: Option<Watch<'_>>,
+) -> Result<Replayed, ReplayError> {
     let journal = open(&journal_directory(data))?;
-    let newest = match (from, journal_id(&journal)?) {
-        (From::NewestImage, Some(id)) => newest_image(data, id, until)?,
-        _ => Newest { image: None, passed_over: Vec::new() },
+    let image = match (from, journal_id(&journal)?) {
+        (From::Genesis, _) | (_, None) => Newest { image: None, passed_over: Vec::new() },
+        (from, Some(id)) => find_image(data, id, from, until)?,
     };
-    let mut replay = Replay::new(until, progress);
+    let mut replay = Replay::new(until, progress, watch);
     let mut origin = Origin::Genesis;
-    if let Some((verified, state)) = newest.image {
+    if let Some((verified, state)) = image.image {
         replay.state = state;
         replay.end = ImageEnd { sequence: verified.meta.sequence, chain: verified.meta.chain };
         origin = Origin::Image(replay.end);
@@ -136,10 +192,10 @@ pub fn replay(
     let scan = match scan_with(&journal, origin, &mut |frame| replay.frame(frame)) {
         Ok(scan) => Some(scan),
         Err(JournalError::Visitor { cause, .. }) if cause.is::<Enough>() => None,
-        Err(error) => return Err(blame(error, &newest.passed_over)),
+        Err(error) => return Err(blame(error, &image.passed_over)),
     };
     let Replay { state, end, drained, .. } = replay;
-    let passed_over = newest.passed_over;
+    let passed_over = image.passed_over;
     Ok(Replayed { state, end, image_sequence, scan, drained, passed_over })
 }
 
@@ -152,24 +208,34 @@ fn blame(error: JournalError, passed_over: &[PassedOver]) -> ReplayError {
     ReplayError::BehindImages { images: images.join("; "), cause: Box::new(error) }
 }
 
-/// The newest image that is whole and holds nothing beyond `until`. None at all is an ordinary
-/// case: a directory that has none yet.
-fn newest_image(
+/// No images at all is an ordinary case: a directory that has none yet.
+fn find_image(
     data: &Path,
     id: JournalId,
-    until: Option<Sequence>,
+    from: From,
+    until: Until,
 ) -> Result<Newest<State>, ReplayError> {
     let directory = snapshot_directory(data);
     if !directory.is_dir() {
         return Ok(Newest { image: None, passed_over: Vec::new() });
     }
-    let beyond = |sequence| until.is_some_and(|until| sequence > until);
-    let mut newest = newest_valid(&open(&directory)?, id, |image| {
-        if beyond(image.meta().sequence) { Err("it holds too much".into()) } else { load(image) }
+    let disk = open(&directory)?;
+    let mut oldest = None;
+    if from == From::OldestImage {
+        let whole = |image: &Listed| matches!(image.state, ImageState::Valid(_));
+        oldest = list(&disk, id)?.iter().rfind(|image| whole(image)).map(|image| image.sequence);
+    }
+    let mut unwanted = Vec::new();
+    let mut newest = newest_valid(&disk, id, |image| {
+        let (sequence, stamp) = (image.meta().sequence, image.meta().stamp_ms);
+        let wanted = oldest.is_none_or(|oldest| sequence == oldest);
+        if !wanted || !until.reaches(sequence, stamp) {
+            unwanted.push(sequence);
+            return Err("it is newer than what was asked for".into());
+        }
+        load(image)
     })?;
-    newest.passed_over.retain(|image| {
-        !matches!(image.why, SnapshotError::Rejected { .. }) || !beyond(image.sequence)
-    });
+    newest.passed_over.retain(|image| !unwanted.contains(&image.sequence));
     Ok(newest)
 }
 
@@ -194,19 +260,20 @@ struct Enough;
 const FRAMES_PER_REPORT: u32 = 256;
 
 /// Applies what a scan shows.
-struct Replay<'p> {
+struct Replay<'p, 'w> {
     state: State,
     end: ImageEnd,
     drained: bool,
-    until: Option<Sequence>,
+    until: Until,
     progress: Progress<'p>,
+    watch: Option<Watch<'w>>,
     frames: u32,
 }
 
-impl<'p> Replay<'p> {
-    fn new(until: Option<Sequence>, progress: Progress<'p>) -> Self {
+impl<'p, 'w> Replay<'p, 'w> {
+    fn new(until: Until, progress: Progress<'p>, watch: Option<Watch<'w>>) -> Self {
         let end = ImageEnd { sequence: 0, chain: 0 };
-        Self { state: State::new(seed()), end, drained: false, until, progress, frames: 0 }
+        Self { state: State::new(seed()), end, drained: false, until, progress, watch, frames: 0 }
     }
 
     fn frame(&mut self, frame: &Frame<'_>) -> Result<(), VisitError> {
@@ -217,10 +284,13 @@ impl<'p> Replay<'p> {
             return Ok(());
         }
         let last = frame.first_sequence() + u64::from(frame.count()) - 1;
-        if self.until.is_some_and(|until| last > until) {
+        if self.until.ends_before(frame) {
             return Err(Box::new(Enough));
         }
         for (sequence, bytes) in frame.records() {
+            if self.until == Until::Sequence(self.state.sequence) {
+                return Err(Box::new(Enough));
+            }
             self.record(sequence, bytes, frame.stamp_ms())?;
         }
         self.end = ImageEnd { sequence: last, chain: frame.checksum() };
@@ -237,6 +307,9 @@ impl<'p> Replay<'p> {
     fn record(&mut self, sequence: Sequence, bytes: &[u8], stamp: u64) -> Result<(), VisitError> {
         let record = codec::decode_record(bytes).map_err(|error| at(sequence, &error))?;
         let follows = sequence == self.state.sequence + 1;
+        if let (Some(watch), true) = (&mut self.watch, follows) {
+            watch(&self.state, &record, stamp);
+        }
         let applied = follows
             && catch_unwind(AssertUnwindSafe(|| apply(&mut self.state, &record, stamp))).is_ok();
         match applied {

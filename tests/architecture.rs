@@ -16,6 +16,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("signals", &["tell"]),
     ("tell", &[]),
     ("replay", &["domain", "codec"]),
+    ("recheck", &["domain", "replay"]),
     ("http", &["domain", "ring", "clock", "images"]),
     ("writer", &["domain", "ring", "codec", "clock", "config", "images", "tell"]),
     ("recovery", &["domain", "codec", "clock", "config", "replay"]),
@@ -51,8 +52,8 @@ const HOMES: &[(&str, &[&str])] = &[
     ("memmap2", &["journal/src/mapped.rs"]),
     ("hyper", &["src/http/", "bench/src/bare.rs"]),
     ("serde_json", &["src/http/", "tools/"]),
-    ("jiff", &["src/http/"]),
-    ("sha2", &["src/codec/", "snapshots/"]),
+    ("jiff", &["src/http/", "tools/"]),
+    ("sha2", &["src/codec/", "snapshots/", "tools/"]),
     ("siphasher", &["src/http/"]),
     ("toml", &["src/config/", "src/main.rs"]),
     (

@@ -47,7 +47,7 @@ pub(crate) fn list(data: &Path) -> Result<Findings, Trouble> {
     };
     let rows: Vec<_> = doorbuster_snapshots::list(&disk, id)?.into_iter().map(listed).collect();
     let facts = vec![("journal_id", id.to_string().into()), ("images", rows.len().into())];
-    Ok(Findings { facts, table: Some(Table { name: "snapshots", columns: COLUMNS, rows }) })
+    Ok(Findings::good(facts, Some(Table { name: "snapshots", columns: COLUMNS, rows })))
 }
 
 /// Reads all of each; the first one that is not whole is damage.
@@ -67,7 +67,7 @@ pub(crate) fn verify(data: &Path) -> Result<Findings, Trouble> {
         return Err(Trouble::Damage(damage.join("\n")));
     }
     let facts = vec![("journal_id", id.to_string().into()), ("whole", rows.len().into())];
-    Ok(Findings { facts, table: Some(Table { name: "snapshots", columns: COLUMNS, rows }) })
+    Ok(Findings::good(facts, Some(Table { name: "snapshots", columns: COLUMNS, rows })))
 }
 
 /// Takes the directory's lock, so that no server appends meanwhile.
@@ -80,5 +80,5 @@ pub(crate) fn create(data: &Path) -> Result<Findings, Trouble> {
         ImageError::Snapshot(error) => error.into(),
         ImageError::Journal(error) => Trouble::from(error),
     })?;
-    Ok(Findings { facts: vec![("seq", sequence.into())], table: None })
+    Ok(Findings::good(vec![("seq", sequence.into())], None))
 }

@@ -1,9 +1,12 @@
 //! Reads a data directory and says what is there. Never writes. Next: `show`.
 
+use crate::instant;
 use crate::progress::Progress;
 use doorbuster::codec;
-use doorbuster::replay::{self, ReplayError, Replayed};
-use doorbuster_journal::{FileDisk, ImageEnd, JournalError, Origin, Scan, journal_id, scan};
+use doorbuster::replay::{self, ReplayError, Replayed, Until};
+use doorbuster_journal::{
+    FileDisk, ImageEnd, JournalError, Origin, Scan, Verdict, journal_id, scan,
+};
 use doorbuster_snapshots::{ImageState, SnapshotError};
 use std::path::Path;
 
@@ -12,6 +15,17 @@ pub(crate) struct Findings {
     pub(crate) facts: Vec<(&'static str, serde_json::Value)>,
     /// A table below the facts: its name, its columns, its rows.
     pub(crate) table: Option<Table>,
+    /// It is not as it should be: the exit code says so.
+    pub(crate) wrong: bool,
+}
+
+impl Findings {
+    pub(crate) fn good(
+        facts: Vec<(&'static str, serde_json::Value)>,
+        table: Option<Table>,
+    ) -> Self {
+        Self { facts, table, wrong: false }
+    }
 }
 
 /// Rows of equal length.
@@ -25,6 +39,8 @@ pub(crate) struct Table {
 pub(crate) enum Trouble {
     /// The journal cannot be continued from as it is.
     Damage(String),
+    /// What was asked for is not there.
+    NotThere(String),
     /// It could not be looked at.
     Unreadable(String),
 }
@@ -32,7 +48,7 @@ pub(crate) enum Trouble {
 impl Trouble {
     pub(crate) fn code(&self) -> u8 {
         match self {
-            Self::Damage(_) => 1,
+            Self::Damage(_) | Self::NotThere(_) => 1,
             Self::Unreadable(_) => 3,
         }
     }
@@ -42,7 +58,10 @@ impl From<JournalError> for Trouble {
     fn from(error: JournalError) -> Self {
         let text = error.to_string();
         match error {
-            JournalError::Refused(_) | JournalError::Visitor { .. } => Self::Damage(text),
+            JournalError::Refused(_)
+            | JournalError::Visitor { .. }
+            | JournalError::NotRepairable { .. }
+            | JournalError::NotAccepted { .. } => Self::Damage(text),
             _ => Self::Unreadable(text),
         }
     }
@@ -68,29 +87,50 @@ impl From<ReplayError> for Trouble {
     }
 }
 
-fn open(data: &Path) -> Result<FileDisk, Trouble> {
+pub(crate) fn open(data: &Path) -> Result<FileDisk, Trouble> {
     Ok(replay::open(&replay::journal_directory(data))?)
 }
 
 /// Where a replay begins and ends.
+#[derive(Clone, Copy)]
 pub(crate) struct Span {
     pub(crate) from: replay::From,
-    pub(crate) until: Option<u64>,
+    pub(crate) until: Until,
 }
 
-fn read(data: &Path, span: &Span) -> Result<Replayed, Trouble> {
-    let mut progress = Progress::new();
-    Ok(replay::replay(data, span.from, span.until, &mut |sequence| progress.at(sequence))?)
+pub(crate) fn read(data: &Path, span: Span) -> Result<Replayed, Trouble> {
+    read_with(span, |span| {
+        let mut progress = Progress::new();
+        let mut report = |sequence| progress.at(sequence);
+        replay::replay_watched(data, span.from, span.until, &mut report, None)
+    })
+}
+
+/// A journal without its first segments is damaged only if it was to be whole.
+pub(crate) fn read_with(
+    span: Span,
+    replay: impl FnOnce(Span) -> Result<Replayed, ReplayError>,
+) -> Result<Replayed, Trouble> {
+    replay(span).map_err(|error| match (&error, span.until) {
+        (_, Until::End) => error.into(),
+        (ReplayError::Journal(JournalError::Refused(refusal)), _)
+            if refusal.verdict == Verdict::SegmentMissing =>
+        {
+            let told = "no image from before that end is kept to begin at, and";
+            Trouble::Unreadable(format!("{told} not the whole journal either: {error}"))
+        }
+        _ => error.into(),
+    })
 }
 
 pub(crate) fn info(data: &Path) -> Result<Findings, Trouble> {
     let journal = open(data)?;
     let scan = scan(&journal, origin(data, &journal)?)?;
-    Ok(Findings { facts: facts(&scan), table: Some(segments(&scan)) })
+    Ok(Findings::good(facts(&scan), Some(segments(&scan))))
 }
 
 /// The oldest image stands in for what was pruned; without one the journal is whole or damaged.
-fn origin(data: &Path, journal: &FileDisk) -> Result<Origin, Trouble> {
+pub(crate) fn origin(data: &Path, journal: &FileDisk) -> Result<Origin, Trouble> {
     let directory = replay::snapshot_directory(data);
     let Some(id) = journal_id(journal)?.filter(|_| directory.is_dir()) else {
         return Ok(Origin::Genesis);
@@ -103,32 +143,58 @@ fn origin(data: &Path, journal: &FileDisk) -> Result<Origin, Trouble> {
     Ok(ends.last().map_or(Origin::Genesis, Origin::Image))
 }
 
+/// Everything that is kept, not only what a start needs: an older segment may be the one that a
+/// damaged image makes needed.
 pub(crate) fn verify(data: &Path) -> Result<Findings, Trouble> {
-    let journal = open(data)?;
-    let whole = scan(&journal, Origin::Genesis).is_ok();
-    let from = if whole { replay::From::Genesis } else { replay::From::NewestImage };
-    let Replayed { scan, drained, image_sequence, .. } = read(data, &Span { from, until: None })?;
-    let mut facts = scan.as_ref().map(facts).unwrap_or_default();
-    facts.push(("orderly_stop", drained.into()));
-    facts.push(("from_image", image_sequence.into()));
-    Ok(Findings { facts, table: None })
+    let from = match scan(&open(data)?, Origin::Genesis) {
+        Err(JournalError::Refused(refusal)) if refusal.verdict == Verdict::SegmentMissing => {
+            replay::From::OldestImage
+        }
+        _ => replay::From::Genesis,
+    };
+    let whole = read(data, Span { from, until: Until::End })?;
+    let mut facts = whole.scan.as_ref().map(facts).unwrap_or_default();
+    let (sequence, digest) = (whole.state.sequence, codec::digest(&whole.state));
+    facts.push(("orderly_stop", whole.drained.into()));
+    facts.push(("from_image", whole.image_sequence.into()));
+    facts.push(("digest", digest.to_string().into()));
+    // One state in memory at a time. What a live server has appended since does not count.
+    drop(whole);
+    let from = replay::From::NewestImage;
+    let again = read(data, Span { from, until: Until::Sequence(sequence) })?;
+    if (again.state.sequence, codec::digest(&again.state)) != (sequence, digest) {
+        return Err(Trouble::Damage(format!(
+            "from the image at sequence {} the journal replays to sequence {} and digest {}, \
+             but to {sequence} and {digest} without it",
+            again.image_sequence,
+            again.state.sequence,
+            codec::digest(&again.state),
+        )));
+    }
+    facts.push(("same_from_image", again.image_sequence.into()));
+    Ok(Findings::good(facts, None))
 }
 
-pub(crate) fn replay(data: &Path, span: &Span) -> Result<Findings, Trouble> {
-    let Replayed { state, image_sequence, .. } = read(data, span)?;
-    let facts = vec![
+pub(crate) fn replay(data: &Path, span: Span) -> Result<Findings, Trouble> {
+    Ok(Findings::good(state_facts(&read(data, span)?), None))
+}
+
+/// What a replay ends in.
+pub(crate) fn state_facts(replayed: &Replayed) -> Vec<(&'static str, serde_json::Value)> {
+    let state = &replayed.state;
+    vec![
         ("epoch", state.epoch.into()),
         ("seq", state.sequence.into()),
-        ("digest", codec::digest(&state).to_string().into()),
-        ("from_image", image_sequence.into()),
+        ("stamp", (state.sequence > 0).then(|| instant::text(state.stamp)).into()),
+        ("digest", codec::digest(state).to_string().into()),
+        ("from_image", replayed.image_sequence.into()),
         ("skus", state.skus.len().into()),
         ("orders", state.orders.len().into()),
         ("held", state.orders.deadlines().len().into()),
         ("keys", state.requests.len().into()),
         ("users", state.users.len().into()),
         ("uses", state.uses.len().into()),
-    ];
-    Ok(Findings { facts, table: None })
+    ]
 }
 
 fn facts(scan: &Scan) -> Vec<(&'static str, serde_json::Value)> {

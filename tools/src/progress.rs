@@ -19,9 +19,10 @@ impl Progress {
     pub(crate) fn at(&mut self, sequence: u64) {
         self.reports += 1;
         if self.looked_at && self.reports.is_multiple_of(REPORTS_PER_LINE) {
-            eprint!("\rat sequence {sequence} ");
             // Progress that does not show is no reason to stop.
-            let _ = std::io::stderr().flush();
+            let mut terminal = std::io::stderr().lock();
+            let _ = write!(terminal, "\rat sequence {sequence} ");
+            let _ = terminal.flush();
         }
     }
 }
@@ -29,7 +30,7 @@ impl Progress {
 impl Drop for Progress {
     fn drop(&mut self) {
         if self.looked_at && self.reports >= REPORTS_PER_LINE {
-            eprintln!();
+            let _ = writeln!(std::io::stderr().lock());
         }
     }
 }

@@ -1,0 +1,87 @@
+//! `replay --recheck`: decides everything again and shows what comes out otherwise.
+
+use crate::events;
+use crate::look::{Findings, Span, Table, Trouble, read_with, state_facts};
+use crate::progress::Progress;
+use doorbuster::domain::answer::Answer;
+use doorbuster::domain::decide::{Decision, decide};
+use doorbuster::recheck::{Difference, Now, Recheck};
+use doorbuster::replay::{From, ReplayError, Replayed};
+use doorbuster_journal::{JournalError, Verdict};
+use serde_json::Value;
+use std::path::Path;
+
+const COLUMNS: &[&str] = &["seq", "stamp", "principal", "recorded", "now"];
+
+/// From the first event where the journal still has it, else from the oldest image.
+pub(crate) fn recheck(data: &Path, span: Span) -> Result<Findings, Trouble> {
+    let whole = Span { from: From::Genesis, ..span };
+    let (recheck, replayed) = match run(data, whole) {
+        (_, Err(error)) if is_pruned(&error) && span.from != From::Genesis => {
+            run(data, Span { from: From::OldestImage, ..span })
+        }
+        done => done,
+    };
+    let rows: Vec<_> = recheck.differences.iter().map(row).collect();
+    let table = Table { name: "differences", columns: COLUMNS, rows };
+    let mut facts = match read_with(span, |_| replayed) {
+        Ok(replayed) => state_facts(&replayed),
+        // What does not fit any more is why: the difference says more than where it ended.
+        Err(trouble) if recheck.different > 0 => match trouble {
+            Trouble::Damage(text) | Trouble::NotThere(text) | Trouble::Unreadable(text) => {
+                vec![("ended", text.into())]
+            }
+        },
+        Err(trouble) => return Err(trouble),
+    };
+    facts.push(("commands_rechecked", recheck.commands.into()));
+    facts.push(("other_events_rechecked", recheck.unasked.into()));
+    facts.push(("different", recheck.different.into()));
+    Ok(Findings { facts, table: Some(table), wrong: recheck.different > 0 })
+}
+
+fn run(data: &Path, span: Span) -> (Recheck, Result<Replayed, ReplayError>) {
+    let mut recheck = Recheck::new(decide);
+    let mut progress = Progress::new();
+    let mut report = |sequence| progress.at(sequence);
+    let replayed = recheck.run(data, span.from, span.until, &mut report);
+    (recheck, replayed)
+}
+
+fn is_pruned(error: &ReplayError) -> bool {
+    matches!(error, ReplayError::Journal(JournalError::Refused(refusal))
+        if refusal.verdict == Verdict::SegmentMissing)
+}
+
+fn row(difference: &Difference) -> Vec<Value> {
+    let record = &difference.recorded;
+    vec![
+        difference.sequence.into(),
+        events::instant(Some(difference.stamp)),
+        events::principal(record).into(),
+        events::line(&record.event).into(),
+        now(&difference.now).into(),
+    ]
+}
+
+fn now(now: &Now) -> String {
+    match now {
+        Now::Decided(decision) => decided(decision),
+        Now::Due(Some(event)) => events::line(event),
+        Now::Due(None) => "not due".to_owned(),
+        Now::Panicked => "deciding panics".to_owned(),
+        Now::Wrong(why) => (*why).to_owned(),
+    }
+}
+
+fn decided(decision: &Decision) -> String {
+    match decision {
+        Decision::Change(event) => events::line(event),
+        Decision::First(event) => format!("first: {}", events::line(event)),
+        Decision::Answer(answered) => match &answered.answer {
+            Answer::Refused(refusal) => format!("refused: {refusal:?}"),
+            _ if answered.replayed => "its key was answered before".to_owned(),
+            _ => "nothing changes".to_owned(),
+        },
+    }
+}

@@ -1,0 +1,274 @@
+//! Records as an operator reads them: every member by its name, but no secret.
+//!
+//! The only place that turns events into text. Never prints the hash key of a start: whoever has
+//! it can tell which idempotency keys were used.
+
+use crate::instant;
+use doorbuster::domain::command::{
+    Action, Adjustment, Patch, Precondition, SkuChanges, SkuSettings, Take,
+};
+use doorbuster::domain::event::{Event, Origin, Record, SkuAdjusted, Started};
+use doorbuster::domain::ids::{LineRequests, OrderId, Stamp};
+use doorbuster::domain::settings::Settings;
+use serde_json::{Map, Value, json};
+
+/// Names and values in the order in which they are shown.
+pub(crate) type Members = Vec<(&'static str, Value)>;
+
+pub(crate) fn name(event: &Event) -> &'static str {
+    match event {
+        Event::Started(_) => "started",
+        Event::SettingsChanged(_) => "settings_changed",
+        Event::SkuPut(_) => "sku_put",
+        Event::SkuPatched(_) => "sku_patched",
+        Event::SkuAdjusted(_) => "sku_adjusted",
+        Event::SkuDeleted(_) => "sku_deleted",
+        Event::OrderCreated(_) => "order_created",
+        Event::OrderConfirmed(_) => "order_confirmed",
+        Event::OrderReacquired(_) => "order_reacquired",
+        Event::OrderCancelled(_) => "order_cancelled",
+        Event::OrderExpired(_) => "order_expired",
+        Event::OrderExtended(_) => "order_extended",
+        Event::HoldsGraced(_) => "holds_graced",
+        Event::OrderShipped(_) => "order_shipped",
+        Event::OrderCompleted(_) => "order_completed",
+        Event::OrderRefunded(_) => "order_refunded",
+        Event::AnswerRepeated(_) => "answer_repeated",
+        Event::KeysForgotten(_) => "keys_forgotten",
+        Event::OrdersArchived(_) => "orders_archived",
+        Event::UsesPurged(_) => "uses_purged",
+        Event::RefusalsCounted(_) => "refusals_counted",
+    }
+}
+
+/// What the event holds.
+pub(crate) fn members(event: &Event) -> Members {
+    match event {
+        Event::Started(started) => started_members(started),
+        Event::SettingsChanged(settings) => settings_members(settings),
+        Event::SkuPut(put) => {
+            let mut members = vec![("sku", put.sku.as_str().into()), ("stock", put.stock.into())];
+            members.extend(sku_settings(&put.settings));
+            members.extend(precondition(put.precondition));
+            members.push(("created", put.created.into()));
+            members
+        }
+        Event::SkuPatched(patched) => {
+            let mut members = vec![("sku", patched.patch.sku.as_str().into())];
+            members.push(("changes", changes(&patched.patch.changes)));
+            members.extend(precondition(patched.patch.precondition));
+            members.push(("settings", object(sku_settings(&patched.settings))));
+            members
+        }
+        Event::SkuAdjusted(adjusted) => adjusted_members(adjusted),
+        Event::SkuDeleted(deleted) => {
+            let sku = [("sku", deleted.sku.as_str().into())];
+            sku.into_iter().chain(precondition(deleted.precondition)).collect()
+        }
+        Event::KeysForgotten(count) => vec![("count", (*count).into())],
+        Event::OrdersArchived(ids) => vec![("orders", orders(ids))],
+        Event::UsesPurged(purged) => {
+            vec![("created_seq", purged.created_sequence.into()), ("count", purged.count.into())]
+        }
+        Event::RefusalsCounted(counts) => {
+            let count = |of: &doorbuster::domain::event::RefusalCount| json!({ "sku": of.sku.as_str(), "reason": of.reason.as_str(), "count": of.count });
+            vec![("refused", counts.iter().map(count).collect())]
+        }
+        event => order_members(event),
+    }
+}
+
+fn order_members(event: &Event) -> Members {
+    let mut members: Members = Vec::new();
+    if let Some(order) = event.order() {
+        members.push(("order", order.to_string().into()));
+    }
+    match event {
+        Event::OrderCreated(created) => {
+            members.push(("user", created.user.as_str().into()));
+            members.push(("lines", lines(&created.lines)));
+            members.push(("reference", created.reference.as_deref().into()));
+            match created.take {
+                Take::Hold(hold_ms) => members.push(("hold_ms", hold_ms.into())),
+                Take::Sell => members.push(("confirm", true.into())),
+            }
+            members.push(("expires_at", instant(created.expires_at)));
+        }
+        Event::OrderExtended(extended) => {
+            members.push(("hold_ms", extended.hold_ms.into()));
+            members.push(("expires_at", instant(Some(extended.expires_at))));
+        }
+        Event::HoldsGraced(graced) => {
+            members.push(("orders", orders(&graced.orders)));
+            members.push(("expires_at", instant(Some(graced.expires_at))));
+        }
+        Event::OrderRefunded(refunded) => {
+            members.push(("lines", lines(&refunded.lines)));
+            members.push(("restock", refunded.restock.into()));
+        }
+        Event::AnswerRepeated(repeated) => {
+            members.push(("action", action(&repeated.action).into()));
+        }
+        _ => {}
+    }
+    members
+}
+
+fn started_members(started: &Started) -> Members {
+    vec![
+        ("epoch", started.epoch.into()),
+        ("answers_before_sync", started.answers_before_sync.into()),
+        ("lost_from", started.lost_from.into()),
+    ]
+}
+
+fn settings_members(settings: &Settings) -> Members {
+    let caps = &settings.caps;
+    vec![
+        ("hold_ms_default", settings.hold_ms_default.into()),
+        ("hold_ms_max", settings.hold_ms_max.into()),
+        ("open_holds_per_user_max", settings.open_holds_per_user_max.into()),
+        ("recovery_grace_ms", settings.recovery_grace_ms.into()),
+        ("idempotency_retain_ms", settings.idempotency_retain_ms.into()),
+        ("orders_retain_ms", settings.orders_retain_ms.into()),
+        (
+            "caps",
+            json!({
+                "skus": caps.skus, "orders": caps.orders, "keys": caps.keys,
+                "answers": caps.answers, "uses": caps.uses, "users": caps.users,
+            }),
+        ),
+    ]
+}
+
+fn adjusted_members(adjusted: &SkuAdjusted) -> Members {
+    let mut members = vec![("sku", adjusted.sku.as_str().into())];
+    members.push(match adjusted.adjustment {
+        Adjustment::Delta(delta) => ("delta", delta.into()),
+        Adjustment::Stock(stock) => ("stock", stock.into()),
+    });
+    members.push(("reason", adjusted.reason.as_str().into()));
+    members.extend(precondition(adjusted.precondition));
+    members.push(("total", adjusted.total.into()));
+    members
+}
+
+/// The settings of a SKU under the names of the contract.
+pub(crate) fn sku_settings(settings: &SkuSettings) -> Members {
+    vec![
+        ("per_user_limit", settings.per_user_limit.into()),
+        ("limit_group", settings.limit_group.as_ref().map(|group| group.as_str()).into()),
+        ("opens_at", instant(settings.opens_at)),
+        ("closes_at", instant(settings.closes_at)),
+        ("hold_ms", settings.hold_ms.into()),
+        ("paused", settings.paused.into()),
+        ("direct", settings.direct.into()),
+    ]
+}
+
+fn changes(changes: &SkuChanges) -> Value {
+    fn put<T>(map: &mut Map<String, Value>, name: &str, of: &Patch<T>, show: fn(&T) -> Value) {
+        match of {
+            Patch::Keep => {}
+            Patch::Reset => drop(map.insert(name.to_owned(), Value::Null)),
+            Patch::Set(value) => drop(map.insert(name.to_owned(), show(value))),
+        }
+    }
+    let mut map = Map::new();
+    put(&mut map, "per_user_limit", &changes.per_user_limit, |limit| (*limit).into());
+    put(&mut map, "limit_group", &changes.limit_group, |group| {
+        group.as_ref().map(|group| group.as_str()).into()
+    });
+    put(&mut map, "opens_at", &changes.opens_at, |at| instant(*at));
+    put(&mut map, "closes_at", &changes.closes_at, |at| instant(*at));
+    put(&mut map, "hold_ms", &changes.hold_ms, |hold_ms| (*hold_ms).into());
+    put(&mut map, "paused", &changes.paused, |paused| (*paused).into());
+    put(&mut map, "direct", &changes.direct, |direct| (*direct).into());
+    Value::Object(map)
+}
+
+fn precondition(precondition: Precondition) -> Option<(&'static str, Value)> {
+    match precondition {
+        Precondition::None => None,
+        Precondition::Exists => Some(("if_match", "*".into())),
+        Precondition::Version(version) => {
+            let version = version.map_or("not a version".to_owned(), |version| version.to_string());
+            Some(("if_match", version.into()))
+        }
+        Precondition::Absent => Some(("if_none_match", "*".into())),
+    }
+}
+
+fn action(action: &Action) -> &'static str {
+    match action {
+        Action::Confirm { .. } => "confirm",
+        Action::Cancel => "cancel",
+        Action::Extend(_) => "extend",
+        Action::Ship => "ship",
+        Action::Complete => "complete",
+        Action::Refund(_) => "refund",
+    }
+}
+
+fn lines(lines: &LineRequests) -> Value {
+    let line = |line: &doorbuster::domain::ids::LineRequest| json!({ "sku": line.sku.as_str(), "qty": line.quantity });
+    lines.iter().map(line).collect()
+}
+
+fn orders(orders: &[OrderId]) -> Value {
+    orders.iter().map(|order| Value::from(order.to_string())).collect()
+}
+
+/// As the contract shows it; null for none.
+pub(crate) fn instant(stamp: Option<Stamp>) -> Value {
+    stamp.map(instant::text).into()
+}
+
+fn origin(origin: &Origin) -> Members {
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let mut members: Members = vec![("principal", origin.principal.as_str().into())];
+    if let Some(key) = origin.key {
+        members.push(("key_hash", format!("{:032x}", key.hash).into()));
+    }
+    if let Some(trace) = origin.traceparent {
+        let (id, parent) = (hex(&trace.trace), hex(&trace.parent));
+        members.push(("traceparent", format!("00-{id}-{parent}-{:02x}", trace.flags).into()));
+    }
+    members
+}
+
+pub(crate) fn object(members: Members) -> Value {
+    members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect::<Map<_, _>>().into()
+}
+
+/// A record as one object.
+pub(crate) fn record_object(record: &Record) -> Members {
+    let mut all = record.origin.as_ref().map(origin).unwrap_or_default();
+    all.push(("event", name(&record.event).into()));
+    all.push(("members", object(members(&record.event))));
+    all
+}
+
+/// `order_created user=u1 lines=[{"qty":1,"sku":"A"}]`
+pub(crate) fn line(event: &Event) -> String {
+    let mut line = name(event).to_owned();
+    for (name, value) in members(event).into_iter().filter(|(_, value)| !value.is_null()) {
+        line.push_str(&format!(" {name}={}", word(&value)));
+    }
+    line
+}
+
+/// Who asked, for a line; `-` for what nobody asked for.
+pub(crate) fn principal(record: &Record) -> &str {
+    record.origin.as_ref().map_or("-", |origin| origin.principal.as_str())
+}
+
+/// A value that stays one word: quoted where it has blanks or what a terminal would act on.
+pub(crate) fn word(value: &Value) -> String {
+    match value {
+        Value::String(text) if text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"') => {
+            text.clone()
+        }
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,13 @@
+//! `doorbusterctl` as an operator runs it, on directories made here. Next: `writer`, `story`.
+#![allow(missing_docs)]
+
+mod again;
+mod dumping;
+mod lookups;
+mod mending;
+mod reading;
+mod replaying;
+mod run;
+mod story;
+mod tokens;
+mod writer;

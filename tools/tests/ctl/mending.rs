@@ -1,0 +1,140 @@
+//! `journal repair`.
+
+use crate::run::{bytes_of, ctl, flip, segment};
+use crate::story::{settings, tell_at_length};
+use crate::writer::{START, Writer};
+use std::fs;
+
+/// Twenty turns of one SKU each and a seal; no image. The server is gone.
+fn shelf() -> Writer {
+    let mut writer = Writer::create(settings());
+    for number in 1..=20_u64 {
+        let put = crate::story::put(&format!("S{number}"), number, 0);
+        writer.turn(START + number, |writer| writer.ask("boss", None, put));
+    }
+    writer.seal();
+    writer.kill();
+    writer
+}
+
+/// Where the frame of a sequence starts.
+fn offset_of(writer: &Writer, sequence: u64) -> usize {
+    let bytes = fs::read(segment(writer.path(), 1)).unwrap();
+    let name = format!("S{}", sequence - 2);
+    let at = bytes.windows(name.len()).position(|window| window == name.as_bytes()).unwrap();
+    at & !7
+}
+
+#[test]
+fn a_repair_is_first_shown_and_changes_nothing() {
+    let writer = shelf();
+    let data = writer.path();
+    flip(&segment(data, 1), offset_of(&writer, 12));
+    let before = bytes_of(data);
+    let shown = ctl(data, "journal repair --json", 1).object();
+    assert_eq!((&shown["repaired"], &shown["first_seq_lost"]), (&false.into(), &12.into()));
+    assert_eq!(shown["last_seq_seen"], 22);
+    assert_eq!(shown["losses"][0]["first_seq"], 13, "{shown}");
+    assert!(ctl(data, "journal repair", 1).out.contains("--accept-loss-from 12"));
+    let refused = ctl(data, "journal repair --accept-loss-from 11 --json", 1).object();
+    assert_eq!(refused["repaired"], false);
+    assert_eq!(before, bytes_of(data));
+    ctl(data, "journal verify", 1);
+}
+
+fn check_repaired(accept: &str) {
+    let writer = shelf();
+    let data = writer.path();
+    flip(&segment(data, 1), offset_of(&writer, 12));
+    let original = fs::read(segment(data, 1)).unwrap();
+    let done = ctl(data, &format!("journal repair {accept} --json"), 0).object();
+    assert_eq!((&done["repaired"], &done["seq"]), (&true.into(), &11.into()), "{done}");
+    assert_eq!(done["digest"], writer.digests[10].as_str());
+    let copy = done["originals"][0].as_str().unwrap();
+    assert!(copy.contains("quarantine-1"), "{copy}");
+    assert_eq!(fs::read(copy).unwrap(), original);
+    ctl(data, "journal verify", 0);
+    ctl(data, "journal dump", 0);
+    let again = ctl(data, "journal repair --json --accept-tail-loss", 0).object();
+    assert_eq!(again["why"], "nothing needs a repair");
+}
+
+#[test]
+fn an_accepted_repair_keeps_what_can_be_kept_and_the_originals() {
+    check_repaired("--accept-tail-loss");
+    check_repaired("--accept-loss-from 12");
+}
+
+#[test]
+fn a_second_repair_has_a_quarantine_of_its_own() {
+    let writer = shelf();
+    for (sequence, number) in [(20, 1), (10, 2)] {
+        flip(&segment(writer.path(), 1), offset_of(&writer, sequence));
+        ctl(writer.path(), "journal repair --accept-tail-loss", 0);
+        assert!(writer.path().join(format!("quarantine-{number}")).is_dir());
+    }
+}
+
+#[test]
+fn a_directory_in_use_is_not_repaired() {
+    let mut writer = shelf();
+    writer.restart(START + 100);
+    let before = bytes_of(writer.path());
+    for arguments in ["journal repair --accept-tail-loss", "snapshot create"] {
+        let told = ctl(writer.path(), arguments, 3).err;
+        assert!(told.contains("in use by another process"), "{told}");
+    }
+    assert_eq!(before, bytes_of(writer.path()));
+}
+
+#[test]
+fn damage_that_an_image_covers_is_shown_and_costs_nothing() {
+    let writer = tell_at_length();
+    let data = writer.path();
+    let digest = writer.digests.last().unwrap().as_str();
+    ctl(data, "journal verify", 0);
+    flip(&segment(data, 1), 4096 + 100);
+    ctl(data, "journal dump", 1);
+    ctl(data, "journal verify", 1);
+    ctl(data, "replay --from-genesis", 1);
+    let shown = ctl(data, "journal repair --json", 0).object();
+    assert_eq!((&shown["repaired"], &shown["digest"]), (&false.into(), &digest.into()));
+}
+
+#[test]
+fn what_an_image_holds_is_kept_though_the_journal_does_not_reach_it() {
+    let writer = tell_at_length();
+    let data = writer.path();
+    let image = ctl(data, "snapshot list --json", 0).object()["snapshots"][0]["seq"].clone();
+    let held = image.as_u64().unwrap();
+    for number in [3, 2] {
+        fs::remove_file(segment(data, number)).unwrap();
+    }
+    let shown = ctl(data, "journal repair --json", 1).object();
+    assert_eq!(shown["first_seq_lost"], held + 1, "{shown}");
+    let done = ctl(data, "journal repair --accept-tail-loss --json", 0).object();
+    assert_eq!((&done["seq"], &done["from_image"]), (&image, &image));
+    assert_eq!(done["digest"], writer.digests[held as usize - 1].as_str());
+}
+
+#[test]
+fn what_an_image_holds_is_kept_though_the_newest_segment_does_not_tell_whose_it_is() {
+    let writer = tell_at_length();
+    let data = writer.path();
+    let images = ctl(data, "snapshot list --json", 0).object();
+    let held = images["snapshots"][0]["seq"].as_u64().unwrap();
+    fs::remove_file(segment(data, 1)).unwrap();
+    flip(&segment(data, 2), 3);
+    ctl(data, "replay", 1);
+    let shown = ctl(data, "journal repair --json", 1).object();
+    assert!(shown["first_seq_lost"].as_u64().unwrap() > held, "{shown}");
+    let done = ctl(data, "journal repair --accept-tail-loss --json", 0).object();
+    assert!(done["seq"].as_u64().unwrap() >= held, "{done}");
+    ctl(data, "journal verify", 0);
+}
+
+#[test]
+fn accepting_in_two_ways_at_once_is_a_mistake() {
+    let writer = shelf();
+    ctl(writer.path(), "journal repair --accept-tail-loss --accept-loss-from 3", 2);
+}

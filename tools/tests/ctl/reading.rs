@@ -1,0 +1,60 @@
+//! What only looks changes no byte, takes no lock, and runs beside a live server.
+
+use crate::run::{bytes_of, ctl, flip, segment};
+use crate::story::tell;
+use crate::writer::START;
+use doorbuster::recovery;
+use std::path::Path;
+
+const READING: &[&str] = &[
+    "journal info",
+    "journal dump",
+    "journal verify",
+    "journal repair",
+    "replay",
+    "replay --from-genesis --until 7",
+    "replay --recheck",
+    "snapshot list",
+    "snapshot verify",
+    "order 1-5",
+    "sku A",
+];
+
+fn check_unchanged(data: &Path, codes: &[i32]) {
+    let before = bytes_of(data);
+    for arguments in READING {
+        for json in ["", " --json"] {
+            let output = crate::run::command(data, &format!("{arguments}{json}")).output().unwrap();
+            let code = output.status.code().unwrap();
+            assert!(codes.contains(&code), "{arguments}: {output:?}");
+            assert_eq!(before, bytes_of(data), "{arguments} changed the directory");
+        }
+    }
+}
+
+#[test]
+fn looking_changes_no_byte() {
+    let mut story = tell();
+    // The writer lives and holds the lock.
+    check_unchanged(story.writer.path(), &[0]);
+    story.writer.turn(START + 32_000, |_| {});
+    story.writer.kill();
+    check_unchanged(story.writer.path(), &[0]);
+    drop(recovery::lock(story.writer.path()).expect("nobody kept it"));
+    flip(&segment(story.writer.path(), 1), 4096 + 100);
+    check_unchanged(story.writer.path(), &[0, 1]);
+    // Nothing can tell whose journal it is.
+    flip(&segment(story.writer.path(), 1), 3);
+    check_unchanged(story.writer.path(), &[1, 3]);
+}
+
+#[test]
+fn a_directory_that_is_not_there_is_not_made() {
+    let story = tell();
+    let missing = story.writer.path().join("elsewhere");
+    for arguments in READING.iter().chain(&["snapshot create", "journal repair --accept-tail-loss"])
+    {
+        ctl(&missing, arguments, 3);
+        assert!(!missing.exists(), "{arguments}");
+    }
+}

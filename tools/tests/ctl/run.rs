@@ -1,0 +1,78 @@
+//! The tool as a child process, and a directory as a map of its bytes.
+
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// What a run printed and how it ended.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Ran {
+    /// The object that was printed.
+    pub(crate) fn object(&self) -> Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// One object a line.
+    pub(crate) fn objects(&self) -> Vec<Value> {
+        let object = |line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}"));
+        self.out.lines().map(object).collect()
+    }
+}
+
+pub(crate) fn command(data: &Path, arguments: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_doorbusterctl"));
+    command.arg("--data").arg(data).args(arguments.split_whitespace()).stdin(Stdio::null());
+    command
+}
+
+/// Runs `doorbusterctl --data DATA ARGUMENTS` and expects its exit code.
+pub(crate) fn ctl(data: &Path, arguments: &str, code: i32) -> Ran {
+    let output = command(data, arguments).output().expect("the tool was built");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("it prints text");
+    let code_seen = output.status.code().expect("it is not killed");
+    let ran = Ran { code: code_seen, out: text(output.stdout), err: text(output.stderr) };
+    assert_eq!(ran.code, code, "doorbusterctl {arguments}: {ran:?}");
+    ran
+}
+
+/// Every file below a directory with its bytes.
+pub(crate) fn bytes_of(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![directory.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("it is there") {
+            let path = entry.expect("it can be read").path();
+            if path.is_dir() {
+                found.insert(path.clone(), Vec::new());
+                folders.push(path);
+            } else {
+                let bytes = fs::read(&path).expect("it can be read");
+                found.insert(path, bytes);
+            }
+        }
+    }
+    found
+}
+
+/// The file of a segment.
+pub(crate) fn segment(data: &Path, number: usize) -> PathBuf {
+    let segments = fs::read_dir(data.join("journal")).expect("there is a journal");
+    let mut names: Vec<_> = segments.map(|entry| entry.expect("readable").path()).collect();
+    names.sort();
+    names[number - 1].clone()
+}
+
+/// Changes one byte of a file.
+pub(crate) fn flip(file: &Path, offset: usize) {
+    let mut bytes = fs::read(file).expect("it is there");
+    bytes[offset] ^= 0x10;
+    fs::write(file, bytes).expect("it can be written");
+}

@@ -1,0 +1,187 @@
+//! A writer without server, ring and clock: decides, applies and appends at stamps that the test
+//! names. Owns what the real one does around that: turns, starts, refusals, seals, images.
+
+use doorbuster::codec::{self, Totals};
+use doorbuster::domain::answer::{Answer, Answered};
+use doorbuster::domain::apply::apply;
+use doorbuster::domain::command::{Command, Principal, Reach, Request};
+use doorbuster::domain::decide::{Decision, decide};
+use doorbuster::domain::event::{Event, Origin, Record, RefusalCount, Started};
+use doorbuster::domain::ids::{KeyClaim, PrincipalName, Stamp};
+use doorbuster::domain::settings::Settings;
+use doorbuster::domain::state::State;
+use doorbuster::domain::{refusals, sweep};
+use doorbuster::recovery::{self, Lock};
+use doorbuster::snapshotter;
+use doorbuster_journal::{FileDisk, Journal, JournalId, Options, SEGMENT_BYTES_MIN, scan};
+use std::fs;
+use std::path::Path;
+use tempfile::TempDir;
+
+/// The stamp that tests count from: 2027-01-15T08:00:00Z.
+pub(crate) const START: Stamp = 1_800_000_000_000;
+/// Must never be printed.
+pub(crate) const HASH_KEY: [u8; 16] = [0xAB; 16];
+
+const ID: JournalId = JournalId([7; 16]);
+const OPTIONS: Options = Options { segment_bytes: SEGMENT_BYTES_MIN };
+
+/// A live data directory.
+pub(crate) struct Writer {
+    pub(crate) directory: TempDir,
+    pub(crate) state: State,
+    /// The digest after each event, from the first.
+    pub(crate) digests: Vec<String>,
+    pub(crate) stamps: Vec<Stamp>,
+    journal: Option<Journal>,
+    lock: Option<Lock>,
+    now: Stamp,
+}
+
+impl Writer {
+    /// A directory in which a server started for the first time.
+    pub(crate) fn create(settings: Settings) -> Self {
+        let directory = TempDir::new().expect("there is room");
+        let lock = recovery::lock(directory.path()).expect("nobody else has it");
+        for name in ["journal", "snapshots"] {
+            fs::create_dir(directory.path().join(name)).expect("it is new");
+        }
+        let disk = FileDisk::open(directory.path().join("journal")).expect("it is there");
+        let mut writer = Self {
+            journal: Some(Journal::create(disk, OPTIONS, ID).expect("it is empty")),
+            lock: Some(lock),
+            directory,
+            state: State::new(1),
+            digests: Vec::new(),
+            stamps: Vec::new(),
+            now: START,
+        };
+        writer.epoch(Some(settings), START);
+        writer
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// The server is gone; what it appended stays. The directory may be changed by others.
+    pub(crate) fn kill(&mut self) {
+        drop(self.journal.take());
+        drop(self.lock.take());
+    }
+
+    /// The server starts again after a kill.
+    pub(crate) fn restart(&mut self, now: Stamp) {
+        let disk = FileDisk::open(self.path().join("journal")).expect("it is there");
+        let scan = scan(&disk, doorbuster_journal::Origin::Genesis).expect("it is whole");
+        self.lock = Some(recovery::lock(self.path()).expect("nobody has it"));
+        self.journal = Some(Journal::resume(disk, OPTIONS, scan).expect("it is whole"));
+        self.epoch(None, now);
+    }
+
+    fn epoch(&mut self, settings: Option<Settings>, now: Stamp) {
+        let epoch = self.state.epoch + 1;
+        self.now = now;
+        self.journal().begin(epoch, now);
+        let started =
+            Started { epoch, hash_key: HASH_KEY, answers_before_sync: false, lost_from: None };
+        self.append(None, Event::Started(started));
+        if let Some(settings) = settings {
+            self.append(None, Event::SettingsChanged(Box::new(settings)));
+        }
+        for event in sweep::grace(&self.state, now) {
+            self.append(None, event);
+        }
+        self.commit();
+    }
+
+    /// One turn at a stamp: what is due, then whatever `work` does, then one sync.
+    pub(crate) fn turn(&mut self, now: Stamp, work: impl FnOnce(&mut Self)) {
+        self.now = now;
+        let epoch = self.state.epoch;
+        self.journal().begin(epoch, now);
+        while let Some(event) = sweep::expire(&self.state, now) {
+            self.append(None, event);
+        }
+        while let Some(event) = sweep::tidy(&self.state, now) {
+            self.append(None, event);
+        }
+        work(self);
+        self.commit();
+    }
+
+    /// As the writer serves one request. Refusals are counted at once.
+    pub(crate) fn ask(&mut self, principal: &str, key: Option<u128>, command: Command) {
+        let name = PrincipalName::parse(principal).expect("a name");
+        let key = key.map(|hash| KeyClaim { hash, fingerprint: hash as u64 });
+        let principal = Principal { name, reach: Reach::All };
+        let request = Request { principal, key, traceparent: None, command };
+        loop {
+            match decide(&self.state, &request, self.now) {
+                Decision::First(event) => self.append(None, event),
+                Decision::Change(event) => {
+                    let origin = Origin {
+                        principal: request.principal.name.clone(),
+                        reach_all: true,
+                        key: request.key.filter(|_| event.remembers()),
+                        traceparent: None,
+                    };
+                    return self.append(Some(origin), event);
+                }
+                Decision::Answer(answered) => return self.count(&request.command, &answered),
+            }
+        }
+    }
+
+    fn count(&mut self, command: &Command, answered: &Answered) {
+        let Answer::Refused(refusal) = &answered.answer else { return };
+        let count = |(sku, reason): (&doorbuster::domain::ids::SkuId, _)| RefusalCount {
+            sku: sku.clone(),
+            reason,
+            count: 1,
+        };
+        let counts: Vec<_> = refusals::counted(command, refusal).into_iter().map(count).collect();
+        if !counts.is_empty() {
+            self.append(None, Event::RefusalsCounted(counts));
+        }
+    }
+
+    /// Appends an event, whatever the rules say.
+    pub(crate) fn append(&mut self, origin: Option<Origin>, event: Event) {
+        let record = Record { origin, event };
+        apply(&mut self.state, &record, self.now);
+        let sequence = self.journal().push(|bytes| codec::encode_record(&record, bytes));
+        assert_eq!(sequence.expect("there is room"), self.state.sequence);
+        self.digests.push(codec::digest(&self.state).to_string());
+        self.stamps.push(self.now);
+    }
+
+    /// Appends bytes that are no record of ours.
+    pub(crate) fn append_bytes(&mut self, bytes: &[u8]) {
+        self.journal().push(|frame| frame.extend_from_slice(bytes)).expect("there is room");
+    }
+
+    fn commit(&mut self) {
+        self.journal().finish().expect("there is room");
+        self.journal().sync().expect("the disk works");
+    }
+
+    /// What follows some quiet.
+    pub(crate) fn seal(&mut self) {
+        let totals = codec::encode_totals(&Totals::of(&self.state, false));
+        let (epoch, now) = (self.state.epoch, self.now);
+        self.journal().seal(epoch, now, &totals).expect("there is room");
+        self.journal().sync().expect("the disk works");
+    }
+
+    /// An image of all there is.
+    pub(crate) fn image(&mut self) {
+        let pause = doorbuster_snapshots::no_pause;
+        let sequence = snapshotter::fold(self.path(), ID, None, pause).expect("it can be read");
+        assert_eq!(sequence, self.state.sequence);
+    }
+
+    fn journal(&mut self) -> &mut Journal {
+        self.journal.as_mut().expect("it lives")
+    }
+}
