@@ -65,23 +65,36 @@ impl Inbox {
         most: u64,
         mut each: impl FnMut(&Request, ReturnAddress, Option<u64>),
     ) -> Polled {
+        self.parking.heed();
         match self.poller.take(most) {
             Err(Polling::NoEvents) => Polled::None,
             Err(Polling::Shutdown) => Polled::Closed,
             Ok(mut slots) => {
+                let mut shown = 0;
                 for slot in &mut slots {
                     let request = slot.request.as_ref().expect("a published slot holds a request");
                     let address = ReturnAddress { lane: slot.lane, ticket: slot.ticket };
                     each(request, address, slot.deadline_ms);
+                    shown += 1;
+                }
+                if shown == most {
+                    // The calls for those that are left have been heeded.
+                    self.parking.wake();
                 }
                 Polled::Some
             }
         }
     }
 
-    /// Sleeps until there is a request or the lanes close, or for `timeout` at most.
+    /// A lane has published or closed since the last look.
+    #[must_use]
+    pub fn called(&self) -> bool {
+        self.parking.called()
+    }
+
+    /// Sleeps until lanes say that they published or closed, or for `timeout` at most.
     pub fn park(&self, timeout: Option<Duration>) {
-        self.parking.park(timeout, || self.poller.has_available() || self.parking.closed());
+        self.parking.park(timeout);
     }
 }
 

@@ -156,7 +156,7 @@ impl Lane {
     pub fn close(&self) {
         if self.0.producer.borrow_mut().take().is_some() {
             // Only now: the writer looks at the ring once more after it was told.
-            self.0.parking.close_lane();
+            self.0.parking.wake();
         }
     }
 }
@@ -164,7 +164,7 @@ impl Lane {
 impl Drop for Inner {
     fn drop(&mut self) {
         if self.producer.borrow_mut().take().is_some() {
-            self.parking.close_lane();
+            self.parking.wake();
         }
     }
 }

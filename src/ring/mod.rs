@@ -39,7 +39,7 @@ pub fn build(lanes: u16, cursors: &Arc<Cursors>) -> (Vec<LaneEnd>, Inbox, Outbox
     let builder = build_multi_producer(RING_SLOTS, Slot::default, BusySpin);
     let (poller, builder) = builder.new_event_poller();
     let producer = builder.build();
-    let parking = Arc::new(Parking::new(usize::from(lanes)));
+    let parking = Arc::new(Parking::new());
     let mut ports = Vec::new();
     let mut ends = Vec::new();
     for number in 0..lanes {

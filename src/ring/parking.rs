@@ -1,12 +1,13 @@
 //! How the writer sleeps and how it is woken: flag, fence, look again. No timeout makes up for a
 //! lost wake, because none is lost.
 //!
-//! The sleeper raises its flag and then looks at the ring once more; a waker publishes and then
-//! looks at the flag. The fences order each side's write before its read, so at least one of the
-//! two sees the other. Waking somebody who is awake costs a fence and a load.
+//! A waker leaves a call and then looks whether somebody sleeps; the sleeper says that it sleeps
+//! and then looks for a call. Both are sequentially consistent, so at least one of the two sees the
+//! other. A call is left once for all that an IO turn published: the writer goes by calls, not by
+//! what is in the ring, and so takes an IO turn's requests together, with one sync.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
@@ -15,16 +16,16 @@ use std::time::Duration;
 pub(super) struct Parking {
     sleeper: OnceLock<Thread>,
     parked: AtomicBool,
-    /// Lanes that may still publish.
-    open_lanes: AtomicUsize,
+    /// Something was published that the sleeper has not been told of.
+    called: AtomicBool,
 }
 
 impl Parking {
-    pub(super) fn new(lanes: usize) -> Self {
+    pub(super) fn new() -> Self {
         Self {
             sleeper: OnceLock::new(),
             parked: AtomicBool::new(false),
-            open_lanes: AtomicUsize::new(lanes),
+            called: AtomicBool::new(false),
         }
     }
 
@@ -34,11 +35,20 @@ impl Parking {
         assert!(settled.is_ok(), "one thread sleeps here");
     }
 
-    /// Sleeps until woken, or for `timeout` at most, unless `busy` says that there is work.
-    pub(super) fn park(&self, timeout: Option<Duration>, busy: impl Fn() -> bool) {
-        self.parked.store(true, Ordering::Relaxed);
-        fence(Ordering::SeqCst);
-        if !busy() {
+    /// Takes note of all calls so far; what was published before them is looked at next.
+    pub(super) fn heed(&self) {
+        self.called.swap(false, Ordering::SeqCst);
+    }
+
+    /// There was a call that was not heeded yet.
+    pub(super) fn called(&self) -> bool {
+        self.called.load(Ordering::SeqCst)
+    }
+
+    /// Sleeps until called, or for `timeout` at most; not at all if there was a call.
+    pub(super) fn park(&self, timeout: Option<Duration>) {
+        self.parked.store(true, Ordering::SeqCst);
+        if !self.called.load(Ordering::SeqCst) {
             match timeout {
                 Some(timeout) => thread::park_timeout(timeout),
                 None => thread::park(),
@@ -47,26 +57,15 @@ impl Parking {
         self.parked.store(false, Ordering::Relaxed);
     }
 
-    /// Wakes the sleeper, if it sleeps.
+    /// Calls the sleeper, and wakes it if it sleeps.
     pub(super) fn wake(&self) {
-        fence(Ordering::SeqCst);
-        if self.parked.load(Ordering::Relaxed)
+        self.called.store(true, Ordering::SeqCst);
+        if self.parked.load(Ordering::SeqCst)
             && self.parked.swap(false, Ordering::Relaxed)
             && let Some(sleeper) = self.sleeper.get()
         {
             sleeper.unpark();
         }
-    }
-
-    /// A lane will publish no more.
-    pub(super) fn close_lane(&self) {
-        self.open_lanes.fetch_sub(1, Ordering::SeqCst);
-        self.wake();
-    }
-
-    /// No lane will publish any more.
-    pub(super) fn closed(&self) -> bool {
-        self.open_lanes.load(Ordering::SeqCst) == 0
     }
 }
 
@@ -79,15 +78,15 @@ mod tests {
     #[test]
     fn no_wake_is_lost_between_a_producer_and_a_sleeper() {
         const ROUNDS: u64 = 20_000;
-        let parking = Arc::new(Parking::new(1));
+        let parking = Arc::new(Parking::new());
         let (asked, done) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
         let sleeper = thread::spawn({
             let (parking, asked, done) = (parking.clone(), asked.clone(), done.clone());
             move || {
                 parking.settle();
                 while done.load(Ordering::Acquire) < ROUNDS {
-                    let seen = done.load(Ordering::Acquire);
-                    parking.park(None, || asked.load(Ordering::Acquire) > seen);
+                    parking.park(None);
+                    parking.heed();
                     done.store(asked.load(Ordering::Acquire), Ordering::Release);
                 }
             }

@@ -165,7 +165,7 @@ impl Writer {
         self.core.stop()
     }
 
-    /// One turn; sleeps afterwards if nothing was there.
+    /// One turn; sleeps afterwards until a lane calls or something is due.
     fn turn(&mut self) -> Result<Polled, JournalError> {
         let core = &mut self.core;
         core.begin();
@@ -175,12 +175,13 @@ impl Writer {
             core.serve(request, address, deadline_ms);
         });
         core.commit()?;
-        if polled == Polled::None && core.records_in_turn == 0 {
+        let swept = polled == Polled::None && core.records_in_turn > 0;
+        if polled == Polled::None && !swept {
             core.seal_if_quiet()?;
-            if self.wait == Wait::Park {
-                let timeout = core.until_due();
-                self.inbox.park(timeout);
-            }
+        }
+        // What is due may be more than one turn takes; then the next begins at once.
+        if self.wait == Wait::Park && polled != Polled::Closed && !swept && !self.inbox.called() {
+            self.inbox.park(core.until_due());
         }
         Ok(polled)
     }
