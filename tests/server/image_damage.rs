@@ -14,7 +14,10 @@ use crate::pruning::{fill_segments, launch as pruning_launch};
 use crate::shopper::Accepted;
 use crate::stored::{StoredImage, copy, images, replayed, segments, with_images};
 use doorbuster::codec;
-use doorbuster::replay::From;
+use doorbuster::replay::{From, journal_directory, open};
+use doorbuster::snapshotter::fold;
+use doorbuster_journal::journal_id;
+use doorbuster_snapshots::no_pause;
 use serde_json::json;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -273,4 +276,39 @@ fn with_all_images_damaged_and_segments_pruned_a_start_refuses_and_changes_nothi
         assert!(exit.complaints.contains("00000001.segment"), "{kind}: {exit:?}");
         check_unchanged(&before, &files(copy.path()));
     }
+}
+
+#[test]
+fn a_damaged_image_does_not_stand_in_the_way_of_the_next() {
+    let left = Left::new();
+    let sequence = left.stopped.sequence;
+    for (what, standing) in [("in its place", sequence), ("under a later name", sequence + 7)] {
+        let copy = copy(left.data.path());
+        let images_of = copy.path().join("snapshots");
+        let at = images_of.join(format!("image-{standing:020}.image"));
+        fs::rename(images_of.join(name(&left.newest.path)), &at).expect("a copy of ours");
+        let mut bytes = fs::read(&at).expect("a copy of ours");
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        fs::write(&at, &bytes).expect("a copy of ours");
+        let journal = open(&journal_directory(copy.path())).expect("a directory");
+        let id = journal_id(&journal).expect("a journal").expect("of ours");
+        let taken = fold(copy.path(), id, None, no_pause).expect(what);
+        assert_eq!(taken, sequence, "{what}");
+        let again = replayed(copy.path(), From::NewestImage, None);
+        assert_eq!((again.image_sequence, again.passed_over.len()), (sequence, 0), "{what}");
+        assert_eq!(codec::digest(&again.state).to_string(), left.stopped.digest, "{what}");
+        assert_eq!(fs::read(at.with_extension("image.damaged")).expect(what), bytes, "{what}");
+    }
+}
+
+#[test]
+fn a_replay_that_ends_early_uses_no_later_image() {
+    let left = Left::new();
+    let until = left.older.sequence + 3;
+    let replayed_until = |from| replayed(left.data.path(), from, Some(until));
+    let (newest, genesis) = (replayed_until(From::NewestImage), replayed_until(From::Genesis));
+    assert_eq!(newest.image_sequence, left.older.sequence);
+    assert!(newest.state.sequence <= until);
+    assert_eq!(codec::digest(&newest.state), codec::digest(&genesis.state));
 }
