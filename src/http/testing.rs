@@ -1,4 +1,4 @@
-//! Helpers of this folder's unit tests: requests as text.
+//! What the unit tests of this folder share: requests as text.
 
 use super::head::Head;
 use super::problem::Refused;
