@@ -117,10 +117,15 @@ impl Snapshotter {
         if taken.as_ref().is_err_and(ImageError::is_full) && self.give_up_ballast() {
             taken = fold(&parts.data, parts.journal, Some(synced), pause);
         }
-        let taken = taken.and_then(|sequence| self.let_go(pause).map(|()| sequence));
         match taken {
             Ok(sequence) => {
                 parts.images.took(sequence);
+                // The image is there all the same; what stays too long is a reason to look.
+                if let Err(error) = self.let_go(pause) {
+                    let told = format!("old images or segments stay: {error}");
+                    tell(format_args!("{told}"));
+                    parts.images.failed(told);
+                }
                 Ok(sequence)
             }
             Err(error) => {
@@ -131,9 +136,7 @@ impl Snapshotter {
             }
         }
     }
-}
 
-impl Snapshotter {
     /// Lets old images go, and the segments that neither an image nor their age keeps.
     fn let_go(&self, pause: impl FnMut() -> ControlFlow<()>) -> Result<(), ImageError> {
         let parts = &self.parts;
@@ -149,9 +152,7 @@ impl Snapshotter {
         }
         Ok(())
     }
-}
 
-impl Snapshotter {
     fn ballast(&self) -> Option<Ballast<FileDisk>> {
         let bytes = self.parts.ballast_bytes;
         let disk = replay::open(&self.parts.data).ok().filter(|_| bytes > 0)?;

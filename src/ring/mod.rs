@@ -59,3 +59,85 @@ pub fn build(lanes: u16, cursors: &Arc<Cursors>) -> (Vec<LaneEnd>, Inbox, Outbox
     let outbox = Outbox { lanes: ports, cursors: cursors.clone() };
     (ends, Inbox { poller, parking }, outbox)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::command::{Command, Principal, Query, Reach, Request};
+    use crate::domain::ids::PrincipalName;
+    use std::future::Future;
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    fn question() -> Request {
+        Request {
+            principal: Principal { name: PrincipalName::local(), reach: Reach::All },
+            key: None,
+            traceparent: None,
+            command: Command::Read(Box::new(Query::Status)),
+        }
+    }
+
+    #[test]
+    fn an_answer_leaves_only_when_what_it_rests_on_is_answerable() {
+        let cursors = Arc::new(Cursors::default());
+        let (mut ends, mut inbox, mut outbox) = build(1, &cursors);
+        let lane = ends.pop().expect("one lane").settle();
+        let mut early = pin!(lane.ask(question(), None).expect("there is room"));
+        let mut late = pin!(lane.ask(question(), None).expect("there is room"));
+        let mut rests_on = 4;
+        let polled = inbox.poll(8, |_, address, _| {
+            outbox.answer(address, rests_on, Outcome::NoSpace);
+            rests_on += 1;
+        });
+        assert_eq!((polled, rests_on), (Polled::Some, 6));
+        let context = &mut Context::from_waker(Waker::noop());
+        cursors.publish(5, 3, 3);
+        lane.pump(context);
+        assert!(early.as_mut().poll(context).is_pending());
+        cursors.publish(5, 4, 4);
+        lane.pump(context);
+        assert_eq!(early.as_mut().poll(context), Poll::Ready(Outcome::NoSpace));
+        assert!(late.as_mut().poll(context).is_pending());
+        cursors.publish(5, 5, 5);
+        lane.pump(context);
+        assert_eq!(late.as_mut().poll(context), Poll::Ready(Outcome::NoSpace));
+        assert_eq!(lane.waiting(), 0);
+    }
+
+    #[test]
+    fn a_full_ring_refuses_at_once_and_has_room_again_after_a_turn() {
+        let cursors = Arc::new(Cursors::default());
+        let (ends, mut inbox, mut outbox) = build(2, &cursors);
+        let [first, second] = ends.try_into().ok().expect("two lanes");
+        let (first, second): (Lane, Lane) = (LaneEnd::settle(first), second.settle());
+        let mut waiting: Vec<Waiting> = Vec::new();
+        for number in 0..RING_SLOTS {
+            let lane = if number % 2 == 0 { &first } else { &second };
+            waiting.push(lane.ask(question(), None).expect("there is room"));
+        }
+        assert_eq!(first.ask(question(), None).err(), Some(NotTaken::Overloaded));
+        assert_eq!(first.waiting(), RING_SLOTS / 2);
+        let mut shown = 0;
+        inbox.poll(u64::MAX, |_, address, _| {
+            outbox.answer(address, 0, Outcome::NoSpace);
+            shown += 1;
+        });
+        assert_eq!(shown, RING_SLOTS);
+        assert!(first.ask(question(), None).is_ok());
+    }
+
+    #[test]
+    fn a_writer_that_stops_in_the_middle_leaves_all_outcomes_unknown() {
+        let cursors = Arc::new(Cursors::default());
+        let (mut ends, _inbox, outbox) = build(1, &cursors);
+        let lane = ends.pop().expect("one lane").settle();
+        let mut waiting = pin!(lane.ask(question(), None).expect("there is room"));
+        let context = &mut Context::from_waker(Waker::noop());
+        outbox.alarm().sound();
+        lane.pump(context);
+        assert_eq!(waiting.as_mut().poll(context), Poll::Ready(Outcome::Unknown));
+        lane.close();
+        assert_eq!(lane.ask(question(), None).err(), Some(NotTaken::Draining));
+    }
+}
