@@ -94,6 +94,9 @@ pub fn run(config: &Config) -> Result<(), ServerError> {
     tell_recovery(&recovered);
     let hash_key = recovered.state.hash_key;
     let epoch = recovered.state.epoch;
+    // Before anybody takes an image: the images that stand reach further than a cursor at 0.
+    let synced = recovered.state.sequence;
+    front.cursors.publish(synced, synced, synced);
     let snapshotter = start_snapshotter(config, &recovered, &front, asked)?;
     let writer = start_writer(config, recovered, &front, inbox, outbox)?;
     front.serve_with(hash_key);

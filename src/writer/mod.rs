@@ -396,10 +396,11 @@ impl Core {
             Durability::Group => synced,
             Durability::Interval(_) | Durability::Os => appended,
         };
-        self.nudge_images(synced);
         let cursors = self.outbox.cursors();
         cursors.publish(appended, synced, answerable);
         cursors.publish_journal_bytes(self.journal.bytes());
+        // Only now: an image is folded up to the cursor that the snapshotter sees.
+        self.nudge_images(synced);
     }
 
     /// After some quiet, and once a day while it lasts.
