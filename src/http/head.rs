@@ -45,6 +45,7 @@ names! {
     RequestTimeout "request-timeout-ms",
     Traceparent "traceparent",
     ServerTiming "server-timing",
+    Authorization "authorization",
 }
 
 /// The headers of one request, found.

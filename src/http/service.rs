@@ -7,14 +7,14 @@
 use super::answers;
 use super::framing::Fault;
 use super::head::{Head, Name};
+use super::identity::{Identity, identify};
 use super::listener::{Peer, Stage, Worker};
 use super::observe::Note;
 use super::problem::{Code, Problem, Refused};
 use super::reply::Reply;
 use super::routes::{self, Input, Place, Question, Wanted};
 use super::{Front, Phase};
-use crate::domain::command::{Principal, Reach, Request};
-use crate::domain::ids::PrincipalName;
+use crate::domain::command::Request;
 use crate::ring::{Arrived, Lane, NotTaken};
 use bytes::{Bytes, BytesMut};
 use http_body_util::Full;
@@ -69,8 +69,8 @@ pub(super) async fn serve<A: Ask>(
     let head = Head::of(&parts.headers);
     let front = &*worker.front;
     let mut note = Note::begin(front);
-    let found =
-        check_http(front, &parts, &head, &body, fault).and_then(|()| find(front, &parts, &head));
+    let found = check_http(front, &parts, &head, &body, fault)
+        .and_then(|()| find(&worker, &peer, &parts, &head));
     let answered = answer(&worker, found, &parts, &head, body, &mut note).await;
     let mut reply = answered.unwrap_or_else(Reply::from);
     reply.closes |= front.phase() == Phase::Draining;
@@ -105,7 +105,7 @@ async fn answer<A: Ask>(
         // The body is read before a refusal, too, so that the connection can stay.
         _ => read(front, body).await?,
     };
-    let Found { place, principal } = match found? {
+    let Found { place, identity } = match found? {
         Step::Done(reply) => return Ok(reply),
         Step::Found(found) => found,
     };
@@ -115,7 +115,8 @@ async fn answer<A: Ask>(
         query: parts.uri.query(),
         head,
         body: &body,
-        principal: &principal,
+        principal: &identity.principal,
+        role: identity.role,
         // Without one the phase lets nobody past that would need it.
         hash_key: front.hash_key.get().unwrap_or(&unknown_key),
         now_ms: |front| front.clock.elapsed_ms(),
@@ -235,10 +236,10 @@ fn too_large(front: &Front) -> Refused {
     Problem::new(Code::TooLarge, format!("a body has at most {max} bytes"))
 }
 
-/// A place, and who wants something there.
+/// A place, and who may do there what they want.
 struct Found<'p> {
     place: Place<'p>,
-    principal: Principal,
+    identity: Identity,
 }
 
 enum Step<'p> {
@@ -246,32 +247,33 @@ enum Step<'p> {
     Found(Found<'p>),
 }
 
-/// Phase, authentication, origin, route, method.
-fn find<'p>(
-    front: &Front,
+/// Phase, authentication, origin, route, method, role.
+fn find<'p, A: Ask>(
+    worker: &Worker<A>,
+    peer: &Peer,
     parts: &'p hyper::http::request::Parts,
     head: &Head<'_>,
 ) -> Result<Step<'p>, Refused> {
     let path = parts.uri.path();
     if !matches!(path, "/livez" | "/readyz")
-        && let Some(refused) = routes::not_ready(front.phase())
+        && let Some(refused) = routes::not_ready(worker.front.phase())
     {
         return Err(refused);
     }
-    let principal = authenticate();
+    let place = Place::find(path);
+    let open = place.as_ref().is_ok_and(|place| place.deed(&parts.method).is_none());
+    let identity = match open {
+        true => Identity::nobody(),
+        false => identify(&worker.tokens, &peer.acquaintance, head)?,
+    };
     check_origin(head)?;
     if path == "*" && parts.method == Method::OPTIONS {
         return Ok(Step::Done(Reply::options(METHODS)));
     }
-    let place = Place::find(path)?;
+    let place = place?;
     place.check(&parts.method)?;
-    Ok(Step::Found(Found { place, principal }))
-}
-
-/// Who asks. Without configured tokens everybody is `local`, and an Authorization header says
-/// nothing.
-fn authenticate() -> Principal {
-    Principal { name: PrincipalName::local(), reach: Reach::All }
+    place.deed(&parts.method).map_or(Ok(()), |deed| identity.role.allows(deed))?;
+    Ok(Step::Found(Found { place, identity }))
 }
 
 /// A page from elsewhere must not act through somebody's browser.

@@ -55,6 +55,10 @@ impl Ask {
         self.header("Idempotency-Key", key)
     }
 
+    pub(crate) fn token(self, token: &str) -> Self {
+        self.header("Authorization", &format!("Bearer {token}"))
+    }
+
     pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
@@ -128,18 +132,40 @@ impl Answer {
     }
 }
 
+/// What carries the bytes: a socket, or TLS on one.
+pub(crate) trait Transport: Read + Write + Send {}
+
+impl<T: Read + Write + Send> Transport for T {}
+
+/// A socket that gives up in the end.
+pub(crate) fn socket(address: SocketAddr) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    Ok(stream)
+}
+
 /// A connection.
 pub(crate) struct Client {
-    stream: BufReader<TcpStream>,
+    stream: BufReader<Box<dyn Transport>>,
+    token: Option<String>,
 }
 
 impl Client {
     pub(crate) fn connect(address: SocketAddr) -> io::Result<Self> {
-        let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
-        Ok(Self { stream: BufReader::new(stream) })
+        socket(address).map(Self::over)
+    }
+
+    /// Speaks HTTP over this.
+    pub(crate) fn over(transport: impl Transport + 'static) -> Self {
+        Self { stream: BufReader::new(Box::new(transport)), token: None }
+    }
+
+    /// Shows this token with every request.
+    pub(crate) fn with_token(mut self, token: &str) -> Self {
+        self.token = Some(token.to_owned());
+        self
     }
 
     pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -180,7 +206,11 @@ impl Client {
     }
 
     pub(crate) fn send(&mut self, ask: &Ask) -> io::Result<Answer> {
-        self.write(&ask.bytes())?;
+        let bytes = match &self.token {
+            Some(token) => ask.clone().token(token).bytes(),
+            None => ask.bytes(),
+        };
+        self.write(&bytes)?;
         self.read(ask.method == "HEAD")
     }
 

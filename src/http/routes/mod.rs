@@ -16,6 +16,7 @@ use super::head::{Head, Name};
 use super::json::{self, Members};
 use super::problem::{Code, Problem, Refused};
 use super::reply::Reply;
+use super::roles::{Deed, Role};
 use super::target::{nothing_here, parameters, segments};
 use super::{Front, Phase};
 use crate::domain::command::{Command, Precondition, Principal, Query, Request};
@@ -159,6 +160,27 @@ impl<'p> Place<'p> {
         }
     }
 
+    /// What such a request does; none for a place that needs no token. The method is a listed one.
+    pub(super) fn deed(&self, method: &Method) -> Option<Deed> {
+        let reads = matches!(*method, Method::GET | Method::HEAD);
+        let deed = match self {
+            Self::Live | Self::Ready | Self::Contract | Self::Root => return None,
+            _ if *method == Method::OPTIONS => Deed::Ask,
+            Self::Status | Self::Latency | Self::Percentiles | Self::Metrics => Deed::Watch,
+            Self::TakeImage => Deed::Operate,
+            Self::Skus => Deed::ReadSkus,
+            Self::Sku(_) if reads => Deed::ReadSkus,
+            Self::Sku(_) | Self::Adjust(_) => Deed::ChangeSku,
+            Self::Orders if reads => Deed::ListOrders,
+            Self::Orders => Deed::CreateOrder,
+            Self::Order(_) => Deed::ReadOrder,
+            Self::Act(_, verb) => Deed::Act(*verb),
+            Self::UserOrders(_) => Deed::ListUserOrders,
+            Self::Remembered(_) => Deed::ReadRequest,
+        };
+        Some(deed)
+    }
+
     /// Refuses a method that is not listed.
     pub(super) fn check(&self, method: &Method) -> Result<(), Refused> {
         let allow = self.allow();
@@ -179,6 +201,7 @@ pub(super) struct Input<'r> {
     pub(super) head: &'r Head<'r>,
     pub(super) body: &'r [u8],
     pub(super) principal: &'r Principal,
+    pub(super) role: Role,
     pub(super) hash_key: &'r [u8; 16],
     /// Now, on the clock of `Front`.
     pub(super) now_ms: fn(&Front) -> u64,
@@ -275,6 +298,8 @@ pub(super) fn parse(front: &Front, place: Place<'_>, input: &Input<'_>) -> Resul
 
 fn question(front: &Front, parsed: Parsed<'_>, input: &Input<'_>) -> Result<Question, Refused> {
     let Parsed { command, if_match, foreign_order, key_required } = parsed;
+    // A line of a batch is checked here for the first time, a route for the second.
+    input.role.allows(Deed::of(&command))?;
     // Keys are ignored on methods that are idempotent by themselves.
     let key = if input.method == Method::POST { input.head.idempotency_key()? } else { None };
     if key_required && key.is_none() {
