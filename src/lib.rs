@@ -3,6 +3,7 @@
 // A line that cannot be written must not panic: see `tell`.
 #![warn(clippy::print_stderr, clippy::print_stdout)]
 
+pub mod client;
 pub mod clock;
 pub mod codec;
 pub mod config;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 /// Each part of `src/` with the parts that it may use. A part that is missing here is an error.
 const IMPORTS: &[(&str, &[&str])] = &[
     ("domain", &[]),
+    ("client", &["clock"]),
     ("clock", &["domain"]),
     ("config", &["domain"]),
     ("codec", &["domain"]),
@@ -50,9 +51,9 @@ const HOMES: &[(&str, &[&str])] = &[
     ("atomic_waker", &["src/ring/"]),
     ("bincode", &["src/codec/"]),
     ("memmap2", &["journal/src/mapped.rs"]),
-    ("hyper", &["src/http/", "bench/src/bare.rs"]),
-    ("serde_json", &["src/http/", "tools/"]),
-    ("jiff", &["src/http/", "tools/"]),
+    ("hyper", &["src/client/", "src/http/", "bench/src/bare.rs"]),
+    ("serde_json", &["src/client/", "src/http/", "bench/", "tools/"]),
+    ("jiff", &["src/http/", "bench/", "tools/"]),
     ("sha2", &["src/codec/", "snapshots/", "tools/"]),
     ("siphasher", &["src/http/"]),
     ("toml", &["src/config/", "src/main.rs"]),

@@ -30,4 +30,5 @@ mod rules;
 mod sale;
 mod shopper;
 mod stored;
+mod typed;
 mod wide;
