@@ -1,7 +1,9 @@
 //! Measures Doorbuster against what else could be there, in one run on one machine.
 //!
 //! Today: `peers`, the CPU that a server spends on a durable order against a bare hyper that
-//! answers the same bytes; `engine`, the rules, the journal and the replay by themselves; `idle`. Never says a number without its conditions. Next: `peers`, `load`.
+//! answers the same bytes; `engine`, the rules, the journal and the replay by themselves; `idle`;
+//! `run`, load of a kind on a server that is there, and `report` of what that left behind. Never
+//! says a number without its conditions. Next: `run`, `peers`.
 #![forbid(unsafe_code)]
 
 mod bare;
@@ -10,6 +12,8 @@ mod error;
 mod idle;
 mod load;
 mod peers;
+mod report;
+mod run;
 mod server;
 
 use clap::{Parser, Subcommand};
@@ -31,6 +35,11 @@ enum Command {
     Engine(engine::Options),
     /// Measure the CPU time of a server that nobody asks anything
     Idle(idle::Options),
+    /// Load a server at a rate and report the latencies that a crowd would have suffered
+    Run(run::Options),
+    /// Merge or compare what `run` left behind
+    #[command(subcommand)]
+    Report(report::Command),
     /// Serve fixed bytes with hyper and nothing else; what `peers` compares with
     #[command(hide = true)]
     Bare,
@@ -41,13 +50,15 @@ fn main() -> ExitCode {
         Command::Peers(options) => peers::run(&options),
         Command::Engine(options) => engine::run(&options),
         Command::Idle(options) => idle::run(&options),
+        Command::Run(options) => run::run(&options),
+        Command::Report(command) => report::run(&command),
         Command::Bare => bare::serve(),
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("doorbuster-bench: {error}");
-            ExitCode::FAILURE
+            ExitCode::from(error.exit_code())
         }
     }
 }
