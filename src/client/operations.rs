@@ -49,6 +49,10 @@ pub struct Status {
     pub durable_seq: u64,
     /// The newest image's; none before the first.
     pub snapshot_seq: Option<u64>,
+    /// Why the last image failed, while it is so.
+    pub snapshot_error: Option<String>,
+    /// Damage found in the journal's older segments, while it is there.
+    pub journal_damage: Option<String>,
     /// What the journal takes on disk.
     pub journal_bytes: u64,
     /// Since the server started, in milliseconds.
