@@ -35,13 +35,16 @@ const TOKEN_VARIABLE: &str = "DOORBUSTER_TOKEN";
 /// From the last preparation to the first request.
 const LEAD: Duration = Duration::from_millis(200);
 
+const NOTES: &str = "\
+Needs a server that is running and, where it has tokens, one of the role admin in the environment
+variable DOORBUSTER_TOKEN. Makes SKUs of its own, named bench-RUN-N, and leaves them there.
+
+Exit codes: 0 good; 1 what was answered is not what the server holds; 2 usage; 3 the run or its
+report could not be made.";
+
 /// What to send where, how fast and how long.
-///
-/// Needs a server that is running, and its role `admin` where it has tokens: put the token into the
-/// environment variable DOORBUSTER_TOKEN. Creates SKUs of its own, named bench-RUN-N, and leaves
-/// them there. Exit codes: 0 good, 1 what was answered is not what the server holds, 2 usage, 3 the
-/// run or its report could not be made.
 #[derive(Debug, clap::Args)]
+#[command(after_help = NOTES)]
 pub(crate) struct Options {
     /// The server, such as http://127.0.0.1:7070
     #[arg(long)]

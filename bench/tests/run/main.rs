@@ -191,6 +191,8 @@ fn a_difference_is_found_told_and_fails_the_run() {
 
 #[test]
 fn what_cannot_be_done_is_said_with_what_to_do() {
+    let help = process::bench(&["run", "--help"]);
+    assert!(help.out.contains("DOORBUSTER_TOKEN") && help.out.contains("Exit codes"), "{help:?}");
     let folder = process::folder();
     let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr());
     let nobody = format!("http://{}", free.expect("a port"));
