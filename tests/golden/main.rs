@@ -17,6 +17,7 @@
 //! the old manifests is brought up to date, in a change of its own that shows that genesis and image
 //! agree before and after. Next: `story`, `directory`.
 
+mod damage;
 mod directory;
 mod story;
 

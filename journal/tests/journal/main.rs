@@ -11,3 +11,4 @@ mod prune;
 mod repair;
 mod scrub;
 mod support;
+mod two_segments;
