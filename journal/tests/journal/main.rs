@@ -6,6 +6,8 @@ mod dump;
 mod foreign;
 mod from_image;
 mod full_disk;
+mod kills;
+mod mortal;
 mod power_loss;
 mod prune;
 mod repair;
