@@ -113,15 +113,18 @@ impl Snapshotter {
             false => ControlFlow::Break(()),
         };
         let synced = parts.cursors.synced();
+        // As it is now: a segment that takes what the ballast leaves does not end the shortage.
+        let mut space_short = parts.images.space_short();
         let mut taken = fold(&parts.data, parts.journal, Some(synced), pause);
         if taken.as_ref().is_err_and(ImageError::is_full) && self.give_up_ballast() {
+            space_short = true;
             taken = fold(&parts.data, parts.journal, Some(synced), pause);
         }
         match taken {
             Ok(sequence) => {
                 parts.images.took(sequence);
                 // The image is there all the same; what stays too long is a reason to look.
-                if let Err(error) = self.let_go(pause) {
+                if let Err(error) = self.let_go(space_short, pause) {
                     let told = format!("old images or segments stay: {error}");
                     tell(format_args!("{told}"));
                     parts.images.failed(told);
@@ -138,14 +141,18 @@ impl Snapshotter {
     }
 
     /// Lets old images go, and the segments that neither an image nor their age keeps.
-    fn let_go(&self, pause: impl FnMut() -> ControlFlow<()>) -> Result<(), ImageError> {
+    fn let_go(
+        &self,
+        space_short: bool,
+        pause: impl FnMut() -> ControlFlow<()>,
+    ) -> Result<(), ImageError> {
         let parts = &self.parts;
         let Some(oldest) = prune_images(&parts.data, parts.journal, parts.keep, pause)? else {
             return Ok(());
         };
         let journal = replay::open(&replay::journal_directory(&parts.data))?;
         // Where the next segment finds no room, going on is worth more than history.
-        let retain_ms = if parts.images.space_short() { 0 } else { parts.retain_ms };
+        let retain_ms = if space_short { 0 } else { parts.retain_ms };
         let since = wall_ms().saturating_sub(retain_ms);
         if let Some(young) = sequence_at(&journal, since)? {
             parts.pruner.prune(oldest.min(young))?;
