@@ -84,16 +84,26 @@ fn start_bare() -> Result<Server, BenchError> {
     Server::start("bare hyper", Command::new(own).arg("bare"))
 }
 
+/// The command line of the server on a data directory.
+pub(crate) fn doorbuster(
+    binary: Option<&Path>,
+    mode: &str,
+    data: &Path,
+) -> Result<Command, BenchError> {
+    let own = std::env::current_exe().map_err(io_error("find this program"))?;
+    let binary = binary.map_or_else(|| own.with_file_name("doorbuster"), Path::to_path_buf);
+    let mut command = Command::new(binary);
+    command.args(["--listen", "127.0.0.1:0", "--durability", mode, "--data"]).arg(data);
+    Ok(command)
+}
+
 /// Starts the server on a data directory and creates what is ordered.
 pub(crate) fn start_doorbuster(
     binary: Option<&Path>,
     mode: &str,
     data: &Path,
 ) -> Result<Server, BenchError> {
-    let own = std::env::current_exe().map_err(io_error("find this program"))?;
-    let binary = binary.map_or_else(|| own.with_file_name("doorbuster"), Path::to_path_buf);
-    let mut command = Command::new(binary);
-    command.args(["--listen", "127.0.0.1:0", "--durability", mode, "--data"]).arg(data);
+    let mut command = doorbuster(binary, mode, data)?;
     let server = Server::start(&format!("doorbuster {mode}"), &mut command)?;
     load::put_sku(server.address)?;
     Ok(server)
