@@ -9,6 +9,7 @@ pub mod config;
 pub mod domain;
 pub mod http;
 pub mod images;
+pub mod metrics;
 pub mod recheck;
 pub mod recovery;
 pub mod replay;

@@ -124,7 +124,7 @@ impl Snapshotter {
         }
         match taken {
             Ok(sequence) => {
-                parts.images.took(sequence);
+                parts.images.took(sequence, parts.clock.elapsed_ms());
                 // The image is there all the same; what stays too long is a reason to look.
                 if let Err(error) = self.let_go(space_short, pause) {
                     let told = format!("old images or segments stay: {error}");
