@@ -7,6 +7,7 @@ pub mod clock;
 pub mod codec;
 pub mod config;
 pub mod domain;
+mod faults;
 pub mod http;
 pub mod images;
 pub mod metrics;

@@ -9,6 +9,7 @@
 use crate::clock::{Clock, wall_ms};
 use crate::codec::{self, Totals};
 use crate::domain::ids::Sequence;
+use crate::faults::{Point, armed};
 use crate::images::{Ask, Images};
 use crate::replay::{self, From, ReplayError, Replayed};
 use crate::ring::Cursors;
@@ -114,6 +115,9 @@ impl Snapshotter {
             true => ControlFlow::Continue(()),
             false => ControlFlow::Break(()),
         };
+        if armed(Point::Image) {
+            return Err("told to".to_owned());
+        }
         let synced = parts.cursors.synced();
         // As it is now: a segment that takes what the ballast leaves does not end the shortage.
         let mut space_short = parts.images.space_short();

@@ -17,6 +17,7 @@ mod json;
 mod limits;
 mod listener;
 mod observe;
+mod openapi;
 mod problem;
 mod reply;
 mod routes;

@@ -52,7 +52,12 @@ impl Reply {
     }
 
     pub(super) fn fixed(text: &'static str) -> Self {
-        Self::with_body(StatusCode::OK, Kind::Json, Bytes::from_static(text.as_bytes()))
+        Self::fixed_bytes(Bytes::from_static(text.as_bytes()))
+    }
+
+    /// 200 with JSON that is there already.
+    pub(super) fn fixed_bytes(body: Bytes) -> Self {
+        Self::with_body(StatusCode::OK, Kind::Json, body)
     }
 
     /// 200 with text that is no JSON.

@@ -10,6 +10,7 @@ use super::slot::{Reply, Slot};
 use super::tickets::{Ticket, Tickets};
 use super::times::{Decided, Times};
 use crate::domain::command::Request;
+use crate::faults::{Point, armed};
 use atomic_waker::AtomicWaker;
 use disruptor::{MultiProducer, Producer, SingleConsumerBarrier};
 use std::cell::{Cell, RefCell};
@@ -87,6 +88,10 @@ impl Lane {
         let mut producer = inner.producer.borrow_mut();
         let producer = producer.as_mut().ok_or(NotTaken::Draining)?;
         let ticket = inner.tickets.borrow_mut().take().ok_or(NotTaken::Overloaded)?;
+        if armed(Point::RingFull) {
+            inner.tickets.borrow_mut().release(ticket);
+            return Err(NotTaken::Overloaded);
+        }
         let published = producer.try_publish(|slot| {
             slot.lane = inner.number;
             slot.ticket = ticket;

@@ -21,6 +21,7 @@ use crate::domain::event::{Event, Origin, Record};
 use crate::domain::ids::{Sequence, Stamp};
 use crate::domain::state::State;
 use crate::domain::{read, refusals, sweep};
+use crate::faults::{Point, armed};
 use crate::images::Images;
 use crate::metrics::Meters;
 use crate::ring::{Inbox, Outbox, Outcome, Polled, ReturnAddress};
@@ -262,7 +263,9 @@ impl Core {
     }
 
     fn serve(&mut self, request: &Request, address: ReturnAddress, deadline_ms: Option<u64>) {
-        let late = deadline_ms.is_some_and(|deadline_ms| self.clock.elapsed_ms() >= deadline_ms);
+        let late = deadline_ms.is_some_and(|deadline_ms| {
+            self.clock.elapsed_ms() >= deadline_ms || armed(Point::Deadline)
+        });
         let outcome = if late { Outcome::DeadlineExceeded } else { self.answer(request) };
         let decided = self.watch.decided();
         self.outbox.answer(address, self.state.sequence, outcome, decided);
@@ -272,7 +275,10 @@ impl Core {
     fn answer(&mut self, request: &Request) -> Outcome {
         for _ in 0..DECIDES_PER_REQUEST {
             // Deciding only reads, so a panic in it leaves the state as it was.
-            let decided = catch_unwind(AssertUnwindSafe(|| decide(&self.state, request, self.now)));
+            let decided = catch_unwind(AssertUnwindSafe(|| {
+                assert!(!armed(Point::Decide), "told to");
+                decide(&self.state, request, self.now)
+            }));
             match decided {
                 Err(_) => return Outcome::Internal,
                 // What records nothing needs no room: reads, refusals, answers given before.
@@ -291,6 +297,9 @@ impl Core {
     }
 
     fn has_room(&self, request: &Request) -> bool {
+        if armed(Point::NoSpace) {
+            return false;
+        }
         match &request.command {
             Command::ActOnOrder(..) => self.room.for_existing(),
             _ => self.room.for_new(),
@@ -365,6 +374,9 @@ impl Core {
     fn commit(&mut self) -> Result<(), JournalError> {
         if self.records_in_turn > 0 || self.tally.is_due(self.now) {
             self.tell_refusals();
+        }
+        if armed(Point::Store) {
+            return Err(JournalError::NoSpare);
         }
         if let Some(failure) = self.failure.take() {
             return Err(failure);

@@ -33,6 +33,8 @@ pub(super) enum Place<'p> {
     Latency,
     Percentiles,
     Metrics,
+    Contract,
+    Root,
     TakeImage,
     Skus,
     Sku(Cow<'p, str>),
@@ -67,6 +69,8 @@ pub(super) const ROUTES: &[&str] = &[
     "/v1/orders/{order}/refund",
     "/v1/users/{user}/orders",
     "/v1/requests/{key}",
+    "/openapi.json",
+    "/",
 ];
 
 impl<'p> Place<'p> {
@@ -92,6 +96,8 @@ impl<'p> Place<'p> {
             ["v1", "latency"] => |_| Self::Latency,
             ["v1", "latency.hgrm"] => |_| Self::Percentiles,
             ["metrics"] => |_| Self::Metrics,
+            ["openapi.json"] => |_| Self::Contract,
+            [""] => |_| Self::Root,
             ["v1", "admin", "snapshot"] => |_| Self::TakeImage,
             ["v1", "skus"] => |_| Self::Skus,
             ["v1", "orders"] => |_| Self::Orders,
@@ -135,6 +141,8 @@ impl<'p> Place<'p> {
             Self::Act(_, Verb::Refund) => 18,
             Self::UserOrders(_) => 19,
             Self::Remembered(_) => 20,
+            Self::Contract => 21,
+            Self::Root => 22,
         }
     }
 
@@ -143,6 +151,7 @@ impl<'p> Place<'p> {
         match self {
             Self::Live | Self::Ready | Self::Status | Self::Skus => "GET, HEAD, OPTIONS",
             Self::Latency | Self::Percentiles | Self::Metrics => "GET, HEAD, OPTIONS",
+            Self::Contract | Self::Root => "GET, HEAD, OPTIONS",
             Self::Order(_) | Self::UserOrders(_) | Self::Remembered(_) => "GET, HEAD, OPTIONS",
             Self::Sku(_) => "GET, HEAD, PUT, PATCH, DELETE, OPTIONS",
             Self::Orders => "GET, HEAD, POST, OPTIONS",
@@ -250,6 +259,7 @@ pub(super) fn parse(front: &Front, place: Place<'_>, input: &Input<'_>) -> Resul
         Place::Latency => return operations::latency(front, input).map(Wanted::Reply),
         Place::Percentiles => return operations::percentiles(front, input).map(Wanted::Reply),
         Place::Metrics => return operations::metrics(front, input).map(Wanted::Reply),
+        Place::Contract | Place::Root => return operations::contract(input).map(Wanted::Reply),
         Place::TakeImage => return operations::take_image(input),
         Place::Skus => skus::list(input)?,
         Place::Sku(sku) => skus::one(sku, input)?,

@@ -8,7 +8,7 @@ use crate::domain::command::Query;
 use crate::http::fields::{Faults, present};
 use crate::http::problem::Refused;
 use crate::http::reply::Reply;
-use crate::http::{Front, Phase, observe};
+use crate::http::{Front, Phase, observe, openapi};
 use crate::metrics::Stage;
 
 pub(super) fn live(input: &Input<'_>) -> Result<Reply, Refused> {
@@ -60,4 +60,9 @@ pub(super) fn percentiles(front: &Front, input: &Input<'_>) -> Result<Reply, Ref
 pub(super) fn metrics(front: &Front, input: &Input<'_>) -> Result<Reply, Refused> {
     input.no_parameters()?;
     Ok(observe::exposition(front))
+}
+
+pub(super) fn contract(input: &Input<'_>) -> Result<Reply, Refused> {
+    input.no_parameters()?;
+    Ok(openapi::reply())
 }
