@@ -1,15 +1,16 @@
 //! Measures Doorbuster against what else could be there, in one run on one machine.
 //!
 //! Today: `peers`, the CPU that a server spends on a durable order against a bare hyper that
-//! answers the same bytes; `engine`, the rules, the journal and the replay by themselves; `idle`;
-//! `run`, load of a kind on a server that is there, and `report` of what that left behind. Never
-//! says a number without its conditions. Next: `run`, `peers`.
+//! answers the same bytes; `engine`, the rules, the journal and the replay by themselves; `images`,
+//! what buyers feel of them; `idle`; `run`, load of a kind on a server that is there, and `report`
+//! of what that left behind. Never says a number without its conditions. Next: `run`, `peers`.
 #![forbid(unsafe_code)]
 
 mod bare;
 mod engine;
 mod error;
 mod idle;
+mod images;
 mod load;
 mod peers;
 mod report;
@@ -33,6 +34,8 @@ enum Command {
     Peers(peers::Options),
     /// Measure the engine without network and syncs, replay, and memory
     Engine(engine::Options),
+    /// Compare durable orders while images are taken with those while none are; and the memory
+    Images(images::Options),
     /// Measure the CPU time of a server that nobody asks anything
     Idle(idle::Options),
     /// Load a server at a rate and report the latencies that a crowd would have suffered
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
     let ended = match Arguments::parse().command {
         Command::Peers(options) => peers::run(&options),
         Command::Engine(options) => engine::run(&options),
+        Command::Images(options) => images::run(&options),
         Command::Idle(options) => idle::run(&options),
         Command::Run(options) => run::run(&options),
         Command::Report(command) => report::run(&command),
