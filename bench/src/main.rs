@@ -1,10 +1,12 @@
 //! Measures Doorbuster against what else could be there, in one run on one machine.
 //!
 //! Today: `peers`, the CPU that a server spends on a durable order against a bare hyper that
-//! answers the same bytes; `engine`, the rules, the journal and the replay by themselves; `idle`. Never says a number without its conditions. Next: `peers`, `load`.
+//! answers the same bytes; `engine`, the rules, the journal and the replay by themselves; `batch`,
+//! durable decisions a second in batches; `idle`. Never says a number without its conditions. Next: `peers`, `load`.
 #![forbid(unsafe_code)]
 
 mod bare;
+mod batch;
 mod engine;
 mod error;
 mod idle;
@@ -31,6 +33,8 @@ enum Command {
     Engine(engine::Options),
     /// Measure the CPU time of a server that nobody asks anything
     Idle(idle::Options),
+    /// Measure durable decisions a second in batches
+    Batch(batch::Options),
     /// Serve fixed bytes with hyper and nothing else; what `peers` compares with
     #[command(hide = true)]
     Bare,
@@ -41,6 +45,7 @@ fn main() -> ExitCode {
         Command::Peers(options) => peers::run(&options),
         Command::Engine(options) => engine::run(&options),
         Command::Idle(options) => idle::run(&options),
+        Command::Batch(options) => batch::run(&options),
         Command::Bare => bare::serve(),
     };
     match ended {

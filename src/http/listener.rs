@@ -107,6 +107,10 @@ impl Peer {
 
     /// Takes note of bytes read; says how many of them hyper may see.
     pub(super) fn saw(&self, bytes: &mut [u8]) -> usize {
+        // A client that still sends what it has to say need not read yet.
+        if self.stuck_since_ms.get().is_some() {
+            self.stuck_since_ms.set(Some(self.now_ms.get()));
+        }
         self.framing.borrow_mut().feed(bytes)
     }
 
@@ -192,12 +196,21 @@ pub(super) struct Worker<A> {
     now_ms: Rc<Cell<u64>>,
     /// A connection came.
     enrolled: Notify,
+    /// Answers to lines of batches that clients have not taken yet, in bytes.
+    pub(super) answers_bytes: Rc<Cell<usize>>,
 }
 
 impl<A: Ask> Worker<A> {
     pub(super) fn new(front: Arc<Front>, lane: Rc<A>) -> Rc<Self> {
         let now_ms = Rc::new(Cell::new(front.clock.elapsed_ms()));
-        Rc::new(Self { front, lane, peers: RefCell::default(), now_ms, enrolled: Notify::new() })
+        Rc::new(Self {
+            front,
+            lane,
+            peers: RefCell::default(),
+            now_ms,
+            enrolled: Notify::new(),
+            answers_bytes: Rc::default(),
+        })
     }
 
     /// Looks at every connection once; says how many there are.

@@ -17,13 +17,19 @@ mod agreement;
 struct Writer;
 
 impl Ask for Writer {
-    fn ask(
+    type Waiting = std::future::Ready<Outcome>;
+
+    fn ask(&self, request: Request, deadline_ms: Option<u64>) -> Result<Self::Waiting, NotTaken> {
+        self.offer(&mut Some(request), deadline_ms)
+    }
+
+    fn offer(
         &self,
-        request: Request,
+        request: &mut Option<Request>,
         _: Option<u64>,
-    ) -> Result<impl Future<Output = Outcome>, NotTaken> {
-        if !matches!(request.command, Command::CreateOrder(_)) {
-            return Err(NotTaken::Overloaded);
+    ) -> Result<Self::Waiting, NotTaken> {
+        if !matches!(request.take().expect("a request").command, Command::CreateOrder(_)) {
+            return Err(NotTaken::Draining);
         }
         let created = Created {
             order: OrderId { epoch: 1, sequence: 2 },
@@ -34,6 +40,8 @@ impl Ask for Writer {
         let answer = Answer::Created(created);
         Ok(std::future::ready(Outcome::Answered(Answered { sequence: 2, replayed: false, answer })))
     }
+
+    fn wake_when_room(&self, _: &Waker) {}
 }
 
 const HOST: &str = "Host: shop";

@@ -5,9 +5,10 @@
 //! about stock, and knows no storage: what it cannot tell from the request it asks the writer
 //! through a `Lane`. Read in this order: `service` (one request, start to end), `routes` (a file per
 //! family), `json` and `fields` (bodies in), `wire` and `answers` (bodies out), `problem`,
-//! `fingerprint`, `listener` (connections, their limits, the drain).
+//! `fingerprint`, `batch` (many requests in one), `listener` (connections, their limits, the drain).
 
 mod answers;
+mod batch;
 mod fields;
 mod fingerprint;
 mod framing;
@@ -15,7 +16,9 @@ mod head;
 mod instant;
 mod json;
 mod limits;
+mod lines;
 mod listener;
+mod payload;
 mod problem;
 mod reply;
 mod routes;

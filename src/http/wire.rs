@@ -24,6 +24,21 @@ impl Json {
         Self { out: Vec::with_capacity(BODY_BYTES) }
     }
 
+    /// What is written so far.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.out
+    }
+
+    /// Begins anew, in the same buffer.
+    pub(super) fn clear(&mut self) {
+        self.out.clear();
+    }
+
+    /// A body that was rendered before.
+    pub(super) fn rendered(&mut self, body: &[u8]) {
+        self.out.extend_from_slice(body);
+    }
+
     pub(super) fn into_bytes(self) -> bytes::Bytes {
         self.out.into()
     }
