@@ -7,6 +7,8 @@ pub mod clock;
 pub mod codec;
 pub mod config;
 pub mod domain;
+pub mod feed;
+pub mod feeder;
 pub mod http;
 pub mod images;
 pub mod recheck;

@@ -44,6 +44,8 @@ names! {
     IfNoneMatch "if-none-match",
     RequestTimeout "request-timeout-ms",
     Traceparent "traceparent",
+    Accept "accept",
+    LastEventId "last-event-id",
 }
 
 /// The headers of one request, found.

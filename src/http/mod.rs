@@ -5,10 +5,12 @@
 //! about stock, and knows no storage: what it cannot tell from the request it asks the writer
 //! through a `Lane`. Read in this order: `service` (one request, start to end), `routes` (a file per
 //! family), `json` and `fields` (bodies in), `wire` and `answers` (bodies out), `problem`,
-//! `fingerprint`, `batch` (many requests in one), `listener` (connections, their limits, the drain).
+//! `fingerprint`, `batch` (many requests in one), `events` (the feed), `listener` (connections, their limits, the drain).
 
 mod answers;
 mod batch;
+mod cloud_events;
+mod events;
 mod fields;
 mod fingerprint;
 mod framing;
@@ -30,8 +32,10 @@ mod testing;
 mod wire;
 
 use crate::clock::Clock;
+use crate::feed::Feed;
 use crate::images::Images;
 use crate::ring::Cursors;
+pub use cloud_events::write_event;
 pub use limits::HttpLimits;
 pub use listener::serve;
 use std::ops::Deref;
@@ -76,6 +80,8 @@ pub struct Shared {
     pub cursors: Arc<Cursors>,
     /// How images stand.
     pub images: Arc<Images>,
+    /// Where events are asked for.
+    pub feed: Feed,
 }
 
 impl Deref for Front {

@@ -24,6 +24,8 @@ pub(super) enum Kind {
     Problem,
     /// `application/x-ndjson`.
     Lines,
+    /// `text/event-stream`.
+    ServerEvents,
 }
 
 /// A response.
@@ -96,6 +98,7 @@ impl Reply {
             Kind::Json => Some("application/json"),
             Kind::Problem => Some("application/problem+json"),
             Kind::Lines => Some("application/x-ndjson"),
+            Kind::ServerEvents => Some("text/event-stream"),
         };
         if let Some(content_type) = content_type {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));

@@ -12,10 +12,12 @@ use super::payload::{Payload, Stream};
 use super::problem::{Code, Problem, Refused};
 use super::reply::{Kind, Reply};
 use super::routes::batch::Asker;
+use super::routes::events::Follow;
 use super::routes::{self, Input, Place, Question, Wanted};
-use super::{Front, Phase, answers, batch};
+use super::{Front, Phase, answers, batch, events};
 use crate::domain::command::{Principal, Reach, Request};
 use crate::domain::ids::PrincipalName;
+use crate::feed::Form;
 use crate::ring::{Lane, NotTaken, Outcome, Waiting};
 use bytes::{Bytes, BytesMut};
 use hyper::body::{Body, Incoming};
@@ -151,6 +153,7 @@ async fn answer<A: Ask>(
     };
     let question = match (routes::parse(front, place, &input), streamed) {
         (Ok(Wanted::Reply(reply)), _) => return Ok(reply.into()),
+        (Ok(Wanted::Follow(follow)), _) => return answer_events(worker, peer, follow).await,
         (Ok(Wanted::TakeImage), _) => return take_image(front).await.map(Answering::from),
         (Ok(Wanted::Batch(asker)), Some(body)) => {
             return Box::pin(answer_lines(worker, peer, *asker, body)).await;
@@ -180,6 +183,19 @@ async fn answer_lines<A: Ask>(
     let Some(first) = first else { return Ok(reply.into()) };
     let answers = batch::begin(worker.clone(), asker, first, lines);
     Ok(Answering { reply, stream: Some(Stream::new(peer.clone(), answers)) })
+}
+
+/// Answers with events: one page, or a stream that goes on.
+async fn answer_events<A: Ask>(
+    worker: &Worker<A>,
+    peer: &Rc<Peer>,
+    follow: Follow,
+) -> Result<Answering, Refused> {
+    if follow.form == Form::List {
+        return events::page(&worker.front, follow).await.map(Answering::from);
+    }
+    let (reply, follower) = events::stream(&worker.front, follow).await?;
+    Ok(Answering { reply, stream: Some(Stream::new(peer.clone(), follower)) })
 }
 
 /// Reads past the body of a stream that is refused, so that the connection can stay where it can.

@@ -7,6 +7,7 @@ use super::{Front, HttpLimits, Shared};
 use crate::clock::Clock;
 use crate::domain::command::{Principal, Reach};
 use crate::domain::ids::{KeyClaim, PrincipalName};
+use crate::feed::Feed;
 use crate::images::Images;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use std::sync::Arc;
@@ -32,6 +33,7 @@ pub(super) fn recovering(limits: HttpLimits) -> Front {
         limits,
         cursors: Arc::default(),
         images: Arc::new(Images::new().0),
+        feed: Feed::new().0,
     })
 }
 

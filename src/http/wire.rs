@@ -7,6 +7,7 @@
 use super::instant;
 use super::problem::{Member, Problem};
 use crate::domain::answer::{OrderView, ShortLine, SkuView};
+use crate::domain::command::SkuSettings;
 use crate::domain::ids::{OrderId, Sequence, SkuId, Stamp};
 use crate::domain::order::Status;
 
@@ -199,7 +200,20 @@ pub(super) fn sku(json: &mut Json, view: &SkuView, sequence: Sequence) {
         json.number(count);
     }
     let settings = &view.settings;
-    json.raw("},\"per_user_limit\":");
+    json.raw("},");
+    self::settings(json, settings);
+    json.raw(",\"version\":");
+    json.number(view.version);
+    json.raw(",\"seq\":");
+    json.number(sequence);
+    json.raw(",\"now\":");
+    json.instant(view.now);
+    json.raw("}");
+}
+
+/// What operators chose for a SKU.
+pub(super) fn settings(json: &mut Json, settings: &SkuSettings) {
+    json.raw("\"per_user_limit\":");
     json.number(settings.per_user_limit);
     json.raw(",\"limit_group\":");
     json.maybe(settings.limit_group.as_ref(), |json, group| json.id(group.as_str()));
@@ -213,13 +227,6 @@ pub(super) fn sku(json: &mut Json, view: &SkuView, sequence: Sequence) {
     json.boolean(settings.paused);
     json.raw(",\"direct\":");
     json.boolean(settings.direct);
-    json.raw(",\"version\":");
-    json.number(view.version);
-    json.raw(",\"seq\":");
-    json.number(sequence);
-    json.raw(",\"now\":");
-    json.instant(view.now);
-    json.raw("}");
 }
 
 /// The last member of nearly every body, and its end.

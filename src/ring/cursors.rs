@@ -4,7 +4,9 @@
 //! at or below `answerable`. Next: `lane`.
 
 use crate::domain::ids::Sequence;
+use atomic_waker::AtomicWaker;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::Waker;
 
 /// The writer's progress.
 #[derive(Debug, Default)]
@@ -14,6 +16,8 @@ pub struct Cursors {
     answerable: AtomicU64,
     journal_bytes: AtomicU64,
     poisoned: AtomicBool,
+    /// Who follows the journal and has seen all that was synced.
+    follower: AtomicWaker,
 }
 
 impl Cursors {
@@ -23,6 +27,14 @@ impl Cursors {
         self.appended.store(appended, Ordering::Release);
         self.synced.store(synced, Ordering::Release);
         self.answerable.store(answerable, Ordering::Release);
+        // One atomic step where nobody follows.
+        self.follower.wake();
+    }
+
+    /// Wakes once when the cursors move. Whoever waits looks at them once more after this: what moved
+    /// before is not told. One waits at a time.
+    pub fn wake_when_moved(&self, waker: &Waker) {
+        self.follower.register(waker);
     }
 
     /// Stored; a killed process does not lose it.

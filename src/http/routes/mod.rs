@@ -6,6 +6,7 @@
 //! is `service`. Next: `orders`, `skus`, `requests`, `operations`.
 
 pub(super) mod batch;
+pub(super) mod events;
 mod operations;
 mod orders;
 mod requests;
@@ -42,6 +43,7 @@ pub(super) enum Place<'p> {
     UserOrders(Cow<'p, str>),
     Remembered(Cow<'p, str>),
     Batch,
+    Events,
 }
 
 impl<'p> Place<'p> {
@@ -68,6 +70,7 @@ impl<'p> Place<'p> {
             ["v1", "skus"] => |_| Self::Skus,
             ["v1", "orders"] => |_| Self::Orders,
             ["v1", "batch"] => |_| Self::Batch,
+            ["v1", "events"] => |_| Self::Events,
             ["v1", _, "", ..] => return Err(nothing_here()),
             ["v1", "skus", _] => Self::Sku,
             ["v1", "skus", _, "adjust"] => Self::Adjust,
@@ -88,7 +91,8 @@ impl<'p> Place<'p> {
     /// The methods there are, as `Allow` lists them.
     pub(super) const fn allow(&self) -> &'static str {
         match self {
-            Self::Live | Self::Ready | Self::Status | Self::Skus => "GET, HEAD, OPTIONS",
+            Self::Live | Self::Ready | Self::Status => "GET, HEAD, OPTIONS",
+            Self::Skus | Self::Events => "GET, HEAD, OPTIONS",
             Self::Order(_) | Self::UserOrders(_) | Self::Remembered(_) => "GET, HEAD, OPTIONS",
             Self::Sku(_) => "GET, HEAD, PUT, PATCH, DELETE, OPTIONS",
             Self::Orders => "GET, HEAD, POST, OPTIONS",
@@ -168,6 +172,8 @@ pub(super) enum Wanted {
     TakeImage,
     /// Answers to the lines of the body.
     Batch(Box<batch::Asker>),
+    /// Events, by the feeder.
+    Follow(events::Follow),
     /// The writer's answer.
     Ask(Box<Question>),
 }
@@ -194,6 +200,7 @@ pub(super) fn parse(front: &Front, place: Place<'_>, input: &Input<'_>) -> Resul
         Place::Ready => return operations::ready(front.phase(), input).map(Wanted::Reply),
         Place::Status => operations::status(input)?,
         Place::TakeImage => return operations::take_image(input),
+        Place::Events => return events::follow(input),
         Place::Batch => return batch::begin(|| (input.now_ms)(front), input),
         Place::Skus => skus::list(input)?,
         Place::Sku(sku) => skus::one(sku, input)?,
