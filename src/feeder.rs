@@ -27,6 +27,12 @@ const ROUND_US: u64 = 2_000;
 const ROUND_BYTES: usize = 64 * 1024;
 /// A short piece counts as this many bytes: sending it costs as much.
 const ANSWER_BYTES: usize = 8 * 1024;
+/// No journal goes on faster.
+const RECORDS_PER_MS_MAX: u64 = 10_000;
+/// A place that is so many records ahead is looked at again when it may have been reached.
+const FAR: u64 = 2 * RECORDS_PER_MS_MAX;
+/// However far it is.
+const FAR_SLEEP_MAX: Duration = Duration::from_secs(3600);
 /// Below the writer and the IO threads.
 const NICENESS: i32 = 10;
 
@@ -126,13 +132,16 @@ impl Feeder {
 
     /// Waits until somebody asks, or, if anybody waits for more, until there is more.
     fn sleep(&mut self, synced: Sequence) -> Result<(), Stopped> {
-        if !self.wants.is_empty() {
-            self.cursors.wake_when_moved(&self.bell);
-            if self.cursors.synced() > synced {
-                return Ok(());
-            }
+        let nearest = self.wants.iter().map(|want| want.after.sequence).min();
+        let Some(nearest) = nearest else { return self.listen(None) };
+        let ahead = nearest.saturating_sub(synced);
+        if ahead >= FAR {
+            // Being woken by every turn of the writer until then would cost buyers.
+            let until = Duration::from_millis(ahead / RECORDS_PER_MS_MAX).min(FAR_SLEEP_MAX);
+            return self.listen(Some(until));
         }
-        self.listen(None)
+        self.cursors.wake_when_moved(&self.bell);
+        if self.cursors.synced() > synced { Ok(()) } else { self.listen(None) }
     }
 
     fn listen(&mut self, limit: Option<Duration>) -> Result<(), Stopped> {

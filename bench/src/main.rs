@@ -2,13 +2,14 @@
 //!
 //! Today: `peers`, the CPU that a server spends on a durable order against a bare hyper that
 //! answers the same bytes; `engine`, the rules, the journal and the replay by themselves; `batch`,
-//! durable decisions a second in batches; `idle`. Never says a number without its conditions. Next: `peers`, `load`.
+//! durable decisions a second in batches; `feed`, what followers cost; `idle`. Never says a number without its conditions. Next: `peers`, `load`.
 #![forbid(unsafe_code)]
 
 mod bare;
 mod batch;
 mod engine;
 mod error;
+mod feed;
 mod idle;
 mod load;
 mod peers;
@@ -35,6 +36,8 @@ enum Command {
     Idle(idle::Options),
     /// Measure durable decisions a second in batches
     Batch(batch::Options),
+    /// Measure what followers of the feed cost those who order
+    Feed(feed::Options),
     /// Serve fixed bytes with hyper and nothing else; what `peers` compares with
     #[command(hide = true)]
     Bare,
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
         Command::Engine(options) => engine::run(&options),
         Command::Idle(options) => idle::run(&options),
         Command::Batch(options) => batch::run(&options),
+        Command::Feed(options) => feed::run(&options),
         Command::Bare => bare::serve(),
     };
     match ended {
