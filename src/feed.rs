@@ -4,6 +4,7 @@
 
 use crate::domain::event::Record;
 use crate::domain::ids::{Sequence, Stamp};
+use crate::faults::{Point, armed};
 use bytes::Bytes;
 use std::fmt;
 use std::sync::Arc;
@@ -155,6 +156,9 @@ impl Feed {
         form: Form,
         limit: Option<usize>,
     ) -> Option<oneshot::Receiver<Given>> {
+        if armed(Point::FeedAsks) {
+            return None;
+        }
         let (answer, answered) = oneshot::channel();
         let want = Want { after, form, limit, answer };
         self.notes.try_send(Note::Want(want)).ok().map(|()| answered)

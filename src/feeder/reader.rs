@@ -6,6 +6,7 @@
 
 use crate::codec;
 use crate::domain::ids::Sequence;
+use crate::faults::{Point, armed};
 use crate::feed::{Form, Given, Happened, Piece, Position, Want, Write};
 use crate::replay;
 use bytes::Bytes;
@@ -78,6 +79,9 @@ impl Reader {
 
     /// What is behind the place that is wanted, as far as it is synced.
     pub(super) fn given(&mut self, want: &Want, synced: Sequence) -> Given {
+        if armed(Point::Feed) {
+            return Given::Failed("it fails on purpose".to_owned());
+        }
         let after = want.after;
         if after.sequence > synced {
             // It may still come, if it is of this start.

@@ -150,8 +150,13 @@ fn created_body(json: &mut Json, asked: &Asked, numbers: Created, sequence: Sequ
     wire::order(json, head, lines, sequence);
 }
 
-/// What became of a line of a batch, as the line that answers it.
-pub(super) fn line(json: &mut Json, front: &Front, asked: Option<&Asked>, outcome: Outcome) {
+/// What became of a line of a batch, as the line that answers it, and as it is counted.
+pub(super) fn line(
+    json: &mut Json,
+    front: &Front,
+    asked: Option<&Asked>,
+    outcome: Outcome,
+) -> (StatusCode, Option<Code>) {
     if let (Some(asked), Outcome::Answered(answered)) = (asked, &outcome)
         && let Answer::Created(numbers) = answered.answer
     {
@@ -159,9 +164,11 @@ pub(super) fn line(json: &mut Json, front: &Front, asked: Option<&Asked>, outcom
         line_head(json, StatusCode::CREATED);
         created_body(json, asked, numbers, answered.sequence);
         line_end(json, answered.replayed);
-    } else {
-        reply_line(json, &reply(front, asked, outcome));
+        return (StatusCode::CREATED, None);
     }
+    let reply = reply(front, asked, outcome);
+    reply_line(json, &reply);
+    (reply.status, reply.code)
 }
 
 /// A line that was refused before it was asked.

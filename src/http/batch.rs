@@ -9,6 +9,7 @@
 use super::answers::{self, Asked};
 use super::lines::Lines;
 use super::listener::Worker;
+use super::observe;
 use super::payload::Pieces;
 use super::problem::Refused;
 use super::routes::batch::{Asker, question};
@@ -138,9 +139,9 @@ enum Next {
     End(Option<Refused>),
 }
 
-/// A line that was read.
+/// A line that was read; what was asked comes with the number it is counted by.
 enum Entry<W> {
-    Asked(W, Option<Asked>),
+    Asked(W, Option<Asked>, usize),
     Refused(Refused),
 }
 
@@ -232,7 +233,10 @@ impl<A: Ask> Batch<A> {
             None => question(line, &self.asker),
         };
         match looked {
-            Ok(question) => self.offer(context, question),
+            Ok(question) => {
+                observe::count_hot(&self.worker, &question.request.command);
+                self.offer(context, question)
+            }
             Err(refused) => {
                 self.under_way.push_back(Entry::Refused(refused));
                 true
@@ -243,6 +247,7 @@ impl<A: Ask> Batch<A> {
     /// Publishes a line; where there is no room, it waits for some.
     fn offer(&mut self, context: &Context<'_>, question: Question) -> bool {
         let Question { request, deadline_ms, asked } = question;
+        let command = observe::command_number(&request.command);
         let mut request = Some(request);
         let lane = &*self.worker.lane;
         let mut offered = lane.offer(&mut request, deadline_ms);
@@ -251,7 +256,10 @@ impl<A: Ask> Batch<A> {
             offered = lane.offer(&mut request, deadline_ms);
         }
         match (offered, request) {
-            (Ok(waiting), _) => self.under_way.push_back(Entry::Asked(waiting, asked)),
+            (Ok(waiting), _) => {
+                self.worker.meter().count_published();
+                self.under_way.push_back(Entry::Asked(waiting, asked, command));
+            }
             (Err(NotTaken::Overloaded), Some(request)) => {
                 self.next = Next::Held(Box::new(Question { request, deadline_ms, asked }));
                 return false;
@@ -266,15 +274,17 @@ impl<A: Ask> Batch<A> {
         while let Some(front) = self.under_way.front_mut() {
             let outcome = match front {
                 Entry::Refused(_) => None,
-                Entry::Asked(waiting, _) => match Pin::new(waiting).poll(context) {
-                    Poll::Ready(outcome) => Some(outcome),
+                Entry::Asked(waiting, ..) => match Pin::new(waiting).poll(context) {
+                    Poll::Ready(arrived) => Some(arrived.outcome),
                     Poll::Pending => return,
                 },
             };
             self.text.clear();
             match (self.under_way.pop_front(), outcome) {
-                (Some(Entry::Asked(_, asked)), Some(outcome)) => {
-                    answers::line(&mut self.text, &self.worker.front, asked.as_ref(), outcome);
+                (Some(Entry::Asked(_, asked, command)), Some(outcome)) => {
+                    let front = &self.worker.front;
+                    let told = answers::line(&mut self.text, front, asked.as_ref(), outcome);
+                    observe::count_line(&self.worker, command, told);
                 }
                 (Some(Entry::Refused(refused)), _) => {
                     answers::refused_line(&mut self.text, refused);

@@ -46,6 +46,7 @@ names! {
     Traceparent "traceparent",
     Accept "accept",
     LastEventId "last-event-id",
+    ServerTiming "server-timing",
 }
 
 /// The headers of one request, found.

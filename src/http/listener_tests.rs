@@ -6,7 +6,7 @@ use crate::domain::command::{Command, Request};
 use crate::domain::ids::OrderId;
 use crate::domain::order::Status;
 use crate::http::testing::{front, recovering};
-use crate::ring::{NotTaken, Outcome};
+use crate::ring::{Arrived, NotTaken, Outcome, Times};
 use std::future::Future;
 use tokio::io::DuplexStream;
 
@@ -17,7 +17,7 @@ mod agreement;
 struct Writer;
 
 impl Ask for Writer {
-    type Waiting = std::future::Ready<Outcome>;
+    type Waiting = std::future::Ready<Arrived>;
 
     fn ask(&self, request: Request, deadline_ms: Option<u64>) -> Result<Self::Waiting, NotTaken> {
         self.offer(&mut Some(request), deadline_ms)
@@ -38,7 +38,12 @@ impl Ask for Writer {
             expires_at: None,
         };
         let answer = Answer::Created(created);
-        Ok(std::future::ready(Outcome::Answered(Answered { sequence: 2, replayed: false, answer })))
+        let outcome = Outcome::Answered(Answered { sequence: 2, replayed: false, answer });
+        Ok(std::future::ready(Arrived { outcome, times: Times::default() }))
+    }
+
+    fn number(&self) -> u16 {
+        0
     }
 
     fn wake_when_room(&self, _: &Waker) {}

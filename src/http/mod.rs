@@ -20,6 +20,8 @@ mod json;
 mod limits;
 mod lines;
 mod listener;
+mod observe;
+mod openapi;
 mod payload;
 mod problem;
 mod reply;
@@ -34,10 +36,12 @@ mod wire;
 use crate::clock::Clock;
 use crate::feed::Feed;
 use crate::images::Images;
+use crate::metrics::Meters;
 use crate::ring::Cursors;
 pub use cloud_events::write_event;
 pub use limits::HttpLimits;
 pub use listener::serve;
+pub use observe::LABELS;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -82,6 +86,10 @@ pub struct Shared {
     pub images: Arc<Images>,
     /// Where events are asked for.
     pub feed: Feed,
+    /// What is counted and timed.
+    pub meters: Arc<Meters>,
+    /// Requests are timed.
+    pub timed: bool,
 }
 
 impl Deref for Front {

@@ -8,6 +8,7 @@ use super::framing::Fault;
 use super::head::{Head, Name};
 use super::lines::Lines;
 use super::listener::{Peer, Stage, Worker};
+use super::observe::Note;
 use super::payload::{Payload, Stream};
 use super::problem::{Code, Problem, Refused};
 use super::reply::{Kind, Reply};
@@ -18,7 +19,7 @@ use super::{Front, Phase, answers, batch, events};
 use crate::domain::command::{Principal, Reach, Request};
 use crate::domain::ids::PrincipalName;
 use crate::feed::Form;
-use crate::ring::{Lane, NotTaken, Outcome, Waiting};
+use crate::ring::{Arrived, Lane, NotTaken, Waiting};
 use bytes::{Bytes, BytesMut};
 use hyper::body::{Body, Incoming};
 use hyper::{Method, Response, Uri, Version};
@@ -38,7 +39,7 @@ const BATCH_PATH: &str = "/v1/batch";
 /// Who answers: the writer, behind its ring.
 pub(super) trait Ask: 'static {
     /// A request on its way.
-    type Waiting: Future<Output = Outcome> + Unpin;
+    type Waiting: Future<Output = Arrived> + Unpin;
 
     /// Publishes a request; `deadline_ms` is on the clock of `Front`.
     fn ask(&self, request: Request, deadline_ms: Option<u64>) -> Result<Self::Waiting, NotTaken>;
@@ -52,6 +53,9 @@ pub(super) trait Ask: 'static {
 
     /// Wakes once when there may be room; to be followed by one more `offer`.
     fn wake_when_room(&self, waker: &Waker);
+
+    /// Which IO thread's it is.
+    fn number(&self) -> u16;
 }
 
 impl Ask for Lane {
@@ -71,6 +75,10 @@ impl Ask for Lane {
 
     fn wake_when_room(&self, waker: &Waker) {
         Lane::wake_when_room(self, waker);
+    }
+
+    fn number(&self) -> u16 {
+        Lane::number(self)
     }
 }
 
@@ -97,12 +105,15 @@ pub(super) async fn serve<A: Ask>(
     let (parts, body) = request.into_parts();
     let head = Head::of(&parts.headers);
     let front = &*worker.front;
+    let mut note = Note::begin(front);
     let found =
         check_http(front, &parts, &head, &body, fault).and_then(|()| find(front, &parts, &head));
-    let answered = answer(&worker, &peer, found, &parts, &head, body).await;
+    let answered = answer(&worker, &peer, found, &parts, &head, body, &mut note).await;
     let Answering { mut reply, stream } =
         answered.unwrap_or_else(|refused| Reply::from(refused).into());
     reply.closes |= front.phase() == Phase::Draining;
+    let wants_timing = head.bytes(Name::ServerTiming) == Some(b"1");
+    note.end(&worker, &parts.method, &mut reply, wants_timing);
     let traceparent = head.traceparent().map(|(_, value)| value);
     // A stream says so itself, at its end.
     let whole = stream.is_none();
@@ -120,8 +131,12 @@ async fn answer<A: Ask>(
     parts: &hyper::http::request::Parts,
     head: &Head<'_>,
     body: Incoming,
+    note: &mut Note,
 ) -> Result<Answering, Refused> {
     let front = &*worker.front;
+    if let Ok(Step::Found(found)) = &found {
+        note.found(found.place.number());
+    }
     let streams = matches!(&found, Ok(Step::Found(found)) if found.place == Place::Batch)
         && parts.method == Method::POST;
     let (body, streamed) = match &found {
@@ -165,8 +180,14 @@ async fn answer<A: Ask>(
     };
     drop(body);
     let Question { request, deadline_ms, asked } = question;
-    let waiting = worker.lane.ask(request, deadline_ms).map_err(answers::not_taken)?;
-    let outcome = waiting.await;
+    note.asks(worker, &request.command);
+    let waiting = worker.lane.ask(request, deadline_ms).map_err(|why| {
+        note.not_taken();
+        answers::not_taken(why)
+    })?;
+    worker.meter().count_published();
+    let Arrived { outcome, times } = waiting.await;
+    note.arrived(times);
     Ok(answers::reply(front, asked.as_ref(), outcome).into())
 }
 

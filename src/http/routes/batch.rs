@@ -44,6 +44,11 @@ const OPS: &[(&str, Op)] = &[
     ("sku", Op::Sku),
 ];
 
+/// The words that `op` may be.
+pub(in crate::http) fn op_names() -> Vec<&'static str> {
+    OPS.iter().map(|(name, _)| *name).collect()
+}
+
 /// Checks the head of a batch.
 pub(super) fn begin(now_ms: impl FnOnce() -> u64, input: &Input<'_>) -> Result<Wanted, Refused> {
     input.no_parameters()?;
