@@ -117,7 +117,11 @@ impl Lane {
     /// Wakes once when there may be room. Whoever waits for room offers once more after this: what
     /// became free before is not told.
     pub fn wake_when_room(&self, waker: &Waker) {
-        self.0.crowd.borrow_mut().push(waker.clone());
+        let mut crowd = self.0.crowd.borrow_mut();
+        // Whoever waits may be looked at for other reasons before there is room.
+        if !crowd.iter().any(|known| known.will_wake(waker)) {
+            crowd.push(waker.clone());
+        }
         self.0.starved.store(true, Ordering::Relaxed);
         // Pairs with the writer's in `Outbox::wake_answered`: it sees this, or we see the room.
         fence(Ordering::SeqCst);
