@@ -2,7 +2,8 @@
 //!
 //! Today: `peers`, the CPU that a server spends on a durable order against a bare hyper that
 //! answers the same bytes; `engine`, the rules, the journal and the replay by themselves; `batch`,
-//! durable decisions a second in batches; `feed`, what followers cost; `idle`. Never says a number without its conditions. Next: `peers`, `load`.
+//! durable decisions a second in batches; `feed`, what followers cost; `images`, what buyers feel of
+//! them; `idle`. Never says a number without its conditions. Next: `peers`, `load`.
 #![forbid(unsafe_code)]
 
 mod bare;
@@ -11,6 +12,7 @@ mod engine;
 mod error;
 mod feed;
 mod idle;
+mod images;
 mod load;
 mod peers;
 mod server;
@@ -32,6 +34,8 @@ enum Command {
     Peers(peers::Options),
     /// Measure the engine without network and syncs, replay, and memory
     Engine(engine::Options),
+    /// Compare durable orders while images are taken with those while none are; and the memory
+    Images(images::Options),
     /// Measure the CPU time of a server that nobody asks anything
     Idle(idle::Options),
     /// Measure durable decisions a second in batches
@@ -47,6 +51,7 @@ fn main() -> ExitCode {
     let ended = match Arguments::parse().command {
         Command::Peers(options) => peers::run(&options),
         Command::Engine(options) => engine::run(&options),
+        Command::Images(options) => images::run(&options),
         Command::Idle(options) => idle::run(&options),
         Command::Batch(options) => batch::run(&options),
         Command::Feed(options) => feed::run(&options),
