@@ -9,6 +9,8 @@ pub mod codec;
 pub mod config;
 pub mod domain;
 mod faults;
+pub mod feed;
+pub mod feeder;
 pub mod http;
 pub mod images;
 pub mod metrics;

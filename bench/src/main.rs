@@ -1,14 +1,17 @@
 //! Measures Doorbuster against what else could be there, in one run on one machine.
 //!
 //! Today: `peers`, the CPU that a server spends on a durable order against a bare hyper that
-//! answers the same bytes; `engine`, the rules, the journal and the replay by themselves; `images`,
-//! what buyers feel of them; `idle`; `run`, load of a kind on a server that is there, and `report`
-//! of what that left behind. Never says a number without its conditions. Next: `run`, `peers`.
+//! answers the same bytes; `engine`, the rules, the journal and the replay by themselves; `batch`,
+//! durable decisions a second in batches; `feed`, what followers cost; `images`, what buyers feel of
+//! them; `idle`; `run`, load of a kind on a server that is there, and `report` of what that left
+//! behind. Never says a number without its conditions. Next: `run`, `peers`.
 #![forbid(unsafe_code)]
 
 mod bare;
+mod batch;
 mod engine;
 mod error;
+mod feed;
 mod idle;
 mod images;
 mod load;
@@ -38,6 +41,10 @@ enum Command {
     Images(images::Options),
     /// Measure the CPU time of a server that nobody asks anything
     Idle(idle::Options),
+    /// Measure durable decisions a second in batches
+    Batch(batch::Options),
+    /// Measure what followers of the feed cost those who order
+    Feed(feed::Options),
     /// Load a server at a rate and report the latencies that a crowd would have suffered
     Run(run::Options),
     /// Merge or compare what `run` left behind
@@ -54,6 +61,8 @@ fn main() -> ExitCode {
         Command::Engine(options) => engine::run(&options),
         Command::Images(options) => images::run(&options),
         Command::Idle(options) => idle::run(&options),
+        Command::Batch(options) => batch::run(&options),
+        Command::Feed(options) => feed::run(&options),
         Command::Run(options) => run::run(&options),
         Command::Report(command) => report::run(&command),
         Command::Bare => bare::serve(),

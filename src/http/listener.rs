@@ -110,6 +110,10 @@ impl Peer {
 
     /// Takes note of bytes read; says how many of them hyper may see.
     pub(super) fn saw(&self, bytes: &mut [u8]) -> usize {
+        // A client that still sends what it has to say need not read yet.
+        if self.stuck_since_ms.get().is_some() {
+            self.stuck_since_ms.set(Some(self.now_ms.get()));
+        }
         self.framing.borrow_mut().feed(bytes)
     }
 
@@ -198,6 +202,8 @@ pub(super) struct Worker<A> {
     hot_since_ms: Cell<u64>,
     /// A connection came.
     enrolled: Notify,
+    /// Answers to lines of batches that clients have not taken yet, in bytes.
+    pub(super) answers_bytes: Rc<Cell<usize>>,
 }
 
 impl<A: Ask> Worker<A> {
@@ -211,6 +217,7 @@ impl<A: Ask> Worker<A> {
             hot_since_ms: Cell::new(now_ms.get()),
             now_ms,
             enrolled: Notify::new(),
+            answers_bytes: Rc::default(),
         })
     }
 

@@ -5,9 +5,12 @@
 //! about stock, and knows no storage: what it cannot tell from the request it asks the writer
 //! through a `Lane`. Read in this order: `service` (one request, start to end), `routes` (a file per
 //! family), `json` and `fields` (bodies in), `wire` and `answers` (bodies out), `problem`,
-//! `fingerprint`, `listener` (connections, their limits, the drain).
+//! `fingerprint`, `batch` (many requests in one), `events` (the feed), `listener` (connections, their limits, the drain).
 
 mod answers;
+mod batch;
+mod cloud_events;
+mod events;
 mod fields;
 mod fingerprint;
 mod framing;
@@ -15,9 +18,11 @@ mod head;
 mod instant;
 mod json;
 mod limits;
+mod lines;
 mod listener;
 mod observe;
 mod openapi;
+mod payload;
 mod problem;
 mod reply;
 mod routes;
@@ -29,9 +34,11 @@ mod testing;
 mod wire;
 
 use crate::clock::Clock;
+use crate::feed::Feed;
 use crate::images::Images;
 use crate::metrics::Meters;
 use crate::ring::Cursors;
+pub use cloud_events::write_event;
 pub use limits::HttpLimits;
 pub use listener::serve;
 pub use observe::LABELS;
@@ -77,6 +84,8 @@ pub struct Shared {
     pub cursors: Arc<Cursors>,
     /// How images stand.
     pub images: Arc<Images>,
+    /// Where events are asked for.
+    pub feed: Feed,
     /// What is counted and timed.
     pub meters: Arc<Meters>,
     /// Requests are timed.

@@ -4,6 +4,7 @@
 //! decides anything: `tests/contract` drives the server from this document and fails where the two
 //! differ. Next: `operation`, then a file per family of routes.
 
+mod many;
 mod operation;
 mod orders;
 mod schemas;
@@ -31,7 +32,7 @@ are integers in milliseconds, and only plain integers count as numbers. `seq` is
 sequence of the state that an answer was decided or read at.";
 
 fn operations() -> Vec<Operation> {
-    [skus::operations(), orders::operations(), server::operations()].concat()
+    [skus::operations(), orders::operations(), many::operations(), server::operations()].concat()
 }
 
 fn document() -> Value {
