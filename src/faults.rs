@@ -23,6 +23,10 @@ pub(crate) enum Point {
     ImageAsks,
     /// No image can be taken.
     Image,
+    /// Too many events are asked for.
+    FeedAsks,
+    /// The journal cannot be read on.
+    Feed,
 }
 
 /// It fails here, now.

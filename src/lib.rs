@@ -3,11 +3,14 @@
 // A line that cannot be written must not panic: see `tell`.
 #![warn(clippy::print_stderr, clippy::print_stdout)]
 
+pub mod client;
 pub mod clock;
 pub mod codec;
 pub mod config;
 pub mod domain;
 mod faults;
+pub mod feed;
+pub mod feeder;
 pub mod http;
 pub mod images;
 pub mod metrics;

@@ -9,6 +9,8 @@ use crate::codec;
 use crate::config::Config;
 use crate::domain::answer::TABLES;
 use crate::domain::ids::Sequence;
+use crate::feed::{Feed, Note};
+use crate::feeder::{self, Feeder};
 use crate::http::{self, Front, HandshakeEnd, Handshakes, HttpLimits, Shared};
 use crate::images::{Ask, Images};
 use crate::metrics::Meters;
@@ -89,6 +91,7 @@ pub fn run(config: &Config) -> Result<(), ServerError> {
     let (lanes, inbox, outbox) = ring::build(config.io_threads, &cursors);
     let (images, asked) = Images::new();
     let (handshakes, handshake_ends) = handshakes(config, &files).unzip();
+    let (feed, notes) = Feed::new();
     let front = Arc::new(Front::new(Shared {
         clock,
         durability: config.durability.to_string(),
@@ -97,6 +100,7 @@ pub fn run(config: &Config) -> Result<(), ServerError> {
         handshakes,
         cursors,
         images: Arc::new(images),
+        feed,
         meters: Arc::new(Meters::new(config.io_threads, http::LABELS, &TABLES)),
         timed: config.timed,
     }));
@@ -114,6 +118,7 @@ pub fn run(config: &Config) -> Result<(), ServerError> {
     let synced = recovered.state.sequence;
     front.cursors.publish(synced, synced, synced);
     let snapshotter = start_snapshotter(config, &recovered, &front, asked)?;
+    let feeder = start_feeder(config, &recovered, &front, notes)?;
     let writer = start_writer(config, recovered, &front, inbox, outbox)?;
     front.serve_with(hash_key);
     let stopped = signals.serving();
@@ -130,7 +135,10 @@ pub fn run(config: &Config) -> Result<(), ServerError> {
         thread.join().expect("an IO thread that panics ends the process");
     }
     let Stopped { state } = writer.join().expect("a writer that panics ends the process");
+    front.feed.stop();
     front.images.stop(front.drain_end_ms());
+    // It has nobody left to answer.
+    let _ = feeder.join();
     // Whatever became of the last image, the journal has everything.
     let _ = snapshotter.join();
     say(format_args!(
@@ -350,6 +358,27 @@ fn start_snapshotter(
     });
     let thread = thread::Builder::new().name("snapshotter".to_owned());
     thread.spawn(move || snapshotter.run()).map_err(start_error("the snapshotter"))
+}
+
+/// Reads the journal for those who follow it.
+fn start_feeder(
+    config: &Config,
+    recovered: &Recovered,
+    front: &Front,
+    notes: Receiver<Note>,
+) -> Result<JoinHandle<()>, ServerError> {
+    let feeder = Feeder::new(feeder::Parts {
+        data: config.data.clone(),
+        journal: recovered.journal.id(),
+        epoch: recovered.state.epoch,
+        cursors: front.cursors.clone(),
+        feed: front.feed.clone(),
+        notes,
+        write: http::write_event,
+        clock: front.clock,
+    });
+    let thread = thread::Builder::new().name("feeder".to_owned());
+    thread.spawn(move || feeder.run()).map_err(start_error("the feeder"))
 }
 
 /// A writer that stops in the middle takes the process with it: what is durable, only a start can

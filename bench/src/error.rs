@@ -30,6 +30,55 @@ pub(crate) enum BenchError {
         /// The first line of the answer.
         answer: String,
     },
+    /// A request through the client went wrong.
+    #[error("{0}{what_to_do}", what_to_do = advice(.0))]
+    Client(#[from] doorbuster::client::Error),
+    /// A file is not what a report leaves behind.
+    #[error("{file}: {cause}; is it from `doorbuster-bench run` of this version?")]
+    NotAReport {
+        /// Which.
+        file: String,
+        /// What is wrong with it.
+        cause: String,
+    },
+    /// What was answered is not what the server holds.
+    #[error(
+        "{differences} differences between what was answered and what the server holds: see {report}"
+    )]
+    Differences {
+        /// How many.
+        differences: u64,
+        /// Where they are told.
+        report: String,
+    },
+    /// The command line asks for something that cannot be.
+    #[error("{0}")]
+    Usage(String),
+}
+
+impl BenchError {
+    /// 1: a difference was found; 2: usage; 3: it could not be measured.
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            Self::Differences { .. } => 1,
+            Self::Usage(_) | Self::Client(doorbuster::client::Error::Invalid { .. }) => 2,
+            _ => 3,
+        }
+    }
+}
+
+/// What to do about it.
+fn advice(error: &doorbuster::client::Error) -> &'static str {
+    use doorbuster::client::Error;
+    match error {
+        Error::NotReached { .. } => {
+            "; is the server running there? Start it with `doorbuster --listen ADDRESS`"
+        }
+        Error::Refused(problem) if matches!(problem.status, 401 | 403) => {
+            "; put a token of the role admin into DOORBUSTER_TOKEN"
+        }
+        _ => "",
+    }
 }
 
 /// Names what was tried.

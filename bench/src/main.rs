@@ -1,15 +1,23 @@
 //! Measures Doorbuster against what else could be there, in one run on one machine.
 //!
 //! Today: `peers`, the CPU that a server spends on a durable order against a bare hyper that
-//! answers the same bytes; `engine`, the rules, the journal and the replay by themselves; `idle`. Never says a number without its conditions. Next: `peers`, `load`.
+//! answers the same bytes; `engine`, the rules, the journal and the replay by themselves; `batch`,
+//! durable decisions a second in batches; `feed`, what followers cost; `images`, what buyers feel of
+//! them; `idle`; `run`, load of a kind on a server that is there, and `report` of what that left
+//! behind. Never says a number without its conditions. Next: `run`, `peers`.
 #![forbid(unsafe_code)]
 
 mod bare;
+mod batch;
 mod engine;
 mod error;
+mod feed;
 mod idle;
+mod images;
 mod load;
 mod peers;
+mod report;
+mod run;
 mod server;
 
 use clap::{Parser, Subcommand};
@@ -29,8 +37,19 @@ enum Command {
     Peers(peers::Options),
     /// Measure the engine without network and syncs, replay, and memory
     Engine(engine::Options),
+    /// Compare durable orders while images are taken with those while none are; and the memory
+    Images(images::Options),
     /// Measure the CPU time of a server that nobody asks anything
     Idle(idle::Options),
+    /// Measure durable decisions a second in batches
+    Batch(batch::Options),
+    /// Measure what followers of the feed cost those who order
+    Feed(feed::Options),
+    /// Load a server at a rate and report the latencies that a crowd would have suffered
+    Run(run::Options),
+    /// Merge or compare what `run` left behind
+    #[command(subcommand)]
+    Report(report::Command),
     /// Serve fixed bytes with hyper and nothing else; what `peers` compares with
     #[command(hide = true)]
     Bare,
@@ -40,14 +59,19 @@ fn main() -> ExitCode {
     let ended = match Arguments::parse().command {
         Command::Peers(options) => peers::run(&options),
         Command::Engine(options) => engine::run(&options),
+        Command::Images(options) => images::run(&options),
         Command::Idle(options) => idle::run(&options),
+        Command::Batch(options) => batch::run(&options),
+        Command::Feed(options) => feed::run(&options),
+        Command::Run(options) => run::run(&options),
+        Command::Report(command) => report::run(&command),
         Command::Bare => bare::serve(),
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("doorbuster-bench: {error}");
-            ExitCode::FAILURE
+            ExitCode::from(error.exit_code())
         }
     }
 }

@@ -106,7 +106,12 @@ fn start_untimed(binary: Option<&Path>, mode: &str, data: &Path) -> Result<Serve
     start(&format!("doorbuster {mode} untimed"), &mut command)
 }
 
-fn doorbuster(binary: Option<&Path>, mode: &str, data: &Path) -> Result<Command, BenchError> {
+/// The command line of the server on a data directory.
+pub(crate) fn doorbuster(
+    binary: Option<&Path>,
+    mode: &str,
+    data: &Path,
+) -> Result<Command, BenchError> {
     let own = std::env::current_exe().map_err(io_error("find this program"))?;
     let binary = binary.map_or_else(|| own.with_file_name("doorbuster"), Path::to_path_buf);
     let mut command = Command::new(binary);

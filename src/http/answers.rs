@@ -131,6 +131,12 @@ fn json(status: StatusCode, write: impl FnOnce(&mut Json)) -> Reply {
 
 /// The first answer and its replays render alike: `sequence` is that of the creation in both.
 fn created(asked: &Asked, numbers: Created, sequence: Sequence) -> Reply {
+    let mut reply = json(StatusCode::CREATED, |json| created_body(json, asked, numbers, sequence));
+    reply.location = location(numbers.order);
+    reply
+}
+
+fn created_body(json: &mut Json, asked: &Asked, numbers: Created, sequence: Sequence) {
     let head = OrderHead {
         id: numbers.order,
         user: asked.user.as_str(),
@@ -141,9 +147,59 @@ fn created(asked: &Asked, numbers: Created, sequence: Sequence) -> Reply {
         changed_sequence: sequence,
     };
     let lines = asked.lines.iter().map(|line| (&line.sku, line.quantity, 0));
-    let mut reply = json(StatusCode::CREATED, |json| wire::order(json, head, lines, sequence));
-    reply.location = location(numbers.order);
-    reply
+    wire::order(json, head, lines, sequence);
+}
+
+/// What became of a line of a batch, as the line that answers it, and as it is counted.
+pub(super) fn line(
+    json: &mut Json,
+    front: &Front,
+    asked: Option<&Asked>,
+    outcome: Outcome,
+) -> (StatusCode, Option<Code>) {
+    if let (Some(asked), Outcome::Answered(answered)) = (asked, &outcome)
+        && let Answer::Created(numbers) = answered.answer
+    {
+        // Nearly every line; rendered in place.
+        line_head(json, StatusCode::CREATED);
+        created_body(json, asked, numbers, answered.sequence);
+        line_end(json, answered.replayed);
+        return (StatusCode::CREATED, None);
+    }
+    let reply = reply(front, asked, outcome);
+    reply_line(json, &reply);
+    (reply.status, reply.code)
+}
+
+/// A line that was refused before it was asked.
+pub(super) fn refused_line(json: &mut Json, refused: Refused) {
+    reply_line(json, &refused.into());
+}
+
+/// The last line of a stream that cannot be read on.
+pub(super) fn fault_line(json: &mut Json, refused: Refused) {
+    let reply = Reply::from(refused);
+    line_head(json, reply.status);
+    json.rendered(&reply.body);
+    json.raw("}\n");
+}
+
+fn reply_line(json: &mut Json, reply: &Reply) {
+    line_head(json, reply.status);
+    json.rendered(if reply.body.is_empty() { b"null" } else { &reply.body });
+    line_end(json, reply.replayed);
+}
+
+fn line_head(json: &mut Json, status: StatusCode) {
+    json.raw("{\"status\":");
+    json.number(u64::from(status.as_u16()));
+    json.raw(",\"body\":");
+}
+
+fn line_end(json: &mut Json, replayed: bool) {
+    json.raw(",\"replayed\":");
+    json.boolean(replayed);
+    json.raw("}\n");
 }
 
 fn location(order: OrderId) -> Option<HeaderValue> {

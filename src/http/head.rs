@@ -44,6 +44,8 @@ names! {
     IfNoneMatch "if-none-match",
     RequestTimeout "request-timeout-ms",
     Traceparent "traceparent",
+    Accept "accept",
+    LastEventId "last-event-id",
     ServerTiming "server-timing",
     Authorization "authorization",
 }
@@ -94,20 +96,13 @@ impl<'h> Head<'h> {
 
     /// `If-Match`.
     pub(super) fn if_match(&self) -> Result<Precondition, Refused> {
-        match self.one(Name::IfMatch)? {
-            None => Ok(Precondition::None),
-            Some(b"*") => Ok(Precondition::Exists),
-            Some(tag) => entity_tag(tag).map(Precondition::Version).ok_or_else(|| {
-                Problem::malformed("If-Match must be * or one entity tag, like \"123\"")
-            }),
-        }
+        self.one(Name::IfMatch)?.map_or(Ok(Precondition::None), precondition)
     }
 
     /// The text of `If-Match`, if it is a tag that is no version of ours. It matches nothing, but two
     /// of them are two requests.
     pub(super) fn foreign_tag(&self) -> Option<&'h [u8]> {
-        let tag = self.bytes(Name::IfMatch)?;
-        (entity_tag(tag) == Some(None)).then_some(tag)
+        self.bytes(Name::IfMatch).and_then(foreign_tag)
     }
 
     /// `If-Match` or `If-None-Match: *`, for a PUT.
@@ -145,6 +140,21 @@ impl<'h> Head<'h> {
         let value = self.value(Name::Traceparent)?;
         traceparent(value.as_bytes()).map(|trace| (trace, value))
     }
+}
+
+/// What a text of `If-Match` asks for.
+pub(super) fn precondition(text: &[u8]) -> Result<Precondition, Refused> {
+    match text {
+        b"*" => Ok(Precondition::Exists),
+        tag => entity_tag(tag).map(Precondition::Version).ok_or_else(|| {
+            Problem::malformed("If-Match must be * or one entity tag, like \"123\"")
+        }),
+    }
+}
+
+/// The text, if it is a tag that is no version of ours.
+pub(super) fn foreign_tag(text: &[u8]) -> Option<&[u8]> {
+    (entity_tag(text) == Some(None)).then_some(text)
 }
 
 /// `"k"` and `k` are one key. A quoted one is a structured-field string (RFC 9651, 3.3.3).

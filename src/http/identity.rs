@@ -89,6 +89,29 @@ pub(super) fn identify(
 }
 
 impl Acquaintance {
+    /// Whoever was let in last still may do what they were let in for. A stream may outlast a token.
+    pub(super) fn holds(&self, tokens: &Kept<Tokens>) -> bool {
+        tokens.with(|generation, tokens| {
+            if tokens.is_none() {
+                return true;
+            }
+            let mut known = self.0.borrow_mut();
+            let Some(known) = known.as_mut() else { return false };
+            if known.generation != generation {
+                let Some(token) = token(&known.header).and_then(|token| tokens.find(token)) else {
+                    return false;
+                };
+                let Identity { principal, role } = &known.identity;
+                if token.principal() != principal || token.role() != *role {
+                    return false;
+                }
+                known.generation = generation;
+                known.expires_at = token.expires_at();
+            }
+            is_good(known.expires_at)
+        })
+    }
+
     /// Whose header this was, if it is the last good one. On a connection that a proxy shares among
     /// its clients one may guess at another's token, so this comparison takes no less time for a
     /// nearer guess.

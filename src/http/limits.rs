@@ -13,12 +13,23 @@ pub struct HttpLimits {
     pub uri_bytes_max: usize,
     /// A body; longer is 413.
     pub body_bytes_max: usize,
+    /// The body of a batch; longer is 413.
+    pub batch_bytes_max: u64,
+    /// Lines of a batch, blank ones left out; more is 413.
+    pub batch_lines_max: usize,
+    /// A line of a batch; longer is 413.
+    pub line_bytes_max: usize,
+    /// Answers to lines that clients have not taken yet, of all batches of an IO thread; beyond it
+    /// a batch is read only while it has `batch_answers_bytes` of them at most.
+    pub answers_bytes_max: usize,
+    /// See `answers_bytes_max`.
+    pub batch_answers_bytes: usize,
     /// Of a body that is longer, so much is read and dropped so that the connection can stay; a
     /// longer one closes it.
     pub dropped_bytes_max: u64,
     /// From the first byte of a head to its last; then the connection closes.
     pub header_timeout_ms: u64,
-    /// For a body that did not come with its head; then 408.
+    /// For a body that did not come with its head, and for the next bytes of a batch; then 408.
     pub body_timeout_ms: u64,
     /// For a client to take what is written to it; then the connection closes.
     pub write_timeout_ms: u64,
@@ -37,6 +48,11 @@ impl Default for HttpLimits {
             headers_max: 64,
             uri_bytes_max: 2 * 1024,
             body_bytes_max: 64 * 1024,
+            batch_bytes_max: 4 * 1024 * 1024,
+            batch_lines_max: 10_000,
+            line_bytes_max: 64 * 1024,
+            answers_bytes_max: 64 * 1024 * 1024,
+            batch_answers_bytes: 64 * 1024,
             dropped_bytes_max: 1024 * 1024,
             header_timeout_ms: 5_000,
             body_timeout_ms: 5_000,

@@ -119,6 +119,10 @@ impl Peer {
 
     /// Takes note of bytes read; says how many of them hyper may see.
     pub(super) fn saw(&self, bytes: &mut [u8]) -> usize {
+        // A client that still sends what it has to say need not read yet.
+        if self.stuck_since_ms.get().is_some() {
+            self.stuck_since_ms.set(Some(self.now_ms.get()));
+        }
         self.framing.borrow_mut().feed(bytes)
     }
 
@@ -201,7 +205,7 @@ impl Peer {
 pub(super) struct Worker<A> {
     pub(super) front: Arc<Front>,
     pub(super) lane: Rc<A>,
-    pub(super) tokens: Kept<Tokens>,
+    pub(super) tokens: Rc<Kept<Tokens>>,
     peers: RefCell<Vec<Rc<Peer>>>,
     now_ms: Rc<Cell<u64>>,
     /// What buyers ask for, and when that was last halved.
@@ -209,13 +213,15 @@ pub(super) struct Worker<A> {
     hot_since_ms: Cell<u64>,
     /// A connection came.
     enrolled: Notify,
+    /// Answers to lines of batches that clients have not taken yet, in bytes.
+    pub(super) answers_bytes: Rc<Cell<usize>>,
 }
 
 impl<A: Ask> Worker<A> {
     pub(super) fn new(front: Arc<Front>, lane: Rc<A>) -> Rc<Self> {
         let now_ms = Rc::new(Cell::new(front.clock.elapsed_ms()));
         Rc::new(Self {
-            tokens: Kept::new(front.tokens.clone()),
+            tokens: Rc::new(Kept::new(front.tokens.clone())),
             front,
             lane,
             peers: RefCell::default(),
@@ -223,6 +229,7 @@ impl<A: Ask> Worker<A> {
             hot_since_ms: Cell::new(now_ms.get()),
             now_ms,
             enrolled: Notify::new(),
+            answers_bytes: Rc::default(),
         })
     }
 

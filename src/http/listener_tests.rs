@@ -17,13 +17,19 @@ mod agreement;
 struct Writer;
 
 impl Ask for Writer {
-    fn ask(
+    type Waiting = std::future::Ready<Arrived>;
+
+    fn ask(&self, request: Request, deadline_ms: Option<u64>) -> Result<Self::Waiting, NotTaken> {
+        self.offer(&mut Some(request), deadline_ms)
+    }
+
+    fn offer(
         &self,
-        request: Request,
+        request: &mut Option<Request>,
         _: Option<u64>,
-    ) -> Result<impl Future<Output = Arrived>, NotTaken> {
-        if !matches!(request.command, Command::CreateOrder(_)) {
-            return Err(NotTaken::Overloaded);
+    ) -> Result<Self::Waiting, NotTaken> {
+        if !matches!(request.take().expect("a request").command, Command::CreateOrder(_)) {
+            return Err(NotTaken::Draining);
         }
         let created = Created {
             order: OrderId { epoch: 1, sequence: 2 },
@@ -39,6 +45,8 @@ impl Ask for Writer {
     fn number(&self) -> u16 {
         0
     }
+
+    fn wake_when_room(&self, _: &Waker) {}
 }
 
 const HOST: &str = "Host: shop";

@@ -5,10 +5,13 @@
 //! about stock, and knows no storage: what it cannot tell from the request it asks the writer
 //! through a `Lane`. Read in this order: `service` (one request, start to end), `routes` (a file per
 //! family), `json` and `fields` (bodies in), `wire` and `answers` (bodies out), `problem`,
-//! `fingerprint`, `listener` (connections, their limits, the drain), `identity` and `roles` (who may do
-//! what), `tls`.
+//! `fingerprint`, `batch` (many requests in one), `events` (the feed), `listener` (connections, their
+//! limits, the drain), `identity` and `roles` (who may do what), `tls`.
 
 mod answers;
+mod batch;
+mod cloud_events;
+mod events;
 mod fields;
 mod fingerprint;
 mod framing;
@@ -17,9 +20,11 @@ mod identity;
 mod instant;
 mod json;
 mod limits;
+mod lines;
 mod listener;
 mod observe;
 mod openapi;
+mod payload;
 mod problem;
 mod reloadable;
 mod reply;
@@ -35,9 +40,11 @@ mod tokens;
 mod wire;
 
 use crate::clock::Clock;
+use crate::feed::Feed;
 use crate::images::Images;
 use crate::metrics::Meters;
 use crate::ring::Cursors;
+pub use cloud_events::write_event;
 pub use limits::HttpLimits;
 pub use listener::serve;
 pub use observe::LABELS;
@@ -91,6 +98,8 @@ pub struct Shared {
     pub cursors: Arc<Cursors>,
     /// How images stand.
     pub images: Arc<Images>,
+    /// Where events are asked for.
+    pub feed: Feed,
     /// What is counted and timed.
     pub meters: Arc<Meters>,
     /// Requests are timed.

@@ -56,7 +56,7 @@ pub const LABELS: Labels = Labels {
     reasons: REASONS,
 };
 
-fn command_number(command: &Command) -> usize {
+pub(super) fn command_number(command: &Command) -> usize {
     match command {
         Command::CreateOrder(_) => 0,
         Command::ActOnOrder(_, Action::Confirm { .. }) => 1,
@@ -89,6 +89,22 @@ fn outcome_number(status: StatusCode, code: Option<Code>) -> usize {
     }
 }
 
+/// Counts the SKUs that an order asks for.
+pub(super) fn count_hot<A: Ask>(worker: &Worker<A>, command: &Command) {
+    if let Command::CreateOrder(order) = command {
+        worker.count_hot(order.lines.iter().map(|line| line.sku.as_str()));
+    }
+}
+
+/// Counts what a line of a batch came to. Its times are those of the batch, and not told.
+pub(super) fn count_line<A: Ask>(
+    worker: &Worker<A>,
+    command: usize,
+    (status, code): (StatusCode, Option<Code>),
+) {
+    worker.meter().count_command(command, outcome_number(status, code));
+}
+
 /// What one request gathers on its way through this thread.
 #[derive(Debug, Default)]
 pub(super) struct Note {
@@ -114,9 +130,7 @@ impl Note {
     pub(super) fn asks<A: Ask>(&mut self, worker: &Worker<A>, command: &Command) {
         self.command = Some(command_number(command));
         self.moments.published = moment(&worker.front);
-        if let Command::CreateOrder(order) = command {
-            worker.count_hot(order.lines.iter().map(|line| line.sku.as_str()));
-        }
+        count_hot(worker, command);
     }
 
     /// The ring did not take it.

@@ -69,6 +69,8 @@ codes! {
     StockBelowCommitted 409 "stock_below_committed" "More units are held or sold than that",
     InUse 409 "in_use" "The SKU is in use",
     Closed 410 "closed" "The sale is closed",
+    Compacted 410 "compacted" "These events are no longer kept",
+    Diverged 410 "diverged" "This journal has another history",
     HoldExpired 410 "hold_expired" "The hold has expired",
     VersionMismatch 412 "version_mismatch" "The version is another one",
     TooLarge 413 "too_large" "The body is too large",

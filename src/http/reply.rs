@@ -3,10 +3,10 @@
 //! Owns the headers that every response carries. Never knows why it says what it says. Next:
 //! `service`.
 
+use super::payload::{Payload, Stream};
 use super::problem::{Code, Problem, Refused};
 use super::wire::{self, Json};
 use bytes::Bytes;
-use http_body_util::Full;
 use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
 
@@ -23,6 +23,10 @@ pub(super) enum Kind {
     Json,
     /// `application/problem+json`.
     Problem,
+    /// `application/x-ndjson`.
+    Lines,
+    /// `text/event-stream`.
+    ServerEvents,
     /// `text/plain`.
     Text,
     /// What Prometheus scrapes.
@@ -75,6 +79,11 @@ impl Reply {
         Self { allow: Some(allow), ..Self::empty() }
     }
 
+    /// 200 with a body that comes bit by bit.
+    pub(super) fn stream(kind: Kind) -> Self {
+        Self::with_body(StatusCode::OK, kind, Bytes::new())
+    }
+
     fn with_body(status: StatusCode, kind: Kind, body: Bytes) -> Self {
         Self {
             status,
@@ -91,15 +100,25 @@ impl Reply {
         }
     }
 
-    /// The response on the wire, with the trace it belongs to.
-    pub(super) fn into_response(self, traceparent: Option<&HeaderValue>) -> Response<Full<Bytes>> {
-        let mut response = Response::new(Full::new(self.body));
+    /// The response on the wire, with the trace it belongs to. A stream stands in for the body.
+    pub(super) fn into_response(
+        self,
+        traceparent: Option<&HeaderValue>,
+        stream: Option<Stream>,
+    ) -> Response<Payload> {
+        let payload = match stream {
+            Some(stream) => Payload::Stream(stream),
+            None => Payload::Whole(self.body.into()),
+        };
+        let mut response = Response::new(payload);
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
         let content_type = match self.kind {
             Kind::Empty => None,
             Kind::Json => Some("application/json"),
             Kind::Problem => Some("application/problem+json"),
+            Kind::Lines => Some("application/x-ndjson"),
+            Kind::ServerEvents => Some("text/event-stream"),
             Kind::Text => Some("text/plain; charset=utf-8"),
             Kind::Metrics => Some("application/openmetrics-text; version=1.0.0; charset=utf-8"),
         };

@@ -41,6 +41,8 @@ pub(super) enum Deed {
     Watch,
     /// What only operators do to the server itself.
     Operate,
+    /// The feed.
+    Follow,
 }
 
 impl Deed {
@@ -79,6 +81,7 @@ impl Deed {
             Self::Act(Verb::Ship | Verb::Complete | Verb::Refund) => &[Role::Fulfil],
             Self::Watch => &[Role::Metrics],
             Self::Operate => &[],
+            Self::Follow => &[],
         }
     }
 }

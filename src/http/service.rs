@@ -4,56 +4,93 @@
 //! (`routes`), then the writer (`Lane`), then the rendering (`answers`). Never parses a body itself.
 //! Next: `routes`.
 
-use super::answers;
 use super::framing::Fault;
 use super::head::{Head, Name};
 use super::identity::{Identity, identify};
+use super::lines::Lines;
 use super::listener::{Peer, Stage, Worker};
 use super::observe::Note;
+use super::payload::{Payload, Stream};
 use super::problem::{Code, Problem, Refused};
-use super::reply::Reply;
+use super::reply::{Kind, Reply};
+use super::routes::batch::Asker;
+use super::routes::events::Follow;
 use super::routes::{self, Input, Place, Question, Wanted};
-use super::{Front, Phase};
+use super::{Front, Phase, answers, batch, events};
 use crate::domain::command::Request;
-use crate::ring::{Arrived, Lane, NotTaken};
+use crate::feed::Form;
+use crate::ring::{Arrived, Lane, NotTaken, Waiting};
 use bytes::{Bytes, BytesMut};
-use http_body_util::Full;
 use hyper::body::{Body, Incoming};
 use hyper::{Method, Response, Uri, Version};
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::Poll;
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 /// All methods of all places, for `OPTIONS *`.
 const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
+/// Where a body may be longer than elsewhere.
+const BATCH_PATH: &str = "/v1/batch";
+
 /// Who answers: the writer, behind its ring.
 pub(super) trait Ask: 'static {
+    /// A request on its way.
+    type Waiting: Future<Output = Arrived> + Unpin;
+
     /// Publishes a request; `deadline_ms` is on the clock of `Front`.
-    fn ask(
+    fn ask(&self, request: Request, deadline_ms: Option<u64>) -> Result<Self::Waiting, NotTaken>;
+
+    /// As `ask`, for one of many; takes the request only if there is room.
+    fn offer(
         &self,
-        request: Request,
+        request: &mut Option<Request>,
         deadline_ms: Option<u64>,
-    ) -> Result<impl Future<Output = Arrived>, NotTaken>;
+    ) -> Result<Self::Waiting, NotTaken>;
+
+    /// Wakes once when there may be room; to be followed by one more `offer`.
+    fn wake_when_room(&self, waker: &Waker);
 
     /// Which IO thread's it is.
     fn number(&self) -> u16;
 }
 
 impl Ask for Lane {
-    fn ask(
-        &self,
-        request: Request,
-        deadline_ms: Option<u64>,
-    ) -> Result<impl Future<Output = Arrived>, NotTaken> {
+    type Waiting = Waiting;
+
+    fn ask(&self, request: Request, deadline_ms: Option<u64>) -> Result<Waiting, NotTaken> {
         Lane::ask(self, request, deadline_ms)
+    }
+
+    fn offer(
+        &self,
+        request: &mut Option<Request>,
+        deadline_ms: Option<u64>,
+    ) -> Result<Waiting, NotTaken> {
+        Lane::offer(self, request, deadline_ms)
+    }
+
+    fn wake_when_room(&self, waker: &Waker) {
+        Lane::wake_when_room(self, waker);
     }
 
     fn number(&self) -> u16 {
         Lane::number(self)
+    }
+}
+
+/// A reply, and the stream that is its body, if it has one.
+struct Answering {
+    reply: Reply,
+    stream: Option<Stream>,
+}
+
+impl From<Reply> for Answering {
+    fn from(reply: Reply) -> Self {
+        Self { reply, stream: None }
     }
 }
 
@@ -62,7 +99,7 @@ pub(super) async fn serve<A: Ask>(
     worker: Rc<Worker<A>>,
     peer: Rc<Peer>,
     request: hyper::Request<Incoming>,
-) -> Result<Response<Full<Bytes>>, Infallible> {
+) -> Result<Response<Payload>, Infallible> {
     peer.enter(Stage::Serving);
     let fault = peer.next_request();
     let (parts, body) = request.into_parts();
@@ -71,42 +108,51 @@ pub(super) async fn serve<A: Ask>(
     let mut note = Note::begin(front);
     let found = check_http(front, &parts, &head, &body, fault)
         .and_then(|()| find(&worker, &peer, &parts, &head));
-    let answered = answer(&worker, found, &parts, &head, body, &mut note).await;
-    let mut reply = answered.unwrap_or_else(Reply::from);
+    let answered = answer(&worker, &peer, found, &parts, &head, body, &mut note).await;
+    let Answering { mut reply, stream } =
+        answered.unwrap_or_else(|refused| Reply::from(refused).into());
     reply.closes |= front.phase() == Phase::Draining;
     let wants_timing = head.bytes(Name::ServerTiming) == Some(b"1");
     note.end(&worker, &parts.method, &mut reply, wants_timing);
     let traceparent = head.traceparent().map(|(_, value)| value);
-    let response = reply.into_response(traceparent);
-    peer.answered();
+    // A stream says so itself, at its end.
+    let whole = stream.is_none();
+    let response = reply.into_response(traceparent, stream);
+    if whole {
+        peer.answered();
+    }
     Ok(response)
 }
 
 async fn answer<A: Ask>(
-    worker: &Worker<A>,
+    worker: &Rc<Worker<A>>,
+    peer: &Rc<Peer>,
     found: Result<Step<'_>, Refused>,
     parts: &hyper::http::request::Parts,
     head: &Head<'_>,
     body: Incoming,
     note: &mut Note,
-) -> Result<Reply, Refused> {
+) -> Result<Answering, Refused> {
     let front = &*worker.front;
     if let Ok(Step::Found(found)) = &found {
         note.found(found.place.number());
     }
-    let body = match &found {
-        _ if body.is_end_stream() => Bytes::new(),
-        Err(refused) if refused.closes => Bytes::new(),
+    let streams = matches!(&found, Ok(Step::Found(found)) if found.place == Place::Batch)
+        && parts.method == Method::POST;
+    let (body, streamed) = match &found {
+        _ if streams => (Bytes::new(), Some(body)),
+        _ if body.is_end_stream() => (Bytes::new(), None),
+        Err(refused) if refused.closes => (Bytes::new(), None),
         // A client that waits for leave to send the body need not send it at all. Whether it does
         // cannot be told, so what follows may be anything.
         Err(_) if head.value(Name::Expect).is_some() => {
-            return found.map(|_| Reply::empty()).map_err(Problem::closing);
+            return found.map(|_| Reply::empty().into()).map_err(Problem::closing);
         }
         // The body is read before a refusal, too, so that the connection can stay.
-        _ => read(front, body).await?,
+        _ => (read(front, body).await?, None),
     };
     let Found { place, identity } = match found? {
-        Step::Done(reply) => return Ok(reply),
+        Step::Done(reply) => return Ok(reply.into()),
         Step::Found(found) => found,
     };
     let unknown_key = [0; 16];
@@ -121,10 +167,17 @@ async fn answer<A: Ask>(
         hash_key: front.hash_key.get().unwrap_or(&unknown_key),
         now_ms: |front| front.clock.elapsed_ms(),
     };
-    let question = match routes::parse(front, place, &input)? {
-        Wanted::Reply(reply) => return Ok(reply),
-        Wanted::TakeImage => return take_image(front).await,
-        Wanted::Ask(question) => *question,
+    let question = match (routes::parse(front, place, &input), streamed) {
+        (Ok(Wanted::Reply(reply)), _) => return Ok(reply.into()),
+        (Ok(Wanted::Follow(follow)), _) => return answer_events(worker, peer, follow).await,
+        (Ok(Wanted::TakeImage), _) => return take_image(front).await.map(Answering::from),
+        (Ok(Wanted::Batch(asker)), Some(body)) => {
+            return Box::pin(answer_lines(worker, peer, *asker, body)).await;
+        }
+        (Err(refused), Some(body)) => return Err(Box::pin(pass(front, head, body, refused)).await),
+        (Ok(Wanted::Batch(_)), None) => unreachable!("the body of a batch is a stream"),
+        (Ok(Wanted::Ask(question)), _) => *question,
+        (Err(refused), None) => return Err(refused),
     };
     drop(body);
     let Question { request, deadline_ms, asked } = question;
@@ -136,7 +189,51 @@ async fn answer<A: Ask>(
     worker.meter().count_published();
     let Arrived { outcome, times } = waiting.await;
     note.arrived(times);
-    Ok(answers::reply(front, asked.as_ref(), outcome))
+    Ok(answers::reply(front, asked.as_ref(), outcome).into())
+}
+
+/// Answers a batch: a plain refusal until there is a first line, then 200 and a line each.
+async fn answer_lines<A: Ask>(
+    worker: &Rc<Worker<A>>,
+    peer: &Rc<Peer>,
+    asker: Asker,
+    body: Incoming,
+) -> Result<Answering, Refused> {
+    let mut lines = Lines::new(body, &worker.front.limits);
+    let first = poll_fn(|context| lines.poll_line(context)).await?;
+    let reply = Reply::stream(Kind::Lines);
+    let Some(first) = first else { return Ok(reply.into()) };
+    let answers = batch::begin(worker.clone(), asker, first, lines);
+    Ok(Answering { reply, stream: Some(Stream::new(peer.clone(), answers)) })
+}
+
+/// Answers with events: one page, or a stream that goes on.
+async fn answer_events<A: Ask>(
+    worker: &Worker<A>,
+    peer: &Rc<Peer>,
+    follow: Follow,
+) -> Result<Answering, Refused> {
+    if follow.form == Form::List {
+        return events::page(&worker.front, follow).await.map(Answering::from);
+    }
+    let (tokens, follows) = (worker.tokens.clone(), peer.clone());
+    let may_follow = Box::new(move || follows.acquaintance.holds(&tokens));
+    let (reply, follower) = events::stream(&worker.front, follow, may_follow).await?;
+    Ok(Answering { reply, stream: Some(Stream::new(peer.clone(), follower)) })
+}
+
+/// Reads past the body of a stream that is refused, so that the connection can stay where it can.
+async fn pass(front: &Front, head: &Head<'_>, body: Incoming, refused: Refused) -> Refused {
+    if body.is_end_stream() {
+        return refused;
+    }
+    if head.value(Name::Expect).is_some() {
+        return refused.closing();
+    }
+    match read(front, body).await {
+        Err(unread) if unread.closes => refused.closing(),
+        _ => refused,
+    }
 }
 
 /// Waits for an image to be taken in the background; the writer is not asked.
@@ -180,9 +277,13 @@ fn check_http(
     // Read and dropped, so that the connection can stay, unless that would take long, or the
     // client waits for leave to send it.
     let waits = head.value(Name::Expect).is_some();
-    let bytes_max = if waits { limits.body_bytes_max as u64 } else { limits.dropped_bytes_max };
+    let bytes_max = match waits {
+        _ if uri.path() == BATCH_PATH => limits.batch_bytes_max,
+        true => limits.body_bytes_max as u64,
+        false => limits.dropped_bytes_max,
+    };
     if body.size_hint().lower() > bytes_max {
-        return Err(too_large(front).closing());
+        return Err(too_large(bytes_max).closing());
     }
     if uri.path().len() + uri.query().map_or(0, |query| query.len() + 1) > limits.uri_bytes_max {
         return Err(uri_too_long());
@@ -231,9 +332,8 @@ fn is_host(host: &[u8]) -> bool {
     host.iter().all(|byte| byte.is_ascii_alphanumeric() || b".-_~:[]%!$&'()*+,;=".contains(byte))
 }
 
-fn too_large(front: &Front) -> Refused {
-    let max = front.limits.body_bytes_max;
-    Problem::new(Code::TooLarge, format!("a body has at most {max} bytes"))
+fn too_large(bytes_max: u64) -> Refused {
+    Problem::new(Code::TooLarge, format!("a body has at most {bytes_max} bytes"))
 }
 
 /// A place, and who may do there what they want.
@@ -312,7 +412,7 @@ async fn read(front: &Front, mut body: Incoming) -> Result<Bytes, Refused> {
     };
     if body.is_end_stream() {
         return if first.len() > front.limits.body_bytes_max {
-            Err(too_large(front))
+            Err(too_large(front.limits.body_bytes_max as u64))
         } else {
             Ok(first)
         };
@@ -334,10 +434,10 @@ async fn rest(front: &Front, first: Bytes, mut body: Incoming) -> Result<Bytes, 
             whole.clear();
         }
         if dropped > front.limits.dropped_bytes_max {
-            return Err(too_large(front).closing());
+            return Err(too_large(front.limits.body_bytes_max as u64).closing());
         }
         match poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
-            None if dropped > 0 => return Err(too_large(front)),
+            None if dropped > 0 => return Err(too_large(front.limits.body_bytes_max as u64)),
             None => return Ok(whole.freeze()),
             // Trailers do not get here: to `framing` they are bad framing.
             Some(frame) => {

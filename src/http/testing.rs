@@ -8,6 +8,7 @@ use crate::clock::Clock;
 use crate::domain::answer::TABLES;
 use crate::domain::command::{Principal, Reach};
 use crate::domain::ids::{KeyClaim, PrincipalName};
+use crate::feed::Feed;
 use crate::images::Images;
 use crate::metrics::Meters;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
@@ -36,6 +37,7 @@ pub(super) fn recovering(limits: HttpLimits) -> Front {
         handshakes: None,
         cursors: Arc::default(),
         images: Arc::new(Images::new().0),
+        feed: Feed::new().0,
         meters: Arc::new(Meters::new(1, LABELS, &TABLES)),
         timed: true,
     })

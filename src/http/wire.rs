@@ -7,6 +7,7 @@
 use super::instant;
 use super::problem::{Member, Problem};
 use crate::domain::answer::{OrderView, ShortLine, SkuView};
+use crate::domain::command::SkuSettings;
 use crate::domain::ids::{OrderId, Sequence, SkuId, Stamp};
 use crate::domain::order::Status;
 
@@ -22,6 +23,21 @@ pub(super) struct Json {
 impl Json {
     pub(super) fn new() -> Self {
         Self { out: Vec::with_capacity(BODY_BYTES) }
+    }
+
+    /// What is written so far.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.out
+    }
+
+    /// Begins anew, in the same buffer.
+    pub(super) fn clear(&mut self) {
+        self.out.clear();
+    }
+
+    /// A body that was rendered before.
+    pub(super) fn rendered(&mut self, body: &[u8]) {
+        self.out.extend_from_slice(body);
     }
 
     pub(super) fn into_bytes(self) -> bytes::Bytes {
@@ -184,7 +200,20 @@ pub(super) fn sku(json: &mut Json, view: &SkuView, sequence: Sequence) {
         json.number(count);
     }
     let settings = &view.settings;
-    json.raw("},\"per_user_limit\":");
+    json.raw("},");
+    self::settings(json, settings);
+    json.raw(",\"version\":");
+    json.number(view.version);
+    json.raw(",\"seq\":");
+    json.number(sequence);
+    json.raw(",\"now\":");
+    json.instant(view.now);
+    json.raw("}");
+}
+
+/// What operators chose for a SKU.
+pub(super) fn settings(json: &mut Json, settings: &SkuSettings) {
+    json.raw("\"per_user_limit\":");
     json.number(settings.per_user_limit);
     json.raw(",\"limit_group\":");
     json.maybe(settings.limit_group.as_ref(), |json, group| json.id(group.as_str()));
@@ -198,13 +227,6 @@ pub(super) fn sku(json: &mut Json, view: &SkuView, sequence: Sequence) {
     json.boolean(settings.paused);
     json.raw(",\"direct\":");
     json.boolean(settings.direct);
-    json.raw(",\"version\":");
-    json.number(view.version);
-    json.raw(",\"seq\":");
-    json.number(sequence);
-    json.raw(",\"now\":");
-    json.instant(view.now);
-    json.raw("}");
 }
 
 /// The last member of nearly every body, and its end.

@@ -5,7 +5,9 @@
 
 use super::times::{TURNS_KEPT, TurnTimes};
 use crate::domain::ids::Sequence;
+use atomic_waker::AtomicWaker;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::Waker;
 
 /// The writer's progress.
 #[derive(Debug)]
@@ -15,6 +17,8 @@ pub struct Cursors {
     answerable: AtomicU64,
     journal_bytes: AtomicU64,
     poisoned: AtomicBool,
+    /// Who follows the journal and has seen all that was synced.
+    follower: AtomicWaker,
     turns: Box<[TurnTimes; TURNS_KEPT]>,
 }
 
@@ -26,6 +30,7 @@ impl Default for Cursors {
             answerable: AtomicU64::new(0),
             journal_bytes: AtomicU64::new(0),
             poisoned: AtomicBool::new(false),
+            follower: AtomicWaker::new(),
             turns: Box::new(std::array::from_fn(|_| TurnTimes::default())),
         }
     }
@@ -38,6 +43,14 @@ impl Cursors {
         self.appended.store(appended, Ordering::Release);
         self.synced.store(synced, Ordering::Release);
         self.answerable.store(answerable, Ordering::Release);
+        // One atomic step where nobody follows.
+        self.follower.wake();
+    }
+
+    /// Wakes once when the cursors move. Whoever waits looks at them once more after this: what moved
+    /// before is not told. One waits at a time.
+    pub fn wake_when_moved(&self, waker: &Waker) {
+        self.follower.register(waker);
     }
 
     /// Stored; a killed process does not lose it.

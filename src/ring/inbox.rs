@@ -14,6 +14,7 @@ use crate::domain::ids::Sequence;
 use atomic_waker::AtomicWaker;
 use disruptor::{EventPoller, MultiProducerBarrier, Polling};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::time::Duration;
 
 /// The requests that wait to be decided.
@@ -33,6 +34,8 @@ pub(super) struct LanePort {
     pub(super) waker: Arc<AtomicWaker>,
     /// It was answered since it was last woken.
     pub(super) answered: bool,
+    /// Something there waits for room.
+    pub(super) starved: Arc<AtomicBool>,
 }
 
 /// Where an answer belongs.
@@ -120,10 +123,14 @@ impl Outbox {
         &self.cursors
     }
 
-    /// Wakes each lane that was answered, once.
+    /// Wakes each lane that was answered or waits for room, once.
     pub fn wake_answered(&mut self) {
+        // Pairs with the lane's in `Lane::wake_when_room`: the turn has made room.
+        fence(Ordering::SeqCst);
         for lane in &mut self.lanes {
-            if std::mem::take(&mut lane.answered) {
+            let starved =
+                lane.starved.load(Ordering::Relaxed) && lane.starved.swap(false, Ordering::Relaxed);
+            if std::mem::take(&mut lane.answered) || starved {
                 lane.waker.wake();
             }
         }

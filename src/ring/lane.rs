@@ -18,6 +18,7 @@ use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::task::{Context, Poll, Waker};
 
 /// Publishes that wake the writer without waiting for the end of the IO turn.
@@ -32,6 +33,9 @@ pub struct LaneEnd {
     pub(super) cursors: Arc<Cursors>,
     pub(super) parking: Arc<Parking>,
     pub(super) ticket_count: usize,
+    /// Something here waits for room; the writer looks at the end of each turn.
+    pub(super) starved: Arc<AtomicBool>,
+    pub(super) bulk_max: usize,
 }
 
 /// A lane on its thread.
@@ -51,6 +55,10 @@ struct Inner {
     published: Cell<u32>,
     /// The task that wakes the writer at the end of the IO turn.
     end_of_turn: RefCell<Option<Waker>>,
+    /// Who waits for room.
+    crowd: RefCell<Vec<Waker>>,
+    starved: Arc<AtomicBool>,
+    bulk_max: usize,
 }
 
 impl LaneEnd {
@@ -67,6 +75,9 @@ impl LaneEnd {
             parking: self.parking,
             published: Cell::new(0),
             end_of_turn: RefCell::new(None),
+            crowd: RefCell::default(),
+            starved: self.starved,
+            bulk_max: self.bulk_max,
         }))
     }
 }
@@ -84,6 +95,43 @@ impl Lane {
     /// # Errors
     /// When there is no room, or the lane is closed; nothing was decided.
     pub fn ask(&self, request: Request, deadline_ms: Option<u64>) -> Result<Waiting, NotTaken> {
+        self.publish(&mut Some(request), deadline_ms)
+    }
+
+    /// As `ask`, for one of many that can wait: they leave room for those that cannot. Takes the
+    /// request only if it was published.
+    ///
+    /// # Errors
+    /// As `ask`; the request stays with the caller.
+    pub fn offer(
+        &self,
+        request: &mut Option<Request>,
+        deadline_ms: Option<u64>,
+    ) -> Result<Waiting, NotTaken> {
+        if self.waiting() >= self.0.bulk_max {
+            return Err(NotTaken::Overloaded);
+        }
+        self.publish(request, deadline_ms)
+    }
+
+    /// Wakes once when there may be room. Whoever waits for room offers once more after this: what
+    /// became free before is not told.
+    pub fn wake_when_room(&self, waker: &Waker) {
+        let mut crowd = self.0.crowd.borrow_mut();
+        // Whoever waits may be looked at for other reasons before there is room.
+        if !crowd.iter().any(|known| known.will_wake(waker)) {
+            crowd.push(waker.clone());
+        }
+        self.0.starved.store(true, Ordering::Relaxed);
+        // Pairs with the writer's in `Outbox::wake_answered`: it sees this, or we see the room.
+        fence(Ordering::SeqCst);
+    }
+
+    fn publish(
+        &self,
+        request: &mut Option<Request>,
+        deadline_ms: Option<u64>,
+    ) -> Result<Waiting, NotTaken> {
         let inner = &self.0;
         let mut producer = inner.producer.borrow_mut();
         let producer = producer.as_mut().ok_or(NotTaken::Draining)?;
@@ -96,7 +144,7 @@ impl Lane {
             slot.lane = inner.number;
             slot.ticket = ticket;
             slot.deadline_ms = deadline_ms;
-            slot.request = Some(request);
+            slot.request = request.take();
         });
         if published.is_err() {
             inner.tickets.borrow_mut().release(ticket);
@@ -142,6 +190,7 @@ impl Lane {
     pub fn pump(&self, context: &Context<'_>) {
         let inner = &self.0;
         inner.waker.register(context.waker());
+        inner.crowd.take().into_iter().for_each(Waker::wake);
         if inner.cursors.poisoned() {
             let unknown = Arrived { outcome: Outcome::Unknown, times: Times::default() };
             let wakers = inner.tickets.borrow_mut().answer_all(&unknown);

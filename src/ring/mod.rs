@@ -26,11 +26,17 @@ use inbox::LanePort;
 use parking::Parking;
 use slot::Slot;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 /// Requests that may wait for the writer: a power of two, at least 64 (the ring's own bound).
 pub const RING_SLOTS: usize = 8192;
 /// Requests of one lane that may wait for their answer.
 pub const TICKETS_PER_LANE: usize = 8192;
+
+/// Of a batch's lines so many may wait for their answer: a quarter of the ring (API 5).
+pub const BATCH_WAITING_MAX: usize = RING_SLOTS / 4;
+/// Batches of all lanes leave so much of the ring to single requests.
+const SLOTS_FOR_SINGLE: usize = RING_SLOTS / 4;
 
 const _: () = assert!(RING_SLOTS.is_power_of_two() && RING_SLOTS >= 64);
 
@@ -47,7 +53,13 @@ pub fn build(lanes: u16, cursors: &Arc<Cursors>) -> (Vec<LaneEnd>, Inbox, Outbox
     for number in 0..lanes {
         let (sender, receiver) = rtrb::RingBuffer::new(TICKETS_PER_LANE);
         let waker = Arc::new(AtomicWaker::new());
-        ports.push(LanePort { answers: sender, waker: waker.clone(), answered: false });
+        let starved = Arc::new(AtomicBool::new(false));
+        ports.push(LanePort {
+            answers: sender,
+            waker: waker.clone(),
+            answered: false,
+            starved: starved.clone(),
+        });
         ends.push(LaneEnd {
             number,
             producer: producer.clone(),
@@ -56,6 +68,8 @@ pub fn build(lanes: u16, cursors: &Arc<Cursors>) -> (Vec<LaneEnd>, Inbox, Outbox
             cursors: cursors.clone(),
             parking: parking.clone(),
             ticket_count: TICKETS_PER_LANE,
+            starved,
+            bulk_max: (RING_SLOTS - SLOTS_FOR_SINGLE) / usize::from(lanes),
         });
     }
     let outbox = Outbox { lanes: ports, cursors: cursors.clone() };
@@ -150,6 +164,64 @@ mod tests {
         });
         assert_eq!(shown, RING_SLOTS);
         assert!(first.ask(question(), None).is_ok());
+    }
+
+    #[test]
+    fn those_that_can_wait_leave_room_and_hear_when_there_is_some() {
+        let cursors = Arc::new(Cursors::default());
+        let (mut ends, mut inbox, mut outbox) = build(1, &cursors);
+        let lane = ends.pop().expect("one lane").settle();
+        let mut waiting: Vec<Waiting> = Vec::new();
+        for _ in 0..RING_SLOTS - SLOTS_FOR_SINGLE {
+            let mut request = Some(question());
+            waiting.push(lane.offer(&mut request, None).expect("there is room"));
+            assert!(request.is_none());
+        }
+        let mut request = Some(question());
+        assert_eq!(lane.offer(&mut request, None).err(), Some(NotTaken::Overloaded));
+        assert!(request.is_some());
+        waiting.push(lane.ask(question(), None).expect("single requests have room left"));
+        let woken = Arc::new(Woken::default());
+        lane.wake_when_room(&woken.clone().into());
+        inbox.poll(u64::MAX, |_, address, _| {
+            outbox.answer(address, 0, Outcome::NoSpace, Decided::default());
+        });
+        outbox.wake_answered();
+        lane.pump(&Context::from_waker(Waker::noop()));
+        assert!(woken.0.load(std::sync::atomic::Ordering::Relaxed));
+        drop(waiting);
+        assert!(lane.offer(&mut request, None).is_ok());
+    }
+
+    #[derive(Default)]
+    struct Woken(AtomicBool);
+
+    impl std::task::Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.store(true, std::sync::atomic::Ordering::Relaxed);
+        }
+    }
+
+    /// A lane with nothing under way waits for the room that other lanes take.
+    #[test]
+    fn a_lane_that_waits_for_room_is_woken_without_an_answer_of_its_own() {
+        let cursors = Arc::new(Cursors::default());
+        let (ends, mut inbox, mut outbox) = build(2, &cursors);
+        let [first, second] = ends.try_into().ok().expect("two lanes");
+        let (first, second): (Lane, Lane) = (LaneEnd::settle(first), second.settle());
+        let waiting: Vec<_> =
+            (0..RING_SLOTS).map(|_| first.ask(question(), None).expect("there is room")).collect();
+        assert!(second.offer(&mut Some(question()), None).is_err());
+        let pumped = Arc::new(Woken::default());
+        second.pump(&Context::from_waker(&pumped.clone().into()));
+        second.wake_when_room(Waker::noop());
+        inbox.poll(u64::MAX, |_, address, _| {
+            outbox.answer(address, 0, Outcome::NoSpace, Decided::default());
+        });
+        outbox.wake_answered();
+        assert!(pumped.0.load(std::sync::atomic::Ordering::Relaxed));
+        assert!(second.offer(&mut Some(question()), None).is_ok());
+        drop(waiting);
     }
 
     #[test]

@@ -52,6 +52,8 @@ fn a_server_that_is_full_or_fails_says_so_and_decides_nothing() {
             world.arm(match (declared.operation.as_str(), code) {
                 ("takeSnapshot", "overloaded") => "ImageAsks",
                 ("takeSnapshot", "internal") => "Image",
+                ("getEvents", "overloaded") => "FeedAsks",
+                ("getEvents", "internal") => "Feed",
                 _ => point,
             });
             let answer = world.client.ask(&ask);

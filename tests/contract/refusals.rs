@@ -3,6 +3,7 @@
 use crate::client::{Answer, Ask};
 use crate::document::Declared;
 use crate::faults;
+use crate::patience;
 use crate::world::World;
 use serde_json::json;
 
@@ -40,12 +41,14 @@ fn misshapen(world: &mut World, id: &str, code: &str) -> Option<Answer> {
             let ask = without(ask.json("{}"), "Content-Type").header("Content-Type", "text/plain");
             world.client.ask(&ask)
         }
+        "too_large" if id == "runBatch" => world.client.ask(&Ask::batch(&"x".repeat(70_000))),
         "too_large" => {
             let ask = saying(ask, &json!({"colour": "x".repeat(70_000)}));
             world.client.ask(&ask)
         }
         "timeout" => {
-            let mut bytes = ask.json("{}").bytes();
+            let ask = if id == "runBatch" { ask } else { ask.json("{}") };
+            let mut bytes = ask.bytes();
             bytes.pop();
             let answer = world.server.connect().raw(&bytes);
             assert_eq!(answer.header("Connection"), Some("close"));
@@ -126,6 +129,7 @@ fn against_the_rules(world: &mut World, id: &str, code: &str) -> Option<Answer> 
             Ask::new("DELETE", format!("/v1/skus/{sku}")).header("If-Match", "*")
         }
         (_, "invalid") => out_of_range(world, id)?,
+        ("getEvents", "diverged") => Ask::get("/v1/events?after=99-1"),
         ("createOrder", "sold_out") => {
             let sku = world.sku(json!({"stock": 0}));
             world.order(&sku)
@@ -256,8 +260,34 @@ fn full(id: &str) -> Answer {
     answer
 }
 
+/// The answer of a server whose first events are gone.
+fn pruned() -> Answer {
+    let mut world = World::with(|launch| {
+        launch
+            .variable("JOURNAL_SEGMENT_BYTES", "262144")
+            .variable("JOURNAL_RETAIN_MS", "1")
+            .variable("SNAPSHOTS_KEEP", "2")
+            .variable("OPEN_HOLDS_PER_USER_MAX", "0")
+    });
+    world.client.put_sku("s", &json!({"stock": 1_000_000}));
+    patience::until("the first segment goes", || {
+        let line = |_| {
+            let (key, lines) = (world.fresh("key"), json!([{"sku": "s", "qty": 1}]));
+            json!({"op": "order", "key": key, "user": "u", "lines": lines}).to_string()
+        };
+        let lines: Vec<String> = (0..1000).map(line).collect();
+        assert_eq!(world.client.ask(&Ask::batch(&lines.join("\n"))).status, 200);
+        world.client.ask(&Ask::new("POST", "/v1/admin/snapshot")).expect(200);
+        let answer = world.client.ask(&Ask::get("/v1/events?after=0"));
+        (answer.status != 200).then_some(answer)
+    })
+}
+
 pub(crate) fn provoke(world: &mut World, declared: &Declared) -> Option<Answer> {
     let (id, code) = (declared.operation.as_str(), declared.code.as_str());
+    if code == "compacted" {
+        return Some(pruned());
+    }
     if code == "capacity" {
         return Some(full(id));
     }

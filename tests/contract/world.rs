@@ -153,6 +153,14 @@ impl World {
                 self.client.ask(&ask).expect(201);
                 Ask::get(format!("/v1/requests/key-{}", self.number - 1))
             }
+            "runBatch" => {
+                let (sku, key) = (self.sku(json!({"stock": 1})), self.fresh("key"));
+                let lines = json!([{"sku": sku, "qty": 1}]);
+                let user = self.fresh("user");
+                let line = json!({"op": "order", "key": key, "user": user, "lines": lines});
+                Ask::batch(&line.to_string())
+            }
+            "getEvents" => Ask::get("/v1/events?limit=3"),
             "getLive" => Ask::get("/livez"),
             "getReady" => Ask::get("/readyz"),
             "getStatus" => Ask::get("/v1/status"),

@@ -7,7 +7,7 @@ use crate::patience::PATIENCE;
 use serde_json::Value;
 use std::fmt::{self, Write as _};
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 
 /// A request in the making.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +49,13 @@ impl Ask {
     pub(crate) fn json(mut self, body: &str) -> Self {
         self.body = Some(body.to_owned());
         self.header("Content-Type", "application/json")
+    }
+
+    /// `POST /v1/batch` of these lines.
+    pub(crate) fn batch(lines: &str) -> Self {
+        let mut ask = Self::new("POST", "/v1/batch");
+        ask.body = Some(lines.to_owned());
+        ask.header("Content-Type", "application/x-ndjson")
     }
 
     pub(crate) fn key(self, key: &str) -> Self {
@@ -133,9 +140,16 @@ impl Answer {
 }
 
 /// What carries the bytes: a socket, or TLS on one.
-pub(crate) trait Transport: Read + Write + Send {}
+pub(crate) trait Transport: Read + Write + Send {
+    /// Sends nothing more, and still reads.
+    fn end(&mut self) -> io::Result<()>;
+}
 
-impl<T: Read + Write + Send> Transport for T {}
+impl Transport for TcpStream {
+    fn end(&mut self) -> io::Result<()> {
+        self.shutdown(Shutdown::Write)
+    }
+}
 
 /// A socket that gives up in the end.
 pub(crate) fn socket(address: SocketAddr) -> io::Result<TcpStream> {
@@ -172,8 +186,31 @@ impl Client {
         self.stream.get_mut().write_all(bytes)
     }
 
+    /// Sends nothing more, and still reads.
+    pub(crate) fn end(&mut self) -> io::Result<()> {
+        self.stream.get_mut().end()
+    }
+
     /// The next answer. That to a HEAD has no body, whatever its length says.
     pub(crate) fn read(&mut self, to_head: bool) -> io::Result<Answer> {
+        let mut answer = self.head()?;
+        if answer.header("Transfer-Encoding") == Some("chunked") && !to_head {
+            while let Some(chunk) = self.chunk()? {
+                answer.body.extend_from_slice(&chunk);
+            }
+            return Ok(answer);
+        }
+        let length = answer.header("Content-Length").map_or(Ok(0), str::parse);
+        let length = length.map_err(|_| bad("length"))?;
+        if !to_head && answer.status != 204 {
+            answer.body = vec![0; length];
+            self.stream.read_exact(&mut answer.body)?;
+        }
+        Ok(answer)
+    }
+
+    /// The next answer up to its body.
+    pub(crate) fn head(&mut self) -> io::Result<Answer> {
         let start = self.line()?;
         let status = start.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)?.parse().ok());
         let status: u16 = status.ok_or_else(|| bad(&format!("status line {start:?}")))?;
@@ -186,14 +223,18 @@ impl Client {
             let (name, value) = line.split_once(": ").ok_or_else(|| bad("header"))?;
             headers.push((name.to_owned(), value.to_owned()));
         }
-        let mut answer = Answer { status, headers, body: Vec::new() };
-        let length = answer.header("Content-Length").map_or(Ok(0), str::parse);
-        let length = length.map_err(|_| bad("length"))?;
-        if !to_head && status != 204 {
-            answer.body = vec![0; length];
-            self.stream.read_exact(&mut answer.body)?;
+        Ok(Answer { status, headers, body: Vec::new() })
+    }
+
+    /// The next chunk of a body that comes bit by bit; none behind the last.
+    pub(crate) fn chunk(&mut self) -> io::Result<Option<Vec<u8>>> {
+        let size = usize::from_str_radix(&self.line()?, 16).map_err(|_| bad("chunk's size"))?;
+        let mut chunk = vec![0; size];
+        self.stream.read_exact(&mut chunk)?;
+        if !self.line()?.is_empty() {
+            return Err(bad("end of a chunk"));
         }
-        Ok(answer)
+        Ok((size > 0).then_some(chunk))
     }
 
     fn line(&mut self) -> io::Result<String> {

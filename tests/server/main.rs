@@ -5,6 +5,9 @@
 //! `process` (a server as a child), `client` (a connection), then `sale`, which reads like the
 //! README; `crash` and `damage` are the ones that matter most.
 
+mod batch;
+mod batch_alone;
+mod batch_faults;
 mod client;
 mod configuration;
 mod contention;
@@ -12,6 +15,9 @@ mod crash;
 mod crowd;
 mod damage;
 mod directory;
+mod feed;
+mod feed_crowd;
+mod feed_kills;
 mod history;
 mod idempotency;
 mod image_damage;
@@ -26,6 +32,7 @@ mod patience;
 mod process;
 mod protocol;
 mod pruning;
+mod rebuilt;
 mod restart;
 mod roles;
 mod rotation;
@@ -35,4 +42,5 @@ mod shopper;
 mod stored;
 mod tls;
 mod tokens;
+mod typed;
 mod wide;

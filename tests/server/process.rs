@@ -234,6 +234,15 @@ impl Server {
         Client::connect(self.address).expect("the server takes a connection")
     }
 
+    /// Memory of the process that is in use, in bytes.
+    pub(crate) fn resident_bytes(&self) -> u64 {
+        let path = format!("/proc/{}/status", self.running.child.id());
+        let text = std::fs::read_to_string(path).expect("it still runs");
+        let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+        kib.expect("the kernel says how much") * 1024
+    }
+
     /// `kill -9`, without a word before.
     pub(crate) fn kill(mut self) -> Exit {
         self.running.child.kill().expect("it still runs");

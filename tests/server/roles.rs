@@ -41,6 +41,8 @@ const TABLE: &str = "
     GET     /v1/latency               401 401 401  403 403 403 200 200
     GET     /v1/latency.hgrm          401 401 401  403 403 403 200 200
     POST    /v1/admin/snapshot        401 401 401  403 403 403 403 200
+    POST    /v1/batch                 401 401 401  200 200 200 200 200
+    GET     /v1/events                401 401 401  403 403 403 403 200
     OPTIONS *                         401 401 401  204 204 204 204 204
     GET     /v1/skus                  401 401 401  200 200 403 403 200
     GET     /v1/skus/{sku}            401 401 401  200 200 403 403 200
@@ -152,6 +154,7 @@ impl House {
             ("POST", "/v1/skus/{sku}/adjust") => {
                 ask.json(r#"{"delta":1,"reason":"found"}"#).key(&key)
             }
+            ("POST", "/v1/batch") => Ask::batch(""),
             ("POST", "/v1/orders") => Ask::order(&key, &format!("buyer-{number}"), &sku, 1),
             ("POST", "/v1/orders/{order}/extend") => ask.json(r#"{"hold_ms":400000}"#),
             _ => ask,
@@ -278,4 +281,66 @@ fn two_principals_may_use_one_key_and_see_nothing_of_each_other() {
     assert_eq!(house.operator.get("/v1/skus/s")["held"], 2);
     let all = house.operator.get("/v1/orders");
     assert_eq!(all["orders"].as_array().map(Vec::len), Some(2), "{all}");
+}
+
+/// Op, then a status for shop, rival, warehouse, watcher and operator.
+const LINES: &str = "
+    order     201 201 403 403 201
+    confirm   200 404 403 403 200
+    cancel    200 404 403 403 200
+    extend    200 404 403 403 200
+    ship      403 403 200 403 200
+    complete  403 403 200 403 200
+    refund    403 403 200 403 200
+    adjust    403 403 403 403 200
+    sku       403 403 403 403 201
+";
+
+#[test]
+fn the_lines_of_a_batch_are_checked_one_by_one_like_requests() {
+    let mut house = House::new();
+    let speakers = &WHO[3..];
+    let mut ops = BTreeSet::new();
+    for line in LINES.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        let words: Vec<&str> = line.split_ascii_whitespace().collect();
+        let op = words[0];
+        ops.insert(op.to_owned());
+        for (who, expected) in speakers.iter().zip(&words[1..]) {
+            let (sku, order) = house.prepared(&format!("{{order}}/{op}"));
+            let (number, lines) = (house.number, json!([{"sku": sku, "qty": 1}]));
+            let key = format!("line-{number}");
+            let good = match op {
+                "order" => json!({"op": op, "key": key, "user": key, "lines": lines}),
+                "extend" => json!({"op": op, "id": order, "hold_ms": 400_000}),
+                "adjust" => {
+                    json!({"op": op, "key": key, "sku": sku, "delta": 1, "reason": "found"})
+                }
+                "sku" => json!({"op": op, "sku": key, "stock": 1}),
+                _ => json!({"op": op, "id": order}),
+            };
+            // A line whose shape is wrong as well is told about the role first, too.
+            let misshapen = json!({"op": op, "colour": "red"});
+            let before = house.sequence();
+            let mut client = house.connect_as(who);
+            let answer = client.ask(&Ask::batch(&format!("{misshapen}\n{good}\n")));
+            let told: Vec<Value> = String::from_utf8(answer.body)
+                .expect("text")
+                .lines()
+                .map(|line| serde_json::from_str(line).expect("JSON"))
+                .collect();
+            let what = format!("{op} as {who}: {told:?}");
+            assert_eq!((answer.status, told.len()), (200, 2), "{what}");
+            assert_eq!(told[1]["status"].to_string(), *expected, "{what}");
+            let shape = if *expected == "403" { 403 } else { 400 };
+            assert_eq!(told[0]["status"], shape, "{what}");
+            if expected.starts_with('4') {
+                assert_eq!(house.sequence(), before, "{what} changed something");
+            }
+        }
+    }
+    let document = house.connect_as("none").get("/openapi.json");
+    let named = &document["components"]["schemas"]["BatchLine"]["properties"]["op"]["enum"];
+    let named = named.as_array().expect("the ops there are").iter();
+    let named: BTreeSet<String> = named.map(|op| op.as_str().expect("a word").to_owned()).collect();
+    assert_eq!(ops, named);
 }

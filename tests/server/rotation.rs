@@ -3,7 +3,7 @@
 //! Owns what a reload promises: the next request sees it, nothing under way is hurt, and a bad file
 //! changes nothing. Next: `tls` for certificates.
 
-use crate::client::Ask;
+use crate::client::{Ask, Client};
 use crate::patience::{self, wall_ms};
 use crate::process::directory;
 use crate::tokens::TokensFile;
@@ -150,4 +150,37 @@ fn reloads_under_load_hurt_nobody_whose_token_stays() {
     let held = server.connect().with_token("operator").get("/v1/skus/s")["held"].as_u64();
     assert!(held >= Some(4), "{held:?}");
     server.stop().stopped();
+}
+
+#[test]
+fn a_stream_of_events_ends_with_the_token_that_opened_it() {
+    let data = directory();
+    let (boss, audit) = (("boss", "admin", "boss", ""), ("audit", "admin", "audit", ""));
+    let tokens = TokensFile::beside(data.path(), &[boss, audit]);
+    let server = tokens.launch().start();
+    let follow = |token: &str| {
+        let mut client = server.connect();
+        let ask = Ask::get("/v1/events").header("Accept", "application/x-ndjson").token(token);
+        client.write(&ask.bytes()).expect("the server takes bytes");
+        assert_eq!(client.head().expect("a head").status, 200);
+        client
+    };
+    let [mut stays, mut goes] = ["boss", "audit"].map(follow);
+    let mut operator = server.connect().with_token("boss");
+    let mut heard = |client: &mut Client, sku: &str| {
+        operator.put_sku(sku, &json!({"stock": 1}));
+        let mut text = String::new();
+        while let Some(chunk) = client.chunk().expect("the stream goes on or ends in order") {
+            text.push_str(&String::from_utf8(chunk).expect("text"));
+            if text.contains(sku) {
+                return true;
+            }
+        }
+        false
+    };
+    assert!(heard(&mut stays, "first") && heard(&mut goes, "second"));
+    tokens.hold(&[boss]);
+    server.reload(TOOK);
+    assert!(!heard(&mut goes, "third"), "its token is gone");
+    assert!(heard(&mut stays, "fourth"));
 }

@@ -3,7 +3,7 @@
 //! Owns what the server promises about handshakes and certificates. What is said under TLS is the
 //! same as without it, and tested there. Next: `rotation` for tokens.
 
-use crate::client::{Ask, Client, socket};
+use crate::client::{Ask, Client, Transport, socket};
 use crate::patience;
 use crate::process::{Launch, Server, directory};
 use crate::tokens::TokensFile;
@@ -75,6 +75,13 @@ impl Issued {
     }
 }
 
+impl Transport for StreamOwned<ClientConnection, TcpStream> {
+    fn end(&mut self) -> io::Result<()> {
+        self.conn.send_close_notify();
+        self.flush()
+    }
+}
+
 fn launch(data: &TempDir) -> Launch {
     let path = |name| data.path().join(name);
     let launch = Launch::of(&path("data")).small();
@@ -124,6 +131,12 @@ fn a_sale_goes_the_same_under_tls() {
     let long = Ask::order("long", "u", "s", 1).json(&"x".repeat(200_000));
     boss.ask(&long).problem(413, "too_large");
     issued.connect(&server).ask(&Ask::get("/v1/skus")).problem(401, "unauthenticated");
+    // Whoever has said everything still hears the answer.
+    let mut last = issued.connect(&server);
+    last.write(&Ask::get("/v1/skus/s").token("shop").bytes()).expect("the server takes bytes");
+    last.end().expect("the server takes an end");
+    assert_eq!(last.read(false).expect("an answer").status, 200);
+    assert!(last.is_closed());
     // A page of this server's own origin is told by the host it was asked for.
     let own = Ask::get("/v1/skus/s").header("Origin", "https://shop");
     assert_eq!(shop.ask(&own).expect(200)["sold"], 100);

@@ -4,6 +4,7 @@
 //! decides anything: `tests/contract` drives the server from this document and fails where the two
 //! differ. Next: `operation`, then a file per family of routes.
 
+mod many;
 mod operation;
 mod orders;
 mod schemas;
@@ -36,7 +37,7 @@ is as unknown as one that never was. A server without a tokens file, which liste
 only, asks nobody for a token.";
 
 fn operations() -> Vec<Operation> {
-    [skus::operations(), orders::operations(), server::operations()].concat()
+    [skus::operations(), orders::operations(), many::operations(), server::operations()].concat()
 }
 
 fn document() -> Value {

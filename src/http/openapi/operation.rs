@@ -30,6 +30,7 @@ pub(super) struct Operation {
 /// A body that a request has.
 #[derive(Debug, Clone)]
 pub(super) struct Body {
+    pub(super) media_type: &'static str,
     pub(super) schema: &'static str,
     pub(super) required: bool,
     /// Name and value; each is a request that works.
@@ -55,6 +56,10 @@ pub(super) enum Content {
     Json(&'static str),
     /// Text of this media type.
     Text(&'static str),
+    /// Lines of this schema each.
+    Lines(&'static str),
+    /// A page of events, or a stream of them.
+    Events,
 }
 
 /// Any request may be badly made or come from a foreign page.
@@ -107,7 +112,15 @@ impl Operation {
         required: bool,
         examples: Vec<(&'static str, Value)>,
     ) -> Self {
-        self.body = Some(Body { schema, required, examples });
+        self.body = Some(Body { media_type: "application/json", schema, required, examples });
+        self.problems.extend(BODIED);
+        self
+    }
+
+    /// The body is a line of this schema after the other.
+    pub(super) fn lines(mut self, schema: &'static str) -> Self {
+        let media_type = "application/x-ndjson";
+        self.body = Some(Body { media_type, schema, required: false, examples: vec![] });
         self.problems.extend(BODIED);
         self
     }
@@ -201,7 +214,7 @@ impl Body {
         let examples: Map<String, Value> = self.examples.iter().map(example).collect();
         json!({
             "required": self.required,
-            "content": {"application/json": {"schema": schema(self.schema), "examples": examples}},
+            "content": {self.media_type: {"schema": schema(self.schema), "examples": examples}},
         })
     }
 }
@@ -213,6 +226,16 @@ impl Answer {
             Content::Empty => {}
             Content::Json(name) => {
                 json["content"] = json!({"application/json": {"schema": schema(name)}});
+            }
+            Content::Lines(name) => {
+                json["content"] = json!({"application/x-ndjson": {"schema": schema(name)}});
+            }
+            Content::Events => {
+                json["content"] = json!({
+                    "application/json": {"schema": schema("EventPage")},
+                    "application/x-ndjson": {"schema": schema("Event")},
+                    "text/event-stream": {"schema": {"type": "string"}},
+                });
             }
             Content::Text(media_type) => {
                 json["content"] = json!({media_type: {"schema": {"type": "string"}}});

@@ -64,7 +64,7 @@ fn page(of: &str, cursor: Value) -> Value {
 
 pub(super) fn schemas() -> Value {
     let mut all = Map::new();
-    for part in [basics(), skus(), orders(), server(), problem()] {
+    for part in [basics(), skus(), orders(), many(), server(), problem()] {
         all.extend(part.as_object().cloned().unwrap_or_default());
     }
     Value::Object(all)
@@ -191,6 +191,52 @@ fn orders() -> Value {
     })
 }
 
+/// Many at once, and the feed.
+fn many() -> Value {
+    let op = json!({"enum": crate::http::routes::batch::op_names()});
+    let text = || json!({"type": "string"});
+    let line = json!({
+        "type": "object",
+        "description": "The members of the same request's body, and these.",
+        "required": ["op"],
+        "properties": {
+            "op": op,
+            "key": {"type": "string", "minLength": 1},
+            "id": schema("OrderId"),
+            "sku": schema("Id"),
+            "if_match": {"type": ["string", "integer"]},
+        },
+    });
+    let event = object(
+        json!({
+            "specversion": {"const": "1.0"},
+            "id": {"type": "string", "pattern": "^[1-9][0-9]*-[1-9][0-9]*$"},
+            "source": {"type": "string", "pattern": "^urn:doorbuster:journal:[0-9a-f]{32}$"},
+            "type": {"type": "string", "pattern": "^doorbuster\\."},
+            "subject": text(),
+            "time": schema("Instant"),
+            "traceparent": text(),
+            "datacontenttype": {"const": "application/json"},
+            "data": {"type": "object", "required": ["seq"]},
+        }),
+        &["traceparent"],
+    );
+    let list = json!({"type": "array", "maxItems": 1000, "items": schema("Event")});
+    json!({
+        "BatchLine": line,
+        "BatchAnswer": object(
+            json!({
+                "status": integer(200, 599),
+                "body": {"type": ["object", "null"]},
+                "replayed": {"type": "boolean"},
+            }),
+            &["replayed"],
+        ),
+        "Event": event,
+        "EventPage": object(json!({"events": list, "next_after": text(), "seq": count()}), &[]),
+    })
+}
+
 fn server() -> Value {
     let fill = object(json!({"used": count(), "cap": count()}), &[]);
     let micros = json!({"type": "number", "minimum": 0});
@@ -255,6 +301,7 @@ fn problem() -> Value {
                 "now": schema("Instant"),
                 "order_status": schema("OrderStatus"),
                 "sku": {"type": "string"},
+                "oldest": {"type": "string"},
                 "limit": count(),
                 "used": count(),
                 "requested": count(),
@@ -277,6 +324,7 @@ pub(super) fn parameters() -> Value {
     let key_means = "Yours to choose: one key, one decision. Retry with the same key.";
     let text = || json!({"type": "string"});
     let stages = json!({"enum": Stage::ALL.map(Stage::as_str), "default": "whole"});
+    let events = json!({"type": "integer", "minimum": 1, "maximum": 1000, "default": 100});
     let limit = json!({"type": "integer", "minimum": 1, "maximum": 100, "default": 100});
     json!({
         "Sku": path("sku", schema("Id")),
@@ -288,6 +336,9 @@ pub(super) fn parameters() -> Value {
         "OrderCursor": query("cursor", schema("OrderId"), "The `next_cursor` of the page before."),
         "Status": query("status", schema("OrderStatus"), "Only orders of this status."),
         "OfSku": query("sku", schema("Id"), "Only orders with a line of this SKU."),
+        "After": query("after", text(), "Events behind this id, `next_after` or `seq`."),
+        "EventLimit": query("limit", events, "Events of a page at most; not for streams."),
+        "LastEventId": header("Last-Event-ID", false, text(), "Beats `after`."),
         "Stage": query("stage", stages, "Which part of a request's time."),
         "IdempotencyKey": header("Idempotency-Key", true, key.clone(), key_means),
         "OptionalKey": header("Idempotency-Key", false, key, key_means),

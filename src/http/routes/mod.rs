@@ -5,6 +5,8 @@
 //! idempotency keys, deadlines. Parsing touches no socket and no clock. Never asks the writer: that
 //! is `service`. Next: `orders`, `skus`, `requests`, `operations`.
 
+pub(super) mod batch;
+pub(super) mod events;
 mod operations;
 mod orders;
 mod requests;
@@ -20,6 +22,7 @@ use super::roles::{Deed, Role};
 use super::target::{nothing_here, parameters, segments};
 use super::{Front, Phase};
 use crate::domain::command::{Command, Precondition, Principal, Query, Request};
+use crate::domain::ids::Traceparent;
 use crate::domain::order::Verb;
 use hyper::Method;
 use smallvec::SmallVec;
@@ -45,6 +48,8 @@ pub(super) enum Place<'p> {
     Act(Cow<'p, str>, Verb),
     UserOrders(Cow<'p, str>),
     Remembered(Cow<'p, str>),
+    Batch,
+    Events,
 }
 
 /// All paths, as they are counted; the first stands for those that there are not.
@@ -72,6 +77,8 @@ pub(super) const ROUTES: &[&str] = &[
     "/v1/requests/{key}",
     "/openapi.json",
     "/",
+    "/v1/batch",
+    "/v1/events",
 ];
 
 impl<'p> Place<'p> {
@@ -102,6 +109,8 @@ impl<'p> Place<'p> {
             ["v1", "admin", "snapshot"] => |_| Self::TakeImage,
             ["v1", "skus"] => |_| Self::Skus,
             ["v1", "orders"] => |_| Self::Orders,
+            ["v1", "batch"] => |_| Self::Batch,
+            ["v1", "events"] => |_| Self::Events,
             ["v1", _, "", ..] => return Err(nothing_here()),
             ["v1", "skus", _] => Self::Sku,
             ["v1", "skus", _, "adjust"] => Self::Adjust,
@@ -144,6 +153,8 @@ impl<'p> Place<'p> {
             Self::Remembered(_) => 20,
             Self::Contract => 21,
             Self::Root => 22,
+            Self::Batch => 23,
+            Self::Events => 24,
         }
     }
 
@@ -152,11 +163,11 @@ impl<'p> Place<'p> {
         match self {
             Self::Live | Self::Ready | Self::Status | Self::Skus => "GET, HEAD, OPTIONS",
             Self::Latency | Self::Percentiles | Self::Metrics => "GET, HEAD, OPTIONS",
-            Self::Contract | Self::Root => "GET, HEAD, OPTIONS",
+            Self::Contract | Self::Root | Self::Events => "GET, HEAD, OPTIONS",
             Self::Order(_) | Self::UserOrders(_) | Self::Remembered(_) => "GET, HEAD, OPTIONS",
             Self::Sku(_) => "GET, HEAD, PUT, PATCH, DELETE, OPTIONS",
             Self::Orders => "GET, HEAD, POST, OPTIONS",
-            Self::Adjust(_) | Self::Act(..) | Self::TakeImage => "POST, OPTIONS",
+            Self::Adjust(_) | Self::Act(..) | Self::TakeImage | Self::Batch => "POST, OPTIONS",
         }
     }
 
@@ -168,6 +179,8 @@ impl<'p> Place<'p> {
             _ if *method == Method::OPTIONS => Deed::Ask,
             Self::Status | Self::Latency | Self::Percentiles | Self::Metrics => Deed::Watch,
             Self::TakeImage => Deed::Operate,
+            Self::Events => Deed::Follow,
+            Self::Batch => Deed::Ask,
             Self::Skus => Deed::ReadSkus,
             Self::Sku(_) if reads => Deed::ReadSkus,
             Self::Sku(_) | Self::Adjust(_) => Deed::ChangeSku,
@@ -230,8 +243,6 @@ impl<'r> Input<'r> {
 #[derive(Debug)]
 struct Parsed<'r> {
     command: Command,
-    /// `If-Match` where the command has no place for it; part of the fingerprint.
-    if_match: Precondition,
     /// The order in the path, if its id is none of ours; part of the fingerprint.
     foreign_order: Option<&'r str>,
     key_required: bool,
@@ -243,7 +254,7 @@ impl Parsed<'_> {
     }
 
     fn unkeyed(command: Command) -> Self {
-        Self { command, if_match: Precondition::None, foreign_order: None, key_required: false }
+        Self { command, foreign_order: None, key_required: false }
     }
 }
 
@@ -254,6 +265,10 @@ pub(super) enum Wanted {
     Reply(Reply),
     /// An image, by the snapshotter.
     TakeImage,
+    /// Answers to the lines of the body.
+    Batch(Box<batch::Asker>),
+    /// Events, by the feeder.
+    Follow(events::Follow),
     /// The writer's answer.
     Ask(Box<Question>),
 }
@@ -284,12 +299,14 @@ pub(super) fn parse(front: &Front, place: Place<'_>, input: &Input<'_>) -> Resul
         Place::Metrics => return operations::metrics(front, input).map(Wanted::Reply),
         Place::Contract | Place::Root => return operations::contract(input).map(Wanted::Reply),
         Place::TakeImage => return operations::take_image(input),
+        Place::Events => return events::follow(input),
+        Place::Batch => return batch::begin(|| (input.now_ms)(front), input),
         Place::Skus => skus::list(input)?,
         Place::Sku(sku) => skus::one(sku, input)?,
-        Place::Adjust(sku) => skus::adjust(sku, input)?,
+        Place::Adjust(sku) => skus::adjust_alone(sku, input)?,
         Place::Orders => orders::all(input)?,
         Place::Order(order) => orders::one(order, input)?,
-        Place::Act(order, verb) => orders::act(order, *verb, input)?,
+        Place::Act(order, verb) => orders::act_alone(order, *verb, input)?,
         Place::UserOrders(user) => orders::of_user(user, input)?,
         Place::Remembered(key) => requests::remembered(key, input)?,
     };
@@ -297,40 +314,76 @@ pub(super) fn parse(front: &Front, place: Place<'_>, input: &Input<'_>) -> Resul
 }
 
 fn question(front: &Front, parsed: Parsed<'_>, input: &Input<'_>) -> Result<Question, Refused> {
-    let Parsed { command, if_match, foreign_order, key_required } = parsed;
-    // A line of a batch is checked here for the first time, a route for the second.
-    input.role.allows(Deed::of(&command))?;
+    let if_match = match (input.method, &parsed.command) {
+        (&Method::PUT, _) => input.head.put_precondition()?,
+        (_, Command::Read(_)) => Precondition::None,
+        _ => input.head.if_match()?,
+    };
     // Keys are ignored on methods that are idempotent by themselves.
     let key = if input.method == Method::POST { input.head.idempotency_key()? } else { None };
-    if key_required && key.is_none() {
+    if parsed.key_required && key.is_none() {
         return Err(key_missing());
     }
-    let deadline_ms = input.head.deadline_ms(|| (input.now_ms)(front))?;
+    let beyond = Beyond {
+        principal: input.principal,
+        role: input.role,
+        hash_key: input.hash_key,
+        if_match,
+        foreign_tag: input.head.foreign_tag(),
+        key,
+        traceparent: input.head.traceparent().map(|(traceparent, _)| traceparent),
+        deadline_ms: input.head.deadline_ms(|| (input.now_ms)(front))?,
+    };
+    question_of(parsed, beyond)
+}
+
+/// What a request says beyond its command, alone or in a batch.
+#[derive(Debug)]
+struct Beyond<'r> {
+    principal: &'r Principal,
+    role: Role,
+    hash_key: &'r [u8; 16],
+    if_match: Precondition,
+    /// The text of `If-Match`, if it is no version of ours.
+    foreign_tag: Option<&'r [u8]>,
+    /// Unquoted.
+    key: Option<Cow<'r, [u8]>>,
+    traceparent: Option<Traceparent>,
+    deadline_ms: Option<u64>,
+}
+
+fn question_of(parsed: Parsed<'_>, beyond: Beyond<'_>) -> Result<Question, Refused> {
+    let Parsed { mut command, foreign_order, .. } = parsed;
+    let Beyond { principal, role, hash_key, if_match, foreign_tag, key, traceparent, deadline_ms } =
+        beyond;
+    // The route or the line was checked before; a wrong row there must not let a command through.
+    role.allows(Deed::of(&command))?;
+    match &mut command {
+        Command::PutSku(put) => put.precondition = if_match,
+        Command::PatchSku(patch) => patch.precondition = if_match,
+        Command::DeleteSku(delete) => delete.precondition = if_match,
+        Command::AdjustSku(adjust) => adjust.precondition = if_match,
+        Command::CreateOrder(_) | Command::ActOnOrder(..) | Command::Read(_) => {}
+    }
     let key = key.and_then(|key| {
-        let name = &input.principal.name;
-        let foreign_tag = input.head.foreign_tag();
         let beside = Beside { if_match, foreign_tag, foreign_order };
-        fingerprint::claim(input.hash_key, name, &key, &command, beside)
+        fingerprint::claim(hash_key, &principal.name, &key, &command, beside)
     });
     let asked = match &command {
         Command::CreateOrder(order) => Some(Asked::from(order)),
         _ => None,
     };
-    let traceparent = input.head.traceparent().map(|(traceparent, _)| traceparent);
-    let request = Request { principal: input.principal.clone(), key, traceparent, command };
+    let request = Request { principal: principal.clone(), key, traceparent, command };
     Ok(Question { request, deadline_ms, asked })
 }
 
 fn key_missing() -> Refused {
-    Problem::new(Code::IdempotencyKeyMissing, "this request needs the header Idempotency-Key")
+    Problem::new(Code::IdempotencyKeyMissing, "this request needs an idempotency key")
 }
 
 /// `application/json`, with `charset=utf-8` or without; unencoded.
 fn media_type(head: &Head<'_>) -> Result<(), Refused> {
-    let value = head.bytes(Name::ContentType).unwrap_or_default();
-    let encoding = head.bytes(Name::ContentEncoding).unwrap_or(b"identity");
-    let plain = encoding.eq_ignore_ascii_case(b"identity");
-    if plain && !head.is_repeated(Name::ContentType) && is_json(value) {
+    if has_type(head, b"application/json") {
         return Ok(());
     }
     Err(Problem::new(
@@ -339,14 +392,21 @@ fn media_type(head: &Head<'_>) -> Result<(), Refused> {
     ))
 }
 
-fn is_json(value: &[u8]) -> bool {
+/// The body is of this type, as UTF-8, unencoded.
+fn has_type(head: &Head<'_>, essence: &[u8]) -> bool {
+    let value = head.bytes(Name::ContentType).unwrap_or_default();
+    let encoding = head.bytes(Name::ContentEncoding).unwrap_or(b"identity");
+    let plain = encoding.eq_ignore_ascii_case(b"identity");
+    plain && !head.is_repeated(Name::ContentType) && is_of_type(value, essence)
+}
+
+fn is_of_type(value: &[u8], essence: &[u8]) -> bool {
     // What nearly everybody sends.
-    if value == b"application/json" {
+    if value == essence {
         return true;
     }
     let mut parts = value.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
-    let essence = parts.next().unwrap_or_default();
-    essence.eq_ignore_ascii_case(b"application/json")
+    parts.next().unwrap_or_default().eq_ignore_ascii_case(essence)
         && parts.all(|part| {
             part.is_empty()
                 || part.eq_ignore_ascii_case(b"charset=utf-8")

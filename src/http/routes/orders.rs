@@ -8,7 +8,7 @@ use crate::domain::command::{Action, Command, CreateOrder, Query, Refund, Take};
 use crate::domain::ids::{HOLD_MS_END, OrderId, REFERENCE_BYTES_MAX, SkuId, UserId};
 use crate::domain::order::{Status, Verb};
 use crate::http::fields::{Faults, boolean, id, present, required, text, wrong_type};
-use crate::http::json::Value;
+use crate::http::json::{Members, Value};
 use crate::http::problem::Refused;
 use crate::http::target::{cursor, limit, parameters};
 use compact_str::CompactString;
@@ -20,16 +20,19 @@ const NO_ORDER: OrderId = OrderId { epoch: 0, sequence: 0 };
 const MEMBERS: &[&str] = &["user", "lines", "hold_ms", "confirm", "reference"];
 
 pub(super) fn all(input: &Input<'_>) -> Result<Parsed<'static>, Refused> {
-    if input.method == Method::POST { create(input) } else { list(input) }
+    if input.method != Method::POST {
+        return list(input);
+    }
+    input.no_parameters()?;
+    create(&input.members()?)
 }
 
-fn create(input: &Input<'_>) -> Result<Parsed<'static>, Refused> {
-    input.no_parameters()?;
-    let members = input.members()?;
+/// A new order.
+pub(super) fn create(members: &Members<'_>) -> Result<Parsed<'static>, Refused> {
     let mut faults = Faults::default();
     let (mut user, mut lines, mut hold_ms) = (None, None, None);
     let (mut sell, mut reference) = (false, None);
-    for (name, value) in present(&members, MEMBERS, "")? {
+    for (name, value) in present(members, MEMBERS, "")? {
         match name {
             "user" => user = Some(id(value, "user", UserId::parse)?),
             "lines" => lines = Some(faults.lines(value)?),
@@ -46,8 +49,7 @@ fn create(input: &Input<'_>) -> Result<Parsed<'static>, Refused> {
     faults.end()?;
     let take = if sell { Take::Sell } else { Take::Hold(hold_ms) };
     let command = Command::CreateOrder(CreateOrder { user, lines, reference, take });
-    let if_match = input.head.if_match()?;
-    Ok(Parsed { if_match, key_required: true, ..Parsed::unkeyed(command) })
+    Ok(Parsed { key_required: true, ..Parsed::unkeyed(command) })
 }
 
 fn reference(value: &Value<'_>, faults: &mut Faults) -> Result<CompactString, Refused> {
@@ -97,37 +99,43 @@ fn own(order: &str) -> Option<OrderId> {
     OrderId::parse(order).ok()
 }
 
-pub(super) fn act<'r>(
+pub(super) fn act_alone<'r>(
     order: &'r str,
     verb: Verb,
     input: &Input<'_>,
 ) -> Result<Parsed<'r>, Refused> {
     input.no_parameters()?;
-    let action = match verb {
-        Verb::Confirm => confirm(input)?,
-        Verb::Extend => extend(input)?,
-        Verb::Refund => refund(input)?,
-        Verb::Cancel => bare(Action::Cancel, input)?,
-        Verb::Ship => bare(Action::Ship, input)?,
-        Verb::Complete => bare(Action::Complete, input)?,
-    };
+    Ok(act(order, action(verb, &input.members_or_none()?)?))
+}
+
+/// An action on the order of this id.
+pub(super) fn act(order: &str, action: Action) -> Parsed<'_> {
     let key_required = matches!(&action, Action::Refund(refund) if !refund.lines.is_empty());
-    let if_match = input.head.if_match()?;
     let own = own(order);
     let foreign_order = own.is_none().then_some(order);
     let command = Command::ActOnOrder(own.unwrap_or(NO_ORDER), action);
-    Ok(Parsed { command, if_match, foreign_order, key_required })
+    Parsed { command, foreign_order, key_required }
 }
 
-fn bare(action: Action, input: &Input<'_>) -> Result<Action, Refused> {
-    let members = input.members_or_none()?;
-    present(&members, &[], "").map(|_| action)
+/// What is to be done to an order.
+pub(super) fn action(verb: Verb, members: &Members<'_>) -> Result<Action, Refused> {
+    match verb {
+        Verb::Confirm => confirm(members),
+        Verb::Extend => extend(members),
+        Verb::Refund => refund(members),
+        Verb::Cancel => bare(Action::Cancel, members),
+        Verb::Ship => bare(Action::Ship, members),
+        Verb::Complete => bare(Action::Complete, members),
+    }
 }
 
-fn confirm(input: &Input<'_>) -> Result<Action, Refused> {
-    let members = input.members_or_none()?;
+fn bare(action: Action, members: &Members<'_>) -> Result<Action, Refused> {
+    present(members, &[], "").map(|_| action)
+}
+
+fn confirm(members: &Members<'_>) -> Result<Action, Refused> {
     let mut reacquire = false;
-    for (_, value) in present(&members, &["if_expired"], "")? {
+    for (_, value) in present(members, &["if_expired"], "")? {
         if text(value, "if_expired")? != "reacquire" {
             return Err(Faults::one("if_expired", "must be reacquire"));
         }
@@ -136,11 +144,10 @@ fn confirm(input: &Input<'_>) -> Result<Action, Refused> {
     Ok(Action::Confirm { reacquire })
 }
 
-fn extend(input: &Input<'_>) -> Result<Action, Refused> {
-    let members = input.members_or_none()?;
+fn extend(members: &Members<'_>) -> Result<Action, Refused> {
     let mut faults = Faults::default();
     let mut hold_ms = None;
-    for (_, value) in present(&members, &["hold_ms"], "")? {
+    for (_, value) in present(members, &["hold_ms"], "")? {
         hold_ms = Some(faults.natural(value, "hold_ms", 1..=HOLD_MS_END)?);
     }
     let hold_ms = required(hold_ms, "hold_ms")?;
@@ -148,11 +155,10 @@ fn extend(input: &Input<'_>) -> Result<Action, Refused> {
     Ok(Action::Extend(hold_ms))
 }
 
-fn refund(input: &Input<'_>) -> Result<Action, Refused> {
-    let members = input.members_or_none()?;
+fn refund(members: &Members<'_>) -> Result<Action, Refused> {
     let mut faults = Faults::default();
     let mut refund = Refund { lines: Default::default(), restock: true };
-    for (name, value) in present(&members, &["lines", "restock"], "")? {
+    for (name, value) in present(members, &["lines", "restock"], "")? {
         match name {
             "lines" => refund.lines = faults.lines(value)?,
             _ => refund.restock = boolean(value, "restock")?,

@@ -1,15 +1,15 @@
 //! `/v1/skus` (API 2).
 //!
-//! Owns the shape of SKUs and of changes to them. What needs the state, such as whether `If-Match`
+//! Owns the shape of SKUs and of changes to them; preconditions come from elsewhere (`mod`). What needs the state, such as whether `If-Match`
 //! is required, is the writer's. Next: `answers`.
 
 use super::{Input, Parsed};
 use crate::domain::command::{AdjustSku, Adjustment, Command, DeleteSku, Patch, PatchSku, PutSku};
-use crate::domain::command::{Query, SkuChanges, SkuSettings};
+use crate::domain::command::{Precondition, Query, SkuChanges, SkuSettings};
 use crate::domain::ids::{GroupId, HOLD_MS_END, INTEGER_END};
 use crate::domain::ids::{REASON_CHARACTERS_MAX, STOCK_MAX, SkuId, Stamp};
 use crate::http::fields::{Faults, boolean, id, present, required, text, unknown, wrong_type};
-use crate::http::json::{Value, short};
+use crate::http::json::{Members, Value, short};
 use crate::http::problem::Refused;
 use crate::http::target::{cursor, limit, parameters};
 use hyper::Method;
@@ -37,10 +37,13 @@ pub(super) fn list(input: &Input<'_>) -> Result<Parsed<'static>, Refused> {
 pub(super) fn one(sku: &str, input: &Input<'_>) -> Result<Parsed<'static>, Refused> {
     input.no_parameters()?;
     let command = match *input.method {
-        Method::PUT => Command::PutSku(Box::new(put(sku, input)?)),
+        Method::PUT => {
+            let members = input.members()?;
+            return put(own(sku)?, &members);
+        }
         Method::PATCH => Command::PatchSku(Box::new(patch(sku, input)?)),
         Method::DELETE => {
-            let precondition = input.head.if_match()?;
+            let precondition = Precondition::None;
             Command::DeleteSku(Box::new(DeleteSku { sku: own(sku)?, precondition }))
         }
         _ => return Ok(Parsed::read(Query::Sku(own(sku)?))),
@@ -52,13 +55,12 @@ fn own(sku: &str) -> Result<SkuId, Refused> {
     SkuId::parse(sku).map_err(|_| wrong_type("the SKU in the path", "an id"))
 }
 
-fn put(sku: &str, input: &Input<'_>) -> Result<PutSku, Refused> {
-    let members = input.members()?;
-    let sku = own(sku)?;
+/// A SKU created, or replaced whole.
+pub(super) fn put(sku: SkuId, members: &Members<'_>) -> Result<Parsed<'static>, Refused> {
     let mut faults = Faults::default();
     let mut stock = None;
     let mut settings = SkuSettings::default();
-    for (name, value) in present(&members, MEMBERS, "")? {
+    for (name, value) in present(members, MEMBERS, "")? {
         match name {
             "stock" => stock = Some(faults.natural(value, "stock", 0..=STOCK_MAX)?),
             "per_user_limit" => settings.per_user_limit = per_user_limit(value, &mut faults)?,
@@ -73,7 +75,8 @@ fn put(sku: &str, input: &Input<'_>) -> Result<PutSku, Refused> {
     let stock = required(stock, "stock")?;
     window(settings.opens_at, settings.closes_at, &mut faults);
     faults.end()?;
-    Ok(PutSku { sku, stock, settings, precondition: input.head.put_precondition()? })
+    let put = PutSku { sku, stock, settings, precondition: Precondition::None };
+    Ok(Parsed::unkeyed(Command::PutSku(Box::new(put))))
 }
 
 fn patch(sku: &str, input: &Input<'_>) -> Result<PatchSku, Refused> {
@@ -109,7 +112,7 @@ fn patch(sku: &str, input: &Input<'_>) -> Result<PatchSku, Refused> {
         window(*opens_at, *closes_at, &mut faults);
     }
     faults.end()?;
-    Ok(PatchSku { sku, changes, precondition: input.head.if_match()? })
+    Ok(PatchSku { sku, changes, precondition: Precondition::None })
 }
 
 /// In a PATCH null says something: back to the default.
@@ -140,13 +143,17 @@ fn window(opens_at: Option<Stamp>, closes_at: Option<Stamp>, faults: &mut Faults
     }
 }
 
-pub(super) fn adjust(sku: &str, input: &Input<'_>) -> Result<Parsed<'static>, Refused> {
+pub(super) fn adjust_alone(sku: &str, input: &Input<'_>) -> Result<Parsed<'static>, Refused> {
     input.no_parameters()?;
     let members = input.members_or_none()?;
-    let sku = own(sku)?;
+    adjust(own(sku)?, &members)
+}
+
+/// A total set anew.
+pub(super) fn adjust(sku: SkuId, members: &Members<'_>) -> Result<Parsed<'static>, Refused> {
     let mut faults = Faults::default();
     let (mut delta, mut stock, mut reason) = (None, None, None);
-    for (name, value) in present(&members, &["delta", "stock", "reason"], "")? {
+    for (name, value) in present(members, &["delta", "stock", "reason"], "")? {
         match name {
             "delta" => delta = Some(self::delta(value, &mut faults)?),
             "stock" => stock = Some(faults.natural(value, "stock", 0..=STOCK_MAX)?),
@@ -160,10 +167,9 @@ pub(super) fn adjust(sku: &str, input: &Input<'_>) -> Result<Parsed<'static>, Re
     faults.end()?;
     let by_delta = delta.map(Adjustment::Delta);
     let adjustment = required(by_delta.or(stock.map(Adjustment::Stock)), "delta or stock")?;
-    let precondition = input.head.if_match()?;
-    let adjust = AdjustSku { sku, adjustment, reason, precondition };
+    let adjust = AdjustSku { sku, adjustment, reason, precondition: Precondition::None };
     let command = Command::AdjustSku(Box::new(adjust));
-    Ok(Parsed { if_match: precondition, key_required: true, ..Parsed::unkeyed(command) })
+    Ok(Parsed { key_required: true, ..Parsed::unkeyed(command) })
 }
 
 fn delta(value: &Value<'_>, faults: &mut Faults) -> Result<i64, Refused> {

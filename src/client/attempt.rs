@@ -1,0 +1,258 @@
+//! One attempt: a connection, a request, its answer.
+//!
+//! Owns connections, kept alive and lent to one request at a time, and the knowledge whether a
+//! request went out. Never asks twice, but takes another connection if a kept one turns out to be
+//! closed before anything was sent. Next: `retry`.
+
+use super::error::{Error, Problem};
+use super::{Answer, Ask};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use serde::de::DeserializeOwned;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+use tokio::net::TcpStream;
+
+/// Connections kept for later; more are closed after their answer.
+const IDLE_MAX: usize = 64;
+/// No answer of the API but a stream is near this.
+const ANSWER_BYTES_MAX: usize = 16 << 20;
+
+static IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+static IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+static REQUEST_TIMEOUT: HeaderName = HeaderName::from_static("request-timeout-ms");
+
+type Sender = SendRequest<Full<Bytes>>;
+
+/// A server: where it is, who asks, and connections to it.
+#[derive(Debug)]
+pub(super) struct Place {
+    /// Host and port, as `Host` says them.
+    authority: String,
+    host: HeaderValue,
+    authorization: Option<HeaderValue>,
+    idle: Mutex<Vec<Sender>>,
+}
+
+/// What became of an attempt.
+#[derive(Debug)]
+pub(super) enum Attempt {
+    Answered(Whole),
+    /// The server cannot have seen it.
+    NotSent(String),
+    /// The server may have seen it, and may have decided.
+    NoAnswer(String),
+}
+
+/// An answer with its whole body.
+#[derive(Debug)]
+pub(super) struct Whole {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl Place {
+    pub(super) fn new(url: &str, token: Option<&str>) -> Result<Self, Error> {
+        let (authority, host) = authority(url).ok_or_else(|| {
+            Error::invalid("URL", format!("{url:?} is not of the form http://127.0.0.1:7070"))
+        })?;
+        let authorization = token.map(|token| {
+            let value = HeaderValue::from_str(&format!("Bearer {token}"));
+            value.map(|mut value| {
+                value.set_sensitive(true);
+                value
+            })
+        });
+        let authorization = authorization
+            .transpose()
+            .map_err(|_| Error::invalid("token", "must be printable ASCII"))?;
+        Ok(Self { authority, host, authorization, idle: Mutex::new(Vec::new()) })
+    }
+
+    /// Asks once, within a time.
+    pub(super) async fn attempt(&self, ask: &Ask, within: Duration) -> Attempt {
+        let mut sent = false;
+        let exchange = self.exchange(ask, within, &mut sent);
+        let cause = match tokio::time::timeout(within, exchange).await {
+            Ok(Ok(whole)) => return Attempt::Answered(whole),
+            Ok(Err(cause)) => cause,
+            Err(_) => format!("no answer within {} ms", within.as_millis()),
+        };
+        if sent { Attempt::NoAnswer(cause) } else { Attempt::NotSent(cause) }
+    }
+
+    async fn exchange(
+        &self,
+        ask: &Ask,
+        within: Duration,
+        sent: &mut bool,
+    ) -> Result<Whole, String> {
+        // Each turn takes one away of those kept, so this ends.
+        while let Some(mut sender) = self.kept() {
+            if sender.ready().await.is_ok() {
+                let tried = self.send(sender, ask, within, sent).await;
+                // Closed by the server before anything of this went out.
+                if *sent || tried.is_ok() {
+                    return tried;
+                }
+            }
+        }
+        let sender = self.connect().await?;
+        self.send(sender, ask, within, sent).await
+    }
+
+    async fn send(
+        &self,
+        mut sender: Sender,
+        ask: &Ask,
+        within: Duration,
+        sent: &mut bool,
+    ) -> Result<Whole, String> {
+        let request = self.request(ask, within)?;
+        // From here on it cannot be taken back, whatever this future is told.
+        *sent = true;
+        match sender.try_send_request(request).await {
+            Ok(response) => self.whole(sender, response).await,
+            Err(mut error) => {
+                // Handed back whole, it was not sent.
+                *sent = error.take_message().is_none();
+                Err(error.into_error().to_string())
+            }
+        }
+    }
+
+    fn kept(&self) -> Option<Sender> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    }
+
+    fn keep(&self, sender: Sender) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < IDLE_MAX {
+            idle.push(sender);
+        }
+    }
+
+    async fn connect(&self) -> Result<Sender, String> {
+        let failed = |cause| format!("cannot connect to {}: {cause}", self.authority);
+        let socket = TcpStream::connect(&self.authority).await.map_err(failed)?;
+        socket.set_nodelay(true).map_err(failed)?;
+        let shaken = http1::handshake(TokioIo::new(socket)).await;
+        let (sender, connection) = shaken.map_err(|cause| cause.to_string())?;
+        // It ends when its sender is dropped; whoever waits for an answer is told how it ended.
+        tokio::spawn(async move { drop(connection.await) });
+        Ok(sender)
+    }
+
+    fn request(&self, ask: &Ask, within: Duration) -> Result<Request<Full<Bytes>>, String> {
+        let mut request = Request::new(Full::new(ask.body.clone().unwrap_or_default()));
+        *request.method_mut() = ask.method.clone();
+        *request.uri_mut() = ask.path.parse().map_err(|_| "the path is too long".to_owned())?;
+        let headers = request.headers_mut();
+        headers.insert(header::HOST, self.host.clone());
+        if let Some(authorization) = &self.authorization {
+            headers.insert(header::AUTHORIZATION, authorization.clone());
+        }
+        if ask.body.is_some() {
+            let json = HeaderValue::from_static("application/json");
+            headers.insert(header::CONTENT_TYPE, json);
+        }
+        if let Some(key) = &ask.key {
+            headers.insert(&IDEMPOTENCY_KEY, key.header());
+        }
+        if let Some((name, value)) = &ask.precondition {
+            headers.insert(name, value.clone());
+        }
+        let within_ms = u64::try_from(within.as_millis()).unwrap_or(u64::MAX).max(1);
+        headers.insert(&REQUEST_TIMEOUT, HeaderValue::from(within_ms));
+        Ok(request)
+    }
+
+    async fn whole(
+        &self,
+        sender: Sender,
+        response: Response<hyper::body::Incoming>,
+    ) -> Result<Whole, String> {
+        let (head, body) = response.into_parts();
+        let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await;
+        let body = body.map_err(|cause| cause.to_string())?.to_bytes();
+        self.keep(sender);
+        Ok(Whole { status: head.status, headers: head.headers, body })
+    }
+}
+
+impl Whole {
+    /// Itself if it is a 2xx, or the problem that it is.
+    pub(super) fn accepted(self) -> Result<Self, Box<Problem>> {
+        if self.status.is_success() {
+            return Ok(self);
+        }
+        let problem: Option<Problem> = serde_json::from_slice(&self.body).ok();
+        // Something between here and the server may refuse in words of its own.
+        let foreign = || Problem {
+            status: self.status.as_u16(),
+            code: "unknown".to_owned(),
+            detail: format!("an answer of status {} without a problem", self.status),
+            retryable: matches!(self.status.as_u16(), 429 | 503),
+            retry_after_ms: None,
+            seq: None,
+            members: Default::default(),
+        };
+        let mut problem = problem.unwrap_or_else(foreign);
+        problem.retry_after_ms = problem.retry_after_ms.or_else(|| self.retry_after_ms());
+        Err(Box::new(problem))
+    }
+
+    fn retry_after_ms(&self) -> Option<u64> {
+        let seconds: u64 = self.headers.get(header::RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
+        seconds.checked_mul(1000)
+    }
+
+    pub(super) fn read<T: DeserializeOwned>(self, attempts: u32) -> Result<Answer<T>, Error> {
+        // A 204 says nothing.
+        let text = if self.body.is_empty() { &b"null"[..] } else { &self.body };
+        let status = self.status.as_u16();
+        let body = serde_json::from_slice(text)
+            .map_err(|cause| Error::Unreadable { status, cause: cause.to_string() })?;
+        let replayed = self.headers.get(&IDEMPOTENT_REPLAYED).is_some_and(|value| value == "true");
+        Ok(Answer { status, replayed, attempts, body })
+    }
+}
+
+/// Where to connect to, and what `Host` says, from `http://host[:port][/]`.
+fn authority(url: &str) -> Option<(String, HeaderValue)> {
+    let rest = url.strip_prefix("http://")?;
+    let authority = rest.strip_suffix('/').unwrap_or(rest);
+    if authority.contains(['/', '@', '?', '#']) {
+        return None;
+    }
+    let authority: hyper::http::uri::Authority = authority.parse().ok()?;
+    let host = HeaderValue::from_str(authority.as_str()).ok()?;
+    let port = authority.port_u16().unwrap_or(80);
+    Some((format!("{}:{port}", authority.host()), host))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_names_a_host_and_a_port_and_nothing_else() {
+        for (url, expected) in [
+            ("http://127.0.0.1:7070", Some("127.0.0.1:7070")),
+            ("http://[::1]:7070/", Some("[::1]:7070")),
+            ("http://shop.example", Some("shop.example:80")),
+            ("https://127.0.0.1:7070", None),
+            ("127.0.0.1:7070", None),
+            ("http://127.0.0.1:7070/v1", None),
+            ("http://a@b:1", None),
+            ("http://", None),
+        ] {
+            assert_eq!(authority(url).map(|(place, _)| place).as_deref(), expected, "{url}");
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! What a key was answered, how the server stands, images on demand (API 1 and 6).
+
+use super::{Ask, Client, Error, Key, Order, path};
+use hyper::Method;
+use serde::Deserialize;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// The first answer to a key.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Remembered {
+    /// Its HTTP status.
+    pub status: u16,
+    /// What it said.
+    pub body: Value,
+    /// The sequence that this was read at.
+    pub seq: u64,
+}
+
+impl Remembered {
+    /// The order in it, if it is one.
+    #[must_use]
+    pub fn order(&self) -> Option<Order> {
+        Order::deserialize(&self.body).ok()
+    }
+}
+
+/// How full a table is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub struct Table {
+    /// Entries there are.
+    pub used: u64,
+    /// Entries there may be.
+    pub cap: u64,
+}
+
+/// How the server stands.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Status {
+    /// Of the server.
+    pub version: String,
+    /// What it does in its deployment.
+    pub role: String,
+    /// Starts in this journal.
+    pub epoch: u64,
+    /// The sequence that this was read at.
+    pub seq: u64,
+    /// The highest sequence known to be on disk.
+    pub durable_seq: u64,
+    /// The newest image's; none before the first.
+    pub snapshot_seq: Option<u64>,
+    /// Why the last image failed, while it is so.
+    pub snapshot_error: Option<String>,
+    /// Damage found in the journal's older segments, while it is there.
+    pub journal_damage: Option<String>,
+    /// What the journal takes on disk.
+    pub journal_bytes: u64,
+    /// Since the server started, in milliseconds.
+    pub uptime_ms: u64,
+    /// When answers leave: `group`, `interval:MS` or `os`.
+    pub durability: String,
+    /// All tables by name.
+    pub tables: BTreeMap<String, Table>,
+}
+
+#[derive(Deserialize)]
+struct Image {
+    snapshot_seq: u64,
+}
+
+impl Client {
+    /// What a key was answered; waits for a decision in flight. None: not accepted so far. A
+    /// request still on the network may land later, so ask it again with its key instead of
+    /// believing a none.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn remembered(&self, key: &Key) -> Result<Option<Remembered>, Error> {
+        match self.ask(&Ask::get(path(["requests", key.as_str()]))).await {
+            Ok(answer) => Ok(Some(answer.body)),
+            Err(error) if error.code() == Some("unknown_request") => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// How the server stands.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn status(&self) -> Result<Status, Error> {
+        self.ask(&Ask::get(path(["status"]))).await.map(|answer| answer.body)
+    }
+
+    /// Has an image taken, and gives the sequence that it is of.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn take_snapshot(&self) -> Result<u64, Error> {
+        let ask = Ask::new(Method::POST, path(["admin", "snapshot"]), true);
+        self.ask::<Image>(&ask).await.map(|answer| answer.body.snapshot_seq)
+    }
+}

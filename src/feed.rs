@@ -1,0 +1,204 @@
+//! What followers of the journal ask for, and what they are given: a leaf between HTTP, which asks,
+//! and the feeder, which reads files on a thread of its own. Neither knows the other. Reads no file
+//! and makes no text. Next: `feeder`, `http::events`.
+
+use crate::domain::event::Record;
+use crate::domain::ids::{Sequence, Stamp};
+use crate::faults::{Point, armed};
+use bytes::Bytes;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::task::{Wake, Waker};
+use tokio::sync::oneshot;
+
+/// Questions that may wait for the feeder to look at them; more are refused.
+const NOTES_MAX: usize = 8192;
+
+/// A place in the history of a journal: behind the event of this sequence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Position {
+    /// In which start of the server the event was made; none if whoever names the place does not
+    /// say.
+    pub epoch: Option<u32>,
+    /// 0 = before the first.
+    pub sequence: Sequence,
+}
+
+impl Position {
+    /// Takes `<epoch>-<sequence>`, or a sequence alone; none for anything else.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let number = |text: &str| {
+            let plain = text.bytes().all(|byte| byte.is_ascii_digit());
+            let one_spelling = text == "0" || !text.starts_with('0');
+            text.parse::<u64>().ok().filter(|_| plain && one_spelling)
+        };
+        match text.split_once('-') {
+            None => Some(Self { epoch: None, sequence: number(text)? }),
+            Some((epoch, sequence)) => {
+                let epoch = u32::try_from(number(epoch)?).ok()?;
+                Some(Self { epoch: Some(epoch), sequence: number(sequence)? })
+            }
+        }
+    }
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.epoch {
+            Some(epoch) => write!(f, "{epoch}-{}", self.sequence),
+            None => write!(f, "{}", self.sequence),
+        }
+    }
+}
+
+/// How events are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Form {
+    /// Entries of a JSON list.
+    List,
+    /// A line each.
+    Lines,
+    /// Server-sent events.
+    ServerEvents,
+}
+
+/// What is asked of the feeder.
+#[derive(Debug)]
+pub struct Want {
+    /// Events behind this.
+    pub after: Position,
+    /// Written so.
+    pub form: Form,
+    /// So many at most; without it as many as make a piece, and at the end of the journal the
+    /// answer waits until there is more.
+    pub limit: Option<usize>,
+    /// Where the answer goes.
+    pub answer: oneshot::Sender<Given>,
+}
+
+/// What comes back.
+#[derive(Debug, Clone)]
+pub enum Given {
+    /// Events.
+    Piece(Piece),
+    /// The place is older than what is kept; the oldest place there is.
+    Compacted {
+        /// Events behind this are there.
+        oldest: Position,
+    },
+    /// This journal never had the place.
+    Diverged,
+    /// The journal cannot be read, for this reason.
+    Failed(String),
+}
+
+/// Some events in their order, or none.
+#[derive(Debug, Clone)]
+pub struct Piece {
+    /// Written as asked; shared by all who asked the same.
+    pub bytes: Bytes,
+    /// Where the next begins.
+    pub end: Position,
+    /// How far the journal was synced.
+    pub synced: Sequence,
+}
+
+/// A record as it is to be written.
+#[derive(Debug, Clone, Copy)]
+pub struct Happened<'r> {
+    /// Its id.
+    pub epoch: u32,
+    /// Its id.
+    pub sequence: Sequence,
+    /// When.
+    pub stamp: Stamp,
+    /// What.
+    pub record: &'r Record,
+    /// Whose journal, as a URI.
+    pub source: &'r str,
+}
+
+/// Appends a record in this form, if it is an event for followers; says whether it is.
+pub type Write = fn(Form, &mut Vec<u8>, &Happened<'_>) -> bool;
+
+/// What the feeder is told.
+#[derive(Debug)]
+pub enum Note {
+    /// Somebody asks.
+    Want(Want),
+    /// The journal went on.
+    Moved,
+    /// Answer nobody any more, and end.
+    Stop,
+}
+
+/// The way to the feeder. Clones lead to the same one.
+#[derive(Debug, Clone)]
+pub struct Feed {
+    notes: SyncSender<Note>,
+}
+
+impl Feed {
+    /// A way; the notes come out at the other end.
+    #[must_use]
+    pub fn new() -> (Self, Receiver<Note>) {
+        let (notes, noted) = sync_channel(NOTES_MAX);
+        (Self { notes }, noted)
+    }
+
+    /// Asks for events; never waits. None where too many ask.
+    #[must_use]
+    pub fn ask(
+        &self,
+        after: Position,
+        form: Form,
+        limit: Option<usize>,
+    ) -> Option<oneshot::Receiver<Given>> {
+        if armed(Point::FeedAsks) {
+            return None;
+        }
+        let (answer, answered) = oneshot::channel();
+        let want = Want { after, form, limit, answer };
+        self.notes.try_send(Note::Want(want)).ok().map(|()| answered)
+    }
+
+    /// Tells the feeder that the journal went on.
+    #[must_use]
+    pub fn bell(&self) -> Waker {
+        Arc::new(Bell(self.notes.clone())).into()
+    }
+
+    /// Ends the feeder.
+    pub fn stop(&self) {
+        // A feeder that is gone has stopped.
+        let _ = self.notes.send(Note::Stop);
+    }
+}
+
+struct Bell(SyncSender<Note>);
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        // Where it is full the feeder does not sleep, and looks by itself.
+        let _ = self.0.try_send(Note::Moved);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_has_one_spelling_with_and_without_its_epoch() {
+        for text in ["0", "17", "3-17", "3-0", "4294967295-18446744073709551615"] {
+            assert_eq!(Position::parse(text).map(|place| place.to_string()).as_deref(), Some(text));
+        }
+        for text in
+            ["", "-", "3-", "-17", "03-17", "3-017", "00", "+3", "3-17-1", "4294967296-1", "x"]
+        {
+            assert_eq!(Position::parse(text), None, "{text}");
+        }
+    }
+}

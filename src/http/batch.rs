@@ -1,0 +1,308 @@
+//! `POST /v1/batch`: many requests in one body, many answers in another (API 5).
+//!
+//! Owns the way of a batch: lines are read and asked while there is room, up to a quarter of the
+//! ring; answers are rendered in the order of the lines as they come. A task of its own, so that a
+//! client that sends all before it reads anything is read to the end; what it has not taken yet is
+//! bounded for all batches of the IO thread together. Never decides what a line means: that is
+//! `routes`. Next: `lines`, `routes::batch`.
+
+use super::answers::{self, Asked};
+use super::lines::Lines;
+use super::listener::Worker;
+use super::observe;
+use super::payload::Pieces;
+use super::problem::Refused;
+use super::routes::batch::{Asker, question};
+use super::routes::{Question, not_ready};
+use super::service::Ask;
+use super::wire::Json;
+use crate::ring::{BATCH_WAITING_MAX, NotTaken};
+use bytes::{Bytes, BytesMut};
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+use tokio::task::JoinHandle;
+
+/// Handed to hyper at once, at most.
+const PIECE_BYTES_MAX: usize = 64 * 1024;
+
+/// Begins to answer; the first line was read already.
+pub(super) fn begin<A: Ask>(
+    worker: Rc<Worker<A>>,
+    asker: Asker,
+    first: Bytes,
+    lines: Lines,
+) -> Answers {
+    let out = Rc::new(Out::new(worker.answers_bytes.clone()));
+    let batch = Batch {
+        worker,
+        asker,
+        lines,
+        next: Next::Line(first),
+        under_way: VecDeque::new(),
+        text: Json::new(),
+        out: out.clone(),
+    };
+    Answers { out, task: tokio::task::spawn_local(batch) }
+}
+
+/// Rendered answers on their way to the client.
+struct Out {
+    bytes: RefCell<BytesMut>,
+    ended: Cell<bool>,
+    /// The response waits for bytes.
+    taker: Cell<Option<Waker>>,
+    /// The batch waits until some are taken.
+    maker: Cell<Option<Waker>>,
+    /// Of all batches of this IO thread.
+    all_bytes: Rc<Cell<usize>>,
+}
+
+impl Out {
+    fn new(all_bytes: Rc<Cell<usize>>) -> Self {
+        Self {
+            bytes: RefCell::default(),
+            ended: Cell::new(false),
+            taker: Cell::default(),
+            maker: Cell::default(),
+            all_bytes,
+        }
+    }
+
+    fn push(&self, text: &[u8]) {
+        self.bytes.borrow_mut().extend_from_slice(text);
+        self.all_bytes.set(self.all_bytes.get() + text.len());
+    }
+
+    fn take(&self) -> Option<Bytes> {
+        let mut bytes = self.bytes.borrow_mut();
+        let taken = bytes.len().min(PIECE_BYTES_MAX);
+        self.all_bytes.set(self.all_bytes.get() - taken);
+        (taken > 0).then(|| bytes.split_to(taken).freeze())
+    }
+
+    fn len(&self) -> usize {
+        self.bytes.borrow().len()
+    }
+}
+
+impl Drop for Out {
+    fn drop(&mut self) {
+        self.all_bytes.set(self.all_bytes.get() - self.bytes.get_mut().len());
+    }
+}
+
+fn wake(waiting: &Cell<Option<Waker>>) {
+    if let Some(waker) = waiting.take() {
+        waker.wake();
+    }
+}
+
+/// The response's body. Dropping it ends the batch: lines that were not asked yet never are.
+pub(super) struct Answers {
+    out: Rc<Out>,
+    task: JoinHandle<()>,
+}
+
+impl Pieces for Answers {
+    fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        if let Some(piece) = self.out.take() {
+            wake(&self.out.maker);
+            return Poll::Ready(Some(piece));
+        }
+        if self.out.ended.get() {
+            return Poll::Ready(None);
+        }
+        self.out.taker.set(Some(context.waker().clone()));
+        Poll::Pending
+    }
+}
+
+impl Drop for Answers {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// What is read next.
+enum Next {
+    /// Whatever comes.
+    Read,
+    /// This line, not looked at yet.
+    Line(Bytes),
+    /// A line that found no room in the ring.
+    Held(Box<Question>),
+    /// Nothing; where the stream was at fault, that is told last.
+    End(Option<Refused>),
+}
+
+/// A line that was read; what was asked comes with the number it is counted by.
+enum Entry<W> {
+    Asked(W, Option<Asked>, usize),
+    Refused(Refused),
+}
+
+/// The task of one batch.
+struct Batch<A: Ask> {
+    worker: Rc<Worker<A>>,
+    asker: Asker,
+    lines: Lines,
+    next: Next,
+    /// In the order of the lines.
+    under_way: VecDeque<Entry<A::Waiting>>,
+    text: Json,
+    out: Rc<Out>,
+}
+
+/// Its fields are never pinned.
+impl<A: Ask> Unpin for Batch<A> {}
+
+impl<A: Ask> Future for Batch<A> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let batch = &mut *self;
+        loop {
+            batch.read(context);
+            let was_full = batch.is_full();
+            batch.tell(context);
+            if !was_full || batch.is_full() {
+                break;
+            }
+        }
+        let ended = batch.under_way.is_empty() && batch.end();
+        batch.out.ended.set(ended);
+        if ended || batch.out.len() > 0 {
+            wake(&batch.out.taker);
+        }
+        if ended { Poll::Ready(()) } else { Poll::Pending }
+    }
+}
+
+impl<A: Ask> Batch<A> {
+    fn is_full(&self) -> bool {
+        self.under_way.len() >= BATCH_WAITING_MAX
+    }
+
+    /// Asks what was read and reads on, until something has to come first: bytes, room in the
+    /// ring, an answer, or a client that takes answers. Each of them wakes the task.
+    fn read(&mut self, context: &mut Context<'_>) {
+        while !self.is_full() && self.may_read(context) {
+            let progress = match std::mem::replace(&mut self.next, Next::Read) {
+                Next::Read => self.read_line(context),
+                Next::Line(line) => self.look(context, &line),
+                Next::Held(question) => self.offer(context, *question),
+                end @ Next::End(_) => {
+                    self.next = end;
+                    false
+                }
+            };
+            if !progress {
+                return;
+            }
+        }
+    }
+
+    fn may_read(&self, context: &Context<'_>) -> bool {
+        let limits = &self.worker.front.limits;
+        let may = self.out.len() <= limits.batch_answers_bytes
+            || self.out.all_bytes.get() <= limits.answers_bytes_max;
+        if !may {
+            self.out.maker.set(Some(context.waker().clone()));
+        }
+        may
+    }
+
+    fn read_line(&mut self, context: &mut Context<'_>) -> bool {
+        let Poll::Ready(line) = self.lines.poll_line(context) else { return false };
+        self.next = match line {
+            Ok(Some(line)) => Next::Line(line),
+            Ok(None) => Next::End(None),
+            Err(fault) => Next::End(Some(fault)),
+        };
+        true
+    }
+
+    fn look(&mut self, context: &Context<'_>, line: &[u8]) -> bool {
+        let front = &*self.worker.front;
+        let looked = match not_ready(front.phase()) {
+            Some(refused) => Err(refused),
+            None => question(line, &self.asker),
+        };
+        match looked {
+            Ok(question) => {
+                observe::count_hot(&self.worker, &question.request.command);
+                self.offer(context, question)
+            }
+            Err(refused) => {
+                self.under_way.push_back(Entry::Refused(refused));
+                true
+            }
+        }
+    }
+
+    /// Publishes a line; where there is no room, it waits for some.
+    fn offer(&mut self, context: &Context<'_>, question: Question) -> bool {
+        let Question { request, deadline_ms, asked } = question;
+        let command = observe::command_number(&request.command);
+        let mut request = Some(request);
+        let lane = &*self.worker.lane;
+        let mut offered = lane.offer(&mut request, deadline_ms);
+        if matches!(offered, Err(NotTaken::Overloaded)) {
+            lane.wake_when_room(context.waker());
+            offered = lane.offer(&mut request, deadline_ms);
+        }
+        match (offered, request) {
+            (Ok(waiting), _) => {
+                self.worker.meter().count_published();
+                self.under_way.push_back(Entry::Asked(waiting, asked, command));
+            }
+            (Err(NotTaken::Overloaded), Some(request)) => {
+                self.next = Next::Held(Box::new(Question { request, deadline_ms, asked }));
+                return false;
+            }
+            (Err(why), _) => self.under_way.push_back(Entry::Refused(answers::not_taken(why))),
+        }
+        true
+    }
+
+    /// Renders the answers that are there, up to the first line that still waits for its own.
+    fn tell(&mut self, context: &mut Context<'_>) {
+        while let Some(front) = self.under_way.front_mut() {
+            let outcome = match front {
+                Entry::Refused(_) => None,
+                Entry::Asked(waiting, ..) => match Pin::new(waiting).poll(context) {
+                    Poll::Ready(arrived) => Some(arrived.outcome),
+                    Poll::Pending => return,
+                },
+            };
+            self.text.clear();
+            match (self.under_way.pop_front(), outcome) {
+                (Some(Entry::Asked(_, asked, command)), Some(outcome)) => {
+                    let front = &self.worker.front;
+                    let told = answers::line(&mut self.text, front, asked.as_ref(), outcome);
+                    observe::count_line(&self.worker, command, told);
+                }
+                (Some(Entry::Refused(refused)), _) => {
+                    answers::refused_line(&mut self.text, refused);
+                }
+                _ => return,
+            }
+            self.out.push(self.text.bytes());
+        }
+    }
+
+    /// Everything is read and answered; tells what was wrong with the stream.
+    fn end(&mut self) -> bool {
+        let Next::End(fault) = &mut self.next else { return false };
+        if let Some(fault) = fault.take() {
+            self.text.clear();
+            answers::fault_line(&mut self.text, fault);
+            self.out.push(self.text.bytes());
+        }
+        true
+    }
+}

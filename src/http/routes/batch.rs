@@ -1,0 +1,158 @@
+//! A line of `POST /v1/batch` (API 5): the same command that a request of its own would be.
+//!
+//! Owns the members that stand for what else is in path and headers. Everything behind them is the
+//! same code as for single requests, so that shape, problems and fingerprint are the same. Next:
+//! `batch`, the stream of lines.
+
+use super::{Beyond, Input, Question, Wanted, key_missing, orders, question_of, skus};
+use crate::domain::command::{Precondition, Principal};
+use crate::domain::ids::{SkuId, Traceparent};
+use crate::domain::order::Verb;
+use crate::http::fields::{Faults, id, required, text, wrong_type};
+use crate::http::head::{Head, Name, foreign_tag, precondition, unquoted_key};
+use crate::http::json::{self, Members, Value};
+use crate::http::problem::{Code, Problem, Refused};
+use crate::http::roles::{Deed, Role};
+use std::borrow::Cow;
+
+/// What all lines of a batch share.
+#[derive(Debug)]
+pub(in crate::http) struct Asker {
+    principal: Principal,
+    role: Role,
+    hash_key: [u8; 16],
+    traceparent: Option<Traceparent>,
+    deadline_ms: Option<u64>,
+}
+
+/// What a line asks for.
+#[derive(Debug, Clone, Copy)]
+enum Op {
+    Order,
+    Act(Verb),
+    Adjust,
+    Sku,
+}
+
+impl Op {
+    const fn deed(self) -> Deed {
+        match self {
+            Self::Order => Deed::CreateOrder,
+            Self::Act(verb) => Deed::Act(verb),
+            Self::Adjust | Self::Sku => Deed::ChangeSku,
+        }
+    }
+}
+
+const OPS: &[(&str, Op)] = &[
+    ("order", Op::Order),
+    ("confirm", Op::Act(Verb::Confirm)),
+    ("cancel", Op::Act(Verb::Cancel)),
+    ("extend", Op::Act(Verb::Extend)),
+    ("ship", Op::Act(Verb::Ship)),
+    ("complete", Op::Act(Verb::Complete)),
+    ("refund", Op::Act(Verb::Refund)),
+    ("adjust", Op::Adjust),
+    ("sku", Op::Sku),
+];
+
+/// The words that `op` may be.
+pub(in crate::http) fn op_names() -> Vec<&'static str> {
+    OPS.iter().map(|(name, _)| *name).collect()
+}
+
+/// Checks the head of a batch.
+pub(super) fn begin(now_ms: impl FnOnce() -> u64, input: &Input<'_>) -> Result<Wanted, Refused> {
+    input.no_parameters()?;
+    media_type(input.head)?;
+    if input.head.value(Name::IdempotencyKey).is_some() {
+        let detail = "a batch has no Idempotency-Key: each of its lines has a key of its own";
+        return Err(Problem::malformed(detail));
+    }
+    Ok(Wanted::Batch(Box::new(Asker {
+        principal: input.principal.clone(),
+        role: input.role,
+        hash_key: *input.hash_key,
+        traceparent: input.head.traceparent().map(|(traceparent, _)| traceparent),
+        deadline_ms: input.head.deadline_ms(now_ms)?,
+    })))
+}
+
+fn media_type(head: &Head<'_>) -> Result<(), Refused> {
+    if super::has_type(head, b"application/x-ndjson") {
+        return Ok(());
+    }
+    Err(Problem::new(
+        Code::UnsupportedMediaType,
+        "a batch must be application/x-ndjson in UTF-8, without content encoding",
+    ))
+}
+
+/// What the writer is asked for a line.
+pub(in crate::http) fn question(line: &[u8], asker: &Asker) -> Result<Question, Refused> {
+    let mut members = json::object(line)?;
+    let op = op(required(take(&mut members, "op"), "op")?)?;
+    // Before its shape, as for a request of its own.
+    asker.role.allows(op.deed())?;
+    let if_match = take(&mut members, "if_match");
+    let key = if matches!(op, Op::Sku) { None } else { take(&mut members, "key") };
+    // Outlives what borrows from it.
+    let order;
+    let parsed = match op {
+        Op::Order => orders::create(&members)?,
+        Op::Act(verb) => {
+            order = required(take(&mut members, "id"), "id")?;
+            orders::act(text(&order, "id")?, orders::action(verb, &members)?)
+        }
+        Op::Adjust => {
+            let sku = required(take(&mut members, "sku"), "sku")?;
+            skus::adjust(id(&sku, "sku", SkuId::parse)?, &members)?
+        }
+        Op::Sku => {
+            let sku = required(take(&mut members, "sku"), "sku")?;
+            skus::put(id(&sku, "sku", SkuId::parse)?, &members)?
+        }
+    };
+    let tag = if_match.as_ref().map(tag).transpose()?;
+    let if_match = match tag.as_deref() {
+        Some(tag) => precondition(tag.as_bytes())?,
+        None => Precondition::None,
+    };
+    let key = key.as_ref().map(|key| unquoted_key(text(key, "key")?.as_bytes())).transpose()?;
+    if parsed.key_required && key.is_none() {
+        return Err(key_missing());
+    }
+    let beyond = Beyond {
+        principal: &asker.principal,
+        role: asker.role,
+        hash_key: &asker.hash_key,
+        if_match,
+        foreign_tag: tag.as_deref().and_then(|tag| foreign_tag(tag.as_bytes())),
+        key,
+        traceparent: asker.traceparent,
+        deadline_ms: asker.deadline_ms,
+    };
+    question_of(parsed, beyond)
+}
+
+/// Takes a member out, if it is there and has a value.
+fn take<'b>(members: &mut Members<'b>, name: &str) -> Option<Value<'b>> {
+    let at = members.iter().position(|(own, _)| own == name)?;
+    let (_, value) = members.remove(at);
+    (value != Value::Null).then_some(value)
+}
+
+fn op(value: Value<'_>) -> Result<Op, Refused> {
+    let name = text(&value, "op")?;
+    let found = OPS.iter().find(|(own, _)| *own == name).map(|(_, op)| *op);
+    found.ok_or_else(|| Faults::one("op", "must be one of those that a batch can hold"))
+}
+
+/// `if_match` as the header has it, or a version as SKUs tell theirs.
+fn tag<'v>(value: &'v Value<'_>) -> Result<Cow<'v, str>, Refused> {
+    match value {
+        Value::Text(text) => Ok(Cow::Borrowed(text)),
+        Value::Natural(version) => Ok(Cow::Owned(format!("\"{version}\""))),
+        _ => Err(wrong_type("if_match", "a version or the text of If-Match")),
+    }
+}

@@ -1,0 +1,136 @@
+//! `GET /v1/events` (API 5): from where, how many, in which form.
+//!
+//! Owns what `Accept` chooses here and nowhere else. Next: `http::events`.
+
+use super::{Input, Wanted};
+use crate::feed::{Form, Position};
+use crate::http::fields::Faults;
+use crate::http::head::{Head, Name};
+use crate::http::problem::Refused;
+use crate::http::target::parameters;
+use std::borrow::Cow;
+
+/// Events of a page at most.
+const LIMIT_MAX: usize = 1_000;
+/// Events of a page where nothing is said.
+const LIMIT_DEFAULT: usize = 100;
+
+/// What is wanted of the feed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::http) struct Follow {
+    pub(in crate::http) after: Position,
+    pub(in crate::http) form: Form,
+    /// Of a page.
+    pub(in crate::http) limit: usize,
+}
+
+pub(super) fn follow(input: &Input<'_>) -> Result<Wanted, Refused> {
+    let [after, limit] = parameters(input.query, ["after", "limit"])?;
+    let form = form(input.head);
+    let last = input.head.one(Name::LastEventId)?;
+    // An empty one is that of a reader that has seen no event yet.
+    let last = last.filter(|last| !last.is_empty()).map(String::from_utf8_lossy);
+    let mut faults = Faults::default();
+    let (field, after) = match last {
+        Some(last) => ("Last-Event-ID", last),
+        None => ("after", after.unwrap_or(Cow::Borrowed("0"))),
+    };
+    let place = Position::parse(&after).unwrap_or_else(|| {
+        faults.add(field, "must be an event's id, a next_after or a seq");
+        Position { epoch: None, sequence: 0 }
+    });
+    if form != Form::List && limit.is_some() {
+        faults.add("limit", "must be absent where events are followed");
+    }
+    let limit = limit.map_or(LIMIT_DEFAULT, |limit| {
+        let plain = limit.bytes().all(|byte| byte.is_ascii_digit());
+        let number = limit.parse().ok().filter(|n| plain && (1..=LIMIT_MAX).contains(n));
+        number.unwrap_or_else(|| {
+            faults.add("limit", format!("must be 1..={LIMIT_MAX}"));
+            LIMIT_DEFAULT
+        })
+    });
+    faults.end()?;
+    Ok(Wanted::Follow(Follow { after: place, form, limit }))
+}
+
+/// The form that `Accept` likes best; JSON where it names none of them.
+fn form(head: &Head<'_>) -> Form {
+    const FORMS: &[(&[u8], Form)] = &[
+        (b"application/json", Form::List),
+        (b"application/x-ndjson", Form::Lines),
+        (b"text/event-stream", Form::ServerEvents),
+    ];
+    let accept = head.bytes(Name::Accept).unwrap_or_default();
+    let mut best = (0, Form::List);
+    for range in accept.split(|byte| *byte == b',') {
+        let mut parts = range.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
+        let essence = parts.next().unwrap_or_default();
+        let quality = parts.find_map(quality).unwrap_or(1_000);
+        let form = FORMS.iter().find(|(own, _)| essence.eq_ignore_ascii_case(own));
+        if let Some((_, form)) = form
+            && quality > best.0
+        {
+            best = (quality, *form);
+        }
+    }
+    best.1
+}
+
+/// `q=0.5` as 500 (RFC 9110, 12.4.2).
+fn quality(parameter: &[u8]) -> Option<u32> {
+    let value = str::from_utf8(parameter).ok()?.trim_start_matches(['q', 'Q']);
+    let value = value.strip_prefix('=').filter(|_| value.len() < parameter.len())?;
+    let (whole, part) = value.split_once('.').unwrap_or((value, ""));
+    let digits = format!("{whole}{part:0<3}");
+    let quality: u32 = digits.parse().ok()?;
+    Some(quality.min(1_000))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::testing::{headers, wanted};
+
+    #[test]
+    fn accept_chooses_the_form_it_likes_best() {
+        for (accept, form) in [
+            ("", Form::List),
+            ("*/*", Form::List),
+            ("text/html", Form::List),
+            ("application/x-ndjson", Form::Lines),
+            ("Text/Event-Stream", Form::ServerEvents),
+            ("text/event-stream;q=0.5, application/x-ndjson;q=0.9", Form::Lines),
+            ("application/json;q=0.1, text/event-stream", Form::ServerEvents),
+            ("text/event-stream;q=0", Form::List),
+            ("text/event-stream, */*;q=0.1", Form::ServerEvents),
+            ("application/json, text/event-stream", Form::List),
+        ] {
+            let headers = headers(&format!("Accept: {accept}"));
+            assert_eq!(super::form(&Head::of(&headers)), form, "{accept}");
+        }
+    }
+
+    #[test]
+    fn a_place_a_limit_and_the_last_event_are_read() {
+        let follow = |text: &str| match wanted(text).map_err(|refused| refused.code.as_str()) {
+            Ok(Wanted::Follow(follow)) => format!("{} {}", follow.after, follow.limit),
+            Ok(other) => panic!("{text}: {other:?}"),
+            Err(code) => code.to_owned(),
+        };
+        for (text, expected) in [
+            ("GET /v1/events", "0 100"),
+            ("GET /v1/events?after=3-17&limit=1000", "3-17 1000"),
+            ("GET /v1/events?after=17", "17 100"),
+            ("Last-Event-ID: 3-18\nGET /v1/events?after=17", "3-18 100"),
+            ("Last-Event-ID: x\nGET /v1/events?after=17", "invalid"),
+            ("GET /v1/events?after=x", "invalid"),
+            ("GET /v1/events?limit=0", "invalid"),
+            ("GET /v1/events?limit=1001", "invalid"),
+            ("Accept: text/event-stream\nGET /v1/events?limit=5", "invalid"),
+            ("GET /v1/events?from=1", "unknown_field"),
+        ] {
+            assert_eq!(follow(text), expected, "{text}");
+        }
+    }
+}

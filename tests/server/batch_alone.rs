@@ -1,0 +1,261 @@
+//! A line of a batch is answered as if it had been sent alone (API 5): ten thousand mixed lines to
+//! one server, each of them as a request of its own to another, and the answers side by side.
+//!
+//! Owns the comparison. What differs between two servers by nature, sequences and times, is left
+//! out of it; everything else must be equal. Next: `batch`.
+
+use crate::batch::answers;
+use crate::client::{Answer, Ask, Client};
+use crate::noise::Noise;
+use crate::process::{Launch, Server, directory};
+use serde_json::{Value, json};
+use std::collections::HashMap;
+
+const LINES: usize = 10_000;
+/// Orders that the lines act on, there before.
+const ORDERS: usize = 400;
+
+/// A line, and the same request alone.
+#[derive(Clone)]
+struct Pair {
+    line: String,
+    alone: Ask,
+}
+
+/// A request of its own from the members of a line.
+fn alone(op: &str, line: &Value) -> Ask {
+    let mut body = line.as_object().expect("a line is an object").clone();
+    body.remove("op");
+    let mut taken = |name: &str| body.remove(name);
+    let (key, if_match) = (taken("key"), taken("if_match"));
+    let text = |value: Option<Value>| value.and_then(|v| v.as_str().map(str::to_owned));
+    let mut ask = match op {
+        "order" => Ask::post("/v1/orders", &Value::Object(body)),
+        "sku" => {
+            let sku = text(taken("sku")).expect("a SKU");
+            Ask::put(format!("/v1/skus/{sku}"), &Value::Object(body))
+        }
+        "adjust" => {
+            let sku = text(taken("sku")).expect("a SKU");
+            Ask::post(format!("/v1/skus/{sku}/adjust"), &Value::Object(body))
+        }
+        action => {
+            let id = text(taken("id")).expect("an id");
+            Ask::post(format!("/v1/orders/{id}/{action}"), &Value::Object(body))
+        }
+    };
+    if let Some(key) = text(key) {
+        ask = ask.key(&key);
+    }
+    match if_match {
+        Some(Value::Number(version)) => ask.header("If-Match", &format!("\"{version}\"")),
+        Some(Value::String(tag)) => ask.header("If-Match", &tag),
+        _ => ask,
+    }
+}
+
+fn pair(line: &Value) -> Pair {
+    let op = line["op"].as_str().expect("an op");
+    Pair { line: line.to_string(), alone: alone(op, line) }
+}
+
+/// What is no line at all, where a body of its own would be as bad.
+fn spoiled(noise: &mut Noise) -> Pair {
+    let body = match noise.below(8) {
+        0 => r#"{"op":"order","key":"k","user":"u","lines":["#,
+        1 => r#"{"op":"order","key":"k","user":"u","user":"u","lines":[]}"#,
+        2 => r#"[]"#,
+        3 => "nonsense",
+        4 => r#"{"op":"order","key":"k","user":"u","lines":[[[[[1]]]]]}"#,
+        5 => r#"{"op":"order","key":"k","user":"u""lines":[]}"#,
+        6 => r#"{"user":"ü"#,
+        _ => r#"7"#,
+    };
+    Pair { line: body.to_owned(), alone: Ask::new("POST", "/v1/orders").json(body).key("k") }
+}
+
+fn order_line(noise: &mut Noise) -> Value {
+    let user = format!("u{}", noise.below(300));
+    let sku = ["plenty", "few", "limited", "gone", "paused", "absent"];
+    let line = |noise: &mut Noise| {
+        let quantity = if noise.percent(95) { 1 + noise.below(3) } else { noise.below(2_000_000) };
+        json!({"sku": sku[noise.index(sku.len())], "qty": quantity})
+    };
+    let lines: Vec<Value> = (0..1 + noise.below(2)).map(|_| line(noise)).collect();
+    let mut order = json!({"op": "order", "key": key(noise), "user": user, "lines": lines});
+    match noise.below(20) {
+        0 => order["confirm"] = json!(true),
+        1 => order["hold_ms"] = json!(0),
+        2 => order["reference"] = json!("r"),
+        3 => order["colour"] = json!("red"),
+        4 => drop(order.as_object_mut().expect("an object").remove("key")),
+        5 => order["user"] = json!(5),
+        6 => order["hold_ms"] = Value::Null,
+        7 => order["id"] = json!("1-1"),
+        _ => {}
+    }
+    order
+}
+
+/// Few enough that many are used again, for the same and for other requests.
+fn key(noise: &mut Noise) -> String {
+    format!("key-{}", noise.below(6000))
+}
+
+fn action_line(noise: &mut Noise, ids: &[String]) -> Value {
+    let op = ["confirm", "cancel", "extend", "ship", "complete", "refund"][noise.index(6)];
+    let id = match noise.below(12) {
+        0 => "1-999999999",
+        1 => "nonsense",
+        _ => &ids[noise.index(ids.len())],
+    };
+    let mut line = json!({"op": op, "id": id});
+    match op {
+        "extend" => line["hold_ms"] = json!(noise.below(100_000)),
+        "refund" if noise.percent(50) => line["lines"] = json!([{"sku": "plenty", "qty": 1}]),
+        "confirm" if noise.percent(10) => line["if_expired"] = json!("reacquire"),
+        "confirm" if noise.percent(10) => line["if_expired"] = json!("never"),
+        _ => {}
+    }
+    if noise.percent(60) {
+        line["key"] = json!(key(noise));
+    }
+    if noise.percent(5) {
+        line["note"] = json!("x");
+    }
+    line
+}
+
+fn sku_line(noise: &mut Noise) -> Value {
+    let if_match =
+        [json!("*"), json!("\"abc\""), json!("W/\"1\""), json!("bad"), Value::Null, json!(1)];
+    let sku = format!("new-{}", noise.below(5));
+    if noise.percent(50) {
+        let mut line = json!({"op": "sku", "sku": sku, "stock": noise.below(9)});
+        match noise.below(4) {
+            0 => line["if_match"] = if_match[noise.index(if_match.len())].clone(),
+            1 => line["paused"] = json!(true),
+            2 => line["hold_ms"] = json!("long"),
+            _ => {}
+        }
+        return line;
+    }
+    let mut line = json!({"op": "adjust", "sku": sku, "key": key(noise), "reason": "count"});
+    match noise.below(4) {
+        0 => line["delta"] = json!(0),
+        1 => line["stock"] = json!(7),
+        _ => line["delta"] = json!(noise.below(9)),
+    }
+    if noise.percent(40) {
+        line["if_match"] = if_match[noise.index(if_match.len())].clone();
+    }
+    line
+}
+
+fn pairs(noise: &mut Noise, ids: &[String]) -> Vec<Pair> {
+    let mut pairs: Vec<Pair> = Vec::with_capacity(LINES);
+    while pairs.len() < LINES {
+        let next = match noise.below(100) {
+            0..4 => spoiled(noise),
+            // A retry, of a good line or a bad one.
+            4..20 if !pairs.is_empty() => pairs[noise.index(pairs.len())].clone(),
+            20..75 => pair(&order_line(noise)),
+            75..90 => pair(&action_line(noise, ids)),
+            _ => pair(&sku_line(noise)),
+        };
+        pairs.push(next);
+    }
+    pairs
+}
+
+/// A sale with orders to act on; gives their ids.
+fn open(server: &Server) -> (Client, Vec<String>) {
+    let mut client = server.connect();
+    for (sku, settings) in [
+        ("plenty", json!({"stock": 1_000_000})),
+        ("few", json!({"stock": 50})),
+        ("limited", json!({"stock": 1_000_000, "per_user_limit": 2})),
+        ("gone", json!({"stock": 0})),
+        ("paused", json!({"stock": 9, "paused": true})),
+    ] {
+        client.put_sku(sku, &settings);
+    }
+    let order = |number| {
+        let ask = Ask::order(&format!("old-{number}"), &format!("old-{number}"), "plenty", 3);
+        let order = client.ask(&ask).expect(201);
+        order["id"].as_str().expect("an order has an id").to_owned()
+    };
+    let ids = (0..ORDERS).map(order).collect();
+    (client, ids)
+}
+
+/// An answer without what two servers cannot agree on: sequences and times. Order ids, which hold a
+/// sequence, become numbers in the order of their first mention.
+fn plain(value: &mut Value, ids: &mut HashMap<String, usize>) {
+    match value {
+        Value::Object(members) => {
+            for (name, member) in members {
+                match (name.as_str(), &member) {
+                    ("seq" | "changed_seq" | "version" | "retry_after_ms", Value::Number(_)) => {
+                        *member = json!("number");
+                    }
+                    // What is counted may lag (API 2).
+                    ("refused", Value::Object(_)) => *member = json!("counts"),
+                    ("created_at" | "expires_at" | "now", Value::String(_)) => {
+                        *member = json!("instant");
+                    }
+                    ("id", Value::String(id)) => {
+                        let next = ids.len();
+                        *member = json!(*ids.entry(id.clone()).or_insert(next));
+                    }
+                    _ => plain(member, ids),
+                }
+            }
+        }
+        Value::Array(entries) => entries.iter_mut().for_each(|entry| plain(entry, ids)),
+        _ => {}
+    }
+}
+
+fn as_line(answer: &Answer) -> Value {
+    json!({"status": answer.status, "body": answer.json(), "replayed": answer.is_replayed()})
+}
+
+#[test]
+fn ten_thousand_mixed_lines_are_each_answered_in_order_as_if_sent_alone() {
+    let mut noise = Noise::announced();
+    let launch = |data: &tempfile::TempDir| {
+        let launch = Launch::of(data.path()).small().argument("--durability").argument("os");
+        launch.variable("OPEN_HOLDS_PER_USER_MAX", "20").start()
+    };
+    let (one, two) = (directory(), directory());
+    let (batching, single) = (launch(&one), launch(&two));
+    let (mut batch, ids) = open(&batching);
+    let (mut alone, same) = open(&single);
+    assert_eq!(ids, same, "both servers have seen the same");
+    let pairs = pairs(&mut noise, &ids);
+    let lines: Vec<&str> = pairs.iter().map(|pair| pair.line.as_str()).collect();
+    let mut told = answers(&batch.ask(&Ask::batch(&lines.join("\n"))));
+    assert_eq!(told.len(), LINES);
+    let mut seen = [HashMap::new(), HashMap::new()];
+    let mut statuses: HashMap<u64, usize> = HashMap::new();
+    let mut replayed = 0;
+    for (number, (pair, line)) in pairs.iter().zip(&mut told).enumerate() {
+        let mut expected = as_line(&alone.ask(&pair.alone));
+        plain(&mut expected, &mut seen[0]);
+        plain(line, &mut seen[1]);
+        assert_eq!(*line, expected, "line {number}: {}", pair.line);
+        *statuses.entry(line["status"].as_u64().expect("a status")).or_default() += 1;
+        replayed += usize::from(line["replayed"] == true);
+    }
+    // The mix is one.
+    for status in [200, 201, 400, 404, 409, 412, 422, 428] {
+        assert!(statuses.contains_key(&status), "{statuses:?}");
+    }
+    assert!(replayed > 100, "{replayed} answers were replayed");
+    let mut books = [batch.get("/v1/skus"), alone.get("/v1/skus")];
+    for (book, seen) in books.iter_mut().zip(&mut seen) {
+        plain(book, seen);
+    }
+    assert_eq!(books[0], books[1], "both servers hold the same");
+}
