@@ -125,15 +125,15 @@ fn create_order(state: &mut State, origin: Option<&Origin>, created: &OrderCreat
         touched_sequence: state.sequence,
         key_end: 0,
         lines: created.lines.iter().map(find).collect(),
-        reference: created.reference.as_deref().map(Into::into),
+        reference: created.reference.clone().map(Box::new),
         newer: NONE,
         older: NONE,
         heap_or_later: NONE,
         earlier: NONE,
     };
-    for line in order.lines.clone() {
+    for line in order.lines.clone().iter() {
         state.skus[line.sku].lines += 1;
-        take(state, user, &line, status);
+        take(state, user, line, status);
     }
     state.orders.insert(&mut state.users, order);
 }
@@ -160,7 +160,7 @@ fn apply_to_order(state: &mut State, event: &Event) {
     match event {
         Event::OrderConfirmed(id) => {
             let slot = find_order(state, *id);
-            for line in state.orders[slot].lines.clone() {
+            for line in state.orders[slot].lines.clone().iter() {
                 let sku = &mut state.skus[line.sku];
                 sku.held -= u64::from(line.quantity);
                 sku.sold += u64::from(line.quantity);
@@ -171,8 +171,8 @@ fn apply_to_order(state: &mut State, event: &Event) {
         Event::OrderReacquired(id) => {
             let slot = find_order(state, *id);
             let user = state.orders[slot].user;
-            for line in state.orders[slot].lines.clone() {
-                take(state, user, &line, Status::Confirmed);
+            for line in state.orders[slot].lines.clone().iter() {
+                take(state, user, line, Status::Confirmed);
             }
             set_status(state, slot, Status::Expired, Status::Confirmed);
         }
@@ -221,7 +221,7 @@ fn set_status(state: &mut State, slot: u32, from: Status, to: Status) {
 fn release_hold(state: &mut State, id: OrderId, status: Status) {
     let slot = find_order(state, id);
     let user = state.orders[slot].user;
-    for line in state.orders[slot].lines.clone() {
+    for line in state.orders[slot].lines.clone().iter() {
         state.skus[line.sku].held -= u64::from(line.quantity);
         give_back_use(state, user, line.sku, u64::from(line.quantity));
     }
@@ -279,8 +279,8 @@ fn give_back_sold(state: &mut State, slot: u32, units: u64, restock: bool) {
 
 fn forget_keys(state: &mut State, count: u32) {
     for _ in 0..count {
-        let gone = state.requests.forget_oldest();
-        state.principals[usize::from(gone.principal)].keys -= 1;
+        let principal = state.requests.forget_oldest();
+        state.principals[usize::from(principal)].keys -= 1;
     }
 }
 
@@ -289,7 +289,7 @@ fn archive(state: &mut State, id: OrderId) {
     let slot = find_order(state, id);
     let order = state.orders.remove(&mut state.users, slot);
     state.principals[usize::from(order.principal)].orders -= 1;
-    for line in &order.lines {
+    for line in order.lines.iter() {
         let sku = &mut state.skus[line.sku];
         sku.lines -= 1;
         let in_use = order.status.is_sold() && !sku.keeps_use();
