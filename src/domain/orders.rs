@@ -80,6 +80,23 @@ impl Orders {
         self.index.find(hash(id.sequence), |slot| self.slab[slot].id == id)
     }
 
+    pub(super) fn hash(&self, id: OrderId) -> u64 {
+        hash(id.sequence)
+    }
+
+    /// Reads where the search for an order begins; see `warm`.
+    pub(super) fn glance(&self, hash: u64) -> u64 {
+        self.index.glance(hash)
+    }
+
+    /// Reads the order that a hash finds first; see `warm`.
+    pub(super) fn glance_entry(&self, hash: u64) -> u64 {
+        self.index.find(hash, |_| true).map_or(0, |slot| {
+            let order = &self.slab[slot];
+            order.touched_at ^ u64::from(order.heap_or_later)
+        })
+    }
+
     /// Makes room for one more; see `Index::make_room`.
     pub(super) fn make_room(&mut self) {
         self.index.make_room();

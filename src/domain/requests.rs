@@ -178,6 +178,15 @@ impl Requests {
         self.first = first;
     }
 
+    pub(super) fn hash(&self, hash: u128) -> u64 {
+        upper(hash)
+    }
+
+    /// Reads where the search for a key begins; see `warm`.
+    pub(super) fn glance(&self, hash: u64) -> u64 {
+        self.index.glance(hash)
+    }
+
     fn at(&self, number: u32) -> usize {
         ((u64::from(number).wrapping_sub(self.first)) & NUMBER_MASK) as usize
     }

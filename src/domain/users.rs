@@ -78,8 +78,19 @@ impl Users {
         self.slab.is_empty()
     }
 
-    fn hash(&self, id: &UserId) -> u64 {
+    pub(super) fn hash(&self, id: &UserId) -> u64 {
         hash_text(self.seed, id.as_str())
+    }
+
+    /// Reads where the search for a user begins; see `warm`.
+    pub(super) fn glance(&self, hash: u64) -> u64 {
+        self.index.glance(hash)
+    }
+
+    /// Reads the user that a hash finds first; see `warm`.
+    pub(super) fn glance_entry(&self, hash: u64) -> u64 {
+        let found = self.index.find(hash, |_| true);
+        found.map_or(0, |slot| u64::from(self.slab[slot].newest))
     }
 
     /// The slot of a user.

@@ -14,7 +14,7 @@ mod slot;
 mod tickets;
 
 pub use cursors::Cursors;
-pub use inbox::{Alarm, Inbox, Outbox, Polled, ReturnAddress};
+pub use inbox::{Alarm, Asked, Inbox, Outbox, Polled, ReturnAddress};
 pub use lane::{Lane, LaneEnd, Waiting};
 pub use outcome::{NotTaken, Outcome};
 
@@ -86,9 +86,11 @@ mod tests {
         let mut early = pin!(lane.ask(question(), None).expect("there is room"));
         let mut late = pin!(lane.ask(question(), None).expect("there is room"));
         let mut rests_on = 4;
-        let polled = inbox.poll(8, |_, address, _| {
-            outbox.answer(address, rests_on, Outcome::NoSpace);
-            rests_on += 1;
+        let polled = inbox.poll(8, |together| {
+            for asked in together {
+                outbox.answer(asked.address, rests_on, Outcome::NoSpace);
+                rests_on += 1;
+            }
         });
         assert_eq!((polled, rests_on), (Polled::Some, 6));
         let context = &mut Context::from_waker(Waker::noop());
@@ -119,9 +121,11 @@ mod tests {
         assert_eq!(first.ask(question(), None).err(), Some(NotTaken::Overloaded));
         assert_eq!(first.waiting(), RING_SLOTS / 2);
         let mut shown = 0;
-        inbox.poll(u64::MAX, |_, address, _| {
-            outbox.answer(address, 0, Outcome::NoSpace);
-            shown += 1;
+        inbox.poll(u64::MAX, |together| {
+            for asked in together {
+                outbox.answer(asked.address, 0, Outcome::NoSpace);
+                shown += 1;
+            }
         });
         assert_eq!(shown, RING_SLOTS);
         assert!(first.ask(question(), None).is_ok());

@@ -19,9 +19,10 @@ use crate::domain::decide::{Decision, decide};
 use crate::domain::event::{Event, Origin, Record};
 use crate::domain::ids::{Sequence, Stamp};
 use crate::domain::state::State;
+use crate::domain::warm::warm;
 use crate::domain::{read, refusals, sweep};
 use crate::images::Images;
-use crate::ring::{Inbox, Outbox, Outcome, Polled, ReturnAddress};
+use crate::ring::{Asked, Inbox, Outbox, Outcome, Polled};
 use crate::tell::tell;
 use doorbuster_journal::{Journal, JournalError, Spare};
 use room::Room;
@@ -171,9 +172,7 @@ impl Writer {
         core.begin();
         core.sweep();
         let requests_max = core.room.requests_max();
-        let polled = self.inbox.poll(requests_max, |request, address, deadline_ms| {
-            core.serve(request, address, deadline_ms);
-        });
+        let polled = self.inbox.poll(requests_max, |together| core.serve(together));
         core.commit()?;
         let swept = polled == Polled::None && core.records_in_turn > 0;
         if polled == Polled::None && !swept {
@@ -250,10 +249,16 @@ impl Core {
         }
     }
 
-    fn serve(&mut self, request: &Request, address: ReturnAddress, deadline_ms: Option<u64>) {
-        let late = deadline_ms.is_some_and(|deadline_ms| self.clock.elapsed_ms() >= deadline_ms);
-        let outcome = if late { Outcome::DeadlineExceeded } else { self.answer(request) };
-        self.outbox.answer(address, self.state.sequence, outcome);
+    /// Looks up together what some requests will look for, then answers one after the other.
+    fn serve(&mut self, together: &[Asked<'_>]) {
+        if together.len() > 1 {
+            warm(&self.state, together.iter().map(|asked| asked.request.into()));
+        }
+        for Asked { request, address, deadline_ms } in together {
+            let late = deadline_ms.is_some_and(|due_ms| self.clock.elapsed_ms() >= due_ms);
+            let outcome = if late { Outcome::DeadlineExceeded } else { self.answer(request) };
+            self.outbox.answer(*address, self.state.sequence, outcome);
+        }
     }
 
     /// Decides until there is an answer; what is due first happens first.
