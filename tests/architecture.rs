@@ -64,6 +64,7 @@ const HOMES: &[(&str, &[&str])] = &[
             "src/config/",
             "src/recovery.rs",
             "src/replay.rs",
+            "src/replay/",
             "src/scrubber.rs",
             "src/server.rs",
             "src/snapshotter.rs",
