@@ -155,7 +155,8 @@ fn seed() -> u64 {
     u64::from_le_bytes(random())
 }
 
-/// Told now and then how far a replay is: the last sequence applied.
+/// Told now and then how far a replay is: the last sequence applied, 0 while an image is read. Called
+/// after each small piece of work.
 pub type Progress<'p> = &'p mut dyn FnMut(Sequence);
 
 /// Shown each record with the state before it and its stamp.
@@ -188,7 +189,7 @@ pub fn replay_watched(
     let journal = open(&journal_directory(data))?;
     let image = match (from, journal_id(&journal)?) {
         (From::Genesis, _) | (_, None) => Newest { image: None, passed_over: Vec::new() },
-        (from, Some(id)) => find_image(data, id, from, until)?,
+        (from, Some(id)) => find_image(data, id, from, until, progress)?,
     };
     let mut replay = Replay::new(until, progress, watch);
     let mut origin = Origin::Genesis;
@@ -220,6 +221,7 @@ fn find_image(
     id: JournalId,
     from: From,
     until: Until,
+    progress: Progress<'_>,
 ) -> Result<Newest<State>, ReplayError> {
     let directory = snapshot_directory(data);
     if !directory.is_dir() {
@@ -239,16 +241,19 @@ fn find_image(
             unwanted.push(sequence);
             return Err("it is newer than what was asked for".into());
         }
-        load(image)
+        load(image, progress)
     })?;
     newest.passed_over.retain(|image| !unwanted.contains(&image.sequence));
     Ok(newest)
 }
 
-fn load(image: &mut ImageReader<FileDisk>) -> Result<State, LoadError> {
+fn load(image: &mut ImageReader<FileDisk>, progress: Progress<'_>) -> Result<State, LoadError> {
     let mut reader = StateReader::new(seed());
     while let Some(block) = image.next_block()? {
-        reader.take(block)?;
+        for piece in block.chunks(IMAGE_PIECE_BYTES) {
+            reader.take(piece)?;
+            progress(0);
+        }
     }
     let (state, digest) = reader.finish()?;
     if digest.0 != image.meta().digest || state.sequence != image.meta().sequence {
@@ -266,7 +271,9 @@ enum Stop {
 }
 
 /// Frames between two reports of progress.
-const FRAMES_PER_REPORT: u32 = 256;
+const FRAMES_PER_REPORT: u32 = 16;
+/// How much of an image is read between two, in bytes.
+const IMAGE_PIECE_BYTES: usize = 64 * 1024;
 
 /// Applies what a scan shows.
 struct Replay<'p, 'w> {

@@ -118,7 +118,8 @@ async fn read_answer(socket: &mut TcpStream, answer: &mut Vec<u8>) -> Result<(),
     Err(BenchError::Answer { server: "the server".to_owned(), answer })
 }
 
-fn whole(answer: &[u8]) -> bool {
+/// The answer is there to its last byte.
+pub(crate) fn whole(answer: &[u8]) -> bool {
     let Some(head) = answer.windows(4).position(|four| four == b"\r\n\r\n") else { return false };
     let text = std::str::from_utf8(&answer[..head]).unwrap_or("");
     let length = text.lines().find_map(|line| {

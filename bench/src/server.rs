@@ -47,6 +47,32 @@ impl Server {
         }
         Ok(sum)
     }
+
+    /// Memory it has in use, in bytes.
+    pub(crate) fn resident_bytes(&self) -> Result<u64, BenchError> {
+        self.status_bytes("VmRSS:")
+    }
+
+    /// The most that it had in use since it started, or since `forget_peak`, in bytes.
+    pub(crate) fn peak_resident_bytes(&self) -> Result<u64, BenchError> {
+        self.status_bytes("VmHWM:")
+    }
+
+    /// From here on the peak counts anew.
+    pub(crate) fn forget_peak(&self) -> Result<(), BenchError> {
+        let path = format!("/proc/{}/clear_refs", self.child.id());
+        fs::write(path, "5").map_err(io_error(format!("forget the peak of {}", self.name)))
+    }
+
+    fn status_bytes(&self, name: &str) -> Result<u64, BenchError> {
+        let reading = || io_error(format!("read the memory of {}", self.name));
+        let path = format!("/proc/{}/status", self.child.id());
+        let text = fs::read_to_string(path).map_err(reading())?;
+        let line = text.lines().find_map(|line| line.strip_prefix(name));
+        let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+        let kib = kib.ok_or_else(|| std::io::Error::other(format!("there is no {name}")));
+        Ok(kib.map_err(reading())? * 1024)
+    }
 }
 
 impl Drop for Server {

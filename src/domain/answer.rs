@@ -160,6 +160,9 @@ pub struct TableFill {
     pub cap: u64,
 }
 
+/// The names of the tables that have a cap, in the order that they are told in.
+pub const TABLES: [&str; 7] = ["skus", "orders", "keys", "answers", "uses", "users", "principals"];
+
 /// What `/v1/status` needs of the state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StateStatus {

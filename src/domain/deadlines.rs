@@ -16,7 +16,7 @@ pub struct Deadlines {
 
 /// Packed, as there is one for every held order: 20 bytes instead of 24.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-#[repr(packed(4))]
+#[repr(C, packed(4))]
 struct Deadline {
     expires_at: Stamp,
     order: Sequence,

@@ -16,6 +16,8 @@ mod instant;
 mod json;
 mod limits;
 mod listener;
+mod observe;
+mod openapi;
 mod problem;
 mod reply;
 mod routes;
@@ -28,9 +30,11 @@ mod wire;
 
 use crate::clock::Clock;
 use crate::images::Images;
+use crate::metrics::Meters;
 use crate::ring::Cursors;
 pub use limits::HttpLimits;
 pub use listener::serve;
+pub use observe::LABELS;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -73,6 +77,10 @@ pub struct Shared {
     pub cursors: Arc<Cursors>,
     /// How images stand.
     pub images: Arc<Images>,
+    /// What is counted and timed.
+    pub meters: Arc<Meters>,
+    /// Requests are timed.
+    pub timed: bool,
 }
 
 impl Deref for Front {

@@ -4,7 +4,7 @@
 //! Owns the order in which things are refused. A file that takes all the room makes it happen at a
 //! known moment.
 
-use crate::client::{Ask, Client};
+use crate::client::{Answer, Ask, Client};
 use crate::disk::{SmallDisk, on_a_small_disk};
 use crate::history::{History, files, is_quiet};
 use crate::ledger::check_remembered;
@@ -30,14 +30,14 @@ fn launch(disk: &SmallDisk) -> Launch {
 
 /// What was answered, and what was never to be.
 #[derive(Default)]
-struct Book {
+pub(crate) struct Book {
     accepted: Vec<Accepted>,
     held: Vec<String>,
     orders: usize,
 }
 
 impl Book {
-    fn ask(&mut self, client: &mut Client, ask: Ask, status: u16) -> Value {
+    pub(crate) fn ask(&mut self, client: &mut Client, ask: Ask, status: u16) -> Value {
         let answer = client.ask(&ask);
         let body = answer.expect(status);
         self.orders += usize::from(status == 201);
@@ -45,8 +45,30 @@ impl Book {
         body
     }
 
+    /// An order that was answered.
+    pub(crate) fn take(&mut self, ask: Ask, answer: Answer) {
+        answer.expect(201);
+        self.orders += 1;
+        self.accepted.push(Accepted { ask, answer });
+    }
+
+    /// A key that no order has had.
+    pub(crate) fn next_key(&self) -> String {
+        format!("order-{}", self.orders)
+    }
+
+    /// Small orders to pay or give up later.
+    pub(crate) fn hold(&mut self, client: &mut Client, orders: usize) {
+        for order in 0..orders {
+            let sku = wide::sku(order % wide::LINES);
+            let held =
+                self.ask(client, Ask::order(&format!("held-{order}"), "holder", &sku, 1), 201);
+            self.held.push(held["id"].as_str().expect("an order has an id").to_owned());
+        }
+    }
+
     /// Pays or gives up one of the orders that are held.
-    fn act(&mut self, client: &mut Client, action: &str) {
+    pub(crate) fn act(&mut self, client: &mut Client, action: &str) {
         let id = self.held.pop().expect("an order is held");
         let done = self.ask(client, Ask::act(&id, action).key(&format!("{action}-{id}")), 200);
         let status = if action == "confirm" { "confirmed" } else { "cancelled" };
@@ -54,7 +76,7 @@ impl Book {
     }
 
     /// Sells until there is no room; gives the key that was refused.
-    fn sell_out_the_disk(&mut self, client: &mut Client) -> String {
+    pub(crate) fn sell_out_the_disk(&mut self, client: &mut Client) -> String {
         for order in 0..100_000 {
             let key = format!("wide-{order}");
             let ask = wide::order(&key);
@@ -65,13 +87,12 @@ impl Book {
                 assert!(answer.header("Retry-After").is_some(), "{answer:?}");
                 return key;
             }
-            self.orders += 1;
-            self.accepted.push(Accepted { ask, answer });
+            self.take(ask, answer);
         }
         panic!("a full disk takes 100,000 orders");
     }
 
-    fn check(&self, client: &mut Client) {
+    pub(crate) fn check(&self, client: &mut Client) {
         for accepted in &self.accepted {
             check_remembered(client, accepted, true);
         }
@@ -90,7 +111,7 @@ fn sequence(client: &mut Client) -> Value {
 }
 
 /// New things are refused without a trace.
-fn check_nothing_new(client: &mut Client, key: &str) {
+pub(crate) fn check_nothing_new(client: &mut Client, key: &str) {
     let before = sequence(client);
     for _ in 0..20 {
         client.ask(&wide::order(key)).problem(503, "no_space");
@@ -112,12 +133,7 @@ fn fill_up(disk: &SmallDisk) -> (Server, Book, String) {
     let server = launch(disk).start();
     let client = &mut server.connect();
     wide::put_skus(client);
-    for order in 0..HELD {
-        let ask =
-            Ask::order(&format!("held-{order}"), "holder", &wide::sku(order % wide::LINES), 1);
-        let held = book.ask(client, ask, 201);
-        book.held.push(held["id"].as_str().expect("an order has an id").to_owned());
-    }
+    book.hold(client, HELD);
     patience::until("there is a spare segment", || is_quiet(&disk.data()).then_some(()));
     disk.fill();
     let refused = book.sell_out_the_disk(client);
@@ -138,10 +154,8 @@ fn check_resumed(client: &mut Client, book: &mut Book, key: &str) {
         let answer = client.ask(&ask);
         (answer.status != 503).then_some(answer)
     });
-    answer.expect(201);
     assert!(!answer.is_replayed(), "a refused key is free: {answer:?}");
-    book.orders += 1;
-    book.accepted.push(Accepted { ask, answer });
+    book.take(ask, answer);
     let taken = client.ask(&Ask::new("POST", "/v1/admin/snapshot")).expect(200);
     let status = client.get("/v1/status");
     assert_eq!(status["snapshot_seq"], taken["snapshot_seq"]);

@@ -10,8 +10,9 @@
 //!
 //!     POWER_CYCLES=10000 cargo test --release --test power -- --nocapture
 //!
-//! Start with `disk`, then `cuts` and `full`.
+//! Start with `disk`, then `cuts`, `full` and `ballast`.
 
+mod ballast;
 mod cuts;
 mod disk;
 mod full;

@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, Write};
 
 /// Reports between two lines: often enough to see that it moves.
-const REPORTS_PER_LINE: u64 = 64;
+const REPORTS_PER_LINE: u64 = 1024;
 
 /// How far a replay is.
 pub(crate) struct Progress {

@@ -4,6 +4,7 @@ mod damage;
 mod failures;
 mod foreign;
 mod golden;
+mod kills;
 mod newest;
 mod power_loss;
 mod pruning;

@@ -1,0 +1,81 @@
+//! A golden directory with bits that are not its own: the same state, or none, but never another.
+//!
+//! Owns a sample of the bits, with real records and the real replay; every bit of a smaller journal
+//! is flipped by the journal's own tests, every bit of a smaller image by those of the images.
+
+use crate::directory::{Facts, unpack};
+use crate::replayed;
+use doorbuster::codec;
+use doorbuster::replay::{From, journal_directory, replay, snapshot_directory};
+use doorbuster_snapshots::image_name;
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+
+/// Where the fields of a segment's and of an image's header end, at the least, in bytes.
+const FIELDS_END: u64 = 356;
+
+/// Flips a bit of each of these bytes in turn.
+fn flip(path: &Path, bytes: impl Iterator<Item = u64>, mut check: impl FnMut(&str)) {
+    let file = File::options().read(true).write(true).open(path).expect("a copy of ours");
+    for (number, at) in bytes.enumerate() {
+        let mut byte = [0];
+        file.read_exact_at(&mut byte, at).expect("a copy of ours");
+        let flipped = [byte[0] ^ 1 << (number % 8)];
+        file.write_all_at(&flipped, at).expect("a copy of ours");
+        check(&format!("bit {} of byte {at} of {}", number % 8, path.display()));
+        file.write_all_at(&byte, at).expect("a copy of ours");
+    }
+}
+
+fn sample(used: u64, step: usize) -> impl Iterator<Item = u64> {
+    (0..FIELDS_END).chain((FIELDS_END..used).step_by(step))
+}
+
+fn segments(data: &Path) -> [PathBuf; 2] {
+    ["00000001.segment", "00000002.segment"].map(|name| journal_directory(data).join(name))
+}
+
+#[track_caller]
+fn check_state(data: &Path, from: From, image: u64, facts: &Facts, what: &str) {
+    let replayed = replayed(data, from, None);
+    assert_eq!(replayed.image_sequence, image, "{what}");
+    assert_eq!(replayed.state.sequence, facts.sequence, "{what}");
+    assert_eq!(codec::digest(&replayed.state).to_string(), facts.digest, "{what}");
+}
+
+#[test]
+fn a_flipped_bit_of_the_journal_gives_the_same_state_or_none() {
+    let (data, facts) = unpack(1);
+    let data = data.path();
+    let [one, two] = segments(data);
+    // What is stored of them is what is used.
+    for (path, used, step) in [(one, 261_192, 397), (two, 7_256, 29)] {
+        let first = path.ends_with("00000001.segment");
+        flip(&path, sample(used, step), |what| {
+            let refused = replay(data, From::Genesis, None, &mut |_| {});
+            let refused = refused.err().unwrap_or_else(|| panic!("{what}: taken")).to_string();
+            for part in [&*path.to_string_lossy(), "at byte ", "at sequence "] {
+                assert!(refused.contains(part), "{what}: {refused}");
+            }
+            if first {
+                // An image holds all of it.
+                check_state(data, From::NewestImage, facts.image_sequence, &facts, what);
+            } else {
+                assert!(replay(data, From::NewestImage, None, &mut |_| {}).is_err(), "{what}");
+            }
+        });
+    }
+    check_state(data, From::Genesis, 0, &facts, "as it was");
+}
+
+#[test]
+fn a_flipped_bit_of_the_image_costs_a_longer_replay_to_the_same_state() {
+    let (data, facts) = unpack(1);
+    let image = snapshot_directory(data.path()).join(image_name(facts.image_sequence));
+    let used = image.metadata().expect("it is there").len();
+    flip(&image, sample(used, 11), |what| {
+        check_state(data.path(), From::NewestImage, 0, &facts, what);
+    });
+    check_state(data.path(), From::NewestImage, facts.image_sequence, &facts, "as it was");
+}
