@@ -63,6 +63,10 @@ pub fn warm<'a>(state: &State, wanted: impl Iterator<Item = Wanted<'a>>) {
         order: wanted.order.map(|order| orders.hash(order)),
     });
     let hashes: SmallVec<[Hashes; TOGETHER_MAX]> = hashes.collect();
+    // One alone has nobody to wait together with.
+    if hashes.len() < 2 {
+        return;
+    }
     let mut read = 0;
     for Hashes { key, user, order } in &hashes {
         read ^= key.map_or(0, |hash| requests.glance(hash));
