@@ -87,6 +87,7 @@ const HOMES: &[(&str, &[&str])] = &[
             "src/feeder/",
             "src/recovery.rs",
             "src/replay.rs",
+            "src/replay/",
             "src/scrubber.rs",
             "src/server.rs",
             "src/snapshotter.rs",

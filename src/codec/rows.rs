@@ -111,7 +111,7 @@ pub(super) fn each_row<E>(
             row(&Row::Use {
                 sku_created_sequence: sku.created_sequence,
                 user: state.users[found.user].id.as_str(),
-                units: found.units,
+                units: found.units.get(),
             })?;
         }
     }
@@ -119,7 +119,7 @@ pub(super) fn each_row<E>(
         row(&order_row(state, order))?;
     }
     for key in state.requests.iter() {
-        row(&key_row(state, key))?;
+        row(&key_row(state, &key))?;
     }
     Ok(())
 }
@@ -152,12 +152,12 @@ fn order_row<'a>(state: &'a State, order: &'a Order) -> Row<'a> {
         touched_at: order.touched_at,
         touched_sequence: order.touched_sequence,
         lines: order.lines.iter().map(line).collect(),
-        reference: order.reference.as_deref(),
+        reference: order.reference.as_ref().map(|reference| reference.as_str()),
     }
 }
 
-fn key_row<'a>(state: &State, key: &'a Remembered) -> Row<'a> {
-    let answer = match &key.answer {
+fn key_row<'a>(state: &State, key: &'a Remembered<'_>) -> Row<'a> {
+    let answer = match &*key.answer {
         Kept::Created { order, expires_at } => {
             StoredKept::Created { order: state.orders[*order].id.into(), expires_at: *expires_at }
         }

@@ -5,7 +5,7 @@
 //! Next: `state`, `invariants`.
 
 use super::event::{Event, OrderCreated, OrderRefunded, Origin, Record, RefusalCount, Started};
-use super::ids::{OrderId, Stamp};
+use super::ids::{KeyClaim, OrderId, Stamp};
 use super::order::{Line, Order, Status};
 use super::read;
 use super::requests::{Kept, OrderThen};
@@ -26,7 +26,10 @@ pub fn apply(state: &mut State, record: &Record, stamp: Stamp) {
         Event::SkuPut(_) | Event::SkuPatched(_) | Event::SkuAdjusted(_) | Event::SkuDeleted(_) => {
             apply_to_sku(state, &record.event);
         }
-        Event::OrderCreated(created) => create_order(state, record.origin.as_ref(), created),
+        Event::OrderCreated(created) => {
+            create_order(state, record.origin.as_ref(), created);
+            return;
+        }
         Event::KeysForgotten(count) => forget_keys(state, *count),
         Event::OrdersArchived(orders) => orders.iter().for_each(|order| archive(state, *order)),
         Event::UsesPurged(purged) => {
@@ -125,17 +128,21 @@ fn create_order(state: &mut State, origin: Option<&Origin>, created: &OrderCreat
         touched_sequence: state.sequence,
         key_end: 0,
         lines: created.lines.iter().map(find).collect(),
-        reference: created.reference.as_deref().map(Into::into),
+        reference: created.reference.clone().map(Box::new),
         newer: NONE,
         older: NONE,
         heap_or_later: NONE,
         earlier: NONE,
     };
-    for line in order.lines.clone() {
+    for line in order.lines.clone().iter() {
         state.skus[line.sku].lines += 1;
-        take(state, user, &line, status);
+        take(state, user, line, status);
     }
-    state.orders.insert(&mut state.users, order);
+    let order = state.orders.insert(&mut state.users, order);
+    if let Some(claim) = origin.key {
+        let answer = Kept::Created { order, expires_at: created.expires_at };
+        keep_answer(state, claim, principal, Some(order), answer);
+    }
 }
 
 /// Available to held or sold, and into the user's use.
@@ -160,7 +167,7 @@ fn apply_to_order(state: &mut State, event: &Event) {
     match event {
         Event::OrderConfirmed(id) => {
             let slot = find_order(state, *id);
-            for line in state.orders[slot].lines.clone() {
+            for line in state.orders[slot].lines.clone().iter() {
                 let sku = &mut state.skus[line.sku];
                 sku.held -= u64::from(line.quantity);
                 sku.sold += u64::from(line.quantity);
@@ -171,8 +178,8 @@ fn apply_to_order(state: &mut State, event: &Event) {
         Event::OrderReacquired(id) => {
             let slot = find_order(state, *id);
             let user = state.orders[slot].user;
-            for line in state.orders[slot].lines.clone() {
-                take(state, user, &line, Status::Confirmed);
+            for line in state.orders[slot].lines.clone().iter() {
+                take(state, user, line, Status::Confirmed);
             }
             set_status(state, slot, Status::Expired, Status::Confirmed);
         }
@@ -221,7 +228,7 @@ fn set_status(state: &mut State, slot: u32, from: Status, to: Status) {
 fn release_hold(state: &mut State, id: OrderId, status: Status) {
     let slot = find_order(state, id);
     let user = state.orders[slot].user;
-    for line in state.orders[slot].lines.clone() {
+    for line in state.orders[slot].lines.clone().iter() {
         state.skus[line.sku].held -= u64::from(line.quantity);
         give_back_use(state, user, line.sku, u64::from(line.quantity));
     }
@@ -279,8 +286,8 @@ fn give_back_sold(state: &mut State, slot: u32, units: u64, restock: bool) {
 
 fn forget_keys(state: &mut State, count: u32) {
     for _ in 0..count {
-        let gone = state.requests.forget_oldest();
-        state.principals[usize::from(gone.principal)].keys -= 1;
+        let principal = state.requests.forget_oldest();
+        state.principals[usize::from(principal)].keys -= 1;
     }
 }
 
@@ -289,7 +296,7 @@ fn archive(state: &mut State, id: OrderId) {
     let slot = find_order(state, id);
     let order = state.orders.remove(&mut state.users, slot);
     state.principals[usize::from(order.principal)].orders -= 1;
-    for line in &order.lines {
+    for line in order.lines.iter() {
         let sku = &mut state.skus[line.sku];
         sku.lines -= 1;
         let in_use = order.status.is_sold() && !sku.keeps_use();
@@ -312,24 +319,29 @@ fn count_refusals(state: &mut State, counts: &[RefusalCount]) {
 /// Every 2xx of a keyed command is remembered with what its order will not tell later.
 fn remember(state: &mut State, origin: &Origin, event: &Event) {
     let Some(claim) = origin.key else { return };
-    let order = match event {
-        Event::OrderCreated(_) => Some(OrderId { epoch: state.epoch, sequence: state.sequence }),
-        Event::SkuAdjusted(_) => None,
-        event => Some(event.order().expect("keys come with commands on orders, or adjustments")),
-    };
-    let order = order.map(|id| find_order(state, id));
-    let answer = match (event, order) {
-        (Event::OrderCreated(created), Some(order)) => {
-            Kept::Created { order, expires_at: created.expires_at }
-        }
-        (Event::SkuAdjusted(adjusted), _) => {
+    let (order, answer) = match event {
+        Event::SkuAdjusted(adjusted) => {
             let slot = state.skus.find(&adjusted.sku).expect("an adjusted SKU exists");
-            Kept::Sku(Box::new(read::sku_view(&state.skus[slot], state.stamp)))
+            (None, Kept::Sku(Box::new(read::sku_view(&state.skus[slot], state.stamp))))
         }
-        (_, Some(order)) => Kept::Order { order, then: Box::new(now_of(&state.orders[order])) },
-        (_, None) => unreachable!("every other event with a key has an order"),
+        event => {
+            let id = event.order().expect("keys come with commands on orders, or adjustments");
+            let order = find_order(state, id);
+            let then = Box::new(now_of(&state.orders[order]));
+            (Some(order), Kept::Order { order, then })
+        }
     };
     let principal = state.principal_or_new(&origin.principal);
+    keep_answer(state, claim, principal, order, answer);
+}
+
+fn keep_answer(
+    state: &mut State,
+    claim: KeyClaim,
+    principal: u16,
+    order: Option<u32>,
+    answer: Kept,
+) {
     state.principals[usize::from(principal)].keys += 1;
     let (sequence, stamp) = (state.sequence, state.stamp);
     let number = state.requests.remember(claim, sequence, stamp, principal, answer);

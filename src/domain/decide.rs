@@ -76,7 +76,7 @@ fn remembered(state: &State, request: &Request) -> Option<Answered> {
     let claim = request.key?;
     let kept = state.requests.find(claim.hash)?;
     if kept.fingerprint == claim.fingerprint {
-        return Some(read::replay(state, kept));
+        return Some(read::replay(state, &kept));
     }
     let answer = Answer::Refused(Refusal::KeyReused);
     Some(Answered { sequence: state.sequence, replayed: false, answer })
@@ -299,7 +299,7 @@ fn extend(state: &State, request: &Request, slot: u32, hold_ms: u64, now: Stamp)
 /// Takes an expired order's units again, as a new order would, but whatever the window says and
 /// without asking for open holds: it is sold in the same decision.
 fn reacquire(state: &State, request: &Request, order: &Order, now: Stamp) -> Decided {
-    for line in &order.lines {
+    for line in order.lines.iter() {
         if state.skus[line.sku].deleted {
             return Err(Refusal::UnknownSku(state.skus[line.sku].id.clone()).into());
         }

@@ -19,7 +19,7 @@ pub fn check(state: &State) {
 fn check_stock(state: &State) {
     let mut counted: BTreeMap<u32, (u64, u64, u32)> = BTreeMap::new();
     for order in state.orders.after(None) {
-        for line in &order.lines {
+        for line in order.lines.iter() {
             let (held, sold, lines) = counted.entry(line.sku).or_default();
             match order.status {
                 Status::Held => *held += Order::left(line),
@@ -47,7 +47,7 @@ fn check_stock(state: &State) {
 fn check_use(state: &State) {
     let mut counted: BTreeMap<(u32, u32), u64> = BTreeMap::new();
     for order in state.orders.after(None) {
-        for line in &order.lines {
+        for line in order.lines.iter() {
             if order.status == Status::Held || order.status.is_sold() {
                 *counted.entry((line.sku, order.user)).or_default() += Order::left(line);
             }
@@ -63,7 +63,7 @@ fn check_use(state: &State) {
         }
         for found in of_sku {
             let kept = counted.remove(&(slot, found.user)).unwrap_or(0);
-            assert!(found.units > 0 && found.units >= kept, "use of {:?}", sku.id);
+            assert!(found.units.get() >= kept, "use of {:?}", sku.id);
         }
     }
     assert_eq!(uses, state.uses.len());
@@ -96,7 +96,7 @@ fn check_keys(state: &State) {
         assert!(key.sequence > last, "keys stand in the order of their answers");
         last = key.sequence;
         assert!(state.requests.find(key.hash).is_some_and(|found| found.sequence == key.sequence));
-        if let Kept::Created { order, .. } | Kept::Order { order, .. } = &key.answer {
+        if let Kept::Created { order, .. } | Kept::Order { order, .. } = &*key.answer {
             assert!(state.orders[*order].key_end > state.requests.first(), "a key pins its order");
         }
     }

@@ -28,3 +28,4 @@ pub mod state;
 pub mod sweep;
 pub mod table;
 pub mod users;
+pub mod warm;

@@ -48,7 +48,7 @@ pub(super) fn read(state: &State, principal: &Principal, query: &Query, now: Sta
             user_orders(state, principal, user, *after, *limit)
         }
         Query::Remembered(hash) => match state.requests.find(*hash) {
-            Some(kept) => Answer::Remembered(Box::new(remembered(state, kept))),
+            Some(kept) => Answer::Remembered(Box::new(remembered(state, &kept))),
             None => Answer::Refused(Refusal::UnknownRequest),
         },
         Query::Status => Answer::Status(Box::new(status(state))),
@@ -182,7 +182,7 @@ pub(super) fn order_view(state: &State, order: &Order) -> OrderView {
         user: state.users[order.user].id.clone(),
         status: order.status,
         lines: order.lines.iter().map(line).collect(),
-        reference: order.reference.as_deref().map(Into::into),
+        reference: order.reference.as_deref().cloned(),
         created_at: order.created_at,
         expires_at: (order.status == Status::Held).then_some(order.expires_at),
         changed_sequence: order.changed_sequence,
@@ -226,8 +226,8 @@ const fn created_status(expires_at: Option<Stamp>) -> Status {
 
 /// The first answer to a key, for a request that holds what the answer does not.
 #[must_use]
-pub(super) fn replay(state: &State, kept: &requests::Remembered) -> Answered {
-    let answer = match &kept.answer {
+pub(super) fn replay(state: &State, kept: &requests::Remembered<'_>) -> Answered {
+    let answer = match &*kept.answer {
         Kept::Created { order, expires_at } => Answer::Created(Created {
             order: state.orders[*order].id,
             status: created_status(*expires_at),
@@ -245,8 +245,8 @@ pub(super) fn replay(state: &State, kept: &requests::Remembered) -> Answered {
 }
 
 /// The first answer to a key, whole.
-fn remembered(state: &State, kept: &requests::Remembered) -> Remembered {
-    let body = match &kept.answer {
+fn remembered(state: &State, kept: &requests::Remembered<'_>) -> Remembered {
+    let body = match &*kept.answer {
         Kept::Created { order, expires_at } => {
             let mut view = order_view(state, &state.orders[*order]);
             view.status = created_status(*expires_at);

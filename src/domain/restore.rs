@@ -13,6 +13,7 @@ use super::settings::Settings;
 use super::sku::{Refused, Sku};
 use super::state::{PRINCIPALS_MAX, PrincipalEntry, State};
 use super::table::NONE;
+use compact_str::CompactString;
 use smallvec::SmallVec;
 use std::collections::BTreeMap;
 
@@ -89,7 +90,7 @@ pub struct OrderRow {
     /// SKUs by the events that created them, units ordered, units given back.
     pub lines: SmallVec<[(Sequence, u32, u32); 1]>,
     /// See `Order`.
-    pub reference: Option<Box<str>>,
+    pub reference: Option<CompactString>,
 }
 
 /// A key, oldest first.
@@ -243,7 +244,7 @@ impl Restore {
             touched_sequence: row.touched_sequence,
             key_end: 0,
             lines,
-            reference: row.reference,
+            reference: row.reference.map(Box::new),
             newer: NONE,
             older: NONE,
             heap_or_later: NONE,
@@ -258,14 +259,13 @@ impl Restore {
     }
 
     fn lines(&mut self, row: &OrderRow) -> Result<Lines, Contradiction> {
-        let mut lines = Lines::new();
-        for (sku, quantity, refunded) in &row.lines {
-            let sku = self.find_sku(*sku)?;
+        let mut line = |&(sku, quantity, refunded): &(Sequence, u32, u32)| {
+            let sku = self.find_sku(sku)?;
             require(refunded <= quantity, "more given back than ordered")?;
             self.state.skus[sku].lines += 1;
-            lines.push(Line { sku, quantity: *quantity, refunded: *refunded });
-        }
-        Ok(lines)
+            Ok(Line { sku, quantity, refunded })
+        };
+        row.lines.iter().map(&mut line).collect()
     }
 
     /// The next key.

@@ -53,7 +53,7 @@ pub fn next_expiry(state: &State) -> Option<Stamp> {
 /// When there is something to tidy next. A purge is due at once.
 #[must_use]
 pub fn next_tidy(state: &State) -> Option<Stamp> {
-    let key = state.requests.oldest().map(|key| key.at + state.settings.idempotency_retain_ms);
+    let key = state.requests.oldest_at().map(|at| at + state.settings.idempotency_retain_ms);
     let order = state.orders.by_touch().next();
     let order = order.map(|order| order.touched_at + retain_ms(state));
     let purge = state.skus.to_purge().map(|_| state.stamp);

@@ -82,7 +82,9 @@ impl From<ReplayError> for Trouble {
             ReplayError::Journal(error) => error.into(),
             ReplayError::BehindImages { .. } => Self::Damage(error.to_string()),
             ReplayError::Snapshot(error) => error.into(),
-            ReplayError::Directory { .. } => Self::Unreadable(error.to_string()),
+            ReplayError::Directory { .. } | ReplayError::Thread { .. } => {
+                Self::Unreadable(error.to_string())
+            }
         }
     }
 }
