@@ -53,7 +53,7 @@ impl<T> Kept<T> {
         Self { shared, copy }
     }
 
-    /// Shows the value that holds with its generation.
+    /// Shows the value that holds with its generation; not to be called from within itself.
     pub(super) fn with<R>(&self, show: impl FnOnce(u64, &T) -> R) -> R {
         let generation = self.shared.generation.load(Ordering::Acquire);
         if self.copy.borrow().0 != generation {

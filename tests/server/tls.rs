@@ -219,7 +219,7 @@ fn plain_http_to_a_tls_port_is_closed_without_noise() {
 
 #[test]
 fn whoever_does_not_finish_a_handshake_is_gone_by_the_limit_and_holds_nobody_up() {
-    let timeout = |launch: Launch| launch.variable("TLS_HANDSHAKE_TIMEOUT_MS", "3000");
+    let timeout = |launch: Launch| launch.variable("TLS_HANDSHAKE_TIMEOUT_MS", "8000");
     let (server, issued, _data) = start(timeout);
     let mut crowd: Vec<TcpStream> = (0..200)
         .map(|number| {
@@ -230,15 +230,12 @@ fn whoever_does_not_finish_a_handshake_is_gone_by_the_limit_and_holds_nobody_up(
             stream
         })
         .collect();
-    let begun_ms = patience::wall_ms();
     let mut client = issued.connect(&server);
     client.put_sku("s", &json!({"stock": 100}));
     for number in 0..20 {
         let name = format!("k{number}");
         issued.connect(&server).ask(&Ask::order(&name, &name, "s", 1)).expect(201);
     }
-    let served_ms = patience::wall_ms() - begun_ms;
-    eprintln!("21 handshakes beside 200 that stand still took {served_ms} ms");
     crowd.iter_mut().for_each(is_closed_in_silence);
     assert_eq!(client.get("/v1/skus/s")["held"], 20);
 }
