@@ -53,7 +53,8 @@ const HOMES: &[(&str, &[&str])] = &[
     ("hyper", &["src/http/", "bench/src/bare.rs"]),
     ("serde_json", &["src/http/", "tools/"]),
     ("jiff", &["src/http/", "tools/"]),
-    ("sha2", &["src/codec/", "snapshots/", "tools/"]),
+    ("hmac", &["src/domain/draw.rs"]),
+    ("sha2", &["src/codec/", "src/domain/draw.rs", "snapshots/", "tools/"]),
     ("siphasher", &["src/http/"]),
     ("toml", &["src/config/", "src/main.rs"]),
     (

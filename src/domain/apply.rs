@@ -4,10 +4,12 @@
 //! says is done. A state that cannot take an event is broken, and the asserts stop the process.
 //! Next: `state`, `invariants`.
 
+use super::apply_draw::{self, apply_to_draw};
 use super::event::{Event, OrderCreated, OrderRefunded, Origin, Record, RefusalCount, Started};
 use super::ids::{OrderId, Stamp};
 use super::order::{Line, Order, Status};
 use super::read;
+use super::read_draw;
 use super::requests::{Kept, OrderThen};
 use super::state::State;
 use super::table::NONE;
@@ -36,6 +38,12 @@ pub fn apply(state: &mut State, record: &Record, stamp: Stamp) {
             skus.release_if_unused(sku);
         }
         Event::RefusalsCounted(counts) => count_refusals(state, counts),
+        Event::DrawPut(_)
+        | Event::DrawClosed(_)
+        | Event::DrawCloseRepeated(_)
+        | Event::DrawDeleted(_)
+        | Event::EntryMade(_)
+        | Event::EntriesPurged(_) => apply_to_draw(state, record.origin.as_ref(), &record.event),
         event => apply_to_order(state, event),
     }
     if let Some(origin) = &record.origin {
@@ -101,7 +109,7 @@ fn event_sku(event: &Event) -> &super::ids::SkuId {
     }
 }
 
-fn create_order(state: &mut State, origin: Option<&Origin>, created: &OrderCreated) {
+pub(super) fn create_order(state: &mut State, origin: Option<&Origin>, created: &OrderCreated) {
     let origin = origin.expect("an order has somebody who asked for it");
     let principal = state.principal_or_new(&origin.principal);
     state.principals[usize::from(principal)].orders += 1;
@@ -282,6 +290,7 @@ fn forget_keys(state: &mut State, count: u32) {
         let gone = state.requests.forget_oldest();
         state.principals[usize::from(gone.principal)].keys -= 1;
     }
+    state.draws.unpin(state.requests.first());
 }
 
 /// The order leaves; its units stay sold. At a SKU that keeps no use, its part of the use goes.
@@ -314,8 +323,11 @@ fn remember(state: &mut State, origin: &Origin, event: &Event) {
     let Some(claim) = origin.key else { return };
     let order = match event {
         Event::OrderCreated(_) => Some(OrderId { epoch: state.epoch, sequence: state.sequence }),
-        Event::SkuAdjusted(_) => None,
-        event => Some(event.order().expect("keys come with commands on orders, or adjustments")),
+        Event::SkuAdjusted(_) | Event::DrawClosed(_) | Event::DrawCloseRepeated(_) => None,
+        Event::EntryMade(made) => apply_draw::order_of(state, made),
+        event => {
+            Some(event.order().expect("keys come with commands on orders, draws, or adjustments"))
+        }
     };
     let order = order.map(|id| find_order(state, id));
     let answer = match (event, order) {
@@ -326,13 +338,25 @@ fn remember(state: &mut State, origin: &Origin, event: &Event) {
             let slot = state.skus.find(&adjusted.sku).expect("an adjusted SKU exists");
             Kept::Sku(Box::new(read::sku_view(&state.skus[slot], state.stamp)))
         }
+        (Event::EntryMade(made), _) => {
+            let (draw, expires_at) = (apply_draw::find(state, &made.draw), made.expires_at);
+            Kept::Entry { draw, number: made.number, expires_at: expires_at.unwrap_or(0) }
+        }
+        (Event::DrawClosed(draw) | Event::DrawCloseRepeated(draw), _) => {
+            let slot = apply_draw::find(state, draw);
+            Kept::Draw(Box::new(read_draw::close_view(&state.draws[slot])))
+        }
         (_, Some(order)) => Kept::Order { order, then: Box::new(now_of(&state.orders[order])) },
         (_, None) => unreachable!("every other event with a key has an order"),
     };
     let principal = state.principal_or_new(&origin.principal);
     state.principals[usize::from(principal)].keys += 1;
     let (sequence, stamp) = (state.sequence, state.stamp);
+    let draw = answer.draw();
     let number = state.requests.remember(claim, sequence, stamp, principal, answer);
+    if let Some(draw) = draw {
+        state.draws[draw].key_end = number + 1;
+    }
     if let Some(order) = order {
         state.orders[order].key_end = number + 1;
     }

@@ -5,7 +5,7 @@
 //! whole cap is usable at any time. (Generations, whole tables thrown away by turns, cost a probe
 //! each and keep keys for up to twice as long.) Next: `apply`.
 
-use super::answer::SkuView;
+use super::answer::{DrawView, SkuView};
 use super::ids::{KeyClaim, Sequence, Stamp};
 use super::order::Status;
 use super::table::Index;
@@ -48,6 +48,33 @@ pub enum Kept {
     },
     /// 200 with a SKU, whole.
     Sku(Box<SkuView>),
+    /// 201 with an entry.
+    Entry {
+        /// Slot of the draw, which stays as long as the key.
+        draw: u32,
+        /// The entry's number in it.
+        number: u32,
+        /// The deadline of a held win then; 0 for any other entry.
+        expires_at: Stamp,
+    },
+    /// 200 with a draw, whole.
+    Draw(Box<DrawView>),
+}
+
+impl Kept {
+    /// The draw that must stay as long as the key.
+    #[must_use]
+    pub const fn draw(&self) -> Option<u32> {
+        match self {
+            Self::Entry { draw, .. } => Some(*draw),
+            _ => None,
+        }
+    }
+
+    /// It is neither an order nor an entry, and kept whole.
+    const fn is_wide(&self) -> bool {
+        matches!(self, Self::Sku(_) | Self::Draw(_))
+    }
 }
 
 /// What of an order changes over its life.
@@ -156,7 +183,7 @@ impl Requests {
         answer: Kept,
     ) -> u64 {
         let number = self.first + self.kept.len() as u64;
-        self.wide += u32::from(matches!(answer, Kept::Sku(_)));
+        self.wide += u32::from(answer.is_wide());
         let KeyClaim { hash, fingerprint } = claim;
         self.kept.push_back(Remembered { hash, fingerprint, sequence, at, principal, answer });
         self.index.insert(upper(hash), (number & NUMBER_MASK) as u32);
@@ -181,7 +208,7 @@ impl Requests {
         let gone = self.kept.pop_front().expect("only keys that are kept are forgotten");
         self.index.remove(upper(gone.hash), (self.first & NUMBER_MASK) as u32);
         self.first += 1;
-        self.wide -= u32::from(matches!(gone.answer, Kept::Sku(_)));
+        self.wide -= u32::from(gone.answer.is_wide());
         gone
     }
 

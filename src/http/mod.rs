@@ -25,6 +25,7 @@ mod target;
 #[cfg(test)]
 mod testing;
 mod wire;
+mod wire_draw;
 
 use crate::clock::Clock;
 use crate::images::Images;

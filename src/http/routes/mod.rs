@@ -3,8 +3,9 @@
 //!
 //! Owns the table of paths and methods (405, `Allow`) and what all families share: media types,
 //! idempotency keys, deadlines. Parsing touches no socket and no clock. Never asks the writer: that
-//! is `service`. Next: `orders`, `skus`, `requests`, `operations`.
+//! is `service`. Next: `orders`, `skus`, `draws`, `requests`, `operations`.
 
+mod draws;
 mod operations;
 mod orders;
 mod requests;
@@ -39,6 +40,9 @@ pub(super) enum Place<'p> {
     Act(Cow<'p, str>, Verb),
     UserOrders(Cow<'p, str>),
     Remembered(Cow<'p, str>),
+    Draw(Cow<'p, str>),
+    Entries(Cow<'p, str>),
+    CloseDraw(Cow<'p, str>),
 }
 
 impl<'p> Place<'p> {
@@ -76,6 +80,9 @@ impl<'p> Place<'p> {
             ["v1", "orders", _, "refund"] => |id| Self::Act(id, Verb::Refund),
             ["v1", "users", _, "orders"] => Self::UserOrders,
             ["v1", "requests", _] => Self::Remembered,
+            ["v1", "draws", _] => Self::Draw,
+            ["v1", "draws", _, "entries"] => Self::Entries,
+            ["v1", "draws", _, "close"] => Self::CloseDraw,
             _ => return Err(nothing_here()),
         };
         Ok(place)
@@ -87,8 +94,10 @@ impl<'p> Place<'p> {
             Self::Live | Self::Ready | Self::Status | Self::Skus => "GET, HEAD, OPTIONS",
             Self::Order(_) | Self::UserOrders(_) | Self::Remembered(_) => "GET, HEAD, OPTIONS",
             Self::Sku(_) => "GET, HEAD, PUT, PATCH, DELETE, OPTIONS",
-            Self::Orders => "GET, HEAD, POST, OPTIONS",
+            Self::Draw(_) => "GET, HEAD, PUT, DELETE, OPTIONS",
+            Self::Orders | Self::Entries(_) => "GET, HEAD, POST, OPTIONS",
             Self::Adjust(_) | Self::Act(..) | Self::TakeImage => "POST, OPTIONS",
+            Self::CloseDraw(_) => "POST, OPTIONS",
         }
     }
 
@@ -198,6 +207,9 @@ pub(super) fn parse(front: &Front, place: Place<'_>, input: &Input<'_>) -> Resul
         Place::Act(order, verb) => orders::act(order, *verb, input)?,
         Place::UserOrders(user) => orders::of_user(user, input)?,
         Place::Remembered(key) => requests::remembered(key, input)?,
+        Place::Draw(draw) => draws::one(draw, input)?,
+        Place::Entries(draw) => draws::entries(draw, input)?,
+        Place::CloseDraw(draw) => draws::close(draw, input)?,
     };
     question(front, parsed, input).map(Box::new).map(Wanted::Ask)
 }

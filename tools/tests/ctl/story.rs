@@ -14,7 +14,16 @@ pub(crate) fn settings() -> Settings {
         hold_ms_default: 10_000,
         idempotency_retain_ms: 60_000,
         orders_retain_ms: 120_000,
-        caps: Caps { skus: 64, orders: 64, keys: 64, answers: 64, uses: 64, users: 64 },
+        caps: Caps {
+            skus: 64,
+            orders: 64,
+            keys: 64,
+            answers: 64,
+            uses: 64,
+            users: 64,
+            draws: 64,
+            entries: 64,
+        },
         ..Settings::default()
     }
 }
