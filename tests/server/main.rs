@@ -12,6 +12,7 @@ mod crash;
 mod crowd;
 mod damage;
 mod directory;
+mod draws;
 mod history;
 mod idempotency;
 mod image_damage;
