@@ -48,6 +48,12 @@ impl Clock {
         self.elapsed_us() / 1000
     }
 
+    /// Nanoseconds since the start.
+    #[must_use]
+    pub fn elapsed_ns(&self) -> u64 {
+        u64::try_from(monotonic().duration_since(self.start).as_nanos()).unwrap_or(u64::MAX)
+    }
+
     /// Microseconds since the start.
     #[must_use]
     pub fn elapsed_us(&self) -> u64 {

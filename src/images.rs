@@ -3,6 +3,7 @@
 //! Next: `snapshotter`.
 
 use crate::domain::ids::Sequence;
+use crate::faults::{Point, armed};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Mutex, PoisonError};
@@ -26,6 +27,8 @@ pub enum Ask {
 pub struct Images {
     /// The sequence of the newest image; 0 = there is none.
     sequence: AtomicU64,
+    /// When that was taken, or found at the start, on `Clock::elapsed_ms`.
+    taken_ms: AtomicU64,
     failure: Mutex<Option<String>>,
     /// What is damaged in the journal's history.
     damage: Mutex<Option<String>>,
@@ -50,6 +53,7 @@ impl Images {
         let (asks, asked) = sync_channel(ASKS_MAX);
         let images = Self {
             sequence: AtomicU64::new(0),
+            taken_ms: AtomicU64::new(0),
             failure: Mutex::new(None),
             damage: Mutex::new(None),
             space_short: AtomicBool::new(false),
@@ -71,8 +75,15 @@ impl Images {
         read(&self.failure)
     }
 
-    /// There is an image.
-    pub(crate) fn took(&self, sequence: Sequence) {
+    /// When the newest image was taken, or found at the start, on `Clock::elapsed_ms`.
+    #[must_use]
+    pub fn taken_ms(&self) -> u64 {
+        self.taken_ms.load(Ordering::Relaxed)
+    }
+
+    /// There is an image, as of now.
+    pub(crate) fn took(&self, sequence: Sequence, now_ms: u64) {
+        self.taken_ms.store(now_ms, Ordering::Relaxed);
         self.sequence.store(sequence, Ordering::Release);
         set(&self.failure, None);
     }
@@ -109,6 +120,9 @@ impl Images {
     /// many have asked already.
     #[must_use]
     pub fn ask(&self) -> Option<oneshot::Receiver<Result<Sequence, String>>> {
+        if armed(Point::ImageAsks) {
+            return None;
+        }
         let (answer, answered) = oneshot::channel();
         self.asks.try_send(Ask::Now(answer)).ok().map(|()| answered)
     }

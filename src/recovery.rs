@@ -13,6 +13,7 @@ use crate::domain::ids::Sequence;
 use crate::domain::settings::Caps;
 use crate::domain::state::State;
 use crate::domain::sweep;
+use crate::faults::{Point, armed};
 use crate::replay::{
     From, Progress, ReplayError, Replayed, journal_directory, open, random, replay,
     snapshot_directory,
@@ -145,6 +146,9 @@ pub fn recover(
     clock: Clock,
     progress: Progress<'_>,
 ) -> Result<Recovered, RecoveryError> {
+    while armed(Point::Recovery) {
+        std::thread::yield_now();
+    }
     check_memory(&config.rules.caps)?;
     let directory = journal_directory(&config.data);
     make_directory(&directory)?;

@@ -7,9 +7,11 @@
 use crate::clock::Clock;
 use crate::codec;
 use crate::config::Config;
+use crate::domain::answer::TABLES;
 use crate::domain::ids::Sequence;
 use crate::http::{self, Front, HttpLimits, Shared};
 use crate::images::{Ask, Images};
+use crate::metrics::Meters;
 use crate::recovery::{self, Recovered, RecoveryError};
 use crate::ring::{self, Alarm, Cursors, Inbox, LaneEnd, Outbox};
 use crate::signals::Signals;
@@ -87,6 +89,8 @@ pub fn run(config: &Config) -> Result<(), ServerError> {
         limits: limits(config),
         cursors,
         images: Arc::new(images),
+        meters: Arc::new(Meters::new(config.io_threads, http::LABELS, &TABLES)),
+        timed: config.timed,
     }));
     let io_threads = start_io_threads(listeners, lanes, &front)?;
     let signals = Signals::watch().map_err(start_error("the signal handler"))?;
@@ -254,6 +258,8 @@ fn start_writer(
         durability: config.durability,
         wait: config.wait,
         clock: front.clock,
+        meters: front.meters.clone(),
+        timed: config.timed,
         images: front.images.clone(),
         snapshot_events: config.snapshot_events,
         image_sequence: recovered.image_sequence,
@@ -270,7 +276,7 @@ fn start_snapshotter(
     asked: Receiver<Ask>,
 ) -> Result<JoinHandle<()>, ServerError> {
     if recovered.image_sequence > 0 {
-        front.images.took(recovered.image_sequence);
+        front.images.took(recovered.image_sequence, front.clock.elapsed_ms());
     }
     let snapshotter = Snapshotter::new(snapshotter::Parts {
         data: config.data.clone(),

@@ -9,6 +9,7 @@
 use crate::clock::{Clock, wall_ms};
 use crate::codec::{self, Totals};
 use crate::domain::ids::Sequence;
+use crate::faults::{Point, armed};
 use crate::images::{Ask, Images};
 use crate::replay::{self, From, ReplayError, Replayed};
 use crate::ring::Cursors;
@@ -112,6 +113,9 @@ impl Snapshotter {
             true => ControlFlow::Continue(()),
             false => ControlFlow::Break(()),
         };
+        if armed(Point::Image) {
+            return Err("told to".to_owned());
+        }
         let synced = parts.cursors.synced();
         let mut taken = fold(&parts.data, parts.journal, Some(synced), pause);
         if taken.as_ref().is_err_and(ImageError::is_full) && self.give_up_ballast() {
@@ -119,7 +123,7 @@ impl Snapshotter {
         }
         match taken {
             Ok(sequence) => {
-                parts.images.took(sequence);
+                parts.images.took(sequence, parts.clock.elapsed_ms());
                 // The image is there all the same; what stays too long is a reason to look.
                 if let Err(error) = self.let_go(pause) {
                     let told = format!("old images or segments stay: {error}");

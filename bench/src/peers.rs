@@ -24,6 +24,9 @@ pub(crate) struct Options {
     /// Durability modes of Doorbuster to compare
     #[arg(long, value_delimiter = ',', default_value = "group")]
     durability: Vec<String>,
+    /// Beside each mode the same without timing of requests, to see what that costs
+    #[arg(long)]
+    untimed: bool,
     /// The server's binary [default: beside this one]
     #[arg(long)]
     server: Option<PathBuf>,
@@ -51,6 +54,10 @@ pub(crate) fn run(options: &Options) -> Result<(), BenchError> {
     for mode in &options.durability {
         let data = folder.path().join(mode.replace(':', "-"));
         servers.push(start_doorbuster(options.server.as_deref(), mode, &data)?);
+        if options.untimed {
+            let data = data.with_extension("untimed");
+            servers.push(start_untimed(options.server.as_deref(), mode, &data)?);
+        }
     }
     println!(
         "orders over keep-alive connections, one request under way on each; {} rounds, medians",
@@ -90,11 +97,25 @@ pub(crate) fn start_doorbuster(
     mode: &str,
     data: &Path,
 ) -> Result<Server, BenchError> {
+    start(&format!("doorbuster {mode}"), &mut doorbuster(binary, mode, data)?)
+}
+
+fn start_untimed(binary: Option<&Path>, mode: &str, data: &Path) -> Result<Server, BenchError> {
+    let mut command = doorbuster(binary, mode, data)?;
+    command.env("DOORBUSTER_LATENCY_TIMED", "false");
+    start(&format!("doorbuster {mode} untimed"), &mut command)
+}
+
+fn doorbuster(binary: Option<&Path>, mode: &str, data: &Path) -> Result<Command, BenchError> {
     let own = std::env::current_exe().map_err(io_error("find this program"))?;
     let binary = binary.map_or_else(|| own.with_file_name("doorbuster"), Path::to_path_buf);
     let mut command = Command::new(binary);
     command.args(["--listen", "127.0.0.1:0", "--durability", mode, "--data"]).arg(data);
-    let server = Server::start(&format!("doorbuster {mode}"), &mut command)?;
+    Ok(command)
+}
+
+fn start(name: &str, command: &mut Command) -> Result<Server, BenchError> {
+    let server = Server::start(name, command)?;
     load::put_sku(server.address)?;
     Ok(server)
 }

@@ -6,14 +6,14 @@
 //! from.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use crate::disk::{Disk, DiskFile, FileDisk, Mapped};
 use crate::error::JournalError;
 use crate::format::*;
 use crate::frame::{self, Head, Kind, Place};
 use crate::preparer::Wanted;
-use crate::prune::Pruner;
+use crate::prune::{Closed, Pruner};
 use crate::segment::{self, ReadySegment, SegmentHeader};
 use crate::spares::{Spare, Spares};
 
@@ -26,7 +26,7 @@ pub struct Journal<D: Disk = FileDisk> {
     options: Options,
     open: OpenEnd<D>,
     /// The size of the segments that were left and not pruned, in bytes.
-    closed_bytes: Arc<AtomicU64>,
+    closed: Arc<Closed>,
     epoch: u32,
     stamp_ms: u64,
     /// The open frame: a header to be filled in, then records. Keeps its capacity.
@@ -68,6 +68,7 @@ pub(crate) struct Start {
     pub(crate) stamp_ms: u64,
     pub(crate) spare: Option<SegmentHeader>,
     pub(crate) closed_bytes: u64,
+    pub(crate) closed_segments: u64,
 }
 
 /// How much can be appended for certain.
@@ -116,6 +117,7 @@ impl<D: Disk> Journal<D> {
             stamp_ms: 0,
             spare: None,
             closed_bytes: 0,
+            closed_segments: 0,
         };
         Ok(Self::assemble(disk, options, ready, start))
     }
@@ -144,7 +146,7 @@ impl<D: Disk> Journal<D> {
                 offset: start.offset,
                 chain: start.chain,
             },
-            closed_bytes: Arc::new(AtomicU64::new(start.closed_bytes)),
+            closed: Arc::new(Closed::new(start.closed_segments, start.closed_bytes)),
             epoch: start.epoch,
             stamp_ms: start.stamp_ms,
             frame,
@@ -185,12 +187,17 @@ impl<D: Disk> Journal<D> {
 
     /// The size of all segments that hold frames, the open one included, in bytes.
     pub fn bytes(&self) -> u64 {
-        self.closed_bytes.load(Ordering::Relaxed) + self.open.header.bytes
+        self.closed.bytes() + self.open.header.bytes
+    }
+
+    /// How many segments hold frames, the open one included.
+    pub fn segments(&self) -> u64 {
+        self.closed.segments() + 1
     }
 
     /// What removes closed segments on another thread, and keeps [`bytes`](Self::bytes) right.
     pub fn pruner(&self) -> Pruner<D> {
-        Pruner { disk: Arc::clone(&self.disk), closed_bytes: Arc::clone(&self.closed_bytes) }
+        Pruner { disk: Arc::clone(&self.disk), closed: Arc::clone(&self.closed) }
     }
 
     /// How much can be appended for certain, once the turn has [begun](Self::begin). An open frame
@@ -370,7 +377,7 @@ impl<D: Disk> Journal<D> {
         };
         let left = std::mem::replace(&mut self.open, open);
         // Before the successor takes a frame, and so before the one left can be pruned.
-        self.closed_bytes.fetch_add(left.header.bytes, Ordering::Relaxed);
+        self.closed.grew(left.header.bytes);
         self.spares.want(Wanted::New(self.open.header.successor(&self.options)), left.mapped);
         Ok(())
     }

@@ -27,17 +27,49 @@ pub struct Pruned {
     pub first_kept: u64,
 }
 
+/// The segments that were left for good: the writer adds one when it leaves it, the pruner takes it
+/// away.
+#[derive(Debug)]
+pub(crate) struct Closed {
+    segments: AtomicU64,
+    bytes: AtomicU64,
+}
+
+impl Closed {
+    pub(crate) fn new(segments: u64, bytes: u64) -> Self {
+        Self { segments: AtomicU64::new(segments), bytes: AtomicU64::new(bytes) }
+    }
+
+    pub(crate) fn segments(&self) -> u64 {
+        self.segments.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// One more, of this size in bytes.
+    pub(crate) fn grew(&self, bytes: u64) {
+        self.segments.fetch_add(1, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    fn shrank(&self, bytes: u64) {
+        self.segments.fetch_sub(1, Ordering::Relaxed);
+        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
 /// Prunes beside a live writer and tells its [`crate::Journal::bytes`] what went. Clones share that.
 #[derive(Debug)]
 pub struct Pruner<D> {
     pub(crate) disk: Arc<D>,
-    /// The size of the segments that were left, in bytes.
-    pub(crate) closed_bytes: Arc<AtomicU64>,
+    pub(crate) closed: Arc<Closed>,
 }
 
 impl<D> Clone for Pruner<D> {
     fn clone(&self) -> Self {
-        Self { disk: Arc::clone(&self.disk), closed_bytes: Arc::clone(&self.closed_bytes) }
+        Self { disk: Arc::clone(&self.disk), closed: Arc::clone(&self.closed) }
     }
 }
 
@@ -48,7 +80,7 @@ impl<D: Disk> Pruner<D> {
     /// As [`prune`]; what was removed before the error is accounted for.
     pub fn prune(&self, keep_from_sequence: u64) -> Result<Pruned, JournalError> {
         prune_telling(&*self.disk, keep_from_sequence, &mut |bytes| {
-            self.closed_bytes.fetch_sub(bytes, Ordering::Relaxed);
+            self.closed.shrank(bytes);
         })
     }
 }

@@ -45,6 +45,7 @@ impl<D: Disk> Journal<D> {
             spare: scan.spare,
             closed_bytes: scan.older_bytes
                 + scan.segments.iter().rev().skip(1).map(|segment| segment.bytes).sum::<u64>(),
+            closed_segments: scan.older_segments + scan.segments.len().saturating_sub(1) as u64,
         };
         Ok(Self::assemble(disk, options, ready, start))
     }

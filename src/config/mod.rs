@@ -65,6 +65,8 @@ pub struct Config {
     pub io_threads: u16,
     /// How the writer waits for work.
     pub wait: Wait,
+    /// Requests are timed, stage by stage.
+    pub timed: bool,
     /// Start although the clock is far off.
     pub accept_clock: bool,
     /// Listen beyond loopback without tokens.

@@ -69,6 +69,7 @@ pub(super) fn blank() -> Config {
         durability: Durability::Group,
         io_threads: 0,
         wait: Wait::Park,
+        timed: true,
         accept_clock: false,
         insecure: false,
         segment_bytes: 0,
@@ -190,6 +191,14 @@ pub static SETTINGS: &[Entry] = &[
             };
             set(&mut config.wait, wait)
         },
+    },
+    Entry {
+        name: "latency.timed",
+        kind: Kind::Flag,
+        default: "true",
+        bounds: "true or false",
+        meaning: "time every request for /v1/latency and /metrics; off only to measure what it costs",
+        take: |config, text| set(&mut config.timed, flag(text)),
     },
     Entry {
         name: "accept_clock",

@@ -219,6 +219,10 @@ pub struct TableFill {
     pub cap: u64,
 }
 
+/// The names of the tables that have a cap, in the order that they are told in.
+pub const TABLES: [&str; 9] =
+    ["skus", "orders", "keys", "answers", "uses", "users", "draws", "entries", "principals"];
+
 /// What `/v1/status` needs of the state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StateStatus {

@@ -5,7 +5,7 @@
 
 use super::answer::{
     Answer, Answered, Created, LineView, OrderView, Page, Refusal, Remembered, RememberedBody,
-    SkuView, StateStatus, TableFill,
+    SkuView, StateStatus, TABLES, TableFill,
 };
 use super::command::{Principal, Query};
 use super::decide::{find_order, visible};
@@ -134,23 +134,31 @@ fn first_older(state: &State, newest: u32, than: OrderId) -> Option<u32> {
 }
 
 fn status(state: &State) -> StateStatus {
+    StateStatus { epoch: state.epoch, tables: tables(state).to_vec() }
+}
+
+/// How full the tables are, in the order of [`TABLES`].
+#[must_use]
+pub fn tables(state: &State) -> [TableFill; TABLES.len()] {
     let caps = &state.settings.caps;
-    let fill = |name, used: u32, cap: u32| TableFill { name, used: used.into(), cap: cap.into() };
     let principals = u32::try_from(state.principals.len()).expect("principals are few");
-    StateStatus {
-        epoch: state.epoch,
-        tables: vec![
-            fill("skus", state.skus.len(), caps.skus),
-            fill("orders", state.orders.len(), caps.orders),
-            fill("keys", state.requests.len(), caps.keys),
-            fill("answers", state.requests.wide(), caps.answers),
-            fill("uses", state.uses.len(), caps.uses),
-            fill("users", state.users.len(), caps.users),
-            fill("draws", state.draws.len(), caps.draws),
-            fill("entries", state.draws.entries(), caps.entries),
-            fill("principals", principals, PRINCIPALS_MAX as u32),
-        ],
-    }
+    let fills = [
+        (state.skus.len(), caps.skus),
+        (state.orders.len(), caps.orders),
+        (state.requests.len(), caps.keys),
+        (state.requests.wide(), caps.answers),
+        (state.uses.len(), caps.uses),
+        (state.users.len(), caps.users),
+        (state.draws.len(), caps.draws),
+        (state.draws.entries(), caps.entries),
+        (principals, PRINCIPALS_MAX as u32),
+    ];
+    let mut names = TABLES.iter();
+    fills.map(|(used, cap)| TableFill {
+        name: names.next().expect("each table has a name"),
+        used: used.into(),
+        cap: cap.into(),
+    })
 }
 
 /// A SKU as it is.

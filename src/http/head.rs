@@ -44,6 +44,7 @@ names! {
     IfNoneMatch "if-none-match",
     RequestTimeout "request-timeout-ms",
     Traceparent "traceparent",
+    ServerTiming "server-timing",
 }
 
 /// The headers of one request, found.

@@ -8,6 +8,7 @@ use super::framing::{Fault, Framing};
 use super::service::{self, Ask};
 use super::stream::Stream;
 use super::{Front, HttpLimits, Phase};
+use crate::metrics::{Hot, IoMeter};
 use crate::ring::Lane;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -23,6 +24,8 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
+/// What is counted of hot SKUs is halved this often.
+const HOT_HALF_MS: u64 = 60_000;
 /// Deadlines of connections are kept this exactly.
 const SWEEP_MS: u64 = 100;
 /// Without file descriptors or memory, accepting at once again would spin.
@@ -190,6 +193,9 @@ pub(super) struct Worker<A> {
     pub(super) lane: Rc<A>,
     peers: RefCell<Vec<Rc<Peer>>>,
     now_ms: Rc<Cell<u64>>,
+    /// What buyers ask for, and when that was last halved.
+    hot: RefCell<Hot>,
+    hot_since_ms: Cell<u64>,
     /// A connection came.
     enrolled: Notify,
 }
@@ -197,12 +203,41 @@ pub(super) struct Worker<A> {
 impl<A: Ask> Worker<A> {
     pub(super) fn new(front: Arc<Front>, lane: Rc<A>) -> Rc<Self> {
         let now_ms = Rc::new(Cell::new(front.clock.elapsed_ms()));
-        Rc::new(Self { front, lane, peers: RefCell::default(), now_ms, enrolled: Notify::new() })
+        Rc::new(Self {
+            front,
+            lane,
+            peers: RefCell::default(),
+            hot: RefCell::default(),
+            hot_since_ms: Cell::new(now_ms.get()),
+            now_ms,
+            enrolled: Notify::new(),
+        })
+    }
+
+    /// What this thread counts.
+    pub(super) fn meter(&self) -> &IoMeter {
+        self.front.meters.io(self.lane.number())
+    }
+
+    /// Counts SKUs that an order asks for.
+    pub(super) fn count_hot<'n>(&self, skus: impl Iterator<Item = &'n str>) {
+        let mut hot = self.hot.borrow_mut();
+        skus.for_each(|sku| hot.count(sku));
+    }
+
+    fn show_hot(&self) {
+        let mut hot = self.hot.borrow_mut();
+        if self.now_ms.get().saturating_sub(self.hot_since_ms.get()) >= HOT_HALF_MS {
+            self.hot_since_ms.set(self.now_ms.get());
+            hot.halve();
+        }
+        self.meter().show_hot(&hot);
     }
 
     /// Looks at every connection once; says how many there are.
     fn sweep(&self) -> usize {
         self.now_ms.set(self.front.clock.elapsed_ms());
+        self.show_hot();
         let draining = self.front.phase() == Phase::Draining;
         for peer in self.peers.borrow().iter() {
             if peer.is_late(&self.front.limits) {

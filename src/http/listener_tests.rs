@@ -6,7 +6,7 @@ use crate::domain::command::{Command, Request};
 use crate::domain::ids::OrderId;
 use crate::domain::order::Status;
 use crate::http::testing::{front, recovering};
-use crate::ring::{NotTaken, Outcome};
+use crate::ring::{Arrived, NotTaken, Outcome, Times};
 use std::future::Future;
 use tokio::io::DuplexStream;
 
@@ -21,7 +21,7 @@ impl Ask for Writer {
         &self,
         request: Request,
         _: Option<u64>,
-    ) -> Result<impl Future<Output = Outcome>, NotTaken> {
+    ) -> Result<impl Future<Output = Arrived>, NotTaken> {
         if !matches!(request.command, Command::CreateOrder(_)) {
             return Err(NotTaken::Overloaded);
         }
@@ -32,7 +32,12 @@ impl Ask for Writer {
             expires_at: None,
         };
         let answer = Answer::Created(created);
-        Ok(std::future::ready(Outcome::Answered(Answered { sequence: 2, replayed: false, answer })))
+        let outcome = Outcome::Answered(Answered { sequence: 2, replayed: false, answer });
+        Ok(std::future::ready(Arrived { outcome, times: Times::default() }))
+    }
+
+    fn number(&self) -> u16 {
+        0
     }
 }
 

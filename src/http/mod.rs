@@ -16,6 +16,8 @@ mod instant;
 mod json;
 mod limits;
 mod listener;
+mod observe;
+mod openapi;
 mod problem;
 mod reply;
 mod routes;
@@ -29,9 +31,11 @@ mod wire_draw;
 
 use crate::clock::Clock;
 use crate::images::Images;
+use crate::metrics::Meters;
 use crate::ring::Cursors;
 pub use limits::HttpLimits;
 pub use listener::serve;
+pub use observe::LABELS;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -74,6 +78,10 @@ pub struct Shared {
     pub cursors: Arc<Cursors>,
     /// How images stand.
     pub images: Arc<Images>,
+    /// What is counted and timed.
+    pub meters: Arc<Meters>,
+    /// Requests are timed.
+    pub timed: bool,
 }
 
 impl Deref for Front {

@@ -6,6 +6,7 @@
 use super::fields::Fault;
 use crate::domain::answer::ShortLine;
 use crate::domain::ids::{Sequence, Stamp};
+use crate::metrics::Outcome;
 use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -21,7 +22,17 @@ macro_rules! codes {
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub(super) enum Code { $($name,)* }
 
+        /// What requests may come to, as it is counted: the successes first.
+        pub(super) const OUTCOMES: &[Outcome] = &[
+            Outcome { status: 200, code: "" },
+            Outcome { status: 201, code: "" },
+            Outcome { status: 204, code: "" },
+            $(Outcome { status: $status, code: $code },)*
+        ];
+
         impl Code {
+            pub(super) const ALL: &[Self] = &[$(Self::$name,)*];
+
             pub(super) const fn status(self) -> u16 {
                 match self { $(Self::$name => $status,)* }
             }

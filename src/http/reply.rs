@@ -3,7 +3,7 @@
 //! Owns the headers that every response carries. Never knows why it says what it says. Next:
 //! `service`.
 
-use super::problem::{Problem, Refused};
+use super::problem::{Code, Problem, Refused};
 use super::wire::{self, Json};
 use bytes::Bytes;
 use http_body_util::Full;
@@ -11,6 +11,7 @@ use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
 
 static IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+static SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// What kind of text a body is.
@@ -22,6 +23,10 @@ pub(super) enum Kind {
     Json,
     /// `application/problem+json`.
     Problem,
+    /// `text/plain`.
+    Text,
+    /// What Prometheus scrapes.
+    Metrics,
 }
 
 /// A response.
@@ -30,6 +35,9 @@ pub(super) struct Reply {
     pub(super) status: StatusCode,
     pub(super) kind: Kind,
     pub(super) body: Bytes,
+    /// Of a refusal.
+    pub(super) code: Option<Code>,
+    pub(super) server_timing: Option<HeaderValue>,
     pub(super) location: Option<HeaderValue>,
     pub(super) etag: Option<HeaderValue>,
     pub(super) allow: Option<&'static str>,
@@ -44,7 +52,17 @@ impl Reply {
     }
 
     pub(super) fn fixed(text: &'static str) -> Self {
-        Self::with_body(StatusCode::OK, Kind::Json, Bytes::from_static(text.as_bytes()))
+        Self::fixed_bytes(Bytes::from_static(text.as_bytes()))
+    }
+
+    /// 200 with JSON that is there already.
+    pub(super) fn fixed_bytes(body: Bytes) -> Self {
+        Self::with_body(StatusCode::OK, Kind::Json, body)
+    }
+
+    /// 200 with text that is no JSON.
+    pub(super) fn text(kind: Kind, text: String) -> Self {
+        Self::with_body(StatusCode::OK, kind, text.into())
     }
 
     /// 204.
@@ -62,6 +80,8 @@ impl Reply {
             status,
             kind,
             body,
+            code: None,
+            server_timing: None,
             location: None,
             etag: None,
             allow: None,
@@ -80,6 +100,8 @@ impl Reply {
             Kind::Empty => None,
             Kind::Json => Some("application/json"),
             Kind::Problem => Some("application/problem+json"),
+            Kind::Text => Some("text/plain; charset=utf-8"),
+            Kind::Metrics => Some("application/openmetrics-text; version=1.0.0; charset=utf-8"),
         };
         if let Some(content_type) = content_type {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
@@ -100,6 +122,9 @@ impl Reply {
         if self.replayed {
             headers.insert(&IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
         }
+        if let Some(server_timing) = self.server_timing {
+            headers.insert(&SERVER_TIMING, server_timing);
+        }
         if let Some(traceparent) = traceparent {
             headers.insert(&TRACEPARENT, traceparent.clone());
         }
@@ -119,6 +144,6 @@ impl From<Refused> for Reply {
             StatusCode::from_u16(code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let retry_after_s = retry_after_ms.map(|after_ms| after_ms.div_ceil(1000).max(1));
         let reply = Self::with_body(status, Kind::Problem, json.into_bytes());
-        Self { allow, closes, retry_after_s, ..reply }
+        Self { code: Some(code), allow, closes, retry_after_s, ..reply }
     }
 }

@@ -8,13 +8,14 @@ use super::answers;
 use super::framing::Fault;
 use super::head::{Head, Name};
 use super::listener::{Peer, Stage, Worker};
+use super::observe::Note;
 use super::problem::{Code, Problem, Refused};
 use super::reply::Reply;
 use super::routes::{self, Input, Place, Question, Wanted};
 use super::{Front, Phase};
 use crate::domain::command::{Principal, Reach, Request};
 use crate::domain::ids::PrincipalName;
-use crate::ring::{Lane, NotTaken, Outcome};
+use crate::ring::{Arrived, Lane, NotTaken};
 use bytes::{Bytes, BytesMut};
 use http_body_util::Full;
 use hyper::body::{Body, Incoming};
@@ -36,7 +37,10 @@ pub(super) trait Ask: 'static {
         &self,
         request: Request,
         deadline_ms: Option<u64>,
-    ) -> Result<impl Future<Output = Outcome>, NotTaken>;
+    ) -> Result<impl Future<Output = Arrived>, NotTaken>;
+
+    /// Which IO thread's it is.
+    fn number(&self) -> u16;
 }
 
 impl Ask for Lane {
@@ -44,8 +48,12 @@ impl Ask for Lane {
         &self,
         request: Request,
         deadline_ms: Option<u64>,
-    ) -> Result<impl Future<Output = Outcome>, NotTaken> {
+    ) -> Result<impl Future<Output = Arrived>, NotTaken> {
         Lane::ask(self, request, deadline_ms)
+    }
+
+    fn number(&self) -> u16 {
+        Lane::number(self)
     }
 }
 
@@ -60,10 +68,14 @@ pub(super) async fn serve<A: Ask>(
     let (parts, body) = request.into_parts();
     let head = Head::of(&parts.headers);
     let front = &*worker.front;
+    let mut note = Note::begin(front);
     let found =
         check_http(front, &parts, &head, &body, fault).and_then(|()| find(front, &parts, &head));
-    let mut reply = answer(&worker, found, &parts, &head, body).await.unwrap_or_else(Reply::from);
+    let answered = answer(&worker, found, &parts, &head, body, &mut note).await;
+    let mut reply = answered.unwrap_or_else(Reply::from);
     reply.closes |= front.phase() == Phase::Draining;
+    let wants_timing = head.bytes(Name::ServerTiming) == Some(b"1");
+    note.end(&worker, &parts.method, &mut reply, wants_timing);
     let traceparent = head.traceparent().map(|(_, value)| value);
     let response = reply.into_response(traceparent);
     peer.answered();
@@ -76,8 +88,12 @@ async fn answer<A: Ask>(
     parts: &hyper::http::request::Parts,
     head: &Head<'_>,
     body: Incoming,
+    note: &mut Note,
 ) -> Result<Reply, Refused> {
     let front = &*worker.front;
+    if let Ok(Step::Found(found)) = &found {
+        note.found(found.place.number());
+    }
     let body = match &found {
         _ if body.is_end_stream() => Bytes::new(),
         Err(refused) if refused.closes => Bytes::new(),
@@ -111,8 +127,14 @@ async fn answer<A: Ask>(
     };
     drop(body);
     let Question { request, deadline_ms, asked } = question;
-    let waiting = worker.lane.ask(request, deadline_ms).map_err(answers::not_taken)?;
-    let outcome = waiting.await;
+    note.asks(worker, &request.command);
+    let waiting = worker.lane.ask(request, deadline_ms).map_err(|why| {
+        note.not_taken();
+        answers::not_taken(why)
+    })?;
+    worker.meter().count_published();
+    let Arrived { outcome, times } = waiting.await;
+    note.arrived(times);
     Ok(answers::reply(front, asked.as_ref(), outcome))
 }
 

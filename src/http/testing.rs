@@ -3,11 +3,13 @@
 use super::head::Head;
 use super::problem::Refused;
 use super::routes::{self, Input, Place, Question, Wanted};
-use super::{Front, HttpLimits, Shared};
+use super::{Front, HttpLimits, LABELS, Shared};
 use crate::clock::Clock;
+use crate::domain::answer::TABLES;
 use crate::domain::command::{Principal, Reach};
 use crate::domain::ids::{KeyClaim, PrincipalName};
 use crate::images::Images;
+use crate::metrics::Meters;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use std::sync::Arc;
 
@@ -32,6 +34,8 @@ pub(super) fn recovering(limits: HttpLimits) -> Front {
         limits,
         cursors: Arc::default(),
         images: Arc::new(Images::new().0),
+        meters: Arc::new(Meters::new(1, LABELS, &TABLES)),
+        timed: true,
     })
 }
 

@@ -3,17 +3,32 @@
 //! Written by the writer only, read by every IO thread. An answer leaves when what it rests on is
 //! at or below `answerable`. Next: `lane`.
 
+use super::times::{TURNS_KEPT, TurnTimes};
 use crate::domain::ids::Sequence;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// The writer's progress.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Cursors {
     appended: AtomicU64,
     synced: AtomicU64,
     answerable: AtomicU64,
     journal_bytes: AtomicU64,
     poisoned: AtomicBool,
+    turns: Box<[TurnTimes; TURNS_KEPT]>,
+}
+
+impl Default for Cursors {
+    fn default() -> Self {
+        Self {
+            appended: AtomicU64::new(0),
+            synced: AtomicU64::new(0),
+            answerable: AtomicU64::new(0),
+            journal_bytes: AtomicU64::new(0),
+            poisoned: AtomicBool::new(false),
+            turns: Box::new(std::array::from_fn(|_| TurnTimes::default())),
+        }
+    }
 }
 
 impl Cursors {
@@ -41,6 +56,17 @@ impl Cursors {
     #[must_use]
     pub fn answerable(&self) -> Sequence {
         self.answerable.load(Ordering::Acquire)
+    }
+
+    /// Says when a turn was stored and when durable, before the cursors say that it is.
+    pub fn time_turn(&self, turn: u32, stored_ns: u64, durable_ns: u64) {
+        self.turns[turn as usize % TURNS_KEPT].set(stored_ns, durable_ns);
+    }
+
+    /// When a turn that the cursors have passed was stored and durable. Of a turn that is long past,
+    /// a later one's.
+    pub(super) fn turn_times(&self, turn: u32) -> (u64, u64) {
+        self.turns[turn as usize % TURNS_KEPT].get()
     }
 
     /// Says how large the journal is on disk, in bytes.

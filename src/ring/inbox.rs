@@ -8,6 +8,7 @@ use super::outcome::Outcome;
 use super::parking::Parking;
 use super::slot::{Reply, Slot};
 use super::tickets::Ticket;
+use super::times::Decided;
 use crate::domain::command::Request;
 use crate::domain::ids::Sequence;
 use atomic_waker::AtomicWaker;
@@ -100,9 +101,15 @@ impl Inbox {
 
 impl Outbox {
     /// Sends an answer, to be told once `rests_on` is durable.
-    pub fn answer(&mut self, to: ReturnAddress, rests_on: Sequence, outcome: Outcome) {
+    pub fn answer(
+        &mut self,
+        to: ReturnAddress,
+        rests_on: Sequence,
+        outcome: Outcome,
+        decided: Decided,
+    ) {
         let lane = &mut self.lanes[usize::from(to.lane)];
-        let pushed = lane.answers.push(Reply { ticket: to.ticket, rests_on, outcome });
+        let pushed = lane.answers.push(Reply { ticket: to.ticket, rests_on, outcome, decided });
         assert!(pushed.is_ok(), "an answer ring has room for every ticket of its lane");
         lane.answered = true;
     }

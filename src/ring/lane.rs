@@ -4,11 +4,13 @@
 //! `Send`; a `LaneEnd` is, and becomes a `Lane` on its thread. Next: `inbox`, the writer's end.
 
 use super::cursors::Cursors;
-use super::outcome::{NotTaken, Outcome};
+use super::outcome::{Arrived, NotTaken, Outcome};
 use super::parking::Parking;
 use super::slot::{Reply, Slot};
 use super::tickets::{Ticket, Tickets};
+use super::times::{Decided, Times};
 use crate::domain::command::Request;
+use crate::faults::{Point, armed};
 use atomic_waker::AtomicWaker;
 use disruptor::{MultiProducer, Producer, SingleConsumerBarrier};
 use std::cell::{Cell, RefCell};
@@ -70,6 +72,12 @@ impl LaneEnd {
 }
 
 impl Lane {
+    /// Its number among the lanes.
+    #[must_use]
+    pub fn number(&self) -> u16 {
+        self.0.number
+    }
+
     /// Publishes a request. With a deadline (on `Clock::elapsed_ms`) it is decided only if it is
     /// sequenced before that.
     ///
@@ -80,6 +88,10 @@ impl Lane {
         let mut producer = inner.producer.borrow_mut();
         let producer = producer.as_mut().ok_or(NotTaken::Draining)?;
         let ticket = inner.tickets.borrow_mut().take().ok_or(NotTaken::Overloaded)?;
+        if armed(Point::RingFull) {
+            inner.tickets.borrow_mut().release(ticket);
+            return Err(NotTaken::Overloaded);
+        }
         let published = producer.try_publish(|slot| {
             slot.lane = inner.number;
             slot.ticket = ticket;
@@ -131,7 +143,8 @@ impl Lane {
         let inner = &self.0;
         inner.waker.register(context.waker());
         if inner.cursors.poisoned() {
-            let wakers = inner.tickets.borrow_mut().answer_all(&Outcome::Unknown);
+            let unknown = Arrived { outcome: Outcome::Unknown, times: Times::default() };
+            let wakers = inner.tickets.borrow_mut().answer_all(&unknown);
             wakers.into_iter().for_each(Waker::wake);
             return;
         }
@@ -139,7 +152,8 @@ impl Lane {
         let mut answers = inner.answers.borrow_mut();
         while answers.peek().is_ok_and(|reply| reply.rests_on <= answerable) {
             let reply = answers.pop().expect("it was just seen");
-            let waker = inner.tickets.borrow_mut().answer(reply.ticket, reply.outcome);
+            let arrived = inner.arrived(reply.outcome, reply.decided);
+            let waker = inner.tickets.borrow_mut().answer(reply.ticket, arrived);
             if let Some(waker) = waker {
                 waker.wake();
             }
@@ -161,6 +175,14 @@ impl Lane {
     }
 }
 
+impl Inner {
+    fn arrived(&self, outcome: Outcome, decided: Decided) -> Arrived {
+        let (stored_ns, durable_ns) = self.cursors.turn_times(decided.turn);
+        let Decided { taken_ns, decided_ns, .. } = decided;
+        Arrived { outcome, times: Times { taken_ns, decided_ns, stored_ns, durable_ns } }
+    }
+}
+
 impl Drop for Inner {
     fn drop(&mut self) {
         if self.producer.borrow_mut().take().is_some() {
@@ -176,16 +198,16 @@ pub struct Waiting {
 }
 
 impl Future for Waiting {
-    type Output = Outcome;
+    type Output = Arrived;
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Outcome> {
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Arrived> {
         let ticket = self.ticket.expect("a request is answered once");
         let collected = self.lane.0.tickets.borrow_mut().collect(ticket, context.waker());
         match collected {
             None => Poll::Pending,
-            Some(outcome) => {
+            Some(arrived) => {
                 self.ticket = None;
-                Poll::Ready(outcome)
+                Poll::Ready(arrived)
             }
         }
     }

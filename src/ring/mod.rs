@@ -12,11 +12,13 @@ mod outcome;
 mod parking;
 mod slot;
 mod tickets;
+mod times;
 
 pub use cursors::Cursors;
 pub use inbox::{Alarm, Inbox, Outbox, Polled, ReturnAddress};
 pub use lane::{Lane, LaneEnd, Waiting};
-pub use outcome::{NotTaken, Outcome};
+pub use outcome::{Arrived, NotTaken, Outcome};
+pub use times::{Decided, Times};
 
 use atomic_waker::AtomicWaker;
 use disruptor::{BusySpin, build_multi_producer};
@@ -66,7 +68,7 @@ mod tests {
     use crate::domain::command::{Command, Principal, Query, Reach, Request};
     use crate::domain::ids::PrincipalName;
     use std::future::Future;
-    use std::pin::pin;
+    use std::pin::{Pin, pin};
     use std::task::{Context, Poll, Waker};
 
     fn question() -> Request {
@@ -78,6 +80,29 @@ mod tests {
         }
     }
 
+    fn polled_outcome(waiting: Pin<&mut Waiting>, context: &mut Context<'_>) -> Poll<Outcome> {
+        waiting.poll(context).map(|arrived| arrived.outcome)
+    }
+
+    #[test]
+    fn an_answer_brings_the_times_of_its_turn() {
+        let cursors = Arc::new(Cursors::default());
+        let (mut ends, mut inbox, mut outbox) = build(1, &cursors);
+        let lane = ends.pop().expect("one lane").settle();
+        let mut waiting = pin!(lane.ask(question(), None).expect("there is room"));
+        inbox.poll(1, |_, address, _| {
+            let decided = Decided { taken_ns: 1, decided_ns: 2, turn: 259 };
+            outbox.answer(address, 7, Outcome::NoSpace, decided);
+        });
+        cursors.time_turn(258, 30, 40);
+        cursors.time_turn(259, 3, 4);
+        cursors.publish(7, 7, 7);
+        let context = &mut Context::from_waker(Waker::noop());
+        lane.pump(context);
+        let times = Times { taken_ns: 1, decided_ns: 2, stored_ns: 3, durable_ns: 4 };
+        assert_eq!(waiting.as_mut().poll(context).map(|arrived| arrived.times), Poll::Ready(times));
+    }
+
     #[test]
     fn an_answer_leaves_only_when_what_it_rests_on_is_answerable() {
         let cursors = Arc::new(Cursors::default());
@@ -87,7 +112,7 @@ mod tests {
         let mut late = pin!(lane.ask(question(), None).expect("there is room"));
         let mut rests_on = 4;
         let polled = inbox.poll(8, |_, address, _| {
-            outbox.answer(address, rests_on, Outcome::NoSpace);
+            outbox.answer(address, rests_on, Outcome::NoSpace, Decided::default());
             rests_on += 1;
         });
         assert_eq!((polled, rests_on), (Polled::Some, 6));
@@ -97,11 +122,11 @@ mod tests {
         assert!(early.as_mut().poll(context).is_pending());
         cursors.publish(5, 4, 4);
         lane.pump(context);
-        assert_eq!(early.as_mut().poll(context), Poll::Ready(Outcome::NoSpace));
+        assert_eq!(polled_outcome(early.as_mut(), context), Poll::Ready(Outcome::NoSpace));
         assert!(late.as_mut().poll(context).is_pending());
         cursors.publish(5, 5, 5);
         lane.pump(context);
-        assert_eq!(late.as_mut().poll(context), Poll::Ready(Outcome::NoSpace));
+        assert_eq!(polled_outcome(late.as_mut(), context), Poll::Ready(Outcome::NoSpace));
         assert_eq!(lane.waiting(), 0);
     }
 
@@ -120,7 +145,7 @@ mod tests {
         assert_eq!(first.waiting(), RING_SLOTS / 2);
         let mut shown = 0;
         inbox.poll(u64::MAX, |_, address, _| {
-            outbox.answer(address, 0, Outcome::NoSpace);
+            outbox.answer(address, 0, Outcome::NoSpace, Decided::default());
             shown += 1;
         });
         assert_eq!(shown, RING_SLOTS);
@@ -136,7 +161,7 @@ mod tests {
         let context = &mut Context::from_waker(Waker::noop());
         outbox.alarm().sound();
         lane.pump(context);
-        assert_eq!(waiting.as_mut().poll(context), Poll::Ready(Outcome::Unknown));
+        assert_eq!(polled_outcome(waiting.as_mut(), context), Poll::Ready(Outcome::Unknown));
         lane.close();
         assert_eq!(lane.ask(question(), None).err(), Some(NotTaken::Draining));
     }

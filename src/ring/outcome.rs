@@ -1,6 +1,16 @@
 //! What comes back from the writer to whoever asked.
 
+use super::times::Times;
 use crate::domain::answer::Answered;
+
+/// An outcome where it was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Arrived {
+    /// What.
+    pub outcome: Outcome,
+    /// How long it took on the way.
+    pub times: Times,
+}
 
 /// What became of a request that was taken.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,6 +2,7 @@
 
 use super::outcome::Outcome;
 use super::tickets::Ticket;
+use super::times::Decided;
 use crate::domain::command::Request;
 use crate::domain::ids::Sequence;
 
@@ -22,4 +23,5 @@ pub(super) struct Reply {
     pub(super) ticket: Ticket,
     pub(super) rests_on: Sequence,
     pub(super) outcome: Outcome,
+    pub(super) decided: Decided,
 }

@@ -4,7 +4,7 @@
 //! A ticket goes home only after its answer came, also when the client has long gone, so an answer
 //! always finds its ticket and the answer ring can never be too small. Next: `lane`.
 
-use super::outcome::Outcome;
+use super::outcome::Arrived;
 use std::task::Waker;
 
 /// One request that waits: its place in the table and how often the place was used before.
@@ -19,7 +19,7 @@ enum Holder {
     Free { next: u32 },
     Waiting(Option<Waker>),
     Abandoned,
-    Answered(Outcome),
+    Answered(Arrived),
 }
 
 #[derive(Debug)]
@@ -84,9 +84,9 @@ impl Tickets {
     }
 
     /// Brings the answer; gives who is to be woken.
-    pub(super) fn answer(&mut self, ticket: Ticket, outcome: Outcome) -> Option<Waker> {
+    pub(super) fn answer(&mut self, ticket: Ticket, arrived: Arrived) -> Option<Waker> {
         let entry = self.entry(ticket);
-        match std::mem::replace(&mut entry.holder, Holder::Answered(outcome)) {
+        match std::mem::replace(&mut entry.holder, Holder::Answered(arrived)) {
             Holder::Waiting(waker) => waker,
             Holder::Abandoned => {
                 self.release(ticket);
@@ -99,7 +99,7 @@ impl Tickets {
     }
 
     /// Takes the answer if it came; otherwise remembers whom to wake.
-    pub(super) fn collect(&mut self, ticket: Ticket, waker: &Waker) -> Option<Outcome> {
+    pub(super) fn collect(&mut self, ticket: Ticket, waker: &Waker) -> Option<Arrived> {
         let entry = self.entry(ticket);
         if let Holder::Waiting(known) = &mut entry.holder {
             match known {
@@ -111,7 +111,7 @@ impl Tickets {
         let holder = std::mem::replace(&mut entry.holder, Holder::Abandoned);
         self.release(ticket);
         match holder {
-            Holder::Answered(outcome) => Some(outcome),
+            Holder::Answered(arrived) => Some(arrived),
             _ => unreachable!("only its holder collects a ticket, and once"),
         }
     }
@@ -127,12 +127,12 @@ impl Tickets {
     }
 
     /// Answers all that wait, because no other answer will come.
-    pub(super) fn answer_all(&mut self, outcome: &Outcome) -> Vec<Waker> {
+    pub(super) fn answer_all(&mut self, arrived: &Arrived) -> Vec<Waker> {
         let mut wakers = Vec::new();
         for entry in &mut self.entries {
             if let Holder::Waiting(waker) = &mut entry.holder {
                 wakers.extend(waker.take());
-                entry.holder = Holder::Answered(outcome.clone());
+                entry.holder = Holder::Answered(arrived.clone());
             }
         }
         wakers
@@ -142,6 +142,11 @@ impl Tickets {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ring::{Outcome, Times};
+
+    fn arrived(outcome: Outcome) -> Arrived {
+        Arrived { outcome, times: Times::default() }
+    }
 
     #[test]
     fn a_table_lends_each_ticket_to_one_holder() {
@@ -149,8 +154,8 @@ mod tests {
         let (first, second) = (tickets.take().unwrap(), tickets.take().unwrap());
         assert_ne!(first.place, second.place);
         assert_eq!(tickets.take(), None);
-        assert!(tickets.answer(first, Outcome::NoSpace).is_none());
-        assert_eq!(tickets.collect(first, Waker::noop()), Some(Outcome::NoSpace));
+        assert!(tickets.answer(first, arrived(Outcome::NoSpace)).is_none());
+        assert_eq!(tickets.collect(first, Waker::noop()), Some(arrived(Outcome::NoSpace)));
         let third = tickets.take().unwrap();
         assert_eq!(third.place, first.place);
         assert_ne!(third, first);
@@ -164,10 +169,10 @@ mod tests {
         assert_eq!(tickets.collect(ticket, Waker::noop()), None);
         tickets.abandon(ticket);
         assert_eq!(tickets.take(), None);
-        assert!(tickets.answer(ticket, Outcome::Internal).is_none());
+        assert!(tickets.answer(ticket, arrived(Outcome::Internal)).is_none());
         assert_eq!(tickets.out(), 0);
         let ticket = tickets.take().unwrap();
-        tickets.answer(ticket, Outcome::Internal);
+        tickets.answer(ticket, arrived(Outcome::Internal));
         tickets.abandon(ticket);
         assert_eq!(tickets.out(), 0);
     }
@@ -177,7 +182,7 @@ mod tests {
         let mut tickets = Tickets::new(2);
         let ticket = tickets.take().unwrap();
         assert_eq!(tickets.collect(ticket, Waker::noop()), None);
-        assert_eq!(tickets.answer_all(&Outcome::Unknown).len(), 1);
-        assert_eq!(tickets.collect(ticket, Waker::noop()), Some(Outcome::Unknown));
+        assert_eq!(tickets.answer_all(&arrived(Outcome::Unknown)).len(), 1);
+        assert_eq!(tickets.collect(ticket, Waker::noop()), Some(arrived(Outcome::Unknown)));
     }
 }

@@ -8,6 +8,7 @@
 
 mod room;
 mod tally;
+mod watch;
 
 use crate::clock::Stamps;
 use crate::codec::{self, Totals};
@@ -20,7 +21,9 @@ use crate::domain::event::{Event, Origin, Record};
 use crate::domain::ids::{Sequence, Stamp};
 use crate::domain::state::State;
 use crate::domain::{read, refusals, sweep};
+use crate::faults::{Point, armed};
 use crate::images::Images;
+use crate::metrics::Meters;
 use crate::ring::{Inbox, Outbox, Outcome, Polled, ReturnAddress};
 use crate::tell::tell;
 use doorbuster_journal::{Journal, JournalError, Spare};
@@ -29,6 +32,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 use tally::Tally;
+use watch::Watch;
 
 /// A seal follows this much quiet: it says that all before it is synced, so that a damaged tail
 /// can be told from one that nobody was answered for.
@@ -72,8 +76,12 @@ pub struct Parts {
     pub durability: Durability,
     /// How to wait.
     pub wait: Wait,
-    /// The clock of request deadlines.
+    /// The clock of request deadlines and of what is timed.
     pub clock: crate::clock::Clock,
+    /// Where it is counted and timed.
+    pub meters: Arc<Meters>,
+    /// Requests are timed.
+    pub timed: bool,
     /// Told when enough has happened for an image.
     pub images: Arc<Images>,
     /// How much that is, in events.
@@ -109,6 +117,7 @@ struct Core {
     /// The last attempt to make a spare segment failed, and that was told.
     spare_failed: bool,
     records_in_turn: u64,
+    watch: Watch,
     images: Arc<Images>,
     snapshot_events: u64,
     /// The sequence at which an image is due.
@@ -144,6 +153,7 @@ impl Writer {
             unsynced_since: None,
             spare_failed: false,
             records_in_turn: 0,
+            watch: Watch::new(parts.clock, parts.meters, parts.timed),
             images: parts.images,
             snapshot_events: parts.snapshot_events,
             snapshot_at: parts.image_sequence + parts.snapshot_events,
@@ -160,6 +170,7 @@ impl Writer {
         self.inbox.settle();
         self.core.journal.start_preparer()?;
         self.core.wait_for_room();
+        self.core.watch.show(&self.core.state, self.core.now, self.core.journal.segments());
         self.core.publish();
         while self.turn()? != Polled::Closed {}
         self.core.stop()
@@ -170,6 +181,7 @@ impl Writer {
         let core = &mut self.core;
         core.begin();
         core.sweep();
+        core.watch.begin_turn();
         let requests_max = core.room.requests_max();
         let polled = self.inbox.poll(requests_max, |request, address, deadline_ms| {
             core.serve(request, address, deadline_ms);
@@ -251,16 +263,22 @@ impl Core {
     }
 
     fn serve(&mut self, request: &Request, address: ReturnAddress, deadline_ms: Option<u64>) {
-        let late = deadline_ms.is_some_and(|deadline_ms| self.clock.elapsed_ms() >= deadline_ms);
+        let late = deadline_ms.is_some_and(|deadline_ms| {
+            self.clock.elapsed_ms() >= deadline_ms || armed(Point::Deadline)
+        });
         let outcome = if late { Outcome::DeadlineExceeded } else { self.answer(request) };
-        self.outbox.answer(address, self.state.sequence, outcome);
+        let decided = self.watch.decided();
+        self.outbox.answer(address, self.state.sequence, outcome, decided);
     }
 
     /// Decides until there is an answer; what is due first happens first.
     fn answer(&mut self, request: &Request) -> Outcome {
         for _ in 0..DECIDES_PER_REQUEST {
             // Deciding only reads, so a panic in it leaves the state as it was.
-            let decided = catch_unwind(AssertUnwindSafe(|| decide(&self.state, request, self.now)));
+            let decided = catch_unwind(AssertUnwindSafe(|| {
+                assert!(!armed(Point::Decide), "told to");
+                decide(&self.state, request, self.now)
+            }));
             match decided {
                 Err(_) => return Outcome::Internal,
                 // What records nothing needs no room: reads, refusals, answers given before.
@@ -279,6 +297,9 @@ impl Core {
     }
 
     fn has_room(&self, request: &Request) -> bool {
+        if armed(Point::NoSpace) {
+            return false;
+        }
         match &request.command {
             Command::ActOnOrder(..) => self.room.for_existing(),
             _ => self.room.for_new(),
@@ -333,6 +354,7 @@ impl Core {
         if let Answer::Refused(refusal) = &answered.answer {
             for (sku, reason) in refusals::counted(&request.command, refusal) {
                 self.tally.count(sku, reason, self.now);
+                self.watch.refused(reason);
             }
             if self.tally.is_full() {
                 self.tell_refusals();
@@ -353,6 +375,9 @@ impl Core {
         if self.records_in_turn > 0 || self.tally.is_due(self.now) {
             self.tell_refusals();
         }
+        if armed(Point::Store) {
+            return Err(JournalError::NoSpare);
+        }
         if let Some(failure) = self.failure.take() {
             return Err(failure);
         }
@@ -361,7 +386,12 @@ impl Core {
             self.unsealed_since = Some(self.now);
             self.unsynced_since.get_or_insert(self.now);
         }
+        self.watch.stored();
         self.sync_if_due()?;
+        self.watch.end_turn(self.outbox.cursors());
+        if self.records_in_turn > 0 {
+            self.watch.show(&self.state, self.now, self.journal.segments());
+        }
         self.publish();
         self.outbox.wake_answered();
         Ok(())
@@ -378,7 +408,7 @@ impl Core {
     }
 
     fn sync(&mut self) -> Result<(), JournalError> {
-        self.journal.sync()?;
+        self.watch.time_sync(|| self.journal.sync())?;
         self.unsynced_since = None;
         Ok(())
     }

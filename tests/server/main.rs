@@ -21,6 +21,7 @@ mod image_kills;
 mod images;
 mod ledger;
 mod noise;
+mod observe;
 mod operations;
 mod patience;
 mod process;

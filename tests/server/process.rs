@@ -59,8 +59,13 @@ impl Launch {
     }
 
     /// A setting from the environment, named without its prefix.
-    pub(crate) fn variable(mut self, name: &str, value: &str) -> Self {
-        self.command.env(format!("DOORBUSTER_{name}"), value);
+    pub(crate) fn variable(self, name: &str, value: &str) -> Self {
+        self.environment(&format!("DOORBUSTER_{name}"), value)
+    }
+
+    /// Any variable.
+    pub(crate) fn environment(mut self, name: &str, value: &str) -> Self {
+        self.command.env(name, value);
         self
     }
 

@@ -31,6 +31,11 @@ pub(super) enum Place<'p> {
     Live,
     Ready,
     Status,
+    Latency,
+    Percentiles,
+    Metrics,
+    Contract,
+    Root,
     TakeImage,
     Skus,
     Sku(Cow<'p, str>),
@@ -44,6 +49,36 @@ pub(super) enum Place<'p> {
     Entries(Cow<'p, str>),
     CloseDraw(Cow<'p, str>),
 }
+
+/// All paths, as they are counted; the first stands for those that there are not.
+pub(super) const ROUTES: &[&str] = &[
+    "none",
+    "/livez",
+    "/readyz",
+    "/v1/status",
+    "/v1/latency",
+    "/v1/latency.hgrm",
+    "/metrics",
+    "/v1/admin/snapshot",
+    "/v1/skus",
+    "/v1/skus/{sku}",
+    "/v1/skus/{sku}/adjust",
+    "/v1/orders",
+    "/v1/orders/{order}",
+    "/v1/orders/{order}/confirm",
+    "/v1/orders/{order}/cancel",
+    "/v1/orders/{order}/extend",
+    "/v1/orders/{order}/ship",
+    "/v1/orders/{order}/complete",
+    "/v1/orders/{order}/refund",
+    "/v1/users/{user}/orders",
+    "/v1/requests/{key}",
+    "/openapi.json",
+    "/",
+    "/v1/draws/{draw}",
+    "/v1/draws/{draw}/entries",
+    "/v1/draws/{draw}/close",
+];
 
 impl<'p> Place<'p> {
     /// The place of a path.
@@ -65,6 +100,11 @@ impl<'p> Place<'p> {
             ["livez"] => |_| Self::Live,
             ["readyz"] => |_| Self::Ready,
             ["v1", "status"] => |_| Self::Status,
+            ["v1", "latency"] => |_| Self::Latency,
+            ["v1", "latency.hgrm"] => |_| Self::Percentiles,
+            ["metrics"] => |_| Self::Metrics,
+            ["openapi.json"] => |_| Self::Contract,
+            [""] => |_| Self::Root,
             ["v1", "admin", "snapshot"] => |_| Self::TakeImage,
             ["v1", "skus"] => |_| Self::Skus,
             ["v1", "orders"] => |_| Self::Orders,
@@ -88,10 +128,43 @@ impl<'p> Place<'p> {
         Ok(place)
     }
 
+    /// Its place in [`ROUTES`].
+    pub(super) const fn number(&self) -> usize {
+        match self {
+            Self::Live => 1,
+            Self::Ready => 2,
+            Self::Status => 3,
+            Self::Latency => 4,
+            Self::Percentiles => 5,
+            Self::Metrics => 6,
+            Self::TakeImage => 7,
+            Self::Skus => 8,
+            Self::Sku(_) => 9,
+            Self::Adjust(_) => 10,
+            Self::Orders => 11,
+            Self::Order(_) => 12,
+            Self::Act(_, Verb::Confirm) => 13,
+            Self::Act(_, Verb::Cancel) => 14,
+            Self::Act(_, Verb::Extend) => 15,
+            Self::Act(_, Verb::Ship) => 16,
+            Self::Act(_, Verb::Complete) => 17,
+            Self::Act(_, Verb::Refund) => 18,
+            Self::UserOrders(_) => 19,
+            Self::Remembered(_) => 20,
+            Self::Contract => 21,
+            Self::Root => 22,
+            Self::Draw(_) => 23,
+            Self::Entries(_) => 24,
+            Self::CloseDraw(_) => 25,
+        }
+    }
+
     /// The methods there are, as `Allow` lists them.
     pub(super) const fn allow(&self) -> &'static str {
         match self {
             Self::Live | Self::Ready | Self::Status | Self::Skus => "GET, HEAD, OPTIONS",
+            Self::Latency | Self::Percentiles | Self::Metrics => "GET, HEAD, OPTIONS",
+            Self::Contract | Self::Root => "GET, HEAD, OPTIONS",
             Self::Order(_) | Self::UserOrders(_) | Self::Remembered(_) => "GET, HEAD, OPTIONS",
             Self::Sku(_) => "GET, HEAD, PUT, PATCH, DELETE, OPTIONS",
             Self::Draw(_) => "GET, HEAD, PUT, DELETE, OPTIONS",
@@ -198,6 +271,10 @@ pub(super) fn parse(front: &Front, place: Place<'_>, input: &Input<'_>) -> Resul
         Place::Live => return operations::live(input).map(Wanted::Reply),
         Place::Ready => return operations::ready(front.phase(), input).map(Wanted::Reply),
         Place::Status => operations::status(input)?,
+        Place::Latency => return operations::latency(front, input).map(Wanted::Reply),
+        Place::Percentiles => return operations::percentiles(front, input).map(Wanted::Reply),
+        Place::Metrics => return operations::metrics(front, input).map(Wanted::Reply),
+        Place::Contract | Place::Root => return operations::contract(input).map(Wanted::Reply),
         Place::TakeImage => return operations::take_image(input),
         Place::Skus => skus::list(input)?,
         Place::Sku(sku) => skus::one(sku, input)?,

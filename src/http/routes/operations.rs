@@ -1,13 +1,15 @@
-//! `/livez`, `/readyz`, `/v1/status`.
+//! `/livez`, `/readyz`, `/v1/status`, latencies and metrics.
 //!
-//! Owns what probes see. Never counts anything itself. Next: `answers::state_status`.
+//! Owns what probes and operators see. Never counts anything itself. Next: `answers::state_status`,
+//! `observe`.
 
-use super::{Input, Parsed, Wanted, not_ready};
+use super::{Input, Parsed, Wanted, not_ready, parameters};
 use crate::domain::command::Query;
-use crate::http::Phase;
-use crate::http::fields::present;
+use crate::http::fields::{Faults, present};
 use crate::http::problem::Refused;
 use crate::http::reply::Reply;
+use crate::http::{Front, Phase, observe, openapi};
+use crate::metrics::Stage;
 
 pub(super) fn live(input: &Input<'_>) -> Result<Reply, Refused> {
     input.no_parameters()?;
@@ -32,4 +34,35 @@ pub(super) fn take_image(input: &Input<'_>) -> Result<Wanted, Refused> {
 pub(super) fn status(input: &Input<'_>) -> Result<Parsed<'static>, Refused> {
     input.no_parameters()?;
     Ok(Parsed::read(Query::Status))
+}
+
+pub(super) fn latency(front: &Front, input: &Input<'_>) -> Result<Reply, Refused> {
+    input.no_parameters()?;
+    Ok(observe::latency(front))
+}
+
+/// `?stage=`; the whole if none is named.
+pub(super) fn percentiles(front: &Front, input: &Input<'_>) -> Result<Reply, Refused> {
+    let [stage] = parameters(input.query, ["stage"])?;
+    let mut faults = Faults::default();
+    let stage = match stage {
+        None => Stage::Whole,
+        Some(name) => Stage::of_name(&name).unwrap_or_else(|| {
+            let names = Stage::ALL.map(Stage::as_str).join(", ");
+            faults.add("stage", format!("must be one of {names}"));
+            Stage::Whole
+        }),
+    };
+    faults.end()?;
+    Ok(observe::percentiles(front, stage))
+}
+
+pub(super) fn metrics(front: &Front, input: &Input<'_>) -> Result<Reply, Refused> {
+    input.no_parameters()?;
+    Ok(observe::exposition(front))
+}
+
+pub(super) fn contract(input: &Input<'_>) -> Result<Reply, Refused> {
+    input.no_parameters()?;
+    Ok(openapi::reply())
 }

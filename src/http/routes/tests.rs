@@ -60,12 +60,14 @@ fn paths_name_places_and_other_paths_name_nothing() {
         ("/v1/skus/x/adjust", Place::Adjust(id.clone())),
         ("/v1/skus/orders", Place::Sku(Cow::Borrowed("orders"))),
         ("/v1/users/x/orders", Place::UserOrders(id.clone())),
+        ("/", Place::Root),
+        ("/openapi.json", Place::Contract),
         ("/v1/requests/a%2Fb", Place::Remembered(Cow::Borrowed("a/b"))),
     ] {
         assert_eq!(Place::find(path).unwrap(), place, "{path}");
     }
     for path in [
-        "/",
+        "//",
         "/v1",
         "/v1/",
         "/v1/orders/",
@@ -82,7 +84,7 @@ fn paths_name_places_and_other_paths_name_nothing() {
         "/v1%2Forders",
         "/v2/orders",
         "/livez/",
-        "/openapi.json",
+        "/openapi.json/",
     ] {
         assert_eq!(Place::find(path).unwrap_err().code, Code::NotFound, "{path}");
     }

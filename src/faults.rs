@@ -1,0 +1,43 @@
+//! Named points at which a build made for it fails on purpose, so that tests can see what comes of
+//! it. In every other build there are none.
+//!
+//! Owns the names. A point is armed while the file that `FAULTS_FILE` names holds its word. Next:
+//! `tests/contract`.
+
+/// Where it may fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Point {
+    /// The start stays in recovery.
+    Recovery,
+    /// The ring takes nothing.
+    RingFull,
+    /// Every deadline has passed.
+    Deadline,
+    /// The journal has no room.
+    NoSpace,
+    /// Deciding panics.
+    Decide,
+    /// The journal refuses to store.
+    Store,
+    /// Too many images are asked for.
+    ImageAsks,
+    /// No image can be taken.
+    Image,
+}
+
+/// It fails here, now.
+#[cfg(feature = "faults")]
+#[must_use]
+pub(crate) fn armed(point: Point) -> bool {
+    let word = format!("{point:?}");
+    let file = std::env::var_os("FAULTS_FILE");
+    let armed = file.and_then(|file| std::fs::read_to_string(file).ok());
+    armed.is_some_and(|armed| armed.split_whitespace().any(|armed| armed == word))
+}
+
+/// It does not.
+#[cfg(not(feature = "faults"))]
+#[must_use]
+pub(crate) const fn armed(_: Point) -> bool {
+    false
+}

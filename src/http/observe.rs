@@ -1,0 +1,306 @@
+//! What is counted and timed of requests, and how that is shown.
+//!
+//! Owns the notes that a request gathers on its way (`Note`), the words they are counted by, and the
+//! bodies of `/v1/latency`, `/v1/latency.hgrm` and `/metrics`. A clock is read three times for a
+//! request that the writer answers and never for another. Next: `metrics`.
+
+use super::Front;
+use super::listener::Worker;
+use super::problem::{Code, OUTCOMES};
+use super::reply::{Kind, Reply};
+use super::routes::ROUTES;
+use super::service::Ask;
+use super::wire::Json;
+use crate::domain::command::{Action, Command};
+use crate::domain::sku::RefusalReason;
+use crate::metrics::{self, Copied, Facts, Labels, Moments, Stage};
+use crate::ring::{RING_SLOTS, Times};
+use hyper::header::HeaderValue;
+use hyper::{Method, StatusCode};
+
+/// The methods that there are; the last stands for all others.
+const METHODS: &[&str] = &["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "other"];
+
+/// The kinds of commands, in the order of [`command_number`].
+const COMMANDS: &[&str] = &[
+    "create_order",
+    "confirm",
+    "cancel",
+    "extend",
+    "ship",
+    "complete",
+    "refund",
+    "put_sku",
+    "patch_sku",
+    "adjust_sku",
+    "delete_sku",
+    "read",
+    "put_draw",
+    "enter_draw",
+    "close_draw",
+    "delete_draw",
+];
+
+const REASONS: &[&str] = &{
+    let mut words = [""; RefusalReason::ALL.len()];
+    let mut at = 0;
+    while at < words.len() {
+        words[at] = RefusalReason::ALL[at].as_str();
+        at += 1;
+    }
+    words
+};
+
+/// The words that this server counts by.
+pub const LABELS: Labels = Labels {
+    routes: ROUTES,
+    methods: METHODS,
+    outcomes: OUTCOMES,
+    commands: COMMANDS,
+    reasons: REASONS,
+};
+
+fn command_number(command: &Command) -> usize {
+    match command {
+        Command::CreateOrder(_) => 0,
+        Command::ActOnOrder(_, Action::Confirm { .. }) => 1,
+        Command::ActOnOrder(_, Action::Cancel) => 2,
+        Command::ActOnOrder(_, Action::Extend(_)) => 3,
+        Command::ActOnOrder(_, Action::Ship) => 4,
+        Command::ActOnOrder(_, Action::Complete) => 5,
+        Command::ActOnOrder(_, Action::Refund(_)) => 6,
+        Command::PutSku(_) => 7,
+        Command::PatchSku(_) => 8,
+        Command::AdjustSku(_) => 9,
+        Command::DeleteSku(_) => 10,
+        Command::Read(_) => 11,
+        Command::PutDraw(_) => 12,
+        Command::EnterDraw(_) => 13,
+        Command::CloseDraw(_) => 14,
+        Command::DeleteDraw(_) => 15,
+    }
+}
+
+fn method_number(method: &Method) -> usize {
+    let other = METHODS.len() - 1;
+    METHODS[..other].iter().position(|known| *known == method.as_str()).unwrap_or(other)
+}
+
+/// Of the successes those that are counted apart; see [`OUTCOMES`].
+fn outcome_number(status: StatusCode, code: Option<Code>) -> usize {
+    const SUCCESSES: usize = OUTCOMES.len() - Code::ALL.len();
+    match (code, status) {
+        (Some(code), _) => SUCCESSES + code as usize,
+        (None, StatusCode::CREATED) => 1,
+        (None, StatusCode::NO_CONTENT) => 2,
+        (None, _) => 0,
+    }
+}
+
+/// What one request gathers on its way through this thread.
+#[derive(Debug, Default)]
+pub(super) struct Note {
+    route: usize,
+    command: Option<usize>,
+    moments: Moments,
+}
+
+impl Note {
+    /// The head was read.
+    pub(super) fn begin(front: &Front) -> Self {
+        let mut note = Self::default();
+        note.moments.read = moment(front);
+        note
+    }
+
+    /// It names this place.
+    pub(super) fn found(&mut self, route: usize) {
+        self.route = route;
+    }
+
+    /// It goes into the ring now.
+    pub(super) fn asks<A: Ask>(&mut self, worker: &Worker<A>, command: &Command) {
+        self.command = Some(command_number(command));
+        self.moments.published = moment(&worker.front);
+        if let Command::CreateOrder(order) = command {
+            worker.count_hot(order.lines.iter().map(|line| line.sku.as_str()));
+        }
+    }
+
+    /// The ring did not take it.
+    pub(super) fn not_taken(&mut self) {
+        self.command = None;
+    }
+
+    /// Its answer came.
+    pub(super) fn arrived(&mut self, times: Times) {
+        let Times { taken_ns, decided_ns, stored_ns, durable_ns } = times;
+        self.moments = Moments {
+            taken: taken_ns,
+            decided: decided_ns,
+            stored: stored_ns,
+            durable: durable_ns,
+            ..self.moments
+        };
+    }
+
+    /// Its response is ready: counts it, and says how long it took to whoever wants to know.
+    pub(super) fn end<A: Ask>(
+        mut self,
+        worker: &Worker<A>,
+        method: &Method,
+        reply: &mut Reply,
+        wants_timing: bool,
+    ) {
+        let meter = worker.meter();
+        let outcome = outcome_number(reply.status, reply.code);
+        meter.count_request(self.route, method_number(method), outcome);
+        let Some(command) = self.command else { return };
+        meter.count_command(command, outcome);
+        // A writer that stopped in the middle has no times.
+        if self.moments.decided == 0 {
+            return;
+        }
+        self.moments.answered = moment(&worker.front);
+        let durations = self.moments.durations();
+        meter.stages.record(&durations);
+        if wants_timing {
+            reply.server_timing = server_timing(&durations);
+        }
+    }
+}
+
+fn moment(front: &Front) -> u64 {
+    if front.timed { front.clock.elapsed_ns() } else { 0 }
+}
+
+/// `parse;dur=0.012, …`, in milliseconds (Server Timing, W3C).
+fn server_timing(durations: &[u64; Stage::ALL.len()]) -> Option<HeaderValue> {
+    let mut text = String::with_capacity(160);
+    for (stage, duration_ns) in Stage::ALL.iter().zip(durations) {
+        if !text.is_empty() {
+            text.push_str(", ");
+        }
+        text.push_str(stage.as_str());
+        text.push_str(";dur=");
+        thousandths(&mut text, duration_ns / 1000);
+    }
+    HeaderValue::try_from(text).ok()
+}
+
+/// A number of thousandths as a decimal.
+fn thousandths(text: &mut String, number: u64) {
+    text.push_str(itoa::Buffer::new().format(number / 1000));
+    text.push('.');
+    for digit in [number / 100 % 10, number / 10 % 10, number % 10] {
+        text.push(char::from(b"0123456789"[digit as usize]));
+    }
+}
+
+/// `GET /v1/latency`.
+pub(super) fn latency(front: &Front) -> Reply {
+    let mut json = Json::new();
+    json.raw("{\"unit\":\"us\",\"durability\":");
+    json.text(&front.durability);
+    json.raw(",\"uptime_ms\":");
+    json.number(front.clock.elapsed_ms());
+    json.raw(",\"stages\":{");
+    for (at, stage) in Stage::ALL.into_iter().enumerate() {
+        json.raw(if at > 0 { ",\"" } else { "\"" });
+        json.raw(stage.as_str());
+        json.raw("\":");
+        stage_latency(&mut json, &front.meters.stage(stage));
+    }
+    json.raw("}}");
+    Reply::json(StatusCode::OK, json)
+}
+
+fn stage_latency(json: &mut Json, copy: &Copied) {
+    json.raw("{\"count\":");
+    json.number(copy.values.len());
+    let quantiles = [
+        ("mean", copy.sum.checked_div(copy.values.len()).unwrap_or(0)),
+        ("p50", copy.values.value_at_quantile(0.5)),
+        ("p90", copy.values.value_at_quantile(0.9)),
+        ("p99", copy.values.value_at_quantile(0.99)),
+        ("p99.9", copy.values.value_at_quantile(0.999)),
+        ("p99.99", copy.values.value_at_quantile(0.9999)),
+        ("max", copy.values.max()),
+    ];
+    for (name, value_ns) in quantiles {
+        json.raw(",\"");
+        json.raw(name);
+        json.raw("\":");
+        let mut text = String::new();
+        thousandths(&mut text, value_ns);
+        json.raw(&text);
+    }
+    json.raw("}");
+}
+
+/// `GET /v1/latency.hgrm`, in microseconds.
+pub(super) fn percentiles(front: &Front, stage: Stage) -> Reply {
+    let text = metrics::percentiles(&front.meters.stage(stage).values, 1000.0);
+    Reply::text(Kind::Text, text)
+}
+
+/// `GET /metrics`.
+pub(super) fn exposition(front: &Front) -> Reply {
+    let images = &front.images;
+    let facts = Facts {
+        version: env!("CARGO_PKG_VERSION"),
+        durability: front.durability.clone(),
+        ready: super::routes::not_ready(front.phase()).is_none(),
+        uptime_ms: front.clock.elapsed_ms(),
+        connections: front.connections() as u64,
+        ring_slots: RING_SLOTS as u64,
+        appended: front.cursors.appended(),
+        synced: front.cursors.synced(),
+        journal_bytes: front.cursors.journal_bytes(),
+        image: images.sequence().map(|sequence| {
+            let age_ms = front.clock.elapsed_ms().saturating_sub(images.taken_ms());
+            (sequence, age_ms)
+        }),
+        image_failed: images.failure().is_some(),
+        journal_damaged: images.damage().is_some(),
+    };
+    Reply::text(Kind::Metrics, metrics::exposition(&front.meters, facts))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::routes::Place;
+
+    #[test]
+    fn every_place_is_counted_by_its_path() {
+        for (number, route) in ROUTES.iter().enumerate().skip(1) {
+            let path = route.replace(['{', '}'], "");
+            let place = Place::find(&path).expect("a path of the table");
+            assert_eq!(place.number(), number, "{route}");
+        }
+    }
+
+    #[test]
+    fn every_outcome_is_counted_by_its_code() {
+        for code in Code::ALL {
+            let status = StatusCode::from_u16(code.status()).unwrap();
+            let outcome = OUTCOMES[outcome_number(status, Some(*code))];
+            assert_eq!((outcome.status, outcome.code), (code.status(), code.as_str()));
+        }
+        for status in [200, 201, 204] {
+            let number = outcome_number(StatusCode::from_u16(status).unwrap(), None);
+            assert_eq!((OUTCOMES[number].status, OUTCOMES[number].code), (status, ""));
+        }
+    }
+
+    #[test]
+    fn a_header_tells_milliseconds() {
+        let told = server_timing(&[1_000, 0, 12_345_678, 999, 1_000_000, 10_000, 13_356_677]);
+        assert_eq!(
+            told.unwrap(),
+            "parse;dur=0.001, ring;dur=0.000, decide;dur=12.345, append;dur=0.000, \
+             durable;dur=1.000, answer;dur=0.010, whole;dur=13.356"
+        );
+    }
+}

@@ -1,0 +1,116 @@
+//! The contract as a document: OpenAPI 3.1 at `/openapi.json`.
+//!
+//! Owns what is said of every route: parameters, bodies, examples, answers and refusals. Never
+//! decides anything: `tests/contract` drives the server from this document and fails where the two
+//! differ. Next: `operation`, then a file per family of routes.
+
+mod draws;
+mod operation;
+mod orders;
+mod schemas;
+mod server;
+mod skus;
+
+use super::reply::Reply;
+use bytes::Bytes;
+use operation::Operation;
+use serde_json::{Map, Value, json};
+use std::sync::OnceLock;
+
+static TEXT: OnceLock<Bytes> = OnceLock::new();
+
+/// `GET /openapi.json`.
+pub(super) fn reply() -> Reply {
+    Reply::fixed_bytes(TEXT.get_or_init(|| document().to_string().into()).clone())
+}
+
+const DESCRIPTION: &str = "Sells what thousands of people want in the same second. One process \
+decides all orders one after the other, never oversells, and answers only what is durable. \
+Every refusal is a problem (RFC 9457) whose `code` programs may compare and whose `retryable` says \
+whether the same request may succeed later. Times are RFC 3339 in UTC with milliseconds, durations \
+are integers in milliseconds, and only plain integers count as numbers. `seq` is the journal \
+sequence of the state that an answer was decided or read at.";
+
+fn operations() -> Vec<Operation> {
+    [skus::operations(), orders::operations(), draws::operations(), server::operations()].concat()
+}
+
+fn document() -> Value {
+    let mut paths = Map::new();
+    for operation in operations() {
+        let path = paths.entry(operation.path).or_insert_with(|| json!({}));
+        path[operation.method] = operation.json();
+    }
+    json!({
+        "openapi": "3.1.0",
+        "jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
+        "info": {
+            "title": "Doorbuster",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": DESCRIPTION,
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": "http://127.0.0.1:7070"}],
+        "tags": [
+            {"name": "skus", "description": "What is on sale."},
+            {"name": "orders", "description": "Holds and what becomes of them."},
+            {"name": "draws", "description": "Prizes by odds that anyone can check."},
+            {"name": "server", "description": "Probes, figures, and what operators ask for."},
+        ],
+        "paths": paths,
+        "components": {
+            "schemas": schemas::schemas(),
+            "parameters": schemas::parameters(),
+            "headers": schemas::headers(),
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::problem::Code;
+    use crate::http::routes::{Place, ROUTES};
+    use hyper::Method;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_route_and_method_is_described_and_no_other() {
+        let operations = operations();
+        let described: BTreeSet<&str> = operations.iter().map(|operation| operation.path).collect();
+        let routes: BTreeSet<&str> = ROUTES.iter().copied().skip(1).collect();
+        assert_eq!(described, routes);
+        for path in routes {
+            let named = path.replace(['{', '}'], "");
+            let place = Place::find(&named).expect("a route");
+            let own: BTreeSet<String> = operations
+                .iter()
+                .filter(|operation| operation.path == path)
+                .map(|operation| operation.method.to_uppercase())
+                .collect();
+            let allowed = place.allow().split(", ");
+            // HEAD is GET without a body, and OPTIONS only names the others.
+            let allowed = allowed.filter(|method| !["HEAD", "OPTIONS"].contains(method));
+            assert_eq!(own, allowed.map(str::to_owned).collect(), "{path}");
+            assert!(place.check(&Method::OPTIONS).is_ok());
+        }
+    }
+
+    #[test]
+    fn every_code_of_the_server_is_described_somewhere() {
+        let operations = operations();
+        for code in Code::ALL {
+            let described = operations.iter().any(|operation| operation.problems.contains(code));
+            // Places and methods that there are not have no operation.
+            let nowhere = matches!(code, Code::NotFound | Code::MethodNotAllowed);
+            assert_ne!(described, nowhere, "{}", code.as_str());
+        }
+    }
+
+    #[test]
+    fn ids_of_operations_are_their_own() {
+        let operations = operations();
+        let ids: BTreeSet<&str> = operations.iter().map(|operation| operation.id).collect();
+        assert_eq!(ids.len(), operations.len());
+    }
+}

@@ -1,0 +1,219 @@
+//! One operation of the contract, and how it reads in the document.
+//!
+//! Owns what operations have in common: the refusals that any request may meet. Next: `skus`,
+//! `orders`, `draws`, `server`.
+
+use crate::http::problem::Code;
+use serde_json::{Map, Value, json};
+
+/// A method of a path.
+#[derive(Debug, Clone)]
+pub(super) struct Operation {
+    pub(super) method: &'static str,
+    pub(super) path: &'static str,
+    pub(super) id: &'static str,
+    pub(super) tag: &'static str,
+    pub(super) summary: &'static str,
+    pub(super) description: &'static str,
+    /// Names among the document's parameters.
+    pub(super) parameters: Vec<&'static str>,
+    pub(super) body: Option<Body>,
+    pub(super) answers: Vec<Answer>,
+    pub(super) problems: Vec<Code>,
+}
+
+/// A body that a request has.
+#[derive(Debug, Clone)]
+pub(super) struct Body {
+    pub(super) schema: &'static str,
+    pub(super) required: bool,
+    /// Name and value; each is a request that works.
+    pub(super) examples: Vec<(&'static str, Value)>,
+}
+
+/// A success.
+#[derive(Debug, Clone)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) meaning: &'static str,
+    pub(super) content: Content,
+    /// Names among the document's headers.
+    pub(super) headers: Vec<&'static str>,
+}
+
+/// What an answer holds.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Content {
+    /// Nothing.
+    Empty,
+    /// JSON of this schema.
+    Json(&'static str),
+    /// Text of this media type.
+    Text(&'static str),
+}
+
+/// Any request may be badly made or come from a foreign page.
+const ANY: &[Code] = &[Code::Malformed, Code::UnknownField, Code::Forbidden, Code::UriTooLong];
+/// A body may be late, long, or of another kind.
+const BODIED: &[Code] = &[Code::Timeout, Code::TooLarge, Code::UnsupportedMediaType];
+/// The server may be starting or stopping.
+const SERVED: &[Code] = &[Code::Recovering, Code::Draining];
+/// The writer may be busy, fail, stop, or come too late.
+const ASKED: &[Code] =
+    &[Code::Internal, Code::Overloaded, Code::OutcomeUnknown, Code::DeadlineExceeded];
+
+impl Operation {
+    pub(super) fn new(
+        (method, path): (&'static str, &'static str),
+        id: &'static str,
+        tag: &'static str,
+        summary: &'static str,
+    ) -> Self {
+        Self {
+            method,
+            path,
+            id,
+            tag,
+            summary,
+            description: "",
+            parameters: Vec::new(),
+            body: None,
+            answers: Vec::new(),
+            problems: ANY.to_vec(),
+        }
+    }
+
+    pub(super) fn says(mut self, description: &'static str) -> Self {
+        self.description = description;
+        self
+    }
+
+    pub(super) fn takes(mut self, parameters: &[&'static str]) -> Self {
+        self.parameters.extend(parameters);
+        self
+    }
+
+    pub(super) fn body(
+        mut self,
+        schema: &'static str,
+        required: bool,
+        examples: Vec<(&'static str, Value)>,
+    ) -> Self {
+        self.body = Some(Body { schema, required, examples });
+        self.problems.extend(BODIED);
+        self
+    }
+
+    pub(super) fn answers(
+        mut self,
+        status: u16,
+        meaning: &'static str,
+        content: Content,
+        headers: &[&'static str],
+    ) -> Self {
+        self.answers.push(Answer { status, meaning, content, headers: headers.to_vec() });
+        self
+    }
+
+    pub(super) fn refuses(mut self, problems: &[Code]) -> Self {
+        self.problems.extend(problems);
+        self
+    }
+
+    /// It is not there while the server starts or stops.
+    pub(super) fn served(self) -> Self {
+        self.refuses(SERVED)
+    }
+
+    /// The writer answers it.
+    pub(super) fn asked(self) -> Self {
+        self.served().refuses(ASKED).takes(&["RequestTimeout", "Traceparent", "ServerTiming"])
+    }
+
+    /// The writer records it, for which there must be room.
+    pub(super) fn recorded(self) -> Self {
+        self.asked().refuses(&[Code::NoSpace])
+    }
+
+    pub(super) fn json(&self) -> Value {
+        let reference = |name: &&str| json!({"$ref": format!("#/components/parameters/{name}")});
+        let mut json = json!({
+            "operationId": self.id,
+            "tags": [self.tag],
+            "summary": self.summary,
+            "responses": self.responses(),
+        });
+        if !self.description.is_empty() {
+            json["description"] = self.description.into();
+        }
+        if !self.parameters.is_empty() {
+            json["parameters"] = self.parameters.iter().map(reference).collect();
+        }
+        if let Some(body) = &self.body {
+            json["requestBody"] = body.json();
+        }
+        json
+    }
+
+    fn responses(&self) -> Value {
+        let mut responses = Map::new();
+        for answer in &self.answers {
+            responses.insert(answer.status.to_string(), answer.json());
+        }
+        let mut codes = self.problems.clone();
+        codes.sort_by_key(|code| (code.status(), code.as_str()));
+        for same in codes.chunk_by(|one, other| one.status() == other.status()) {
+            responses.insert(same[0].status().to_string(), problems(same));
+        }
+        let too_large = json!({"description": "The head is too large; the connection closes."});
+        responses.insert("431".to_owned(), too_large);
+        Value::Object(responses)
+    }
+}
+
+impl Body {
+    fn json(&self) -> Value {
+        let example =
+            |(name, value): &(&str, Value)| ((*name).to_owned(), json!({"value": value.clone()}));
+        let examples: Map<String, Value> = self.examples.iter().map(example).collect();
+        json!({
+            "required": self.required,
+            "content": {"application/json": {"schema": schema(self.schema), "examples": examples}},
+        })
+    }
+}
+
+impl Answer {
+    fn json(&self) -> Value {
+        let mut json = json!({"description": self.meaning});
+        match self.content {
+            Content::Empty => {}
+            Content::Json(name) => {
+                json["content"] = json!({"application/json": {"schema": schema(name)}});
+            }
+            Content::Text(media_type) => {
+                json["content"] = json!({media_type: {"schema": {"type": "string"}}});
+            }
+        }
+        for header in &self.headers {
+            json["headers"][header] = json!({"$ref": format!("#/components/headers/{header}")});
+        }
+        json
+    }
+}
+
+pub(super) fn schema(name: &str) -> Value {
+    json!({"$ref": format!("#/components/schemas/{name}")})
+}
+
+/// Refusals of one status.
+fn problems(codes: &[Code]) -> Value {
+    let words: Vec<&str> = codes.iter().map(|code| code.as_str()).collect();
+    let titles: Vec<String> =
+        codes.iter().map(|code| format!("`{}`: {}.", code.as_str(), code.title())).collect();
+    let own = json!({"properties": {"code": {"enum": words}}});
+    json!({
+        "description": titles.join(" "),
+        "content": {"application/problem+json": {"schema": {"allOf": [schema("Problem"), own]}}},
+    })
+}

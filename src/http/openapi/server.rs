@@ -1,0 +1,58 @@
+//! Probes, figures and what operators ask for, in the contract (API 6).
+
+use super::operation::{Content, Operation};
+use crate::http::problem::Code;
+
+const TAG: &str = "server";
+const METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+pub(super) fn operations() -> Vec<Operation> {
+    vec![
+        Operation::new(("get", "/livez"), "getLive", TAG, "The process lives").answers(
+            200,
+            "It does.",
+            Content::Json("Probe"),
+            &[],
+        ),
+        Operation::new(("get", "/readyz"), "getReady", TAG, "New requests are served")
+            .answers(200, "They are.", Content::Json("Probe"), &[])
+            .served(),
+        Operation::new(("get", "/v1/status"), "getStatus", TAG, "How the server stands")
+            .answers(200, "So.", Content::Json("Status"), &[])
+            .asked(),
+        Operation::new(
+            ("get", "/v1/latency"),
+            "getLatency",
+            TAG,
+            "Where the time of requests goes",
+        )
+        .says("Of all requests that the writer answered since the start, in microseconds.")
+        .answers(200, "Stage by stage.", Content::Json("Latency"), &[])
+        .served(),
+        Operation::new(
+            ("get", "/v1/latency.hgrm"),
+            "getLatencyPercentiles",
+            TAG,
+            "A stage's distribution, as HdrHistogram's plotter reads it",
+        )
+        .takes(&["Stage"])
+        .answers(200, "In microseconds.", Content::Text("text/plain; charset=utf-8"), &[])
+        .served()
+        .refuses(&[Code::Invalid]),
+        Operation::new(("get", "/metrics"), "getMetrics", TAG, "What Prometheus scrapes")
+            .answers(200, "OpenMetrics text.", Content::Text(METRICS), &[])
+            .served(),
+        Operation::new(("get", "/openapi.json"), "getContract", TAG, "This document")
+            .answers(200, "OpenAPI 3.1.", Content::Json("Document"), &[])
+            .served(),
+        Operation::new(("get", "/"), "getRoot", TAG, "This document, until there is a page")
+            .answers(200, "OpenAPI 3.1.", Content::Json("Document"), &[])
+            .served(),
+        Operation::new(("post", "/v1/admin/snapshot"), "takeSnapshot", TAG, "Take an image now")
+            .says("Answers when it is written, synced and verified. Never holds the sale up.")
+            .body("Empty", false, vec![])
+            .answers(200, "The newest image.", Content::Json("Snapshot"), &[])
+            .served()
+            .refuses(&[Code::Overloaded, Code::Internal]),
+    ]
+}

@@ -1,0 +1,292 @@
+//! All numbers as the text that Prometheus scrapes (OpenMetrics 1.0).
+//!
+//! Owns the names, in Prometheus' conventions: base units, `_total` for what only grows, no user and
+//! no order in any label. SKU ids appear for the few hottest only. The only place that names
+//! prometheus-client. `deploy/` has a dashboard and alert rules on these names.
+
+use super::histogram::Copied;
+use super::meters::Meters;
+use super::stages::Stage;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet, text};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::registry::Registry;
+use std::fmt::Error;
+use std::sync::Arc;
+
+/// SKUs that are named as hot.
+const HOT_MAX: usize = 10;
+
+/// Bounds of durations, in nanoseconds: 10 µs to 10 s.
+const DURATIONS_NS: [u64; 19] = [
+    10_000,
+    25_000,
+    50_000,
+    100_000,
+    250_000,
+    500_000,
+    1_000_000,
+    2_500_000,
+    5_000_000,
+    10_000_000,
+    25_000_000,
+    50_000_000,
+    100_000_000,
+    250_000_000,
+    500_000_000,
+    1_000_000_000,
+    2_500_000_000,
+    5_000_000_000,
+    10_000_000_000,
+];
+
+/// Bounds of the number of requests in a turn.
+const TURNS: [u64; 11] = [1, 2, 4, 8, 16, 32, 64, 128, 256, 1024, 4096];
+
+const NANOSECONDS: f64 = 1e9;
+
+/// What the server knows without counting it.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    /// The release.
+    pub version: &'static str,
+    /// The durability mode.
+    pub durability: String,
+    /// New requests are served.
+    pub ready: bool,
+    /// Milliseconds since the start.
+    pub uptime_ms: u64,
+    /// Open connections.
+    pub connections: u64,
+    /// Places in the ring.
+    pub ring_slots: u64,
+    /// The last sequence stored.
+    pub appended: u64,
+    /// The last sequence synced.
+    pub synced: u64,
+    /// Size of the journal, in bytes.
+    pub journal_bytes: u64,
+    /// The sequence of the newest image, and how long it is known, in milliseconds.
+    pub image: Option<(u64, u64)>,
+    /// The last attempt to take an image failed.
+    pub image_failed: bool,
+    /// Damage was found in the journal's history.
+    pub journal_damaged: bool,
+}
+
+/// The text, in UTF-8.
+#[must_use]
+pub fn exposition(meters: &Arc<Meters>, facts: Facts) -> String {
+    let mut registry = Registry::with_prefix("doorbuster");
+    registry.register_collector(Box::new(Scrape { meters: meters.clone(), facts }));
+    let mut out = String::new();
+    text::encode(&mut out, &registry).expect("text in memory takes every write");
+    out
+}
+
+#[derive(Debug)]
+struct Scrape {
+    meters: Arc<Meters>,
+    facts: Facts,
+}
+
+impl Collector for Scrape {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> Result<(), Error> {
+        let mut page = Page { encoder };
+        self.server(&mut page)?;
+        self.requests(&mut page)?;
+        self.writer(&mut page)?;
+        self.journal(&mut page)
+    }
+}
+
+impl Scrape {
+    fn server(&self, page: &mut Page<'_>) -> Result<(), Error> {
+        let Facts { version, durability, ready, uptime_ms, connections, .. } = &self.facts;
+        page.info(
+            "build",
+            "Release and durability mode of this process",
+            [("version", *version), ("durability", durability)],
+        )?;
+        page.gauge("ready", "1 while new requests are served", u64::from(*ready))?;
+        page.seconds("uptime_seconds", "Time since the start", uptime_ms * 1_000_000)?;
+        page.gauge("connections", "Open connections", *connections)
+    }
+
+    fn requests(&self, page: &mut Page<'_>) -> Result<(), Error> {
+        let labels = self.meters.labels();
+        let requests = self.meters.requests();
+        let rows = requests.iter().map(|(route, method, outcome, count)| {
+            let outcome = &labels.outcomes[*outcome];
+            let words = [
+                ("route", labels.routes[*route].to_owned()),
+                ("method", labels.methods[*method].to_owned()),
+                ("status", outcome.status.to_string()),
+                ("code", outcome.code.to_owned()),
+            ];
+            (words, *count)
+        });
+        page.counters("http_requests", "Requests by route, method, status and problem code", rows)?;
+        let commands = self.meters.commands();
+        let rows = commands.iter().map(|(command, outcome, count)| {
+            let outcome = &labels.outcomes[*outcome];
+            let word = if outcome.code.is_empty() { "ok" } else { outcome.code };
+            let command = labels.commands[*command].to_owned();
+            ([("command", command), ("outcome", word.to_owned())], *count)
+        });
+        page.counters("commands", "Commands that the writer answered, by outcome", rows)?;
+        let stages = Stage::ALL.map(|stage| (stage.as_str(), self.meters.stage(stage)));
+        page.durations(
+            "stage_duration_seconds",
+            "Where the time of requests goes, from head read to response handed on",
+            &stages,
+        )?;
+        let hot = self.meters.hot(HOT_MAX);
+        let rows = hot.into_iter().map(|(sku, count)| ([("sku", sku)], count));
+        page.gauges("hot_sku_requests", "Orders asked for lately, of the hottest SKUs", rows)
+    }
+
+    fn writer(&self, page: &mut Page<'_>) -> Result<(), Error> {
+        let copy = self.meters.writer.copy();
+        page.gauge("ring_requests", "Requests that wait for the writer", self.meters.in_ring())?;
+        page.gauge("ring_slots", "Requests that may wait", self.facts.ring_slots)?;
+        let turns = &copy.turn_requests;
+        page.histogram("turn_requests", "Requests that one turn took", turns, &TURNS, 1.0)?;
+        page.histogram(
+            "sync_duration_seconds",
+            "Data syncs of the journal",
+            &copy.syncs_ns,
+            &DURATIONS_NS,
+            NANOSECONDS,
+        )?;
+        let reasons = self.meters.labels().reasons.iter().zip(&copy.refusals);
+        let rows = reasons.map(|(reason, count)| ([("reason", (*reason).to_owned())], *count));
+        page.counters("refusals", "Order lines refused, by reason", rows)?;
+        page.gauge("holds", "Orders held", copy.holds)?;
+        let lag_ns = copy.expiry_lag_ms.saturating_mul(1_000_000);
+        page.seconds("expiry_lag_seconds", "How late the oldest due hold is", lag_ns)?;
+        let names = self.meters.table_names();
+        let table = |name: &&str| [("table", (*name).to_owned())];
+        let rows = names.iter().zip(&copy.tables);
+        let used = rows.clone().map(|(name, (used, _))| (table(name), *used));
+        page.gauges("table_rows", "Rows of a table that are used", used)?;
+        let caps = rows.map(|(name, (_, cap))| (table(name), *cap));
+        page.gauges("table_rows_max", "Rows that a table may have", caps)?;
+        page.gauge("journal_segments", "Segments of the journal", copy.segments)
+    }
+
+    fn journal(&self, page: &mut Page<'_>) -> Result<(), Error> {
+        let facts = &self.facts;
+        page.gauge("journal_bytes", "Size of the journal on disk", facts.journal_bytes)?;
+        page.gauge("sequence", "The last sequence stored", facts.appended)?;
+        let lag = facts.appended.saturating_sub(facts.synced);
+        page.gauge("durable_lag_records", "Records stored but not synced", lag)?;
+        if let Some((sequence, age_ms)) = facts.image {
+            page.gauge("snapshot_sequence", "The sequence of the newest image", sequence)?;
+            let age_ns = age_ms.saturating_mul(1_000_000);
+            let meaning = "Time since the newest image was taken, or found at the start";
+            page.seconds("snapshot_age_seconds", meaning, age_ns)?;
+        }
+        let failed = u64::from(facts.image_failed);
+        page.gauge("snapshot_failed", "1 while the last attempt to take an image failed", failed)?;
+        let damaged = u64::from(facts.journal_damaged);
+        page.gauge("journal_damaged", "1 once damage was found in the journal's history", damaged)
+    }
+}
+
+/// Words of one row.
+type Words<const N: usize> = [(&'static str, String); N];
+
+/// The text in the making; a method for each kind of metric.
+struct Page<'e> {
+    encoder: DescriptorEncoder<'e>,
+}
+
+impl Page<'_> {
+    fn info<const N: usize>(
+        &mut self,
+        name: &str,
+        meaning: &str,
+        labels: [(&str, &str); N],
+    ) -> Result<(), Error> {
+        let mut metric = self.encoder.encode_descriptor(name, meaning, None, MetricType::Info)?;
+        metric.encode_info(&labels)
+    }
+
+    fn gauge(&mut self, name: &str, meaning: &str, value: u64) -> Result<(), Error> {
+        let mut metric = self.encoder.encode_descriptor(name, meaning, None, MetricType::Gauge)?;
+        metric.encode_gauge(&value)
+    }
+
+    fn seconds(&mut self, name: &str, meaning: &str, value_ns: u64) -> Result<(), Error> {
+        let mut metric = self.encoder.encode_descriptor(name, meaning, None, MetricType::Gauge)?;
+        metric.encode_gauge(&(value_ns as f64 / NANOSECONDS))
+    }
+
+    fn gauges<const N: usize>(
+        &mut self,
+        name: &str,
+        meaning: &str,
+        rows: impl Iterator<Item = (Words<N>, u64)>,
+    ) -> Result<(), Error> {
+        let mut metric = self.encoder.encode_descriptor(name, meaning, None, MetricType::Gauge)?;
+        for (words, value) in rows {
+            metric.encode_family(&words)?.encode_gauge(&value)?;
+        }
+        Ok(())
+    }
+
+    fn counters<const N: usize>(
+        &mut self,
+        name: &str,
+        meaning: &str,
+        rows: impl Iterator<Item = (Words<N>, u64)>,
+    ) -> Result<(), Error> {
+        let mut metric =
+            self.encoder.encode_descriptor(name, meaning, None, MetricType::Counter)?;
+        for (words, value) in rows {
+            metric.encode_family(&words)?.encode_counter::<NoLabelSet, _, u64>(&value, None)?;
+        }
+        Ok(())
+    }
+
+    fn histogram(
+        &mut self,
+        name: &str,
+        meaning: &str,
+        values: &Copied,
+        bounds: &[u64],
+        unit: f64,
+    ) -> Result<(), Error> {
+        let kind = MetricType::Histogram;
+        let mut metric = self.encoder.encode_descriptor(name, meaning, None, kind)?;
+        let (sum, count) = (values.sum as f64 / unit, values.values.len());
+        let counts = buckets(values, bounds, unit);
+        metric.encode_histogram::<NoLabelSet>(sum, count, &counts, None)
+    }
+
+    /// Histograms of durations, one for each stage.
+    fn durations(
+        &mut self,
+        name: &str,
+        meaning: &str,
+        stages: &[(&'static str, Copied)],
+    ) -> Result<(), Error> {
+        let kind = MetricType::Histogram;
+        let mut metric = self.encoder.encode_descriptor(name, meaning, None, kind)?;
+        for (stage, values) in stages {
+            let (sum, count) = (values.sum as f64 / NANOSECONDS, values.values.len());
+            let counts = buckets(values, &DURATIONS_NS, NANOSECONDS);
+            let words = [("stage", *stage)];
+            let mut row = metric.encode_family(&words)?;
+            row.encode_histogram::<NoLabelSet>(sum, count, &counts, None)?;
+        }
+        Ok(())
+    }
+}
+
+/// Bounds and the values between them; the library adds them up.
+fn buckets(values: &Copied, bounds: &[u64], unit: f64) -> Vec<(f64, u64)> {
+    let bounds_in_unit = bounds.iter().map(|bound| *bound as f64 / unit);
+    bounds_in_unit.chain([f64::MAX]).zip(values.between(bounds)).collect()
+}

@@ -1,0 +1,94 @@
+//! The SKUs that are asked for most, in a bounded table.
+//!
+//! Owns the "space saving" sketch: a name that is not in a full table takes the place of the least
+//! one and its count, so a count is never too low, and at most by the least count too high. Counts
+//! halve now and then, so that they tell of the last minutes. Ids come in checked. Next: `meters`.
+
+/// Names one thread counts.
+const NAMES_MAX: usize = 32;
+
+/// Counts by name, the highest mostly first.
+#[derive(Debug, Clone, Default)]
+pub struct Hot {
+    counts: Vec<(String, u64)>,
+}
+
+impl Hot {
+    /// Counts one.
+    pub fn count(&mut self, name: &str) {
+        match self.counts.iter().position(|(known, _)| known == name) {
+            Some(at) => {
+                self.counts[at].1 += 1;
+                // What is counted often is found early.
+                if at > 0 && self.counts[at - 1].1 < self.counts[at].1 {
+                    self.counts.swap(at - 1, at);
+                }
+            }
+            None if self.counts.len() < NAMES_MAX => self.counts.push((name.to_owned(), 1)),
+            None => {
+                let least = self.counts.iter_mut().min_by_key(|(_, count)| *count);
+                let (known, count) = least.expect("the table is full");
+                name.clone_into(known);
+                *count += 1;
+            }
+        }
+    }
+
+    /// Halves all counts; names that come to nothing go.
+    pub fn halve(&mut self) {
+        self.counts.retain_mut(|(_, count)| {
+            *count /= 2;
+            *count > 0
+        });
+    }
+
+    /// Adds another thread's counts.
+    pub(super) fn add(&mut self, other: &Self) {
+        for (name, count) in &other.counts {
+            match self.counts.iter_mut().find(|(known, _)| known == name) {
+                Some((_, sum)) => *sum += count,
+                None => self.counts.push((name.clone(), *count)),
+            }
+        }
+    }
+
+    /// The highest counts, highest first.
+    pub(super) fn top(mut self, most: usize) -> Vec<(String, u64)> {
+        self.counts.sort_by(|one, other| other.1.cmp(&one.1).then_with(|| one.0.cmp(&other.0)));
+        self.counts.truncate(most);
+        self.counts
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hot_names_are_found_among_ten_thousand_in_a_bounded_table() {
+        let mut hot = Hot::default();
+        for round in 0..10_000 {
+            hot.count("phone");
+            hot.count(&format!("cold-{round}"));
+            if round % 2 == 0 {
+                hot.count("ticket");
+            }
+        }
+        assert_eq!(hot.counts.len(), NAMES_MAX);
+        let top = hot.top(2);
+        assert_eq!((top[0].0.as_str(), top[1].0.as_str()), ("phone", "ticket"));
+        assert!((10_000..=10_700).contains(&top[0].1), "{top:?}");
+    }
+
+    #[test]
+    fn counts_fade_and_names_with_them() {
+        let mut hot = Hot::default();
+        (0..5).for_each(|_| hot.count("A"));
+        hot.count("B");
+        hot.halve();
+        let mut both = Hot::default();
+        both.count("A");
+        both.add(&hot);
+        assert_eq!(both.top(9), [("A".to_owned(), 3)]);
+    }
+}

@@ -1,0 +1,289 @@
+//! The meters of the threads, and what all of them count together.
+//!
+//! Owns which thread writes what. Never names a metric: that is `exposition`.
+
+use super::histogram::{Copied, Recorded, add};
+use super::hot::Hot;
+use super::stages::{Stage, Stages};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+/// What requests may come to: an HTTP status, and the code of a refusal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outcome {
+    /// The HTTP status.
+    pub status: u16,
+    /// The problem's code; empty for a success.
+    pub code: &'static str,
+}
+
+/// The words behind the numbers that meters count by; whoever counts chooses them.
+#[derive(Debug, Clone, Copy)]
+pub struct Labels {
+    /// Paths, with placeholders for ids.
+    pub routes: &'static [&'static str],
+    /// HTTP methods.
+    pub methods: &'static [&'static str],
+    /// What requests may come to.
+    pub outcomes: &'static [Outcome],
+    /// Kinds of commands.
+    pub commands: &'static [&'static str],
+    /// Reasons of refusals that are counted by SKU.
+    pub reasons: &'static [&'static str],
+}
+
+/// Numbers by several labels.
+#[derive(Debug)]
+struct Grid(Box<[AtomicU64]>);
+
+impl Grid {
+    fn of(cells: usize) -> Self {
+        Self((0..cells).map(|_| AtomicU64::new(0)).collect())
+    }
+
+    fn count(&self, cell: usize) {
+        add(&self.0[cell], 1);
+    }
+
+    fn get(&self, cell: usize) -> u64 {
+        self.0[cell].load(Ordering::Relaxed)
+    }
+}
+
+/// What one IO thread counts.
+#[derive(Debug)]
+pub struct IoMeter {
+    labels: Labels,
+    /// Where the time goes.
+    pub stages: Stages,
+    requests: Grid,
+    commands: Grid,
+    published: AtomicU64,
+    /// Copied here now and then; the thread counts in a table of its own.
+    hot: Mutex<Hot>,
+}
+
+impl IoMeter {
+    fn new(labels: Labels) -> Self {
+        let outcomes = labels.outcomes.len();
+        Self {
+            stages: Stages::default(),
+            requests: Grid::of(labels.routes.len() * labels.methods.len() * outcomes),
+            commands: Grid::of(labels.commands.len() * outcomes),
+            published: AtomicU64::new(0),
+            hot: Mutex::default(),
+            labels,
+        }
+    }
+
+    fn request_cell(labels: &Labels, route: usize, method: usize, outcome: usize) -> usize {
+        (route * labels.methods.len() + method) * labels.outcomes.len() + outcome
+    }
+
+    /// Counts an answered request; all by their place in the labels.
+    pub fn count_request(&self, route: usize, method: usize, outcome: usize) {
+        self.requests.count(Self::request_cell(&self.labels, route, method, outcome));
+    }
+
+    /// Counts what became of a command; both by their place in the labels.
+    pub fn count_command(&self, command: usize, outcome: usize) {
+        self.commands.count(command * self.labels.outcomes.len() + outcome);
+    }
+
+    /// Counts a request that went into the ring.
+    pub fn count_published(&self) {
+        add(&self.published, 1);
+    }
+
+    /// Shows which SKUs are asked for. Not for the path of a request: it may wait for a reader.
+    pub fn show_hot(&self, hot: &Hot) {
+        self.hot.lock().unwrap_or_else(PoisonError::into_inner).clone_from(hot);
+    }
+}
+
+/// How full a table is.
+#[derive(Debug, Default)]
+struct TableGauge {
+    used: AtomicU64,
+    cap: AtomicU64,
+}
+
+/// What the writer counts.
+#[derive(Debug)]
+pub struct WriterMeter {
+    taken: AtomicU64,
+    turn_requests: Recorded,
+    syncs_ns: Recorded,
+    refusals: Grid,
+    holds: AtomicU64,
+    expiry_lag_ms: AtomicU64,
+    segments: AtomicU64,
+    tables: Vec<TableGauge>,
+}
+
+impl WriterMeter {
+    fn new(labels: &Labels, tables: usize) -> Self {
+        Self {
+            taken: AtomicU64::new(0),
+            turn_requests: Recorded::default(),
+            syncs_ns: Recorded::default(),
+            refusals: Grid::of(labels.reasons.len()),
+            holds: AtomicU64::new(0),
+            expiry_lag_ms: AtomicU64::new(0),
+            segments: AtomicU64::new(0),
+            tables: (0..tables).map(|_| TableGauge::default()).collect(),
+        }
+    }
+
+    /// A turn took so many requests; one that took none is not told.
+    pub fn count_turn(&self, requests: u64) {
+        add(&self.taken, requests);
+        self.turn_requests.record(requests);
+    }
+
+    /// A data sync took so long, in nanoseconds.
+    pub fn record_sync(&self, sync_ns: u64) {
+        self.syncs_ns.record(sync_ns);
+    }
+
+    /// Counts a refusal, by the place of its reason in the labels.
+    pub fn count_refusal(&self, reason: usize) {
+        self.refusals.count(reason);
+    }
+
+    /// How many orders are held, and by how many milliseconds the oldest that is due is late.
+    pub fn set_holds(&self, holds: u64, expiry_lag_ms: u64) {
+        self.holds.store(holds, Ordering::Relaxed);
+        self.expiry_lag_ms.store(expiry_lag_ms, Ordering::Relaxed);
+    }
+
+    /// How many segments the journal has.
+    pub fn set_segments(&self, segments: u64) {
+        self.segments.store(segments, Ordering::Relaxed);
+    }
+
+    /// How full the tables are, in their order.
+    pub fn set_tables(&self, fills: impl Iterator<Item = (u64, u64)>) {
+        for (gauge, (used, cap)) in self.tables.iter().zip(fills) {
+            gauge.used.store(used, Ordering::Relaxed);
+            gauge.cap.store(cap, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn copy(&self) -> WriterCopy {
+        let read = |number: &AtomicU64| number.load(Ordering::Relaxed);
+        let mut copy = WriterCopy {
+            turn_requests: Copied::default(),
+            syncs_ns: Copied::default(),
+            refusals: self.refusals.0.iter().map(read).collect(),
+            holds: read(&self.holds),
+            expiry_lag_ms: read(&self.expiry_lag_ms),
+            segments: read(&self.segments),
+            tables: self.tables.iter().map(|gauge| (read(&gauge.used), read(&gauge.cap))).collect(),
+        };
+        self.turn_requests.add_to(&mut copy.turn_requests);
+        self.syncs_ns.add_to(&mut copy.syncs_ns);
+        copy
+    }
+}
+
+/// The writer's numbers at about one moment.
+pub(super) struct WriterCopy {
+    pub(super) turn_requests: Copied,
+    pub(super) syncs_ns: Copied,
+    pub(super) refusals: Vec<u64>,
+    pub(super) holds: u64,
+    pub(super) expiry_lag_ms: u64,
+    pub(super) segments: u64,
+    pub(super) tables: Vec<(u64, u64)>,
+}
+
+/// All meters of a server.
+#[derive(Debug)]
+pub struct Meters {
+    labels: Labels,
+    table_names: &'static [&'static str],
+    io: Vec<IoMeter>,
+    /// The writer's.
+    pub writer: WriterMeter,
+}
+
+impl Meters {
+    /// Meters for so many IO threads; the tables are those of the domain, in its order.
+    #[must_use]
+    pub fn new(io_threads: u16, labels: Labels, table_names: &'static [&'static str]) -> Self {
+        Self {
+            io: (0..io_threads).map(|_| IoMeter::new(labels)).collect(),
+            writer: WriterMeter::new(&labels, table_names.len()),
+            labels,
+            table_names,
+        }
+    }
+
+    /// The meter of an IO thread, which alone may write it.
+    #[must_use]
+    pub fn io(&self, number: u16) -> &IoMeter {
+        &self.io[usize::from(number)]
+    }
+
+    /// What all threads recorded of a stage so far, in nanoseconds.
+    #[must_use]
+    pub fn stage(&self, stage: Stage) -> Copied {
+        let mut copy = Copied::default();
+        self.io.iter().for_each(|io| io.stages.add_to(stage, &mut copy));
+        copy
+    }
+
+    pub(super) fn labels(&self) -> &Labels {
+        &self.labels
+    }
+
+    pub(super) fn table_names(&self) -> &'static [&'static str] {
+        self.table_names
+    }
+
+    /// Requests in the ring.
+    pub(super) fn in_ring(&self) -> u64 {
+        // In this order a request is never seen taken before it was put in.
+        let taken = self.writer.taken.load(Ordering::Acquire);
+        let published: u64 = self.io.iter().map(|io| io.published.load(Ordering::Acquire)).sum();
+        published.saturating_sub(taken)
+    }
+
+    /// Every cell of requests that counts anything: route, method, outcome, count.
+    pub(super) fn requests(&self) -> Vec<(usize, usize, usize, u64)> {
+        let labels = &self.labels;
+        let mut cells = Vec::new();
+        for route in 0..labels.routes.len() {
+            for method in 0..labels.methods.len() {
+                for outcome in 0..labels.outcomes.len() {
+                    let cell = IoMeter::request_cell(labels, route, method, outcome);
+                    let count: u64 = self.io.iter().map(|io| io.requests.get(cell)).sum();
+                    if count > 0 {
+                        cells.push((route, method, outcome, count));
+                    }
+                }
+            }
+        }
+        cells
+    }
+
+    /// Every cell of commands that counts anything: command, outcome, count.
+    pub(super) fn commands(&self) -> Vec<(usize, usize, u64)> {
+        let outcomes = self.labels.outcomes.len();
+        let cells = (0..self.labels.commands.len() * outcomes).map(|cell| {
+            let count = self.io.iter().map(|io| io.commands.get(cell)).sum();
+            (cell / outcomes, cell % outcomes, count)
+        });
+        cells.filter(|(_, _, count)| *count > 0).collect()
+    }
+
+    /// The SKUs that were asked for most lately.
+    pub(super) fn hot(&self, most: usize) -> Vec<(String, u64)> {
+        let mut all = Hot::default();
+        for io in &self.io {
+            all.add(&io.hot.lock().unwrap_or_else(PoisonError::into_inner));
+        }
+        all.top(most)
+    }
+}

@@ -1,0 +1,86 @@
+//! What the writer counts and times, a few nanoseconds a request.
+//!
+//! Owns the clock readings of a turn: one when it begins, one behind each request, one when it is
+//! stored and one when it is durable. Decides nothing. Next: `metrics::meters`.
+
+use crate::clock::Clock;
+use crate::domain::ids::Stamp;
+use crate::domain::sku::RefusalReason;
+use crate::domain::state::State;
+use crate::domain::{read, sweep};
+use crate::metrics::Meters;
+use crate::ring::{Cursors, Decided};
+use std::sync::Arc;
+
+/// The writer's eye on itself.
+pub(super) struct Watch {
+    clock: Clock,
+    meters: Arc<Meters>,
+    timed: bool,
+    turn: u32,
+    requests: u64,
+    /// The last reading.
+    moment_ns: u64,
+    stored_ns: u64,
+}
+
+impl Watch {
+    pub(super) fn new(clock: Clock, meters: Arc<Meters>, timed: bool) -> Self {
+        Self { clock, meters, timed, turn: 0, requests: 0, moment_ns: 0, stored_ns: 0 }
+    }
+
+    fn read(&self) -> u64 {
+        if self.timed { self.clock.elapsed_ns() } else { 0 }
+    }
+
+    /// Requests are taken from here on.
+    pub(super) fn begin_turn(&mut self) {
+        self.turn = self.turn.wrapping_add(1);
+        self.requests = 0;
+        self.moment_ns = self.read();
+    }
+
+    /// One request is decided; the next one is taken.
+    pub(super) fn decided(&mut self) -> Decided {
+        let taken_ns = self.moment_ns;
+        self.moment_ns = self.read();
+        self.requests += 1;
+        Decided { taken_ns, decided_ns: self.moment_ns, turn: self.turn }
+    }
+
+    /// What the turn recorded is stored.
+    pub(super) fn stored(&mut self) {
+        if self.requests > 0 {
+            self.stored_ns = self.read();
+        }
+    }
+
+    /// It is durable as far as the mode asks.
+    pub(super) fn end_turn(&self, cursors: &Cursors) {
+        if self.requests > 0 {
+            cursors.time_turn(self.turn, self.stored_ns, self.read());
+            self.meters.writer.count_turn(self.requests);
+        }
+    }
+
+    /// Runs a data sync, which is worth two readings in any case.
+    pub(super) fn time_sync<T>(&self, sync: impl FnOnce() -> T) -> T {
+        let before_ns = self.clock.elapsed_ns();
+        let synced = sync();
+        self.meters.writer.record_sync(self.clock.elapsed_ns().saturating_sub(before_ns));
+        synced
+    }
+
+    pub(super) fn refused(&self, reason: RefusalReason) {
+        self.meters.writer.count_refusal(reason as usize);
+    }
+
+    /// Shows how the state stands.
+    pub(super) fn show(&self, state: &State, now: Stamp, segments: u64) {
+        let writer = &self.meters.writer;
+        let held = state.orders.deadlines().len() as u64;
+        writer.set_holds(held, sweep::expiry_lag_ms(state, now));
+        writer.set_tables(read::tables(state).iter().map(|table| (table.used, table.cap)));
+        writer.set_segments(segments);
+    }
+}

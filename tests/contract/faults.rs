@@ -1,0 +1,131 @@
+//! Every refusal that the server brings upon a request: starting, stopping, full, failing.
+
+use crate::client::{Answer, Ask, Client};
+use crate::document::{Declared, Document};
+use crate::patience;
+use crate::process::directory;
+use crate::world::{World, launch};
+use serde_json::json;
+use std::fs;
+use std::net::{SocketAddr, TcpListener};
+use std::thread;
+
+const STATES: [&str; 2] = ["recovering", "draining"];
+const POINTS: [(&str, &str); 4] = [
+    ("overloaded", "RingFull"),
+    ("deadline_exceeded", "Deadline"),
+    ("no_space", "NoSpace"),
+    ("internal", "Decide"),
+];
+
+/// It is met here and not in `refusals`.
+pub(crate) fn provokes(code: &str) -> bool {
+    STATES.contains(&code)
+        || POINTS.iter().any(|(own, _)| *own == code)
+        || code == "outcome_unknown"
+}
+
+fn declared(document: &Document, code: &str) -> Vec<Declared> {
+    let mut all = document.refusals();
+    all.retain(|declared| declared.code == code);
+    assert!(!all.is_empty(), "{code} is declared nowhere");
+    all
+}
+
+fn check(document: &Document, declared: &Declared, answer: &Answer) {
+    assert_eq!(answer.status, declared.status, "{declared:?}: {answer:?}");
+    assert_eq!(answer.json()["code"], declared.code, "{declared:?}: {answer:?}");
+    assert_eq!(answer.json()["retryable"], declared.code != "internal", "{answer:?}");
+    document.check(&declared.operation, answer);
+}
+
+#[test]
+fn a_server_that_is_full_or_fails_says_so_and_decides_nothing() {
+    let mut world = World::new();
+    for (code, point) in POINTS {
+        for declared in declared(&world.document, code) {
+            let mut ask = world.good(&declared.operation);
+            if code == "deadline_exceeded" {
+                ask = ask.header("Request-Timeout-Ms", "60000");
+            }
+            let before = world.client.get("/v1/status")["seq"].clone();
+            world.arm(match (declared.operation.as_str(), code) {
+                ("takeSnapshot", "overloaded") => "ImageAsks",
+                ("takeSnapshot", "internal") => "Image",
+                _ => point,
+            });
+            let answer = world.client.ask(&ask);
+            world.arm("");
+            check(&world.document, &declared, &answer);
+            assert_eq!(world.client.get("/v1/status")["seq"], before, "{declared:?}");
+            // And then it goes on.
+            assert!(world.client.ask(&ask).status < 300, "{declared:?}");
+        }
+    }
+}
+
+#[test]
+fn a_writer_that_stops_in_the_middle_leaves_the_outcome_unknown() {
+    let operations = declared(&World::new().document, "outcome_unknown");
+    for declared in operations {
+        let mut world = World::new();
+        let ask = world.good(&declared.operation);
+        world.arm("Store");
+        let answer = world.client.ask(&ask);
+        check(&world.document, &declared, &answer);
+        let World { server, .. } = world;
+        let exit = server.wait();
+        assert_eq!(exit.code, None, "{exit:?}");
+        assert!(exit.complaints.contains("stopped in the middle"), "{exit:?}");
+    }
+}
+
+/// A port that was free a moment ago.
+fn port() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("it is bound")
+}
+
+#[test]
+fn a_server_that_starts_says_so() {
+    let mut world = World::new();
+    let operations = declared(&world.document, "recovering");
+    let asks: Vec<Ask> = operations.iter().map(|one| world.good(&one.operation)).collect();
+    let (data, address) = (directory(), port());
+    fs::write(data.path().join("armed"), "Recovery").expect("the file is written");
+    let starting = launch(&data, &address.to_string());
+    let starting = thread::spawn(move || starting.start());
+    let mut client = patience::until("a listener", || Client::connect(address).ok());
+    for (declared, ask) in operations.iter().zip(asks) {
+        check(&world.document, declared, &client.ask(&ask));
+    }
+    client.get("/livez");
+    fs::write(data.path().join("armed"), "").expect("the file is written");
+    let server = starting.join().expect("it starts");
+    server.connect().get("/readyz");
+}
+
+#[test]
+fn a_server_that_stops_says_so() {
+    let mut world = World::with(|launch| launch.variable("HTTP_BODY_TIMEOUT_MS", "60000"));
+    let operations = declared(&world.document, "draining");
+    let asks: Vec<Ask> = operations.iter().map(|one| world.good(&one.operation)).collect();
+    // A request under way holds the stop up: it was told to go on with its body.
+    let sku = world.sku(json!({"stock": 1}));
+    let slow = world.order(&sku).header("Expect", "100-continue").bytes();
+    let head = slow.windows(4).position(|four| four == b"\r\n\r\n").expect("a head") + 4;
+    let mut held_up = world.server.connect();
+    assert_eq!(held_up.raw(&slow[..head]).status, 100);
+    world.server.terminate();
+    patience::until("the drain", || {
+        let ready = world.server.connect().send(&Ask::get("/readyz")).ok()?;
+        (ready.status == 503).then_some(())
+    });
+    for (declared, ask) in operations.iter().zip(asks) {
+        let answer = world.server.connect().ask(&ask);
+        check(&world.document, declared, &answer);
+    }
+    assert_eq!(held_up.raw(&slow[head..]).status, 201);
+    let World { server, .. } = world;
+    server.wait().stopped();
+}

@@ -1,0 +1,83 @@
+//! Every success that the document declares, and every example in it.
+
+use crate::client::Ask;
+use crate::world::World;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+#[test]
+fn every_operation_succeeds_as_described() {
+    let mut world = World::new();
+    for operation in world.document.operations() {
+        let ask = world.good(&operation.id);
+        assert_eq!(ask.method, operation.method);
+        let answer = world.client.ask(&ask);
+        world.document.check(&operation.id, &answer);
+        let mut seen = BTreeSet::from([answer.status]);
+        if ["putSku", "putDraw"].contains(&operation.id.as_str()) {
+            let answer = world.client.ask(&ask);
+            world.document.check(&operation.id, &answer);
+            seen.insert(answer.status);
+        }
+        let declared: BTreeSet<u16> = operation.successes().into_iter().collect();
+        assert_eq!(seen, declared, "{}", operation.id);
+    }
+}
+
+#[test]
+fn retries_and_remembered_answers_look_like_the_first() {
+    let mut world = World::new();
+    for id in ["createOrder", "adjustSku", "enterDraw", "closeDraw"] {
+        let mut ask = world.good(id);
+        if !ask.headers.iter().any(|(name, _)| name == "Idempotency-Key") {
+            ask = ask.key(&world.fresh("key"));
+        }
+        let first = world.client.ask(&ask);
+        let again = world.client.ask(&ask);
+        assert!(again.is_replayed() && again.body == first.body, "{again:?}");
+        world.document.check(id, &again);
+        let key = ask.headers.iter().find(|(name, _)| name == "Idempotency-Key");
+        let path = format!("/v1/requests/{}", key.expect("it has a key").1);
+        let remembered = world.client.ask(&Ask::get(path));
+        world.document.check("getRequest", &remembered);
+    }
+}
+
+/// What an example needs around it to be a request.
+fn ask_with(world: &mut World, id: &str, body: &Value) -> Ask {
+    let good = world.good(id);
+    for sku in ["A", "B", "phone", "coupon"] {
+        let ask = Ask::put(format!("/v1/skus/{sku}"), &json!({"stock": 100}));
+        assert!(world.client.ask(&ask).status < 300);
+    }
+    // Its user holds nothing else.
+    if ["createOrder", "enterDraw"].contains(&id) {
+        let orders = world.client.get("/v1/users/u1/orders");
+        for order in orders["orders"].as_array().expect("orders") {
+            if order["status"] == "held" {
+                let id = order["id"].as_str().expect("an id");
+                world.client.ask(&Ask::act(id, "cancel")).expect(200);
+            }
+        }
+    }
+    let headers = good.headers.into_iter().filter(|(name, _)| name != "Content-Type").collect();
+    Ask { headers, ..good }.json(&body.to_string())
+}
+
+#[test]
+fn every_example_is_of_its_schema_and_works() {
+    let mut world = World::new();
+    let mut examples_run = 0;
+    for operation in world.document.operations() {
+        let (examples, schema) = operation.examples();
+        for example in examples {
+            world.document.check_schema(&schema, &example, &operation.id);
+            let ask = ask_with(&mut world, &operation.id, &example);
+            let answer = world.client.ask(&ask);
+            assert!(answer.status < 300, "{}: {example} got {answer:?}", operation.id);
+            world.document.check(&operation.id, &answer);
+            examples_run += 1;
+        }
+    }
+    assert!(examples_run >= 12, "{examples_run}");
+}
