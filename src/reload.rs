@@ -78,7 +78,7 @@ impl Files {
                 Ok(tokens) => {
                     let count = tokens.count();
                     self.tokens.replace(tokens);
-                    tell(format_args!("took {count} tokens from {}", file.display()));
+                    tell(format_args!("took the tokens in {} ({count})", file.display()));
                 }
                 Err(error) => tell(format_args!("kept the tokens as they were: {error}")),
             }

@@ -117,8 +117,15 @@ impl Engine {
             principal: Principal { name: PrincipalName::local(), reach: Reach::All },
         };
         let caps = orders + orders / 8;
-        let caps =
-            Caps { skus: 100, orders: caps, keys: caps, answers: 100, uses: caps, users: caps };
+        let caps = Caps {
+            skus: 100,
+            orders: caps,
+            keys: caps,
+            answers: 100,
+            uses: caps,
+            users: caps,
+            ..Caps::default()
+        };
         engine.begin();
         engine.append(Record {
             origin: None,

@@ -4,10 +4,12 @@
 //! says is done. A state that cannot take an event is broken, and the asserts stop the process.
 //! Next: `state`, `invariants`.
 
+use super::apply_draw::{self, apply_to_draw};
 use super::event::{Event, OrderCreated, OrderRefunded, Origin, Record, RefusalCount, Started};
 use super::ids::{KeyClaim, OrderId, Stamp};
 use super::order::{Line, Order, Status};
 use super::read;
+use super::read_draw;
 use super::requests::{Kept, OrderThen};
 use super::state::State;
 use super::table::NONE;
@@ -27,7 +29,13 @@ pub fn apply(state: &mut State, record: &Record, stamp: Stamp) {
             apply_to_sku(state, &record.event);
         }
         Event::OrderCreated(created) => {
-            create_order(state, record.origin.as_ref(), created);
+            let order = create_order(state, record.origin.as_ref(), created);
+            if let Some(claim) = record.origin.as_ref().and_then(|origin| origin.key) {
+                // Its slot and its principal are at hand; `remember` would look for them again.
+                let answer = Kept::Created { order, expires_at: created.expires_at };
+                let principal = state.orders[order].principal;
+                keep_answer(state, claim, principal, Some(order), answer);
+            }
             return;
         }
         Event::KeysForgotten(count) => forget_keys(state, *count),
@@ -39,6 +47,12 @@ pub fn apply(state: &mut State, record: &Record, stamp: Stamp) {
             skus.release_if_unused(sku);
         }
         Event::RefusalsCounted(counts) => count_refusals(state, counts),
+        Event::DrawPut(_)
+        | Event::DrawClosed(_)
+        | Event::DrawCloseRepeated(_)
+        | Event::DrawDeleted(_)
+        | Event::EntryMade(_)
+        | Event::EntriesPurged(_) => apply_to_draw(state, record.origin.as_ref(), &record.event),
         event => apply_to_order(state, event),
     }
     if let Some(origin) = &record.origin {
@@ -104,7 +118,12 @@ fn event_sku(event: &Event) -> &super::ids::SkuId {
     }
 }
 
-fn create_order(state: &mut State, origin: Option<&Origin>, created: &OrderCreated) {
+/// Gives the order's slot.
+pub(super) fn create_order(
+    state: &mut State,
+    origin: Option<&Origin>,
+    created: &OrderCreated,
+) -> u32 {
     let origin = origin.expect("an order has somebody who asked for it");
     let principal = state.principal_or_new(&origin.principal);
     state.principals[usize::from(principal)].orders += 1;
@@ -138,11 +157,7 @@ fn create_order(state: &mut State, origin: Option<&Origin>, created: &OrderCreat
         state.skus[line.sku].lines += 1;
         take(state, user, line, status);
     }
-    let order = state.orders.insert(&mut state.users, order);
-    if let Some(claim) = origin.key {
-        let answer = Kept::Created { order, expires_at: created.expires_at };
-        keep_answer(state, claim, principal, Some(order), answer);
-    }
+    state.orders.insert(&mut state.users, order)
 }
 
 /// Available to held or sold, and into the user's use.
@@ -289,6 +304,7 @@ fn forget_keys(state: &mut State, count: u32) {
         let principal = state.requests.forget_oldest();
         state.principals[usize::from(principal)].keys -= 1;
     }
+    state.draws.unpin(state.requests.first());
 }
 
 /// The order leaves; its units stay sold. At a SKU that keeps no use, its part of the use goes.
@@ -324,8 +340,19 @@ fn remember(state: &mut State, origin: &Origin, event: &Event) {
             let slot = state.skus.find(&adjusted.sku).expect("an adjusted SKU exists");
             (None, Kept::Sku(Box::new(read::sku_view(&state.skus[slot], state.stamp))))
         }
+        Event::EntryMade(made) => {
+            let (draw, expires_at) = (apply_draw::find(state, &made.draw), made.expires_at);
+            let order = apply_draw::order_of(state, made).map(|id| find_order(state, id));
+            let expires_at = expires_at.unwrap_or(0);
+            (order, Kept::Entry { draw, number: made.number, expires_at })
+        }
+        Event::DrawClosed(draw) | Event::DrawCloseRepeated(draw) => {
+            let slot = apply_draw::find(state, draw);
+            (None, Kept::Draw(Box::new(read_draw::close_view(&state.draws[slot]))))
+        }
         event => {
-            let id = event.order().expect("keys come with commands on orders, or adjustments");
+            let id =
+                event.order().expect("keys come with commands on orders, draws, or adjustments");
             let order = find_order(state, id);
             let then = Box::new(now_of(&state.orders[order]));
             (Some(order), Kept::Order { order, then })
@@ -344,7 +371,11 @@ fn keep_answer(
 ) {
     state.principals[usize::from(principal)].keys += 1;
     let (sequence, stamp) = (state.sequence, state.stamp);
+    let draw = answer.draw();
     let number = state.requests.remember(claim, sequence, stamp, principal, answer);
+    if let Some(draw) = draw {
+        state.draws[draw].key_end = number + 1;
+    }
     if let Some(order) = order {
         state.orders[order].key_end = number + 1;
     }

@@ -5,7 +5,7 @@
 //! whole cap is usable at any time. (Generations, whole tables thrown away by turns, cost a probe
 //! each and keep keys for up to twice as long.) Next: `apply`.
 
-use super::answer::SkuView;
+use super::answer::{DrawView, SkuView};
 use super::ids::{KeyClaim, Sequence, Stamp};
 use super::order::Status;
 use super::table::{Index, NONE};
@@ -76,6 +76,33 @@ pub enum Kept {
     },
     /// 200 with a SKU, whole.
     Sku(Box<SkuView>),
+    /// 201 with an entry.
+    Entry {
+        /// Slot of the draw, which stays as long as the key.
+        draw: u32,
+        /// The entry's number in it.
+        number: u32,
+        /// The deadline of a held win then; 0 for any other entry.
+        expires_at: Stamp,
+    },
+    /// 200 with a draw, whole.
+    Draw(Box<DrawView>),
+}
+
+impl Kept {
+    /// The draw that must stay as long as the key.
+    #[must_use]
+    pub const fn draw(&self) -> Option<u32> {
+        match self {
+            Self::Entry { draw, .. } => Some(*draw),
+            _ => None,
+        }
+    }
+
+    /// It is neither an order nor an entry, and kept whole.
+    const fn is_whole(&self) -> bool {
+        matches!(self, Self::Sku(_) | Self::Draw(_))
+    }
 }
 
 /// What of an order changes over its life.
@@ -105,16 +132,12 @@ pub struct Requests {
     index: Index,
     /// The number of the oldest key kept.
     first: u64,
-    /// Answers that are no order's.
+    /// Answers that are no order's and no entry's.
     whole: u32,
 }
 
 const fn upper(hash: u128) -> u64 {
     (hash >> 64) as u64
-}
-
-const fn is_whole(answer: &Kept) -> bool {
-    matches!(answer, Kept::Sku(_))
 }
 
 impl Row {
@@ -229,7 +252,7 @@ impl Requests {
             }
             Kept::Created { order, expires_at: None } => (Shape::Sold, order, 0),
             answer => {
-                self.whole += u32::from(is_whole(&answer));
+                self.whole += u32::from(answer.is_whole());
                 self.wide.push_back(answer);
                 (Shape::Wide, NONE, self.wide_first + self.wide.len() as u64 - 1)
             }
@@ -271,7 +294,7 @@ impl Requests {
         if gone.answer == Shape::Wide {
             let answer = self.wide.pop_front().expect("wide answers go with their keys");
             self.wide_first += 1;
-            self.whole -= u32::from(is_whole(&answer));
+            self.whole -= u32::from(answer.is_whole());
         }
         gone.principal
     }

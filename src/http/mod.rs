@@ -38,6 +38,7 @@ mod testing;
 mod tls;
 mod tokens;
 mod wire;
+mod wire_draw;
 
 use crate::clock::Clock;
 use crate::feed::Feed;

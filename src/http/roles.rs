@@ -37,6 +37,9 @@ pub(super) enum Deed {
     ListUserOrders,
     ReadRequest,
     Act(Verb),
+    ReadDraws,
+    ChangeDraw,
+    EnterDraw,
     /// Metrics, status, latency.
     Watch,
     /// What only operators do to the server itself.
@@ -55,12 +58,17 @@ impl Deed {
             | Command::PatchSku(_)
             | Command::AdjustSku(_)
             | Command::DeleteSku(_) => Self::ChangeSku,
+            Command::PutDraw(_) | Command::CloseDraw(_) | Command::DeleteDraw(_) => {
+                Self::ChangeDraw
+            }
+            Command::EnterDraw(_) => Self::EnterDraw,
             Command::Read(query) => match **query {
                 Query::Sku(_) | Query::Skus { .. } => Self::ReadSkus,
                 Query::Order(_) => Self::ReadOrder,
                 Query::Orders { .. } => Self::ListOrders,
                 Query::UserOrders { .. } => Self::ListUserOrders,
                 Query::Remembered(_) => Self::ReadRequest,
+                Query::Draw(_) | Query::Entries { .. } => Self::ReadDraws,
                 Query::Status => Self::Watch,
             },
         }
@@ -79,6 +87,9 @@ impl Deed {
             Self::ReadRequest => &[Role::Buy],
             Self::Act(Verb::Confirm | Verb::Cancel | Verb::Extend) => &[Role::Buy],
             Self::Act(Verb::Ship | Verb::Complete | Verb::Refund) => &[Role::Fulfil],
+            Self::ReadDraws => &[Role::Buy],
+            Self::ChangeDraw => &[],
+            Self::EnterDraw => &[Role::Buy],
             Self::Watch => &[Role::Metrics],
             Self::Operate => &[],
             Self::Follow => &[],

@@ -63,6 +63,12 @@ const TABLE: &str = "
     POST    /v1/orders/{order}/ship       401 401 401  403 403 200 403 200
     POST    /v1/orders/{order}/complete   401 401 401  403 403 200 403 200
     POST    /v1/orders/{order}/refund     401 401 401  403 403 200 403 200
+    PUT     /v1/draws/{draw}          401 401 401  403 403 403 403 201
+    GET     /v1/draws/{draw}          401 401 401  200 200 403 403 200
+    DELETE  /v1/draws/{draw}          401 401 401  403 403 403 403 204
+    POST    /v1/draws/{draw}/entries  401 401 401  201 201 403 403 201
+    GET     /v1/draws/{draw}/entries  401 401 401  200 200 403 403 200
+    POST    /v1/draws/{draw}/close    401 401 401  403 403 403 403 200
     GET     /v1/users/{user}/orders   401 401 401  200 200 403 403 200
     GET     /v1/requests/{key}        401 401 401  200 404 403 403 404
 ";
@@ -134,6 +140,10 @@ impl House {
         (sku, order)
     }
 
+    fn put_draw(&mut self, draw: &str, sku: &str) {
+        self.operator.ask(&Ask::put(format!("/v1/draws/{draw}"), &odds(sku))).expect(201);
+    }
+
     /// A request that succeeds for whoever may make it.
     fn good(&mut self, method: &'static str, path: &str) -> Ask {
         let (mut sku, order) = self.prepared(path);
@@ -143,12 +153,22 @@ impl House {
             self.operator.put_sku(&sku, &json!({"stock": 1}));
         }
         let number = self.number;
+        let draw = format!("draw-{number}");
+        if path.contains("{draw}") && method != "PUT" {
+            self.put_draw(&draw, &sku);
+        }
+        if (method, path) == ("DELETE", "/v1/draws/{draw}") {
+            self.operator.ask(&Ask::new("POST", format!("/v1/draws/{draw}/close"))).expect(200);
+        }
         let named = path.replace("{sku}", &sku).replace("{order}", &order);
+        let named = named.replace("{draw}", &draw);
         let named = named.replace("{user}", &format!("user-{number}"));
         let ask = Ask::new(method, named.replace("{key}", &format!("key-{number}")));
         let key = format!("asked-{number}");
         match (method, path) {
             ("PUT", "/v1/skus/{sku}") => ask.json(r#"{"stock":9}"#),
+            ("PUT", "/v1/draws/{draw}") => ask.json(&odds(&sku).to_string()),
+            ("POST", "/v1/draws/{draw}/entries") => ask.json(r#"{"user":"u"}"#).key(&key),
             ("PATCH", _) => ask.json(r#"{"paused":true}"#),
             ("DELETE", _) => ask.header("If-Match", "*"),
             ("POST", "/v1/skus/{sku}/adjust") => {
@@ -160,6 +180,11 @@ impl House {
             _ => ask,
         }
     }
+}
+
+/// A draw that everybody wins while there is stock.
+fn odds(sku: &str) -> Value {
+    json!({"prizes": [{"sku": sku, "weight": 1}]})
 }
 
 fn code_of(status: u16) -> &'static [&'static str] {
@@ -306,6 +331,7 @@ const LINES: &str = "
     ship      403 403 200 403 200
     complete  403 403 200 403 200
     refund    403 403 200 403 200
+    entry     201 201 403 403 201
     adjust    403 403 403 403 200
     sku       403 403 403 403 201
 ";
@@ -328,6 +354,10 @@ fn the_lines_of_a_batch_are_checked_one_by_one_like_requests() {
                 "extend" => json!({"op": op, "id": order, "hold_ms": 400_000}),
                 "adjust" => {
                     json!({"op": op, "key": key, "sku": sku, "delta": 1, "reason": "found"})
+                }
+                "entry" => {
+                    house.put_draw(&key, &sku);
+                    json!({"op": op, "key": key, "draw": key, "user": key})
                 }
                 "sku" => json!({"op": op, "sku": key, "stock": 1}),
                 _ => json!({"op": op, "id": order}),

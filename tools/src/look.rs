@@ -196,6 +196,8 @@ pub(crate) fn state_facts(replayed: &Replayed) -> Vec<(&'static str, serde_json:
         ("keys", state.requests.len().into()),
         ("users", state.users.len().into()),
         ("uses", state.uses.len().into()),
+        ("draws", state.draws.len().into()),
+        ("entries", state.draws.entries().into()),
     ]
 }
 

@@ -4,6 +4,7 @@
 //! decides anything: `tests/contract` drives the server from this document and fails where the two
 //! differ. Next: `operation`, then a file per family of routes.
 
+mod draws;
 mod many;
 mod operation;
 mod orders;
@@ -37,7 +38,14 @@ is as unknown as one that never was. A server without a tokens file, which liste
 only, asks nobody for a token.";
 
 fn operations() -> Vec<Operation> {
-    [skus::operations(), orders::operations(), many::operations(), server::operations()].concat()
+    [
+        skus::operations(),
+        orders::operations(),
+        draws::operations(),
+        many::operations(),
+        server::operations(),
+    ]
+    .concat()
 }
 
 fn document() -> Value {
@@ -59,6 +67,7 @@ fn document() -> Value {
         "tags": [
             {"name": "skus", "description": "What is on sale."},
             {"name": "orders", "description": "Holds and what becomes of them."},
+            {"name": "draws", "description": "Prizes by odds that anyone can check."},
             {"name": "server", "description": "Probes, figures, and what operators ask for."},
         ],
         "security": [{"bearer": []}],
