@@ -7,9 +7,11 @@
 //! `domain::sweep`.
 
 use crate::domain::command::{
-    Action, AdjustSku, Command, CreateOrder, DeleteSku, Principal, PutSku, Reach, Refund, Request,
+    Action, AdjustSku, Command, CreateOrder, DeleteDraw, DeleteSku, EnterDraw, Principal, PutDraw,
+    PutSku, Reach, Refund, Request,
 };
 use crate::domain::decide::Decision;
+use crate::domain::draw::Seed;
 use crate::domain::event::{Event, Origin, Record, RefusalCount, Started};
 use crate::domain::ids::{OrderId, PrincipalName, Sequence, Stamp};
 use crate::domain::state::State;
@@ -150,9 +152,10 @@ impl Recheck {
             }
             Event::HoldsGraced(_) => due(sweep::grace(state, stamp).into_iter().next(), event),
             Event::OrdersArchived(orders) if may_leave_early(state, orders, stamp) => Ok(()),
-            Event::KeysForgotten(_) | Event::OrdersArchived(_) | Event::UsesPurged(_) => {
-                due(sweep::tidy(state, stamp), event)
-            }
+            Event::KeysForgotten(_)
+            | Event::OrdersArchived(_)
+            | Event::UsesPurged(_)
+            | Event::EntriesPurged(_) => due(sweep::tidy(state, stamp), event),
             Event::RefusalsCounted(counts) => check_refusals(counts),
             _ => Err(Now::Wrong("somebody must have asked for it")),
         }
@@ -235,6 +238,26 @@ fn command_of(event: &Event) -> Option<Command> {
             act(refunded.order, Action::Refund(Refund { lines, restock }))
         }
         Event::AnswerRepeated(repeated) => act(repeated.order, repeated.action.clone()),
+        Event::DrawPut(put) => Some(Command::PutDraw(Box::new(PutDraw {
+            draw: put.draw.clone(),
+            terms: put.terms.clone(),
+            admission: put.admission,
+            // A draw that exists has its own.
+            seed: put.sealed.map_or(Seed([0; 32]), |sealed| sealed.seed),
+            precondition: put.precondition,
+        }))),
+        Event::EntryMade(made) => Some(Command::EnterDraw(EnterDraw {
+            draw: made.draw.clone(),
+            user: made.user.clone(),
+            client_seed: made.client_seed.clone(),
+        })),
+        Event::DrawClosed(draw) | Event::DrawCloseRepeated(draw) => {
+            Some(Command::CloseDraw(draw.clone()))
+        }
+        Event::DrawDeleted(deleted) => Some(Command::DeleteDraw(Box::new(DeleteDraw {
+            draw: deleted.draw.clone(),
+            precondition: deleted.precondition,
+        }))),
         _ => None,
     }
 }
@@ -276,7 +299,9 @@ mod tests {
     use crate::domain::apply::apply;
     use crate::domain::command::{Precondition, SkuSettings, Take};
     use crate::domain::decide::decide;
-    use crate::domain::ids::{LineRequest, SkuId, UserId};
+    use crate::domain::draw::{Admission, Odds, Prize, Reason, Terms};
+    use crate::domain::event::EntriesPurged;
+    use crate::domain::ids::{DrawId, LineRequest, SkuId, UserId};
     use crate::domain::settings::Settings;
 
     const START: Stamp = 1_700_000_000_000;
@@ -374,6 +399,56 @@ mod tests {
     }
 
     #[test]
+    fn an_entry_is_rolled_again_from_the_seed_in_the_journal() {
+        let mut history = History::begin(decide);
+        let prize = Prize { sku: SkuId::parse("A").unwrap(), weight: 1 };
+        let odds = Odds::new(vec![prize], 1).unwrap();
+        let draw = DrawId::parse("d").unwrap();
+        let put = PutDraw {
+            draw: draw.clone(),
+            terms: Terms { odds, hold_ms: None, sell: false },
+            admission: Admission { entries_per_user: 0, opens_at: None, closes_at: None },
+            seed: Seed([5; 32]),
+            precondition: Precondition::None,
+        };
+        history.ask(Command::PutDraw(Box::new(put)), START);
+        let mut made = None;
+        for number in 0..8 {
+            let user = UserId::parse(&format!("u{number}")).unwrap();
+            let enter = EnterDraw { draw: draw.clone(), user, client_seed: None };
+            let request = Request {
+                principal: Principal { name: PrincipalName::local(), reach: Reach::All },
+                key: None,
+                traceparent: None,
+                command: Command::EnterDraw(enter.clone()),
+            };
+            if let Decision::Change(Event::EntryMade(entry)) =
+                decide(&history.state, &request, START)
+                && entry.pick.is_some()
+            {
+                made = Some(entry);
+            }
+            if made.is_some() {
+                break;
+            }
+            history.ask(Command::EnterDraw(enter), START);
+        }
+        assert_eq!(history.recheck.different, 0);
+        // A win that an operator turned into a blank.
+        let mut blank = made.expect("eight blanks at even odds are one in 256");
+        (blank.pick, blank.reason, blank.expires_at) = (None, Reason::Blank, None);
+        history.record(origin(), Event::EntryMade(blank), START);
+        assert_eq!(history.recheck.different, 1);
+        history.ask(Command::CloseDraw(draw.clone()), START);
+        let (draw, precondition) = (draw, Precondition::None);
+        history.ask(Command::DeleteDraw(Box::new(DeleteDraw { draw, precondition })), START);
+        let purged = sweep::tidy(&history.state, START).expect("no key names an entry");
+        history.record(None, purged, START);
+        assert_eq!(history.recheck.different, 1);
+        assert_eq!(history.state.draws.entries(), 0);
+    }
+
+    #[test]
     fn what_nobody_asked_for_must_be_due() {
         let mut history = History::begin(decide);
         let (one, _) = (history.order(1, START), history.order(1, START));
@@ -386,6 +461,7 @@ mod tests {
             Event::RefusalsCounted(Vec::new()),
             Event::SettingsChanged(Box::new(history.state.settings.clone())),
             Event::OrderConfirmed(one),
+            Event::EntriesPurged(EntriesPurged { created_sequence: 3, count: 1 }),
             Event::Started(started),
         ];
         for (before, event) in refused.into_iter().enumerate() {

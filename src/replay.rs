@@ -2,16 +2,19 @@
 //!
 //! Only reads, takes no lock, runs beside a live server; what it then shows is a moment's view.
 //! Recovery, the snapshotter and the operator's tools all come through here, so every image and
-//! every look at a directory is a recovery drill. Next: `recovery`, `snapshotter`.
+//! every look at a directory is a recovery drill. Next: `ahead`, `recovery`, `snapshotter`.
 
-use crate::codec::{self, CodecError, StateReader};
+mod ahead;
+
+use self::ahead::{Bundle, Content, ReadFrame};
+use crate::codec::{self, StateReader};
 use crate::domain::apply::apply;
 use crate::domain::event::Record;
 use crate::domain::ids::{Sequence, Stamp};
 use crate::domain::state::State;
+use crate::domain::warm::{TOGETHER_MAX, warm};
 use doorbuster_journal::{
-    FileDisk, Frame, ImageEnd, JournalError, JournalId, Kind, Origin, Scan, VisitError, journal_id,
-    scan_with,
+    FileDisk, ImageEnd, JournalError, JournalId, Origin, Scan, VisitError, journal_id,
 };
 use doorbuster_snapshots::{
     ImageReader, ImageState, Listed, LoadError, Newest, PassedOver, SnapshotError, list,
@@ -39,6 +42,13 @@ pub enum ReplayError {
     /// The images cannot be looked at.
     #[error(transparent)]
     Snapshot(#[from] SnapshotError),
+    /// The journal is read on a thread of its own.
+    #[error("cannot start the thread that reads the journal: {cause}")]
+    Thread {
+        /// What the system answered.
+        #[source]
+        cause: io::Error,
+    },
     /// A directory cannot be opened.
     #[error("cannot open {directory}: {cause}")]
     Directory {
@@ -84,13 +94,12 @@ impl Until {
         }
     }
 
-    fn ends_before(self, frame: &Frame<'_>) -> bool {
-        let last = frame.first_sequence() + u64::from(frame.count()) - 1;
+    fn ends_before(self, frame: &ReadFrame) -> bool {
         match self {
             Self::End => false,
-            Self::Frame(until) => last > until,
-            Self::Sequence(until) => frame.first_sequence() > until,
-            Self::Stamp(until) => frame.stamp_ms() > until,
+            Self::Frame(until) => frame.last_sequence > until,
+            Self::Sequence(until) => frame.first_sequence > until,
+            Self::Stamp(until) => frame.stamp > until,
         }
     }
 }
@@ -190,11 +199,8 @@ pub fn replay_watched(
         origin = Origin::Image(replay.end);
     }
     let image_sequence = replay.end.sequence;
-    let scan = match scan_with(&journal, origin, &mut |frame| replay.frame(frame)) {
-        Ok(scan) => Some(scan),
-        Err(JournalError::Visitor { cause, .. }) if cause.is::<Enough>() => None,
-        Err(error) => return Err(blame(error, &image.passed_over)),
-    };
+    let scan = ahead::read(&journal, origin, |bundle| replay.bundle(bundle))?
+        .map_err(|error| blame(error, &image.passed_over))?;
     let Replay { state, end, drained, .. } = replay;
     let passed_over = image.passed_over;
     Ok(Replayed { state, end, image_sequence, scan, drained, passed_over })
@@ -256,10 +262,13 @@ fn load(image: &mut ImageReader<FileDisk>, progress: Progress<'_>) -> Result<Sta
     Ok(state)
 }
 
-/// Ends a replay where it was asked to end.
-#[derive(Debug, thiserror::Error)]
-#[error("enough was read")]
-struct Enough;
+/// Why no more is applied.
+enum Stop {
+    /// This is where it was asked to end.
+    Enough,
+    /// What was read does not make sense.
+    Bad(VisitError),
+}
 
 /// Frames between two reports of progress.
 const FRAMES_PER_REPORT: u32 = 16;
@@ -283,42 +292,65 @@ impl<'p, 'w> Replay<'p, 'w> {
         Self { state: State::new(seed()), end, drained: false, until, progress, watch, frames: 0 }
     }
 
-    fn frame(&mut self, frame: &Frame<'_>) -> Result<(), VisitError> {
-        if let Some(totals) = frame.totals() {
-            return self.compare(totals);
-        }
-        if frame.kind() != Kind::Records {
-            return Ok(());
-        }
-        let last = frame.first_sequence() + u64::from(frame.count()) - 1;
-        if self.until.ends_before(frame) {
-            return Err(Box::new(Enough));
-        }
-        for (sequence, bytes) in frame.records() {
-            if self.until == Until::Sequence(self.state.sequence) {
-                return Err(Box::new(Enough));
-            }
-            self.record(sequence, bytes, frame.stamp_ms())?;
-        }
-        self.end = ImageEnd { sequence: last, chain: frame.checksum() };
-        self.drained = false;
-        self.frames += 1;
-        if self.frames.is_multiple_of(FRAMES_PER_REPORT) {
-            (self.progress)(last);
+    /// `Err(None)` = enough.
+    fn bundle(&mut self, bundle: Bundle) -> Result<(), Option<JournalError>> {
+        let mut records = Records { records: &bundle.records, next: 0 };
+        for frame in bundle.frames {
+            let first_sequence = frame.first_sequence;
+            self.frame(frame, &mut records).map_err(|stop| match stop {
+                Stop::Enough => None,
+                Stop::Bad(cause) => Some(JournalError::Visitor { first_sequence, cause }),
+            })?;
         }
         Ok(())
     }
 
+    fn frame(&mut self, frame: ReadFrame, records: &mut Records<'_>) -> Result<(), Stop> {
+        let ends_before = self.until.ends_before(&frame);
+        let (count, broken) = match frame.content {
+            Content::Totals(totals) => return self.compare(&totals).map_err(Stop::Bad),
+            Content::Records(count, broken) => (count, broken),
+        };
+        if ends_before {
+            return Err(Stop::Enough);
+        }
+        for sequence in (frame.first_sequence..).take(count) {
+            self.stop_at_sequence()?;
+            let record = records.next(&self.state);
+            self.record(sequence, record, frame.stamp).map_err(Stop::Bad)?;
+        }
+        if let Some(broken) = broken {
+            self.stop_at_sequence()?;
+            return Err(Stop::Bad(broken));
+        }
+        self.end = ImageEnd { sequence: frame.last_sequence, chain: frame.checksum };
+        self.drained = false;
+        self.frames += 1;
+        if self.frames.is_multiple_of(FRAMES_PER_REPORT) {
+            (self.progress)(frame.last_sequence);
+        }
+        Ok(())
+    }
+
+    fn stop_at_sequence(&self) -> Result<(), Stop> {
+        let enough = self.until == Until::Sequence(self.state.sequence);
+        if enough { Err(Stop::Enough) } else { Ok(()) }
+    }
+
     /// A checksum does not make a record ours: one that does not fit must end the replay with a
     /// message, not the process. The state is not used afterwards.
-    fn record(&mut self, sequence: Sequence, bytes: &[u8], stamp: u64) -> Result<(), VisitError> {
-        let record = codec::decode_record(bytes).map_err(|error| at(sequence, &error))?;
+    fn record(
+        &mut self,
+        sequence: Sequence,
+        record: &Record,
+        stamp: Stamp,
+    ) -> Result<(), VisitError> {
         let follows = sequence == self.state.sequence + 1;
         if let (Some(watch), true) = (&mut self.watch, follows) {
-            watch(&self.state, &record, stamp);
+            watch(&self.state, record, stamp);
         }
         let applied = follows
-            && catch_unwind(AssertUnwindSafe(|| apply(&mut self.state, &record, stamp))).is_ok();
+            && catch_unwind(AssertUnwindSafe(|| apply(&mut self.state, record, stamp))).is_ok();
         match applied {
             true => Ok(()),
             false => Err(format!("sequence {sequence} does not fit what came before it").into()),
@@ -338,6 +370,18 @@ impl<'p, 'w> Replay<'p, 'w> {
     }
 }
 
-fn at(sequence: Sequence, error: &CodecError) -> VisitError {
-    format!("sequence {sequence}: {error}").into()
+/// The records of a bundle, one after the other.
+struct Records<'b> {
+    records: &'b [Record],
+    next: usize,
+}
+
+impl<'b> Records<'b> {
+    fn next(&mut self, state: &State) -> &'b Record {
+        if self.next.is_multiple_of(TOGETHER_MAX) {
+            warm(state, self.records[self.next..].iter().map(Into::into));
+        }
+        self.next += 1;
+        &self.records[self.next - 1]
+    }
 }

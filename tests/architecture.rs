@@ -69,7 +69,8 @@ const HOMES: &[(&str, &[&str])] = &[
     ("hyper", &["src/client/", "src/http/", "bench/src/bare.rs"]),
     ("serde_json", &["src/client/", "src/http/", "bench/", "tools/"]),
     ("jiff", &["src/http/", "bench/", "tools/"]),
-    ("sha2", &["src/codec/", "snapshots/", "tools/"]),
+    ("hmac", &["src/domain/draw.rs"]),
+    ("sha2", &["src/codec/", "src/domain/draw.rs", "snapshots/", "tools/"]),
     ("siphasher", &["src/http/"]),
     ("toml", &["src/config/", "src/main.rs"]),
     (
@@ -82,6 +83,7 @@ const HOMES: &[(&str, &[&str])] = &[
             "src/feeder/",
             "src/recovery.rs",
             "src/replay.rs",
+            "src/replay/",
             "src/scrubber.rs",
             "src/server.rs",
             "src/snapshotter.rs",

@@ -30,6 +30,7 @@ pub(crate) struct Options {
 /// What a number must be.
 #[derive(Debug, Clone, Copy)]
 enum Bar {
+    Below(f64),
     AtMost(f64),
     AtLeast(f64),
 }
@@ -237,7 +238,7 @@ fn idle(options: &Options, data: &Path) -> Result<Row, BenchError> {
     let share = idle::measure(&idle, Some(&data.join("idle")))?;
     Ok(Row {
         what: "CPU of an idle server, of a core",
-        bar: Bar::AtMost(0.5),
+        bar: Bar::Below(0.5),
         stretch: None,
         unit: " %",
         found: Found::Numbers(vec![(String::new(), share * 100.0)]),
@@ -253,6 +254,7 @@ impl Row {
     fn holds(&self) -> Option<bool> {
         let Found::Numbers(numbers) = &self.found else { return None };
         let within = |value: f64| match self.bar {
+            Bar::Below(limit) => value < limit,
             Bar::AtMost(most) => value <= most,
             Bar::AtLeast(least) => value >= least,
         };
@@ -269,6 +271,7 @@ impl Row {
 
     fn asked(&self) -> String {
         let (sign, bar) = match self.bar {
+            Bar::Below(bar) => ("<", bar),
             Bar::AtMost(bar) => ("<=", bar),
             Bar::AtLeast(bar) => (">=", bar),
         };
@@ -312,6 +315,7 @@ mod tests {
         assert_eq!(row(Bar::AtMost(2.0), &[1.9, 2.0]).holds(), Some(true));
         assert_eq!(row(Bar::AtMost(2.0), &[1.9, 2.01]).holds(), Some(false));
         assert_eq!(row(Bar::AtLeast(1.5), &[1.5, 1.6]).holds(), Some(true));
+        assert_eq!(row(Bar::Below(0.5), &[0.5]).holds(), Some(false));
         assert_eq!(row(Bar::AtLeast(1.5), &[1.49, 1.6]).holds(), Some(false));
     }
 

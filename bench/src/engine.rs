@@ -15,9 +15,10 @@ use doorbuster::domain::event::{Event, Origin, Record, Started};
 use doorbuster::domain::ids::{KeyClaim, LineRequest, PrincipalName, SkuId, UserId};
 use doorbuster::domain::settings::{Caps, Settings};
 use doorbuster::domain::state::State;
+use doorbuster::domain::warm::{TOGETHER_MAX, warm};
 use doorbuster::replay::{self, From};
 use doorbuster::snapshotter;
-use doorbuster_journal::{FileDisk, Journal, JournalId, Options as JournalOptions, Spare};
+use doorbuster_journal::{FileDisk, Journal, JournalId, Options as JournalOptions};
 use doorbuster_snapshots::no_pause;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -26,7 +27,7 @@ use std::time::Duration;
 #[derive(clap::Args)]
 pub(crate) struct Options {
     /// Orders to create and hold; each of a user of its own, under a key of its own
-    #[arg(long, default_value_t = 1_000_000)]
+    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(..=ORDERS_MAX))]
     pub(crate) orders: u32,
     /// Records of one turn
     #[arg(long, default_value_t = 64)]
@@ -34,6 +35,15 @@ pub(crate) struct Options {
     /// Where the journal goes [default: a new folder here]
     #[arg(long)]
     pub(crate) data: Option<PathBuf>,
+}
+
+const ORDERS_MAX: i64 = 8_000_000;
+
+/// One segment takes all: leaving one syncs it, and making the next would run beside the engine.
+fn segment_bytes(orders: u32) -> u64 {
+    const MEBIBYTE: u64 = 1 << 20;
+    const BYTES_PER_ORDER: u64 = 128;
+    (u64::from(orders) * BYTES_PER_ORDER).next_multiple_of(MEBIBYTE) + MEBIBYTE
 }
 
 const STAMP: u64 = 1_800_000_000_000;
@@ -66,8 +76,8 @@ pub(crate) fn measure(options: &Options) -> Result<Figures, BenchError> {
         print_rate("decide, apply, encode, append", u64::from(options.orders), took);
     let orders_bytes = resident_bytes()? - before;
     println!(
-        "memory: {} MiB for the orders, their keys, users and uses, caps at as many",
-        orders_bytes >> 20
+        "memory: {:.0} MB for the orders, their keys, users and uses, caps an eighth above",
+        orders_bytes as f64 / 1e6
     );
     let digest = codec::digest(&engine.state).to_string();
     let id = engine.journal.id();
@@ -114,16 +124,23 @@ impl Engine {
         }
         let disk = FileDisk::open(replay::journal_directory(data));
         let disk = disk.map_err(io_error("open the folder for the data"))?;
-        let journal = Journal::create(disk, JournalOptions::default(), JournalId([7; 16]));
+        let options = JournalOptions { segment_bytes: segment_bytes(orders) };
+        let journal = Journal::create(disk, options, JournalId([7; 16]));
         let mut engine = Self {
             state: State::new(1),
             journal: journal.map_err(broken)?,
             principal: Principal { name: PrincipalName::local(), reach: Reach::All },
         };
-        engine.journal.start_preparer().map_err(broken)?;
         let caps = orders + orders / 8;
-        let caps =
-            Caps { skus: 100, orders: caps, keys: caps, answers: 100, uses: caps, users: caps };
+        let caps = Caps {
+            skus: 100,
+            orders: caps,
+            keys: caps,
+            answers: 100,
+            uses: caps,
+            users: caps,
+            ..Caps::default()
+        };
         engine.begin();
         engine.append(Record {
             origin: None,
@@ -152,15 +169,8 @@ impl Engine {
         Ok(engine)
     }
 
-    /// A turn begins where there is room for it; waiting for a spare segment is not the engine.
     fn begin(&mut self) {
         self.journal.begin(1, STAMP);
-        while self.journal.room().segment_bytes_left < 1 << 20
-            && self.journal.room().spare != Spare::Ready
-        {
-            std::thread::yield_now();
-            self.journal.begin(1, STAMP);
-        }
     }
 
     fn orders(&mut self, options: &Options) -> Result<Duration, BenchError> {
@@ -171,8 +181,11 @@ impl Engine {
             let requests: Vec<Request> = (number..end).map(|number| self.order(number)).collect();
             self.begin();
             let begun = now();
-            for request in &requests {
-                self.decide(request)?;
+            for together in requests.chunks(TOGETHER_MAX) {
+                warm(&self.state, together.iter().map(Into::into));
+                for request in together {
+                    self.decide(request)?;
+                }
             }
             self.journal.finish().map_err(broken)?;
             took += begun.elapsed();
@@ -222,8 +235,11 @@ fn sku() -> SkuId {
     SkuId::parse("bench").expect("a SKU id")
 }
 
+/// Without what is mapped from files: an empty server maps as much of its journal as a full one.
 fn resident_bytes() -> Result<u64, BenchError> {
-    let text = std::fs::read_to_string("/proc/self/statm").map_err(io_error("read memory use"))?;
-    let pages = text.split_whitespace().nth(1).and_then(|pages| pages.parse::<u64>().ok());
-    Ok(pages.unwrap_or(0) * 4096)
+    let text = std::fs::read_to_string("/proc/self/status").map_err(io_error("read memory use"))?;
+    let line = text.lines().find_map(|line| line.strip_prefix("RssAnon:"));
+    let kibibytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    let kibibytes = kibibytes.ok_or_else(|| broken("the system does not tell its memory use"))?;
+    Ok(kibibytes * 1024)
 }

@@ -1,13 +1,14 @@
 //! Stored shapes of events. Variants and members are only ever appended, never reordered.
 
 use super::CodecError;
+use super::draw::{StoredDrawPut, StoredEntryMade, draw_id};
 use super::sku::{
     StoredAdjustment, StoredPatchSku, StoredPrecondition, StoredSettings, reason, sku_id,
 };
 use crate::domain::command::{Action, Refund, Take};
 use crate::domain::event::{
-    AnswerRepeated, Event, HoldsGraced, OrderCreated, OrderExtended, OrderRefunded, RefusalCount,
-    SkuAdjusted, SkuDeleted, SkuPatched, SkuPut, Started, UsesPurged,
+    AnswerRepeated, DrawDeleted, EntriesPurged, Event, HoldsGraced, OrderCreated, OrderExtended,
+    OrderRefunded, RefusalCount, SkuAdjusted, SkuDeleted, SkuPatched, SkuPut, Started, UsesPurged,
 };
 use crate::domain::ids::{LineRequest, LineRequests, OrderId, UserId};
 use crate::domain::settings::{Caps, Settings};
@@ -89,6 +90,24 @@ pub(super) enum StoredEvent<'a> {
         count: u32,
     },
     RefusalsCounted(#[serde(borrow)] Vec<(&'a str, u8, u64)>),
+    /// Settings whose caps of draws and entries are not the defaults.
+    SettingsChangedWithDraws {
+        rules: StoredRules,
+        draws: u32,
+        entries: u32,
+    },
+    DrawPut(#[serde(borrow)] StoredDrawPut<'a>),
+    DrawClosed(&'a str),
+    DrawCloseRepeated(&'a str),
+    DrawDeleted {
+        draw: &'a str,
+        precondition: StoredPrecondition,
+    },
+    EntryMade(#[serde(borrow)] StoredEntryMade<'a>),
+    EntriesPurged {
+        created_sequence: u64,
+        count: u32,
+    },
 }
 
 /// Epoch and sequence.
@@ -192,7 +211,8 @@ pub(super) struct StoredRules {
 
 impl From<&Settings> for StoredRules {
     fn from(settings: &Settings) -> Self {
-        let Caps { skus, orders, keys, answers, uses, users } = settings.caps;
+        // Those of draws and entries stand elsewhere, and only where they are not the defaults.
+        let Caps { skus, orders, keys, answers, uses, users, draws: _, entries: _ } = settings.caps;
         Self {
             hold_ms_default: settings.hold_ms_default,
             hold_ms_max: settings.hold_ms_max,
@@ -215,7 +235,7 @@ impl From<StoredRules> for Settings {
             recovery_grace_ms: stored.recovery_grace_ms,
             idempotency_retain_ms: stored.idempotency_retain_ms,
             orders_retain_ms: stored.orders_retain_ms,
-            caps: Caps { skus, orders, keys, answers, uses, users },
+            caps: Caps { skus, orders, keys, answers, uses, users, ..Caps::default() },
         }
     }
 }
@@ -229,7 +249,12 @@ impl<'a> From<&'a Event> for StoredEvent<'a> {
                 answers_before_sync: started.answers_before_sync,
                 lost_from: started.lost_from,
             },
-            Event::SettingsChanged(settings) => Self::SettingsChanged((&**settings).into()),
+            Event::SettingsChanged(settings) => match settings.caps.of_draws() {
+                Caps::OF_DRAWS => Self::SettingsChanged((&**settings).into()),
+                (draws, entries) => {
+                    Self::SettingsChangedWithDraws { rules: (&**settings).into(), draws, entries }
+                }
+            },
             Event::SkuPut(put) => Self::SkuPut {
                 sku: put.sku.as_str(),
                 stock: put.stock,
@@ -270,8 +295,32 @@ impl<'a> From<&'a Event> for StoredEvent<'a> {
             Event::RefusalsCounted(counts) => Self::RefusalsCounted(
                 counts.iter().map(|of| (of.sku.as_str(), of.reason as u8, of.count)).collect(),
             ),
+            Event::DrawPut(_)
+            | Event::DrawClosed(_)
+            | Event::DrawCloseRepeated(_)
+            | Event::DrawDeleted(_)
+            | Event::EntryMade(_)
+            | Event::EntriesPurged(_) => store_draw_event(event),
             event => store_order_event(event),
         }
+    }
+}
+
+fn store_draw_event(event: &Event) -> StoredEvent<'_> {
+    match event {
+        Event::DrawPut(put) => StoredEvent::DrawPut((&**put).into()),
+        Event::DrawClosed(draw) => StoredEvent::DrawClosed(draw.as_str()),
+        Event::DrawCloseRepeated(draw) => StoredEvent::DrawCloseRepeated(draw.as_str()),
+        Event::DrawDeleted(deleted) => StoredEvent::DrawDeleted {
+            draw: deleted.draw.as_str(),
+            precondition: deleted.precondition.into(),
+        },
+        Event::EntryMade(made) => StoredEvent::EntryMade((&**made).into()),
+        Event::EntriesPurged(purged) => StoredEvent::EntriesPurged {
+            created_sequence: purged.created_sequence,
+            count: purged.count,
+        },
+        _ => unreachable!("only events of draws come here"),
     }
 }
 
@@ -377,6 +426,22 @@ impl StoredEvent<'_> {
                 };
                 let counts: Result<_, CodecError> = counts.into_iter().map(read).collect();
                 Event::RefusalsCounted(counts?)
+            }
+            Self::SettingsChangedWithDraws { rules, draws, entries } => {
+                let mut settings = Settings::from(rules);
+                (settings.caps.draws, settings.caps.entries) = (draws, entries);
+                Event::SettingsChanged(Box::new(settings))
+            }
+            Self::DrawPut(put) => Event::DrawPut(Box::new(put.read()?)),
+            Self::DrawClosed(draw) => Event::DrawClosed(draw_id(draw)?),
+            Self::DrawCloseRepeated(draw) => Event::DrawCloseRepeated(draw_id(draw)?),
+            Self::DrawDeleted { draw, precondition } => {
+                let (draw, precondition) = (draw_id(draw)?, precondition.into());
+                Event::DrawDeleted(Box::new(DrawDeleted { draw, precondition }))
+            }
+            Self::EntryMade(made) => Event::EntryMade(Box::new(made.read()?)),
+            Self::EntriesPurged { created_sequence, count } => {
+                Event::EntriesPurged(EntriesPurged { created_sequence, count })
             }
         })
     }

@@ -2,19 +2,28 @@
 //!
 //! Next: `image`, `domain::restore`.
 
+use super::draw::{
+    StoredAdmission, StoredDrawView, StoredSealed, StoredTerms, client_seed, draw_id, entry_reason,
+};
 use super::event::{StoredOrderId, StoredRules};
 use super::sku::{StoredSettings, StoredSkuView, read_refused, refused, sku_id};
 use super::{CodecError, LAYOUT};
+use crate::domain::draw::Draw;
+use crate::domain::entries::Entry;
 use crate::domain::ids::{KeyClaim, PrincipalName, SkuId, UserId};
 use crate::domain::order::{Line, Order, Status};
 use crate::domain::requests::{Kept, OrderThen, Remembered};
-use crate::domain::restore::{HeadRow, KeptRow, KeyRow, OrderRow, Restore, SkuRow};
+use crate::domain::restore::{
+    DrawRow, EntryRow, HeadRow, KeptRow, KeyRow, OrderRow, Restore, SkuRow,
+};
+use crate::domain::settings::Caps;
 use crate::domain::sku::Sku;
 use crate::domain::state::State;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
-/// In the order of the variants; uses by SKU in the order they began, keys oldest first.
+/// In the order of the variants, but keys last; uses by SKU in the order they began, entries behind
+/// their draw, keys oldest first. Caps of draws that are not the defaults follow the head.
 #[derive(Serialize, Deserialize)]
 pub(super) enum Row<'a> {
     Head {
@@ -67,6 +76,30 @@ pub(super) enum Row<'a> {
         #[serde(borrow)]
         answer: StoredKept<'a>,
     },
+    DrawCaps {
+        draws: u32,
+        entries: u32,
+    },
+    Draw {
+        draw: &'a str,
+        created_sequence: u64,
+        deleted: bool,
+        #[serde(borrow)]
+        terms: StoredTerms<'a>,
+        admission: StoredAdmission,
+        sealed: StoredSealed,
+        closed_at: Option<u64>,
+        version: u64,
+    },
+    Entry {
+        user: &'a str,
+        principal: u16,
+        client_seed: Option<&'a str>,
+        pick: Option<u8>,
+        reason: u8,
+        sequence: u64,
+        epoch: u32,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -83,6 +116,12 @@ pub(super) enum StoredKept<'a> {
         refunded: SmallVec<[u32; 1]>,
     },
     Sku(#[serde(borrow)] StoredSkuView<'a>),
+    Entry {
+        draw_created_sequence: u64,
+        number: u32,
+        expires_at: u64,
+    },
+    Draw(#[serde(borrow)] StoredDrawView<'a>),
 }
 
 /// Shows every row of a state in its order; ends at the first error.
@@ -99,6 +138,11 @@ pub(super) fn each_row<E>(
         rules: (&state.settings).into(),
         first_key: state.requests.first(),
     })?;
+    if let (draws, entries) = state.settings.caps.of_draws()
+        && (draws, entries) != Caps::OF_DRAWS
+    {
+        row(&Row::DrawCaps { draws, entries })?;
+    }
     for entry in &state.principals {
         row(&Row::Principal(entry.name.as_str()))?;
     }
@@ -111,15 +155,21 @@ pub(super) fn each_row<E>(
             row(&Row::Use {
                 sku_created_sequence: sku.created_sequence,
                 user: state.users[found.user].id.as_str(),
-                units: found.units,
+                units: found.units.get(),
             })?;
         }
     }
     for order in state.orders.after(None) {
         row(&order_row(state, order))?;
     }
+    for draw in state.draws.by_id().chain(state.draws.deleted()) {
+        row(&draw_row(draw))?;
+        for (_, entry) in draw.entries.after(0) {
+            row(&entry_row(state, entry))?;
+        }
+    }
     for key in state.requests.iter() {
-        row(&key_row(state, key))?;
+        row(&key_row(state, &key))?;
     }
     Ok(())
 }
@@ -152,12 +202,37 @@ fn order_row<'a>(state: &'a State, order: &'a Order) -> Row<'a> {
         touched_at: order.touched_at,
         touched_sequence: order.touched_sequence,
         lines: order.lines.iter().map(line).collect(),
-        reference: order.reference.as_deref(),
+        reference: order.reference.as_ref().map(|reference| reference.as_str()),
     }
 }
 
-fn key_row<'a>(state: &State, key: &'a Remembered) -> Row<'a> {
-    let answer = match &key.answer {
+fn draw_row(draw: &Draw) -> Row<'_> {
+    Row::Draw {
+        draw: draw.id.as_str(),
+        created_sequence: draw.created_sequence,
+        deleted: draw.deleted,
+        terms: (&draw.terms).into(),
+        admission: draw.admission.into(),
+        sealed: draw.sealed.into(),
+        closed_at: draw.closed_at,
+        version: draw.version,
+    }
+}
+
+fn entry_row<'a>(state: &'a State, entry: &'a Entry) -> Row<'a> {
+    Row::Entry {
+        user: state.draws.entrant_of(entry).user.as_str(),
+        principal: entry.principal,
+        client_seed: entry.client_seed.as_deref(),
+        pick: entry.pick,
+        reason: entry.reason as u8,
+        sequence: entry.sequence,
+        epoch: entry.epoch,
+    }
+}
+
+fn key_row<'a>(state: &State, key: &'a Remembered<'_>) -> Row<'a> {
+    let answer = match &*key.answer {
         Kept::Created { order, expires_at } => {
             StoredKept::Created { order: state.orders[*order].id.into(), expires_at: *expires_at }
         }
@@ -169,6 +244,12 @@ fn key_row<'a>(state: &State, key: &'a Remembered) -> Row<'a> {
             refunded: then.refunded.clone(),
         },
         Kept::Sku(sku) => StoredKept::Sku((&**sku).into()),
+        Kept::Entry { draw, number, expires_at } => StoredKept::Entry {
+            draw_created_sequence: state.draws[*draw].created_sequence,
+            number: *number,
+            expires_at: *expires_at,
+        },
+        Kept::Draw(draw) => StoredKept::Draw((&**draw).into()),
     };
     Row::Key {
         hash: key.hash,
@@ -217,6 +298,40 @@ pub(super) fn take_row(
 fn take_after_head(restore: &mut Restore, row: Row<'_>) -> Result<(), CodecError> {
     let taken = match row {
         Row::Head { .. } => unreachable!("the head was taken before"),
+        Row::DrawCaps { draws, entries } => {
+            restore.draw_caps(draws, entries);
+            Ok(())
+        }
+        Row::Draw {
+            draw,
+            created_sequence,
+            deleted,
+            terms,
+            admission,
+            sealed,
+            closed_at,
+            version,
+        } => restore.draw(DrawRow {
+            id: draw_id(draw)?,
+            created_sequence,
+            deleted,
+            terms: terms.read()?,
+            admission: admission.into(),
+            sealed: sealed.into(),
+            closed_at,
+            version,
+        }),
+        Row::Entry { user, principal, client_seed: added, pick, reason, sequence, epoch } => {
+            restore.entry(EntryRow {
+                user: user_id(user)?,
+                principal,
+                pick,
+                reason: entry_reason(reason)?,
+                sequence,
+                epoch,
+                client_seed: client_seed(added)?.as_deref().map(Into::into),
+            })
+        }
         Row::Principal(name) => {
             let name = PrincipalName::parse(name).map_err(|_| CodecError::Value("principal"))?;
             restore.principal(name)
@@ -300,6 +415,10 @@ fn read_kept(stored: StoredKept<'_>) -> Result<KeptRow, CodecError> {
             KeptRow::Order(order.into(), Box::new(then))
         }
         StoredKept::Sku(sku) => KeptRow::Sku(Box::new(sku.read()?)),
+        StoredKept::Entry { draw_created_sequence, number, expires_at } => {
+            KeptRow::Entry(draw_created_sequence, number, expires_at)
+        }
+        StoredKept::Draw(draw) => KeptRow::Draw(Box::new(draw.read()?)),
     })
 }
 

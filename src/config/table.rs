@@ -409,4 +409,20 @@ pub static SETTINGS: &[Entry] = &[
         meaning: "users with an order or a use",
         take: |config, text| cap(&mut config.rules.caps.users, text),
     },
+    Entry {
+        name: "caps.draws",
+        kind: Kind::Number,
+        default: "10000",
+        bounds: CAP,
+        meaning: "draws, deleted ones whose entries are still kept included",
+        take: |config, text| cap(&mut config.rules.caps.draws, text),
+    },
+    Entry {
+        name: "caps.entries",
+        kind: Kind::Number,
+        default: "10000000",
+        bounds: CAP,
+        meaning: "entries of all draws",
+        take: |config, text| cap(&mut config.rules.caps.entries, text),
+    },
 ];

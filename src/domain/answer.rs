@@ -4,7 +4,8 @@
 //! IO thread has its own copy of the request to render them from. Next: `http::wire`.
 
 use super::command::SkuSettings;
-use super::ids::{OrderId, Sequence, SkuId, Stamp, UserId};
+use super::draw::{Admission, Reason, Seed, Terms};
+use super::ids::{DrawId, OrderId, Sequence, SkuId, Stamp, UserId};
 use super::order::Status;
 use super::sku::Refused;
 use compact_str::CompactString;
@@ -38,6 +39,16 @@ pub enum Answer {
     Skus(Box<Page<SkuView, SkuId>>),
     /// A page of orders.
     Orders(Box<Page<OrderView, OrderId>>),
+    /// A draw as read, changed, closed or left unchanged.
+    Draw(Box<DrawView>),
+    /// A draw that did not exist before.
+    DrawCreated(Box<DrawView>),
+    /// The draw is gone.
+    DrawDeleted,
+    /// A new entry.
+    Entered(Box<EntryView>),
+    /// A page of entries; the numbers of the last ones looked at.
+    Entries(Box<Page<EntryView, u32>>),
     /// What a key was answered.
     Remembered(Box<Remembered>),
     /// Counts for `/v1/status`.
@@ -120,6 +131,50 @@ impl SkuView {
     }
 }
 
+/// A draw, whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DrawView {
+    /// Its id.
+    pub draw: DrawId,
+    /// What is fixed.
+    pub terms: Terms,
+    /// What may change.
+    pub admission: Admission,
+    /// SHA-256 of the seed.
+    pub commitment: [u8; 32],
+    /// The secret, once the draw is closed.
+    pub seed: Option<Seed>,
+    /// Entries so far.
+    pub entries: u32,
+    /// When it was closed.
+    pub closed_at: Option<Stamp>,
+    /// The event that last changed or closed it.
+    pub version: Sequence,
+    /// The stamp it was read at.
+    pub now: Stamp,
+}
+
+/// An entry, whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EntryView {
+    /// Which draw.
+    pub draw: DrawId,
+    /// Its number in the draw, from 1.
+    pub number: u32,
+    /// Who tried.
+    pub user: UserId,
+    /// What the user added.
+    pub client_seed: Option<CompactString>,
+    /// What was picked; none = blank.
+    pub pick: Option<SkuId>,
+    /// What became of it.
+    pub reason: Reason,
+    /// The order of a win, if it is still kept.
+    pub order: Option<OrderView>,
+    /// The event that it was.
+    pub sequence: Sequence,
+}
+
 /// Entries, and where the next page begins; none = that was all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page<T, C> {
@@ -147,6 +202,10 @@ pub enum RememberedBody {
     Order(OrderView),
     /// 200 with the SKU as it was.
     Sku(SkuView),
+    /// 201 with the entry as it was.
+    Entered(EntryView),
+    /// 200 with the draw as it was closed.
+    Draw(DrawView),
 }
 
 /// One row of `/v1/status`' tables.
@@ -161,7 +220,8 @@ pub struct TableFill {
 }
 
 /// The names of the tables that have a cap, in the order that they are told in.
-pub const TABLES: [&str; 7] = ["skus", "orders", "keys", "answers", "uses", "users", "principals"];
+pub const TABLES: [&str; 9] =
+    ["skus", "orders", "keys", "answers", "uses", "users", "draws", "entries", "principals"];
 
 /// What `/v1/status` needs of the state.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -194,6 +254,8 @@ pub enum Refusal {
     UnknownSku(SkuId),
     /// 404.
     UnknownOrder,
+    /// 404.
+    UnknownDraw,
     /// 404: nothing is remembered under the key.
     UnknownRequest,
     /// 412, with the version there is.
@@ -219,6 +281,33 @@ pub enum Refusal {
         /// Held orders at most.
         limit: u32,
     },
+    /// 409: an unclosed draw names it, and it may not be ordered past that.
+    DrawOnly(SkuId),
+    /// 410: the draw takes no more entries.
+    DrawClosed {
+        /// When that began.
+        closes_at: Stamp,
+        /// The stamp of the decision.
+        now: Stamp,
+    },
+    /// 409: the draw takes no entries yet.
+    DrawNotOpen {
+        /// When it will.
+        opens_at: Stamp,
+        /// The stamp of the decision.
+        now: Stamp,
+    },
+    /// 409: entries of this user in this draw, and how many there may be.
+    EntryLimit {
+        /// Entries made.
+        used: u64,
+        /// Entries at most.
+        limit: u64,
+    },
+    /// 409 `in_use`: what the commitment was made for cannot change.
+    DrawFixed,
+    /// 409 `in_use`: only a closed draw can go.
+    DrawUnclosed,
     /// 409, all short lines.
     SoldOut(SmallVec<[Box<ShortLine>; 1]>),
     /// 409: held and sold units that the total cannot go below.
@@ -228,7 +317,7 @@ pub enum Refusal {
         /// Units sold.
         sold: u64,
     },
-    /// 409: units are still held.
+    /// 409: units are still held, or an unclosed draw names it.
     InUse {
         /// Units in holds.
         held: u64,

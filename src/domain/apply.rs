@@ -4,10 +4,12 @@
 //! says is done. A state that cannot take an event is broken, and the asserts stop the process.
 //! Next: `state`, `invariants`.
 
+use super::apply_draw::{self, apply_to_draw};
 use super::event::{Event, OrderCreated, OrderRefunded, Origin, Record, RefusalCount, Started};
-use super::ids::{OrderId, Stamp};
+use super::ids::{KeyClaim, OrderId, Stamp};
 use super::order::{Line, Order, Status};
 use super::read;
+use super::read_draw;
 use super::requests::{Kept, OrderThen};
 use super::state::State;
 use super::table::NONE;
@@ -26,7 +28,16 @@ pub fn apply(state: &mut State, record: &Record, stamp: Stamp) {
         Event::SkuPut(_) | Event::SkuPatched(_) | Event::SkuAdjusted(_) | Event::SkuDeleted(_) => {
             apply_to_sku(state, &record.event);
         }
-        Event::OrderCreated(created) => create_order(state, record.origin.as_ref(), created),
+        Event::OrderCreated(created) => {
+            let order = create_order(state, record.origin.as_ref(), created);
+            if let Some(claim) = record.origin.as_ref().and_then(|origin| origin.key) {
+                // Its slot and its principal are at hand; `remember` would look for them again.
+                let answer = Kept::Created { order, expires_at: created.expires_at };
+                let principal = state.orders[order].principal;
+                keep_answer(state, claim, principal, Some(order), answer);
+            }
+            return;
+        }
         Event::KeysForgotten(count) => forget_keys(state, *count),
         Event::OrdersArchived(orders) => orders.iter().for_each(|order| archive(state, *order)),
         Event::UsesPurged(purged) => {
@@ -36,6 +47,12 @@ pub fn apply(state: &mut State, record: &Record, stamp: Stamp) {
             skus.release_if_unused(sku);
         }
         Event::RefusalsCounted(counts) => count_refusals(state, counts),
+        Event::DrawPut(_)
+        | Event::DrawClosed(_)
+        | Event::DrawCloseRepeated(_)
+        | Event::DrawDeleted(_)
+        | Event::EntryMade(_)
+        | Event::EntriesPurged(_) => apply_to_draw(state, record.origin.as_ref(), &record.event),
         event => apply_to_order(state, event),
     }
     if let Some(origin) = &record.origin {
@@ -101,7 +118,12 @@ fn event_sku(event: &Event) -> &super::ids::SkuId {
     }
 }
 
-fn create_order(state: &mut State, origin: Option<&Origin>, created: &OrderCreated) {
+/// Gives the order's slot.
+pub(super) fn create_order(
+    state: &mut State,
+    origin: Option<&Origin>,
+    created: &OrderCreated,
+) -> u32 {
     let origin = origin.expect("an order has somebody who asked for it");
     let principal = state.principal_or_new(&origin.principal);
     state.principals[usize::from(principal)].orders += 1;
@@ -125,17 +147,17 @@ fn create_order(state: &mut State, origin: Option<&Origin>, created: &OrderCreat
         touched_sequence: state.sequence,
         key_end: 0,
         lines: created.lines.iter().map(find).collect(),
-        reference: created.reference.as_deref().map(Into::into),
+        reference: created.reference.clone().map(Box::new),
         newer: NONE,
         older: NONE,
         heap_or_later: NONE,
         earlier: NONE,
     };
-    for line in order.lines.clone() {
+    for line in order.lines.clone().iter() {
         state.skus[line.sku].lines += 1;
-        take(state, user, &line, status);
+        take(state, user, line, status);
     }
-    state.orders.insert(&mut state.users, order);
+    state.orders.insert(&mut state.users, order)
 }
 
 /// Available to held or sold, and into the user's use.
@@ -160,7 +182,7 @@ fn apply_to_order(state: &mut State, event: &Event) {
     match event {
         Event::OrderConfirmed(id) => {
             let slot = find_order(state, *id);
-            for line in state.orders[slot].lines.clone() {
+            for line in state.orders[slot].lines.clone().iter() {
                 let sku = &mut state.skus[line.sku];
                 sku.held -= u64::from(line.quantity);
                 sku.sold += u64::from(line.quantity);
@@ -171,8 +193,8 @@ fn apply_to_order(state: &mut State, event: &Event) {
         Event::OrderReacquired(id) => {
             let slot = find_order(state, *id);
             let user = state.orders[slot].user;
-            for line in state.orders[slot].lines.clone() {
-                take(state, user, &line, Status::Confirmed);
+            for line in state.orders[slot].lines.clone().iter() {
+                take(state, user, line, Status::Confirmed);
             }
             set_status(state, slot, Status::Expired, Status::Confirmed);
         }
@@ -221,7 +243,7 @@ fn set_status(state: &mut State, slot: u32, from: Status, to: Status) {
 fn release_hold(state: &mut State, id: OrderId, status: Status) {
     let slot = find_order(state, id);
     let user = state.orders[slot].user;
-    for line in state.orders[slot].lines.clone() {
+    for line in state.orders[slot].lines.clone().iter() {
         state.skus[line.sku].held -= u64::from(line.quantity);
         give_back_use(state, user, line.sku, u64::from(line.quantity));
     }
@@ -279,9 +301,10 @@ fn give_back_sold(state: &mut State, slot: u32, units: u64, restock: bool) {
 
 fn forget_keys(state: &mut State, count: u32) {
     for _ in 0..count {
-        let gone = state.requests.forget_oldest();
-        state.principals[usize::from(gone.principal)].keys -= 1;
+        let principal = state.requests.forget_oldest();
+        state.principals[usize::from(principal)].keys -= 1;
     }
+    state.draws.unpin(state.requests.first());
 }
 
 /// The order leaves; its units stay sold. At a SKU that keeps no use, its part of the use goes.
@@ -289,7 +312,7 @@ fn archive(state: &mut State, id: OrderId) {
     let slot = find_order(state, id);
     let order = state.orders.remove(&mut state.users, slot);
     state.principals[usize::from(order.principal)].orders -= 1;
-    for line in &order.lines {
+    for line in order.lines.iter() {
         let sku = &mut state.skus[line.sku];
         sku.lines -= 1;
         let in_use = order.status.is_sold() && !sku.keeps_use();
@@ -312,27 +335,47 @@ fn count_refusals(state: &mut State, counts: &[RefusalCount]) {
 /// Every 2xx of a keyed command is remembered with what its order will not tell later.
 fn remember(state: &mut State, origin: &Origin, event: &Event) {
     let Some(claim) = origin.key else { return };
-    let order = match event {
-        Event::OrderCreated(_) => Some(OrderId { epoch: state.epoch, sequence: state.sequence }),
-        Event::SkuAdjusted(_) => None,
-        event => Some(event.order().expect("keys come with commands on orders, or adjustments")),
-    };
-    let order = order.map(|id| find_order(state, id));
-    let answer = match (event, order) {
-        (Event::OrderCreated(created), Some(order)) => {
-            Kept::Created { order, expires_at: created.expires_at }
-        }
-        (Event::SkuAdjusted(adjusted), _) => {
+    let (order, answer) = match event {
+        Event::SkuAdjusted(adjusted) => {
             let slot = state.skus.find(&adjusted.sku).expect("an adjusted SKU exists");
-            Kept::Sku(Box::new(read::sku_view(&state.skus[slot], state.stamp)))
+            (None, Kept::Sku(Box::new(read::sku_view(&state.skus[slot], state.stamp))))
         }
-        (_, Some(order)) => Kept::Order { order, then: Box::new(now_of(&state.orders[order])) },
-        (_, None) => unreachable!("every other event with a key has an order"),
+        Event::EntryMade(made) => {
+            let (draw, expires_at) = (apply_draw::find(state, &made.draw), made.expires_at);
+            let order = apply_draw::order_of(state, made).map(|id| find_order(state, id));
+            let expires_at = expires_at.unwrap_or(0);
+            (order, Kept::Entry { draw, number: made.number, expires_at })
+        }
+        Event::DrawClosed(draw) | Event::DrawCloseRepeated(draw) => {
+            let slot = apply_draw::find(state, draw);
+            (None, Kept::Draw(Box::new(read_draw::close_view(&state.draws[slot]))))
+        }
+        event => {
+            let id =
+                event.order().expect("keys come with commands on orders, draws, or adjustments");
+            let order = find_order(state, id);
+            let then = Box::new(now_of(&state.orders[order]));
+            (Some(order), Kept::Order { order, then })
+        }
     };
     let principal = state.principal_or_new(&origin.principal);
+    keep_answer(state, claim, principal, order, answer);
+}
+
+fn keep_answer(
+    state: &mut State,
+    claim: KeyClaim,
+    principal: u16,
+    order: Option<u32>,
+    answer: Kept,
+) {
     state.principals[usize::from(principal)].keys += 1;
     let (sequence, stamp) = (state.sequence, state.stamp);
+    let draw = answer.draw();
     let number = state.requests.remember(claim, sequence, stamp, principal, answer);
+    if let Some(draw) = draw {
+        state.draws[draw].key_end = number + 1;
+    }
     if let Some(order) = order {
         state.orders[order].key_end = number + 1;
     }

@@ -4,8 +4,10 @@
 //! Reads are commands too: they pass through the same ring, so they see every decision that was
 //! answered before them. Next: `decide`, `answer`.
 
+use super::draw::{Admission, Seed, Terms};
 use super::ids::{
-    GroupId, KeyClaim, LineRequests, OrderId, PrincipalName, SkuId, Stamp, Traceparent, UserId,
+    DrawId, GroupId, KeyClaim, LineRequests, OrderId, PrincipalName, SkuId, Stamp, Traceparent,
+    UserId,
 };
 use super::order::Status;
 use compact_str::CompactString;
@@ -56,6 +58,14 @@ pub enum Command {
     AdjustSku(Box<AdjustSku>),
     /// Take a SKU off sale for good.
     DeleteSku(Box<DeleteSku>),
+    /// Make a draw, or change who may enter it and when.
+    PutDraw(Box<PutDraw>),
+    /// Try one's luck.
+    EnterDraw(EnterDraw),
+    /// End the entries of a draw and reveal its seed.
+    CloseDraw(DrawId),
+    /// Let a closed draw go.
+    DeleteDraw(Box<DeleteDraw>),
     /// Look, change nothing.
     Read(Box<Query>),
 }
@@ -257,6 +267,41 @@ pub struct DeleteSku {
     pub precondition: Precondition,
 }
 
+/// `PUT /v1/draws/{draw}`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PutDraw {
+    /// Which.
+    pub draw: DrawId,
+    /// What is fixed.
+    pub terms: Terms,
+    /// What may change later.
+    pub admission: Admission,
+    /// Fresh and secret; used only if the draw is made by this.
+    pub seed: Seed,
+    /// If-Match, If-None-Match.
+    pub precondition: Precondition,
+}
+
+/// `POST /v1/draws/{draw}/entries`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EnterDraw {
+    /// Which.
+    pub draw: DrawId,
+    /// Who tries.
+    pub user: UserId,
+    /// What the user adds to the roll, at most `CLIENT_SEED_BYTES_MAX` printable ASCII.
+    pub client_seed: Option<CompactString>,
+}
+
+/// `DELETE /v1/draws/{draw}`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeleteDraw {
+    /// Which.
+    pub draw: DrawId,
+    /// If-Match.
+    pub precondition: Precondition,
+}
+
 /// What is read. Pages hold `limit` entries, 1..=100.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Query {
@@ -288,6 +333,19 @@ pub enum Query {
         user: UserId,
         /// The last id that the page before looked at.
         after: Option<OrderId>,
+        /// Entries at most.
+        limit: usize,
+    },
+    /// One draw.
+    Draw(DrawId),
+    /// Entries of a draw by number: this principal's, or all of a closed draw.
+    Entries {
+        /// Which draw.
+        draw: DrawId,
+        /// Only this user's.
+        user: Option<UserId>,
+        /// The last number that the page before looked at; 0 = from the first.
+        after: u32,
         /// Entries at most.
         limit: usize,
     },

@@ -14,7 +14,9 @@ pub struct Deadlines {
     heap: Vec<Deadline>,
 }
 
+/// Packed, as there is one for every held order: 20 bytes instead of 24.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(Rust, packed(4))]
 struct Deadline {
     expires_at: Stamp,
     order: Sequence,
@@ -143,8 +145,8 @@ impl Deadlines {
             assert!(at == 0 || self.heap[(at - 1) / 2] <= *deadline, "a parent is due before");
             let order = &orders[deadline.slot];
             assert_eq!(order.heap_or_later, place(at), "a held order knows its place");
-            assert_eq!(order.expires_at, deadline.expires_at);
-            assert_eq!(order.id.sequence, deadline.order);
+            assert_eq!(order.expires_at, { deadline.expires_at });
+            assert_eq!(order.id.sequence, { deadline.order });
         }
     }
 }

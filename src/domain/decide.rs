@@ -1,11 +1,12 @@
 //! What a command does: reads the state, changes nothing.
 //!
 //! The order of the checks is API 1's: idempotency, existence, If-Match, status, window, pause,
-//! limits, stock, room; each over all lines, the first failing line in request order. Orders are
-//! here, SKUs in `decide_sku`, reads in `read`. Next: `apply`.
+//! draws, limits, stock, room; each over all lines, the first failing line in request order. Orders
+//! are here, SKUs in `decide_sku`, draws in `decide_draw`, reads in `read`. Next: `apply`.
 
 use super::answer::{Answer, Answered, Refusal, ShortLine, Window};
 use super::command::{Action, Command, CreateOrder, Principal, Reach, Refund, Request, Take};
+use super::decide_draw;
 use super::decide_sku;
 use super::event::{AnswerRepeated, Event, OrderCreated, OrderExtended, OrderRefunded};
 use super::ids::{LineRequests, OrderId, Stamp};
@@ -32,6 +33,7 @@ pub(super) enum Early {
     Refused(Refusal),
     First(Event),
     Unchanged(Answer),
+    Given(Answered),
 }
 
 impl From<Refusal> for Early {
@@ -59,6 +61,10 @@ pub fn decide(state: &State, request: &Request, now: Stamp) -> Decision {
         Command::PatchSku(patch) => decide_sku::patch(state, patch, now),
         Command::AdjustSku(adjust) => decide_sku::adjust(state, request, adjust, now),
         Command::DeleteSku(delete) => decide_sku::delete(state, delete),
+        Command::PutDraw(put) => decide_draw::put(state, put, now),
+        Command::EnterDraw(enter) => decide_draw::enter(state, request, enter, now),
+        Command::CloseDraw(draw) => decide_draw::close(state, request, draw, now),
+        Command::DeleteDraw(delete) => decide_draw::delete(state, delete),
         Command::Read(_) => unreachable!("reads were answered above"),
     };
     let unchanged =
@@ -68,6 +74,7 @@ pub fn decide(state: &State, request: &Request, now: Stamp) -> Decision {
         Err(Early::First(event)) => Decision::First(event),
         Err(Early::Refused(refusal)) => unchanged(Answer::Refused(refusal)),
         Err(Early::Unchanged(answer)) => unchanged(answer),
+        Err(Early::Given(answered)) => Decision::Answer(answered),
     }
 }
 
@@ -76,7 +83,7 @@ fn remembered(state: &State, request: &Request) -> Option<Answered> {
     let claim = request.key?;
     let kept = state.requests.find(claim.hash)?;
     if kept.fingerprint == claim.fingerprint {
-        return Some(read::replay(state, kept));
+        return Some(read::replay(state, &kept));
     }
     let answer = Answer::Refused(Refusal::KeyReused);
     Some(Answered { sequence: state.sequence, replayed: false, answer })
@@ -86,6 +93,7 @@ fn create_order(state: &State, request: &Request, create: &CreateOrder, now: Sta
     let lines = find_lines(state, &create.lines)?;
     check_windows(state, &lines, now)?;
     check_pause(state, &lines)?;
+    decide_draw::check_draw_only(state, &lines)?;
     let user = state.users.find(&create.user);
     limits::user_limits(state, user, &lines)?;
     if matches!(create.take, Take::Hold(_)) {
@@ -119,7 +127,7 @@ fn find_lines(state: &State, lines: &LineRequests) -> Result<SmallVec<[FoundLine
 }
 
 /// A sale is open iff `opens_at <= now < closes_at`; that it is over goes before that it is to come.
-fn check_windows(state: &State, lines: &[FoundLine], now: Stamp) -> Result<(), Refusal> {
+pub(super) fn check_windows(state: &State, lines: &[FoundLine], now: Stamp) -> Result<(), Refusal> {
     let window = |slot: u32, edge| Box::new(Window { sku: state.skus[slot].id.clone(), edge, now });
     for line in lines {
         match state.skus[line.sku].settings.closes_at {
@@ -136,14 +144,14 @@ fn check_windows(state: &State, lines: &[FoundLine], now: Stamp) -> Result<(), R
     Ok(())
 }
 
-fn check_pause(state: &State, lines: &[FoundLine]) -> Result<(), Refusal> {
+pub(super) fn check_pause(state: &State, lines: &[FoundLine]) -> Result<(), Refusal> {
     match lines.iter().find(|line| state.skus[line.sku].settings.paused) {
         Some(line) => Err(Refusal::Paused(state.skus[line.sku].id.clone())),
         None => Ok(()),
     }
 }
 
-fn check_stock(state: &State, lines: &[FoundLine]) -> Result<(), Refusal> {
+pub(super) fn check_stock(state: &State, lines: &[FoundLine]) -> Result<(), Refusal> {
     let mut short: SmallVec<[Box<ShortLine>; 1]> = SmallVec::new();
     for line in lines {
         let sku = &state.skus[line.sku];
@@ -161,7 +169,7 @@ fn check_stock(state: &State, lines: &[FoundLine]) -> Result<(), Refusal> {
 
 /// When the orders are full, those that may leave leave first; a key that pins the oldest of them
 /// after its time goes before it.
-fn make_room_for_order(state: &State, now: Stamp) -> Result<(), Early> {
+pub(super) fn make_room_for_order(state: &State, now: Stamp) -> Result<(), Early> {
     // One event makes room, or the table is over a cap that was lowered: then `sweep` drains it, and
     // one request must not.
     if state.orders.len() != state.settings.caps.orders {
@@ -185,7 +193,7 @@ pub(super) fn make_room_for_key(state: &State, request: &Request, now: Stamp) ->
 }
 
 /// The order's own hold, else the smallest over its SKUs; never more than the cap.
-fn hold_ms(state: &State, asked: Option<u64>, lines: &[FoundLine]) -> u64 {
+pub(super) fn hold_ms(state: &State, asked: Option<u64>, lines: &[FoundLine]) -> u64 {
     let settings = &state.settings;
     let of_sku = |line: &FoundLine| {
         state.skus[line.sku].settings.hold_ms.unwrap_or(settings.hold_ms_default)
@@ -299,7 +307,7 @@ fn extend(state: &State, request: &Request, slot: u32, hold_ms: u64, now: Stamp)
 /// Takes an expired order's units again, as a new order would, but whatever the window says and
 /// without asking for open holds: it is sold in the same decision.
 fn reacquire(state: &State, request: &Request, order: &Order, now: Stamp) -> Decided {
-    for line in &order.lines {
+    for line in order.lines.iter() {
         if state.skus[line.sku].deleted {
             return Err(Refusal::UnknownSku(state.skus[line.sku].id.clone()).into());
         }
@@ -307,6 +315,7 @@ fn reacquire(state: &State, request: &Request, order: &Order, now: Stamp) -> Dec
     let found = |line: &super::order::Line| FoundLine { sku: line.sku, units: Order::left(line) };
     let lines: SmallVec<[FoundLine; 4]> = order.lines.iter().map(found).collect();
     check_pause(state, &lines)?;
+    decide_draw::check_retaken(state, order)?;
     limits::user_limits(state, Some(order.user), &lines)?;
     check_stock(state, &lines)?;
     limits::room_for_use(state, Some(order.user), &lines)?;

@@ -13,7 +13,10 @@ use super::sku::Sku;
 use super::state::State;
 
 /// If-Match and If-None-Match against what exists.
-fn check_precondition(precondition: Precondition, version: Option<u64>) -> Result<(), Refusal> {
+pub(super) fn check_precondition(
+    precondition: Precondition,
+    version: Option<u64>,
+) -> Result<(), Refusal> {
     let met = match precondition {
         Precondition::None => true,
         Precondition::Exists => version.is_some(),
@@ -131,7 +134,7 @@ pub(super) fn adjust(state: &State, request: &Request, adjust: &AdjustSku, now: 
     })))
 }
 
-/// Takes a SKU off sale, if nobody holds a unit of it.
+/// Takes a SKU off sale, if nobody holds a unit of it and no unclosed draw names it.
 pub(super) fn delete(state: &State, delete: &DeleteSku) -> Decided {
     let slot = find(state, &delete.sku)?;
     let sku = &state.skus[slot];
@@ -139,7 +142,7 @@ pub(super) fn delete(state: &State, delete: &DeleteSku) -> Decided {
         return Err(Refusal::IfMatchRequired(sku.version).into());
     }
     check_precondition(delete.precondition, Some(sku.version))?;
-    if sku.held > 0 {
+    if sku.held > 0 || state.draws.names(slot) {
         return Err(Refusal::InUse { held: sku.held }.into());
     }
     Ok(Event::SkuDeleted(SkuDeleted { sku: delete.sku.clone(), precondition: delete.precondition }))

@@ -5,8 +5,10 @@
 //! journals are read for ever (`codec`). Next: `apply`.
 
 use super::command::{Adjustment, PatchSku, Precondition, SkuSettings, Take};
+use super::draw::{Admission, Pick, Reason, Sealed, Terms};
 use super::ids::{
-    KeyClaim, LineRequests, OrderId, PrincipalName, Sequence, SkuId, Stamp, Traceparent, UserId,
+    DrawId, KeyClaim, LineRequests, OrderId, PrincipalName, Sequence, SkuId, Stamp, Traceparent,
+    UserId,
 };
 use super::settings::Settings;
 use super::sku::RefusalReason;
@@ -79,13 +81,32 @@ pub enum Event {
     UsesPurged(UsesPurged),
     /// Refusals since the last of these.
     RefusalsCounted(Vec<RefusalCount>),
+    /// A draw was made, or changed.
+    DrawPut(Box<DrawPut>),
+    /// A draw was closed.
+    DrawClosed(DrawId),
+    /// A keyed closing found the draw closed; the answer is remembered.
+    DrawCloseRepeated(DrawId),
+    /// A closed draw was let go.
+    DrawDeleted(Box<DrawDeleted>),
+    /// Somebody tried their luck; a win holds or sells a unit in the same event.
+    EntryMade(Box<EntryMade>),
+    /// The last entries of a deleted draw left.
+    EntriesPurged(EntriesPurged),
 }
 
 impl Event {
     /// A key that comes with its command is remembered; PUT, PATCH and DELETE ignore theirs.
     #[must_use]
     pub fn remembers(&self) -> bool {
-        matches!(self, Self::OrderCreated(_) | Self::SkuAdjusted(_)) || self.order().is_some()
+        matches!(
+            self,
+            Self::OrderCreated(_)
+                | Self::SkuAdjusted(_)
+                | Self::EntryMade(_)
+                | Self::DrawClosed(_)
+                | Self::DrawCloseRepeated(_)
+        ) || self.order().is_some()
     }
 
     /// The one order that an action changed or named; none for its creation, whose id is the
@@ -242,4 +263,56 @@ pub struct RefusalCount {
     pub reason: RefusalReason,
     /// How often.
     pub count: u64,
+}
+
+/// See `PutDraw`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DrawPut {
+    /// Which.
+    pub draw: DrawId,
+    /// What is fixed.
+    pub terms: Terms,
+    /// What may change.
+    pub admission: Admission,
+    /// As asked.
+    pub precondition: Precondition,
+    /// Its secret, if it was made by this.
+    pub sealed: Option<Sealed>,
+}
+
+/// See `DeleteDraw`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DrawDeleted {
+    /// Which.
+    pub draw: DrawId,
+    /// As asked.
+    pub precondition: Precondition,
+}
+
+/// See `EnterDraw`. A win's order has this event's sequence, as if it had been created alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EntryMade {
+    /// Which draw.
+    pub draw: DrawId,
+    /// Who tried.
+    pub user: UserId,
+    /// What the user added.
+    pub client_seed: Option<CompactString>,
+    /// Its number in the draw, from 1.
+    pub number: u32,
+    /// What was picked.
+    pub pick: Pick,
+    /// What became of it.
+    pub reason: Reason,
+    /// The deadline of a win that is held.
+    pub expires_at: Option<Stamp>,
+}
+
+/// Entries of a deleted draw, from its last one back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EntriesPurged {
+    /// The event that made the draw: its name may be another's by now.
+    pub created_sequence: Sequence,
+    /// How many.
+    pub count: u32,
 }

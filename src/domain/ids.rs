@@ -27,6 +27,12 @@ pub const REFERENCE_BYTES_MAX: usize = 128;
 pub const REASON_CHARACTERS_MAX: usize = 200;
 /// SKUs in one limit group at most (API 2).
 pub const GROUP_SKUS_MAX: usize = 64;
+/// Prizes of one draw at most (API 4).
+pub const PRIZES_MAX: usize = 100;
+/// The largest weight of a prize, or of a blank (API 4).
+pub const WEIGHT_MAX: u64 = 1_000_000_000;
+/// Bytes in an entry's own seed at most (API 4).
+pub const CLIENT_SEED_BYTES_MAX: usize = 64;
 /// The first integer that a JSON reader may not hold exactly (API 1): all numbers stay below.
 pub const INTEGER_END: u64 = 1 << 53;
 /// The longest hold that may be asked for: 30 days (API 3).
@@ -101,6 +107,11 @@ text_id!(
 text_id!(
     /// SKUs that share their users' limits: the pattern of `SkuId`.
     GroupId,
+    plain
+);
+text_id!(
+    /// What is drawn for: the pattern of `SkuId`.
+    DrawId,
     plain
 );
 text_id!(

@@ -1,6 +1,8 @@
 //! What is always true of a state, checked whole. For tests, replays and images; the cheap local
 //! halves of these stand as asserts in `apply`.
 
+use super::apply_draw::named;
+use super::draw::Reason;
 use super::order::{Order, Status};
 use super::requests::Kept;
 use super::state::State;
@@ -13,13 +15,14 @@ pub fn check(state: &State) {
     check_use(state);
     check_users(state);
     check_keys(state);
+    check_draws(state);
 }
 
 /// Held units are exactly those of held orders; sold ones are at least those of kept sold orders.
 fn check_stock(state: &State) {
     let mut counted: BTreeMap<u32, (u64, u64, u32)> = BTreeMap::new();
     for order in state.orders.after(None) {
-        for line in &order.lines {
+        for line in order.lines.iter() {
             let (held, sold, lines) = counted.entry(line.sku).or_default();
             match order.status {
                 Status::Held => *held += Order::left(line),
@@ -47,7 +50,7 @@ fn check_stock(state: &State) {
 fn check_use(state: &State) {
     let mut counted: BTreeMap<(u32, u32), u64> = BTreeMap::new();
     for order in state.orders.after(None) {
-        for line in &order.lines {
+        for line in order.lines.iter() {
             if order.status == Status::Held || order.status.is_sold() {
                 *counted.entry((line.sku, order.user)).or_default() += Order::left(line);
             }
@@ -63,7 +66,7 @@ fn check_use(state: &State) {
         }
         for found in of_sku {
             let kept = counted.remove(&(slot, found.user)).unwrap_or(0);
-            assert!(found.units > 0 && found.units >= kept, "use of {:?}", sku.id);
+            assert!(found.units.get() >= kept, "use of {:?}", sku.id);
         }
     }
     assert_eq!(uses, state.uses.len());
@@ -96,10 +99,40 @@ fn check_keys(state: &State) {
         assert!(key.sequence > last, "keys stand in the order of their answers");
         last = key.sequence;
         assert!(state.requests.find(key.hash).is_some_and(|found| found.sequence == key.sequence));
-        if let Kept::Created { order, .. } | Kept::Order { order, .. } = &key.answer {
+        if let Kept::Created { order, .. } | Kept::Order { order, .. } = &*key.answer {
             assert!(state.orders[*order].key_end > state.requests.first(), "a key pins its order");
+        }
+        if let Some(draw) = key.answer.draw() {
+            assert!(state.draws[draw].key_end > state.requests.first(), "a key pins its draw");
         }
     }
     let keys: u32 = state.principals.iter().map(|entry| entry.keys).sum();
     assert_eq!(keys, state.requests.len(), "every key has its principal");
+}
+
+/// Entries are counted once each; a pick fits its reason, and a kept order of a win is the entry's.
+fn check_draws(state: &State) {
+    state.draws.check(|draw| named(state, draw));
+    let mut brought = vec![0; state.principals.len()];
+    for draw in state.draws.by_id().chain(state.draws.deleted()) {
+        for (_, entry) in draw.entries.after(0) {
+            brought[usize::from(entry.principal)] += 1;
+            let picked = draw.picked(entry.pick);
+            assert_eq!(picked.is_none(), entry.reason == Reason::Blank, "only blanks pick nothing");
+            let won = super::ids::OrderId { sequence: entry.sequence, epoch: entry.epoch };
+            let Some(slot) = state.orders.find(won).filter(|_| entry.reason == Reason::Won) else {
+                continue;
+            };
+            let order = &state.orders[slot];
+            assert_eq!(state.users[order.user].id, state.draws.entrant_of(entry).user);
+            let sku = &state.skus[order.lines[0].sku].id;
+            assert_eq!(
+                (order.lines.len(), Some(sku)),
+                (1, picked),
+                "a win is one unit of its pick"
+            );
+        }
+    }
+    let told: Vec<u32> = state.principals.iter().map(|entry| entry.entries).collect();
+    assert_eq!(brought, told, "every entry has its principal");
 }

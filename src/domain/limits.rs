@@ -96,6 +96,16 @@ pub(super) fn room_for_order(state: &State, principal: &Principal) -> Result<(),
     fair_share(state, principal, "orders", (state.orders.len(), cap), share)
 }
 
+/// Room for one more entry of this principal.
+pub(super) fn room_for_entry(state: &State, principal: &Principal) -> Result<(), Refusal> {
+    let cap = state.settings.caps.entries;
+    if state.draws.entries() >= cap {
+        return Err(Refusal::Capacity("entries"));
+    }
+    let share = |number: u16| state.principals[usize::from(number)].entries;
+    fair_share(state, principal, "entries", (state.draws.entries(), cap), share)
+}
+
 /// What a key is for: the last tenth of the table serves only what exists already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum KeyFor {

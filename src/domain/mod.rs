@@ -7,10 +7,15 @@
 
 pub mod answer;
 pub mod apply;
+mod apply_draw;
 pub mod command;
 pub mod deadlines;
 pub mod decide;
+pub mod decide_draw;
 mod decide_sku;
+pub mod draw;
+pub mod draws;
+pub mod entries;
 pub mod event;
 pub mod ids;
 pub mod invariants;
@@ -18,6 +23,7 @@ mod limits;
 pub mod order;
 pub mod orders;
 pub mod read;
+mod read_draw;
 pub mod refusals;
 pub mod requests;
 pub mod restore;
@@ -28,3 +34,4 @@ pub mod state;
 pub mod sweep;
 pub mod table;
 pub mod users;
+pub mod warm;

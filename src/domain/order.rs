@@ -3,7 +3,8 @@
 //! Owns the transition table of API 3. Never touches stock: that is `apply`. Next: `decide`.
 
 use super::ids::{OrderId, Sequence, Stamp};
-use smallvec::SmallVec;
+use compact_str::CompactString;
+use std::ops::{Deref, DerefMut};
 
 /// Where an order stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -123,8 +124,47 @@ pub struct Line {
     pub refunded: u32,
 }
 
-/// Lines as kept; one needs no allocation.
-pub type Lines = SmallVec<[Line; 1]>;
+/// Lines as kept. One, the usual case, needs no allocation, and several cost an order no more room
+/// of its own.
+#[derive(Debug, Clone)]
+pub enum Lines {
+    /// The only one.
+    One(Line),
+    /// None or several.
+    Several(Box<Vec<Line>>),
+}
+
+impl FromIterator<Line> for Lines {
+    fn from_iter<I: IntoIterator<Item = Line>>(lines: I) -> Self {
+        let mut lines = lines.into_iter();
+        match (lines.next(), lines.next()) {
+            (Some(only), None) => Self::One(only),
+            (first, second) => {
+                Self::Several(Box::new(first.into_iter().chain(second).chain(lines).collect()))
+            }
+        }
+    }
+}
+
+impl Deref for Lines {
+    type Target = [Line];
+
+    fn deref(&self) -> &[Line] {
+        match self {
+            Self::One(line) => std::slice::from_ref(line),
+            Self::Several(lines) => lines,
+        }
+    }
+}
+
+impl DerefMut for Lines {
+    fn deref_mut(&mut self) -> &mut [Line] {
+        match self {
+            Self::One(line) => std::slice::from_mut(line),
+            Self::Several(lines) => lines,
+        }
+    }
+}
 
 /// An order as kept. The links belong to `orders`.
 #[derive(Debug, Clone)]
@@ -154,7 +194,7 @@ pub struct Order {
     /// What.
     pub lines: Lines,
     /// The shop's own name for it.
-    pub reference: Option<Box<str>>,
+    pub reference: Option<Box<CompactString>>,
     /// Its user's next newer order.
     pub newer: u32,
     /// Its user's next older order.
@@ -164,6 +204,9 @@ pub struct Order {
     /// The order touched just before it, once it is not held.
     pub earlier: u32,
 }
+
+// A live order is two cache lines at most, without what else knows of it.
+const _: () = assert!(size_of::<Order>() <= 112);
 
 impl Order {
     /// Units of a line still held or sold.

@@ -6,7 +6,7 @@
 use super::deadlines::Deadlines;
 use super::ids::{OrderId, Sequence, Stamp};
 use super::order::{Order, Status};
-use super::table::{Index, NONE, Slab};
+use super::table::{Index, NONE, Slab, near};
 use super::users::{Users, hash_number};
 use std::collections::BTreeMap;
 
@@ -15,11 +15,24 @@ use std::collections::BTreeMap;
 pub struct Orders {
     slab: Slab<Order>,
     index: Index,
-    by_id: BTreeMap<Sequence, u32>,
+    /// Which of 64 sequences that follow each other are orders: bit by bit, by their upper bits.
+    by_id: BTreeMap<Sequence, u64>,
     deadlines: Deadlines,
     /// Orders that are not held, by last touch: the oldest and the newest.
     oldest_touched: u32,
     newest_touched: u32,
+}
+
+const GROUP_BITS: u32 = 6;
+
+/// The group of a sequence, and its bit there.
+const fn group(sequence: Sequence) -> (Sequence, u64) {
+    (sequence >> GROUP_BITS, 1 << (sequence & ((1 << GROUP_BITS) - 1)))
+}
+
+/// Orders that came one after the other stand together.
+const fn hash(sequence: Sequence) -> u64 {
+    near(hash_number(sequence >> 3), sequence)
 }
 
 impl Orders {
@@ -64,7 +77,24 @@ impl Orders {
     /// The slot of an order.
     #[must_use]
     pub fn find(&self, id: OrderId) -> Option<u32> {
-        self.index.find(hash_number(id.sequence), |slot| self.slab[slot].id == id)
+        self.index.find(hash(id.sequence), |slot| self.slab[slot].id == id)
+    }
+
+    pub(super) fn hash(&self, id: OrderId) -> u64 {
+        hash(id.sequence)
+    }
+
+    /// Reads where the search for an order begins; see `warm`.
+    pub(super) fn glance(&self, hash: u64) -> u64 {
+        self.index.glance(hash)
+    }
+
+    /// Reads the order that a hash finds first; see `warm`.
+    pub(super) fn glance_entry(&self, hash: u64) -> u64 {
+        self.index.find(hash, |_| true).map_or(0, |slot| {
+            let order = &self.slab[slot];
+            order.touched_at ^ u64::from(order.heap_or_later)
+        })
     }
 
     /// Makes room for one more; see `Index::make_room`.
@@ -85,8 +115,9 @@ impl Orders {
     pub(super) fn restore(&mut self, users: &mut Users, order: Order) -> u32 {
         let (id, user, held) = (order.id, order.user, order.status == Status::Held);
         let slot = self.slab.insert(order);
-        self.index.insert(hash_number(id.sequence), slot);
-        self.by_id.insert(id.sequence, slot);
+        self.index.insert(hash(id.sequence), slot);
+        let (group, bit) = group(id.sequence);
+        *self.by_id.entry(group).or_default() |= bit;
         let older = std::mem::replace(&mut users[user].newest, slot);
         self.slab[slot].older = older;
         self.slab[slot].newer = NONE;
@@ -155,8 +186,13 @@ impl Orders {
         assert!(self.slab[slot].status != Status::Held, "a held order is never let go");
         self.unlink_touched(slot);
         let order = self.slab.remove(slot);
-        self.index.remove(hash_number(order.id.sequence), slot);
-        self.by_id.remove(&order.id.sequence);
+        self.index.remove(hash(order.id.sequence), slot);
+        let (group, bit) = group(order.id.sequence);
+        let bits = self.by_id.get_mut(&group).expect("an order that is kept has its bit");
+        *bits &= !bit;
+        if *bits == 0 {
+            self.by_id.remove(&group);
+        }
         match order.newer {
             NONE => users[order.user].newest = order.older,
             newer => self.slab[newer].older = order.older,
@@ -176,9 +212,23 @@ impl Orders {
 
     /// Orders by id, those after `after`.
     pub fn after(&self, after: Option<OrderId>) -> impl Iterator<Item = &Order> {
-        use std::ops::Bound::{Excluded, Unbounded};
-        let from = after.map_or(Unbounded, |id| Excluded(id.sequence));
-        self.by_id.range((from, Unbounded)).map(|(_, slot)| &self.slab[*slot])
+        let from = after.map_or(0, |id| id.sequence.saturating_add(1));
+        let groups = self.by_id.range(from >> GROUP_BITS..);
+        groups.flat_map(move |(&group, &bits)| {
+            let first = group << GROUP_BITS;
+            let before = from.saturating_sub(first).min(u64::from(u64::BITS));
+            let mut bits = bits & u64::MAX.checked_shl(before as u32).unwrap_or(0);
+            std::iter::from_fn(move || {
+                let next = bits.trailing_zeros();
+                bits &= bits.wrapping_sub(1);
+                (next < u64::BITS).then(|| self.at(first + u64::from(next)))
+            })
+        })
+    }
+
+    fn at(&self, sequence: Sequence) -> &Order {
+        let found = self.index.find(hash(sequence), |slot| self.slab[slot].id.sequence == sequence);
+        &self.slab[found.expect("what has its bit is an order that is kept")]
     }
 
     /// An order and its user's older ones, newest first.
@@ -195,7 +245,8 @@ impl Orders {
         let resting: Vec<_> = self.by_touch().map(|order| order.touched_sequence).collect();
         assert!(resting.is_sorted(), "touches are linked in their order");
         assert_eq!(resting.len() + held, self.slab.len() as usize, "every order is in one list");
-        assert_eq!(self.by_id.len(), self.slab.len() as usize);
+        let ids: u32 = self.by_id.values().map(|bits| bits.count_ones()).sum();
+        assert_eq!(ids, self.slab.len(), "every order has its bit");
         for (slot, order) in self.slab.iter() {
             assert_eq!(self.find(order.id), Some(slot));
         }

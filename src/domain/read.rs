@@ -10,15 +10,16 @@ use super::answer::{
 use super::command::{Principal, Query};
 use super::decide::{find_order, visible};
 use super::event::Event;
-use super::ids::{OrderId, SkuId, Stamp, UserId};
+use super::ids::{OrderId, Sequence, SkuId, Stamp, UserId};
 use super::order::{Order, Status};
+use super::read_draw;
 use super::requests::{self, Kept};
 use super::sku::Sku;
 use super::state::{PRINCIPALS_MAX, State};
 use super::table::NONE;
 
 /// Entries that one list looks at; about a tenth of a millisecond when none is in the cache.
-const VISITS_MAX: usize = 1000;
+pub(super) const VISITS_MAX: usize = 1000;
 
 /// Answers a read.
 #[must_use]
@@ -47,8 +48,12 @@ pub(super) fn read(state: &State, principal: &Principal, query: &Query, now: Sta
         Query::UserOrders { user, after, limit } => {
             user_orders(state, principal, user, *after, *limit)
         }
+        Query::Draw(draw) => read_draw::one(state, draw, now),
+        Query::Entries { draw, user, after, limit } => {
+            read_draw::entries(state, principal, draw, user.as_ref(), *after, *limit)
+        }
         Query::Remembered(hash) => match state.requests.find(*hash) {
-            Some(kept) => Answer::Remembered(Box::new(remembered(state, kept))),
+            Some(kept) => Answer::Remembered(Box::new(remembered(state, &kept))),
             None => Answer::Refused(Refusal::UnknownRequest),
         },
         Query::Status => Answer::Status(Box::new(status(state))),
@@ -144,6 +149,8 @@ pub fn tables(state: &State) -> [TableFill; TABLES.len()] {
         (state.requests.wide(), caps.answers),
         (state.uses.len(), caps.uses),
         (state.users.len(), caps.users),
+        (state.draws.len(), caps.draws),
+        (state.draws.entries(), caps.entries),
         (principals, PRINCIPALS_MAX as u32),
     ];
     let mut names = TABLES.iter();
@@ -182,7 +189,7 @@ pub(super) fn order_view(state: &State, order: &Order) -> OrderView {
         user: state.users[order.user].id.clone(),
         status: order.status,
         lines: order.lines.iter().map(line).collect(),
-        reference: order.reference.as_deref().map(Into::into),
+        reference: order.reference.as_deref().cloned(),
         created_at: order.created_at,
         expires_at: (order.status == Status::Held).then_some(order.expires_at),
         changed_sequence: order.changed_sequence,
@@ -211,6 +218,11 @@ pub fn answer_to(state: &State, event: &Event) -> Answered {
         Event::SkuPatched(patched) => Answer::Sku(sku(&patched.patch.sku)),
         Event::SkuAdjusted(adjusted) => Answer::Sku(sku(&adjusted.sku)),
         Event::SkuDeleted(_) => Answer::SkuDeleted,
+        Event::DrawPut(_)
+        | Event::DrawClosed(_)
+        | Event::DrawCloseRepeated(_)
+        | Event::DrawDeleted(_)
+        | Event::EntryMade(_) => return read_draw::answer_to(state, event),
         event => {
             let order = event.order().expect("a command changes a SKU or an order");
             let slot = state.orders.find(order).expect("a changed order is kept");
@@ -226,8 +238,8 @@ const fn created_status(expires_at: Option<Stamp>) -> Status {
 
 /// The first answer to a key, for a request that holds what the answer does not.
 #[must_use]
-pub(super) fn replay(state: &State, kept: &requests::Remembered) -> Answered {
-    let answer = match &kept.answer {
+pub(super) fn replay(state: &State, kept: &requests::Remembered<'_>) -> Answered {
+    let answer = match &*kept.answer {
         Kept::Created { order, expires_at } => Answer::Created(Created {
             order: state.orders[*order].id,
             status: created_status(*expires_at),
@@ -235,25 +247,22 @@ pub(super) fn replay(state: &State, kept: &requests::Remembered) -> Answered {
             expires_at: *expires_at,
         }),
         _ => match remembered(state, kept).body {
+            RememberedBody::Entered(entry) => Answer::Entered(Box::new(entry)),
+            RememberedBody::Draw(draw) => Answer::Draw(Box::new(draw)),
             RememberedBody::Created(order) | RememberedBody::Order(order) => {
                 Answer::Order(Box::new(order))
             }
             RememberedBody::Sku(sku) => Answer::Sku(Box::new(sku)),
         },
     };
-    Answered { sequence: kept.sequence, replayed: true, answer }
+    Answered { sequence: told_sequence(kept), replayed: true, answer }
 }
 
 /// The first answer to a key, whole.
-fn remembered(state: &State, kept: &requests::Remembered) -> Remembered {
-    let body = match &kept.answer {
+fn remembered(state: &State, kept: &requests::Remembered<'_>) -> Remembered {
+    let body = match &*kept.answer {
         Kept::Created { order, expires_at } => {
-            let mut view = order_view(state, &state.orders[*order]);
-            view.status = created_status(*expires_at);
-            view.expires_at = *expires_at;
-            view.changed_sequence = kept.sequence;
-            view.lines.iter_mut().for_each(|line| line.refunded = 0);
-            RememberedBody::Created(view)
+            RememberedBody::Created(created_view(state, &state.orders[*order], *expires_at))
         }
         Kept::Order { order, then } => {
             let mut view = order_view(state, &state.orders[*order]);
@@ -265,6 +274,30 @@ fn remembered(state: &State, kept: &requests::Remembered) -> Remembered {
             RememberedBody::Order(view)
         }
         Kept::Sku(sku) => RememberedBody::Sku((**sku).clone()),
+        Kept::Entry { draw, number, expires_at } => {
+            let expires_at = (*expires_at > 0).then_some(*expires_at);
+            RememberedBody::Entered(read_draw::entry_then(state, *draw, *number, expires_at))
+        }
+        Kept::Draw(draw) => RememberedBody::Draw((**draw).clone()),
     };
-    Remembered { sequence: kept.sequence, body }
+    Remembered { sequence: told_sequence(kept), body }
+}
+
+/// A draw that is closed again answers as it did when it was closed.
+fn told_sequence(kept: &requests::Remembered<'_>) -> Sequence {
+    match &*kept.answer {
+        Kept::Draw(view) => view.version,
+        _ => kept.sequence,
+    }
+}
+
+/// An order as it was created, with the deadline that it had then.
+#[must_use]
+pub(super) fn created_view(state: &State, order: &Order, expires_at: Option<Stamp>) -> OrderView {
+    let mut view = order_view(state, order);
+    view.status = created_status(expires_at);
+    view.expires_at = expires_at;
+    view.changed_sequence = order.id.sequence;
+    view.lines.iter_mut().for_each(|line| line.refunded = 0);
+    view
 }

@@ -22,6 +22,7 @@ pub fn counted<'a>(
         Refusal::UserLimit(limit) => counted.push((&limit.sku, RefusalReason::UserLimit)),
         Refusal::NotOpen(window) => counted.push((&window.sku, RefusalReason::NotOpen)),
         Refusal::Closed(window) => counted.push((&window.sku, RefusalReason::Closed)),
+        Refusal::DrawOnly(sku) => counted.push((sku, RefusalReason::DrawOnly)),
         Refusal::Paused(sku) => counted.push((sku, RefusalReason::Paused)),
         Refusal::HoldLimit { .. } => {
             if let Command::CreateOrder(create) = command {

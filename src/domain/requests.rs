@@ -5,16 +5,17 @@
 //! whole cap is usable at any time. (Generations, whole tables thrown away by turns, cost a probe
 //! each and keep keys for up to twice as long.) Next: `apply`.
 
-use super::answer::SkuView;
+use super::answer::{DrawView, SkuView};
 use super::ids::{KeyClaim, Sequence, Stamp};
 use super::order::Status;
-use super::table::Index;
+use super::table::{Index, NONE};
 use smallvec::SmallVec;
+use std::borrow::Cow;
 use std::collections::VecDeque;
 
 /// A remembered key.
 #[derive(Debug, Clone)]
-pub struct Remembered {
+pub struct Remembered<'a> {
     /// Keyed hash of principal and key.
     pub hash: u128,
     /// What was asked.
@@ -26,8 +27,35 @@ pub struct Remembered {
     /// Number of the principal.
     pub principal: u16,
     /// The answer, as far as the order it names does not tell.
-    pub answer: Kept,
+    pub answer: Cow<'a, Kept>,
 }
+
+/// A key as it lies in the queue: most answers are new orders, of which only the deadline is kept.
+#[derive(Debug, Clone)]
+struct Row {
+    hash_upper: u64,
+    hash_lower: u64,
+    fingerprint: u64,
+    sequence: Sequence,
+    at: Stamp,
+    /// The deadline of a hold; the number of a wide answer.
+    value: u64,
+    /// Slot of a new order.
+    order: u32,
+    principal: u16,
+    answer: Shape,
+}
+
+/// How the answer to a key is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+enum Shape {
+    Held,
+    Sold,
+    Wide,
+}
+
+const _: () = assert!(size_of::<Row>() == 56);
 
 /// What must be kept of an answer to give it again byte for byte.
 #[derive(Debug, Clone)]
@@ -48,6 +76,33 @@ pub enum Kept {
     },
     /// 200 with a SKU, whole.
     Sku(Box<SkuView>),
+    /// 201 with an entry.
+    Entry {
+        /// Slot of the draw, which stays as long as the key.
+        draw: u32,
+        /// The entry's number in it.
+        number: u32,
+        /// The deadline of a held win then; 0 for any other entry.
+        expires_at: Stamp,
+    },
+    /// 200 with a draw, whole.
+    Draw(Box<DrawView>),
+}
+
+impl Kept {
+    /// The draw that must stay as long as the key.
+    #[must_use]
+    pub const fn draw(&self) -> Option<u32> {
+        match self {
+            Self::Entry { draw, .. } => Some(*draw),
+            _ => None,
+        }
+    }
+
+    /// It is neither an order nor an entry, and kept whole.
+    const fn is_whole(&self) -> bool {
+        matches!(self, Self::Sku(_) | Self::Draw(_))
+    }
 }
 
 /// What of an order changes over its life.
@@ -69,51 +124,64 @@ const NUMBER_MASK: u64 = 0x7FFF_FFFF;
 /// The keys of the state.
 #[derive(Debug, Clone)]
 pub struct Requests {
-    kept: VecDeque<Remembered>,
+    rows: VecDeque<Row>,
+    /// Answers of more than a deadline, in the order of their keys.
+    wide: VecDeque<Kept>,
+    /// The number of the first of them.
+    wide_first: u64,
     index: Index,
     /// The number of the oldest key kept.
     first: u64,
-    /// Answers kept whole.
-    wide: u32,
+    /// Answers that are no order's and no entry's.
+    whole: u32,
 }
 
-fn upper(hash: u128) -> u64 {
+const fn upper(hash: u128) -> u64 {
     (hash >> 64) as u64
 }
 
+impl Row {
+    fn hash(&self) -> u128 {
+        (u128::from(self.hash_upper) << 64) | u128::from(self.hash_lower)
+    }
+}
+
 impl Requests {
-    pub(super) const ENTRY_BYTES: usize = size_of::<Remembered>() + Index::ENTRY_BYTES;
+    pub(super) const ENTRY_BYTES: usize = size_of::<Row>() + size_of::<Kept>() + Index::ENTRY_BYTES;
 
     pub(super) fn with_cap(cap: u32) -> Self {
         Self {
-            kept: VecDeque::with_capacity(cap as usize),
+            rows: VecDeque::with_capacity(cap as usize),
+            wide: VecDeque::with_capacity(cap as usize),
+            wide_first: 0,
             index: Index::with_cap(cap),
             first: 0,
-            wide: 0,
+            whole: 0,
         }
     }
 
     pub(super) fn grow(&mut self, cap: u32) {
-        self.kept.reserve_exact((cap as usize).saturating_sub(self.kept.len()));
+        self.rows.reserve_exact((cap as usize).saturating_sub(self.rows.len()));
+        self.wide.reserve_exact((cap as usize).saturating_sub(self.wide.len()));
         self.index.grow(cap);
     }
 
     /// Remembered keys.
     #[must_use]
     pub fn len(&self) -> u32 {
-        u32::try_from(self.kept.len()).expect("caps are 32-bit")
+        u32::try_from(self.rows.len()).expect("caps are 32-bit")
     }
 
     /// No key is remembered.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.kept.is_empty()
+        self.rows.is_empty()
     }
 
     /// Answers that are not an order's, kept whole.
     #[must_use]
     pub fn wide(&self) -> u32 {
-        self.wide
+        self.whole
     }
 
     /// The number of the oldest key kept: orders named only by lower ones are free to go.
@@ -129,8 +197,17 @@ impl Requests {
 
     /// Numbers keys from here on, before the first is there.
     pub(super) fn begin_at(&mut self, first: u64) {
-        assert!(self.kept.is_empty());
+        assert!(self.rows.is_empty());
         self.first = first;
+    }
+
+    pub(super) fn hash(&self, hash: u128) -> u64 {
+        upper(hash)
+    }
+
+    /// Reads where the search for a key begins; see `warm`.
+    pub(super) fn glance(&self, hash: u64) -> u64 {
+        self.index.glance(hash)
     }
 
     fn at(&self, number: u32) -> usize {
@@ -139,11 +216,23 @@ impl Requests {
 
     /// What a key was answered.
     #[must_use]
-    pub fn find(&self, hash: u128) -> Option<&Remembered> {
+    pub fn find(&self, hash: u128) -> Option<Remembered<'_>> {
         let number = self.index.find(upper(hash), |number| {
-            self.kept.get(self.at(number)).is_some_and(|kept| kept.hash == hash)
+            self.rows.get(self.at(number)).is_some_and(|row| row.hash() == hash)
         })?;
-        self.kept.get(self.at(number))
+        self.rows.get(self.at(number)).map(|row| self.remembered(row))
+    }
+
+    fn remembered<'a>(&'a self, row: &Row) -> Remembered<'a> {
+        let created = |expires_at| Cow::Owned(Kept::Created { order: row.order, expires_at });
+        let answer = match row.answer {
+            Shape::Held => created(Some(row.value)),
+            Shape::Sold => created(None),
+            Shape::Wide => Cow::Borrowed(&self.wide[(row.value - self.wide_first) as usize]),
+        };
+        let (hash, fingerprint) = (row.hash(), row.fingerprint);
+        let (sequence, at, principal) = (row.sequence, row.at, row.principal);
+        Remembered { hash, fingerprint, sequence, at, principal, answer }
     }
 
     /// Remembers an answer; gives the number of the key.
@@ -155,39 +244,64 @@ impl Requests {
         principal: u16,
         answer: Kept,
     ) -> u64 {
-        let number = self.first + self.kept.len() as u64;
-        self.wide += u32::from(matches!(answer, Kept::Sku(_)));
+        let number = self.first + self.rows.len() as u64;
         let KeyClaim { hash, fingerprint } = claim;
-        self.kept.push_back(Remembered { hash, fingerprint, sequence, at, principal, answer });
-        self.index.insert(upper(hash), (number & NUMBER_MASK) as u32);
+        let (answer, order, value) = match answer {
+            Kept::Created { order, expires_at: Some(expires_at) } => {
+                (Shape::Held, order, expires_at)
+            }
+            Kept::Created { order, expires_at: None } => (Shape::Sold, order, 0),
+            answer => {
+                self.whole += u32::from(answer.is_whole());
+                self.wide.push_back(answer);
+                (Shape::Wide, NONE, self.wide_first + self.wide.len() as u64 - 1)
+            }
+        };
+        let (hash_upper, hash_lower) = (upper(hash), hash as u64);
+        self.rows.push_back(Row {
+            hash_upper,
+            hash_lower,
+            fingerprint,
+            sequence,
+            at,
+            value,
+            order,
+            principal,
+            answer,
+        });
+        self.index.insert(hash_upper, (number & NUMBER_MASK) as u32);
         number
     }
 
-    /// The oldest key.
+    /// The stamp of the oldest key.
     #[must_use]
-    pub fn oldest(&self) -> Option<&Remembered> {
-        self.kept.front()
+    pub fn oldest_at(&self) -> Option<Stamp> {
+        self.rows.front().map(|row| row.at)
     }
 
     /// How many of the oldest keys were answered at or before `until`, counting to `most`.
     #[must_use]
     pub fn old(&self, until: Stamp, most: u32) -> u32 {
-        let old = self.kept.iter().take(most as usize).take_while(|kept| kept.at <= until);
+        let old = self.rows.iter().take(most as usize).take_while(|row| row.at <= until);
         u32::try_from(old.count()).expect("no more than most")
     }
 
-    /// Forgets the oldest key.
-    pub(super) fn forget_oldest(&mut self) -> Remembered {
-        let gone = self.kept.pop_front().expect("only keys that are kept are forgotten");
-        self.index.remove(upper(gone.hash), (self.first & NUMBER_MASK) as u32);
+    /// Forgets the oldest key; gives the number of its principal.
+    pub(super) fn forget_oldest(&mut self) -> u16 {
+        let gone = self.rows.pop_front().expect("only keys that are kept are forgotten");
+        self.index.remove(gone.hash_upper, (self.first & NUMBER_MASK) as u32);
         self.first += 1;
-        self.wide -= u32::from(matches!(gone.answer, Kept::Sku(_)));
-        gone
+        if gone.answer == Shape::Wide {
+            let answer = self.wide.pop_front().expect("wide answers go with their keys");
+            self.wide_first += 1;
+            self.whole -= u32::from(answer.is_whole());
+        }
+        gone.principal
     }
 
     /// The keys, oldest first.
-    pub fn iter(&self) -> impl Iterator<Item = &Remembered> {
-        self.kept.iter()
+    pub fn iter(&self) -> impl Iterator<Item = Remembered<'_>> {
+        self.rows.iter().map(|row| self.remembered(row))
     }
 }
 

@@ -1,18 +1,22 @@
 //! A state put together again from what an image holds, instead of from events.
 //!
-//! The rows come in the image's order: head, principals, SKUs, uses, orders, keys. What they do
+//! The rows come in the image's order: head, principals, SKUs, uses, orders, draws with their
+//! entries, keys. What they do
 //! not say (links, heaps, counts) follows from them. Rows that contradict each other are refused,
 //! whatever their checksum says. Next: `codec::image`, which writes and reads the rows.
 
-use super::answer::SkuView;
+use super::answer::{DrawView, SkuView};
 use super::command::SkuSettings;
-use super::ids::{KeyClaim, OrderId, PrincipalName, Sequence, SkuId, Stamp, UserId};
+use super::draw::{Admission, Draw, Pick, Reason, Sealed, Terms};
+use super::entries::Entry;
+use super::ids::{DrawId, KeyClaim, OrderId, PrincipalName, Sequence, SkuId, Stamp, UserId};
 use super::order::{Line, Lines, Order, Status};
 use super::requests::{Kept, OrderThen};
-use super::settings::Settings;
+use super::settings::{Caps, Settings};
 use super::sku::{Refused, Sku};
 use super::state::{PRINCIPALS_MAX, PrincipalEntry, State};
 use super::table::NONE;
+use compact_str::CompactString;
 use smallvec::SmallVec;
 use std::collections::BTreeMap;
 
@@ -89,7 +93,47 @@ pub struct OrderRow {
     /// SKUs by the events that created them, units ordered, units given back.
     pub lines: SmallVec<[(Sequence, u32, u32); 1]>,
     /// See `Order`.
-    pub reference: Option<Box<str>>,
+    pub reference: Option<CompactString>,
+}
+
+/// A draw; live ones by id, then deleted ones by the event that made them.
+#[derive(Debug)]
+pub struct DrawRow {
+    /// See `Draw`.
+    pub id: DrawId,
+    /// See `Draw`.
+    pub created_sequence: Sequence,
+    /// See `Draw`.
+    pub deleted: bool,
+    /// See `Draw`.
+    pub terms: Terms,
+    /// See `Draw`.
+    pub admission: Admission,
+    /// See `Draw`.
+    pub sealed: Sealed,
+    /// See `Draw`.
+    pub closed_at: Option<Stamp>,
+    /// See `Draw`.
+    pub version: Sequence,
+}
+
+/// An entry of the draw before it, by number.
+#[derive(Debug)]
+pub struct EntryRow {
+    /// Who tried.
+    pub user: UserId,
+    /// See `Entry`.
+    pub principal: u16,
+    /// See `Entry`.
+    pub pick: Pick,
+    /// See `Entry`.
+    pub reason: Reason,
+    /// See `Entry`.
+    pub sequence: Sequence,
+    /// See `Entry`.
+    pub epoch: u32,
+    /// See `Entry`.
+    pub client_seed: Option<Box<str>>,
 }
 
 /// A key, oldest first.
@@ -116,6 +160,10 @@ pub enum KeptRow {
     Order(OrderId, Box<OrderThen>),
     /// 200 with a SKU.
     Sku(Box<SkuView>),
+    /// 201 with an entry: the event that made its draw, its number, the deadline of a held win or 0.
+    Entry(Sequence, u32, Stamp),
+    /// 200 with a draw.
+    Draw(Box<DrawView>),
 }
 
 /// A state in the making.
@@ -126,6 +174,10 @@ pub struct Restore {
     /// Orders that are not held, by their last touch.
     touched: BTreeMap<Sequence, u32>,
     last_order: Sequence,
+    /// Slots of draws by the event that made them.
+    draws: BTreeMap<Sequence, u32>,
+    /// The slot of the draw whose entries come.
+    last_draw: Option<u32>,
 }
 
 fn require(holds: bool, what: &'static str) -> Result<(), Contradiction> {
@@ -144,7 +196,21 @@ impl Restore {
         state.hash_key = head.hash_key;
         state.answers_before_sync = head.answers_before_sync;
         state.requests.begin_at(head.first_key);
-        Self { state, skus: BTreeMap::new(), touched: BTreeMap::new(), last_order: 0 }
+        Self {
+            state,
+            skus: BTreeMap::new(),
+            touched: BTreeMap::new(),
+            last_order: 0,
+            draws: BTreeMap::new(),
+            last_draw: None,
+        }
+    }
+
+    /// The caps of draws and entries, where they are not the defaults.
+    pub fn draw_caps(&mut self, draws: u32, entries: u32) {
+        let caps = Caps { draws, entries, ..self.state.settings.caps.clone() };
+        let settings = Settings { caps, ..self.state.settings.clone() };
+        self.state.take_settings(settings);
     }
 
     /// The next principal.
@@ -154,7 +220,7 @@ impl Restore {
     pub fn principal(&mut self, name: PrincipalName) -> Result<(), Contradiction> {
         let principals = &mut self.state.principals;
         require(principals.len() < PRINCIPALS_MAX, "more principals than fit")?;
-        principals.push(PrincipalEntry { name, orders: 0, keys: 0 });
+        principals.push(PrincipalEntry { name, orders: 0, keys: 0, entries: 0 });
         Ok(())
     }
 
@@ -243,7 +309,7 @@ impl Restore {
             touched_sequence: row.touched_sequence,
             key_end: 0,
             lines,
-            reference: row.reference,
+            reference: row.reference.map(Box::new),
             newer: NONE,
             older: NONE,
             heap_or_later: NONE,
@@ -258,14 +324,74 @@ impl Restore {
     }
 
     fn lines(&mut self, row: &OrderRow) -> Result<Lines, Contradiction> {
-        let mut lines = Lines::new();
-        for (sku, quantity, refunded) in &row.lines {
-            let sku = self.find_sku(*sku)?;
+        let mut line = |&(sku, quantity, refunded): &(Sequence, u32, u32)| {
+            let sku = self.find_sku(sku)?;
             require(refunded <= quantity, "more given back than ordered")?;
             self.state.skus[sku].lines += 1;
-            lines.push(Line { sku, quantity: *quantity, refunded: *refunded });
+            Ok(Line { sku, quantity, refunded })
+        };
+        row.lines.iter().map(&mut line).collect()
+    }
+
+    /// The next draw.
+    ///
+    /// # Errors
+    /// When it stands twice, or names a SKU that is not there while it is unclosed.
+    pub fn draw(&mut self, row: DrawRow) -> Result<(), Contradiction> {
+        let state = &mut self.state;
+        let created = row.created_sequence;
+        require(row.deleted || state.draws.find(&row.id).is_none(), "a draw stands twice")?;
+        require(row.closed_at.is_some() || !row.deleted, "a draw is deleted but not closed")?;
+        let mut named = Vec::new();
+        for prize in row.terms.odds.prizes().iter().filter(|_| row.closed_at.is_none()) {
+            let slot = state.skus.find(&prize.sku);
+            named.push(slot.ok_or(Contradiction("a draw names a SKU that is not there"))?);
         }
-        Ok(lines)
+        let draw = Draw {
+            id: row.id,
+            created_sequence: created,
+            deleted: row.deleted,
+            terms: row.terms,
+            admission: row.admission,
+            sealed: row.sealed,
+            closed_at: row.closed_at,
+            version: row.version,
+            key_end: 0,
+            entries: Default::default(),
+        };
+        require(!self.draws.contains_key(&created), "a draw stands twice")?;
+        let slot = state.draws.insert(draw, &named);
+        self.draws.insert(created, slot);
+        self.last_draw = Some(slot);
+        Ok(())
+    }
+
+    /// The next entry of the draw that came last.
+    ///
+    /// # Errors
+    /// When it is out of order, or does not fit its draw.
+    pub fn entry(&mut self, row: EntryRow) -> Result<(), Contradiction> {
+        let slot = self.last_draw.ok_or(Contradiction("an entry stands before its draw"))?;
+        let draw = &self.state.draws[slot];
+        let last = draw.entries.get(draw.entries.len()).map_or(0, |last| last.sequence);
+        require(row.sequence > last, "entries stand in the order of their events")?;
+        let fits = draw.picked(row.pick).is_some() == row.pick.is_some()
+            && row.pick.is_none() == (row.reason == Reason::Blank);
+        require(fits, "a pick does not fit its draw")?;
+        let principal = self.state.principals.get_mut(usize::from(row.principal));
+        principal.ok_or(Contradiction("a principal is named that is not there"))?.entries += 1;
+        let entry = Entry {
+            entrant: 0,
+            principal: row.principal,
+            pick: row.pick,
+            reason: row.reason,
+            sequence: row.sequence,
+            epoch: row.epoch,
+            next: 0,
+            client_seed: row.client_seed,
+        };
+        self.state.draws.enter(slot, &row.user, entry);
+        Ok(())
     }
 
     /// The next key.
@@ -289,11 +415,25 @@ impl Restore {
                 (Some(order), Kept::Order { order, then })
             }
             KeptRow::Sku(sku) => (None, Kept::Sku(sku)),
+            KeptRow::Entry(created, number, expires_at) => {
+                let draw = self.draws.get(&created).copied();
+                let draw = draw.ok_or(Contradiction("a key names a draw that is not there"))?;
+                let entry = state.draws[draw].entries.get(number);
+                let entry = entry.ok_or(Contradiction("a key names an entry that is not there"))?;
+                let won = OrderId { sequence: entry.sequence, epoch: entry.epoch };
+                let won = (entry.reason == Reason::Won).then(|| find(won)).transpose()?;
+                (won, Kept::Entry { draw, number, expires_at })
+            }
+            KeptRow::Draw(draw) => (None, Kept::Draw(draw)),
         };
         let principal = state.principals.get_mut(usize::from(row.principal));
         principal.ok_or(Contradiction("a principal is named that is not there"))?.keys += 1;
         let KeyRow { claim, sequence, at, principal, .. } = row;
+        let draw = answer.draw();
         let number = state.requests.remember(claim, sequence, at, principal, answer);
+        if let Some(draw) = draw {
+            state.draws[draw].key_end = number + 1;
+        }
         if let Some(order) = order {
             state.orders[order].key_end = number + 1;
         }
@@ -309,6 +449,7 @@ impl Restore {
         for slot in self.skus.into_values() {
             self.state.skus.release_if_unused(slot);
         }
+        self.state.draws.settle(self.state.requests.first());
         self.state
     }
 }

@@ -35,6 +35,10 @@ pub struct Caps {
     pub uses: u32,
     /// Users with an order or a use.
     pub users: u32,
+    /// Draws, deleted ones whose entries have not left included.
+    pub draws: u32,
+    /// Entries of all draws.
+    pub entries: u32,
 }
 
 impl Default for Settings {
@@ -52,6 +56,21 @@ impl Default for Settings {
     }
 }
 
+impl Caps {
+    /// Draws that there may be unless settings say otherwise, as in journals from before draws.
+    pub const DRAWS: u32 = 10_000;
+    /// Entries that there may be unless settings say otherwise.
+    pub const ENTRIES: u32 = 10_000_000;
+    /// Both.
+    pub const OF_DRAWS: (u32, u32) = (Self::DRAWS, Self::ENTRIES);
+
+    /// The caps of draws and of their entries.
+    #[must_use]
+    pub const fn of_draws(&self) -> (u32, u32) {
+        (self.draws, self.entries)
+    }
+}
+
 impl Default for Caps {
     fn default() -> Self {
         Self {
@@ -61,6 +80,8 @@ impl Default for Caps {
             answers: 100_000,
             uses: 10_000_000,
             users: 10_000_000,
+            draws: Self::DRAWS,
+            entries: Self::ENTRIES,
         }
     }
 }

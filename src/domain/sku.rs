@@ -22,17 +22,20 @@ pub enum RefusalReason {
     Closed = 4,
     /// An operator paused it.
     Paused = 5,
+    /// It can only be won.
+    DrawOnly = 6,
 }
 
 impl RefusalReason {
     /// Every reason, in the order of their numbers.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::SoldOut,
         Self::UserLimit,
         Self::HoldLimit,
         Self::NotOpen,
         Self::Closed,
         Self::Paused,
+        Self::DrawOnly,
     ];
 
     /// The word that clients see: the problem's code.
@@ -45,6 +48,7 @@ impl RefusalReason {
             Self::NotOpen => "not_open",
             Self::Closed => "closed",
             Self::Paused => "paused",
+            Self::DrawOnly => "draw_only",
         }
     }
 }

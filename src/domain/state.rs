@@ -2,6 +2,7 @@
 //!
 //! Owns the tables and their caps. Next: `decide`, `apply`.
 
+use super::draws::Draws;
 use super::ids::{PrincipalName, Sequence, Stamp};
 use super::orders::Orders;
 use super::requests::Requests;
@@ -11,6 +12,9 @@ use super::users::{Users, Uses};
 
 /// Principals that may own orders and keys at most; tokens are few.
 pub const PRINCIPALS_MAX: usize = 4096;
+
+/// Entries that the tables of draws have room for before the first settings arrive.
+const FEW: u32 = 16;
 
 /// The state of one journal at one sequence.
 #[derive(Debug, Clone)]
@@ -37,6 +41,8 @@ pub struct State {
     pub uses: Uses,
     /// The orders.
     pub orders: Orders,
+    /// The draws.
+    pub draws: Draws,
     /// The idempotency keys.
     pub requests: Requests,
 }
@@ -50,6 +56,8 @@ pub struct PrincipalEntry {
     pub orders: u32,
     /// Remembered keys.
     pub keys: u32,
+    /// Entries of draws that it brought.
+    pub entries: u32,
 }
 
 impl State {
@@ -59,7 +67,15 @@ impl State {
     pub fn new(seed: u64) -> Self {
         // Small until the first settings arrive as an event: a state is often only looked at.
         let settings = Settings {
-            caps: Caps { skus: 16, orders: 16, keys: 16, answers: 16, uses: 16, users: 16 },
+            caps: Caps {
+                skus: 16,
+                orders: 16,
+                keys: 16,
+                answers: 16,
+                uses: 16,
+                users: 16,
+                ..Caps::default()
+            },
             ..Settings::default()
         };
         let caps = &settings.caps;
@@ -74,6 +90,7 @@ impl State {
             users: Users::with_cap(caps.users, seed),
             uses: Uses::with_cap(caps.uses),
             orders: Orders::with_cap(caps.orders),
+            draws: Draws::with_cap(FEW, FEW, seed),
             requests: Requests::with_cap(caps.keys),
             settings,
         }
@@ -87,6 +104,8 @@ impl State {
             + of(caps.users, Users::ENTRY_BYTES)
             + of(caps.uses, Uses::ENTRY_BYTES)
             + of(caps.orders, Orders::ENTRY_BYTES)
+            + of(caps.draws, Draws::ENTRY_BYTES)
+            + of(caps.entries, Draws::ENTRIES_ENTRY_BYTES)
             + of(caps.keys, Requests::ENTRY_BYTES)
     }
 
@@ -97,6 +116,7 @@ impl State {
         self.users.grow(caps.users);
         self.uses.grow(caps.uses);
         self.orders.grow(caps.orders);
+        self.draws.grow(caps.draws, caps.entries);
         self.requests.grow(caps.keys);
         self.settings = settings;
     }
@@ -112,7 +132,7 @@ impl State {
         if let Some(number) = self.principal(name) {
             return number;
         }
-        self.principals.push(PrincipalEntry { name: name.clone(), orders: 0, keys: 0 });
+        self.principals.push(PrincipalEntry { name: name.clone(), orders: 0, keys: 0, entries: 0 });
         u16::try_from(self.principals.len() - 1).expect("principals are capped below 2^16")
     }
 }

@@ -1,10 +1,10 @@
 //! What is due without anybody asking: holds that run out, keys and orders past their retention,
-//! the uses of deleted SKUs, and the grace of holds that fell due while the server was away.
+//! the uses of deleted SKUs, the entries of deleted draws, and the grace of holds that fell due while the server was away.
 //!
 //! Each function reads the state and names at most one event of bounded size; the writer applies
 //! them, a bounded number a turn. Next: `writer`.
 
-use super::event::{Event, HoldsGraced, UsesPurged};
+use super::event::{EntriesPurged, Event, HoldsGraced, UsesPurged};
 use super::ids::{OrderId, Stamp};
 use super::order::Order;
 use super::state::State;
@@ -15,6 +15,8 @@ const ORDERS_PER_EVENT_MAX: usize = 256;
 const KEYS_PER_EVENT_MAX: u32 = 256;
 /// Uses that one event purges at most.
 const USES_PER_EVENT_MAX: u32 = 256;
+/// Entries that one event purges at most.
+const ENTRIES_PER_EVENT_MAX: u32 = 256;
 
 /// The hold that is due first, if it is due.
 #[must_use]
@@ -35,6 +37,7 @@ pub fn tidy(state: &State, now: Stamp) -> Option<Event> {
     forget_keys(state, now)
         .or_else(|| archive(state, now, retain_ms(state)))
         .or_else(|| purge_uses(state))
+        .or_else(|| purge_entries(state))
 }
 
 /// Where a cap was lowered below what is there, orders leave as early as they may.
@@ -53,10 +56,11 @@ pub fn next_expiry(state: &State) -> Option<Stamp> {
 /// When there is something to tidy next. A purge is due at once.
 #[must_use]
 pub fn next_tidy(state: &State) -> Option<Stamp> {
-    let key = state.requests.oldest().map(|key| key.at + state.settings.idempotency_retain_ms);
+    let key = state.requests.oldest_at().map(|at| at + state.settings.idempotency_retain_ms);
     let order = state.orders.by_touch().next();
     let order = order.map(|order| order.touched_at + retain_ms(state));
-    let purge = state.skus.to_purge().map(|_| state.stamp);
+    let purge = state.skus.to_purge().or_else(|| state.draws.to_purge());
+    let purge = purge.map(|_| state.stamp);
     [key, order, purge].into_iter().flatten().min()
 }
 
@@ -86,6 +90,12 @@ fn purge_uses(state: &State) -> Option<Event> {
     let (created_sequence, uses) = state.skus.to_purge()?;
     let count = uses.min(USES_PER_EVENT_MAX);
     Some(Event::UsesPurged(UsesPurged { created_sequence, count }))
+}
+
+fn purge_entries(state: &State) -> Option<Event> {
+    let (created_sequence, entries) = state.draws.to_purge()?;
+    let count = entries.min(ENTRIES_PER_EVENT_MAX);
+    Some(Event::EntriesPurged(EntriesPurged { created_sequence, count }))
 }
 
 /// The grace of holds that are due at a start, each once in its life; some of them an event.

@@ -113,17 +113,49 @@ impl<T> std::ops::IndexMut<u32> for Slab<T> {
     }
 }
 
+/// Words of one cache line.
+const LINE_WORDS: usize = 8;
+/// Words of one page of memory, as the processor's tables usually have it.
+const PAGE_WORDS: usize = 512;
+
 /// Finds slab numbers by the hash of what they hold: open addressing, linear probing, at most 80 %
 /// full, one 64-bit word an entry (upper half of the hash, number + 1).
+///
+/// A page that no entry was ever put on is not read either: the system would map it twice, to a
+/// shared page of zeros for the read and to one of its own for the write that follows, and would
+/// have to interrupt the other cores for that.
+///
+/// A tag's lower three bits say where in its cache line an entry stands, the others which line: so
+/// numbers whose hashes are [`near`] each other are found by touching one line.
 #[derive(Debug, Clone)]
 pub struct Index {
     words: Vec<u64>,
+    /// Words before the first page. Where an allocation begins changes nothing but speed.
+    skipped: usize,
+    /// A bit for each page that an entry was put on.
+    used_pages: Vec<u64>,
+    lines: usize,
     used: u32,
     cap: u32,
 }
 
 const fn tag(hash: u64) -> u64 {
     hash >> 32
+}
+
+/// The hash of a number among eight that follow each other, given the hash of their group: they
+/// stand in one cache line, so that what comes together is looked up with one miss.
+#[must_use]
+pub const fn near(group: u64, number: u64) -> u64 {
+    const PLACE: u64 = 0b111 << 32;
+    (group & !PLACE) | ((number << 32) & PLACE)
+}
+
+/// Where an entry that is not there yet would stand; good until the index changes.
+#[derive(Debug, Clone, Copy)]
+pub struct Vacant {
+    place: usize,
+    hash: u64,
 }
 
 impl<T> Slab<T> {
@@ -139,7 +171,12 @@ impl Index {
     #[must_use]
     pub fn with_cap(cap: u32) -> Self {
         let places = cap as usize + cap as usize / 4 + 8;
-        Self { words: vec![0; places], used: 0, cap }
+        let lines = places.div_ceil(LINE_WORDS);
+        let words = vec![0; lines * LINE_WORDS + PAGE_WORDS];
+        let skipped = words.as_ptr().align_offset(PAGE_WORDS * size_of::<u64>()) % PAGE_WORDS;
+        let pages = (lines * LINE_WORDS).div_ceil(PAGE_WORDS);
+        let used_pages = vec![0; pages.div_ceil(u64::BITS as usize)];
+        Self { words, skipped, used_pages, lines, used: 0, cap }
     }
 
     /// Makes room for `cap` entries in all, if there is less.
@@ -148,8 +185,9 @@ impl Index {
             return;
         }
         let mut grown = Self::with_cap(cap);
-        for word in self.words.iter().copied().filter(|word| *word != 0) {
-            grown.place(word);
+        let places = 0..self.lines * LINE_WORDS;
+        for word in places.map(|place| self.word(place)).filter(|word| *word != 0) {
+            grown.insert(word, (word as u32).wrapping_sub(1));
         }
         *self = grown;
     }
@@ -162,40 +200,62 @@ impl Index {
         }
     }
 
+    fn word(&self, place: usize) -> u64 {
+        let page = place / PAGE_WORDS;
+        let used = self.used_pages[page / u64::BITS as usize] >> (page % u64::BITS as usize) & 1;
+        if used == 0 { 0 } else { self.words[self.skipped + place] }
+    }
+
+    fn set(&mut self, place: usize, word: u64) {
+        let page = place / PAGE_WORDS;
+        self.used_pages[page / u64::BITS as usize] |= 1 << (page % u64::BITS as usize);
+        self.words[self.skipped + place] = word;
+    }
+
     /// Where the search for a tag begins.
     fn home(&self, tag: u64) -> usize {
-        // A tag has 32 bits and the places are fewer than 2^33, so the product fits; the upper
-        // half spreads the tags evenly over any number of places, a power of two or not.
-        usize::try_from((tag * self.words.len() as u64) >> 32).expect("an index fits memory")
+        // The upper 29 bits of a tag choose the line, and there are fewer than 2^29 lines, so the
+        // product fits; its upper part spreads the tags evenly over any number of lines.
+        let line = ((tag >> 3) * self.lines as u64) >> 29;
+        usize::try_from(line * LINE_WORDS as u64 + (tag & 7)).expect("an index fits memory")
     }
 
     fn after(&self, place: usize) -> usize {
-        if place + 1 == self.words.len() { 0 } else { place + 1 }
+        if place + 1 == self.lines * LINE_WORDS { 0 } else { place + 1 }
     }
 
-    fn place(&mut self, word: u64) {
-        let mut place = self.home(word >> 32);
-        while self.words[place] != 0 {
-            place = self.after(place);
-        }
-        self.words[place] = word;
-        self.used += 1;
+    /// The word where the search for a hash begins. Says nothing; it is read so that what is looked
+    /// up soon is in the cache by then: see `warm`.
+    #[must_use]
+    pub fn glance(&self, hash: u64) -> u64 {
+        self.word(self.home(tag(hash)))
     }
 
     /// The number at `hash` for which `is` holds.
     pub fn find(&self, hash: u64, is: impl Fn(u32) -> bool) -> Option<u32> {
+        self.find_or_vacant(hash, is).ok()
+    }
+
+    /// The number at `hash` for which `is` holds, or where it would stand.
+    ///
+    /// # Errors
+    /// Where it would stand.
+    pub fn find_or_vacant(&self, hash: u64, is: impl Fn(u32) -> bool) -> Result<u32, Vacant> {
         let tag = tag(hash);
         let mut place = self.home(tag);
+        let mut word = self.word(place);
         loop {
-            let word = self.words[place];
             if word == 0 {
-                return None;
+                return Err(Vacant { place, hash });
             }
             let number = (word as u32).wrapping_sub(1);
             if word >> 32 == tag && is(number) {
-                return Some(number);
+                return Ok(number);
             }
             place = self.after(place);
+            // Only the first word of a page can be one of a page that was never used.
+            let follows = !place.is_multiple_of(PAGE_WORDS);
+            word = if follows { self.words[self.skipped + place] } else { self.word(place) };
         }
     }
 
@@ -204,9 +264,19 @@ impl Index {
     /// # Panics
     /// Beyond the cap, which the caller checks.
     pub fn insert(&mut self, hash: u64, number: u32) {
+        let free = self.find_or_vacant(hash, |_| false);
+        self.fill(free.expect_err("nothing was looked for"), number);
+    }
+
+    /// Makes `number` found where nothing was.
+    ///
+    /// # Panics
+    /// Beyond the cap, which the caller checks.
+    pub fn fill(&mut self, vacant: Vacant, number: u32) {
         assert!(self.used < self.cap, "caps are checked before a command is accepted");
         assert!(number != NONE);
-        self.place((tag(hash) << 32) | u64::from(number + 1));
+        self.set(vacant.place, (tag(vacant.hash) << 32) | u64::from(number + 1));
+        self.used += 1;
     }
 
     /// Makes `number` no longer found at `hash`, and moves what stood behind it back.
@@ -216,30 +286,30 @@ impl Index {
     pub fn remove(&mut self, hash: u64, number: u32) {
         let gone = (tag(hash) << 32) | u64::from(number + 1);
         let mut hole = self.home(tag(hash));
-        while self.words[hole] != gone {
-            assert!(self.words[hole] != 0, "entry {number} is indexed while it is in use");
+        while self.word(hole) != gone {
+            assert!(self.word(hole) != 0, "entry {number} is indexed while it is in use");
             hole = self.after(hole);
         }
         let mut place = hole;
         loop {
             place = self.after(place);
-            let word = self.words[place];
+            let word = self.word(place);
             if word == 0 {
                 break;
             }
             // An entry may move back only to a place at or after its home, cyclically.
-            let home = self.home(word >> 32);
+            let home = self.home(tag(word));
             let reachable = if hole <= place {
                 home <= hole || home > place
             } else {
                 home <= hole && home > place
             };
             if reachable {
-                self.words[hole] = word;
+                self.set(hole, word);
                 hole = place;
             }
         }
-        self.words[hole] = 0;
+        self.set(hole, 0);
         self.used -= 1;
     }
 }

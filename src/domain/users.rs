@@ -7,9 +7,10 @@
 use super::ids::UserId;
 use super::sku::Sku;
 use super::skus::Skus;
-use super::table::{Index, NONE, Slab};
+use super::table::{Index, NONE, Slab, Vacant, near};
 use foldhash::quality::FixedState;
 use std::hash::{BuildHasher, Hasher};
+use std::num::NonZeroU64;
 
 /// A hash for our own tables. Nothing that is kept depends on it.
 pub(super) fn hash_text(seed: u64, text: &str) -> u64 {
@@ -77,8 +78,19 @@ impl Users {
         self.slab.is_empty()
     }
 
-    fn hash(&self, id: &UserId) -> u64 {
+    pub(super) fn hash(&self, id: &UserId) -> u64 {
         hash_text(self.seed, id.as_str())
+    }
+
+    /// Reads where the search for a user begins; see `warm`.
+    pub(super) fn glance(&self, hash: u64) -> u64 {
+        self.index.glance(hash)
+    }
+
+    /// Reads the user that a hash finds first; see `warm`.
+    pub(super) fn glance_entry(&self, hash: u64) -> u64 {
+        let found = self.index.find(hash, |_| true);
+        found.map_or(0, |slot| u64::from(self.slab[slot].newest))
     }
 
     /// The slot of a user.
@@ -88,13 +100,13 @@ impl Users {
     }
 
     pub(super) fn find_or_create(&mut self, id: &UserId) -> u32 {
-        if let Some(slot) = self.find(id) {
-            return slot;
-        }
-        let user = User { id: id.clone(), holds: 0, orders: 0, uses: 0, newest: NONE };
-        let slot = self.slab.insert(user);
-        self.index.insert(self.hash(id), slot);
-        slot
+        let found = self.index.find_or_vacant(self.hash(id), |slot| self.slab[slot].id == *id);
+        found.unwrap_or_else(|vacant| {
+            let user = User { id: id.clone(), holds: 0, orders: 0, uses: 0, newest: NONE };
+            let slot = self.slab.insert(user);
+            self.index.fill(vacant, slot);
+            slot
+        })
     }
 
     pub(super) fn release_if_unused(&mut self, slot: u32) {
@@ -134,8 +146,8 @@ pub struct Use {
     pub sku: u32,
     /// Slot of the user.
     pub user: u32,
-    /// Units, at least 1.
-    pub units: u64,
+    /// Units.
+    pub units: NonZeroU64,
     before: u32,
     after: u32,
 }
@@ -147,8 +159,9 @@ pub struct Uses {
     index: Index,
 }
 
+/// Users who came one after the other for the same SKU stand together.
 fn hash_use(sku: u32, user: u32) -> u64 {
-    hash_number((u64::from(sku) << 32) | u64::from(user))
+    near(hash_number((u64::from(sku) << 32) | u64::from(user >> 3)), u64::from(user))
 }
 
 impl Uses {
@@ -180,8 +193,8 @@ impl Uses {
         self.slab.is_empty()
     }
 
-    fn find(&self, sku: u32, user: u32) -> Option<u32> {
-        self.index.find(hash_use(sku, user), |slot| {
+    fn find(&self, sku: u32, user: u32) -> Result<u32, Vacant> {
+        self.index.find_or_vacant(hash_use(sku, user), |slot| {
             let found = &self.slab[slot];
             found.sku == sku && found.user == user
         })
@@ -190,18 +203,23 @@ impl Uses {
     /// Units that a user holds and owns of a SKU.
     #[must_use]
     pub fn units(&self, sku: u32, user: u32) -> u64 {
-        self.find(sku, user).map_or(0, |slot| self.slab[slot].units)
+        self.find(sku, user).map_or(0, |slot| self.slab[slot].units.get())
     }
 
     pub(super) fn add(&mut self, skus: &mut Skus, users: &mut Users, pair: (u32, u32), units: u64) {
+        let Some(units) = NonZeroU64::new(units) else { return };
         let (sku, user) = pair;
-        if let Some(slot) = self.find(sku, user) {
-            self.slab[slot].units += units;
-            return;
-        }
+        let vacant = match self.find(sku, user) {
+            Ok(slot) => {
+                let more = self.slab[slot].units.checked_add(units.get());
+                self.slab[slot].units = more.expect("units of a SKU are bounded");
+                return;
+            }
+            Err(vacant) => vacant,
+        };
         let before = skus[sku].last_use;
         let slot = self.slab.insert(Use { sku, user, units, before, after: NONE });
-        self.index.insert(hash_use(sku, user), slot);
+        self.index.fill(vacant, slot);
         match before {
             NONE => skus[sku].first_use = slot,
             last => self.slab[last].after = slot,
@@ -222,9 +240,10 @@ impl Uses {
         let slot =
             self.find(pair.0, pair.1).expect("units in use were counted when they were taken");
         let found = &mut self.slab[slot];
-        found.units = found.units.checked_sub(units).expect("no more is given back than was taken");
-        if found.units == 0 {
-            self.remove(skus, users, slot);
+        let left = found.units.get().checked_sub(units);
+        match NonZeroU64::new(left.expect("no more is given back than was taken")) {
+            Some(left) => found.units = left,
+            None => drop(self.remove(skus, users, slot)),
         }
     }
 

@@ -8,7 +8,8 @@ use super::fields::Faults;
 use super::problem::{Code, Member, Problem, Refused, jitter};
 use super::reply::Reply;
 use super::wire::{self, Json, OrderHead};
-use crate::domain::answer::{Answer, Answered, Created, Page, Refusal, Remembered};
+use super::wire_draw;
+use crate::domain::answer::{Answer, Answered, Created, DrawView, Page, Refusal, Remembered};
 use crate::domain::answer::{RememberedBody, ShortLine, SkuView, StateStatus, UserLimit, Window};
 use crate::domain::command::CreateOrder;
 use crate::domain::ids::{LineRequests, OrderId, Sequence, UserId};
@@ -105,6 +106,20 @@ fn answer(front: &Front, asked: Option<&Asked>, answered: Answered) -> Reply {
             json.list(&entries, |json, view| wire::order_view(json, view, sequence));
             json.raw(",\"next_cursor\":");
             json.maybe(next, Json::order_id);
+            wire::end(json, sequence);
+        }),
+        Answer::Draw(view) => draw(StatusCode::OK, &view, sequence),
+        Answer::DrawCreated(view) => draw(StatusCode::CREATED, &view, sequence),
+        Answer::DrawDeleted => Reply::empty(),
+        Answer::Entered(view) => json(StatusCode::CREATED, |json| {
+            wire_draw::entry(json, &view, sequence);
+        }),
+        Answer::Entries(page) => json(StatusCode::OK, |json| {
+            let Page { entries, next } = *page;
+            json.raw("{\"entries\":");
+            json.list(&entries, |json, view| wire_draw::entry(json, view, sequence));
+            json.raw(",\"next_after\":");
+            json.maybe(next, |json, next| json.number(u64::from(next)));
             wire::end(json, sequence);
         }),
         Answer::Remembered(remembered) => json(StatusCode::OK, |json| {
@@ -211,19 +226,31 @@ fn location(order: OrderId) -> Option<HeaderValue> {
 }
 
 fn sku(status: StatusCode, view: &SkuView, sequence: Sequence) -> Reply {
+    let mut reply = json(status, |json| wire::sku(json, view, sequence));
+    reply.etag = tag(view.version);
+    reply
+}
+
+fn draw(status: StatusCode, view: &DrawView, sequence: Sequence) -> Reply {
+    let mut reply = json(status, |json| wire_draw::draw(json, view, sequence));
+    reply.etag = tag(view.version);
+    reply
+}
+
+fn tag(version: Sequence) -> Option<HeaderValue> {
     let mut tag = Json::new();
     tag.raw("\"");
-    tag.number(view.version);
+    tag.number(version);
     tag.raw("\"");
-    let mut reply = json(status, |json| wire::sku(json, view, sequence));
-    reply.etag = HeaderValue::from_maybe_shared(tag.into_bytes()).ok();
-    reply
+    HeaderValue::from_maybe_shared(tag.into_bytes()).ok()
 }
 
 fn remembered_body(json: &mut Json, remembered: &Remembered, sequence: Sequence) {
     let status = match remembered.body {
-        RememberedBody::Created(_) => StatusCode::CREATED,
-        RememberedBody::Order(_) | RememberedBody::Sku(_) => StatusCode::OK,
+        RememberedBody::Created(_) | RememberedBody::Entered(_) => StatusCode::CREATED,
+        RememberedBody::Order(_) | RememberedBody::Sku(_) | RememberedBody::Draw(_) => {
+            StatusCode::OK
+        }
     };
     json.raw("{\"status\":");
     json.number(u64::from(status.as_u16()));
@@ -233,6 +260,8 @@ fn remembered_body(json: &mut Json, remembered: &Remembered, sequence: Sequence)
             wire::order_view(json, view, remembered.sequence);
         }
         RememberedBody::Sku(view) => wire::sku(json, view, remembered.sequence),
+        RememberedBody::Entered(view) => wire_draw::entry(json, view, remembered.sequence),
+        RememberedBody::Draw(view) => wire_draw::draw(json, view, remembered.sequence),
     }
     wire::end(json, sequence);
 }
@@ -287,6 +316,7 @@ fn refused(refusal: Refusal) -> Refused {
             Problem::new(Code::UnknownSku, format!("no SKU {sku}")).with("sku", text(sku.as_str()))
         }
         Refusal::UnknownOrder => Problem::new(Code::UnknownOrder, "no such order"),
+        Refusal::UnknownDraw => Problem::new(Code::UnknownDraw, "no such draw"),
         Refusal::UnknownRequest => {
             Problem::new(Code::UnknownRequest, "nothing is remembered under this key")
         }
@@ -313,6 +343,31 @@ fn refused(refusal: Refusal) -> Refused {
                 .with("limit", Member::Number(u64::from(limit)))
                 .with("used", Member::Number(u64::from(used)))
         }
+        Refusal::DrawOnly(sku) => {
+            Problem::new(Code::DrawOnly, format!("a draw has {sku} as a prize"))
+                .with("sku", text(sku.as_str()))
+        }
+        Refusal::DrawClosed { closes_at, now } => {
+            Problem::new(Code::Closed, "the draw takes no more entries")
+                .with("closes_at", Member::Instant(closes_at))
+                .with("now", Member::Instant(now))
+        }
+        Refusal::DrawNotOpen { opens_at, now } => {
+            Problem::new(Code::NotOpen, "the draw takes no entries yet")
+                .with("opens_at", Member::Instant(opens_at))
+                .with("now", Member::Instant(now))
+                .retry_in(opens_at.saturating_sub(now).min(OPENING_WAIT_MS_MAX))
+        }
+        Refusal::EntryLimit { used, limit } => {
+            Problem::new(Code::EntryLimit, format!("{used} entries are made, {limit} may be"))
+                .with("limit", Member::Number(limit))
+                .with("used", Member::Number(used))
+        }
+        Refusal::DrawFixed => Problem::new(
+            Code::InUse,
+            "prizes, weights, hold_ms and confirm are what the draw is committed to",
+        ),
+        Refusal::DrawUnclosed => Problem::new(Code::InUse, "the draw must be closed first"),
         Refusal::SoldOut(lines) => sold_out(lines),
         Refusal::StockBelowCommitted { held, sold } => {
             Problem::new(Code::StockBelowCommitted, "the total cannot go below held and sold units")

@@ -61,7 +61,7 @@ fn sku_view() -> SkuView {
         total: 100,
         held: 30,
         sold: 10,
-        refused: Counts([5, 0, 0, 0, 0, 1]),
+        refused: Counts([5, 0, 0, 0, 0, 1, 0]),
         settings: SkuSettings {
             per_user_limit: 2,
             limit_group: Some(GroupId::parse("g").unwrap()),

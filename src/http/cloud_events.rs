@@ -1,14 +1,17 @@
 //! Records of the journal as events for followers: CloudEvents 1.0, JSON format (API 5).
 //!
-//! Owns which records are events: those that changed a SKU or an order. Starts, settings, what is
+//! Owns which records are events: those that changed a SKU, an order or a draw. Starts, settings, what is
 //! remembered under keys, and counts of refusals are the server's own affair. An event says what its
 //! record says; lines of an order stand in the event that created it, and an order keeps the SKUs of
 //! then. Written on the feeder's thread, once for all who follow. Next: `events`.
 
 use super::wire::{self, Json};
+use super::wire_draw;
 use crate::domain::command::{Adjustment, SkuSettings};
-use crate::domain::event::{Event, OrderCreated, OrderRefunded, SkuAdjusted, SkuPut};
-use crate::domain::ids::{LineRequests, OrderId, SkuId, Traceparent};
+use crate::domain::draw::Reason;
+use crate::domain::event::{DrawPut, EntryMade, Event};
+use crate::domain::event::{OrderCreated, OrderRefunded, SkuAdjusted, SkuPut};
+use crate::domain::ids::{DrawId, LineRequests, OrderId, SkuId, Traceparent};
 use crate::feed::{Form, Happened};
 
 /// Appends a record in this form, if it is an event; says whether it is.
@@ -58,9 +61,15 @@ fn kind(event: &Event) -> Option<&'static str> {
         Event::OrderRefunded(_) => "order.refunded",
         Event::HoldsGraced(_) => "orders.graced",
         Event::OrdersArchived(_) => "orders.archived",
+        Event::DrawPut(_) => "draw.put",
+        Event::DrawClosed(_) => "draw.closed",
+        Event::DrawDeleted(_) => "draw.deleted",
+        Event::EntryMade(_) => "draw.entered",
         Event::Started(_)
         | Event::SettingsChanged(_)
         | Event::AnswerRepeated(_)
+        | Event::DrawCloseRepeated(_)
+        | Event::EntriesPurged(_)
         | Event::KeysForgotten(_)
         | Event::UsesPurged(_)
         | Event::RefusalsCounted(_) => return None,
@@ -101,11 +110,19 @@ fn subject(json: &mut Json, happened: &Happened<'_>) {
         json.raw("skus/");
         json.raw(sku.as_str());
     };
+    let draw = |json: &mut Json, draw: &DrawId| {
+        json.raw("draws/");
+        json.raw(draw.as_str());
+    };
     match &happened.record.event {
         Event::SkuPut(put) => sku(json, &put.sku),
         Event::SkuPatched(patched) => sku(json, &patched.patch.sku),
         Event::SkuAdjusted(adjusted) => sku(json, &adjusted.sku),
         Event::SkuDeleted(deleted) => sku(json, &deleted.sku),
+        Event::DrawPut(put) => draw(json, &put.draw),
+        Event::DrawClosed(closed) => draw(json, closed),
+        Event::DrawDeleted(deleted) => draw(json, &deleted.draw),
+        Event::EntryMade(made) => draw(json, &made.draw),
         event => {
             json.raw("orders");
             if let Some(order) = order(event, happened) {
@@ -119,7 +136,7 @@ fn subject(json: &mut Json, happened: &Happened<'_>) {
 /// The one order of an event; a new one has the event's own id.
 fn order(event: &Event, happened: &Happened<'_>) -> Option<OrderId> {
     match event {
-        Event::OrderCreated(_) => {
+        Event::OrderCreated(_) | Event::EntryMade(_) => {
             Some(OrderId { epoch: happened.epoch, sequence: happened.sequence })
         }
         event => event.order(),
@@ -144,6 +161,10 @@ fn data(json: &mut Json, happened: &Happened<'_>) {
             json.instant(graced.expires_at);
         }
         Event::OrdersArchived(ids) => orders(json, ids),
+        Event::DrawPut(put) => draw_put(json, put),
+        Event::DrawClosed(draw) => named_draw(json, draw),
+        Event::DrawDeleted(deleted) => named_draw(json, &deleted.draw),
+        Event::EntryMade(made) => entry_made(json, made, happened),
         event => {
             json.raw("\"id\":");
             json.maybe(order(event, happened), Json::order_id);
@@ -231,21 +252,54 @@ fn orders(json: &mut Json, ids: &[OrderId]) {
     json.list(ids, |json, id| json.order_id(*id));
 }
 
+fn named_draw(json: &mut Json, draw: &DrawId) {
+    json.raw("\"draw\":");
+    json.id(draw.as_str());
+}
+
+/// Its seed is nobody's business before it is closed; what it commits to is everybody's.
+fn draw_put(json: &mut Json, put: &DrawPut) {
+    named_draw(json, &put.draw);
+    json.raw(",\"created\":");
+    json.boolean(put.sealed.is_some());
+    json.raw(",");
+    wire_draw::terms(json, &put.terms, &put.admission);
+    if let Some(sealed) = &put.sealed {
+        json.raw(",\"commitment\":");
+        json.hex(&sealed.commitment);
+    }
+}
+
+/// A win's order has the event's own id and one unit of the prize at this place, from 0.
+fn entry_made(json: &mut Json, made: &EntryMade, happened: &Happened<'_>) {
+    let won = made.reason == Reason::Won;
+    named_draw(json, &made.draw);
+    json.raw(",\"entry\":");
+    json.number(u64::from(made.number));
+    json.raw(",\"user\":");
+    json.id(made.user.as_str());
+    json.raw(",\"client_seed\":");
+    json.maybe(made.client_seed.as_deref(), Json::text);
+    json.raw(",\"outcome\":");
+    json.id(made.reason.outcome());
+    json.raw(",\"prize\":");
+    json.maybe(made.pick, |json, prize| json.number(u64::from(prize)));
+    json.raw(",\"reason\":");
+    json.id(made.reason.as_str());
+    json.raw(",\"order\":");
+    json.maybe(order(&happened.record.event, happened).filter(|_| won), Json::order_id);
+    json.raw(",\"expires_at\":");
+    json.maybe(made.expires_at, Json::instant);
+}
+
 /// Version 00 (W3C Trace Context).
 fn traceparent(json: &mut Json, trace: &Traceparent) {
     json.raw("00-");
-    hex(json, &trace.trace);
+    json.digits(&trace.trace);
     json.raw("-");
-    hex(json, &trace.parent);
+    json.digits(&trace.parent);
     json.raw("-");
-    hex(json, &[trace.flags]);
-}
-
-fn hex(json: &mut Json, bytes: &[u8]) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    for byte in bytes {
-        json.rendered(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
-    }
+    json.digits(&[trace.flags]);
 }
 
 #[cfg(test)]

@@ -91,9 +91,23 @@ impl Form {
                 }
                 form.text(adjust.reason.as_bytes());
             }
+            Command::EnterDraw(enter) => {
+                form.text(b"POST /v1/draws/{draw}/entries");
+                form.text(enter.draw.as_str().as_bytes());
+                form.precondition(beside);
+                form.text(enter.user.as_str().as_bytes());
+                form.maybe_text(enter.client_seed.as_deref());
+            }
+            Command::CloseDraw(draw) => {
+                form.text(b"POST /v1/draws/{draw}/close");
+                form.text(draw.as_str().as_bytes());
+                form.precondition(beside);
+            }
             Command::PutSku(_)
             | Command::PatchSku(_)
             | Command::DeleteSku(_)
+            | Command::PutDraw(_)
+            | Command::DeleteDraw(_)
             | Command::Read(_) => return None,
         }
         Some(form)
@@ -210,6 +224,12 @@ mod tests {
             "If-Match: \"7\"\nPOST /v1/skus/A/adjust {\"stock\":5,\"reason\":\"recount\"}",
             0xc310_363a_4ee5_9190,
         );
+        check(r#"POST /v1/draws/D/entries {"user":"u1"}"#, 0xd627_267f_3132_58ae);
+        check(
+            r#"POST /v1/draws/D/entries {"user":"u1","client_seed":"luck"}"#,
+            0xfda5_b052_de3d_273b,
+        );
+        check("POST /v1/draws/D/close", 0xe11f_d95e_9948_1873);
     }
 
     #[test]
@@ -278,6 +298,14 @@ mod tests {
             "POST /v1/orders/0-0/confirm",
             "POST /v1/orders/03-17/confirm",
             "POST /v1/orders/03-17/cancel",
+            r#"POST /v1/draws/A/entries {"user":"u1"}"#,
+            r#"POST /v1/draws/B/entries {"user":"u1"}"#,
+            r#"POST /v1/draws/A/entries {"user":"u2"}"#,
+            r#"POST /v1/draws/A/entries {"user":"u1","client_seed":""}"#,
+            r#"POST /v1/draws/A/entries {"user":"u1","client_seed":"x"}"#,
+            "If-Match: *\nPOST /v1/draws/A/entries {\"user\":\"u1\"}",
+            "POST /v1/draws/A/close",
+            "POST /v1/draws/B/close",
         ];
         let mut seen = std::collections::HashMap::new();
         for request in requests {

@@ -32,6 +32,7 @@ mod target;
 #[cfg(test)]
 mod testing;
 mod wire;
+mod wire_draw;
 
 use crate::clock::Clock;
 use crate::feed::Feed;

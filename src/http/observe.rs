@@ -35,6 +35,10 @@ const COMMANDS: &[&str] = &[
     "adjust_sku",
     "delete_sku",
     "read",
+    "put_draw",
+    "enter_draw",
+    "close_draw",
+    "delete_draw",
 ];
 
 const REASONS: &[&str] = &{
@@ -70,6 +74,10 @@ pub(super) fn command_number(command: &Command) -> usize {
         Command::AdjustSku(_) => 9,
         Command::DeleteSku(_) => 10,
         Command::Read(_) => 11,
+        Command::PutDraw(_) => 12,
+        Command::EnterDraw(_) => 13,
+        Command::CloseDraw(_) => 14,
+        Command::DeleteDraw(_) => 15,
     }
 }
 

@@ -87,6 +87,22 @@ impl Json {
         }
     }
 
+    /// Bytes as a string of hexadecimal digits.
+    pub(super) fn hex(&mut self, bytes: &[u8]) {
+        self.raw("\"");
+        self.digits(bytes);
+        self.raw("\"");
+    }
+
+    /// The same inside a string.
+    pub(super) fn digits(&mut self, bytes: &[u8]) {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        for byte in bytes {
+            self.out.push(DIGITS[usize::from(byte >> 4)]);
+            self.out.push(DIGITS[usize::from(byte & 15)]);
+        }
+    }
+
     /// An id of ours, which needs no escapes.
     pub(super) fn id(&mut self, id: &str) {
         self.raw("\"");

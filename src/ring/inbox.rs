@@ -11,8 +11,10 @@ use super::tickets::Ticket;
 use super::times::Decided;
 use crate::domain::command::Request;
 use crate::domain::ids::Sequence;
+use crate::domain::warm::TOGETHER_MAX;
 use atomic_waker::AtomicWaker;
 use disruptor::{EventPoller, MultiProducerBarrier, Polling};
+use smallvec::SmallVec;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::time::Duration;
@@ -45,6 +47,16 @@ pub struct ReturnAddress {
     ticket: Ticket,
 }
 
+/// A request that waits to be decided.
+pub struct Asked<'s> {
+    /// What is asked.
+    pub request: &'s Request,
+    /// Where its answer belongs.
+    pub address: ReturnAddress,
+    /// On `Clock::elapsed_ms`.
+    pub deadline_ms: Option<u64>,
+}
+
 /// What a look at the ring found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Polled {
@@ -56,30 +68,40 @@ pub enum Polled {
     Closed,
 }
 
+impl<'s> Asked<'s> {
+    fn of(slot: &'s Slot) -> Self {
+        Self {
+            request: slot.request.as_ref().expect("a published slot holds a request"),
+            address: ReturnAddress { lane: slot.lane, ticket: slot.ticket },
+            deadline_ms: slot.deadline_ms,
+        }
+    }
+}
+
 impl Inbox {
     /// Says that this thread is the consumer.
     pub fn settle(&self) {
         self.parking.settle();
     }
 
-    /// Shows the requests that are there, in their order, so many at most; their places are free
-    /// again afterwards.
-    pub fn poll(
-        &mut self,
-        most: u64,
-        mut each: impl FnMut(&Request, ReturnAddress, Option<u64>),
-    ) -> Polled {
+    /// Shows the requests that are there, in their order, so many at most, up to [`TOGETHER_MAX`] at
+    /// once; their places are free again afterwards.
+    pub fn poll(&mut self, most: u64, mut show: impl FnMut(&[Asked<'_>])) -> Polled {
         self.parking.heed();
         match self.poller.take(most) {
             Err(Polling::NoEvents) => Polled::None,
             Err(Polling::Shutdown) => Polled::Closed,
             Ok(mut slots) => {
                 let mut shown = 0;
-                for slot in &mut slots {
-                    let request = slot.request.as_ref().expect("a published slot holds a request");
-                    let address = ReturnAddress { lane: slot.lane, ticket: slot.ticket };
-                    each(request, address, slot.deadline_ms);
-                    shown += 1;
+                let mut slots = &mut slots;
+                loop {
+                    let together = slots.by_ref().take(TOGETHER_MAX).map(Asked::of);
+                    let together: SmallVec<[Asked<'_>; TOGETHER_MAX]> = together.collect();
+                    if together.is_empty() {
+                        break;
+                    }
+                    show(&together);
+                    shown += together.len() as u64;
                 }
                 if shown == most {
                     // The calls for those that are left have been heeded.

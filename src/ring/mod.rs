@@ -15,7 +15,7 @@ mod tickets;
 mod times;
 
 pub use cursors::Cursors;
-pub use inbox::{Alarm, Inbox, Outbox, Polled, ReturnAddress};
+pub use inbox::{Alarm, Asked, Inbox, Outbox, Polled, ReturnAddress};
 pub use lane::{Lane, LaneEnd, Waiting};
 pub use outcome::{Arrived, NotTaken, Outcome};
 pub use times::{Decided, Times};
@@ -104,9 +104,9 @@ mod tests {
         let (mut ends, mut inbox, mut outbox) = build(1, &cursors);
         let lane = ends.pop().expect("one lane").settle();
         let mut waiting = pin!(lane.ask(question(), None).expect("there is room"));
-        inbox.poll(1, |_, address, _| {
+        inbox.poll(1, |together| {
             let decided = Decided { taken_ns: 1, decided_ns: 2, turn: 259 };
-            outbox.answer(address, 7, Outcome::NoSpace, decided);
+            outbox.answer(together[0].address, 7, Outcome::NoSpace, decided);
         });
         cursors.time_turn(258, 30, 40);
         cursors.time_turn(259, 3, 4);
@@ -125,9 +125,11 @@ mod tests {
         let mut early = pin!(lane.ask(question(), None).expect("there is room"));
         let mut late = pin!(lane.ask(question(), None).expect("there is room"));
         let mut rests_on = 4;
-        let polled = inbox.poll(8, |_, address, _| {
-            outbox.answer(address, rests_on, Outcome::NoSpace, Decided::default());
-            rests_on += 1;
+        let polled = inbox.poll(8, |together| {
+            for asked in together {
+                outbox.answer(asked.address, rests_on, Outcome::NoSpace, Decided::default());
+                rests_on += 1;
+            }
         });
         assert_eq!((polled, rests_on), (Polled::Some, 6));
         let context = &mut Context::from_waker(Waker::noop());
@@ -158,9 +160,11 @@ mod tests {
         assert_eq!(first.ask(question(), None).err(), Some(NotTaken::Overloaded));
         assert_eq!(first.waiting(), RING_SLOTS / 2);
         let mut shown = 0;
-        inbox.poll(u64::MAX, |_, address, _| {
-            outbox.answer(address, 0, Outcome::NoSpace, Decided::default());
-            shown += 1;
+        inbox.poll(u64::MAX, |together| {
+            for asked in together {
+                outbox.answer(asked.address, 0, Outcome::NoSpace, Decided::default());
+                shown += 1;
+            }
         });
         assert_eq!(shown, RING_SLOTS);
         assert!(first.ask(question(), None).is_ok());
@@ -183,8 +187,10 @@ mod tests {
         waiting.push(lane.ask(question(), None).expect("single requests have room left"));
         let woken = Arc::new(Woken::default());
         lane.wake_when_room(&woken.clone().into());
-        inbox.poll(u64::MAX, |_, address, _| {
-            outbox.answer(address, 0, Outcome::NoSpace, Decided::default());
+        inbox.poll(u64::MAX, |together| {
+            for asked in together {
+                outbox.answer(asked.address, 0, Outcome::NoSpace, Decided::default());
+            }
         });
         outbox.wake_answered();
         lane.pump(&Context::from_waker(Waker::noop()));
@@ -215,8 +221,10 @@ mod tests {
         let pumped = Arc::new(Woken::default());
         second.pump(&Context::from_waker(&pumped.clone().into()));
         second.wake_when_room(Waker::noop());
-        inbox.poll(u64::MAX, |_, address, _| {
-            outbox.answer(address, 0, Outcome::NoSpace, Decided::default());
+        inbox.poll(u64::MAX, |together| {
+            for asked in together {
+                outbox.answer(asked.address, 0, Outcome::NoSpace, Decided::default());
+            }
         });
         outbox.wake_answered();
         assert!(pumped.0.load(std::sync::atomic::Ordering::Relaxed));

@@ -6,12 +6,13 @@
 //! or sync, ends the process: recovery knows what is durable, this thread no longer does. Next:
 //! `domain::decide`, `ring::inbox`, the journal crate.
 
+mod quiet;
 mod room;
 mod tally;
 mod watch;
 
 use crate::clock::Stamps;
-use crate::codec::{self, Totals};
+use crate::codec;
 use crate::config::{Durability, Wait};
 use crate::domain::answer::{Answer, Answered};
 use crate::domain::apply::apply;
@@ -20,11 +21,12 @@ use crate::domain::decide::{Decision, decide};
 use crate::domain::event::{Event, Origin, Record};
 use crate::domain::ids::{Sequence, Stamp};
 use crate::domain::state::State;
+use crate::domain::warm::warm;
 use crate::domain::{read, refusals, sweep};
 use crate::faults::{Point, armed};
 use crate::images::Images;
 use crate::metrics::Meters;
-use crate::ring::{Inbox, Outbox, Outcome, Polled, ReturnAddress};
+use crate::ring::{Asked, Inbox, Outbox, Outcome, Polled};
 use crate::tell::tell;
 use doorbuster_journal::{Journal, JournalError, Spare};
 use room::Room;
@@ -34,9 +36,6 @@ use std::time::Duration;
 use tally::Tally;
 use watch::Watch;
 
-/// A seal follows this much quiet: it says that all before it is synced, so that a damaged tail
-/// can be told from one that nobody was answered for.
-const SEAL_AFTER_MS: u64 = 50;
 /// Holds that one turn lets run out, while it keeps up.
 const EXPIRE_PER_TURN: u32 = 256;
 /// Holds that one turn lets run out at most, when it is late.
@@ -51,12 +50,6 @@ const TIDY_PER_TURN: u32 = 4;
 const TIDY_AFTER_MS: u64 = 1_000;
 /// What is due first, and the decision itself, take so many rounds at most.
 const DECIDES_PER_REQUEST: u32 = 8;
-/// Without a spare segment, the preparer is asked this often.
-const SPARE_LOOK_MS: u64 = 1_000;
-/// Without room, what is due is tried again this soon.
-const NO_ROOM_PAUSE_MS: u64 = 100;
-/// A quiet journal is sealed again this often.
-const RESEAL_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// What the writer is made of.
 pub struct Parts {
@@ -183,9 +176,7 @@ impl Writer {
         core.sweep();
         core.watch.begin_turn();
         let requests_max = core.room.requests_max();
-        let polled = self.inbox.poll(requests_max, |request, address, deadline_ms| {
-            core.serve(request, address, deadline_ms);
-        });
+        let polled = self.inbox.poll(requests_max, |together| core.serve(together));
         core.commit()?;
         let swept = polled == Polled::None && core.records_in_turn > 0;
         if polled == Polled::None && !swept {
@@ -262,13 +253,20 @@ impl Core {
         }
     }
 
-    fn serve(&mut self, request: &Request, address: ReturnAddress, deadline_ms: Option<u64>) {
-        let late = deadline_ms.is_some_and(|deadline_ms| {
-            self.clock.elapsed_ms() >= deadline_ms || armed(Point::Deadline)
-        });
-        let outcome = if late { Outcome::DeadlineExceeded } else { self.answer(request) };
-        let decided = self.watch.decided();
-        self.outbox.answer(address, self.state.sequence, outcome, decided);
+    /// Looks up together what some requests will look for, then answers one after the other.
+    fn serve(&mut self, together: &[Asked<'_>]) {
+        if together.len() > 1 {
+            warm(&self.state, together.iter().map(|asked| asked.request.into()));
+        }
+        self.watch.take();
+        for Asked { request, address, deadline_ms } in together {
+            let late = deadline_ms.is_some_and(|deadline_ms| {
+                self.clock.elapsed_ms() >= deadline_ms || armed(Point::Deadline)
+            });
+            let outcome = if late { Outcome::DeadlineExceeded } else { self.answer(request) };
+            let decided = self.watch.decided();
+            self.outbox.answer(*address, self.state.sequence, outcome, decided);
+        }
     }
 
     /// Decides until there is an answer; what is due first happens first.
@@ -431,58 +429,6 @@ impl Core {
         cursors.publish_journal_bytes(self.journal.bytes());
         // Only now: an image is folded up to the cursor that the snapshotter sees.
         self.nudge_images(synced);
-    }
-
-    /// After some quiet, and once a day while it lasts.
-    fn seal_at(&self) -> Stamp {
-        match self.unsealed_since {
-            Some(since) => since + SEAL_AFTER_MS,
-            None => self.sealed_at + RESEAL_MS,
-        }
-    }
-
-    fn seals(&self) -> bool {
-        self.durability != Durability::Os
-    }
-
-    fn seal_if_quiet(&mut self) -> Result<(), JournalError> {
-        if self.seals() && self.now >= self.seal_at() { self.seal(false) } else { Ok(()) }
-    }
-
-    fn seal(&mut self, drained: bool) -> Result<(), JournalError> {
-        if !self.room.for_seal() {
-            return Ok(());
-        }
-        // First, so that the seal's watermark covers everything before it.
-        self.sync()?;
-        let totals = codec::encode_totals(&Totals::of(&self.state, drained));
-        self.journal.seal(self.state.epoch, self.now, &totals)?;
-        self.sync()?;
-        self.unsealed_since = None;
-        self.sealed_at = self.now;
-        self.publish();
-        Ok(())
-    }
-
-    /// How long nothing will be due; none for as long as nobody asks.
-    fn until_due(&self) -> Option<Duration> {
-        let seal = self.seals().then(|| self.seal_at());
-        let spare = self.spare_failed.then(|| self.now + SPARE_LOOK_MS);
-        let sync = match self.durability {
-            Durability::Interval(interval_ms) => {
-                self.unsynced_since.map(|since| since + interval_ms)
-            }
-            Durability::Group | Durability::Os => None,
-        };
-        let hold = sweep::next_expiry(&self.state);
-        let tidy = sweep::next_tidy(&self.state).map(|due| due + TIDY_AFTER_MS);
-        let due = [hold, tidy, seal, sync, spare, self.tally.due_at()];
-        let due = due.into_iter().flatten().min()?;
-        // Stamps may run a sixteenth faster than the clock that a sleep goes by; what is woken too
-        // early looks and sleeps again.
-        let wait_ms = due.saturating_sub(self.now) * 15 / 16;
-        let least_ms = if self.room.for_new() { 1 } else { NO_ROOM_PAUSE_MS };
-        Some(Duration::from_millis(wait_ms.max(least_ms)))
     }
 
     /// Everything is answered; what is left is told to the journal.

@@ -33,10 +33,14 @@ impl Watch {
         if self.timed { self.clock.elapsed_ns() } else { 0 }
     }
 
-    /// Requests are taken from here on.
+    /// A turn begins.
     pub(super) fn begin_turn(&mut self) {
         self.turn = self.turn.wrapping_add(1);
         self.requests = 0;
+    }
+
+    /// The first of some requests is taken.
+    pub(super) fn take(&mut self) {
         self.moment_ns = self.read();
     }
 

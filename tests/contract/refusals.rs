@@ -69,6 +69,9 @@ fn against_the_rules(world: &mut World, id: &str, code: &str) -> Option<Answer> 
     let ask = match (id, code) {
         (_, "unknown_sku") => match id {
             "createOrder" => world.order("nothing"),
+            "putDraw" => {
+                saying(world.good(id), &json!({"prizes": [{"sku": "nothing", "weight": 1}]}))
+            }
             "confirmOrder" => {
                 let (sku, _, ask) = reacquire(world, json!({"stock": 1}));
                 let delete = Ask::new("DELETE", format!("/v1/skus/{sku}"));
@@ -86,6 +89,22 @@ fn against_the_rules(world: &mut World, id: &str, code: &str) -> Option<Answer> 
             let mut ask = world.good(id);
             let order = ask.path.split('/').nth(3).expect("an id").to_owned();
             ask.path = ask.path.replace(&order, "7-7");
+            ask
+        }
+        (_, "unknown_draw") => {
+            let mut ask = world.good(id);
+            ask.path = ask.path.replace("/v1/draws/draw-", "/v1/draws/nothing-");
+            ask
+        }
+        ("createOrder", "draw_only") => {
+            let (sku, _) = world.draw(&json!({}));
+            world.order(&sku)
+        }
+        ("confirmOrder", "draw_only") => {
+            let (sku, _, ask) = reacquire(world, json!({"stock": 1}));
+            let body = json!({"prizes": [{"sku": sku, "weight": 1}]});
+            let draw = world.fresh("draw");
+            world.client.ask(&Ask::put(format!("/v1/draws/{draw}"), &body)).expect(201);
             ask
         }
         (_, "unknown_request") => Ask::get("/v1/requests/never"),
@@ -188,9 +207,54 @@ fn against_the_rules(world: &mut World, id: &str, code: &str) -> Option<Answer> 
             ask.path = format!("/v1/orders/{order}/{action}");
             ask
         }
-        _ => return None,
+        _ => of_draws(world, id, code)?,
     };
     Some(world.client.ask(&ask))
+}
+
+/// What the rules of draws refuse.
+fn of_draws(world: &mut World, id: &str, code: &str) -> Option<Ask> {
+    let change = |sku: &str, draw: &str, weight: u64| {
+        let prizes = json!([{"sku": sku, "weight": weight}]);
+        let body = json!({"prizes": prizes, "entries_per_user": 7});
+        Ask::put(format!("/v1/draws/{draw}"), &body)
+    };
+    Some(match (id, code) {
+        ("putDraw", "in_use" | "if_match_required" | "closed") => {
+            let (sku, draw) = world.draw(&json!({}));
+            match code {
+                "in_use" => change(&sku, &draw, 2).header("If-Match", "*"),
+                "closed" => {
+                    world.close(&draw);
+                    change(&sku, &draw, 1).header("If-Match", "*")
+                }
+                _ => change(&sku, &draw, 1),
+            }
+        }
+        ("putDraw" | "deleteDraw", "version_mismatch") => {
+            world.good(id).header("If-Match", "\"1\"")
+        }
+        ("deleteDraw", "in_use") => {
+            Ask::new("DELETE", format!("/v1/draws/{}", world.draw(&json!({})).1))
+        }
+        ("enterDraw", "not_open" | "closed") => {
+            let (_, draw) = world.draw(&match code {
+                "not_open" => json!({"opens_at": "2999-01-01T00:00:00Z"}),
+                _ => json!({"closes_at": "2001-01-01T00:00:00Z"}),
+            });
+            world.entry(&draw)
+        }
+        ("enterDraw", "entry_limit" | "hold_limit") => {
+            let (_, draw) = world.draw(&json!({"entries_per_user": 1}));
+            let (_, other) = world.draw(&json!({}));
+            let first = world.entry(&draw);
+            world.client.ask(&first).expect(201);
+            let again = without(first, "Idempotency-Key").key(&world.fresh("key"));
+            let draw = if code == "entry_limit" { draw } else { other };
+            Ask { path: format!("/v1/draws/{draw}/entries"), ..again }
+        }
+        _ => return None,
+    })
 }
 
 /// A request with a value that is out of range.
@@ -202,6 +266,8 @@ fn out_of_range(world: &mut World, id: &str) -> Option<Ask> {
         "adjustSku" => saying(good, &json!({"delta": 0, "reason": "none"})),
         "createOrder" => saying(good, &json!({"user": "u", "lines": []})),
         "confirmOrder" => saying(good, &json!({"if_expired": "pray"})),
+        "putDraw" => saying(good, &json!({"prizes": []})),
+        "enterDraw" => saying(good, &json!({"user": "u", "client_seed": "x".repeat(65)})),
         "extendOrder" => saying(good, &json!({"hold_ms": 0})),
         "refundOrder" => {
             let body = json!({"lines": [{"sku": "nothing", "qty": 1}]});
@@ -222,6 +288,8 @@ fn full(id: &str) -> Answer {
         "putSku" => ("CAPS_SKUS", "1"),
         "adjustSku" => ("CAPS_ANSWERS", "1"),
         "createOrder" => ("CAPS_ORDERS", "1"),
+        "putDraw" => ("CAPS_DRAWS", "1"),
+        "enterDraw" => ("CAPS_ENTRIES", "1"),
         _ => ("CAPS_KEYS", "10"),
     };
     let mut world = World::with(|launch| launch.variable(cap, rows));
@@ -235,6 +303,15 @@ fn full(id: &str) -> Answer {
             world.client.ask(&ask).expect(200);
             saying(without(ask, "Idempotency-Key"), &json!({"delta": 1, "reason": "found"}))
                 .key(&world.fresh("key"))
+        }
+        "putDraw" => {
+            world.draw(&json!({}));
+            world.good(id)
+        }
+        "enterDraw" => {
+            let first = world.good(id);
+            world.client.ask(&first).expect(201);
+            world.good(id)
         }
         "createOrder" => {
             let sku = world.sku(json!({"stock": 2}));

@@ -98,6 +98,27 @@ impl World {
         (sku, order, user)
     }
 
+    /// A new draw of a new SKU with nine units: both names.
+    pub(crate) fn draw(&mut self, more: &Value) -> (String, String) {
+        let (sku, draw) = (self.sku(json!({"stock": 9})), self.fresh("draw"));
+        let mut body = json!({"prizes": [{"sku": sku, "weight": 1}]});
+        for (name, value) in more.as_object().into_iter().flatten() {
+            body[name] = value.clone();
+        }
+        self.client.ask(&Ask::put(format!("/v1/draws/{draw}"), &body)).expect(201);
+        (sku, draw)
+    }
+
+    /// An entry by a user of its own.
+    pub(crate) fn entry(&mut self, draw: &str) -> Ask {
+        let (key, user) = (self.fresh("key"), self.fresh("user"));
+        Ask::post(format!("/v1/draws/{draw}/entries"), &json!({"user": user})).key(&key)
+    }
+
+    pub(crate) fn close(&mut self, draw: &str) {
+        self.client.ask(&Ask::new("POST", format!("/v1/draws/{draw}/close"))).expect(200);
+    }
+
     /// A request that succeeds, and changes something if its operation does.
     pub(crate) fn good(&mut self, id: &str) -> Ask {
         match id {
@@ -144,6 +165,31 @@ impl World {
                 Ask::batch(&line.to_string())
             }
             "getEvents" => Ask::get("/v1/events?limit=3"),
+            "putDraw" => {
+                let (sku, draw) = (self.sku(json!({"stock": 1})), self.fresh("draw"));
+                let body = json!({"prizes": [{"sku": sku, "weight": 1}]});
+                Ask::put(format!("/v1/draws/{draw}"), &body)
+            }
+            "getDraw" => Ask::get(format!("/v1/draws/{}", self.draw(&json!({})).1)),
+            "deleteDraw" => {
+                let (_, draw) = self.draw(&json!({}));
+                self.close(&draw);
+                Ask::new("DELETE", format!("/v1/draws/{draw}"))
+            }
+            "enterDraw" => {
+                let (_, draw) = self.draw(&json!({}));
+                self.entry(&draw)
+            }
+            "listEntries" => {
+                let (_, draw) = self.draw(&json!({}));
+                let ask = self.entry(&draw);
+                self.client.ask(&ask).expect(201);
+                Ask::get(format!("/v1/draws/{draw}/entries?limit=3"))
+            }
+            "closeDraw" => {
+                let (_, draw) = self.draw(&json!({}));
+                Ask::new("POST", format!("/v1/draws/{draw}/close"))
+            }
             "getLive" => Ask::get("/livez"),
             "getReady" => Ask::get("/readyz"),
             "getStatus" => Ask::get("/v1/status"),

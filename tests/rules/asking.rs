@@ -3,14 +3,18 @@
 //!
 //! Never looks into the engine or the model: only at answers. Next: `property`.
 
+use crate::draw_history::{AskDraw, DRAWS, LookDraw};
+use crate::draw_words::draw_id;
 use crate::harness::{claim, key_hash};
 use crate::history::{Ask, Chosen, KEYS, Look, Matching, PRINCIPALS, Pick, SKUS, USERS, Verb};
 use crate::wording::{sku_id, user_id};
-use doorbuster::domain::answer::{Answer, Answered};
+use doorbuster::domain::answer::{Answer, Answered, DrawView};
 use doorbuster::domain::command::{
-    Action, AdjustSku, Adjustment, Command, CreateOrder, DeleteSku, Patch, PatchSku, Precondition,
-    Principal, PutSku, Query, Reach, Refund, Request, SkuChanges, SkuSettings, Take,
+    Action, AdjustSku, Adjustment, Command, CreateOrder, DeleteDraw, DeleteSku, EnterDraw, Patch,
+    PatchSku, Precondition, Principal, PutDraw, PutSku, Query, Reach, Refund, Request, SkuChanges,
+    SkuSettings, Take,
 };
+use doorbuster::domain::draw::{Admission, Odds, Prize, Seed, Terms};
 use doorbuster::domain::ids::{GroupId, LineRequest, LineRequests, OrderId, PrincipalName, Stamp};
 use doorbuster::domain::order::Status;
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,6 +25,8 @@ pub(crate) struct Clients {
     /// Created orders, each with the one who asked for it.
     orders: Vec<(OrderId, usize)>,
     versions: BTreeMap<String, u64>,
+    /// Draws as they were last told.
+    draws: BTreeMap<String, DrawView>,
     keyed: Vec<Request>,
 }
 
@@ -32,6 +38,20 @@ impl Clients {
                 let who =
                     PRINCIPALS.iter().position(|name| *name == request.principal.name.as_str());
                 self.orders.push((created.order, who.expect("one of the principals")));
+            }
+            Answer::Entered(entry) if !answered.replayed => {
+                let who =
+                    PRINCIPALS.iter().position(|name| *name == request.principal.name.as_str());
+                let who = who.expect("one of the principals");
+                self.orders.extend(entry.order.iter().map(|order| (order.order, who)));
+            }
+            Answer::Draw(draw) | Answer::DrawCreated(draw) => {
+                self.draws.insert(draw.draw.as_str().to_owned(), (**draw).clone());
+            }
+            Answer::DrawDeleted => {
+                if let Command::DeleteDraw(delete) = &request.command {
+                    self.draws.remove(delete.draw.as_str());
+                }
             }
             Answer::SkuDeleted => {
                 if let Command::DeleteSku(delete) = &request.command {
@@ -62,9 +82,9 @@ impl Clients {
         let principal = principal(who);
         let command = self.command(&principal, ask, now);
         let keyed = match &command {
-            Command::CreateOrder(_) | Command::ActOnOrder(..) => key,
-            // An adjustment always has one.
-            Command::AdjustSku(_) => Some(key.unwrap_or(0)),
+            Command::CreateOrder(_) | Command::ActOnOrder(..) | Command::CloseDraw(_) => key,
+            // An adjustment or an entry always has one.
+            Command::AdjustSku(_) | Command::EnterDraw(_) => Some(key.unwrap_or(0)),
             _ => None,
         };
         let key = keyed.map(|key| claim(PRINCIPALS[who], &key.to_string(), &command));
@@ -113,7 +133,74 @@ impl Clients {
                 };
                 self.command(principal, &ask, now)
             }
+            Ask::Draw(ask) => self.draw_command(ask, now),
             Ask::Look(look) => Command::Read(Box::new(self.query(principal, look))),
+        }
+    }
+
+    fn draw_command(&self, ask: &AskDraw, now: Stamp) -> Command {
+        let at = |offset: i64| now.saturating_add_signed(offset);
+        let put = |draw: &usize, terms, admission, matching| {
+            let (seed, draw) = (Seed([*draw as u8; 32]), DRAWS[*draw]);
+            let known = self.draws.get(draw).map(|known| known.version);
+            let precondition = matched(matching, known);
+            let draw = draw_id(draw);
+            Command::PutDraw(Box::new(PutDraw { draw, terms, admission, seed, precondition }))
+        };
+        match ask {
+            AskDraw::Put {
+                draw,
+                prizes,
+                blank,
+                per_user,
+                opens_in,
+                closes_in,
+                hold,
+                sell,
+                seed,
+                matching,
+            } => {
+                let mut seen = BTreeSet::new();
+                let first = prizes.iter().filter(|(sku, _)| seen.insert(*sku));
+                let prize = |(sku, weight): &(usize, u64)| Prize {
+                    sku: sku_id(SKUS[*sku]),
+                    weight: *weight,
+                };
+                let prizes: Vec<Prize> = first.map(prize).collect();
+                let odds = Odds::new(prizes.clone(), *blank).or_else(|_| Odds::new(prizes, 1));
+                let odds = odds.expect("something has a weight");
+                let terms = Terms { odds, hold_ms: hold.filter(|_| !sell), sell: *sell };
+                let admission = Admission {
+                    entries_per_user: *per_user,
+                    opens_at: opens_in.map(at),
+                    closes_at: closes_in.map(at),
+                };
+                let mut command = put(draw, terms, admission, *matching);
+                if let Command::PutDraw(put) = &mut command {
+                    put.seed = Seed([*seed; 32]);
+                }
+                command
+            }
+            AskDraw::Admit { draw, per_user, closes_in, matching } => {
+                let Some(known) = self.draws.get(DRAWS[*draw]) else {
+                    return Command::Read(Box::new(Query::Draw(draw_id(DRAWS[*draw]))));
+                };
+                let closes_at = closes_in.map(at);
+                let entries_per_user = *per_user;
+                let admission = Admission { entries_per_user, closes_at, ..known.admission };
+                put(draw, known.terms.clone(), admission, *matching)
+            }
+            AskDraw::Enter { draw, user, luck } => Command::EnterDraw(EnterDraw {
+                draw: draw_id(DRAWS[*draw]),
+                user: user_id(USERS[*user]),
+                client_seed: luck.map(|luck| luck.to_string().into()),
+            }),
+            AskDraw::Close { draw } => Command::CloseDraw(draw_id(DRAWS[*draw])),
+            AskDraw::Delete { draw, matching } => {
+                let known = self.draws.get(DRAWS[*draw]).map(|known| known.version);
+                let (draw, precondition) = (draw_id(DRAWS[*draw]), matched(*matching, known));
+                Command::DeleteDraw(Box::new(DeleteDraw { draw, precondition }))
+            }
         }
     }
 
@@ -134,17 +221,7 @@ impl Clients {
     }
 
     fn precondition(&self, sku: usize, matching: Matching) -> Precondition {
-        match matching {
-            Matching::None => Precondition::None,
-            Matching::Any => Precondition::Exists,
-            Matching::Known => match self.versions.get(SKUS[sku]) {
-                Some(version) => Precondition::Version(Some(*version)),
-                None => Precondition::None,
-            },
-            Matching::Stale => Precondition::Version(Some(1)),
-            Matching::Foreign => Precondition::Version(None),
-            Matching::Absent => Precondition::Absent,
-        }
+        matched(matching, self.versions.get(SKUS[sku]).copied())
     }
 
     fn query(&self, principal: &Principal, look: &Look) -> Query {
@@ -169,6 +246,13 @@ impl Clients {
                 Query::Remembered(key_hash(principal.name.as_str(), &key.to_string()))
             }
             Look::Status => Query::Status,
+            Look::Of(LookDraw::Draw(draw)) => Query::Draw(draw_id(DRAWS[*draw])),
+            Look::Of(LookDraw::Entries { draw, user, after, limit }) => Query::Entries {
+                draw: draw_id(DRAWS[*draw]),
+                user: user.map(|user| user_id(USERS[user])),
+                after: *after,
+                limit: *limit,
+            },
         }
     }
 
@@ -182,6 +266,10 @@ impl Clients {
             after: None,
             limit: 100,
         }));
+        for draw in self.draws.keys().map(|id| draw_id(id)) {
+            looks.push(Query::Draw(draw.clone()));
+            looks.push(Query::Entries { draw, user: None, after: 0, limit: 100 });
+        }
         let mut requests = Vec::new();
         for (who, name) in PRINCIPALS.into_iter().enumerate() {
             let keys = (0..KEYS).map(|key| key_hash(name, &key.to_string()));
@@ -194,6 +282,20 @@ impl Clients {
             }));
         }
         requests
+    }
+}
+
+fn matched(matching: Matching, known: Option<u64>) -> Precondition {
+    match matching {
+        Matching::None => Precondition::None,
+        Matching::Any => Precondition::Exists,
+        Matching::Known => match known {
+            Some(version) => Precondition::Version(Some(version)),
+            None => Precondition::None,
+        },
+        Matching::Stale => Precondition::Version(Some(1)),
+        Matching::Foreign => Precondition::Version(None),
+        Matching::Absent => Precondition::Absent,
     }
 }
 

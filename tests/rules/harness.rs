@@ -18,6 +18,7 @@ use doorbuster::domain::settings::{Caps, Settings};
 use doorbuster::domain::sku::RefusalReason;
 use doorbuster::domain::state::State;
 use doorbuster::domain::{invariants, refusals, sweep};
+use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 
 /// The stamp that tests count from.
@@ -36,8 +37,9 @@ pub(crate) struct Engine {
 
 /// The contract's defaults, with tables small enough to be made by the hundred.
 pub(crate) fn settings() -> Settings {
-    let caps =
-        Caps { skus: 5_000, orders: 5_000, keys: 5_000, answers: 5_000, uses: 5_000, users: 5_000 };
+    let (draws, entries) = (500, 5_000);
+    let (skus, orders, keys, answers, uses, users) = (5_000, 5_000, 5_000, 5_000, 5_000, 5_000);
+    let caps = Caps { skus, orders, keys, answers, uses, users, draws, entries };
     Settings { caps, ..Settings::default() }
 }
 
@@ -152,6 +154,13 @@ impl Engine {
         }
     }
 
+    /// SHA-256 of all records as they are stored, one after the other.
+    pub(crate) fn stored_digest(&self) -> String {
+        let mut bytes = Vec::new();
+        self.records.iter().for_each(|(record, _)| encode_record(record, &mut bytes));
+        Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
     fn replay(&self, seed: u64) -> State {
         let mut state = State::new(seed);
         let mut bytes = Vec::new();
@@ -222,6 +231,10 @@ pub(crate) fn everything(state: &State, now: Stamp) -> Vec<String> {
         format!("grace {:?}", sweep::grace(state, u64::MAX - (1 << 40))),
         format!("{:?}", state.orders.by_touch().map(|order| order.id).collect::<Vec<_>>()),
     ];
+    let gone = state.draws.deleted();
+    seen.extend(
+        gone.map(|draw| format!("{:?} {} {:?}", draw.id, draw.entries.len(), draw.sealed.seed.0)),
+    );
     let deleted = state.skus.deleted();
     seen.extend(deleted.map(|sku| format!("{:?} {} {}", sku.id, sku.lines, sku.uses)));
     let mut uses: Vec<String> = Vec::new();
@@ -237,6 +250,11 @@ pub(crate) fn everything(state: &State, now: Stamp) -> Vec<String> {
     let mut queries = vec![Query::Status, Query::Skus { after: None, limit: 100 }];
     queries.push(Query::Orders { status: None, sku: None, after: None, limit: 100 });
     queries.extend(orders.into_iter().map(Query::Order));
+    let draws: Vec<_> = state.draws.by_id().map(|draw| draw.id.clone()).collect();
+    for draw in draws {
+        queries.push(Query::Draw(draw.clone()));
+        queries.push(Query::Entries { draw, user: None, after: 0, limit: 100 });
+    }
     queries.extend(state.requests.iter().map(|key| Query::Remembered(key.hash)));
     let mut users: Vec<_> = state.users.iter().map(|(_, user)| user.id.clone()).collect();
     users.sort();

@@ -4,6 +4,7 @@
 //! before; `property` looks them up while it runs, so that a shortened history still makes sense.
 //! Numbers are small on purpose: few SKUs, users and keys, so that they meet. Next: `property`.
 
+use crate::draw_history::{AskDraw, LookDraw};
 use doorbuster::domain::settings::{Caps, Settings};
 use proptest::collection::vec;
 use proptest::option;
@@ -95,6 +96,7 @@ pub(crate) enum Ask {
         settings: Chosen,
     },
     Look(Look),
+    Draw(AskDraw),
 }
 
 /// An order by its age among those created, or one that never was.
@@ -145,6 +147,7 @@ pub(crate) enum Look {
     User { user: usize, after: Option<Pick>, limit: usize },
     Key(usize),
     Status,
+    Of(LookDraw),
 }
 
 /// Histories of so many steps; `tight` ones fill their tables.
@@ -189,7 +192,16 @@ fn settings(tight: bool) -> impl Strategy<Value = Settings> {
             recovery_grace_ms,
             idempotency_retain_ms: keys,
             orders_retain_ms: keys + more,
-            caps: Caps { skus, orders, keys: keys_cap, answers, uses, users },
+            caps: Caps {
+                skus,
+                orders,
+                keys: keys_cap,
+                answers,
+                uses,
+                users,
+                draws: ROOM,
+                entries: ROOM,
+            },
         }
     })
 }

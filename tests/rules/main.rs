@@ -7,6 +7,9 @@
 //! any feature, `model`, `property`.
 
 mod asking;
+mod chance;
+mod draw_history;
+mod draw_words;
 mod harness;
 mod history;
 mod model;
@@ -15,6 +18,8 @@ mod scenario;
 mod wording;
 
 mod capacity;
+mod draws;
+mod fairness;
 mod idempotency;
 mod limits;
 mod lists;
@@ -23,5 +28,6 @@ mod orders;
 mod retention;
 mod sku_changes;
 mod sku_deletion;
+mod stored;
 mod time;
 mod transitions;

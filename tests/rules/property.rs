@@ -9,6 +9,7 @@
 //! `history`, `asking`, `model`.
 
 use crate::asking::Clients;
+use crate::draw_history::draw_history;
 use crate::harness::{BASE, Engine};
 use crate::history::{History, Step, history};
 use crate::model::Model;
@@ -16,7 +17,7 @@ use crate::wording::say;
 use doorbuster::domain::answer::{Answer, Answered, Refusal};
 use doorbuster::domain::command::{Command, Request};
 use doorbuster::domain::ids::Stamp;
-use proptest::strategy::{Strategy, ValueTree};
+use proptest::strategy::{BoxedStrategy, Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 use std::collections::BTreeMap;
 
@@ -151,8 +152,16 @@ fn kind(command: &Command, answered: &Answered) -> String {
         Command::PatchSku(_) => "patch",
         Command::AdjustSku(_) => "adjust",
         Command::DeleteSku(_) => "delete",
+        Command::PutDraw(_) => "draw",
+        Command::EnterDraw(_) => "enter",
+        Command::CloseDraw(_) => "close",
+        Command::DeleteDraw(_) => "drop",
         Command::Read(_) => "read",
     };
+    if let Answer::Entered(entry) = &answered.answer {
+        let replayed = if answered.replayed { " replayed" } else { "" };
+        return format!("enter 201 {}{replayed}", entry.reason.as_str());
+    }
     let said = say(answered, &|id| id.to_string());
     let words = match &answered.answer {
         Answer::Refused(Refusal::Capacity(_) | Refusal::Invalid { .. }) => 3,
@@ -206,6 +215,16 @@ fn the_engine_answers_as_the_model_with_room() {
 #[test]
 fn the_engine_answers_as_the_model_with_full_tables() {
     check("the_engine_answers_as_the_model_with_full_tables", history(1..400, true));
+}
+
+#[test]
+fn the_engine_answers_as_the_model_with_draws() {
+    check("the_engine_answers_as_the_model_with_draws", draw_history(1..300, false));
+}
+
+#[test]
+fn the_engine_answers_as_the_model_with_draws_and_full_tables() {
+    check("the_engine_answers_as_the_model_with_draws_and_full_tables", draw_history(1..300, true));
 }
 
 /// What the generator must reach, and how often at least, in the histories counted below.
@@ -285,19 +304,78 @@ const REACHED: &[(&str, u32)] = &[
     ("read 404 unknown_sku", 90),
 ];
 
+/// The same where draws happen.
+const REACHED_WITH_DRAWS: &[(&str, u32)] = &[
+    ("act 409 draw_only", 10),
+    ("close 200", 260),
+    ("close 200 replayed", 10),
+    ("close 404 unknown_draw", 370),
+    ("close 422 idempotency_key_reused", 40),
+    ("close 503 capacity answers", 20),
+    ("close 503 capacity keys", 4),
+    ("create 409 draw_only", 800),
+    ("draw 200", 140),
+    ("draw 201", 200),
+    ("draw 404 unknown_sku", 360),
+    ("draw 409 in_use", 220),
+    ("draw 410 closed", 100),
+    ("draw 412 version_mismatch", 330),
+    ("draw 428 if_match_required", 180),
+    ("draw 503 capacity draws", 20),
+    ("drop 204", 80),
+    ("drop 404 unknown_draw", 240),
+    ("drop 409 in_use", 120),
+    ("drop 412 version_mismatch", 50),
+    ("enter 201 blank", 310),
+    ("enter 201 blank replayed", 60),
+    ("enter 201 closed", 20),
+    ("enter 201 closed replayed", 2),
+    ("enter 201 no_stock", 10),
+    ("enter 201 no_stock replayed", 1),
+    ("enter 201 not_open", 10),
+    ("enter 201 not_open replayed", 1),
+    ("enter 201 paused", 40),
+    ("enter 201 paused replayed", 10),
+    ("enter 201 user_limit", 30),
+    ("enter 201 user_limit replayed", 5),
+    ("enter 201 won", 350),
+    ("enter 201 won replayed", 50),
+    ("enter 404 unknown_draw", 3080),
+    ("enter 409 entry_limit", 230),
+    ("enter 409 hold_limit", 20),
+    ("enter 409 not_open", 10),
+    ("enter 410 closed", 1530),
+    ("enter 422 idempotency_key_reused", 1820),
+    ("enter 503 capacity entries", 60),
+    ("enter 503 capacity keys", 30),
+    ("enter 503 capacity orders", 60),
+    ("enter 503 capacity users", 40),
+    ("enter 503 capacity uses", 40),
+    ("read 404 unknown_draw", 1080),
+];
+
 #[test]
 fn the_histories_reach_every_kind_of_answer() {
+    check_reached(REACHED, |tight| history(300..400, tight).boxed());
+}
+
+#[test]
+fn the_histories_with_draws_reach_every_kind_of_answer_of_draws() {
+    check_reached(REACHED_WITH_DRAWS, |tight| draw_history(200..300, tight).boxed());
+}
+
+fn check_reached(reach: &[(&str, u32)], histories: impl Fn(bool) -> BoxedStrategy<History>) {
     let mut tally = Tally::new();
     for tight in [false, true] {
         let mut runner = runner(1, 1);
         for _ in 0..60 {
-            let drawn = history(300..400, tight).new_tree(&mut runner).expect("a history");
+            let drawn = histories(tight).new_tree(&mut runner).expect("a history");
             for (kind, count) in Run::of(&drawn.current()).expect("both agree") {
                 *tally.entry(kind).or_default() += count;
             }
         }
     }
     let reached = |kind: &str| tally.get(kind).copied().unwrap_or(0);
-    let missed: Vec<_> = REACHED.iter().filter(|(kind, least)| reached(kind) < *least).collect();
+    let missed: Vec<_> = reach.iter().filter(|(kind, least)| reached(kind) < *least).collect();
     assert!(missed.is_empty(), "too seldom: {missed:?} in {tally:#?}");
 }

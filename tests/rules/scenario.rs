@@ -16,6 +16,7 @@
 //! Owns the comparison. A replayed answer must also equal the first one field by field, and every
 //! scenario ends in a replay of its records. The words are in `wording`. Next: any feature.
 
+use crate::draw_words;
 use crate::harness::{BASE, Engine, key_hash, settings};
 use crate::wording::{self, Words, number, principal, say, sku_id, user_id};
 use doorbuster::domain::answer::{Answer, Answered};
@@ -126,6 +127,7 @@ impl Script {
             Event::KeysForgotten(count) => format!("forgot {count}"),
             Event::OrdersArchived(orders) => format!("archived {}", names(orders)),
             Event::UsesPurged(purged) => format!("purged {}", purged.count),
+            Event::EntriesPurged(purged) => format!("entries {}", purged.count),
             event => panic!("{event:?} is nothing that falls due"),
         }
     }
@@ -142,11 +144,17 @@ impl Script {
         let request = wording::request(principal, key, command);
         let answered = self.engine.request(&request, self.now);
         self.compare_replay(&request, &answered);
-        if let (Answer::Created(created), Some(label)) = (&answered.answer, label) {
-            let before = self.labels.insert(label.to_owned(), created.order);
-            assert!(before.is_none_or(|before| before == created.order), "{label} is taken");
+        let created = match &answered.answer {
+            Answer::Created(created) => Some(created.order),
+            Answer::Entered(entry) => entry.order.as_ref().map(|order| order.order),
+            _ => None,
+        };
+        if let (Some(created), Some(label)) = (created, label) {
+            let before = self.labels.insert(label.to_owned(), created);
+            assert!(before.is_none_or(|before| before == created), "{label} is taken");
         }
-        let whole = matches!(answered.answer, Answer::Orders(_) | Answer::Skus(_));
+        let whole =
+            matches!(answered.answer, Answer::Orders(_) | Answer::Skus(_) | Answer::Entries(_));
         (say(&answered, &|id| self.name(id)), whole)
     }
 
@@ -180,6 +188,9 @@ impl Script {
             let skus = &self.engine.state.skus;
             let version = skus.find(&sku).map(|slot| skus[slot].version);
             return change(sku, words, version);
+        }
+        if let Some(command) = draw_words::command(verb, &self.engine.state, words) {
+            return command;
         }
         if let Some(query) = self.query(verb, principal, words) {
             return Command::Read(Box::new(query));
@@ -231,6 +242,8 @@ fn change(settings: &mut Settings, words: &mut Words<'_>) {
     narrow("answers", &mut caps.answers);
     narrow("uses", &mut caps.uses);
     narrow("users", &mut caps.users);
+    narrow("draws", &mut caps.draws);
+    narrow("entries", &mut caps.entries);
 }
 
 /// All expected words are there in their order, the first one first.

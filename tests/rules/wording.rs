@@ -3,6 +3,7 @@
 //! Owns the text language; `scenario` describes it. Never decides and never compares. Next:
 //! `scenario`.
 
+use crate::draw_words::{say_draw, say_entry};
 use crate::harness::{BASE, claim};
 use doorbuster::domain::answer::{
     Answer, Answered, OrderView, Refusal, RememberedBody, ShortLine, SkuView,
@@ -55,6 +56,11 @@ impl<'a> Words<'a> {
 
     pub(crate) fn time(&mut self, name: &str) -> Option<Stamp> {
         self.number(name).map(|time| BASE + time)
+    }
+
+    /// The plain words that are left.
+    pub(crate) fn rest(&mut self) -> impl Iterator<Item = &'a str> {
+        self.plain.drain(..)
     }
 
     /// What is left are the lines of an order.
@@ -121,7 +127,7 @@ pub(crate) fn action(verb: &str, words: &mut Words<'_>) -> Option<Action> {
 }
 
 /// `if=`: `*`, `absent` (If-None-Match), `foreign` (no version of ours), `current` or a version.
-fn precondition(words: &mut Words<'_>, current: Option<u64>) -> Precondition {
+pub(crate) fn precondition(words: &mut Words<'_>, current: Option<u64>) -> Precondition {
     match words.named("if") {
         None => Precondition::None,
         Some("*") => Precondition::Exists,
@@ -202,6 +208,14 @@ pub(crate) fn say(answered: &Answered, name: &dyn Fn(OrderId) -> String) -> Stri
         Answer::Sku(sku) => format!("200 {}", say_sku(sku, then)),
         Answer::SkuCreated(sku) => format!("201 {}", say_sku(sku, then)),
         Answer::SkuDeleted => "204".to_owned(),
+        Answer::Draw(draw) => format!("200 {}", say_draw(draw, then)),
+        Answer::DrawCreated(draw) => format!("201 {}", say_draw(draw, then)),
+        Answer::DrawDeleted => "204".to_owned(),
+        Answer::Entered(entry) => format!("201 {}", say_entry(entry, name)),
+        Answer::Entries(page) => {
+            let entries = page.entries.iter().map(|entry| say_entry(entry, name));
+            say_page(entries, page.next.map(|next| next.to_string()))
+        }
         Answer::Skus(page) => {
             let ids = page.entries.iter().map(|sku| sku.sku.as_str().to_owned());
             say_page(ids, page.next.as_ref().map(|next| next.as_str().to_owned()))
@@ -217,6 +231,8 @@ pub(crate) fn say(answered: &Answered, name: &dyn Fn(OrderId) -> String) -> Stri
                 format!("200 {}", say_order(order, remembered.sequence))
             }
             RememberedBody::Sku(sku) => format!("200 {}", say_sku(sku, remembered.sequence)),
+            RememberedBody::Entered(entry) => format!("201 {}", say_entry(entry, name)),
+            RememberedBody::Draw(draw) => format!("200 {}", say_draw(draw, remembered.sequence)),
         },
         Answer::Status(status) => {
             let fill = |table: &doorbuster::domain::answer::TableFill| {
@@ -300,7 +316,18 @@ fn say_refusal(refusal: &Refusal) -> String {
         Refusal::KeyReused => "422 idempotency_key_reused".to_owned(),
         Refusal::UnknownSku(sku) => format!("404 unknown_sku {}", sku.as_str()),
         Refusal::UnknownOrder => "404 unknown_order".to_owned(),
+        Refusal::UnknownDraw => "404 unknown_draw".to_owned(),
         Refusal::UnknownRequest => "404 unknown_request".to_owned(),
+        Refusal::DrawOnly(sku) => format!("409 draw_only {}", sku.as_str()),
+        Refusal::DrawClosed { closes_at, now } => {
+            format!("410 closed closes={} now={}", closes_at - BASE, now - BASE)
+        }
+        Refusal::DrawNotOpen { opens_at, now } => {
+            format!("409 not_open opens={} now={}", opens_at - BASE, now - BASE)
+        }
+        Refusal::EntryLimit { used, limit } => format!("409 entry_limit used={used} limit={limit}"),
+        Refusal::DrawFixed => "409 in_use fixed".to_owned(),
+        Refusal::DrawUnclosed => "409 in_use unclosed".to_owned(),
         Refusal::VersionMismatch(None) => "412 version_mismatch absent".to_owned(),
         Refusal::VersionMismatch(Some(_)) => "412 version_mismatch".to_owned(),
         Refusal::IfMatchRequired(_) => "428 if_match_required".to_owned(),

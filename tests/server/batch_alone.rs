@@ -35,6 +35,10 @@ fn alone(op: &str, line: &Value) -> Ask {
             let sku = text(taken("sku")).expect("a SKU");
             Ask::put(format!("/v1/skus/{sku}"), &Value::Object(body))
         }
+        "entry" => {
+            let draw = text(taken("draw")).expect("a draw");
+            Ask::post(format!("/v1/draws/{draw}/entries"), &Value::Object(body))
+        }
         "adjust" => {
             let sku = text(taken("sku")).expect("a SKU");
             Ask::post(format!("/v1/skus/{sku}/adjust"), &Value::Object(body))
@@ -126,6 +130,20 @@ fn action_line(noise: &mut Noise, ids: &[String]) -> Value {
     line
 }
 
+/// Entries of a draw without blanks: two servers have two seeds, and must come to the same.
+fn entry_line(noise: &mut Noise) -> Value {
+    let draw = if noise.percent(90) { "sure" } else { "absent" };
+    let user = format!("u{}", noise.below(300));
+    let mut line = json!({"op": "entry", "key": key(noise), "draw": draw, "user": user});
+    match noise.below(8) {
+        0 => line["client_seed"] = json!("luck"),
+        1 => line["client_seed"] = json!("x".repeat(65)),
+        2 => line["colour"] = json!("red"),
+        _ => {}
+    }
+    line
+}
+
 fn sku_line(noise: &mut Noise) -> Value {
     let if_match =
         [json!("*"), json!("\"abc\""), json!("W/\"1\""), json!("bad"), Value::Null, json!(1)];
@@ -160,7 +178,8 @@ fn pairs(noise: &mut Noise, ids: &[String]) -> Vec<Pair> {
             // A retry, of a good line or a bad one.
             4..20 if !pairs.is_empty() => pairs[noise.index(pairs.len())].clone(),
             20..75 => pair(&order_line(noise)),
-            75..90 => pair(&action_line(noise, ids)),
+            75..86 => pair(&action_line(noise, ids)),
+            86..90 => pair(&entry_line(noise)),
             _ => pair(&sku_line(noise)),
         };
         pairs.push(next);
@@ -180,6 +199,9 @@ fn open(server: &Server) -> (Client, Vec<String>) {
     ] {
         client.put_sku(sku, &settings);
     }
+    client.put_sku("won", &json!({"stock": 90, "per_user_limit": 1}));
+    let sure = json!({"prizes": [{"sku": "won", "weight": 1}], "entries_per_user": 2});
+    client.ask(&Ask::put("/v1/draws/sure", &sure)).expect(201);
     let order = |number| {
         let ask = Ask::order(&format!("old-{number}"), &format!("old-{number}"), "plenty", 3);
         let order = client.ask(&ask).expect(201);

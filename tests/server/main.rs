@@ -15,6 +15,7 @@ mod crash;
 mod crowd;
 mod damage;
 mod directory;
+mod draws;
 mod feed;
 mod feed_crowd;
 mod feed_kills;

@@ -71,7 +71,7 @@ impl Launch {
 
     /// Room for as much as these tests need: reserving the default caps takes a start longer.
     pub(crate) fn small(self) -> Self {
-        let caps = ["SKUS", "ORDERS", "KEYS", "ANSWERS", "USES", "USERS"];
+        let caps = ["SKUS", "ORDERS", "KEYS", "ANSWERS", "USES", "USERS", "ENTRIES"];
         caps.into_iter()
             .fold(self, |launch, name| launch.variable(&format!("CAPS_{name}"), "200000"))
     }

@@ -27,11 +27,18 @@ struct Sku {
     sold: u64,
 }
 
+/// What a draw gives away, and how its wins begin.
+struct Draw {
+    prizes: Vec<String>,
+    status: Status,
+}
+
 /// SKUs in the order of their creation, deleted ones included, and orders.
 #[derive(Default)]
 pub(crate) struct Rebuilt {
     skus: Vec<Sku>,
     orders: HashMap<String, Order>,
+    draws: HashMap<String, Draw>,
     pub(crate) types: HashMap<String, usize>,
 }
 
@@ -69,13 +76,15 @@ impl Rebuilt {
             "order.cancelled" | "order.expired" => self.turn(data, Status::Held, Status::Released),
             "order.reacquired" => self.turn(data, Status::Released, Status::Sold),
             "order.refunded" => self.refund(data),
+            "draw.put" => self.put_draw(data),
+            "draw.entered" if data["outcome"] == "won" => self.win(data),
             "orders.archived" => {
                 for id in data["orders"].as_array().expect("ids") {
                     self.orders.remove(text(id)).expect("it was there");
                 }
             }
             "sku.patched" | "order.extended" | "order.shipped" | "order.completed"
-            | "orders.graced" => {}
+            | "orders.graced" | "draw.entered" | "draw.closed" | "draw.deleted" => {}
             other => panic!("an event of type {other}"),
         }
     }
@@ -83,6 +92,23 @@ impl Rebuilt {
     fn sku(&self, name: &str) -> usize {
         let found = self.skus.iter().rposition(|sku| sku.name == name && !sku.gone);
         found.unwrap_or_else(|| panic!("no SKU {name}"))
+    }
+
+    fn put_draw(&mut self, data: &Value) {
+        let prizes = data["prizes"].as_array().expect("prizes").iter();
+        let prizes = prizes.map(|prize| text(&prize["sku"]).to_owned()).collect();
+        let status = if data["confirm"] == true { Status::Sold } else { Status::Held };
+        self.draws.insert(text(&data["draw"]).to_owned(), Draw { prizes, status });
+    }
+
+    fn win(&mut self, data: &Value) {
+        let draw = &self.draws[text(&data["draw"])];
+        let prize = usize::try_from(number(&data["prize"])).expect("a place");
+        let (sku, status) = (self.sku(&draw.prizes[prize]), draw.status);
+        let order = Order { status: Status::Released, lines: vec![(sku, 1, 0)] };
+        let id = text(&data["order"]).to_owned();
+        self.orders.insert(id.clone(), order);
+        self.turn(&serde_json::json!({ "id": id }), Status::Released, status);
     }
 
     fn create(&mut self, data: &Value) {

@@ -48,7 +48,8 @@ fn run(data: &Path, span: Span) -> (Recheck, Result<Replayed, ReplayError>) {
     (recheck, replayed)
 }
 
-fn is_pruned(error: &ReplayError) -> bool {
+/// The journal begins later than the first event.
+pub(crate) fn is_pruned(error: &ReplayError) -> bool {
     matches!(error, ReplayError::Journal(JournalError::Refused(refusal))
         if refusal.verdict == Verdict::SegmentMissing)
 }

@@ -1,13 +1,15 @@
 //! Records as an operator reads them: every member by its name, but no secret.
 //!
 //! The only place that turns events into text. Never prints the hash key of a start: whoever has
-//! it can tell which idempotency keys were used.
+//! it can tell which idempotency keys were used. Nor the seed of a draw: before the draw is closed,
+//! whoever has it can tell who will win.
 
 use crate::instant;
 use doorbuster::domain::command::{
     Action, Adjustment, Patch, Precondition, SkuChanges, SkuSettings, Take,
 };
-use doorbuster::domain::event::{Event, Origin, Record, SkuAdjusted, Started};
+use doorbuster::domain::draw::Prize;
+use doorbuster::domain::event::{DrawPut, Event, Origin, Record, SkuAdjusted, Started};
 use doorbuster::domain::ids::{LineRequests, OrderId, Stamp};
 use doorbuster::domain::settings::Settings;
 use serde_json::{Map, Value, json};
@@ -38,6 +40,12 @@ pub(crate) fn name(event: &Event) -> &'static str {
         Event::OrdersArchived(_) => "orders_archived",
         Event::UsesPurged(_) => "uses_purged",
         Event::RefusalsCounted(_) => "refusals_counted",
+        Event::DrawPut(_) => "draw_put",
+        Event::DrawClosed(_) => "draw_closed",
+        Event::DrawCloseRepeated(_) => "draw_close_repeated",
+        Event::DrawDeleted(_) => "draw_deleted",
+        Event::EntryMade(_) => "entry_made",
+        Event::EntriesPurged(_) => "entries_purged",
     }
 }
 
@@ -74,8 +82,45 @@ pub(crate) fn members(event: &Event) -> Members {
             let count = |of: &doorbuster::domain::event::RefusalCount| json!({ "sku": of.sku.as_str(), "reason": of.reason.as_str(), "count": of.count });
             vec![("refused", counts.iter().map(count).collect())]
         }
+        Event::DrawPut(put) => put_draw_members(put),
+        Event::DrawClosed(draw) | Event::DrawCloseRepeated(draw) => {
+            vec![("draw", draw.as_str().into())]
+        }
+        Event::DrawDeleted(deleted) => {
+            let draw = [("draw", deleted.draw.as_str().into())];
+            draw.into_iter().chain(precondition(deleted.precondition)).collect()
+        }
+        Event::EntryMade(made) => vec![
+            ("draw", made.draw.as_str().into()),
+            ("entry", made.number.into()),
+            ("user", made.user.as_str().into()),
+            ("client_seed", made.client_seed.as_deref().into()),
+            ("pick", made.pick.into()),
+            ("reason", made.reason.as_str().into()),
+            ("expires_at", instant(made.expires_at)),
+        ],
+        Event::EntriesPurged(purged) => {
+            vec![("created_seq", purged.created_sequence.into()), ("count", purged.count.into())]
+        }
         event => order_members(event),
     }
+}
+
+fn put_draw_members(put: &DrawPut) -> Members {
+    let prize = |prize: &Prize| json!({ "sku": prize.sku.as_str(), "weight": prize.weight });
+    let mut members = vec![
+        ("draw", put.draw.as_str().into()),
+        ("prizes", put.terms.odds.prizes().iter().map(prize).collect()),
+        ("blank_weight", put.terms.odds.blank_weight().into()),
+        ("entries_per_user", put.admission.entries_per_user.into()),
+        ("opens_at", instant(put.admission.opens_at)),
+        ("closes_at", instant(put.admission.closes_at)),
+        ("hold_ms", put.terms.hold_ms.into()),
+        ("confirm", put.terms.sell.into()),
+        ("commitment", put.sealed.map(|sealed| hex(&sealed.commitment)).into()),
+    ];
+    members.extend(precondition(put.precondition));
+    members
 }
 
 fn order_members(event: &Event) -> Members {
@@ -136,6 +181,7 @@ fn settings_members(settings: &Settings) -> Members {
             json!({
                 "skus": caps.skus, "orders": caps.orders, "keys": caps.keys,
                 "answers": caps.answers, "uses": caps.uses, "users": caps.users,
+                "draws": caps.draws, "entries": caps.entries,
             }),
         ),
     ]
@@ -224,8 +270,11 @@ pub(crate) fn instant(stamp: Option<Stamp>) -> Value {
     stamp.map(instant::text).into()
 }
 
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 fn origin(origin: &Origin) -> Members {
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     let mut members: Members = vec![("principal", origin.principal.as_str().into())];
     if let Some(key) = origin.key {
         members.push(("key_hash", format!("{:032x}", key.hash).into()));

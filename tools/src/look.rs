@@ -82,7 +82,9 @@ impl From<ReplayError> for Trouble {
             ReplayError::Journal(error) => error.into(),
             ReplayError::BehindImages { .. } => Self::Damage(error.to_string()),
             ReplayError::Snapshot(error) => error.into(),
-            ReplayError::Directory { .. } => Self::Unreadable(error.to_string()),
+            ReplayError::Directory { .. } | ReplayError::Thread { .. } => {
+                Self::Unreadable(error.to_string())
+            }
         }
     }
 }
@@ -194,6 +196,8 @@ pub(crate) fn state_facts(replayed: &Replayed) -> Vec<(&'static str, serde_json:
         ("keys", state.requests.len().into()),
         ("users", state.users.len().into()),
         ("uses", state.uses.len().into()),
+        ("draws", state.draws.len().into()),
+        ("entries", state.draws.entries().into()),
     ]
 }
 

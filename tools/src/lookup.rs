@@ -10,6 +10,7 @@ use doorbuster::codec;
 use doorbuster::domain::answer::{Answer, OrderView};
 use doorbuster::domain::command::{Command, Principal, Query, Reach, Request};
 use doorbuster::domain::decide::{Decision, decide};
+use doorbuster::domain::draw::Reason;
 use doorbuster::domain::event::Event;
 use doorbuster::domain::ids::{OrderId, PrincipalName, SkuId};
 use doorbuster::domain::state::State;
@@ -136,6 +137,7 @@ fn history_of_frame(
 fn concerns(event: &Event, created: OrderId, order: OrderId) -> bool {
     match event {
         Event::OrderCreated(_) => created == order,
+        Event::EntryMade(made) => made.reason == Reason::Won && created == order,
         Event::HoldsGraced(graced) => graced.orders.contains(&order),
         Event::OrdersArchived(orders) => orders.contains(&order),
         event => event.order() == Some(order),

@@ -9,6 +9,7 @@
 #![warn(clippy::print_stderr, clippy::print_stdout)]
 
 mod again;
+mod draw;
 mod dump;
 mod events;
 mod images;
@@ -72,6 +73,9 @@ enum Command {
         #[command(flatten)]
         reach: Reach,
     },
+    /// Look at draws
+    #[command(subcommand)]
+    Draw(DrawCommand),
     /// Make tokens
     #[command(subcommand)]
     Token(TokenCommand),
@@ -128,6 +132,20 @@ enum JournalCommand {
         /// Give up everything from this sequence on; refused if more or less would be lost
         #[arg(long, value_name = "SEQ")]
         accept_loss_from: Option<u64>,
+    },
+}
+
+#[derive(Subcommand)]
+enum DrawCommand {
+    /// Work out every pick again from the seed, and check every reason against the journal
+    Verify {
+        /// Its id
+        id: String,
+        /// The commitment as it was published, to be compared with the seed
+        #[arg(long, value_name = "HEX")]
+        commitment: Option<String>,
+        #[command(flatten)]
+        reach: Reach,
     },
 }
 
@@ -189,6 +207,9 @@ fn run(data: &Path, command: Command) -> Result<Findings, Trouble> {
         Command::Snapshot(SnapshotCommand::Create) => images::create(data),
         Command::Order { id, reach } => lookup::order(data, &id, reach.span()),
         Command::Sku { id, reach } => lookup::sku(data, &id, reach.span()),
+        Command::Draw(DrawCommand::Verify { id, commitment, reach }) => {
+            draw::verify(data, &id, commitment.as_deref(), reach.span())
+        }
         Command::Token(TokenCommand::New { name, role, class }) => token::new(&name, role, class),
     }
 }

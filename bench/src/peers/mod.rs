@@ -37,8 +37,8 @@ pub(crate) struct Options {
     /// Durability modes of Doorbuster to compare
     #[arg(long, value_delimiter = ',', default_value = "group,interval:5,os")]
     durability: Vec<String>,
-    /// What else to compare, where it is installed
-    #[arg(long, value_enum, value_delimiter = ',', default_value = "redis,postgres")]
+    /// What else to compare, where it is installed; without a value nothing
+    #[arg(long, value_enum, value_delimiter = ',', num_args = 0.., default_value = "redis,postgres")]
     peers: Vec<Peer>,
     /// Fail where one of these is not installed
     #[arg(long, value_enum, value_delimiter = ',')]
@@ -135,7 +135,7 @@ pub(crate) fn data_folder(named: Option<&Path>) -> Result<TempDir, BenchError> {
     let parent = named.unwrap_or(Path::new("."));
     let made = std::fs::create_dir_all(parent)
         .and_then(|()| parent.canonicalize())
-        .and_then(|parent| tempfile::tempdir_in(parent));
+        .and_then(tempfile::tempdir_in);
     made.map_err(io_error("make a folder for the data"))
 }
 

@@ -4,6 +4,7 @@
 //! decides anything: `tests/contract` drives the server from this document and fails where the two
 //! differ. Next: `operation`, then a file per family of routes.
 
+mod draws;
 mod many;
 mod operation;
 mod orders;
@@ -32,7 +33,14 @@ are integers in milliseconds, and only plain integers count as numbers. `seq` is
 sequence of the state that an answer was decided or read at.";
 
 fn operations() -> Vec<Operation> {
-    [skus::operations(), orders::operations(), many::operations(), server::operations()].concat()
+    [
+        skus::operations(),
+        orders::operations(),
+        draws::operations(),
+        many::operations(),
+        server::operations(),
+    ]
+    .concat()
 }
 
 fn document() -> Value {
@@ -54,6 +62,7 @@ fn document() -> Value {
         "tags": [
             {"name": "skus", "description": "What is on sale."},
             {"name": "orders", "description": "Holds and what becomes of them."},
+            {"name": "draws", "description": "Prizes by odds that anyone can check."},
             {"name": "server", "description": "Probes, figures, and what operators ask for."},
         ],
         "paths": paths,

@@ -1,7 +1,7 @@
 //! One operation of the contract, and how it reads in the document.
 //!
 //! Owns what operations have in common: the refusals that any request may meet. Next: `skus`,
-//! `orders`, `server`.
+//! `orders`, `draws`, `server`.
 
 use crate::http::problem::Code;
 use serde_json::{Map, Value, json};

@@ -1,9 +1,10 @@
 //! The shapes, parameters and headers that the contract's operations name.
 
 use super::operation::schema;
+use crate::domain::draw::Reason;
 use crate::domain::ids::{
-    HOLD_MS_END, INTEGER_END, LINES_MAX, QUANTITY_MAX, REASON_CHARACTERS_MAX, REFERENCE_BYTES_MAX,
-    STOCK_MAX,
+    CLIENT_SEED_BYTES_MAX, HOLD_MS_END, INTEGER_END, LINES_MAX, PRIZES_MAX, QUANTITY_MAX,
+    REASON_CHARACTERS_MAX, REFERENCE_BYTES_MAX, STOCK_MAX, WEIGHT_MAX,
 };
 use crate::domain::sku::RefusalReason;
 use crate::http::problem::Code;
@@ -64,7 +65,7 @@ fn page(of: &str, cursor: Value) -> Value {
 
 pub(super) fn schemas() -> Value {
     let mut all = Map::new();
-    for part in [basics(), skus(), orders(), many(), server(), problem()] {
+    for part in [basics(), skus(), orders(), draws(), many(), server(), problem()] {
         all.extend(part.as_object().cloned().unwrap_or_default());
     }
     Value::Object(all)
@@ -185,7 +186,9 @@ fn orders() -> Value {
         "OrderPage": page("Order", schema("OrderId")),
         "Remembered": object(json!({
             "status": {"enum": [200, 201]},
-            "body": {"oneOf": [schema("Order"), schema("Sku")]},
+            "body": {
+                "oneOf": [schema("Order"), schema("Sku"), schema("Entry"), schema("Draw")],
+            },
             "seq": count(),
         }), &[]),
     })
@@ -204,6 +207,7 @@ fn many() -> Value {
             "key": {"type": "string", "minLength": 1},
             "id": schema("OrderId"),
             "sku": schema("Id"),
+            "draw": schema("Id"),
             "if_match": {"type": ["string", "integer"]},
         },
     });
@@ -234,6 +238,64 @@ fn many() -> Value {
         ),
         "Event": event,
         "EventPage": object(json!({"events": list, "next_after": text(), "seq": count()}), &[]),
+    })
+}
+
+fn draws() -> Value {
+    let weight = || integer(0, WEIGHT_MAX);
+    let prize = object(json!({"sku": schema("Id"), "weight": weight()}), &[]);
+    let prizes =
+        || json!({"type": "array", "minItems": 1, "maxItems": PRIZES_MAX, "items": prize.clone()});
+    let hash = || json!({"type": "string", "pattern": "^[0-9a-f]{64}$"});
+    let client_seed =
+        || json!({"type": "string", "maxLength": CLIENT_SEED_BYTES_MAX, "pattern": "^[ -~]*$"});
+    let entries = json!({"type": "array", "maxItems": 100, "items": schema("Entry")});
+    json!({
+        "Draw": object(json!({
+            "draw": schema("Id"),
+            "prizes": prizes(),
+            "blank_weight": weight(),
+            "entries_per_user": count(),
+            "opens_at": maybe(schema("Instant")),
+            "closes_at": maybe(schema("Instant")),
+            "hold_ms": maybe(integer(1, HOLD_MS_END)),
+            "confirm": {"type": "boolean"},
+            "commitment": hash(),
+            "seed": maybe(hash()),
+            "closed_at": maybe(schema("Instant")),
+            "entries": count(),
+            "version": count(),
+            "seq": count(),
+            "now": schema("Instant"),
+        }), &[]),
+        "DrawPut": request(json!({
+            "prizes": prizes(),
+            "blank_weight": weight(),
+            "entries_per_user": count(),
+            "opens_at": schema("InstantIn"),
+            "closes_at": schema("InstantIn"),
+            "hold_ms": integer(1, HOLD_MS_END),
+            "confirm": {"type": "boolean"},
+        }), &["prizes"]),
+        "Entry": object(json!({
+            "draw": schema("Id"),
+            "entry": integer(1, INTEGER_END),
+            "user": schema("UserId"),
+            "client_seed": maybe(client_seed()),
+            "outcome": {"enum": ["won", "lost"]},
+            "pick": maybe(schema("Id")),
+            "reason": {"enum": Reason::ALL.map(Reason::as_str)},
+            "order": maybe(schema("Order")),
+            "seq": count(),
+        }), &[]),
+        "EntryCreate": request(
+            json!({"user": schema("UserId"), "client_seed": client_seed()}),
+            &["user"],
+        ),
+        "EntryPage": object(
+            json!({"entries": entries, "next_after": maybe(count()), "seq": count()}),
+            &[],
+        ),
     })
 }
 
@@ -328,6 +390,13 @@ pub(super) fn parameters() -> Value {
     let limit = json!({"type": "integer", "minimum": 1, "maximum": 100, "default": 100});
     json!({
         "Sku": path("sku", schema("Id")),
+        "Draw": path("draw", schema("Id")),
+        "After": query(
+            "after",
+            integer(0, u64::from(u32::MAX)),
+            "The `next_after` of the page before, or the number of an entry.",
+        ),
+        "OfUser": query("user", schema("UserId"), "Only entries of this user."),
         "Order": path("order", schema("OrderId")),
         "User": path("user", schema("UserId")),
         "Key": path("key", key.clone()),

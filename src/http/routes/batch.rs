@@ -4,9 +4,9 @@
 //! same code as for single requests, so that shape, problems and fingerprint are the same. Next:
 //! `batch`, the stream of lines.
 
-use super::{Beyond, Input, Question, Wanted, key_missing, orders, question_of, skus};
+use super::{Beyond, Input, Question, Wanted, draws, key_missing, orders, question_of, skus};
 use crate::domain::command::{Precondition, Principal};
-use crate::domain::ids::{SkuId, Traceparent};
+use crate::domain::ids::{DrawId, SkuId, Traceparent};
 use crate::domain::order::Verb;
 use crate::http::fields::{Faults, id, required, text, wrong_type};
 use crate::http::head::{Head, Name, foreign_tag, precondition, unquoted_key};
@@ -28,6 +28,7 @@ pub(in crate::http) struct Asker {
 enum Op {
     Order,
     Act(Verb),
+    Entry,
     Adjust,
     Sku,
 }
@@ -40,6 +41,7 @@ const OPS: &[(&str, Op)] = &[
     ("ship", Op::Act(Verb::Ship)),
     ("complete", Op::Act(Verb::Complete)),
     ("refund", Op::Act(Verb::Refund)),
+    ("entry", Op::Entry),
     ("adjust", Op::Adjust),
     ("sku", Op::Sku),
 ];
@@ -88,6 +90,10 @@ pub(in crate::http) fn question(line: &[u8], asker: &Asker) -> Result<Question, 
         Op::Act(verb) => {
             order = required(take(&mut members, "id"), "id")?;
             orders::act(text(&order, "id")?, orders::action(verb, &members)?)
+        }
+        Op::Entry => {
+            let draw = required(take(&mut members, "draw"), "draw")?;
+            draws::enter(id(&draw, "draw", DrawId::parse)?, &members)?
         }
         Op::Adjust => {
             let sku = required(take(&mut members, "sku"), "sku")?;

@@ -3,9 +3,10 @@
 //!
 //! Owns the table of paths and methods (405, `Allow`) and what all families share: media types,
 //! idempotency keys, deadlines. Parsing touches no socket and no clock. Never asks the writer: that
-//! is `service`. Next: `orders`, `skus`, `requests`, `operations`.
+//! is `service`. Next: `orders`, `skus`, `draws`, `requests`, `operations`.
 
 pub(super) mod batch;
+mod draws;
 pub(super) mod events;
 mod operations;
 mod orders;
@@ -49,6 +50,9 @@ pub(super) enum Place<'p> {
     Remembered(Cow<'p, str>),
     Batch,
     Events,
+    Draw(Cow<'p, str>),
+    Entries(Cow<'p, str>),
+    CloseDraw(Cow<'p, str>),
 }
 
 /// All paths, as they are counted; the first stands for those that there are not.
@@ -78,6 +82,9 @@ pub(super) const ROUTES: &[&str] = &[
     "/",
     "/v1/batch",
     "/v1/events",
+    "/v1/draws/{draw}",
+    "/v1/draws/{draw}/entries",
+    "/v1/draws/{draw}/close",
 ];
 
 impl<'p> Place<'p> {
@@ -122,6 +129,9 @@ impl<'p> Place<'p> {
             ["v1", "orders", _, "refund"] => |id| Self::Act(id, Verb::Refund),
             ["v1", "users", _, "orders"] => Self::UserOrders,
             ["v1", "requests", _] => Self::Remembered,
+            ["v1", "draws", _] => Self::Draw,
+            ["v1", "draws", _, "entries"] => Self::Entries,
+            ["v1", "draws", _, "close"] => Self::CloseDraw,
             _ => return Err(nothing_here()),
         };
         Ok(place)
@@ -154,6 +164,9 @@ impl<'p> Place<'p> {
             Self::Root => 22,
             Self::Batch => 23,
             Self::Events => 24,
+            Self::Draw(_) => 25,
+            Self::Entries(_) => 26,
+            Self::CloseDraw(_) => 27,
         }
     }
 
@@ -165,8 +178,10 @@ impl<'p> Place<'p> {
             Self::Contract | Self::Root | Self::Events => "GET, HEAD, OPTIONS",
             Self::Order(_) | Self::UserOrders(_) | Self::Remembered(_) => "GET, HEAD, OPTIONS",
             Self::Sku(_) => "GET, HEAD, PUT, PATCH, DELETE, OPTIONS",
-            Self::Orders => "GET, HEAD, POST, OPTIONS",
-            Self::Adjust(_) | Self::Act(..) | Self::TakeImage | Self::Batch => "POST, OPTIONS",
+            Self::Draw(_) => "GET, HEAD, PUT, DELETE, OPTIONS",
+            Self::Orders | Self::Entries(_) => "GET, HEAD, POST, OPTIONS",
+            Self::Adjust(_) | Self::Act(..) | Self::TakeImage => "POST, OPTIONS",
+            Self::Batch | Self::CloseDraw(_) => "POST, OPTIONS",
         }
     }
 
@@ -284,6 +299,9 @@ pub(super) fn parse(front: &Front, place: Place<'_>, input: &Input<'_>) -> Resul
         Place::Act(order, verb) => orders::act_alone(order, *verb, input)?,
         Place::UserOrders(user) => orders::of_user(user, input)?,
         Place::Remembered(key) => requests::remembered(key, input)?,
+        Place::Draw(draw) => draws::one(draw, input)?,
+        Place::Entries(draw) => draws::entries(draw, input)?,
+        Place::CloseDraw(draw) => draws::close(draw, input)?,
     };
     question(front, parsed, input).map(Box::new).map(Wanted::Ask)
 }
@@ -334,7 +352,13 @@ fn question_of(parsed: Parsed<'_>, beyond: Beyond<'_>) -> Question {
         Command::PatchSku(patch) => patch.precondition = if_match,
         Command::DeleteSku(delete) => delete.precondition = if_match,
         Command::AdjustSku(adjust) => adjust.precondition = if_match,
-        Command::CreateOrder(_) | Command::ActOnOrder(..) | Command::Read(_) => {}
+        Command::PutDraw(put) => put.precondition = if_match,
+        Command::DeleteDraw(delete) => delete.precondition = if_match,
+        Command::CreateOrder(_)
+        | Command::ActOnOrder(..)
+        | Command::EnterDraw(_)
+        | Command::CloseDraw(_)
+        | Command::Read(_) => {}
     }
     let key = key.and_then(|key| {
         let beside = Beside { if_match, foreign_tag, foreign_order };

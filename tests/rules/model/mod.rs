@@ -1,11 +1,12 @@
 //! The contract a second time, written to be read: vectors, sums and scans, nothing kept that can
 //! be counted.
 //!
-//! Owns its own idea of every rule in sections 1 to 3 of the contract. Knows the vocabulary of the
+//! Owns its own idea of every rule in sections 1 to 4 of the contract. Knows the vocabulary of the
 //! domain (commands, answers, ids, settings) and nothing of its state, tables or events; it counts
 //! events only to name sequences. Never is fast. Here is what it remembers and what falls due;
-//! `orders` and `skus` decide, `reads` shows. Next: `orders`.
+//! `orders`, `skus` and `draws` decide, `reads` shows. Next: `orders`.
 
+mod draws;
 mod orders;
 mod reads;
 mod skus;
@@ -29,6 +30,8 @@ pub(crate) struct Model {
     now: Stamp,
     /// Every SKU ever put, in the order of creation; an order names its SKU by the place here.
     skus: Vec<Sku>,
+    /// Every draw ever made whose entries are kept, in the order they were made.
+    draws: Vec<draws::Draw>,
     /// Kept orders, by id.
     orders: Vec<Order>,
     /// Remembered keys, oldest first.
@@ -81,6 +84,8 @@ struct Key {
     sequence: Sequence,
     principal: PrincipalName,
     order: Option<OrderId>,
+    /// The draw of an entry, by the event that made it.
+    draw: Option<Sequence>,
     answer: Answer,
     body: RememberedBody,
 }
@@ -91,6 +96,16 @@ struct Done {
     changed: bool,
     order: Option<OrderId>,
     answer: Answer,
+}
+
+impl Key {
+    /// The sequence that the answer told.
+    fn told(&self) -> Sequence {
+        match &self.answer {
+            Answer::Draw(draw) => draw.version,
+            _ => self.sequence,
+        }
+    }
 }
 
 fn is_sold(status: Status) -> bool {
@@ -109,6 +124,7 @@ impl Model {
             epoch: 1,
             now,
             skus: Vec::new(),
+            draws: Vec::new(),
             orders: Vec::new(),
             keys: Vec::new(),
             principals: Vec::new(),
@@ -128,14 +144,19 @@ impl Model {
                 return self.answered(Answer::Refused(Refusal::KeyReused));
             }
             let answer = key.answer.clone();
-            return Answered { sequence: key.sequence, replayed: true, answer };
+            return Answered { sequence: key.told(), replayed: true, answer };
         }
         match self.perform(request) {
             Ok(done) => {
                 if done.changed {
                     self.remember(request, &done);
                 }
-                self.answered(done.answer)
+                // A draw that is closed again answers as it did then.
+                let sequence = match (&request.command, &done.answer) {
+                    (Command::CloseDraw(_), Answer::Draw(draw)) => draw.version,
+                    _ => self.sequence,
+                };
+                Answered { sequence, replayed: false, answer: done.answer }
             }
             Err(refusal) => {
                 self.note_refusal(&request.command, &refusal);
@@ -156,6 +177,10 @@ impl Model {
             Command::PatchSku(patch) => self.patch_sku(patch),
             Command::AdjustSku(adjust) => self.adjust_sku(request, adjust),
             Command::DeleteSku(delete) => self.delete_sku(delete),
+            Command::PutDraw(put) => self.put_draw(put),
+            Command::EnterDraw(enter) => self.enter_draw(request, enter),
+            Command::CloseDraw(draw) => self.close_draw(request, draw),
+            Command::DeleteDraw(delete) => self.delete_draw(delete),
             Command::Read(_) => unreachable!("a read is never refused here"),
         }
     }
@@ -169,6 +194,8 @@ impl Model {
             }
             (Answer::Order(order), _) => RememberedBody::Order((**order).clone()),
             (Answer::Sku(sku), _) => RememberedBody::Sku((**sku).clone()),
+            (Answer::Entered(entry), _) => RememberedBody::Entered((**entry).clone()),
+            (Answer::Draw(draw), _) => RememberedBody::Draw((**draw).clone()),
             (answer, _) => unreachable!("{answer:?} has no key"),
         };
         self.keys.push(Key {
@@ -178,6 +205,10 @@ impl Model {
             sequence: self.sequence,
             principal: request.principal.name.clone(),
             order: done.order,
+            draw: match &request.command {
+                Command::EnterDraw(enter) => self.draw(&enter.draw).map(|draw| draw.created),
+                _ => None,
+            },
             answer: done.answer.clone(),
             body,
         });
@@ -203,6 +234,7 @@ impl Model {
             Refusal::NotOpen(window) => one(&window.sku, RefusalReason::NotOpen),
             Refusal::Closed(window) => one(&window.sku, RefusalReason::Closed),
             Refusal::Paused(sku) => one(sku, RefusalReason::Paused),
+            Refusal::DrawOnly(sku) => one(sku, RefusalReason::DrawOnly),
             Refusal::HoldLimit { .. } => match command {
                 Command::CreateOrder(create) => one(&create.lines[0].sku, RefusalReason::HoldLimit),
                 _ => Vec::new(),
@@ -273,7 +305,11 @@ impl Model {
     /// Forgets, archives and purges what is due.
     pub(crate) fn tidy(&mut self, now: Stamp) {
         self.now = now;
-        while self.forget_keys() || self.archive(self.retain_ms()) || self.purge() {}
+        while self.forget_keys()
+            || self.archive(self.retain_ms())
+            || self.purge()
+            || self.purge_entries()
+        {}
     }
 
     /// Earlier where a cap was lowered below what is there.

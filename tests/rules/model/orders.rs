@@ -9,7 +9,7 @@ use doorbuster::domain::ids::{OrderId, UserId};
 use doorbuster::domain::order::Status;
 
 /// A SKU by its place, and units of it.
-type Wanted = (usize, u64);
+pub(super) type Wanted = (usize, u64);
 
 impl Model {
     pub(super) fn create_order(
@@ -24,6 +24,7 @@ impl Model {
         }
         self.check_window(&lines)?;
         self.check_pause(&lines)?;
+        self.check_draw_only(&lines, None)?;
         self.check_user_limits(&create.user, &lines)?;
         if create.take != Take::Sell {
             self.check_open_holds(&create.user)?;
@@ -31,10 +32,26 @@ impl Model {
         self.check_stock(&lines)?;
         self.check_room_for_use(&create.user, &lines)?;
         self.make_room(request, true);
+        // With the order that left, its user may have left: then there must be room for it again.
+        self.check_room_for_use(&create.user, &lines)?;
         self.check_room_for_order(request)?;
         self.check_room_for_key(request, true)?;
 
-        let expires_at = match create.take {
+        let created =
+            self.place(&request.principal, &create.user, &lines, &create.reference, create.take);
+        Ok(Done { changed: true, order: Some(created.order), answer: Answer::Created(created) })
+    }
+
+    /// The order, as one event.
+    pub(super) fn place(
+        &mut self,
+        principal: &Principal,
+        user: &UserId,
+        lines: &[Wanted],
+        reference: &Option<compact_str::CompactString>,
+        take: Take,
+    ) -> Created {
+        let expires_at = match take {
             Take::Sell => None,
             Take::Hold(own) => {
                 let default = self.settings.hold_ms_default;
@@ -46,7 +63,7 @@ impl Model {
             }
         };
         self.sequence += 1;
-        self.know(&request.principal);
+        self.know(principal);
         let status = if expires_at.is_some() { Status::Held } else { Status::Confirmed };
         let id = OrderId { epoch: self.epoch, sequence: self.sequence };
         let line = |(sku, quantity): &Wanted| Line {
@@ -56,26 +73,25 @@ impl Model {
         };
         self.orders.push(Order {
             id,
-            principal: request.principal.name.clone(),
-            user: create.user.clone(),
+            principal: principal.name.clone(),
+            user: user.clone(),
             status,
             lines: lines.iter().map(line).collect(),
-            reference: create.reference.clone(),
+            reference: reference.clone(),
             created_at: self.now,
             expires_at: expires_at.unwrap_or(0),
             graced: false,
             changed: self.sequence,
             touched: (self.now, self.sequence),
         });
-        let created = Created { order: id, status, created_at: self.now, expires_at };
-        Ok(Done { changed: true, order: Some(id), answer: Answer::Created(created) })
+        Created { order: id, status, created_at: self.now, expires_at }
     }
 
-    fn settings_of(&self, line: &Wanted) -> &SkuSettings {
+    pub(super) fn settings_of(&self, line: &Wanted) -> &SkuSettings {
         &self.skus[line.0].settings
     }
 
-    fn check_window(&self, lines: &[Wanted]) -> Result<(), Refusal> {
+    pub(super) fn check_window(&self, lines: &[Wanted]) -> Result<(), Refusal> {
         let now = self.now;
         let window = |line: &Wanted, edge: Option<u64>| {
             let (sku, edge) = (self.skus[line.0].id.clone(), edge.expect("an edge"));
@@ -92,14 +108,14 @@ impl Model {
         Ok(())
     }
 
-    fn check_pause(&self, lines: &[Wanted]) -> Result<(), Refusal> {
+    pub(super) fn check_pause(&self, lines: &[Wanted]) -> Result<(), Refusal> {
         match lines.iter().find(|line| self.settings_of(line).paused) {
             Some(line) => Err(Refusal::Paused(self.skus[line.0].id.clone())),
             None => Ok(()),
         }
     }
 
-    fn check_user_limits(&self, user: &UserId, lines: &[Wanted]) -> Result<(), Refusal> {
+    pub(super) fn check_user_limits(&self, user: &UserId, lines: &[Wanted]) -> Result<(), Refusal> {
         for (at, (sku, requested)) in lines.iter().enumerate() {
             let limit = self.skus[*sku].settings.per_user_limit;
             let counted: Vec<usize> = match &self.skus[*sku].settings.limit_group {
@@ -118,7 +134,7 @@ impl Model {
         Ok(())
     }
 
-    fn check_open_holds(&self, user: &UserId) -> Result<(), Refusal> {
+    pub(super) fn check_open_holds(&self, user: &UserId) -> Result<(), Refusal> {
         let limit = self.settings.open_holds_per_user_max;
         let held = self.orders.iter().filter(|order| order.status == Status::Held);
         let used = held.filter(|order| order.user == *user).count() as u32;
@@ -128,7 +144,7 @@ impl Model {
         Ok(())
     }
 
-    fn check_stock(&self, lines: &[Wanted]) -> Result<(), Refusal> {
+    pub(super) fn check_stock(&self, lines: &[Wanted]) -> Result<(), Refusal> {
         let short = lines.iter().filter(|(sku, units)| self.available(*sku) < *units);
         let short = short.map(|(sku, units)| {
             Box::new(ShortLine {
@@ -154,7 +170,7 @@ impl Model {
         while request.key.is_some() && self.keys.len() >= end && self.forget_keys() {}
     }
 
-    fn check_room_for_order(&self, request: &Request) -> Result<(), Refusal> {
+    pub(super) fn check_room_for_order(&self, request: &Request) -> Result<(), Refusal> {
         let cap = self.settings.caps.orders as usize;
         if self.orders.len() >= cap {
             return Err(Refusal::Capacity("orders"));
@@ -179,7 +195,7 @@ impl Model {
     }
 
     /// Over half of a table that is 80 % full, where there are others.
-    fn check_share(
+    pub(super) fn check_share(
         &self,
         table: &'static str,
         own: usize,
@@ -192,7 +208,11 @@ impl Model {
         Ok(())
     }
 
-    fn check_room_for_use(&self, user: &UserId, lines: &[Wanted]) -> Result<(), Refusal> {
+    pub(super) fn check_room_for_use(
+        &self,
+        user: &UserId,
+        lines: &[Wanted],
+    ) -> Result<(), Refusal> {
         let users = self.users();
         if !users.contains(user) && users.len() >= self.settings.caps.users as usize {
             return Err(Refusal::Capacity("users"));
@@ -291,6 +311,7 @@ impl Model {
             return Err(Refusal::UnknownSku(self.skus[*sku].id.clone()));
         }
         self.check_pause(&lines)?;
+        self.check_draw_only(&lines, Some(id))?;
         self.check_user_limits(&user, &lines)?;
         self.check_stock(&lines)?;
         self.check_room_for_use(&user, &lines)?;

@@ -55,9 +55,16 @@ impl Model {
                     .filter(|order| after.is_none_or(|after| order.id.sequence < after.sequence));
                 self.page(older, *limit, |order| order.principal == principal.name)
             }
+            Query::Draw(id) => match self.draw(id) {
+                Some(draw) => Answer::Draw(Box::new(self.draw_view(draw))),
+                None => Answer::Refused(Refusal::UnknownDraw),
+            },
+            Query::Entries { draw, user, after, limit } => {
+                self.entries(principal, draw, user.as_ref(), *after, *limit)
+            }
             Query::Remembered(hash) => match self.keys.iter().find(|key| key.hash == *hash) {
                 Some(key) => Answer::Remembered(Box::new(Remembered {
-                    sequence: key.sequence,
+                    sequence: key.told(),
                     body: key.body.clone(),
                 })),
                 None => Answer::Refused(Refusal::UnknownRequest),
@@ -99,6 +106,8 @@ impl Model {
                 fill("answers", self.answers(), caps.answers),
                 fill("uses", self.uses(), caps.uses),
                 fill("users", self.users().len(), caps.users),
+                fill("draws", self.draws.len(), caps.draws),
+                fill("entries", self.entries_kept(), caps.entries),
                 fill("principals", self.principals.len(), 4096),
             ],
         }))

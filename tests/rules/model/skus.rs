@@ -203,9 +203,10 @@ impl Model {
         Ok(self.sku_done(at, true))
     }
 
-    /// Remembered answers that are no order.
+    /// Remembered answers that are neither an order nor an entry.
     pub(super) fn answers(&self) -> usize {
-        self.keys.iter().filter(|key| key.order.is_none()).count()
+        let is_wide = |key: &&super::Key| matches!(key.answer, Answer::Sku(_) | Answer::Draw(_));
+        self.keys.iter().filter(is_wide).count()
     }
 
     pub(super) fn delete_sku(&mut self, delete: &DeleteSku) -> Result<Done, Refusal> {
@@ -215,7 +216,7 @@ impl Model {
         }
         self.check_precondition(delete.precondition, Some(at))?;
         let held = self.held(at);
-        if held > 0 {
+        if held > 0 || self.is_named(at) {
             return Err(Refusal::InUse { held });
         }
         self.sequence += 1;

@@ -2,6 +2,7 @@
 #![allow(missing_docs)]
 
 mod again;
+mod draws;
 mod dumping;
 mod lookups;
 mod mending;

@@ -1,4 +1,4 @@
-//! A short life of a shop in which every event happens once at least.
+//! A short life of a shop in which every event but those of draws (see `draws`) happens once at least.
 
 use crate::writer::{START, Writer};
 use doorbuster::domain::command::{
@@ -14,7 +14,16 @@ pub(crate) fn settings() -> Settings {
         hold_ms_default: 10_000,
         idempotency_retain_ms: 60_000,
         orders_retain_ms: 120_000,
-        caps: Caps { skus: 64, orders: 64, keys: 64, answers: 64, uses: 64, users: 64 },
+        caps: Caps {
+            skus: 64,
+            orders: 64,
+            keys: 64,
+            answers: 64,
+            uses: 64,
+            users: 64,
+            draws: 64,
+            entries: 64,
+        },
         ..Settings::default()
     }
 }

@@ -1,0 +1,82 @@
+//! Brings what a turn will look up into the cache, before the first of it is decided or applied.
+//!
+//! An order looks for its key and its user in tables far larger than any cache. One after the other
+//! each of these waits for memory; here the places of a whole turn are read at once, and the
+//! processor waits for many of them together. Reads only and says nothing: a state answers the same
+//! with and without. Next: `table`.
+
+use super::command::{Command, Request};
+use super::event::{Event, Record};
+use super::ids::{OrderId, UserId};
+use super::state::State;
+use smallvec::SmallVec;
+use std::hint::black_box;
+
+/// What is looked at together at most: what a core has under way at once is far less.
+pub const TOGETHER_MAX: usize = 64;
+
+/// What one command or event will be looked up by.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    key: Option<u128>,
+    user: Option<&'a UserId>,
+    order: Option<OrderId>,
+}
+
+impl<'a> From<&'a Request> for Wanted<'a> {
+    fn from(request: &'a Request) -> Self {
+        let (user, order) = match &request.command {
+            Command::CreateOrder(create) => (Some(&create.user), None),
+            Command::ActOnOrder(order, _) => (None, Some(*order)),
+            _ => (None, None),
+        };
+        Self { key: request.key.map(|claim| claim.hash), user, order }
+    }
+}
+
+impl<'a> From<&'a Record> for Wanted<'a> {
+    fn from(record: &'a Record) -> Self {
+        let user = match &record.event {
+            Event::OrderCreated(created) => Some(&created.user),
+            _ => None,
+        };
+        let key = record.origin.as_ref().and_then(|origin| origin.key);
+        Self { key: key.map(|claim| claim.hash), user, order: record.event.order() }
+    }
+}
+
+/// The hashes of what is wanted.
+#[derive(Clone, Copy, Default)]
+struct Hashes {
+    key: Option<u64>,
+    user: Option<u64>,
+    order: Option<u64>,
+}
+
+/// Reads the places of the first [`TOGETHER_MAX`] in the tables: first where the searches begin,
+/// then the users and orders that stand there.
+pub fn warm<'a>(state: &State, wanted: impl Iterator<Item = Wanted<'a>>) {
+    let State { requests, users, orders, .. } = state;
+    let hashes = wanted.take(TOGETHER_MAX).map(|wanted| Hashes {
+        key: wanted.key.map(|hash| requests.hash(hash)),
+        user: wanted.user.map(|user| users.hash(user)),
+        order: wanted.order.map(|order| orders.hash(order)),
+    });
+    let hashes: SmallVec<[Hashes; TOGETHER_MAX]> = hashes.collect();
+    // One alone has nobody to wait together with.
+    if hashes.len() < 2 {
+        return;
+    }
+    let mut read = 0;
+    for Hashes { key, user, order } in &hashes {
+        read ^= key.map_or(0, |hash| requests.glance(hash));
+        read ^= user.map_or(0, |hash| users.glance(hash));
+        read ^= order.map_or(0, |hash| orders.glance(hash));
+    }
+    black_box(read);
+    for Hashes { user, order, .. } in &hashes {
+        read ^= user.map_or(0, |hash| users.glance_entry(hash));
+        read ^= order.map_or(0, |hash| orders.glance_entry(hash));
+    }
+    black_box(read);
+}
