@@ -31,6 +31,9 @@ pub(crate) struct Options {
     /// Records of one turn
     #[arg(long, default_value_t = 64)]
     turn: u32,
+    /// Replays from the first event, each on its own
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    replays: u32,
     /// Where the journal goes [default: a new folder here]
     #[arg(long)]
     data: Option<PathBuf>,
@@ -73,7 +76,10 @@ pub(crate) fn run(options: &Options) -> Result<(), BenchError> {
     engine.journal.sync().map_err(broken)?;
     engine.journal.close().map_err(broken)?;
     drop(engine.state);
-    let events = replayed(folder.path(), From::Genesis, &digest, "replay from the first event")?;
+    let mut events = 0;
+    for _ in 0..options.replays {
+        events = replayed(folder.path(), From::Genesis, &digest, "replay from the first event")?;
+    }
     let begun = now();
     snapshotter::fold(folder.path(), id, None, no_pause).map_err(broken)?;
     print_rate("fold into an image, replay included", events, begun.elapsed());
