@@ -90,7 +90,12 @@ fn heading(number: u32, what: &str) {
 }
 
 fn engine(data: &Path) -> Result<[Row; 3], BenchError> {
-    let options = engine::Options { orders: 1_000_000, turn: 64, data: Some(data.join("engine")) };
+    let options = engine::Options {
+        orders: 1_000_000,
+        turn: 64,
+        replays: 1,
+        data: Some(data.join("engine")),
+    };
     let figures = engine::measure(&options)?;
     let number = |value| Found::Numbers(vec![(String::new(), value)]);
     Ok([

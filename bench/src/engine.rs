@@ -32,6 +32,9 @@ pub(crate) struct Options {
     /// Records of one turn
     #[arg(long, default_value_t = 64)]
     pub(crate) turn: u32,
+    /// Replays from the first event, each on its own; the last one's rate counts
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) replays: u32,
     /// Where the journal goes [default: a new folder here]
     #[arg(long)]
     pub(crate) data: Option<PathBuf>,
@@ -84,8 +87,11 @@ pub(crate) fn measure(options: &Options) -> Result<Figures, BenchError> {
     engine.journal.sync().map_err(broken)?;
     engine.journal.close().map_err(broken)?;
     drop(engine.state);
-    let (events, replayed_per_s) =
-        replayed(folder.path(), From::Genesis, &digest, "replay from the first event")?;
+    let (mut events, mut replayed_per_s) = (0, 0.0);
+    for _ in 0..options.replays {
+        (events, replayed_per_s) =
+            replayed(folder.path(), From::Genesis, &digest, "replay from the first event")?;
+    }
     let begun = now();
     snapshotter::fold(folder.path(), id, None, no_pause).map_err(broken)?;
     print_rate("fold into an image, replay included", events, begun.elapsed());
