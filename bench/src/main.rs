@@ -2,8 +2,8 @@
 //!
 //! Today: `peers`, the CPU that a server spends on a durable order against a bare hyper that
 //! answers the same bytes; `engine`, the rules, the journal and the replay by themselves; `batch`,
-//! durable decisions a second in batches; `feed`, what followers cost; `images`, what buyers feel of
-//! them; `idle`; `run`, load of a kind on a server that is there, and `report` of what that left
+//! durable decisions a second in batches; `restart`, how long a start takes after a long history;
+//! `feed`, what followers cost; `images`, what buyers feel of them; `idle`; `run`, load of a kind on a server that is there, and `report` of what that left
 //! behind. Never says a number without its conditions. Next: `run`, `peers`.
 #![forbid(unsafe_code)]
 
@@ -17,6 +17,7 @@ mod images;
 mod load;
 mod peers;
 mod report;
+mod restart;
 mod run;
 mod server;
 
@@ -41,6 +42,8 @@ enum Command {
     Images(images::Options),
     /// Measure the CPU time of a server that nobody asks anything
     Idle(idle::Options),
+    /// Measure how long a start takes after millions of orders and a kill
+    Restart(restart::Options),
     /// Measure durable decisions a second in batches
     Batch(batch::Options),
     /// Measure what followers of the feed cost those who order
@@ -61,6 +64,7 @@ fn main() -> ExitCode {
         Command::Engine(options) => engine::run(&options),
         Command::Images(options) => images::run(&options),
         Command::Idle(options) => idle::run(&options),
+        Command::Restart(options) => restart::run(&options),
         Command::Batch(options) => batch::run(&options),
         Command::Feed(options) => feed::run(&options),
         Command::Run(options) => run::run(&options),
