@@ -59,7 +59,8 @@ pub(crate) fn measure(options: &Options) -> Result<Vec<(u64, f64)>, BenchError> 
         let (mut rates, mut cpus) = (Vec::new(), Vec::new());
         for round in 0..options.rounds.max(2) {
             let before = server.cpu_ns()?;
-            let took = send(server.address, connections, options, round)?;
+            let load = Load { lines: options.lines, total: options.total, connections };
+            let took = send(server.address, load, round)?;
             let lines = options.total.div_ceil(options.lines) * options.lines;
             rates.push(lines as f64 / took.as_secs_f64());
             cpus.push((server.cpu_ns()? - before) as f64 / 1000.0 / lines as f64);
@@ -82,20 +83,28 @@ fn median(values: &[f64]) -> f64 {
     values[values.len() / 2]
 }
 
-fn send(
-    address: SocketAddr,
-    connections: u64,
-    options: &Options,
-    round: usize,
-) -> Result<Duration, BenchError> {
+/// Orders in batches.
+#[derive(Clone, Copy)]
+pub(crate) struct Load {
+    /// Lines of a batch.
+    pub(crate) lines: u64,
+    /// Lines in all, rounded up to whole batches.
+    pub(crate) total: u64,
+    /// Connections, each with one batch under way.
+    pub(crate) connections: u64,
+}
+
+/// Sends them and says how long that took; each order is a fresh user's under a fresh key, as long as
+/// no round has the same number.
+pub(crate) fn send(address: SocketAddr, load: Load, round: usize) -> Result<Duration, BenchError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(io_error("start an event loop"))?;
-    let left = Rc::new(Cell::new(options.total.div_ceil(options.lines)));
+    let left = Rc::new(Cell::new(load.total.div_ceil(load.lines)));
     let begun = now();
     let local = LocalSet::new();
-    let tasks: Vec<_> = (0..connections)
+    let tasks: Vec<_> = (0..load.connections)
         .map(|number| {
-            let request = Request::new(options.lines, &format!("{round:02}-{number:02}"));
+            let request = Request::new(load.lines, &format!("{round:02}-{number:02}"));
             local.spawn_local(connection(address, left.clone(), request))
         })
         .collect();

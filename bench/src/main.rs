@@ -1,10 +1,11 @@
 //! Measures Doorbuster against what else could be there, in one run on one machine.
 //!
 //! Today: `bars`, every bar of the design in one table; `peers`, throughput, latency and CPU of a
-//! durable order against bare hyper, Redis and PostgreSQL; `engine`, the rules, the journal and the replay by themselves; `batch`,
-//! durable decisions a second in batches; `feed`, what followers cost; `images`, what buyers feel of
-//! them; `idle`; `run`, load of a kind on a server that is there, and `report` of what that left
-//! behind. Never says a number without its conditions. Next: `run`, `peers`.
+//! durable order against bare hyper, Redis and PostgreSQL; `engine`, the rules, the journal and the
+//! replay by themselves; `batch`, durable decisions a second in batches; `restart`, how long a start
+//! takes after a long history; `feed`, what followers cost; `images`, what buyers feel of them;
+//! `idle`; `run`, load of a kind on a server that is there, and `report` of what that left behind.
+//! Never says a number without its conditions. Next: `run`, `bars`, `peers`.
 #![forbid(unsafe_code)]
 
 mod bare;
@@ -19,6 +20,7 @@ mod images;
 mod load;
 mod peers;
 mod report;
+mod restart;
 mod run;
 mod server;
 
@@ -45,6 +47,8 @@ enum Command {
     Images(images::Options),
     /// Measure the CPU time of a server that nobody asks anything
     Idle(idle::Options),
+    /// Measure how long a start takes after millions of orders and a kill
+    Restart(restart::Options),
     /// Measure durable decisions a second in batches
     Batch(batch::Options),
     /// Measure what followers of the feed cost those who order
@@ -66,6 +70,7 @@ fn main() -> ExitCode {
         Command::Engine(options) => engine::run(&options),
         Command::Images(options) => images::run(&options),
         Command::Idle(options) => idle::run(&options),
+        Command::Restart(options) => restart::run(&options),
         Command::Batch(options) => batch::run(&options),
         Command::Feed(options) => feed::run(&options),
         Command::Run(options) => run::run(&options),
