@@ -40,4 +40,5 @@ mod sale;
 mod shopper;
 mod stored;
 mod typed;
+mod typed_many;
 mod wide;
