@@ -16,6 +16,7 @@ pub mod images;
 pub mod metrics;
 pub mod recheck;
 pub mod recovery;
+mod reload;
 pub mod replay;
 pub mod ring;
 mod scrubber;

@@ -46,6 +46,12 @@ struct Flags {
     /// How the writer waits for work: park or spin [default: park]
     #[arg(long, global = true, value_name = "HOW")]
     wait: Option<String>,
+    /// Certificate chain in PEM to speak TLS with
+    #[arg(long, global = true, value_name = "FILE")]
+    tls_cert: Option<String>,
+    /// Private key of the certificate in PEM
+    #[arg(long, global = true, value_name = "FILE")]
+    tls_key: Option<String>,
     /// Start although the clock is far from the journal's last stamp
     #[arg(long, global = true)]
     accept_clock: bool,
@@ -105,6 +111,8 @@ fn sources(flags: Flags) -> Result<Sources, ConfigError> {
         ("durability", flags.durability),
         ("io_threads", flags.io_threads),
         ("wait", flags.wait),
+        ("tls.cert", flags.tls_cert),
+        ("tls.key", flags.tls_key),
         ("accept_clock", flags.accept_clock.then(|| "true".to_owned())),
         ("insecure", flags.insecure.then(|| "true".to_owned())),
     ];

@@ -293,9 +293,9 @@ impl<'p, 'w> Replay<'p, 'w> {
     }
 
     /// `Err(None)` = enough.
-    fn bundle(&mut self, bundle: Bundle) -> Result<(), Option<JournalError>> {
+    fn bundle(&mut self, bundle: &mut Bundle) -> Result<(), Option<JournalError>> {
         let mut records = Records { records: &bundle.records, next: 0 };
-        for frame in bundle.frames {
+        for frame in bundle.frames.drain(..) {
             let first_sequence = frame.first_sequence;
             self.frame(frame, &mut records).map_err(|stop| match stop {
                 Stop::Enough => None,

@@ -11,10 +11,11 @@ use crate::domain::answer::TABLES;
 use crate::domain::ids::Sequence;
 use crate::feed::{Feed, Note};
 use crate::feeder::{self, Feeder};
-use crate::http::{self, Front, HttpLimits, Shared};
+use crate::http::{self, Front, HandshakeEnd, Handshakes, HttpLimits, Shared};
 use crate::images::{Ask, Images};
 use crate::metrics::Meters;
 use crate::recovery::{self, Recovered, RecoveryError};
+use crate::reload::{Files, ReloadError};
 use crate::ring::{self, Alarm, Cursors, Inbox, LaneEnd, Outbox};
 use crate::signals::Signals;
 use crate::snapshotter::{self, Snapshotter};
@@ -57,6 +58,9 @@ pub enum ServerError {
     /// The data directory cannot be served from.
     #[error(transparent)]
     Recovery(#[from] RecoveryError),
+    /// A file that the settings name cannot be used.
+    #[error(transparent)]
+    Reload(#[from] ReloadError),
     /// The system has no thread, timer or signal to give.
     #[error("cannot start {part}: {cause}")]
     Start {
@@ -78,6 +82,7 @@ fn start_error(part: &'static str) -> impl FnOnce(io::Error) -> ServerError {
 /// When the server cannot start. Once it serves, a failure ends the process instead.
 pub fn run(config: &Config) -> Result<(), ServerError> {
     let clock = Clock::start();
+    let files = Files::open(config)?;
     let lock = recovery::lock(&config.data)?;
     let listeners = listen(config.listen, config.io_threads)
         .map_err(|cause| ServerError::Listen { address: config.listen, cause })?;
@@ -85,11 +90,14 @@ pub fn run(config: &Config) -> Result<(), ServerError> {
     let cursors = Arc::new(Cursors::default());
     let (lanes, inbox, outbox) = ring::build(config.io_threads, &cursors);
     let (images, asked) = Images::new();
+    let (handshakes, handshake_ends) = handshakes(config, &files).unzip();
     let (feed, notes) = Feed::new();
     let front = Arc::new(Front::new(Shared {
         clock,
         durability: config.durability.to_string(),
         limits: limits(config),
+        tokens: files.tokens.clone(),
+        handshakes,
         cursors,
         images: Arc::new(images),
         feed,
@@ -97,7 +105,11 @@ pub fn run(config: &Config) -> Result<(), ServerError> {
         timed: config.timed,
     }));
     let io_threads = start_io_threads(listeners, lanes, &front)?;
-    let signals = Signals::watch().map_err(start_error("the signal handler"))?;
+    start_handshakes(handshake_ends.unwrap_or_default())?;
+    let (signals, hangups) = Signals::watch().map_err(start_error("the signal handler"))?;
+    let scheme = if files.certificate.is_some() { "https" } else { "http" };
+    tell_exposure(config, address);
+    start_reloading(files, hangups)?;
     let recovered = recovery::recover(&lock, config, clock, &mut progress(clock))?;
     tell_recovery(&recovered);
     let hash_key = recovered.state.hash_key;
@@ -111,7 +123,7 @@ pub fn run(config: &Config) -> Result<(), ServerError> {
     front.serve_with(hash_key);
     let stopped = signals.serving();
     say(format_args!(
-        "listening on http://{address} durability {} epoch {epoch} data {}",
+        "listening on {scheme}://{address} durability {} epoch {epoch} data {}",
         config.durability,
         config.data.display()
     ));
@@ -151,6 +163,7 @@ fn limits(config: &Config) -> HttpLimits {
         header_timeout_ms: config.header_timeout_ms,
         body_timeout_ms: config.body_timeout_ms,
         idle_ms: config.idle_ms,
+        handshake_timeout_ms: config.handshake_timeout_ms,
         ..HttpLimits::default()
     }
 }
@@ -182,6 +195,50 @@ fn start_io_threads(
         threads.push(thread.map_err(start_error("an IO thread"))?);
     }
     Ok(threads)
+}
+
+/// One handshake thread for two IO threads.
+fn handshakes(config: &Config, files: &Files) -> Option<(Handshakes, Vec<HandshakeEnd>)> {
+    let certificate = files.certificate.as_ref()?;
+    Some(Handshakes::build(config.io_threads.div_ceil(2), config.handshakes_max, certificate))
+}
+
+/// They end with the process.
+fn start_handshakes(ends: Vec<HandshakeEnd>) -> Result<(), ServerError> {
+    for (number, end) in ends.into_iter().enumerate() {
+        let thread = thread::Builder::new().name(format!("tls-{number}"));
+        let runtime = Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(start_error("a handshake thread"))?;
+        thread
+            .spawn(move || or_abort("a handshake thread", || runtime.block_on(end.run())))
+            .map_err(start_error("a handshake thread"))?;
+    }
+    Ok(())
+}
+
+/// It ends with the process.
+fn start_reloading(files: Files, hangups: Receiver<()>) -> Result<(), ServerError> {
+    let reload = move || hangups.into_iter().for_each(|()| files.reload());
+    let thread = thread::Builder::new().name("reload".to_owned());
+    thread.spawn(reload).map(drop).map_err(start_error("the reload thread"))
+}
+
+/// Whoever listens on a network should know what can be read or done there.
+fn tell_exposure(config: &Config, address: SocketAddr) {
+    if address.ip().is_loopback() {
+        return;
+    }
+    if config.tokens_file.is_none() {
+        tell(format_args!(
+            "listening on {address} without tokens: whoever can reach it may do everything"
+        ));
+    }
+    if config.tls_cert.is_none() {
+        tell(format_args!(
+            "listening on {address} without TLS: tokens and orders can be read and changed on their \
+             way; set tls.cert and tls.key, or let nobody but a proxy that ends TLS reach it"
+        ));
+    }
 }
 
 /// Ends the process if `work` panics: the parts that are left cannot do without it.

@@ -1,13 +1,14 @@
 //! SIGTERM and SIGINT, watched in the background: while the server recovers, one ends the process;
-//! once it serves, the first is reported and a second ends the process at once.
+//! once it serves, the first is reported and a second ends the process at once. SIGHUP is reported at
+//! any time.
 //!
-//! Never drains anything itself. Next: `server`.
+//! Never drains or reloads anything itself. Next: `server`, `reload`.
 
 use crate::tell::tell;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
 use std::thread;
 use tokio::runtime::Builder;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -19,23 +20,24 @@ pub(crate) struct Signals {
 }
 
 impl Signals {
-    /// Handles them from its return on.
+    /// Handles them from its return on. Each SIGHUP comes out of the receiver; those that come while
+    /// one waits there are one with it.
     ///
     /// # Errors
     /// When the system has no thread or handler to give.
-    pub(crate) fn watch() -> io::Result<Self> {
+    pub(crate) fn watch() -> io::Result<(Self, Receiver<()>)> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let entered = runtime.enter();
         let stops = [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?];
-        // Would end the process otherwise; there is nothing to reload yet.
         let hangup = signal(SignalKind::hangup())?;
         drop(entered);
         let serving = Arc::new(AtomicBool::new(false));
         let (stop, stopped) = mpsc::channel();
-        let watch = watch(stops, hangup, serving.clone(), stop);
+        let (hang_up, hangups) = mpsc::sync_channel(1);
+        let watch = watch(stops, hangup, serving.clone(), stop, hang_up);
         let thread = thread::Builder::new().name("signals".to_owned());
         thread.spawn(move || runtime.block_on(watch))?;
-        Ok(Self { serving, stopped })
+        Ok((Self { serving, stopped }, hangups))
     }
 
     /// From here on a signal means to stop in order; it comes out here. Dropping that says that the
@@ -48,12 +50,21 @@ impl Signals {
 
 async fn watch(
     [mut terminate, mut interrupt]: [Signal; 2],
-    _hangup: Signal,
+    mut hangup: Signal,
     serving: Arc<AtomicBool>,
     stop: Sender<()>,
+    hang_up: SyncSender<()>,
 ) {
     loop {
-        tokio::select! { _ = terminate.recv() => (), _ = interrupt.recv() => () }
+        tokio::select! {
+            _ = terminate.recv() => (),
+            _ = interrupt.recv() => (),
+            _ = hangup.recv() => {
+                // One that waits there is answered with what stands in the files after this one.
+                let _ = hang_up.try_send(());
+                continue;
+            }
+        }
         if !serving.load(Ordering::SeqCst) {
             tell(format_args!("stopped while recovering; nothing was served or lost"));
             std::process::exit(0);

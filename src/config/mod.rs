@@ -71,6 +71,16 @@ pub struct Config {
     pub accept_clock: bool,
     /// Listen beyond loopback without tokens.
     pub insecure: bool,
+    /// Who may come in; without it everybody may.
+    pub tokens_file: Option<PathBuf>,
+    /// The certificate to speak TLS with.
+    pub tls_cert: Option<PathBuf>,
+    /// Its key.
+    pub tls_key: Option<PathBuf>,
+    /// A TLS handshake must be done within this, in milliseconds.
+    pub handshake_timeout_ms: u64,
+    /// TLS handshakes at a time.
+    pub handshakes_max: usize,
     /// Size of a journal segment, in bytes.
     pub segment_bytes: u64,
     /// Segments are kept this long, images or not, in milliseconds.
@@ -250,9 +260,14 @@ fn check_relations(config: &Config) -> Result<(), ConfigError> {
              its order",
         ),
         (
-            config.insecure || config.listen.ip().is_loopback(),
-            "without tokens the server listens on loopback only; to listen on other addresses \
-             all the same, to anybody who can reach them, add --insecure",
+            config.insecure || config.tokens_file.is_some() || config.listen.ip().is_loopback(),
+            "without tokens the server listens on loopback only; name a file of tokens in \
+             auth.tokens_file, or, to listen on other addresses all the same, to anybody who can \
+             reach them, add --insecure",
+        ),
+        (
+            config.tls_cert.is_some() == config.tls_key.is_some(),
+            "tls.cert and tls.key go together: give both or neither",
         ),
     ];
     match relations.into_iter().find(|(holds, _)| !holds) {
@@ -299,6 +314,11 @@ mod tests {
         check(&[("journal.segment_bytes", "262145")], Err("multiple of 4,096"));
         check(&[("listen", "0.0.0.0:7070")], Err("--insecure"));
         check(&[("listen", "0.0.0.0:7070"), ("insecure", "true")], Ok(()));
+        check(&[("listen", "0.0.0.0:7070"), ("auth.tokens_file", "t.toml")], Ok(()));
+        check(&[("listen", "0.0.0.0:7070"), ("auth.tokens_file", "")], Err("auth.tokens_file"));
+        check(&[("tls.cert", "c.pem"), ("tls.key", "k.pem")], Ok(()));
+        check(&[("tls.cert", "c.pem")], Err("go together"));
+        check(&[("tls.key", "k.pem")], Err("go together"));
         check(&[("listen", "localhost")], Err("an address and port"));
         check(&[("orders.retain_ms", "1000")], Err("must not be below idempotency.retain_ms"));
     }

@@ -6,6 +6,7 @@ use crate::domain::settings::Settings;
 use doorbuster_journal::{SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
 use doorbuster_snapshots::{KEPT_IMAGES_MIN, Keep};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 
 /// A setting.
 #[derive(Debug)]
@@ -72,6 +73,11 @@ pub(super) fn blank() -> Config {
         timed: true,
         accept_clock: false,
         insecure: false,
+        tokens_file: None,
+        tls_cert: None,
+        tls_key: None,
+        handshake_timeout_ms: 0,
+        handshakes_max: 0,
         segment_bytes: 0,
         journal_retain_ms: 0,
         snapshot_events: 0,
@@ -140,6 +146,12 @@ fn cap(place: &mut u32, text: &str) -> Option<()> {
     set(place, number(text, 1, CAP_MAX).and_then(|cap| u32::try_from(cap).ok()))
 }
 
+/// A file, or none.
+fn file(place: &mut Option<PathBuf>, text: &str) -> Option<()> {
+    set(place, Some((!text.is_empty()).then(|| text.into())))
+}
+
+const FILE: &str = "a file, or empty for none";
 const CAP: &str = "an integer, 1 to 1,073,741,824";
 const DURATION: &str = "milliseconds, 1 to 3,600,000";
 
@@ -215,6 +227,49 @@ pub static SETTINGS: &[Entry] = &[
         bounds: "true or false",
         meaning: "listen beyond loopback without tokens",
         take: |config, text| set(&mut config.insecure, flag(text)),
+    },
+    Entry {
+        name: "auth.tokens_file",
+        kind: Kind::Text,
+        default: "",
+        bounds: FILE,
+        meaning: "who may come in, as TOML; read again on SIGHUP",
+        take: |config, text| file(&mut config.tokens_file, text),
+    },
+    Entry {
+        name: "tls.cert",
+        kind: Kind::Text,
+        default: "",
+        bounds: FILE,
+        meaning: "certificate chain in PEM to speak TLS with; read again on SIGHUP",
+        take: |config, text| file(&mut config.tls_cert, text),
+    },
+    Entry {
+        name: "tls.key",
+        kind: Kind::Text,
+        default: "",
+        bounds: FILE,
+        meaning: "private key of tls.cert in PEM; read again on SIGHUP",
+        take: |config, text| file(&mut config.tls_key, text),
+    },
+    Entry {
+        name: "tls.handshake_timeout_ms",
+        kind: Kind::Number,
+        default: "5000",
+        bounds: DURATION,
+        meaning: "a TLS handshake must be done within this",
+        take: |config, text| set(&mut config.handshake_timeout_ms, number(text, 1, 3_600_000)),
+    },
+    Entry {
+        name: "tls.handshakes_max",
+        kind: Kind::Number,
+        default: "1000",
+        bounds: "an integer, 1 to 100,000",
+        meaning: "TLS handshakes at a time; one more is closed as soon as it is accepted",
+        take: |config, text| {
+            let most = number(text, 1, 100_000).and_then(|most| usize::try_from(most).ok());
+            set(&mut config.handshakes_max, most)
+        },
     },
     Entry {
         name: "hold_ms_default",

@@ -42,17 +42,33 @@ pub const HOLD_MS_END: u64 = 2_592_000_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BadId;
 
-fn plain(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b':' | b'@' | b'-')
+/// Whether each byte may stand in an id.
+type Allowed = [bool; 256];
+
+const PLAIN: &Allowed = &allowed(b"._:@-");
+const USER_PLAIN: &Allowed = &allowed(b"._:@-+|=~");
+
+/// Letters, digits and `more`.
+const fn allowed(more: &[u8]) -> Allowed {
+    let mut allowed = [false; 256];
+    let mut byte = 0;
+    while byte < allowed.len() {
+        allowed[byte] = (byte as u8).is_ascii_alphanumeric();
+        byte += 1;
+    }
+    let mut at = 0;
+    while at < more.len() {
+        allowed[more[at] as usize] = true;
+        at += 1;
+    }
+    allowed
 }
 
-fn user_plain(byte: u8) -> bool {
-    plain(byte) || matches!(byte, b'+' | b'|' | b'=' | b'~')
-}
-
-fn checked(text: &str, allowed: fn(u8) -> bool) -> Result<CompactString, BadId> {
+#[inline]
+fn checked(text: &str, allowed: &Allowed) -> Result<CompactString, BadId> {
     let sized = (1..=ID_BYTES_MAX).contains(&text.len());
-    if !sized || text == "." || text == ".." || !text.bytes().all(allowed) {
+    let dots = matches!(text.as_bytes(), b"." | b"..");
+    if !sized || dots || !text.bytes().all(|byte| allowed[usize::from(byte)]) {
         return Err(BadId);
     }
     Ok(CompactString::new(text))
@@ -97,27 +113,27 @@ macro_rules! text_id {
 text_id!(
     /// What is sold: `[A-Za-z0-9._:@-]{1,64}`, not `.` or `..`.
     SkuId,
-    plain
+    PLAIN
 );
 text_id!(
     /// Who buys: the pattern of `SkuId`, and `+ | = ~` too.
     UserId,
-    user_plain
+    USER_PLAIN
 );
 text_id!(
     /// SKUs that share their users' limits: the pattern of `SkuId`.
     GroupId,
-    plain
+    PLAIN
 );
 text_id!(
     /// What is drawn for: the pattern of `SkuId`.
     DrawId,
-    plain
+    PLAIN
 );
 text_id!(
     /// Who asked: the name of a token, or `local` where no tokens are configured.
     PrincipalName,
-    plain
+    PLAIN
 );
 
 impl PrincipalName {

@@ -132,14 +132,6 @@ pub(super) fn room_for_key(state: &State, request: &Request, what: KeyFor) -> Re
     fair_share(state, &request.principal, "keys", (state.requests.len(), cap), share)
 }
 
-fn room_for_principal(state: &State, principal: &Principal) -> Result<(), Refusal> {
-    let known = state.principal(&principal.name).is_some();
-    if !known && state.principals.len() >= PRINCIPALS_MAX {
-        return Err(Refusal::Capacity("principals"));
-    }
-    Ok(())
-}
-
 /// Where there are others, one principal may not fill more than half of a table that is 80 % full.
 fn fair_share(
     state: &State,
@@ -148,8 +140,10 @@ fn fair_share(
     (used, cap): (u32, u32),
     share: impl Fn(u16) -> u32,
 ) -> Result<(), Refusal> {
-    room_for_principal(state, principal)?;
-    let Some(number) = state.principal(&principal.name) else { return Ok(()) };
+    let Some(number) = state.principal(&principal.name) else {
+        let full = state.principals.len() >= PRINCIPALS_MAX;
+        return if full { Err(Refusal::Capacity("principals")) } else { Ok(()) };
+    };
     let crowded = u64::from(used) * 5 >= u64::from(cap) * 4;
     let shared = state.principals.len() >= 2;
     if crowded && shared && u64::from(share(number)) * 2 > u64::from(cap) {

@@ -112,24 +112,33 @@ impl Orders {
     }
 
     /// Keeps an order; one that is not held must be put to rest afterwards.
-    pub(super) fn restore(&mut self, users: &mut Users, order: Order) -> u32 {
-        let (id, user, held) = (order.id, order.user, order.status == Status::Held);
+    pub(super) fn restore(&mut self, users: &mut Users, mut order: Order) -> u32 {
+        let (sequence, held) = (order.id.sequence, order.status == Status::Held);
+        let user = &mut users[order.user];
+        let older = user.newest;
+        (order.older, order.newer) = (older, NONE);
         let slot = self.slab.insert(order);
-        self.index.insert(hash(id.sequence), slot);
-        let (group, bit) = group(id.sequence);
-        *self.by_id.entry(group).or_default() |= bit;
-        let older = std::mem::replace(&mut users[user].newest, slot);
-        self.slab[slot].older = older;
-        self.slab[slot].newer = NONE;
+        user.newest = slot;
+        user.orders += 1;
+        user.holds += u32::from(held);
         if older != NONE {
             self.slab[older].newer = slot;
         }
-        users[user].orders += 1;
+        self.index.insert(hash(sequence), slot);
+        self.note_id(sequence);
         if held {
-            users[user].holds += 1;
             self.deadlines.insert(&mut self.slab, slot);
         }
         slot
+    }
+
+    /// A new order nearly always belongs to the last group, or behind it.
+    fn note_id(&mut self, sequence: Sequence) {
+        let (group, bit) = group(sequence);
+        match self.by_id.last_entry() {
+            Some(mut last) if *last.key() == group => *last.get_mut() |= bit,
+            _ => *self.by_id.entry(group).or_default() |= bit,
+        }
     }
 
     /// A held order is held no more.

@@ -332,7 +332,63 @@ mod tests {
         assert_eq!(slab.iter().map(|(number, _)| number).collect::<Vec<_>>(), [first, second]);
     }
 
+    /// A hash whose search begins at this place.
+    fn hash_at(index: &Index, place: usize) -> u64 {
+        let line = ((place / LINE_WORDS) as u64) << 29;
+        (line.div_ceil(index.lines as u64) << 3 | (place % LINE_WORDS) as u64) << 32
+    }
+
+    #[test]
+    fn an_entry_stands_on_a_page_that_was_never_used_before() {
+        let mut index = Index::with_cap(4 * PAGE_WORDS as u32);
+        let border = hash_at(&index, PAGE_WORDS - 1);
+        assert_eq!(index.home(tag(border)), PAGE_WORDS - 1);
+        for number in 0..3 {
+            assert_eq!(index.find(border, |found| found == number), None);
+            index.insert(border, number);
+        }
+        assert_eq!(index.used_pages, [0b11], "a run that began on the first page ends on the next");
+        index.remove(border, 0);
+        for number in 1..3 {
+            assert_eq!(index.find(border, |found| found == number), Some(number));
+        }
+        index.remove(border, 1);
+        assert_eq!(index.word(PAGE_WORDS), 0, "what stood behind was moved back over the border");
+        assert_eq!(index.find(border, |_| true), Some(2));
+    }
+
     proptest! {
+        /// Runs around the borders of several pages and around the end, some pages never used.
+        #[test]
+        fn an_index_of_several_pages_finds_what_a_map_finds(
+            steps in proptest::collection::vec((0_usize..6, 0_usize..12, 0_u32..60, any::<bool>()), 0..300),
+        ) {
+            let mut index = Index::with_cap(5 * PAGE_WORDS as u32);
+            let places = index.lines * LINE_WORDS;
+            prop_assert!(places > 5 * PAGE_WORDS);
+            let mut model: BTreeMap<u32, u64> = BTreeMap::new();
+            for (page, beside, number, add) in steps {
+                let border = if page == 5 { places } else { (page + 1) * PAGE_WORDS };
+                let hash = hash_at(&index, (border - 6 + beside) % places);
+                match (model.get(&number).copied(), add) {
+                    (None, true) => {
+                        index.insert(hash, number);
+                        model.insert(number, hash);
+                    }
+                    (Some(hash), false) => {
+                        index.remove(hash, number);
+                        model.remove(&number);
+                    }
+                    _ => {}
+                }
+                for (number, hash) in &model {
+                    prop_assert_eq!(index.find(*hash, |found| found == *number), Some(*number));
+                }
+                let absent = index.find(hash, |found| !model.contains_key(&found));
+                prop_assert_eq!(absent, None);
+            }
+        }
+
         /// Hashes of few values, so that runs collide, wrap around and move back.
         #[test]
         fn an_index_finds_what_a_map_finds(

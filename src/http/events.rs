@@ -1,7 +1,7 @@
 //! `GET /v1/events`: pages of events, and streams of them that go on (API 5).
 //!
-//! Owns what a follower sees: beats while nothing happens, the end when the server drains or what it
-//! would read next is gone. Holds one piece at most. Reads no file: it asks the feeder, which
+//! Owns what a follower sees: beats while nothing happens, the end when the server drains, the
+//! follower's token ends, or what it would read next is gone. Holds one piece at most. Reads no file: it asks the feeder, which
 //! followers at the same place share. Next: `feed`, `cloud_events` for the text.
 
 use super::payload::Pieces;
@@ -41,11 +41,13 @@ pub(super) async fn page(front: &Front, follow: Follow) -> Result<Reply, Refused
 pub(super) async fn stream(
     front: &Arc<Front>,
     follow: Follow,
+    may_follow: Box<dyn Fn() -> bool>,
 ) -> Result<(Reply, Follower), Refused> {
     let place = piece(front, follow.after, follow.form, 0).await?;
     let kind = if follow.form == Form::Lines { Kind::Lines } else { Kind::ServerEvents };
     let follower = Follower {
         front: front.clone(),
+        may_follow,
         form: follow.form,
         after: place.end,
         next: None,
@@ -75,6 +77,8 @@ async fn piece(front: &Front, after: Position, form: Form, limit: usize) -> Resu
 /// The body of a stream.
 pub(super) struct Follower {
     front: Arc<Front>,
+    /// The follower's token is still good.
+    may_follow: Box<dyn Fn() -> bool>,
     form: Form,
     after: Position,
     next: Option<oneshot::Receiver<Given>>,
@@ -111,7 +115,7 @@ impl Follower {
 
 impl Pieces for Follower {
     fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
-        if self.front.phase() == Phase::Draining {
+        if self.front.phase() == Phase::Draining || !(self.may_follow)() {
             return Poll::Ready(None);
         }
         let piece = match self.poll_next(context) {

@@ -47,6 +47,7 @@ names! {
     Accept "accept",
     LastEventId "last-event-id",
     ServerTiming "server-timing",
+    Authorization "authorization",
 }
 
 /// The headers of one request, found.

@@ -35,6 +35,8 @@ pub struct HttpLimits {
     pub write_timeout_ms: u64,
     /// Between requests; then the connection closes.
     pub idle_ms: u64,
+    /// For a client of TLS to get through its handshake; then the connection closes.
+    pub handshake_timeout_ms: u64,
     /// Connections on all IO threads; one more is closed as soon as it is accepted.
     pub connections_max: usize,
 }
@@ -56,6 +58,7 @@ impl Default for HttpLimits {
             body_timeout_ms: 5_000,
             write_timeout_ms: 10_000,
             idle_ms: 75_000,
+            handshake_timeout_ms: 5_000,
             connections_max: 10_000,
         }
     }

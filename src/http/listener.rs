@@ -5,8 +5,12 @@
 //! the timer wheel. Never looks into a request. Next: `stream`, `service`.
 
 use super::framing::{Fault, Framing};
+use super::identity::Acquaintance;
+use super::reloadable::Kept;
 use super::service::{self, Ask};
 use super::stream::Stream;
+use super::tls::Secured;
+use super::tokens::Tokens;
 use super::{Front, HttpLimits, Phase};
 use crate::metrics::{Hot, IoMeter};
 use crate::ring::Lane;
@@ -21,7 +25,7 @@ use std::sync::atomic::Ordering;
 use std::task::{Poll, Waker};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 
 /// What is counted of hot SKUs is halved this often.
@@ -41,6 +45,8 @@ const LINGER_BYTES: usize = 1024 * 1024;
 /// What a connection is doing, as far as its deadlines go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
+    /// It is not under TLS yet, as it must be.
+    Handshake,
     /// No byte of a next request is here.
     Idle,
     /// A head has begun.
@@ -71,6 +77,8 @@ pub(super) struct Peer {
     framing: RefCell<Framing>,
     requests: Cell<u64>,
     ended: Cell<bool>,
+    /// Whoever speaks on it.
+    pub(super) acquaintance: Acquaintance,
     /// Accepted while draining, at this time. It hears that, and holds the drain up no longer.
     fresh_since_ms: Option<u64>,
 }
@@ -88,6 +96,7 @@ impl Peer {
             framing: RefCell::new(Framing::new(request_line_bytes_max)),
             requests: Cell::new(0),
             ended: Cell::new(false),
+            acquaintance: Acquaintance::default(),
             fresh_since_ms: fresh.then(|| now_ms.get()),
             now_ms,
         }
@@ -152,6 +161,7 @@ impl Peer {
         let now_ms = self.now_ms.get();
         let over = |since_ms: u64, limit_ms: u64| now_ms.saturating_sub(since_ms) > limit_ms;
         let stage_over = match self.stage.get() {
+            Stage::Handshake => over(self.since_ms.get(), limits.handshake_timeout_ms),
             Stage::Idle => over(self.since_ms.get(), limits.idle_ms),
             Stage::Head => over(self.since_ms.get(), limits.header_timeout_ms),
             Stage::Serving => false,
@@ -170,7 +180,7 @@ impl Peer {
             .map(|since_ms| self.now_ms.get().saturating_sub(since_ms) > FRESH_MS);
         match (over, self.stage.get()) {
             (Some(false), _) | (None, Stage::Head) => Wish::Stay,
-            (Some(true), Stage::Idle | Stage::Head) => Wish::End,
+            (_, Stage::Handshake) | (Some(true), Stage::Idle | Stage::Head) => Wish::End,
             (Some(true), Stage::Serving) | (None, Stage::Idle | Stage::Serving) => Wish::Finish,
         }
     }
@@ -195,6 +205,7 @@ impl Peer {
 pub(super) struct Worker<A> {
     pub(super) front: Arc<Front>,
     pub(super) lane: Rc<A>,
+    pub(super) tokens: Rc<Kept<Tokens>>,
     peers: RefCell<Vec<Rc<Peer>>>,
     now_ms: Rc<Cell<u64>>,
     /// What buyers ask for, and when that was last halved.
@@ -210,6 +221,7 @@ impl<A: Ask> Worker<A> {
     pub(super) fn new(front: Arc<Front>, lane: Rc<A>) -> Rc<Self> {
         let now_ms = Rc::new(Cell::new(front.clock.elapsed_ms()));
         Rc::new(Self {
+            tokens: Rc::new(Kept::new(front.tokens.clone())),
             front,
             lane,
             peers: RefCell::default(),
@@ -341,8 +353,36 @@ async fn accept<A: Ask>(listener: TcpListener, worker: Rc<Worker<A>>) {
         let Some(enrolled) = worker.enrol() else { continue };
         // Without it answers wait for acknowledgements; it fails only on a dead socket.
         let _ = socket.set_nodelay(true);
-        tokio::task::spawn_local(connection(socket, enrolled, builder.clone()));
+        let builder = builder.clone();
+        if worker.front.handshakes.is_some() {
+            tokio::task::spawn_local(secured(socket, enrolled, builder));
+        } else {
+            tokio::task::spawn_local(connection(socket, enrolled, builder));
+        }
     }
+}
+
+/// A connection that begins with a handshake.
+async fn secured<A: Ask>(socket: TcpStream, enrolled: Enrolled<A>, builder: Rc<http1::Builder>) {
+    if let Some(stream) = shaken(socket, &enrolled).await {
+        enrolled.peer.enter(Stage::Idle);
+        connection(stream, enrolled, builder).await;
+    }
+}
+
+async fn shaken<A: Ask>(socket: TcpStream, enrolled: &Enrolled<A>) -> Option<Secured> {
+    let Enrolled { worker, peer } = enrolled;
+    peer.enter(Stage::Handshake);
+    let handshakes = worker.front.handshakes.as_ref()?;
+    let mut shaking = pin!(handshakes.shake(worker.lane.number(), socket));
+    poll_fn(|context| {
+        peer.wake_with(context.waker());
+        match peer.wish.get() {
+            Wish::End => Poll::Ready(None),
+            _ => shaking.as_mut().poll(context),
+        }
+    })
+    .await
 }
 
 fn builder(limits: &HttpLimits) -> http1::Builder {
@@ -388,7 +428,7 @@ where
     }
 }
 
-async fn linger<S: AsyncRead + AsyncWrite + Unpin>(mut socket: S) {
+pub(super) async fn linger<S: AsyncRead + AsyncWrite + Unpin>(mut socket: S) {
     let drop_rest = async {
         let mut bytes = [0; 1024];
         let mut left = LINGER_BYTES;

@@ -5,7 +5,8 @@
 //! about stock, and knows no storage: what it cannot tell from the request it asks the writer
 //! through a `Lane`. Read in this order: `service` (one request, start to end), `routes` (a file per
 //! family), `json` and `fields` (bodies in), `wire` and `answers` (bodies out), `problem`,
-//! `fingerprint`, `batch` (many requests in one), `events` (the feed), `listener` (connections, their limits, the drain).
+//! `fingerprint`, `batch` (many requests in one), `events` (the feed), `listener` (connections, their
+//! limits, the drain), `identity` and `roles` (who may do what), `tls`.
 
 mod answers;
 mod batch;
@@ -15,6 +16,7 @@ mod fields;
 mod fingerprint;
 mod framing;
 mod head;
+mod identity;
 mod instant;
 mod json;
 mod limits;
@@ -24,13 +26,17 @@ mod observe;
 mod openapi;
 mod payload;
 mod problem;
+mod reloadable;
 mod reply;
+mod roles;
 mod routes;
 mod service;
 mod stream;
 mod target;
 #[cfg(test)]
 mod testing;
+mod tls;
+mod tokens;
 mod wire;
 mod wire_draw;
 
@@ -43,9 +49,13 @@ pub use cloud_events::write_event;
 pub use limits::HttpLimits;
 pub use listener::serve;
 pub use observe::LABELS;
+pub use reloadable::Reloadable;
+pub use roles::Role;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
+pub use tls::{BadCertificate, Certificate, HandshakeEnd, Handshakes};
+pub use tokens::{BadTokens, TOKENS_MAX, Token, Tokens};
 use tokio::sync::Notify;
 
 /// What the server as a whole is doing.
@@ -81,6 +91,10 @@ pub struct Shared {
     pub durability: String,
     /// What a client may use up.
     pub limits: HttpLimits,
+    /// Who may come in.
+    pub tokens: Arc<Reloadable<Tokens>>,
+    /// TLS, if that is what is spoken.
+    pub handshakes: Option<Handshakes>,
     /// How far the journal is.
     pub cursors: Arc<Cursors>,
     /// How images stand.

@@ -52,6 +52,7 @@ codes! {
     Malformed 400 "malformed" "The request is malformed",
     UnknownField 400 "unknown_field" "The request names something unknown",
     IdempotencyKeyMissing 400 "idempotency_key_missing" "An idempotency key is required",
+    Unauthenticated 401 "unauthenticated" "A token is needed",
     Forbidden 403 "forbidden" "This is not allowed",
     UnknownSku 404 "unknown_sku" "There is no such SKU",
     UnknownOrder 404 "unknown_order" "There is no such order",

@@ -6,6 +6,7 @@
 
 use super::framing::Fault;
 use super::head::{Head, Name};
+use super::identity::{Identity, identify};
 use super::lines::Lines;
 use super::listener::{Peer, Stage, Worker};
 use super::observe::Note;
@@ -16,8 +17,7 @@ use super::routes::batch::Asker;
 use super::routes::events::Follow;
 use super::routes::{self, Input, Place, Question, Wanted};
 use super::{Front, Phase, answers, batch, events};
-use crate::domain::command::{Principal, Reach, Request};
-use crate::domain::ids::PrincipalName;
+use crate::domain::command::Request;
 use crate::feed::Form;
 use crate::ring::{Arrived, Lane, NotTaken, Waiting};
 use bytes::{Bytes, BytesMut};
@@ -106,8 +106,8 @@ pub(super) async fn serve<A: Ask>(
     let head = Head::of(&parts.headers);
     let front = &*worker.front;
     let mut note = Note::begin(front);
-    let found =
-        check_http(front, &parts, &head, &body, fault).and_then(|()| find(front, &parts, &head));
+    let found = check_http(front, &parts, &head, &body, fault)
+        .and_then(|()| find(&worker, &peer, &parts, &head));
     let answered = answer(&worker, &peer, found, &parts, &head, body, &mut note).await;
     let Answering { mut reply, stream } =
         answered.unwrap_or_else(|refused| Reply::from(refused).into());
@@ -151,7 +151,7 @@ async fn answer<A: Ask>(
         // The body is read before a refusal, too, so that the connection can stay.
         _ => (read(front, body).await?, None),
     };
-    let Found { place, principal } = match found? {
+    let Found { place, identity } = match found? {
         Step::Done(reply) => return Ok(reply.into()),
         Step::Found(found) => found,
     };
@@ -161,7 +161,8 @@ async fn answer<A: Ask>(
         query: parts.uri.query(),
         head,
         body: &body,
-        principal: &principal,
+        principal: &identity.principal,
+        role: identity.role,
         // Without one the phase lets nobody past that would need it.
         hash_key: front.hash_key.get().unwrap_or(&unknown_key),
         now_ms: |front| front.clock.elapsed_ms(),
@@ -215,7 +216,9 @@ async fn answer_events<A: Ask>(
     if follow.form == Form::List {
         return events::page(&worker.front, follow).await.map(Answering::from);
     }
-    let (reply, follower) = events::stream(&worker.front, follow).await?;
+    let (tokens, follows) = (worker.tokens.clone(), peer.clone());
+    let may_follow = Box::new(move || follows.acquaintance.holds(&tokens));
+    let (reply, follower) = events::stream(&worker.front, follow, may_follow).await?;
     Ok(Answering { reply, stream: Some(Stream::new(peer.clone(), follower)) })
 }
 
@@ -333,10 +336,10 @@ fn too_large(bytes_max: u64) -> Refused {
     Problem::new(Code::TooLarge, format!("a body has at most {bytes_max} bytes"))
 }
 
-/// A place, and who wants something there.
+/// A place, and who may do there what they want.
 struct Found<'p> {
     place: Place<'p>,
-    principal: Principal,
+    identity: Identity,
 }
 
 enum Step<'p> {
@@ -344,32 +347,33 @@ enum Step<'p> {
     Found(Found<'p>),
 }
 
-/// Phase, authentication, origin, route, method.
-fn find<'p>(
-    front: &Front,
+/// Phase, authentication, origin, route, method, role.
+fn find<'p, A: Ask>(
+    worker: &Worker<A>,
+    peer: &Peer,
     parts: &'p hyper::http::request::Parts,
     head: &Head<'_>,
 ) -> Result<Step<'p>, Refused> {
     let path = parts.uri.path();
     if !matches!(path, "/livez" | "/readyz")
-        && let Some(refused) = routes::not_ready(front.phase())
+        && let Some(refused) = routes::not_ready(worker.front.phase())
     {
         return Err(refused);
     }
-    let principal = authenticate();
+    let place = Place::find(path);
+    let open = place.as_ref().is_ok_and(|place| place.deed(&parts.method).is_none());
+    let identity = match open {
+        true => Identity::nobody(),
+        false => identify(&worker.tokens, &peer.acquaintance, head)?,
+    };
     check_origin(head)?;
     if path == "*" && parts.method == Method::OPTIONS {
         return Ok(Step::Done(Reply::options(METHODS)));
     }
-    let place = Place::find(path)?;
+    let place = place?;
     place.check(&parts.method)?;
-    Ok(Step::Found(Found { place, principal }))
-}
-
-/// Who asks. Without configured tokens everybody is `local`, and an Authorization header says
-/// nothing.
-fn authenticate() -> Principal {
-    Principal { name: PrincipalName::local(), reach: Reach::All }
+    place.deed(&parts.method).map_or(Ok(()), |deed| identity.role.allows(deed))?;
+    Ok(Step::Found(Found { place, identity }))
 }
 
 /// A page from elsewhere must not act through somebody's browser.

@@ -88,7 +88,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Write for Stream<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_flush(context)
+        // Under TLS what was written may still be on its way to the socket.
+        let flushed = Pin::new(&mut self.socket).poll_flush(context);
+        self.peer.writes(flushed.is_pending());
+        flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

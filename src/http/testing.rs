@@ -3,7 +3,7 @@
 use super::head::Head;
 use super::problem::Refused;
 use super::routes::{self, Input, Place, Question, Wanted};
-use super::{Front, HttpLimits, LABELS, Shared};
+use super::{Front, HttpLimits, LABELS, Reloadable, Role, Shared, Tokens};
 use crate::clock::Clock;
 use crate::domain::answer::TABLES;
 use crate::domain::command::{Principal, Reach};
@@ -33,6 +33,8 @@ pub(super) fn recovering(limits: HttpLimits) -> Front {
         clock: Clock::start(),
         durability: "group".to_owned(),
         limits,
+        tokens: Arc::new(Reloadable::new(Tokens::none())),
+        handshakes: None,
         cursors: Arc::default(),
         images: Arc::new(Images::new().0),
         feed: Feed::new().0,
@@ -72,6 +74,7 @@ pub(super) fn wanted(text: &str) -> Result<Wanted, Refused> {
         head: &Head::of(&headers),
         body: body.as_bytes(),
         principal: &Principal { name: PrincipalName::local(), reach: Reach::All },
+        role: Role::Admin,
         hash_key: &HASH_KEY,
         now_ms: |_| 1000,
     };

@@ -1,7 +1,7 @@
 //! Reads a journal on a thread of its own, ahead of whoever applies what it holds.
 //!
 //! Reading, checking and decoding cost about as much as applying, so a replay takes half the time on
-//! two cores. Bounded: a few hundred records a bundle, a few bundles ahead. Never judges what it
+//! two cores. Bounded: a thousand records a bundle, a few bundles ahead. Never judges what it
 //! read: an error stands where it was found, behind everything that came before it. Next: `replay`.
 
 use super::ReplayError;
@@ -11,13 +11,14 @@ use crate::domain::ids::{Sequence, Stamp};
 use doorbuster_journal::{
     FileDisk, Frame, JournalError, Kind, Origin, Scan, VisitError, scan_with,
 };
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
-/// Records or frames in a bundle before it is handed on; a frame is never cut.
-const PER_BUNDLE: usize = 256;
+/// Records or frames in a bundle before it is handed on; a frame is never cut. Handing one on wakes a
+/// thread nearly each time, which costs as much as some tens of records.
+const PER_BUNDLE: usize = 1024;
 /// Bundles that wait to be applied at most.
-const BUNDLES_AHEAD: usize = 8;
+const BUNDLES_AHEAD: usize = 3;
 
 /// Frames that follow each other.
 #[derive(Default)]
@@ -52,17 +53,23 @@ pub(super) enum Content {
 pub(super) fn read(
     journal: &FileDisk,
     origin: Origin,
-    mut apply: impl FnMut(Bundle) -> Result<(), Option<JournalError>>,
+    mut apply: impl FnMut(&mut Bundle) -> Result<(), Option<JournalError>>,
 ) -> Result<Result<Option<Scan>, JournalError>, ReplayError> {
     thread::scope(|scope| {
         let (bundles, read) = sync_channel(BUNDLES_AHEAD);
-        let reader = Reader { bundle: Bundle::default(), bundles };
+        let (done, applied) = sync_channel(BUNDLES_AHEAD);
+        let reader = Reader { bundle: Bundle::default(), bundles, applied };
         let reader = thread::Builder::new()
             .name("journal-reader".to_owned())
             .spawn_scoped(scope, move || reader.scan(journal, origin))
             .map_err(|cause| ReplayError::Thread { cause })?;
         // Leaving the loop early drops the receiving end, which ends the reader.
-        let ended = read.into_iter().find_map(|bundle| apply(bundle).err());
+        let ended = read.into_iter().find_map(|mut bundle| {
+            let ended = apply(&mut bundle).err();
+            // Its memory is filled again. That there is enough of it under way is no error.
+            let _ = done.try_send(bundle);
+            ended
+        });
         let scanned = reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         Ok(match ended {
             Some(None) => Ok(None),
@@ -80,6 +87,8 @@ struct Enough;
 struct Reader {
     bundle: Bundle,
     bundles: SyncSender<Bundle>,
+    /// Bundles that were applied.
+    applied: Receiver<Bundle>,
 }
 
 impl Reader {
@@ -123,8 +132,115 @@ impl Reader {
     }
 
     fn hand_on(&mut self) -> Result<(), Enough> {
-        let room = Bundle { frames: Vec::new(), records: Vec::with_capacity(PER_BUNDLE) };
+        let mut room = self.applied.try_recv().unwrap_or_default();
+        room.frames.clear();
+        room.records.clear();
         let bundle = std::mem::replace(&mut self.bundle, room);
         self.bundles.send(bundle).map_err(|_| Enough)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::codec;
+    use crate::domain::event::{Event, Record, RefusalCount, Started};
+    use crate::domain::ids::{OrderId, Sequence, SkuId};
+    use crate::domain::sku::RefusalReason;
+    use crate::replay::{From, ReplayError, journal_directory, replay};
+    use doorbuster_journal::{
+        FileDisk, Journal, JournalError, JournalId, Options, SEGMENT_BYTES_MIN,
+    };
+    use std::fs;
+    use std::path::Path;
+
+    /// More than one bundle.
+    const RECORDS: Sequence = 1_500;
+
+    fn mark(sequence: Sequence) -> String {
+        format!("mark-{sequence:08}")
+    }
+
+    /// A frame each, synced, so that each vouches for those before it.
+    fn write(data: &Path, unfit: Option<Sequence>) {
+        fs::create_dir(journal_directory(data)).expect("a directory of ours");
+        let disk = FileDisk::open(journal_directory(data)).expect("it is there");
+        let options = Options { segment_bytes: SEGMENT_BYTES_MIN };
+        let mut journal =
+            Journal::create(disk, options, JournalId([7; 16])).expect("there is room");
+        for sequence in 1..=RECORDS {
+            let event = if sequence == 1 {
+                let hash_key = [7; 16];
+                let lost_from = None;
+                Event::Started(Started {
+                    epoch: 1,
+                    hash_key,
+                    answers_before_sync: false,
+                    lost_from,
+                })
+            } else if Some(sequence) == unfit {
+                Event::OrderConfirmed(OrderId { epoch: 1, sequence: 1 })
+            } else {
+                let sku = SkuId::parse(&mark(sequence)).expect("an id");
+                let reason = RefusalReason::SoldOut;
+                Event::RefusalsCounted(vec![RefusalCount { sku, reason, count: 1 }])
+            };
+            let record = Record { origin: None, event };
+            journal.begin(1, 1_000);
+            journal.push(|bytes| codec::encode_record(&record, bytes)).expect("there is room");
+            journal.finish().expect("there is room");
+            if sequence.is_multiple_of(100) {
+                journal.sync().expect("the disk works");
+            }
+        }
+        journal.close().expect("no preparer was started");
+    }
+
+    fn damage(data: &Path, sequence: Sequence) {
+        let directory = fs::read_dir(journal_directory(data)).expect("a directory of ours");
+        let mark = mark(sequence);
+        for entry in directory {
+            let path = entry.expect("it reads").path();
+            let mut bytes = fs::read(&path).expect("a segment");
+            if let Some(at) = bytes.windows(mark.len()).position(|part| part == mark.as_bytes()) {
+                bytes[at] ^= 0x20;
+                return fs::write(&path, bytes).expect("a segment of ours");
+            }
+        }
+        panic!("no segment holds {mark}");
+    }
+
+    fn replayed(
+        unfit: Option<Sequence>,
+        damaged: Option<Sequence>,
+    ) -> Result<Sequence, ReplayError> {
+        let data = tempfile::tempdir().expect("a directory");
+        write(data.path(), unfit);
+        if let Some(sequence) = damaged {
+            damage(data.path(), sequence);
+        }
+        replay(data.path(), From::Genesis, None, &mut |_| {})
+            .map(|replayed| replayed.state.sequence)
+    }
+
+    /// The reader finds the damage while bundles before it still wait, whatever the two are up to.
+    #[test]
+    fn of_two_errors_the_one_that_stands_first_in_the_journal_is_told() {
+        assert_eq!(replayed(None, None).expect("nothing is wrong"), RECORDS);
+        for (unfit, damaged) in [(700, 701), (700, 760), (700, 1_400), (3, 4)] {
+            match replayed(Some(unfit), Some(damaged)) {
+                Err(ReplayError::Journal(JournalError::Visitor { first_sequence, .. })) => {
+                    assert_eq!(first_sequence, unfit);
+                }
+                other => panic!("{unfit}, {damaged}: {other:?}"),
+            }
+        }
+        for (damaged, unfit) in [(700, 701), (700, 1_400), (3, 4)] {
+            match replayed(Some(unfit), Some(damaged)) {
+                Err(ReplayError::Journal(JournalError::Refused(refusal))) => {
+                    assert!(refusal.to_string().contains(&damaged.to_string()), "{refusal}");
+                }
+                other => panic!("{damaged}, {unfit}: {other:?}"),
+            }
+        }
     }
 }

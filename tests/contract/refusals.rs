@@ -30,6 +30,7 @@ fn misshapen(world: &mut World, id: &str, code: &str) -> Option<Answer> {
             ask.path += if ask.path.contains('?') { "&colour=red" } else { "?colour=red" };
             world.client.ask(&ask)
         }
+        "unauthenticated" => world.locked().connect().ask(&ask),
         "forbidden" => world.client.ask(&ask.header("Origin", "http://elsewhere.example")),
         "uri_too_long" => {
             ask.path += if ask.path.contains('?') { "&" } else { "?" };

@@ -16,6 +16,8 @@ pub(crate) struct World {
     pub(crate) document: Document,
     faults: PathBuf,
     number: u64,
+    /// One that asks for tokens, once it was needed.
+    locked: Option<(Server, TempDir)>,
     /// Gone with the world.
     _data: TempDir,
 }
@@ -41,12 +43,27 @@ impl World {
         let mut client = server.connect();
         let document = Document::of(&mut client);
         let faults = data.path().join("armed");
-        Self { server, client, document, faults, number: 0, _data: data }
+        Self { server, client, document, faults, number: 0, locked: None, _data: data }
     }
 
     /// Arms a point; an empty word disarms.
     pub(crate) fn arm(&self, point: &str) {
         fs::write(&self.faults, point).expect("the file is written");
+    }
+
+    /// A server that nobody here has a token for.
+    pub(crate) fn locked(&mut self) -> &Server {
+        let (server, _) = self.locked.get_or_insert_with(|| {
+            let data = directory();
+            let tokens = data.path().join("tokens.toml");
+            let hash = "0".repeat(64);
+            let entry = format!("[[token]]\nname = \"a\"\nrole = \"buy\"\nsha256 = \"{hash}\"\n");
+            fs::write(&tokens, entry).expect("the file is written");
+            let tokens = tokens.to_str().expect("a path in UTF-8");
+            let launch = Launch::of(&data.path().join("data")).small();
+            (launch.variable("AUTH_TOKENS_FILE", tokens).start(), data)
+        });
+        server
     }
 
     pub(crate) fn fresh(&mut self, word: &str) -> String {

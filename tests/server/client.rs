@@ -7,7 +7,7 @@ use crate::patience::PATIENCE;
 use serde_json::Value;
 use std::fmt::{self, Write as _};
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 
 /// A request in the making.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,6 +60,10 @@ impl Ask {
 
     pub(crate) fn key(self, key: &str) -> Self {
         self.header("Idempotency-Key", key)
+    }
+
+    pub(crate) fn token(self, token: &str) -> Self {
+        self.header("Authorization", &format!("Bearer {token}"))
     }
 
     pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
@@ -135,18 +139,47 @@ impl Answer {
     }
 }
 
+/// What carries the bytes: a socket, or TLS on one.
+pub(crate) trait Transport: Read + Write + Send {
+    /// Sends nothing more, and still reads.
+    fn end(&mut self) -> io::Result<()>;
+}
+
+impl Transport for TcpStream {
+    fn end(&mut self) -> io::Result<()> {
+        self.shutdown(Shutdown::Write)
+    }
+}
+
+/// A socket that gives up in the end.
+pub(crate) fn socket(address: SocketAddr) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    Ok(stream)
+}
+
 /// A connection.
 pub(crate) struct Client {
-    stream: BufReader<TcpStream>,
+    stream: BufReader<Box<dyn Transport>>,
+    token: Option<String>,
 }
 
 impl Client {
     pub(crate) fn connect(address: SocketAddr) -> io::Result<Self> {
-        let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
-        Ok(Self { stream: BufReader::new(stream) })
+        socket(address).map(Self::over)
+    }
+
+    /// Speaks HTTP over this.
+    pub(crate) fn over(transport: impl Transport + 'static) -> Self {
+        Self { stream: BufReader::new(Box::new(transport)), token: None }
+    }
+
+    /// Shows this token with every request.
+    pub(crate) fn with_token(mut self, token: &str) -> Self {
+        self.token = Some(token.to_owned());
+        self
     }
 
     pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -155,7 +188,7 @@ impl Client {
 
     /// Sends nothing more, and still reads.
     pub(crate) fn end(&mut self) -> io::Result<()> {
-        self.stream.get_mut().shutdown(std::net::Shutdown::Write)
+        self.stream.get_mut().end()
     }
 
     /// The next answer. That to a HEAD has no body, whatever its length says.
@@ -214,7 +247,11 @@ impl Client {
     }
 
     pub(crate) fn send(&mut self, ask: &Ask) -> io::Result<Answer> {
-        self.write(&ask.bytes())?;
+        let bytes = match &self.token {
+            Some(token) => ask.clone().token(token).bytes(),
+            None => ask.bytes(),
+        };
+        self.write(&bytes)?;
         self.read(ask.method == "HEAD")
     }
 

@@ -6,7 +6,7 @@
 
 use crate::client::Client;
 use crate::noise;
-use crate::patience::Deadline;
+use crate::patience::{self, Deadline};
 use rustix::process::{Pid, Signal, kill_process};
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read};
@@ -14,6 +14,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use tempfile::TempDir;
 
@@ -85,11 +86,12 @@ impl Launch {
     pub(crate) fn try_start(self) -> Result<Server, Exit> {
         let mut running = self.spawn();
         let Some(line) = running.line() else { return Err(running.exit()) };
-        let address = line.strip_prefix("listening on http://").and_then(|rest| {
-            rest.split_ascii_whitespace().next().and_then(|address| address.parse().ok())
-        });
+        let url = line.strip_prefix("listening on ").and_then(|rest| rest.split(' ').next());
+        let (scheme, address) = url.and_then(|url| url.split_once("://")).unwrap_or_default();
+        assert!(matches!(scheme, "http" | "https"), "the first line is {line:?}");
+        let address = address.parse().ok();
         let address = address.unwrap_or_else(|| panic!("the first line is {line:?}"));
-        Ok(Server { running, address })
+        Ok(Server { running, address, is_secured: scheme == "https" })
     }
 
     /// Runs it to its end, which it must come to by itself.
@@ -103,8 +105,9 @@ impl Launch {
         let mut child = self.command.spawn().expect("the server's binary runs");
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         let lines = read_lines(stdout.expect("it is piped"));
-        let complaints = Some(read_all(stderr.expect("it is piped")));
-        Running { child, lines, complaints }
+        let complaints = Arc::default();
+        let complaining = Some(read_all(stderr.expect("it is piped"), Arc::clone(&complaints)));
+        Running { child, lines, complaints, complaining }
     }
 }
 
@@ -124,12 +127,14 @@ fn read_lines(stdout: ChildStdout) -> Receiver<String> {
     lines
 }
 
-fn read_all(mut stderr: ChildStderr) -> JoinHandle<String> {
+/// Keeps what comes, so that it can be looked at meanwhile.
+fn read_all(mut stderr: ChildStderr, into: Arc<Mutex<Vec<u8>>>) -> JoinHandle<()> {
     thread::spawn(move || {
-        let mut bytes = Vec::new();
+        let mut bytes = [0; 4096];
         // What was read until an error is still worth showing.
-        let _ = stderr.read_to_end(&mut bytes);
-        String::from_utf8_lossy(&bytes).into_owned()
+        while let Ok(count @ 1..) = stderr.read(&mut bytes) {
+            into.lock().expect("nobody fails with it").extend_from_slice(&bytes[..count]);
+        }
     })
 }
 
@@ -172,7 +177,8 @@ impl Exit {
 struct Running {
     child: Child,
     lines: Receiver<String>,
-    complaints: Option<JoinHandle<String>>,
+    complaints: Arc<Mutex<Vec<u8>>>,
+    complaining: Option<JoinHandle<()>>,
 }
 
 impl Running {
@@ -185,12 +191,20 @@ impl Running {
         }
     }
 
+    /// Standard error so far.
+    fn complaints(&self) -> String {
+        let bytes = self.complaints.lock().expect("nobody fails with it");
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
     fn exit(&mut self) -> Exit {
         let lines = std::iter::from_fn(|| self.line()).collect();
         // Its standard output is closed, so it has ended or is about to.
         let status = self.child.wait().expect("a child can be waited for");
-        let complaints = self.complaints.take().map(JoinHandle::join);
-        let complaints = complaints.and_then(Result::ok).unwrap_or_default();
+        if let Some(complaining) = self.complaining.take() {
+            complaining.join().expect("it only reads");
+        }
+        let complaints = self.complaints();
         Exit { code: status.code(), lines, complaints }
     }
 }
@@ -200,9 +214,9 @@ impl Drop for Running {
         // Both fail where it has ended and was waited for.
         let _ = self.child.kill();
         let _ = self.child.wait();
-        let complaints = self.complaints.take().filter(|_| thread::panicking());
-        if let Some(Ok(complaints)) = complaints.map(JoinHandle::join) {
-            eprintln!("the server's standard error: {complaints}");
+        if let Some(complaining) = self.complaining.take().filter(|_| thread::panicking()) {
+            let _ = complaining.join();
+            eprintln!("the server's standard error: {}", self.complaints());
         }
     }
 }
@@ -211,6 +225,8 @@ impl Drop for Running {
 pub(crate) struct Server {
     running: Running,
     pub(crate) address: SocketAddr,
+    /// It says that it speaks TLS.
+    pub(crate) is_secured: bool,
 }
 
 impl Server {
@@ -236,6 +252,21 @@ impl Server {
     /// SIGTERM; it may take its time.
     pub(crate) fn terminate(&self) {
         kill_process(Pid::from_child(&self.running.child), Signal::TERM).expect("it still runs");
+    }
+
+    /// SIGHUP.
+    pub(crate) fn hang_up(&self) {
+        kill_process(Pid::from_child(&self.running.child), Signal::HUP).expect("it still runs");
+    }
+
+    /// SIGHUP, and what it says to that.
+    pub(crate) fn reload(&self, expected: &str) {
+        let before = self.running.complaints().len();
+        self.hang_up();
+        patience::until(expected, || {
+            let complaints = self.running.complaints();
+            complaints[before..].contains(expected).then_some(())
+        });
     }
 
     pub(crate) fn wait(mut self) -> Exit {

@@ -32,6 +32,11 @@ whether the same request may succeed later. Times are RFC 3339 in UTC with milli
 are integers in milliseconds, and only plain integers count as numbers. `seq` is the journal \
 sequence of the state that an answer was decided or read at.";
 
+const BEARER: &str = "A token of the server's tokens file. `x-roles` names the roles that an \
+operation is for; another role is refused with `forbidden`, and another principal's order or key \
+is as unknown as one that never was. A server without a tokens file, which listens on loopback \
+only, asks nobody for a token.";
+
 fn operations() -> Vec<Operation> {
     [
         skus::operations(),
@@ -65,11 +70,15 @@ fn document() -> Value {
             {"name": "draws", "description": "Prizes by odds that anyone can check."},
             {"name": "server", "description": "Probes, figures, and what operators ask for."},
         ],
+        "security": [{"bearer": []}],
         "paths": paths,
         "components": {
             "schemas": schemas::schemas(),
             "parameters": schemas::parameters(),
             "headers": schemas::headers(),
+            "securitySchemes": {"bearer": {
+                "type": "http", "scheme": "bearer", "description": BEARER,
+            }},
         },
     })
 }

@@ -4,6 +4,9 @@
 //! `orders`, `draws`, `server`.
 
 use crate::http::problem::Code;
+use crate::http::roles::{Deed, Role};
+use crate::http::routes::Place;
+use hyper::Method;
 use serde_json::{Map, Value, json};
 
 /// A method of a path.
@@ -20,6 +23,8 @@ pub(super) struct Operation {
     pub(super) body: Option<Body>,
     pub(super) answers: Vec<Answer>,
     pub(super) problems: Vec<Code>,
+    /// What the roles are asked; none where no token is needed.
+    pub(super) deed: Option<Deed>,
 }
 
 /// A body that a request has.
@@ -74,6 +79,8 @@ impl Operation {
         tag: &'static str,
         summary: &'static str,
     ) -> Self {
+        let deed = deed(method, path);
+        let token = deed.map(|_| Code::Unauthenticated);
         Self {
             method,
             path,
@@ -84,7 +91,8 @@ impl Operation {
             parameters: Vec::new(),
             body: None,
             answers: Vec::new(),
-            problems: ANY.to_vec(),
+            problems: ANY.iter().copied().chain(token).collect(),
+            deed,
         }
     }
 
@@ -156,6 +164,10 @@ impl Operation {
             "summary": self.summary,
             "responses": self.responses(),
         });
+        match self.deed {
+            None => json["security"] = json!([]),
+            Some(deed) => json["x-roles"] = roles(deed),
+        }
         if !self.description.is_empty() {
             json["description"] = self.description.into();
         }
@@ -182,6 +194,17 @@ impl Operation {
         responses.insert("431".to_owned(), too_large);
         Value::Object(responses)
     }
+}
+
+fn deed(method: &str, path: &str) -> Option<Deed> {
+    let method = Method::from_bytes(method.to_uppercase().as_bytes()).ok()?;
+    // An id in braces is as good as any.
+    Place::find(path).ok()?.deed(&method)
+}
+
+fn roles(deed: Deed) -> Value {
+    let roles = deed.roles().iter().chain([&Role::Admin]);
+    roles.map(|role| Value::from(role.as_str())).collect()
 }
 
 impl Body {
@@ -235,8 +258,13 @@ fn problems(codes: &[Code]) -> Value {
     let titles: Vec<String> =
         codes.iter().map(|code| format!("`{}`: {}.", code.as_str(), code.title())).collect();
     let own = json!({"properties": {"code": {"enum": words}}});
-    json!({
+    let mut json = json!({
         "description": titles.join(" "),
         "content": {"application/problem+json": {"schema": {"allOf": [schema("Problem"), own]}}},
-    })
+    });
+    if codes.contains(&Code::Unauthenticated) {
+        let reference = "#/components/headers/WWW-Authenticate";
+        json["headers"]["WWW-Authenticate"] = json!({"$ref": reference});
+    }
+    json
 }

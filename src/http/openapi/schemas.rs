@@ -430,6 +430,7 @@ pub(super) fn headers() -> Value {
     let text = json!({"type": "string"});
     json!({
         "ETag": {"schema": text, "description": "The version in double quotes, for If-Match."},
+        "WWW-Authenticate": {"schema": {"const": "Bearer"}, "description": "A token is needed."},
         "Location": {"schema": text, "description": "The path of what was created."},
         "Idempotent-Replayed": {
             "schema": {"const": "true"},

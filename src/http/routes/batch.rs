@@ -12,12 +12,14 @@ use crate::http::fields::{Faults, id, required, text, wrong_type};
 use crate::http::head::{Head, Name, foreign_tag, precondition, unquoted_key};
 use crate::http::json::{self, Members, Value};
 use crate::http::problem::{Code, Problem, Refused};
+use crate::http::roles::{Deed, Role};
 use std::borrow::Cow;
 
 /// What all lines of a batch share.
 #[derive(Debug)]
 pub(in crate::http) struct Asker {
     principal: Principal,
+    role: Role,
     hash_key: [u8; 16],
     traceparent: Option<Traceparent>,
     deadline_ms: Option<u64>,
@@ -31,6 +33,17 @@ enum Op {
     Entry,
     Adjust,
     Sku,
+}
+
+impl Op {
+    const fn deed(self) -> Deed {
+        match self {
+            Self::Order => Deed::CreateOrder,
+            Self::Act(verb) => Deed::Act(verb),
+            Self::Entry => Deed::EnterDraw,
+            Self::Adjust | Self::Sku => Deed::ChangeSku,
+        }
+    }
 }
 
 const OPS: &[(&str, Op)] = &[
@@ -61,6 +74,7 @@ pub(super) fn begin(now_ms: impl FnOnce() -> u64, input: &Input<'_>) -> Result<W
     }
     Ok(Wanted::Batch(Box::new(Asker {
         principal: input.principal.clone(),
+        role: input.role,
         hash_key: *input.hash_key,
         traceparent: input.head.traceparent().map(|(traceparent, _)| traceparent),
         deadline_ms: input.head.deadline_ms(now_ms)?,
@@ -81,6 +95,8 @@ fn media_type(head: &Head<'_>) -> Result<(), Refused> {
 pub(in crate::http) fn question(line: &[u8], asker: &Asker) -> Result<Question, Refused> {
     let mut members = json::object(line)?;
     let op = op(required(take(&mut members, "op"), "op")?)?;
+    // Before its shape, as for a request of its own.
+    asker.role.allows(op.deed())?;
     let if_match = take(&mut members, "if_match");
     let key = if matches!(op, Op::Sku) { None } else { take(&mut members, "key") };
     // Outlives what borrows from it.
@@ -115,6 +131,7 @@ pub(in crate::http) fn question(line: &[u8], asker: &Asker) -> Result<Question, 
     }
     let beyond = Beyond {
         principal: &asker.principal,
+        role: asker.role,
         hash_key: &asker.hash_key,
         if_match,
         foreign_tag: tag.as_deref().and_then(|tag| foreign_tag(tag.as_bytes())),
@@ -122,7 +139,7 @@ pub(in crate::http) fn question(line: &[u8], asker: &Asker) -> Result<Question, 
         traceparent: asker.traceparent,
         deadline_ms: asker.deadline_ms,
     };
-    Ok(question_of(parsed, beyond))
+    question_of(parsed, beyond)
 }
 
 /// Takes a member out, if it is there and has a value.

@@ -19,6 +19,7 @@ use super::head::{Head, Name};
 use super::json::{self, Members};
 use super::problem::{Code, Problem, Refused};
 use super::reply::Reply;
+use super::roles::{Deed, Role};
 use super::target::{nothing_here, parameters, segments};
 use super::{Front, Phase};
 use crate::domain::command::{Command, Precondition, Principal, Query, Request};
@@ -185,6 +186,32 @@ impl<'p> Place<'p> {
         }
     }
 
+    /// What such a request does; none for a place that needs no token. The method is a listed one.
+    pub(super) fn deed(&self, method: &Method) -> Option<Deed> {
+        let reads = matches!(*method, Method::GET | Method::HEAD);
+        let deed = match self {
+            Self::Live | Self::Ready | Self::Contract | Self::Root => return None,
+            _ if *method == Method::OPTIONS => Deed::Ask,
+            Self::Status | Self::Latency | Self::Percentiles | Self::Metrics => Deed::Watch,
+            Self::TakeImage => Deed::Operate,
+            Self::Events => Deed::Follow,
+            Self::Batch => Deed::Ask,
+            Self::Skus => Deed::ReadSkus,
+            Self::Sku(_) if reads => Deed::ReadSkus,
+            Self::Sku(_) | Self::Adjust(_) => Deed::ChangeSku,
+            Self::Orders if reads => Deed::ListOrders,
+            Self::Orders => Deed::CreateOrder,
+            Self::Order(_) => Deed::ReadOrder,
+            Self::Act(_, verb) => Deed::Act(*verb),
+            Self::UserOrders(_) => Deed::ListUserOrders,
+            Self::Remembered(_) => Deed::ReadRequest,
+            Self::Draw(_) | Self::Entries(_) if reads => Deed::ReadDraws,
+            Self::Draw(_) | Self::CloseDraw(_) => Deed::ChangeDraw,
+            Self::Entries(_) => Deed::EnterDraw,
+        };
+        Some(deed)
+    }
+
     /// Refuses a method that is not listed.
     pub(super) fn check(&self, method: &Method) -> Result<(), Refused> {
         let allow = self.allow();
@@ -205,6 +232,7 @@ pub(super) struct Input<'r> {
     pub(super) head: &'r Head<'r>,
     pub(super) body: &'r [u8],
     pub(super) principal: &'r Principal,
+    pub(super) role: Role,
     pub(super) hash_key: &'r [u8; 16],
     /// Now, on the clock of `Front`.
     pub(super) now_ms: fn(&Front) -> u64,
@@ -319,6 +347,7 @@ fn question(front: &Front, parsed: Parsed<'_>, input: &Input<'_>) -> Result<Ques
     }
     let beyond = Beyond {
         principal: input.principal,
+        role: input.role,
         hash_key: input.hash_key,
         if_match,
         foreign_tag: input.head.foreign_tag(),
@@ -326,13 +355,14 @@ fn question(front: &Front, parsed: Parsed<'_>, input: &Input<'_>) -> Result<Ques
         traceparent: input.head.traceparent().map(|(traceparent, _)| traceparent),
         deadline_ms: input.head.deadline_ms(|| (input.now_ms)(front))?,
     };
-    Ok(question_of(parsed, beyond))
+    question_of(parsed, beyond)
 }
 
 /// What a request says beyond its command, alone or in a batch.
 #[derive(Debug)]
 struct Beyond<'r> {
     principal: &'r Principal,
+    role: Role,
     hash_key: &'r [u8; 16],
     if_match: Precondition,
     /// The text of `If-Match`, if it is no version of ours.
@@ -343,10 +373,12 @@ struct Beyond<'r> {
     deadline_ms: Option<u64>,
 }
 
-fn question_of(parsed: Parsed<'_>, beyond: Beyond<'_>) -> Question {
+fn question_of(parsed: Parsed<'_>, beyond: Beyond<'_>) -> Result<Question, Refused> {
     let Parsed { mut command, foreign_order, .. } = parsed;
-    let Beyond { principal, hash_key, if_match, foreign_tag, key, traceparent, deadline_ms } =
+    let Beyond { principal, role, hash_key, if_match, foreign_tag, key, traceparent, deadline_ms } =
         beyond;
+    // The route or the line was checked before; a wrong row there must not let a command through.
+    role.allows(Deed::of(&command))?;
     match &mut command {
         Command::PutSku(put) => put.precondition = if_match,
         Command::PatchSku(patch) => patch.precondition = if_match,
@@ -369,7 +401,7 @@ fn question_of(parsed: Parsed<'_>, beyond: Beyond<'_>) -> Question {
         _ => None,
     };
     let request = Request { principal: principal.clone(), key, traceparent, command };
-    Question { request, deadline_ms, asked }
+    Ok(Question { request, deadline_ms, asked })
 }
 
 fn key_missing() -> Refused {

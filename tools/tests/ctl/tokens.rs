@@ -1,6 +1,7 @@
-//! `token new`.
+//! `token new`, and the server's reading of what it prints.
 
 use crate::run::ctl;
+use doorbuster::http::{Role, Tokens};
 use std::path::Path;
 
 #[test]
@@ -27,5 +28,29 @@ fn a_token_is_fresh_and_needs_no_directory() {
         "token new --name a --role boss",
     ] {
         ctl(nowhere, bad, 2);
+    }
+}
+
+#[test]
+fn what_is_printed_is_what_the_server_reads() {
+    let nowhere = Path::new("nowhere");
+    let (mut file, mut made) = (String::new(), Vec::new());
+    for (role, expected) in [
+        ("buy", Role::Buy),
+        ("fulfil", Role::Fulfil),
+        ("metrics", Role::Metrics),
+        ("admin", Role::Admin),
+        ("buy --class priority", Role::Buy),
+    ] {
+        let object = ctl(nowhere, &format!("token new --name shop --role {role} --json"), 0);
+        let object = object.object();
+        file.push_str(object["entry"].as_str().unwrap());
+        made.push((object["token"].as_str().unwrap().to_owned(), expected));
+    }
+    let tokens = Tokens::read("tokens.toml", &file).unwrap();
+    assert_eq!(tokens.count(), made.len());
+    for (token, role) in made {
+        let found = tokens.find(token.as_bytes()).unwrap();
+        assert_eq!((found.role(), found.principal().name.as_str()), (role, "shop"));
     }
 }

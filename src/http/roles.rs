@@ -1,0 +1,145 @@
+//! Who may do what (API 6): one table for routes and for the lines of a batch.
+//!
+//! Owns the roles and that table. A route names its deed before its body is read; whatever was read
+//! names its deed again as a command, so that a line of a batch, or a route with a wrong row, comes
+//! to the same answer. Never looks at whose order it is: that is `Reach`, in the domain. Next:
+//! `tokens`, `routes`.
+
+use super::problem::{Code, Problem, Refused};
+use crate::domain::command::{Action, Command, Query, Reach};
+use crate::domain::order::Verb;
+
+/// What a token is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Whoever shows no token, where none is needed.
+    Nobody,
+    /// A shop that sells: its own orders.
+    Buy,
+    /// A warehouse: every principal's orders, once they are sold.
+    Fulfil,
+    /// What watches the server.
+    Metrics,
+    /// All of it.
+    Admin,
+}
+
+/// What is done. A request comes to exactly one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Deed {
+    /// Nothing yet: OPTIONS, or lines that are checked one by one.
+    Ask,
+    ReadSkus,
+    ChangeSku,
+    CreateOrder,
+    ReadOrder,
+    ListOrders,
+    ListUserOrders,
+    ReadRequest,
+    Act(Verb),
+    ReadDraws,
+    ChangeDraw,
+    EnterDraw,
+    /// Metrics, status, latency.
+    Watch,
+    /// What only operators do to the server itself.
+    Operate,
+    /// The feed.
+    Follow,
+}
+
+impl Deed {
+    /// What a command does.
+    pub(super) fn of(command: &Command) -> Self {
+        match command {
+            Command::CreateOrder(_) => Self::CreateOrder,
+            Command::ActOnOrder(_, action) => Self::Act(verb(action)),
+            Command::PutSku(_)
+            | Command::PatchSku(_)
+            | Command::AdjustSku(_)
+            | Command::DeleteSku(_) => Self::ChangeSku,
+            Command::PutDraw(_) | Command::CloseDraw(_) | Command::DeleteDraw(_) => {
+                Self::ChangeDraw
+            }
+            Command::EnterDraw(_) => Self::EnterDraw,
+            Command::Read(query) => match **query {
+                Query::Sku(_) | Query::Skus { .. } => Self::ReadSkus,
+                Query::Order(_) => Self::ReadOrder,
+                Query::Orders { .. } => Self::ListOrders,
+                Query::UserOrders { .. } => Self::ListUserOrders,
+                Query::Remembered(_) => Self::ReadRequest,
+                Query::Draw(_) | Query::Entries { .. } => Self::ReadDraws,
+                Query::Status => Self::Watch,
+            },
+        }
+    }
+
+    /// The table: who may do it besides `admin`, who may do everything.
+    pub(super) const fn roles(self) -> &'static [Role] {
+        match self {
+            Self::Ask => &[Role::Buy, Role::Fulfil, Role::Metrics],
+            Self::ReadSkus => &[Role::Buy],
+            Self::ChangeSku => &[],
+            Self::CreateOrder => &[Role::Buy],
+            Self::ReadOrder => &[Role::Buy, Role::Fulfil],
+            Self::ListOrders => &[],
+            Self::ListUserOrders => &[Role::Buy],
+            Self::ReadRequest => &[Role::Buy],
+            Self::Act(Verb::Confirm | Verb::Cancel | Verb::Extend) => &[Role::Buy],
+            Self::Act(Verb::Ship | Verb::Complete | Verb::Refund) => &[Role::Fulfil],
+            Self::ReadDraws => &[Role::Buy],
+            Self::ChangeDraw => &[],
+            Self::EnterDraw => &[Role::Buy],
+            Self::Watch => &[Role::Metrics],
+            Self::Operate => &[],
+            Self::Follow => &[],
+        }
+    }
+}
+
+const fn verb(action: &Action) -> Verb {
+    match action {
+        Action::Confirm { .. } => Verb::Confirm,
+        Action::Cancel => Verb::Cancel,
+        Action::Extend(_) => Verb::Extend,
+        Action::Ship => Verb::Ship,
+        Action::Complete => Verb::Complete,
+        Action::Refund(_) => Verb::Refund,
+    }
+}
+
+impl Role {
+    /// As the tokens file writes it.
+    pub(super) fn parse(word: &str) -> Option<Self> {
+        [Self::Buy, Self::Fulfil, Self::Metrics, Self::Admin]
+            .into_iter()
+            .find(|role| role.as_str() == word)
+    }
+
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Nobody => "nobody",
+            Self::Buy => "buy",
+            Self::Fulfil => "fulfil",
+            Self::Metrics => "metrics",
+            Self::Admin => "admin",
+        }
+    }
+
+    /// Whose orders it sees and acts on.
+    pub(super) const fn reach(self) -> Reach {
+        match self {
+            Self::Fulfil | Self::Admin => Reach::All,
+            Self::Nobody | Self::Buy | Self::Metrics => Reach::Own,
+        }
+    }
+
+    /// Refuses a deed that is not this role's.
+    pub(super) fn allows(self, deed: Deed) -> Result<(), Refused> {
+        if self == Self::Admin || deed.roles().contains(&self) {
+            return Ok(());
+        }
+        let own = self.as_str();
+        Err(Problem::new(Code::Forbidden, format!("the role {own} may not do this")))
+    }
+}

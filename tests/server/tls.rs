@@ -1,0 +1,269 @@
+//! TLS as a client meets it: real handshakes with certificates made on the spot.
+//!
+//! Owns what the server promises about handshakes and certificates. What is said under TLS is the
+//! same as without it, and tested there. Next: `rotation` for tokens.
+
+use crate::client::{Ask, Client, Transport, socket};
+use crate::patience;
+use crate::process::{Launch, Server, directory};
+use crate::tokens::TokensFile;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use serde_json::json;
+use std::fs;
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::sync::Arc;
+use tempfile::TempDir;
+
+/// A certificate of its own making.
+struct Issued {
+    certificate: CertificateDer<'static>,
+    chain_pem: String,
+    key_pem: String,
+}
+
+impl Issued {
+    fn new() -> Self {
+        let issued =
+            rcgen::generate_simple_self_signed(["shop".to_owned()]).expect("a certificate");
+        Self {
+            certificate: issued.cert.der().clone(),
+            chain_pem: issued.cert.pem(),
+            key_pem: issued.signing_key.serialize_pem(),
+        }
+    }
+
+    /// Puts both files there.
+    fn write(&self, folder: &Path) {
+        fs::write(folder.join("cert.pem"), &self.chain_pem).expect("a file is written");
+        fs::write(folder.join("key.pem"), &self.key_pem).expect("a file is written");
+    }
+
+    /// A client that trusts this certificate only.
+    fn config(&self, protocols: &[&str]) -> ClientConfig {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.certificate.clone()).expect("a root");
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let mut config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("versions")
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
+        config
+    }
+
+    fn shake(
+        &self,
+        server: &Server,
+        protocols: &[&str],
+    ) -> io::Result<StreamOwned<ClientConnection, TcpStream>> {
+        let name = ServerName::try_from("shop").expect("a name");
+        let session = ClientConnection::new(Arc::new(self.config(protocols)), name);
+        let session = session.map_err(io::Error::other)?;
+        let mut stream = StreamOwned::new(session, socket(server.address)?);
+        while stream.conn.is_handshaking() {
+            stream.conn.complete_io(&mut stream.sock)?;
+        }
+        Ok(stream)
+    }
+
+    fn connect(&self, server: &Server) -> Client {
+        Client::over(self.shake(server, &["http/1.1"]).expect("a handshake"))
+    }
+}
+
+impl Transport for StreamOwned<ClientConnection, TcpStream> {
+    fn end(&mut self) -> io::Result<()> {
+        self.conn.send_close_notify();
+        self.flush()
+    }
+}
+
+fn launch(data: &TempDir) -> Launch {
+    let path = |name| data.path().join(name);
+    let launch = Launch::of(&path("data")).small();
+    let launch = launch.argument("--tls-cert").argument(path("cert.pem"));
+    launch.argument("--tls-key").argument(path("key.pem"))
+}
+
+fn start(settings: impl FnOnce(Launch) -> Launch) -> (Server, Issued, TempDir) {
+    let (data, issued) = (directory(), Issued::new());
+    issued.write(data.path());
+    let server = settings(launch(&data)).start();
+    assert!(server.is_secured);
+    (server, issued, data)
+}
+
+/// The server ends this without a word.
+fn is_closed_in_silence(stream: &mut TcpStream) {
+    let mut heard = Vec::new();
+    match stream.read_to_end(&mut heard) {
+        Ok(_) => assert!(heard.is_empty(), "{heard:?}"),
+        Err(error) => assert_eq!(error.kind(), io::ErrorKind::ConnectionReset),
+    }
+}
+
+#[test]
+fn a_sale_goes_the_same_under_tls() {
+    let data = directory();
+    let issued = Issued::new();
+    issued.write(data.path());
+    let buy = ("shop", "buy", "shop", "");
+    let tokens = TokensFile::beside(data.path(), &[buy, ("boss", "admin", "boss", "")]);
+    let path = |name: &str| data.path().join(name).to_str().expect("a path in UTF-8").to_owned();
+    let server = tokens.launch().variable("TLS_CERT", &path("cert.pem"));
+    let server = server.variable("TLS_KEY", &path("key.pem")).start();
+    assert!(server.is_secured);
+    let mut boss = issued.connect(&server).with_token("boss");
+    boss.put_sku("s", &json!({"stock": 500}));
+    let mut shop = issued.connect(&server).with_token("shop");
+    for number in 0..100 {
+        let name = format!("k{number}");
+        let order = shop.ask(&Ask::order(&name, &name, "s", 1)).expect(201);
+        shop.ask(&Ask::act(order["id"].as_str().expect("an id"), "confirm")).expect(200);
+    }
+    // An answer and a body of many records.
+    let page = boss.get("/v1/orders");
+    assert_eq!(page["orders"].as_array().map(Vec::len), Some(100));
+    let long = Ask::order("long", "u", "s", 1).json(&"x".repeat(200_000));
+    boss.ask(&long).problem(413, "too_large");
+    issued.connect(&server).ask(&Ask::get("/v1/skus")).problem(401, "unauthenticated");
+    // Whoever has said everything still hears the answer.
+    let mut last = issued.connect(&server);
+    last.write(&Ask::get("/v1/skus/s").token("shop").bytes()).expect("the server takes bytes");
+    last.end().expect("the server takes an end");
+    assert_eq!(last.read(false).expect("an answer").status, 200);
+    assert!(last.is_closed());
+    // A page of this server's own origin is told by the host it was asked for.
+    let own = Ask::get("/v1/skus/s").header("Origin", "https://shop");
+    assert_eq!(shop.ask(&own).expect(200)["sold"], 100);
+    server.stop().stopped();
+}
+
+#[test]
+fn only_http_1_is_agreed_upon() {
+    let (server, issued, _data) = start(|launch| launch);
+    for (offered, agreed) in [
+        (&["h2", "http/1.1"] as &[&str], Some("http/1.1")),
+        (&["http/1.1"], Some("http/1.1")),
+        (&[], None),
+    ] {
+        let stream = issued.shake(&server, offered).expect("a handshake");
+        assert_eq!(stream.conn.alpn_protocol(), agreed.map(str::as_bytes), "{offered:?}");
+        Client::over(stream).get("/livez");
+    }
+    issued.shake(&server, &["h2"]).expect_err("nothing in common");
+    issued.connect(&server).get("/livez");
+}
+
+#[test]
+fn a_certificate_is_replaced_while_connections_stay() {
+    let (server, first, data) = start(|launch| launch);
+    let mut stays = first.connect(&server);
+    let second = Issued::new();
+    second.write(data.path());
+    server.reload("took the certificate");
+    second.connect(&server).get("/livez");
+    first.shake(&server, &[]).expect_err("the certificate is another one");
+    stays.get("/v1/status");
+    // A key of another certificate, then none at all.
+    fs::write(data.path().join("key.pem"), &first.key_pem).expect("a file is written");
+    server.reload("kept the certificate as it was");
+    fs::write(data.path().join("cert.pem"), "nonsense").expect("a file is written");
+    server.reload("kept the certificate as it was");
+    fs::remove_file(data.path().join("key.pem")).expect("it was there");
+    server.reload("kept the certificate as it was");
+    second.connect(&server).get("/livez");
+    stays.get("/v1/status");
+    server.stop().stopped();
+}
+
+#[test]
+fn a_start_refuses_a_certificate_that_it_cannot_use() {
+    let (data, issued) = (directory(), Issued::new());
+    let refuses = |parts: &[&str]| {
+        let exit = launch(&data).run();
+        assert_eq!((exit.code, exit.lines.len()), (Some(1), 0), "{exit:?}");
+        for part in parts {
+            assert!(exit.complaints.contains(part), "{part}: {exit:?}");
+        }
+        assert!(!data.path().join("data").exists(), "nothing was begun");
+    };
+    refuses(&["cannot read", "cert.pem"]);
+    issued.write(data.path());
+    fs::write(data.path().join("cert.pem"), "nonsense").expect("a file is written");
+    refuses(&["cert.pem", "no certificate chain in PEM"]);
+    issued.write(data.path());
+    fs::write(data.path().join("key.pem"), &issued.chain_pem).expect("a file is written");
+    refuses(&["key.pem", "no private key in PEM"]);
+    Issued::new().write(data.path());
+    fs::write(data.path().join("key.pem"), &issued.key_pem).expect("a file is written");
+    refuses(&["cert.pem", "key.pem", "cannot be used together"]);
+    let exit = Launch::of(&data.path().join("data")).argument("--tls-cert").argument("c").run();
+    assert!(exit.code == Some(2) && exit.complaints.contains("go together"), "{exit:?}");
+}
+
+#[test]
+fn plain_http_to_a_tls_port_is_closed_without_noise() {
+    let (server, issued, _data) = start(|launch| launch);
+    let mut plain = socket(server.address).expect("a connection");
+    plain.write_all(&Ask::get("/livez").bytes()).expect("the server takes bytes");
+    let mut heard = Vec::new();
+    // In order, and not by a reset.
+    assert_eq!(plain.read_to_end(&mut heard).expect("an orderly end"), 0);
+    issued.connect(&server).get("/livez");
+}
+
+#[test]
+fn whoever_does_not_finish_a_handshake_is_gone_by_the_limit_and_holds_nobody_up() {
+    let timeout = |launch: Launch| launch.variable("TLS_HANDSHAKE_TIMEOUT_MS", "8000");
+    let (server, issued, _data) = start(timeout);
+    let mut crowd: Vec<TcpStream> = (0..200)
+        .map(|number| {
+            let mut stream = socket(server.address).expect("a connection");
+            // Nothing, or the start of a record that never ends.
+            let begun: &[u8] = if number % 2 == 0 { &[] } else { &[22, 3, 1, 2, 0, 1] };
+            stream.write_all(begun).expect("the server takes bytes");
+            stream
+        })
+        .collect();
+    let mut client = issued.connect(&server);
+    client.put_sku("s", &json!({"stock": 100}));
+    for number in 0..20 {
+        let name = format!("k{number}");
+        issued.connect(&server).ask(&Ask::order(&name, &name, "s", 1)).expect(201);
+    }
+    crowd.iter_mut().for_each(is_closed_in_silence);
+    assert_eq!(client.get("/v1/skus/s")["held"], 20);
+}
+
+#[test]
+fn one_handshake_more_than_there_may_be_is_closed_at_once() {
+    let limits = |launch: Launch| {
+        launch.variable("TLS_HANDSHAKES_MAX", "2").variable("TLS_HANDSHAKE_TIMEOUT_MS", "600000")
+    };
+    let (server, issued, _data) = start(limits);
+    let mut client = issued.connect(&server);
+    // Only now is it certain that its handshake is over for the server, too.
+    client.get("/livez");
+    let mut waiting: Vec<TcpStream> =
+        (0..3).map(|_| socket(server.address).expect("a connection")).collect();
+    // Two of the three wait; which one does not is for the threads that accept to say.
+    let closed = patience::until("one that is closed", || {
+        waiting.iter().position(|stream| {
+            stream.set_nonblocking(true).expect("a socket");
+            let mut byte = [0];
+            matches!(stream.peek(&mut byte), Ok(0))
+        })
+    });
+    drop(waiting.swap_remove(closed));
+    issued.shake(&server, &[]).expect_err("there are two");
+    client.get("/livez");
+    drop(waiting);
+    let mut fresh =
+        patience::until("a place", || issued.shake(&server, &[]).ok().map(Client::over));
+    fresh.get("/livez");
+}
