@@ -5,9 +5,11 @@
 //! closed before anything was sent. Next: `retry`.
 
 use super::error::{Error, Problem};
+use super::retry::Failure;
 use super::{Answer, Ask};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Request, Response, StatusCode};
@@ -158,8 +160,7 @@ impl Place {
             headers.insert(header::AUTHORIZATION, authorization.clone());
         }
         if ask.body.is_some() {
-            let json = HeaderValue::from_static("application/json");
-            headers.insert(header::CONTENT_TYPE, json);
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(ask.media_type));
         }
         if let Some(key) = &ask.key {
             headers.insert(&IDEMPOTENCY_KEY, key.header());
@@ -172,11 +173,31 @@ impl Place {
         Ok(request)
     }
 
-    async fn whole(
+    /// Asks for a stream, on a connection of its own.
+    pub(super) async fn open(
         &self,
-        sender: Sender,
-        response: Response<hyper::body::Incoming>,
-    ) -> Result<Whole, String> {
+        ask: &Ask,
+        accept: &'static str,
+        within: Duration,
+    ) -> Result<Stream, Failure> {
+        let opening = async {
+            let mut sender = self.connect().await?;
+            let mut request = self.request(ask, within)?;
+            request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static(accept));
+            let response = sender.send_request(request).await.map_err(|cause| cause.to_string())?;
+            if response.status().is_success() {
+                return Ok(Ok(Stream { body: response.into_body(), _sender: sender }));
+            }
+            Ok(Err(self.whole(sender, response).await?.problem()))
+        };
+        match tokio::time::timeout(within, opening).await {
+            Ok(Ok(opened)) => opened.map_err(Failure::Refused),
+            Ok(Err(cause)) => Err(Failure::NotSent(cause)),
+            Err(_) => Err(Failure::NotSent(format!("no answer within {} ms", within.as_millis()))),
+        }
+    }
+
+    async fn whole(&self, sender: Sender, response: Response<Incoming>) -> Result<Whole, String> {
         let (head, body) = response.into_parts();
         let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await;
         let body = body.map_err(|cause| cause.to_string())?.to_bytes();
@@ -185,12 +206,32 @@ impl Place {
     }
 }
 
+/// A body that goes on, and the connection that it comes on.
+#[derive(Debug)]
+pub(super) struct Stream {
+    body: Incoming,
+    _sender: Sender,
+}
+
+impl Stream {
+    /// The next bytes; none behind the last. Dropping the future loses nothing.
+    pub(super) async fn piece(&mut self) -> Result<Option<Bytes>, String> {
+        let frame = self.body.frame().await.transpose().map_err(|cause| cause.to_string())?;
+        Ok(frame.map(|frame| frame.into_data().unwrap_or_default()))
+    }
+}
+
 impl Whole {
+    pub(super) fn body(&self) -> &[u8] {
+        &self.body
+    }
+
     /// Itself if it is a 2xx, or the problem that it is.
     pub(super) fn accepted(self) -> Result<Self, Box<Problem>> {
-        if self.status.is_success() {
-            return Ok(self);
-        }
+        if self.status.is_success() { Ok(self) } else { Err(self.problem()) }
+    }
+
+    fn problem(self) -> Box<Problem> {
         let problem: Option<Problem> = serde_json::from_slice(&self.body).ok();
         // Something between here and the server may refuse in words of its own.
         let foreign = || Problem {
@@ -204,7 +245,7 @@ impl Whole {
         };
         let mut problem = problem.unwrap_or_else(foreign);
         problem.retry_after_ms = problem.retry_after_ms.or_else(|| self.retry_after_ms());
-        Err(Box::new(problem))
+        Box::new(problem)
     }
 
     fn retry_after_ms(&self) -> Option<u64> {

@@ -2,9 +2,9 @@
 //!
 //! Owns asking: one key for all attempts of a request, how long to wait before the next attempt,
 //! and when to stop. Repeats only what is safe to repeat, never what was decided, and never says
-//! that nothing happened when it cannot know. Speaks plain HTTP/1.1; TLS ends in front of it. Draws,
-//! batches and the event feed are not here. Next: `retry` for when to ask again, `attempt` for the
-//! connection, `orders`, `skus` and `operations` for what can be asked.
+//! that nothing happened when it cannot know. Speaks plain HTTP/1.1; TLS ends in front of it. Next:
+//! `retry` for when to ask again, `attempt` for the connection, `orders`, `skus`, `draws` and
+//! `operations` for what can be asked, `batch` for much of it at once, `events` for what happened.
 //!
 //! ```no_run
 //! use doorbuster::client::{Action, Client, Error, Key, NewOrder, NewSku, Options, Precondition};
@@ -29,14 +29,20 @@
 //! ```
 
 mod attempt;
+mod batch;
+mod draws;
 mod error;
+mod events;
 mod key;
 mod operations;
 mod orders;
 mod retry;
 mod skus;
 
+pub use batch::{Line, LineAnswer};
+pub use draws::{Draw, Entry, EntryPage, EntryReason, NewDraw, Prize};
 pub use error::{Error, Problem};
+pub use events::{Event, Events};
 pub use key::Key;
 pub use operations::{Remembered, Status, Table};
 pub use orders::{Action, LineUnits, NewOrder, Order, OrderFilter, OrderLine, OrderStatus};
@@ -44,11 +50,11 @@ pub use retry::Policy;
 pub use skus::{Adjustment, Change, NewSku, Precondition, Sku, SkuChanges, SkuSettings};
 
 use crate::clock::Clock;
-use attempt::{Attempt, Place};
+use attempt::{Attempt, Place, Whole};
 use bytes::Bytes;
 use hyper::Method;
 use hyper::header::{HeaderName, HeaderValue};
-use retry::{Next, Tries};
+use retry::{Failure, Next, Tries};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::fmt::Write;
@@ -105,6 +111,8 @@ struct Ask {
     key: Option<Key>,
     precondition: Option<(HeaderName, HeaderValue)>,
     body: Option<Bytes>,
+    /// Of the body.
+    media_type: &'static str,
     /// Doing it twice is the same as doing it once.
     repeats: bool,
 }
@@ -115,7 +123,8 @@ impl Ask {
     }
 
     fn new(method: Method, path: String, repeats: bool) -> Self {
-        Self { method, path, key: None, precondition: None, body: None, repeats }
+        let media_type = "application/json";
+        Self { method, path, key: None, precondition: None, body: None, media_type, repeats }
     }
 
     /// With a key any request may be repeated.
@@ -128,6 +137,12 @@ impl Ask {
     fn json(mut self, body: &impl serde::Serialize) -> Self {
         let text = serde_json::to_vec(body).expect("numbers and text are JSON");
         self.body = Some(text.into());
+        self
+    }
+
+    fn lines(mut self, text: Vec<u8>) -> Self {
+        self.body = Some(text.into());
+        self.media_type = "application/x-ndjson";
         self
     }
 }
@@ -154,6 +169,16 @@ impl Client {
     }
 
     async fn ask<T: DeserializeOwned>(&self, ask: &Ask) -> Result<Answer<T>, Error> {
+        self.settle(ask, |accepted, attempts| Ok(accepted.read(attempts))).await
+    }
+
+    /// Asks until there is an answer to use; `read` looks at a 2xx and may find that it says too
+    /// little.
+    async fn settle<T>(
+        &self,
+        ask: &Ask,
+        read: impl Fn(Whole, u32) -> Result<Result<T, Error>, Failure>,
+    ) -> Result<T, Error> {
         let begun_ms = self.clock.elapsed_ms();
         let mut tries = Tries::new(self.policy, ask.repeats);
         loop {
@@ -162,11 +187,14 @@ impl Client {
             let attempt = self.place.attempt(ask, Duration::from_millis(within_ms)).await;
             let failure = match attempt {
                 Attempt::Answered(answer) => match answer.accepted() {
-                    Ok(accepted) => return accepted.read(tries.count() + 1),
-                    Err(problem) => retry::Failure::Refused(problem),
+                    Ok(accepted) => match read(accepted, tries.count() + 1) {
+                        Ok(settled) => return settled,
+                        Err(failure) => failure,
+                    },
+                    Err(problem) => Failure::Refused(problem),
                 },
-                Attempt::NotSent(cause) => retry::Failure::NotSent(cause),
-                Attempt::NoAnswer(cause) => retry::Failure::NoAnswer(cause),
+                Attempt::NotSent(cause) => Failure::NotSent(cause),
+                Attempt::NoAnswer(cause) => Failure::NoAnswer(cause),
             };
             let spent_ms = self.clock.elapsed_ms() - begun_ms;
             match tries.after(failure, spent_ms, ask.key.as_ref()) {

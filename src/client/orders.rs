@@ -146,8 +146,9 @@ impl Action {
         Self::Confirm { reacquire: false }
     }
 
-    fn ask(&self, id: &str) -> Ask {
-        let (verb, body) = match self {
+    /// The word for it, and what else is said.
+    pub(super) fn parts(&self) -> (&'static str, Option<serde_json::Value>) {
+        match self {
             Self::Confirm { reacquire: false } => ("confirm", None),
             Self::Confirm { reacquire: true } => {
                 ("confirm", Some(serde_json::json!({"if_expired": "reacquire"})))
@@ -157,7 +158,11 @@ impl Action {
             Self::Ship => ("ship", None),
             Self::Complete => ("complete", None),
             Self::Refund { restock } => ("refund", Some(serde_json::json!({"restock": restock}))),
-        };
+        }
+    }
+
+    fn ask(&self, id: &str) -> Ask {
+        let (verb, body) = self.parts();
         let ask = Ask::new(Method::POST, path(["orders", id, verb]), true);
         match body {
             Some(body) => ask.json(&body),

@@ -72,21 +72,21 @@ pub struct Sku {
     pub now: String,
 }
 
-/// What a change of a SKU rests on.
+/// What a change of a SKU or a draw rests on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Precondition {
-    /// Nothing. A PUT over a SKU that differs is refused then.
+    /// Nothing. A PUT over one that differs is refused then.
     None,
-    /// The SKU is there, whatever its version.
+    /// It is there, whatever its version.
     Exists,
-    /// The SKU has this version.
+    /// It has this version.
     Version(u64),
-    /// There is no such SKU.
+    /// There is none of this id.
     IfAbsent,
 }
 
 impl Precondition {
-    fn header(self) -> Option<(HeaderName, HeaderValue)> {
+    pub(super) fn header(self) -> Option<(HeaderName, HeaderValue)> {
         let any = HeaderValue::from_static("*");
         match self {
             Self::None => None,
@@ -100,7 +100,7 @@ impl Precondition {
     }
 
     /// Whether a second time finds the condition as the first did.
-    fn repeats(self) -> bool {
+    pub(super) fn repeats(self) -> bool {
         matches!(self, Self::None | Self::Exists)
     }
 }
@@ -172,6 +172,22 @@ pub enum Adjustment {
     },
 }
 
+impl Adjustment {
+    pub(super) fn body(self, reason: &str) -> serde_json::Value {
+        match self {
+            Self::Delta(delta) => serde_json::json!({"delta": delta, "reason": reason}),
+            Self::Stock { stock, .. } => serde_json::json!({"stock": stock, "reason": reason}),
+        }
+    }
+
+    pub(super) fn precondition(self) -> Precondition {
+        match self {
+            Self::Delta(_) => Precondition::None,
+            Self::Stock { version, .. } => Precondition::Version(version),
+        }
+    }
+}
+
 impl Client {
     /// Creates a SKU or replaces what there is.
     ///
@@ -236,16 +252,9 @@ impl Client {
         reason: &str,
         key: &Key,
     ) -> Result<Answer<Sku>, Error> {
-        let ask = Ask::new(Method::POST, path(["skus", sku, "adjust"]), true).keyed(key);
-        let ask = match adjustment {
-            Adjustment::Delta(delta) => {
-                ask.json(&serde_json::json!({"delta": delta, "reason": reason}))
-            }
-            Adjustment::Stock { stock, version } => Ask {
-                precondition: Precondition::Version(version).header(),
-                ..ask.json(&serde_json::json!({"stock": stock, "reason": reason}))
-            },
-        };
+        let mut ask = Ask::new(Method::POST, path(["skus", sku, "adjust"]), true).keyed(key);
+        ask.precondition = adjustment.precondition().header();
+        let ask = ask.json(&adjustment.body(reason));
         self.ask(&ask).await
     }
 

@@ -127,6 +127,14 @@ impl Lane {
         fence(Ordering::SeqCst);
     }
 
+    /// A ticket is home again. That is room too, and the writer, which may have nothing more to do,
+    /// knows nothing of it.
+    fn note_release(&self) {
+        if self.waiting() < self.0.bulk_max {
+            self.0.wake_crowd();
+        }
+    }
+
     fn publish(
         &self,
         request: &mut Option<Request>,
@@ -190,7 +198,7 @@ impl Lane {
     pub fn pump(&self, context: &Context<'_>) {
         let inner = &self.0;
         inner.waker.register(context.waker());
-        inner.crowd.take().into_iter().for_each(Waker::wake);
+        inner.wake_crowd();
         if inner.cursors.poisoned() {
             let unknown = Arrived { outcome: Outcome::Unknown, times: Times::default() };
             let wakers = inner.tickets.borrow_mut().answer_all(&unknown);
@@ -225,6 +233,13 @@ impl Lane {
 }
 
 impl Inner {
+    /// Empty nearly always, and then kept as it is.
+    fn wake_crowd(&self) {
+        if !self.crowd.borrow().is_empty() {
+            self.crowd.take().into_iter().for_each(Waker::wake);
+        }
+    }
+
     fn arrived(&self, outcome: Outcome, decided: Decided) -> Arrived {
         let (stored_ns, durable_ns) = self.cursors.turn_times(decided.turn);
         let Decided { taken_ns, decided_ns, .. } = decided;
@@ -256,6 +271,7 @@ impl Future for Waiting {
             None => Poll::Pending,
             Some(arrived) => {
                 self.ticket = None;
+                self.lane.note_release();
                 Poll::Ready(arrived)
             }
         }
@@ -266,6 +282,7 @@ impl Drop for Waiting {
     fn drop(&mut self) {
         if let Some(ticket) = self.ticket.take() {
             self.lane.0.tickets.borrow_mut().abandon(ticket);
+            self.lane.note_release();
         }
     }
 }

@@ -199,6 +199,37 @@ mod tests {
         assert!(lane.offer(&mut request, None).is_ok());
     }
 
+    /// Answers come in one turn, and are collected after whoever waits for room has looked: no
+    /// further turn will tell of the tickets that are free only then.
+    #[test]
+    fn a_ticket_that_comes_home_is_room_without_another_turn() {
+        let cursors = Arc::new(Cursors::default());
+        let (mut ends, mut inbox, mut outbox) = build(1, &cursors);
+        let lane = ends.pop().expect("one lane").settle();
+        let offer = || lane.offer(&mut Some(question()), None);
+        let context = &mut Context::from_waker(Waker::noop());
+        for collects in [true, false] {
+            let mut waiting: Vec<Waiting> = std::iter::from_fn(|| offer().ok()).collect();
+            inbox.poll(u64::MAX, |together| {
+                for asked in together {
+                    outbox.answer(asked.address, 0, Outcome::NoSpace, Decided::default());
+                }
+            });
+            outbox.wake_answered();
+            lane.pump(context);
+            let woken = Arc::new(Woken::default());
+            lane.wake_when_room(&woken.clone().into());
+            assert!(offer().is_err());
+            let mut last = waiting.pop().expect("many wait");
+            if collects {
+                assert!(Pin::new(&mut last).poll(context).is_ready());
+            } else {
+                drop(last);
+            }
+            assert!(woken.0.load(std::sync::atomic::Ordering::Relaxed), "collects: {collects}");
+        }
+    }
+
     #[derive(Default)]
     struct Woken(AtomicBool);
 

@@ -44,4 +44,5 @@ mod stored;
 mod tls;
 mod tokens;
 mod typed;
+mod typed_many;
 mod wide;

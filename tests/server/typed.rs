@@ -1,6 +1,7 @@
 //! The typed client (`src/client/`) against the real server, across lost answers and `kill -9`.
 //!
-//! Owns a gate between the two that loses an answer on purpose. What the client decides without a
+//! Owns a gate between the two that loses an answer on purpose. Draws, batches and events are in
+//! `typed_many`. What the client decides without a
 //! server is tested beside it, in `src/client/retry.rs`. Next: `crash`.
 
 use crate::client::{Ask, Client as Bare};
@@ -15,15 +16,15 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread;
 use tokio::runtime::{Builder, Runtime};
 
-fn runtime() -> Runtime {
+pub(crate) fn runtime() -> Runtime {
     Builder::new_current_thread().enable_all().build().expect("an event loop")
 }
 
-fn client(address: SocketAddr, policy: Policy) -> Client {
+pub(crate) fn client(address: SocketAddr, policy: Policy) -> Client {
     Client::new(&format!("http://{address}"), Options { token: None, policy }).expect("a client")
 }
 
-fn key(text: &str) -> Key {
+pub(crate) fn key(text: &str) -> Key {
     Key::new(text).expect("a key")
 }
 
@@ -94,7 +95,7 @@ fn everything_that_can_be_asked_is_answered_in_its_type() {
 }
 
 /// A request as it came, whole.
-fn read_request(stream: &TcpStream) -> Vec<u8> {
+pub(crate) fn read_request(stream: &TcpStream) -> Vec<u8> {
     let mut reader = BufReader::new(stream);
     let (mut bytes, mut length) = (Vec::new(), 0);
     loop {

@@ -1,0 +1,205 @@
+//! Following what happens (API 5).
+//!
+//! Owns where a follower is, and that it goes on there after any loss: with the last event that it
+//! handed over, never with one that came in part. Hands each event over once, in order. Next:
+//! `retry` for how long it tries to come back.
+
+use super::attempt::Stream;
+use super::retry::{Failure, Next, Tries};
+use super::{Ask, Client, Error, path, with_parameters};
+use bytes::BytesMut;
+use serde::Deserialize;
+use serde_json::Value;
+use std::time::Duration;
+
+/// The server says something every 15 s; after this much silence it is gone.
+const SILENCE_MAX: Duration = Duration::from_secs(45);
+/// No event is near this long.
+const EVENT_BYTES_MAX: usize = 1 << 20;
+
+/// Something that happened (CloudEvents 1.0).
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Event {
+    /// `<epoch>-<sequence>`, its own for ever; a place to follow from.
+    pub id: String,
+    /// Whose journal, as a URI.
+    pub source: String,
+    /// What happened, such as `doorbuster.order.created`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// What it happened to, such as `orders/3-17`.
+    pub subject: String,
+    /// When, RFC 3339.
+    pub time: String,
+    /// The trace of the request that made it.
+    pub traceparent: Option<String>,
+    /// The rest of it.
+    pub data: Value,
+}
+
+/// A follower of one server's events.
+#[derive(Debug)]
+pub struct Events {
+    client: Client,
+    /// Behind this, as the server is told.
+    place: String,
+    /// The sequence in it.
+    seen: u64,
+    stream: Option<Stream>,
+    /// The beginning of an event whose end is not here yet.
+    begun: BytesMut,
+    /// Since when nothing was heard, on the client's clock, and what was tried since.
+    lost: Option<(u64, Tries)>,
+}
+
+/// Why there is no event.
+enum Gap {
+    /// The way to the server.
+    Lost(Failure),
+    /// What came is no event.
+    Unreadable(String),
+}
+
+impl Client {
+    /// Follows what happens behind a place: an event's id, a `seq`, or `0` for everything that is
+    /// kept. Connects when first asked.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for what is no place.
+    pub fn events(&self, after: &str) -> Result<Events, Error> {
+        let seen = sequence(after)
+            .ok_or_else(|| Error::invalid("place", "must be the id of an event, or a sequence"))?;
+        Ok(Events {
+            client: self.clone(),
+            place: after.to_owned(),
+            seen,
+            stream: None,
+            begun: BytesMut::new(),
+            lost: None,
+        })
+    }
+}
+
+impl Events {
+    /// Where it is: the id of the last event that was handed over. Whoever writes it down goes on
+    /// from there after a restart.
+    #[must_use]
+    pub fn place(&self) -> &str {
+        &self.place
+    }
+
+    /// The next event; waits for as long as none happens. A lost server is sought again, as long as
+    /// the policy allows, counted from when it was last heard of. Dropping the future loses nothing.
+    ///
+    /// # Errors
+    /// See [`Error`]; afterwards it may be asked again, and goes on at the same place. Refusals are
+    /// `compacted` and `diverged`, after which a follower has to begin anew, and `forbidden`.
+    pub async fn next(&mut self) -> Result<Event, Error> {
+        loop {
+            let failure = match self.read().await {
+                Ok(event) => return Ok(event),
+                Err(Gap::Lost(failure)) => failure,
+                Err(Gap::Unreadable(cause)) => {
+                    self.let_go();
+                    return Err(Error::Unreadable { status: 200, cause });
+                }
+            };
+            self.let_go();
+            let now_ms = self.client.clock.elapsed_ms();
+            let policy = self.client.policy;
+            let (since_ms, tries) =
+                self.lost.get_or_insert_with(|| (now_ms, Tries::new(policy, true)));
+            match tries.after(failure, now_ms - *since_ms, None) {
+                Next::Wait { wait_ms } => tokio::time::sleep(Duration::from_millis(wait_ms)).await,
+                Next::Stop(error) => {
+                    self.lost = None;
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    fn let_go(&mut self) {
+        self.stream = None;
+        self.begun.clear();
+    }
+
+    /// Reads until there is an event that was not handed over before.
+    async fn read(&mut self) -> Result<Event, Gap> {
+        loop {
+            if let Some(event) = self.take()? {
+                return Ok(event);
+            }
+            let stream = match &mut self.stream {
+                Some(stream) => stream,
+                None => {
+                    let stream = self.open().await.map_err(Gap::Lost)?;
+                    self.stream.insert(stream)
+                }
+            };
+            let heard = tokio::time::timeout(SILENCE_MAX, stream.piece()).await;
+            let lost = |cause: &str| Gap::Lost(Failure::NotSent(cause.to_owned()));
+            let piece = match heard {
+                Ok(Ok(Some(piece))) => piece,
+                Ok(Ok(None)) => return Err(lost("the server ended the stream")),
+                Ok(Err(cause)) => return Err(lost(&cause)),
+                Err(_) => return Err(lost("the server fell silent")),
+            };
+            self.lost = None;
+            self.begun.extend_from_slice(&piece);
+        }
+    }
+
+    async fn open(&self) -> Result<Stream, Failure> {
+        let given = [("after", Some(self.place.as_str()))];
+        let ask = Ask::get(with_parameters(path(["events"]), given));
+        let within = Duration::from_millis(self.client.policy.attempt_ms_max);
+        self.client.place.open(&ask, "application/x-ndjson", within).await
+    }
+
+    /// An event out of what has come; blank lines only say that nothing happens.
+    fn take(&mut self) -> Result<Option<Event>, Gap> {
+        while let Some(end) = self.begun.iter().position(|byte| *byte == b'\n') {
+            let line = self.begun.split_to(end + 1);
+            if line.trim_ascii().is_empty() {
+                continue;
+            }
+            let event = serde_json::from_slice(&line);
+            let event: Event = event.map_err(|cause| Gap::Unreadable(cause.to_string()))?;
+            let sequence = sequence(&event.id)
+                .ok_or_else(|| Gap::Unreadable(format!("{:?} is no event's id", event.id)))?;
+            if sequence > self.seen {
+                self.seen = sequence;
+                self.place.clone_from(&event.id);
+                return Ok(Some(event));
+            }
+        }
+        if self.begun.len() > EVENT_BYTES_MAX {
+            return Err(Gap::Unreadable(format!("an event of over {EVENT_BYTES_MAX} bytes")));
+        }
+        Ok(None)
+    }
+}
+
+/// The sequence in a place, with or without an epoch before it.
+fn sequence(place: &str) -> Option<u64> {
+    let (epoch, sequence) = place.split_once('-').unwrap_or(("0", place));
+    let plain = [epoch, sequence].iter().all(|part| part.bytes().all(|byte| byte.is_ascii_digit()));
+    epoch.parse::<u32>().ok().filter(|_| plain)?;
+    sequence.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_an_id_or_a_sequence() {
+        for (place, expected) in [("0", Some(0)), ("17", Some(17)), ("3-17", Some(17))] {
+            assert_eq!(sequence(place), expected);
+        }
+        for place in ["", "-", "3-", "-17", "+3", "3-17-1", "4294967296-1", "x"] {
+            assert_eq!(sequence(place), None, "{place}");
+        }
+    }
+}
