@@ -4,9 +4,9 @@
 //! error. Next: `batch`, which makes the history.
 
 use crate::batch::{self, Load};
-use crate::error::{BenchError, io_error};
+use crate::error::BenchError;
 use crate::load::{self, now};
-use crate::peers;
+use crate::peers::{data_folder, start};
 use crate::server::Server;
 use std::path::PathBuf;
 
@@ -34,23 +34,19 @@ const CONNECTIONS: u64 = 2;
 
 /// Prints how long the history took, and each start.
 pub(crate) fn run(options: &Options) -> Result<(), BenchError> {
-    let folder = match &options.data {
-        Some(data) => std::fs::create_dir_all(data).and_then(|()| tempfile::tempdir_in(data)),
-        None => tempfile::tempdir_in("."),
-    };
-    let folder = folder.map_err(io_error("make a folder for the data"))?;
+    let folder = data_folder(options.data.as_deref())?;
     let data = folder.path().join("data");
     // Room for all of them at once; the last tenth of the keys is not for new orders.
     let cap = (options.decisions + options.decisions / 4).to_string();
-    let start = || {
-        let mut command = peers::doorbuster(options.server.as_deref(), "group", &data)?;
+    let begin = || {
+        let mut command = start::command(options.server.as_deref(), "group", &data)?;
         for table in ["ORDERS", "KEYS", "USES", "USERS"] {
             command.env(format!("DOORBUSTER_CAPS_{table}"), &cap);
         }
         Server::start("doorbuster group", &mut command)
     };
-    let server = start()?;
-    load::put_sku(server.address)?;
+    let server = begin()?;
+    load::put_sku(server.address, &server.dialect, load::SKU, load::STOCK)?;
     let load = Load { lines: LINES, total: options.decisions, connections: CONNECTIONS };
     let took = batch::send(server.address, load, 0)?;
     println!("{} orders in {:.1} s", options.decisions, took.as_secs_f64());
@@ -58,7 +54,7 @@ pub(crate) fn run(options: &Options) -> Result<(), BenchError> {
     drop(server);
     for number in 1..=options.starts {
         let begun = now();
-        let server = start()?;
+        let server = begin()?;
         let took = begun.elapsed();
         println!(
             "start {number}: {:.2} s from its call to serving, {} MiB resident",
