@@ -5,7 +5,7 @@
 
 use crate::error::{BenchError, io_error};
 use crate::load::now;
-use crate::peers;
+use crate::peers::{self, start};
 use std::cell::Cell;
 use std::io::BufRead;
 use std::net::SocketAddr;
@@ -21,38 +21,40 @@ use tokio::task::LocalSet;
 pub(crate) struct Options {
     /// Lines of a batch
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(1..=10_000))]
-    lines: u64,
+    pub(crate) lines: u64,
     /// Connections, each with one batch under way
     #[arg(long, value_delimiter = ',', default_value = "1,2,4,8")]
-    connections: Vec<u64>,
+    pub(crate) connections: Vec<u64>,
     /// Lines a round
     #[arg(long, default_value_t = 400_000)]
-    total: u64,
+    pub(crate) total: u64,
     /// Rounds; the table shows each, and the median of all but the first, which warms up
     #[arg(long, default_value_t = 4)]
-    rounds: usize,
+    pub(crate) rounds: usize,
     /// Durability mode
     #[arg(long, default_value = "group")]
-    durability: String,
+    pub(crate) durability: String,
     /// The server's binary [default: beside this one]
     #[arg(long)]
-    server: Option<PathBuf>,
+    pub(crate) server: Option<PathBuf>,
     /// Where its data goes; on the disk that is to be measured [default: a new folder here]
     #[arg(long)]
-    data: Option<PathBuf>,
+    pub(crate) data: Option<PathBuf>,
 }
 
 pub(crate) fn run(options: &Options) -> Result<(), BenchError> {
-    let folder = match &options.data {
-        Some(data) => std::fs::create_dir_all(data).and_then(|()| tempfile::tempdir_in(data)),
-        None => tempfile::tempdir_in("."),
-    };
-    let folder = folder.map_err(io_error("make a folder for the data"))?;
+    measure(options).map(drop)
+}
+
+/// Prints a table; for each number of connections the median of decisions a second.
+pub(crate) fn measure(options: &Options) -> Result<Vec<(u64, f64)>, BenchError> {
+    let folder = peers::data_folder(options.data.as_deref())?;
     println!("batches of {} orders, durability {}", options.lines, options.durability);
     println!("{:>5} {:>14} {:>16}  rounds", "conns", "decisions/s", "server CPU us");
+    let mut found = Vec::new();
     for &connections in &options.connections {
         let data = folder.path().join(format!("{connections}"));
-        let server = peers::start_doorbuster(options.server.as_deref(), &options.durability, &data);
+        let server = start::doorbuster(options.server.as_deref(), &options.durability, &data);
         let server = server?;
         let (mut rates, mut cpus) = (Vec::new(), Vec::new());
         for round in 0..options.rounds.max(2) {
@@ -69,8 +71,9 @@ pub(crate) fn run(options: &Options) -> Result<(), BenchError> {
             median(&cpus[1..]),
             shown.join(" ")
         );
+        found.push((connections, median(&rates[1..])));
     }
-    Ok(())
+    Ok(found)
 }
 
 fn median(values: &[f64]) -> f64 {

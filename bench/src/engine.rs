@@ -4,6 +4,7 @@
 
 use crate::error::{BenchError, io_error};
 use crate::load::now;
+use crate::peers;
 use doorbuster::codec;
 use doorbuster::domain::apply::apply;
 use doorbuster::domain::command::{
@@ -27,16 +28,16 @@ use std::time::Duration;
 pub(crate) struct Options {
     /// Orders to create and hold; each of a user of its own, under a key of its own
     #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(..=ORDERS_MAX))]
-    orders: u32,
+    pub(crate) orders: u32,
     /// Records of one turn
     #[arg(long, default_value_t = 64)]
-    turn: u32,
-    /// Replays from the first event, each on its own
+    pub(crate) turn: u32,
+    /// Replays from the first event, each on its own; the last one's rate counts
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
-    replays: u32,
+    pub(crate) replays: u32,
     /// Where the journal goes [default: a new folder here]
     #[arg(long)]
-    data: Option<PathBuf>,
+    pub(crate) data: Option<PathBuf>,
 }
 
 const ORDERS_MAX: i64 = 8_000_000;
@@ -56,35 +57,46 @@ struct Engine {
     principal: Principal,
 }
 
+/// What was found.
+pub(crate) struct Figures {
+    pub(crate) decided_per_s: f64,
+    pub(crate) replayed_per_s: f64,
+    pub(crate) orders_bytes: u64,
+}
+
 pub(crate) fn run(options: &Options) -> Result<(), BenchError> {
-    let folder = match &options.data {
-        Some(data) => std::fs::create_dir_all(data).and_then(|()| tempfile::tempdir_in(data)),
-        None => tempfile::tempdir_in("."),
-    };
-    let folder = folder.map_err(io_error("make a folder for the data"))?;
+    measure(options).map(drop)
+}
+
+/// Prints each rate, and the memory of the orders.
+pub(crate) fn measure(options: &Options) -> Result<Figures, BenchError> {
+    let folder = peers::data_folder(options.data.as_deref())?;
     let mut engine = Engine::new(folder.path(), options.orders)?;
     let before = resident_bytes()?;
     let took = engine.orders(options)?;
     println!("{} orders held, turns of {}, no syncs, one core", options.orders, options.turn);
-    print_rate("decide, apply, encode, append", u64::from(options.orders), took);
+    let decided_per_s =
+        print_rate("decide, apply, encode, append", u64::from(options.orders), took);
+    let orders_bytes = resident_bytes()? - before;
     println!(
         "memory: {:.0} MB for the orders, their keys, users and uses, caps an eighth above",
-        (resident_bytes()? - before) as f64 / 1e6
+        orders_bytes as f64 / 1e6
     );
     let digest = codec::digest(&engine.state).to_string();
     let id = engine.journal.id();
     engine.journal.sync().map_err(broken)?;
     engine.journal.close().map_err(broken)?;
     drop(engine.state);
-    let mut events = 0;
+    let (mut events, mut replayed_per_s) = (0, 0.0);
     for _ in 0..options.replays {
-        events = replayed(folder.path(), From::Genesis, &digest, "replay from the first event")?;
+        (events, replayed_per_s) =
+            replayed(folder.path(), From::Genesis, &digest, "replay from the first event")?;
     }
     let begun = now();
     snapshotter::fold(folder.path(), id, None, no_pause).map_err(broken)?;
     print_rate("fold into an image, replay included", events, begun.elapsed());
     replayed(folder.path(), From::NewestImage, &digest, "start from the image")?;
-    Ok(())
+    Ok(Figures { decided_per_s, replayed_per_s, orders_bytes })
 }
 
 fn broken(error: impl std::fmt::Display) -> BenchError {
@@ -92,20 +104,23 @@ fn broken(error: impl std::fmt::Display) -> BenchError {
     BenchError::Io { operation: "measure the engine".to_owned(), cause }
 }
 
-fn print_rate(what: &str, count: u64, took: Duration) {
-    let rate = count as f64 / took.as_secs_f64() / 1e6;
-    println!("{what}: {:.3} s, {rate:.2} M/s", took.as_secs_f64());
+/// So many a second.
+fn print_rate(what: &str, count: u64, took: Duration) -> f64 {
+    let per_s = count as f64 / took.as_secs_f64();
+    println!("{what}: {:.3} s, {:.2} M/s", took.as_secs_f64(), per_s / 1e6);
+    per_s
 }
 
-fn replayed(data: &Path, from: From, digest: &str, what: &str) -> Result<u64, BenchError> {
+/// How many events, and how many a second.
+fn replayed(data: &Path, from: From, digest: &str, what: &str) -> Result<(u64, f64), BenchError> {
     let begun = now();
     let replayed = replay::replay(data, from, None, &mut |_| {}).map_err(broken)?;
-    print_rate(what, replayed.state.sequence, begun.elapsed());
+    let per_s = print_rate(what, replayed.state.sequence, begun.elapsed());
     let own = codec::digest(&replayed.state).to_string();
     if own != digest {
         return Err(broken(format!("the replay gave digest {own}, not {digest}")));
     }
-    Ok(replayed.state.sequence)
+    Ok((replayed.state.sequence, per_s))
 }
 
 impl Engine {

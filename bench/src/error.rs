@@ -30,6 +30,28 @@ pub(crate) enum BenchError {
         /// The first line of the answer.
         answer: String,
     },
+    /// A server does not do the job that it would be compared by.
+    #[error("{server} cannot be compared: {fault}")]
+    NotComparable {
+        /// Which.
+        server: String,
+        /// What it did wrong.
+        fault: String,
+    },
+    /// A server that must be compared is not installed.
+    #[error("{server} is not here: apt-get install {package}")]
+    NotInstalled {
+        /// Which.
+        server: &'static str,
+        /// Where Debian has it.
+        package: &'static str,
+    },
+    /// Somebody who wants to hear of it: a bar does not hold.
+    #[error("{missed} of the bars do not hold or were not measured")]
+    BarsMissed {
+        /// How many.
+        missed: usize,
+    },
     /// A request through the client went wrong.
     #[error("{0}{what_to_do}", what_to_do = advice(.0))]
     Client(#[from] doorbuster::client::Error),
@@ -57,10 +79,10 @@ pub(crate) enum BenchError {
 }
 
 impl BenchError {
-    /// 1: a difference was found; 2: usage; 3: it could not be measured.
+    /// 1: a difference was found, or a bar does not hold; 2: usage; 3: it could not be measured.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
-            Self::Differences { .. } => 1,
+            Self::Differences { .. } | Self::NotComparable { .. } | Self::BarsMissed { .. } => 1,
             Self::Usage(_) | Self::Client(doorbuster::client::Error::Invalid { .. }) => 2,
             _ => 3,
         }

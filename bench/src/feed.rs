@@ -5,7 +5,7 @@
 
 use crate::error::{BenchError, io_error};
 use crate::load;
-use crate::peers;
+use crate::peers::{self, start};
 use crate::server::Server;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -41,12 +41,8 @@ struct Sample {
 }
 
 pub(crate) fn run(options: &Options) -> Result<(), BenchError> {
-    let folder = match &options.data {
-        Some(data) => std::fs::create_dir_all(data).and_then(|()| tempfile::tempdir_in(data)),
-        None => tempfile::tempdir_in("."),
-    };
-    let folder = folder.map_err(io_error("make a folder for the data"))?;
-    let server = peers::start_doorbuster(options.server.as_deref(), "group", folder.path())?;
+    let folder = peers::data_folder(options.data.as_deref())?;
+    let server = start::doorbuster(options.server.as_deref(), "group", folder.path())?;
     println!("durable orders; {} rounds each in turn, medians", options.rounds);
     println!("{:>5}  {:<34} {:>9} {:>12}", "conns", "followers", "orders/s", "CPU us/order");
     let mut run = 0;

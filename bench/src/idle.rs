@@ -1,8 +1,8 @@
 //! What a server costs that nobody asks anything: its CPU time over some seconds.
 
-use crate::error::{BenchError, io_error};
-use crate::peers;
-use std::path::PathBuf;
+use crate::error::BenchError;
+use crate::peers::{self, start};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How long to look.
@@ -10,16 +10,20 @@ use std::time::Duration;
 pub(crate) struct Options {
     /// Seconds to look for
     #[arg(long, default_value_t = 10)]
-    seconds: u64,
+    pub(crate) seconds: u64,
     /// The server's binary [default: beside this one]
     #[arg(long)]
-    server: Option<PathBuf>,
+    pub(crate) server: Option<PathBuf>,
 }
 
-/// Prints the CPU time before and after, and its share of one core.
 pub(crate) fn run(options: &Options) -> Result<(), BenchError> {
-    let folder = tempfile::tempdir_in(".").map_err(io_error("make a folder for the data"))?;
-    let server = peers::start_doorbuster(options.server.as_deref(), "group", folder.path())?;
+    measure(options, None).map(drop)
+}
+
+/// Prints the CPU time that was used meanwhile; its share of one core, of which 1 is all.
+pub(crate) fn measure(options: &Options, data: Option<&Path>) -> Result<f64, BenchError> {
+    let folder = peers::data_folder(data)?;
+    let server = start::doorbuster(options.server.as_deref(), "group", folder.path())?;
     // Past the first seal and the first spare segment.
     std::thread::sleep(Duration::from_secs(2));
     let before = server.cpu_ns()?;
@@ -32,5 +36,5 @@ pub(crate) fn run(options: &Options) -> Result<(), BenchError> {
         options.seconds,
         share * 100.0
     );
-    Ok(())
+    Ok(share)
 }

@@ -3,9 +3,10 @@
 //! One server, rounds without images and rounds in which one image follows the other, in turn, so that
 //! a machine that slows down slows both. In between, nothing is measured. Next: `load`, `server`.
 
+use crate::dialect::http_whole;
 use crate::error::{BenchError, io_error};
 use crate::load::{self, Measured, now};
-use crate::peers;
+use crate::peers::{self, start};
 use crate::server::Server;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -18,22 +19,22 @@ use std::time::Duration;
 pub(crate) struct Options {
     /// Orders that live before the first round; each image holds them
     #[arg(long, default_value_t = 500_000)]
-    orders: u64,
+    pub(crate) orders: u64,
     /// Connections, each with one request under way
     #[arg(long, value_delimiter = ',', default_value = "16,64")]
-    connections: Vec<u64>,
+    pub(crate) connections: Vec<u64>,
     /// Requests a round
     #[arg(long, default_value_t = 100_000)]
-    requests: u64,
+    pub(crate) requests: u64,
     /// Rounds of each kind; the table shows medians
     #[arg(long, default_value_t = 5)]
-    rounds: usize,
+    pub(crate) rounds: usize,
     /// The server's binary [default: beside this one]
     #[arg(long)]
-    server: Option<PathBuf>,
+    pub(crate) server: Option<PathBuf>,
     /// Where its data goes; on the disk that is to be measured [default: a new folder here]
     #[arg(long)]
-    data: Option<PathBuf>,
+    pub(crate) data: Option<PathBuf>,
 }
 
 /// One round.
@@ -42,19 +43,20 @@ struct Sample {
     images: Vec<Duration>,
 }
 
-/// Prints a table, and the memory before and while an image is folded.
 pub(crate) fn run(options: &Options) -> Result<(), BenchError> {
-    let folder = match &options.data {
-        Some(data) => std::fs::create_dir_all(data).and_then(|()| tempfile::tempdir_in(data)),
-        None => tempfile::tempdir_in("."),
-    };
-    let folder = folder.map_err(io_error("make a folder for the data"))?;
-    let mut command = peers::doorbuster(options.server.as_deref(), "group", folder.path())?;
+    measure(options).map(drop)
+}
+
+/// Prints a table, and the memory before and while an image is folded. For each number of
+/// connections, p99.9 with images against without.
+pub(crate) fn measure(options: &Options) -> Result<Vec<(u64, f64)>, BenchError> {
+    let folder = peers::data_folder(options.data.as_deref())?;
+    let mut command = start::command(options.server.as_deref(), "group", folder.path())?;
     // Images only where they are asked for.
     command.env("DOORBUSTER_SNAPSHOTS_EVERY_EVENTS", "1000000000");
     command.env("DOORBUSTER_SNAPSHOTS_EVERY_MS", "86400000");
     let server = Server::start("doorbuster group", &mut command)?;
-    load::put_sku(server.address)?;
+    load::put_sku(server.address, &server.dialect, load::SKU, load::STOCK)?;
     load::orders(server.address, 256, options.orders, 0)?;
     tell_memory(&server, options.orders)?;
     println!(
@@ -66,7 +68,7 @@ pub(crate) fn run(options: &Options) -> Result<(), BenchError> {
         "{:>5}  {:<8} {:>9} {:>9} {:>9} {:>9} {:>9} {:>7} {:>9}",
         "conns", "images", "req/s", "p50 us", "p99 us", "p99.9 us", "max us", "taken", "each s"
     );
-    let mut run = 0;
+    let (mut run, mut ratios) = (0, Vec::new());
     for &connections in &options.connections {
         let (mut without, mut with) = (Vec::new(), Vec::new());
         for _ in 0..options.rounds {
@@ -78,9 +80,11 @@ pub(crate) fn run(options: &Options) -> Result<(), BenchError> {
         print_row(connections, "none", &without);
         print_row(connections, "always", &with);
         let tail = |samples: &[Sample]| median(samples, |sample| quantile_us(sample, 0.999));
-        println!("       p99.9 with images against without: {:.2}x", tail(&with) / tail(&without));
+        let ratio = tail(&with) / tail(&without);
+        println!("       p99.9 with images against without: {ratio:.2}x");
+        ratios.push((connections, ratio));
     }
-    Ok(())
+    Ok(ratios)
 }
 
 /// Runs one round while one image follows the other; ends with the image that is then under way.
@@ -111,7 +115,7 @@ fn take_image(address: SocketAddr) -> Result<Duration, BenchError> {
     let request = "POST /v1/admin/snapshot HTTP/1.1\r\nhost: bench\r\ncontent-length: 0\r\n\r\n";
     socket.write_all(request.as_bytes()).map_err(io_error("ask for an image"))?;
     let (mut answer, mut piece) = (Vec::new(), [0; 4096]);
-    while !load::whole(&answer) {
+    while !http_whole(&answer) {
         match socket.read(&mut piece).map_err(io_error("wait for an image"))? {
             0 => break,
             read => answer.extend_from_slice(&piece[..read]),

@@ -1,11 +1,14 @@
 //! Closed-loop load: so many connections, each with one request under way.
 //!
 //! For CPU per request, not for latency under a given rate: a closed loop waits with the server.
-//! Each request is an order of its own: fresh user, fresh key.
+//! Each request is an order of its own: fresh user, fresh key. One loop for all servers; what they
+//! speak is in `dialect`.
 
+use crate::dialect::{Dialect, Order, Verdict};
 use crate::error::{BenchError, io_error};
 use hdrhistogram::Histogram;
 use std::cell::{Cell, RefCell};
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -15,12 +18,50 @@ use tokio::task::LocalSet;
 
 /// A minute; what takes longer counts as this.
 const LATENCY_NS_MAX: u64 = 60_000_000_000;
+/// What is not over so long after it should be hangs.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What is ordered where nothing else is said, with more stock than any load takes.
+pub(crate) const SKU: &str = "bench";
+pub(crate) const STOCK: u64 = 1_000_000_000;
 
 /// What a load found.
 pub(crate) struct Measured {
     pub(crate) requests: u64,
+    /// Of those, how many were not refused.
+    pub(crate) accepted: u64,
     pub(crate) took: Duration,
     pub(crate) latency_ns: Histogram<u64>,
+}
+
+/// What the answers must be, or the load measures something else.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Expected {
+    Accepted,
+    Refused,
+    Either,
+}
+
+/// What to send.
+#[derive(Clone)]
+pub(crate) struct Load {
+    pub(crate) connections: u64,
+    /// Ends after so many requests,
+    pub(crate) requests: u64,
+    /// or when no request begins any more since this has passed.
+    pub(crate) lasts_max: Duration,
+    /// Tells the users and keys of this load from those of loads before.
+    pub(crate) run: u64,
+    pub(crate) sku: &'static str,
+    pub(crate) expected: Expected,
+}
+
+impl Load {
+    /// Orders that must all be taken.
+    pub(crate) fn orders(connections: u64, requests: u64, run: u64) -> Self {
+        let lasts_max = Duration::MAX;
+        Self { connections, requests, lasts_max, run, sku: SKU, expected: Expected::Accepted }
+    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "measuring is what this program is for")]
@@ -29,120 +70,181 @@ pub(crate) fn now() -> Instant {
 }
 
 struct Shared {
-    address: SocketAddr,
+    load: Load,
+    begun: Instant,
     left: Cell<u64>,
     number: Cell<u64>,
-    /// Tells the keys of this load from those of loads before.
-    run: u64,
+    accepted: Cell<u64>,
     latency_ns: RefCell<Histogram<u64>>,
 }
 
-/// Sends `requests` orders over `connections` connections.
+/// Sends `requests` orders over `connections` connections to a server with Doorbuster's contract.
 pub(crate) fn orders(
     address: SocketAddr,
     connections: u64,
     requests: u64,
     run: u64,
 ) -> Result<Measured, BenchError> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(io_error("start an event loop"))?;
-    let histogram =
-        Histogram::new_with_bounds(1, LATENCY_NS_MAX, 3).expect("the bounds are in order");
-    let shared = Rc::new(Shared {
-        address,
-        left: Cell::new(requests),
-        number: Cell::new(0),
-        run,
-        latency_ns: RefCell::new(histogram),
-    });
-    let begun = now();
-    let local = LocalSet::new();
-    let tasks: Vec<_> =
-        (0..connections).map(|_| local.spawn_local(connection(shared.clone()))).collect();
-    runtime.block_on(local.run_until(async {
-        for task in tasks {
-            task.await.expect("a connection's task does not panic")?;
-        }
-        Ok::<(), BenchError>(())
-    }))?;
-    let latency_ns = shared.latency_ns.borrow().clone();
-    Ok(Measured { requests, took: begun.elapsed(), latency_ns })
+    let load = Load::orders(connections, requests, run);
+    measure(address, &Dialect::Http, &load, || Ok(0)).map(|(measured, _)| measured)
 }
 
-async fn connection(shared: Rc<Shared>) -> Result<(), BenchError> {
-    let mut socket =
-        TcpStream::connect(shared.address).await.map_err(io_error("connect to the server"))?;
-    socket.set_nodelay(true).map_err(io_error("set TCP_NODELAY"))?;
-    let (mut request, mut answer) = (Vec::new(), Vec::new());
+/// Runs a load; also says by how much `counter` went up in between. Connections are made before
+/// and closed behind both readings: what a server spends on them is not what is measured.
+pub(crate) fn measure(
+    address: SocketAddr,
+    dialect: &Dialect,
+    load: &Load,
+    counter: impl Fn() -> Result<u64, BenchError>,
+) -> Result<(Measured, u64), BenchError> {
+    let histogram =
+        Histogram::new_with_bounds(1, LATENCY_NS_MAX, 3).expect("the bounds are in order");
+    with_event_loop(load.lasts_max, async {
+        let mut connections = Vec::new();
+        for _ in 0..load.connections {
+            connections.push(Connection::open(address, dialect).await?);
+        }
+        let before = counter()?;
+        let shared = Rc::new(Shared {
+            load: load.clone(),
+            begun: now(),
+            left: Cell::new(load.requests),
+            number: Cell::new(0),
+            accepted: Cell::new(0),
+            latency_ns: RefCell::new(histogram),
+        });
+        let tasks: Vec<_> = connections
+            .into_iter()
+            .map(|connection| tokio::task::spawn_local(send(connection, shared.clone())))
+            .collect();
+        let mut connections = Vec::new();
+        for task in tasks {
+            connections.push(task.await.expect("a connection's task does not panic")?);
+        }
+        let took = shared.begun.elapsed();
+        let counted = counter()?.saturating_sub(before);
+        drop(connections);
+        let latency_ns = shared.latency_ns.borrow().clone();
+        let (requests, accepted) = (shared.number.get(), shared.accepted.get());
+        Ok((Measured { requests, accepted, took, latency_ns }, counted))
+    })
+}
+
+/// Sends a request over a connection of its own; the answer.
+pub(crate) fn ask(
+    address: SocketAddr,
+    dialect: &Dialect,
+    request: Vec<u8>,
+) -> Result<Vec<u8>, BenchError> {
+    with_event_loop(Duration::ZERO, async {
+        let mut connection = Connection::open(address, dialect).await?;
+        connection.request = request;
+        connection.ask().await?;
+        Ok(connection.answer)
+    })
+}
+
+/// Creates what is ordered.
+pub(crate) fn put_sku(
+    address: SocketAddr,
+    dialect: &Dialect,
+    sku: &str,
+    stock: u64,
+) -> Result<(), BenchError> {
+    let answer = ask(address, dialect, dialect.put_sku(sku, stock))?;
+    match dialect.verdict(&answer) {
+        Verdict::Accepted(_) => Ok(()),
+        Verdict::Refused | Verdict::Other => Err(unexpected(&answer)),
+    }
+}
+
+/// What came instead, as far as it is worth telling.
+pub(crate) fn unexpected(answer: &[u8]) -> BenchError {
+    let text = String::from_utf8_lossy(answer);
+    let answer = text.lines().next().unwrap_or("nothing").to_owned();
+    BenchError::Answer { server: "the server".to_owned(), answer }
+}
+
+fn with_event_loop<T>(
+    lasts_max: Duration,
+    doing: impl Future<Output = Result<T, BenchError>>,
+) -> Result<T, BenchError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(io_error("start an event loop"))?;
+    let bounded = async {
+        let hangs = |_| io_error("get answers in time")(std::io::ErrorKind::TimedOut.into());
+        tokio::time::timeout(lasts_max.saturating_add(PATIENCE), doing).await.map_err(hangs)?
+    };
+    LocalSet::new().block_on(&runtime, bounded)
+}
+
+async fn send(mut connection: Connection, shared: Rc<Shared>) -> Result<Connection, BenchError> {
+    let (mut user, mut key) = (String::new(), String::new());
+    let Load { run, sku, expected, lasts_max, .. } = shared.load.clone();
     while let Some(left) = shared.left.get().checked_sub(1) {
         shared.left.set(left);
         let number = shared.number.get();
         shared.number.set(number + 1);
-        order(&mut request, shared.run, number);
+        user.clear();
+        key.clear();
+        write!(user, "u{run}-{number:07}").expect("memory takes all text");
+        write!(key, "key-{run}-{number:07}").expect("memory takes all text");
+        let order = Order { sku, user: &user, key: &key };
+        connection.dialect.order(&mut connection.request, &order);
         let begun = now();
-        socket.write_all(&request).await.map_err(io_error("send a request"))?;
-        read_answer(&mut socket, &mut answer).await?;
-        let took = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        connection.ask().await?;
+        let ended = now();
+        let took = u64::try_from((ended - begun).as_nanos()).unwrap_or(u64::MAX);
         shared.latency_ns.borrow_mut().saturating_record(took);
-    }
-    Ok(())
-}
-
-fn order(request: &mut Vec<u8>, run: u64, number: u64) {
-    use std::io::Write;
-    let body = format!(r#"{{"user":"u{run}-{number:07}","lines":[{{"sku":"bench","qty":1}}]}}"#);
-    request.clear();
-    write!(
-        request,
-        "POST /v1/orders HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\n\
-         idempotency-key: key-{run}-{number:07}\r\ncontent-length: {}\r\n\r\n{body}",
-        body.len()
-    )
-    .expect("memory takes all bytes");
-}
-
-/// Reads one answer; it must be a 201, or the load measures something else.
-async fn read_answer(socket: &mut TcpStream, answer: &mut Vec<u8>) -> Result<(), BenchError> {
-    answer.clear();
-    loop {
-        let read = socket.read_buf(answer).await.map_err(io_error("read an answer"))?;
-        if read == 0 || whole(answer) {
-            break;
+        match (connection.dialect.verdict(&connection.answer), expected) {
+            (Verdict::Accepted(_), Expected::Accepted | Expected::Either) => {
+                shared.accepted.set(shared.accepted.get() + 1);
+            }
+            (Verdict::Refused, Expected::Refused | Expected::Either) => {}
+            _ => return Err(unexpected(&connection.answer)),
+        }
+        if ended - shared.begun >= lasts_max {
+            shared.left.set(0);
         }
     }
-    if answer.starts_with(b"HTTP/1.1 201 ") && whole(answer) {
-        return Ok(());
-    }
-    let text = String::from_utf8_lossy(answer);
-    let answer = text.lines().next().unwrap_or("nothing").to_owned();
-    Err(BenchError::Answer { server: "the server".to_owned(), answer })
+    Ok(connection)
 }
 
-/// The answer is there to its last byte.
-pub(crate) fn whole(answer: &[u8]) -> bool {
-    let Some(head) = answer.windows(4).position(|four| four == b"\r\n\r\n") else { return false };
-    let text = std::str::from_utf8(&answer[..head]).unwrap_or("");
-    let length = text.lines().find_map(|line| {
-        let (name, value) = line.split_once(':')?;
-        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse().ok())?
-    });
-    length.is_some_and(|length: usize| answer.len() >= head + 4 + length)
+/// A connection with its buffers, ready for an order.
+struct Connection {
+    socket: TcpStream,
+    dialect: Dialect,
+    request: Vec<u8>,
+    answer: Vec<u8>,
 }
 
-/// Creates what is ordered, with more stock than any load takes.
-pub(crate) fn put_sku(address: SocketAddr) -> Result<(), BenchError> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(io_error("start an event loop"))?;
-    runtime.block_on(async {
+impl Connection {
+    async fn open(address: SocketAddr, dialect: &Dialect) -> Result<Self, BenchError> {
         let connecting = TcpStream::connect(address).await;
-        let mut socket = connecting.map_err(io_error("connect to the server"))?;
-        let body = r#"{"stock":1000000000}"#;
-        let request = format!(
-            "PUT /v1/skus/bench HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\n\
-             content-length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        socket.write_all(request.as_bytes()).await.map_err(io_error("send a request"))?;
-        read_answer(&mut socket, &mut Vec::new()).await
-    })
+        let socket = connecting.map_err(io_error("connect to the server"))?;
+        socket.set_nodelay(true).map_err(io_error("set TCP_NODELAY"))?;
+        let dialect = dialect.clone();
+        let mut connection = Self { socket, dialect, request: Vec::new(), answer: Vec::new() };
+        for greeting in connection.dialect.greetings() {
+            connection.request = greeting;
+            connection.ask().await?;
+            if connection.dialect.verdict(&connection.answer) == Verdict::Other {
+                return Err(unexpected(&connection.answer));
+            }
+        }
+        Ok(connection)
+    }
+
+    /// Sends the request and reads its whole answer.
+    async fn ask(&mut self) -> Result<(), BenchError> {
+        self.socket.write_all(&self.request).await.map_err(io_error("send a request"))?;
+        self.answer.clear();
+        while !self.dialect.whole(&self.answer) {
+            let read = self.socket.read_buf(&mut self.answer).await;
+            if read.map_err(io_error("read an answer"))? == 0 {
+                return Err(unexpected(&self.answer));
+            }
+        }
+        Ok(())
+    }
 }

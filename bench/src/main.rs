@@ -1,14 +1,16 @@
 //! Measures Doorbuster against what else could be there, in one run on one machine.
 //!
-//! Today: `peers`, the CPU that a server spends on a durable order against a bare hyper that
-//! answers the same bytes; `engine`, the rules, the journal and the replay by themselves; `batch`,
+//! Today: `bars`, every bar of the design in one table; `peers`, throughput, latency and CPU of a
+//! durable order against bare hyper, Redis and PostgreSQL; `engine`, the rules, the journal and the replay by themselves; `batch`,
 //! durable decisions a second in batches; `feed`, what followers cost; `images`, what buyers feel of
 //! them; `idle`; `run`, load of a kind on a server that is there, and `report` of what that left
 //! behind. Never says a number without its conditions. Next: `run`, `peers`.
 #![forbid(unsafe_code)]
 
 mod bare;
+mod bars;
 mod batch;
+mod dialect;
 mod engine;
 mod error;
 mod feed;
@@ -33,6 +35,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Hold every bar of the design against this machine, in one table
+    Bars(bars::Options),
     /// Compare servers in one run: throughput, latency, CPU of the server per request
     Peers(peers::Options),
     /// Measure the engine without network and syncs, replay, and memory
@@ -52,11 +56,12 @@ enum Command {
     Report(report::Command),
     /// Serve fixed bytes with hyper and nothing else; what `peers` compares with
     #[command(hide = true)]
-    Bare,
+    Bare(bare::Options),
 }
 
 fn main() -> ExitCode {
     let ended = match Arguments::parse().command {
+        Command::Bars(options) => bars::run(&options),
         Command::Peers(options) => peers::run(&options),
         Command::Engine(options) => engine::run(&options),
         Command::Images(options) => images::run(&options),
@@ -65,7 +70,7 @@ fn main() -> ExitCode {
         Command::Feed(options) => feed::run(&options),
         Command::Run(options) => run::run(&options),
         Command::Report(command) => report::run(&command),
-        Command::Bare => bare::serve(),
+        Command::Bare(options) => bare::serve(&options),
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,

@@ -16,6 +16,18 @@ pub(crate) fn machine() -> Machine {
     }
 }
 
+/// The day by the system's clock, in UTC.
+pub(crate) fn today() -> String {
+    jiff::Timestamp::now().strftime("%Y-%m-%d").to_string()
+}
+
+impl std::fmt::Display for Machine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { cpu, cores, memory, system, kernel } = self;
+        write!(f, "{cores} cores ({cpu}), {memory}, {system}, Linux {kernel}")
+    }
+}
+
 fn unknown() -> String {
     "unknown".to_owned()
 }

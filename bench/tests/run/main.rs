@@ -1,9 +1,11 @@
-//! `doorbuster-bench run` against the real server, also one that stalls and one that dies.
+//! `doorbuster-bench run` against the real server, also one that stalls and one that dies; and
+//! `doorbuster-bench peers`.
 //!
 //! Nothing here depends on how fast the machine is: what is asserted follows from what was done to
-//! the server. Next: `process`.
+//! the server. Next: `process`, `peers`.
 #![allow(missing_docs)]
 
+mod peers;
 mod process;
 
 use doorbuster::client::{Adjustment, Client, Error, Key, Options};

@@ -34,7 +34,7 @@ pub(crate) fn folder() -> TempDir {
 }
 
 /// The server's binary, which belongs to another package and is built here if it is not yet.
-fn server_binary() -> &'static Path {
+pub(crate) fn server_binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
         let binary = Path::new(env!("CARGO_BIN_EXE_doorbuster-bench")).with_file_name("doorbuster");
@@ -111,7 +111,8 @@ impl From<Output> for Ran {
     }
 }
 
-fn command() -> Command {
+/// The generator's binary.
+pub(crate) fn command() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_doorbuster-bench"));
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command.env_remove("DOORBUSTER_TOKEN");

@@ -1,0 +1,51 @@
+//! Orders over HTTP/1.1, as Doorbuster's contract has them.
+
+use super::{Order, Verdict};
+use std::io::Write as _;
+
+pub(super) fn order(bytes: &mut Vec<u8>, order: &Order<'_>) {
+    let Order { sku, user, key } = order;
+    let body = format!(r#"{{"user":"{user}","lines":[{{"sku":"{sku}","qty":1}}]}}"#);
+    write!(
+        bytes,
+        "POST /v1/orders HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\n\
+         idempotency-key: {key}\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .expect("memory takes all bytes");
+}
+
+pub(super) fn put_sku(sku: &str, stock: u64) -> Vec<u8> {
+    let body = format!(r#"{{"stock":{stock},"per_user_limit":1}}"#);
+    format!(
+        "PUT /v1/skus/{sku} HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\n\
+         content-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .into_bytes()
+}
+
+/// Head and body are there.
+pub(crate) fn whole(answer: &[u8]) -> bool {
+    let Some(body) = body(answer) else { return false };
+    let head = &answer[..answer.len() - body.len()];
+    let text = std::str::from_utf8(head).unwrap_or("");
+    let length = text.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse().ok())?
+    });
+    length.is_some_and(|length: usize| body.len() >= length)
+}
+
+pub(super) fn verdict(answer: &[u8]) -> Verdict<'_> {
+    match body(answer) {
+        Some(body) if answer.starts_with(b"HTTP/1.1 201 ") => Verdict::Accepted(body),
+        Some(_) if answer.starts_with(b"HTTP/1.1 409 ") => Verdict::Refused,
+        _ => Verdict::Other,
+    }
+}
+
+fn body(answer: &[u8]) -> Option<&[u8]> {
+    let head = answer.windows(4).position(|four| four == b"\r\n\r\n")?;
+    Some(&answer[head + 4..])
+}
