@@ -14,8 +14,8 @@ use doorbuster_journal::{
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
-/// Records or frames in a bundle before it is handed on; a frame is never cut. Handing one on wakes a
-/// thread nearly each time, which costs as much as some tens of records.
+/// Records or frames in a bundle before it is handed on; a frame is never cut. Handing one on mostly
+/// wakes the other thread, which costs more than applying a record.
 const PER_BUNDLE: usize = 1024;
 /// Bundles that wait to be applied at most.
 const BUNDLES_AHEAD: usize = 3;
