@@ -1,10 +1,9 @@
 //! `journal dump`.
 
-use crate::run::{command, ctl, flip, segment};
+use crate::run::{command, ctl, flip, segment, start};
 use crate::story::{settings, tell, tell_to_the_end};
 use crate::writer::{START, Writer};
 use serde_json::Value;
-use std::process::Stdio;
 
 fn sequences(lines: &[Value], kind: &str) -> Vec<u64> {
     let of_kind = lines.iter().filter(|line| line["kind"] == kind);
@@ -86,7 +85,7 @@ fn a_reader_who_goes_away_is_no_error() {
     let story = tell_to_the_end();
     for arguments in ["journal dump", "journal dump --json", "journal info", "replay --json"] {
         let mut child = command(story.writer.path(), arguments);
-        let mut child = child.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = start(&mut child);
         drop(child.stdout.take());
         let output = child.wait_with_output().unwrap();
         assert_eq!(output.status.code(), Some(0), "{arguments}: {output:?}");

@@ -1,6 +1,6 @@
 //! What only looks changes no byte, takes no lock, and runs beside a live server.
 
-use crate::run::{bytes_of, ctl, flip, segment};
+use crate::run::{bytes_of, ctl, ended, flip, segment, undisturbed};
 use crate::story::tell;
 use crate::writer::START;
 use doorbuster::recovery;
@@ -24,7 +24,7 @@ fn check_unchanged(data: &Path, codes: &[i32]) {
     let before = bytes_of(data);
     for arguments in READING {
         for json in ["", " --json"] {
-            let output = crate::run::command(data, &format!("{arguments}{json}")).output().unwrap();
+            let output = ended(&mut crate::run::command(data, &format!("{arguments}{json}")));
             let code = output.status.code().unwrap();
             assert!(codes.contains(&code), "{arguments}: {output:?}");
             assert_eq!(before, bytes_of(data), "{arguments} changed the directory");
@@ -40,7 +40,7 @@ fn looking_changes_no_byte() {
     story.writer.turn(START + 32_000, |_| {});
     story.writer.kill();
     check_unchanged(story.writer.path(), &[0]);
-    drop(recovery::lock(story.writer.path()).expect("nobody kept it"));
+    undisturbed(|| drop(recovery::lock(story.writer.path()).expect("nobody kept it")));
     flip(&segment(story.writer.path(), 1), 4096 + 100);
     check_unchanged(story.writer.path(), &[0, 1]);
     // Nothing can tell whose journal it is.

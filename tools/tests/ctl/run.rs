@@ -4,7 +4,8 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Mutex, PoisonError};
 
 /// What a run printed and how it ended.
 #[derive(Debug)]
@@ -27,15 +28,36 @@ impl Ran {
     }
 }
 
+/// From its fork to its exec a child holds the locks that this process has, also those that are
+/// dropped in between. So none is dropped while one is started.
+static STARTS: Mutex<()> = Mutex::new(());
+
+/// Does something while no child is being started.
+pub(crate) fn undisturbed<T>(work: impl FnOnce() -> T) -> T {
+    let _alone = STARTS.lock().unwrap_or_else(PoisonError::into_inner);
+    work()
+}
+
+/// Starts a command whose output is read.
+pub(crate) fn start(command: &mut Command) -> Child {
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    undisturbed(|| command.spawn().expect("the tool was built"))
+}
+
+/// Runs a command to its end.
+pub(crate) fn ended(command: &mut Command) -> Output {
+    start(command).wait_with_output().expect("a child can be waited for")
+}
+
 pub(crate) fn command(data: &Path, arguments: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_doorbusterctl"));
-    command.arg("--data").arg(data).args(arguments.split_whitespace()).stdin(Stdio::null());
+    command.arg("--data").arg(data).args(arguments.split_whitespace());
     command
 }
 
 /// Runs `doorbusterctl --data DATA ARGUMENTS` and expects its exit code.
 pub(crate) fn ctl(data: &Path, arguments: &str, code: i32) -> Ran {
-    let output = command(data, arguments).output().expect("the tool was built");
+    let output = ended(&mut command(data, arguments));
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("it prints text");
     let code_seen = output.status.code().expect("it is not killed");
     let ran = Ran { code: code_seen, out: text(output.stdout), err: text(output.stderr) };

@@ -1,6 +1,7 @@
 //! A writer without server, ring and clock: decides, applies and appends at stamps that the test
 //! names. Owns what the real one does around that: turns, starts, refusals, seals, images.
 
+use crate::run::undisturbed;
 use doorbuster::codec::{self, Totals};
 use doorbuster::domain::answer::{Answer, Answered};
 use doorbuster::domain::apply::apply;
@@ -67,7 +68,7 @@ impl Writer {
     /// The server is gone; what it appended stays. The directory may be changed by others.
     pub(crate) fn kill(&mut self) {
         drop(self.journal.take());
-        drop(self.lock.take());
+        undisturbed(|| drop(self.lock.take()));
     }
 
     /// The server starts again after a kill.
