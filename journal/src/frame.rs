@@ -192,7 +192,7 @@ impl<'a> Frame<'a> {
         self.head.first_sequence + u64::from(self.head.count)
     }
 
-    fn bodies(&self) -> &'a [u8] {
+    pub(crate) fn bodies(&self) -> &'a [u8] {
         &self.bytes[FRAME_HEADER_BYTES..self.bytes.len() - FRAME_TRAILER_BYTES]
     }
 

@@ -43,6 +43,7 @@
 //! ```
 
 mod ballast;
+mod carry;
 mod disk;
 mod dump;
 mod error;

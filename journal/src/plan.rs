@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::carry::{self, Anew, StartMark};
 use crate::disk::{Disk, DiskFile};
 use crate::dump::Looked;
 use crate::error::{JournalError, Refusal};
@@ -18,6 +19,10 @@ use crate::scan::scan;
 use crate::segment::SegmentHeader;
 use crate::verdict::{Evidence, Verdict};
 use crate::walk::Walk;
+
+/// Why files go whose frames behind an image are stored anew.
+const CARRIED: &str =
+    "the frames before the image's end are damaged, those behind it are stored anew";
 
 /// What a repair would do and what it would cost.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,28 +66,27 @@ pub(crate) enum Step {
     Put(NewSegment),
 }
 
-/// A segment as it will be: header, what is kept of the file of that name or a mark, zeros.
+/// A segment as it will be: header, content, zeros.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct NewSegment {
     pub(crate) header: SegmentHeader,
-    /// Where the kept bytes end, from the start of the file.
-    pub(crate) kept_end: u64,
-    pub(crate) start_mark: Option<StartMark>,
+    pub(crate) content: Content,
 }
 
-/// The seal that says where a journal without its first segments starts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct StartMark {
-    pub(crate) image: ImageEnd,
-    pub(crate) epoch: u32,
-    pub(crate) stamp_ms: u64,
+/// What a segment will hold behind its header.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Content {
+    /// What the file of that name holds, up to this offset.
+    Kept { end: u64 },
+    /// Frames at other places than they were.
+    Anew(Anew),
 }
 
 /// Works out how to repair a journal that a scan refuses; `None` if the scan does not.
 ///
 /// Without an image, the longest prefix is kept. With one, what follows the image is kept as far as
-/// it can be read; if the frames do not even reach the image's end, the journal is started anew
-/// right behind it. Headers and file sizes are mended where all frames tell what they were. Images
+/// it can be read; if the frames before do not even reach the image's end, the journal is started
+/// anew right behind it, with what follows the image stored at new places. Headers and file sizes are mended where all frames tell what they were. Images
 /// that hold more than is kept must be moved away before the repaired journal is used.
 ///
 /// # Errors
@@ -167,8 +171,7 @@ impl<F: DiskFile> Draft<F> {
             if !candidate.sound {
                 draft.mended.push(NewSegment {
                     header: candidate.segment.header,
-                    kept_end: draft.walk.end,
-                    start_mark: None,
+                    content: Content::Kept { end: draft.walk.end },
                 });
             }
         }
@@ -185,10 +188,7 @@ impl<F: DiskFile> Draft<F> {
         let mut losses = Vec::new();
         let mut steps = Vec::new();
         let first_sequence_lost = match image {
-            Some(image) if !reached => {
-                self.start_anew(disk, image, &mut losses, &mut steps)?;
-                image.sequence.saturating_add(1)
-            }
+            Some(image) if !reached => self.start_anew(disk, image, &mut losses, &mut steps)?,
             _ => {
                 self.cut_off(disk, &mut losses, &mut steps)?;
                 self.walk.next_sequence()
@@ -206,37 +206,45 @@ impl<F: DiskFile> Draft<F> {
         })
     }
 
-    /// A new first segment right behind the image. It is put in place first, one number apart from
-    /// all others: from then on the image and it are the journal, and what else is there is older.
+    /// New segments from right behind the image on, with all that follows it. The first of them is
+    /// put in place last, one number apart from all others: from then on the image and they are the
+    /// journal, and what else is there is older. Gives the first sequence lost.
     fn start_anew<D: Disk<File = F>>(
         &mut self,
         disk: &D,
         image: ImageEnd,
         losses: &mut Vec<Loss>,
         steps: &mut Vec<Step>,
-    ) -> Result<(), JournalError> {
-        let (mut epoch, mut stamp_ms) = (0, 0);
-        for candidate in self.candidates.values() {
-            let segment = &candidate.segment;
-            let start = SEGMENT_HEADER_BYTES as u64;
-            let (loss, newest) =
-                give_up(segment, start, image.sequence, "the frames do not reach the image")?;
-            epoch = epoch.max(newest.0);
-            stamp_ms = stamp_ms.max(newest.1);
-            losses.push(loss);
-        }
+    ) -> Result<u64, JournalError> {
         let last = self.candidates.keys().next_back().copied().unwrap_or(0);
-        let bytes = self.usual_bytes();
-        steps.push(Step::Put(NewSegment {
-            header: SegmentHeader { id: self.id, number: last.saturating_add(2), bytes },
-            kept_end: SEGMENT_HEADER_BYTES as u64,
-            start_mark: Some(StartMark { image, epoch, stamp_ms }),
-        }));
+        let (number, bytes) = (last.saturating_add(2), self.usual_bytes());
+        let header = SegmentHeader { id: self.id, number, bytes };
+        let first = carry::find(&self.candidates, image.sequence.saturating_add(1))?;
+        let (reason, (epoch, stamp_ms)) = match first {
+            Some(first) => (CARRIED, (first.epoch, first.stamp_ms)),
+            None => ("the frames do not reach the image", self.newest()?),
+        };
+        let mark = StartMark { image, epoch, stamp_ms };
+        let (segments, next_sequence) = carry::lay_out(&self.candidates, mark, first, header)?;
+        for candidate in self.candidates.values() {
+            let start = SEGMENT_HEADER_BYTES as u64;
+            losses.push(give_up(&candidate.segment, start, next_sequence - 1, reason)?.0);
+        }
+        steps.extend(segments.into_iter().rev().map(Step::Put));
         self.remove_strays(disk, losses, steps);
         for &number in self.candidates.keys().rev() {
             steps.push(Step::Remove { name: segment_name(number) });
         }
-        Ok(())
+        Ok(next_sequence)
+    }
+
+    /// The highest epoch and stamp of any frame.
+    fn newest(&self) -> Result<(u32, u64), JournalError> {
+        self.candidates.values().try_fold((0, 0), |(epoch, stamp_ms), candidate| {
+            let start = SEGMENT_HEADER_BYTES as u64;
+            let (_, newest) = give_up(&candidate.segment, start, u64::MAX, "")?;
+            Ok((newest.0.max(epoch), newest.1.max(stamp_ms)))
+        })
     }
 
     /// Everything behind the last frame that continues goes, highest number first: until the last
@@ -284,8 +292,8 @@ impl<F: DiskFile> Draft<F> {
                 sequences: None,
                 reason: "it is missing",
             });
-            let kept_end = SEGMENT_HEADER_BYTES as u64;
-            return Ok(Some(NewSegment { header, kept_end, start_mark: None }));
+            let end = SEGMENT_HEADER_BYTES as u64;
+            return Ok(Some(NewSegment { header, content: Content::Kept { end } }));
         };
         let kept_end = self.walk.end;
         let held = self.origin.vouched();
@@ -295,7 +303,7 @@ impl<F: DiskFile> Draft<F> {
             losses.push(loss);
         }
         let header = candidate.segment.header;
-        let open = NewSegment { header, kept_end, start_mark: None };
+        let open = NewSegment { header, content: Content::Kept { end: kept_end } };
         Ok((!clean || !candidate.sound).then_some(open))
     }
 

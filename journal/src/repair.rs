@@ -8,12 +8,13 @@
 use std::collections::BTreeSet;
 use std::io;
 
+use crate::carry;
 use crate::disk::{Access, Disk, DiskFile};
 use crate::error::JournalError;
 use crate::format::*;
-use crate::frame::{self, Head, Kind, Place};
 use crate::origin::Origin;
-use crate::plan::{NewSegment, RepairPlan, StartMark, Step, plan_repair};
+use crate::plan::{Content, NewSegment, RepairPlan, Step, plan_repair};
+use crate::salvage::{Found, take_candidates};
 use crate::scan::{Scan, scan};
 use crate::segment::remove_if_present;
 
@@ -163,74 +164,52 @@ fn put<D: Disk>(disk: &D, segment: &NewSegment) -> Result<(), JournalError> {
     let name = segment_name(segment.header.number);
     let temporary = preparing_name(segment.header.number);
     let io = |operation, offset| JournalError::io(operation, disk.place(&temporary), offset);
-    let kept = if segment.kept_end > SEGMENT_HEADER_BYTES as u64 {
-        let opened = disk.open(&name, Access::Read);
-        Some(opened.map_err(JournalError::io("open", disk.place(&name), 0))?)
-    } else {
-        None
-    };
-    let page = |offset| {
-        page_of(segment, kept.as_ref(), offset).map_err(JournalError::io(
-            "read",
-            disk.place(&name),
-            offset,
-        ))
-    };
+    let used = used_bytes(disk, segment)?;
     remove_if_present(disk, &temporary)?;
     let file = disk.create(&temporary, segment.header.bytes).map_err(io("create", 0))?;
     // In 4 KiB pieces, for the reason given at [`crate::segment::prepare`].
     for offset in (0..segment.header.bytes).step_by(PAGE_BYTES) {
-        file.write_all_at(&page(offset)?, offset).map_err(io("write", offset))?;
+        file.write_all_at(&page_of(&used, offset), offset).map_err(io("write", offset))?;
     }
     file.sync().map_err(io("sync", 0))?;
     file.forget_cached().map_err(io("drop the cached pages of", 0))?;
     let mut written = [0; PAGE_BYTES];
     for offset in (0..segment.header.bytes).step_by(PAGE_BYTES) {
         file.read_exact_at(&mut written, offset).map_err(io("read", offset))?;
-        if written != page(offset)? {
+        if written != page_of(&used, offset) {
             return Err(io("read back", offset)(io::ErrorKind::InvalidData.into()));
         }
     }
     disk.rename(&temporary, &name).map_err(JournalError::io("rename", disk.place(&name), 0))
 }
 
-/// What a page of the new segment holds.
-fn page_of<F: DiskFile>(
-    segment: &NewSegment,
-    kept: Option<&F>,
-    offset: u64,
-) -> io::Result<[u8; PAGE_BYTES]> {
-    let mut page = [0; PAGE_BYTES];
-    if offset == 0 {
-        return Ok(segment.header.encode());
-    }
-    let bytes = segment.kept_end.saturating_sub(offset).min(PAGE_BYTES as u64) as usize;
-    if let Some(kept) = kept.filter(|_| bytes > 0) {
-        kept.read_exact_at(&mut page[..bytes], offset)?;
-    }
-    if let (Some(mark), true) = (&segment.start_mark, offset == SEGMENT_HEADER_BYTES as u64) {
-        let frame = mark.frame(Place { seed: segment.header.seed(), offset });
-        page[..frame.len()].copy_from_slice(&frame);
-    }
-    Ok(page)
+/// The new segment up to its last byte that is not zero; in memory, at most a segment.
+fn used_bytes<D: Disk>(disk: &D, segment: &NewSegment) -> Result<Vec<u8>, JournalError> {
+    let header = segment.header;
+    let mut used = match &segment.content {
+        Content::Anew(anew) => {
+            let (candidates, _) = take_candidates(Found::look(disk)?, header.id);
+            carry::compose(&candidates, header, anew)?
+        }
+        &Content::Kept { end } if end > SEGMENT_HEADER_BYTES as u64 => {
+            let name = segment_name(header.number);
+            let io = |operation| JournalError::io(operation, disk.place(&name), 0);
+            let file = disk.open(&name, Access::Read).map_err(io("open"))?;
+            let mut kept = vec![0; end as usize];
+            file.read_exact_at(&mut kept, 0).map_err(io("read"))?;
+            kept
+        }
+        Content::Kept { .. } => vec![0; SEGMENT_HEADER_BYTES],
+    };
+    used[..SEGMENT_HEADER_BYTES].copy_from_slice(&header.encode());
+    Ok(used)
 }
 
-impl StartMark {
-    /// A seal without totals: the next sequence, and the chain of the frame the image ends with.
-    fn frame(&self, place: Place) -> Vec<u8> {
-        let mut frame = vec![0; FRAME_HEADER_BYTES];
-        frame::append_body(&mut frame, &[]);
-        let head = Head {
-            kind: Kind::Seal,
-            chain: self.image.chain,
-            epoch: self.epoch,
-            shard: 0,
-            count: 0,
-            first_sequence: self.image.sequence + 1,
-            stamp_ms: self.stamp_ms,
-            watermark: self.image.sequence,
-        };
-        frame::close(&mut frame, &head, place);
-        frame
-    }
+/// What a page of a segment holds of which this much is used.
+fn page_of(used: &[u8], offset: u64) -> [u8; PAGE_BYTES] {
+    let mut page = [0; PAGE_BYTES];
+    let used = used.get(offset as usize..).unwrap_or_default();
+    let bytes = used.len().min(PAGE_BYTES);
+    page[..bytes].copy_from_slice(&used[..bytes]);
+    page
 }

@@ -209,21 +209,60 @@ fn an_image_ahead_of_the_damage_is_continued_from() {
     let before = image_at(&disk, third);
     let (plan, ..) = repaired(&damaged, Some(before));
     assert_eq!(plan.first_sequence_lost, third + 1);
-    // The image holds what is damaged: the journal starts anew right behind it.
+    // The image holds what is damaged: the journal starts anew right behind it, and nothing is lost.
     let behind = image_at(&disk, third + 3);
     let damaged = with_changed(&disk, THIRD, |bytes| bytes[50_000] ^= 1);
     let (plan, repaired, _) = repaired(&damaged, Some(behind));
-    assert_eq!(plan.first_sequence_lost, third + 4);
-    assert_eq!(plan.last_sequence_seen, expected.len() as u64);
-    let first = plan.losses.iter().filter_map(|loss| loss.sequences).map(|(first, _)| first).min();
-    assert_eq!(first, Some(third + 4), "what the image holds is not lost");
-    assert_eq!(damaged.names().unwrap(), ["00000006.segment"]);
+    assert_eq!((plan.first_sequence_lost, plan.last_sequence_seen), (expected.len() as u64 + 1, 0));
+    check_behind(&damaged, behind, &expected);
+    assert_eq!(damaged.names().unwrap()[0], "00000006.segment");
     assert_eq!(repaired.scan.last_epoch, 1);
-    assert_eq!(repaired.scan.image_end(), behind);
     // It is of no use to an older image, or to none.
     for origin in [Origin::Genesis, Origin::Image(before)] {
         assert_eq!(refusal_from(&damaged, origin).verdict, Verdict::SegmentMissing);
     }
+}
+
+/// What is read behind the image is what was written there, and what [`check_goes_on`] appended.
+fn check_behind(disk: &MemoryDisk, image: ImageEnd, expected: &[Vec<u8>]) {
+    let (_, content) = read_from(disk, Origin::Image(image));
+    assert_eq!(content.first().map(|(sequence, _)| *sequence), Some(image.sequence + 1));
+    for (sequence, record) in content {
+        assert_eq!(Some(&record), expected.get(sequence as usize - 1), "{sequence}");
+    }
+}
+
+#[test]
+fn what_follows_an_image_is_kept_up_to_the_next_damage() {
+    let (disk, expected) = journal_of_segments(4);
+    let starts = read(&disk).0.segments;
+    let (second, third) = (starts[1].first_sequence, starts[2].first_sequence);
+    let damaged = with_changed(&disk, SECOND, |bytes| bytes[50_000] ^= 1);
+    let damaged = with_changed(&damaged, THIRD, |bytes| bytes[200_000] ^= 1);
+    let image = image_at(&disk, second + 4);
+    let (plan, repaired, _) = repaired(&damaged, Some(image));
+    assert_eq!(plan.refusal.verdict, Verdict::AnsweredDataDamaged);
+    assert_eq!(plan.first_sequence_lost, third + 6);
+    let lost: Vec<_> = plan.losses.iter().filter_map(|loss| loss.sequences).collect();
+    let last = expected.len() as u64;
+    assert_eq!(lost, [(third + 7, starts[3].first_sequence - 1), (starts[3].first_sequence, last)]);
+    assert_eq!(repaired.scan.segments.len(), 2, "{:?}", repaired.scan.segments);
+    check_behind(&damaged, image, &expected);
+}
+
+#[test]
+fn where_nothing_follows_an_image_the_journal_starts_with_its_mark() {
+    let (disk, expected) = journal_of_segments(3);
+    let last = expected.len() as u64;
+    let end = read(&disk).0.segments[2].end as usize;
+    let damaged = with_changed(&disk, THIRD, |bytes| bytes[end - 20] ^= 1);
+    let damaged = with_changed(&damaged, SECOND, |bytes| bytes[50_000] ^= 1);
+    let image = image_at(&disk, last - 1);
+    let damaged = with_changed(&damaged, THIRD, |bytes| bytes[4096 + 100] ^= 1);
+    let (plan, repaired, _) = repaired(&damaged, Some(image));
+    assert_eq!(plan.first_sequence_lost, last);
+    assert_eq!(damaged.names().unwrap(), ["00000005.segment"]);
+    assert_eq!(repaired.scan.image_end(), image);
 }
 
 #[test]
@@ -290,7 +329,11 @@ fn a_crash_at_any_step_leaves_the_damaged_or_the_repaired_journal_and_every_orig
     let third = read(&disk).0.segments[2].first_sequence;
     let middle = with_changed(&disk, THIRD, |bytes| bytes[50_000] ^= 1);
     check_every_crash(&middle, None);
+    // What follows the image fills one new segment, then more than one.
     check_every_crash(&middle, Some(image_at(&disk, third + 3)));
+    let second = read(&disk).0.segments[1].first_sequence;
+    let earlier = with_changed(&disk, SECOND, |bytes| bytes[50_000] ^= 1);
+    check_every_crash(&earlier, Some(image_at(&disk, second + 3)));
     check_every_crash(&without(&disk, SECOND), None);
     let mended = with_changed(&disk, SECOND, |bytes| bytes[..4096].fill(0));
     check_every_crash(&with_changed(&mended, FIRST, |bytes| bytes.push(1)), None);
@@ -328,10 +371,7 @@ fn whatever_is_refused_is_repaired_to_an_exact_prefix_or_left_alone() {
         let (plan, ..) = repaired(&copy, image);
         let held = image.map_or(0, |image| image.sequence);
         assert!(plan.first_sequence_lost > held, "seed {seed}");
-        if copy.names().unwrap() == ["00000005.segment"] {
-            anew += 1;
-            continue;
-        }
+        anew += u64::from(copy.names().unwrap()[0] == "00000005.segment");
         let (_, content) = read_from(&copy, plan.origin);
         for (sequence, record) in content {
             assert_eq!(record, expected[sequence as usize - 1], "seed {seed}");

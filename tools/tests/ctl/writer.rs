@@ -27,6 +27,14 @@ pub(crate) const HASH_KEY: [u8; 16] = [0xAB; 16];
 const ID: JournalId = JournalId([7; 16]);
 const OPTIONS: Options = Options { segment_bytes: SEGMENT_BYTES_MIN };
 
+/// Tries for a lock that is about to be let go.
+const TRIES_MAX: u32 = 1_000_000;
+
+fn yield_and_fail() -> bool {
+    std::thread::yield_now();
+    false
+}
+
 /// A live data directory.
 pub(crate) struct Writer {
     pub(crate) directory: TempDir,
@@ -68,7 +76,13 @@ impl Writer {
     /// The server is gone; what it appended stays. The directory may be changed by others.
     pub(crate) fn kill(&mut self) {
         drop(self.journal.take());
-        undisturbed(|| drop(self.lock.take()));
+        undisturbed(|| {
+            drop(self.lock.take());
+            // A child that was started before may hold it, too, until it is through with its exec,
+            // of which the system tells its parent a moment too early.
+            let free = || recovery::lock(self.path()).is_ok();
+            assert!((0..TRIES_MAX).any(|_| free() || yield_and_fail()), "nobody lets the lock go");
+        });
     }
 
     /// The server starts again after a kill.
