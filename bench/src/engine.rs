@@ -16,6 +16,7 @@ use doorbuster::domain::ids::{KeyClaim, LineRequest, PrincipalName, SkuId, UserI
 use doorbuster::domain::settings::{Caps, Settings};
 use doorbuster::domain::state::State;
 use doorbuster::domain::warm::{TOGETHER_MAX, warm};
+use doorbuster::preparer::Prepared;
 use doorbuster::replay::{self, From};
 use doorbuster::snapshotter;
 use doorbuster_journal::{FileDisk, Journal, JournalId, Options as JournalOptions};
@@ -55,6 +56,7 @@ struct Engine {
     state: State,
     journal: Journal,
     principal: Principal,
+    prepared: Prepared,
 }
 
 /// What was found.
@@ -136,6 +138,7 @@ impl Engine {
             state: State::new(1),
             journal: journal.map_err(broken)?,
             principal: Principal { name: PrincipalName::local(), reach: Reach::All },
+            prepared: Prepared::by_thread().map_err(io_error("start a thread"))?,
         };
         let caps = orders + orders / 8;
         let caps = Caps {
@@ -187,6 +190,7 @@ impl Engine {
             let requests: Vec<Request> = (number..end).map(|number| self.order(number)).collect();
             self.begin();
             let begun = now();
+            self.prepared.turn(&mut self.state);
             for together in requests.chunks(TOGETHER_MAX) {
                 warm(&self.state, together.iter().map(Into::into));
                 for request in together {

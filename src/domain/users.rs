@@ -44,7 +44,7 @@ pub struct User {
 /// The users of the state.
 #[derive(Debug, Clone)]
 pub struct Users {
-    slab: Slab<User>,
+    pub(super) slab: Slab<User>,
     index: Index,
     seed: u64,
 }
@@ -53,11 +53,10 @@ impl Users {
     pub(super) const ENTRY_BYTES: usize = Slab::<User>::ENTRY_BYTES + Index::ENTRY_BYTES;
 
     pub(super) fn with_cap(cap: u32, seed: u64) -> Self {
-        Self { slab: Slab::with_cap(cap), index: Index::with_cap(cap), seed }
+        Self { slab: Slab::default(), index: Index::with_cap(cap), seed }
     }
 
     pub(super) fn grow(&mut self, cap: u32) {
-        self.slab.grow(cap);
         self.index.grow(cap);
     }
 
@@ -155,7 +154,7 @@ pub struct Use {
 /// The uses of the state, each in its SKU's list in the order they began.
 #[derive(Debug, Clone)]
 pub struct Uses {
-    slab: Slab<Use>,
+    pub(super) slab: Slab<Use>,
     index: Index,
 }
 
@@ -168,11 +167,10 @@ impl Uses {
     pub(super) const ENTRY_BYTES: usize = Slab::<Use>::ENTRY_BYTES + Index::ENTRY_BYTES;
 
     pub(super) fn with_cap(cap: u32) -> Self {
-        Self { slab: Slab::with_cap(cap), index: Index::with_cap(cap) }
+        Self { slab: Slab::default(), index: Index::with_cap(cap) }
     }
 
     pub(super) fn grow(&mut self, cap: u32) {
-        self.slab.grow(cap);
         self.index.grow(cap);
     }
 
