@@ -117,7 +117,6 @@ impl Orders {
         (order.older, order.newer) = (older, NONE);
         let slot = self.slab.insert(order);
         user.newest = slot;
-        user.orders += 1;
         user.holds += u32::from(held);
         if older != NONE {
             self.slab[older].newer = slot;
@@ -207,7 +206,6 @@ impl Orders {
         if order.older != NONE {
             self.slab[order.older].newer = order.newer;
         }
-        users[order.user].orders -= 1;
         order
     }
 
