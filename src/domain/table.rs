@@ -119,6 +119,8 @@ impl<T> std::ops::IndexMut<u32> for Slab<T> {
 
 /// Words of one cache line.
 const LINE_WORDS: usize = 8;
+/// Numbers in a row that share a line, if they are hashed so; see [`near`].
+pub(super) const NEIGHBOURS: usize = LINE_WORDS;
 /// Words of one page of memory, as the processor's tables usually have it.
 const PAGE_WORDS: usize = 512;
 
