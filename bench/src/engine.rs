@@ -1,6 +1,6 @@
-//! The engine by itself, on one core: decide, apply, encode and append without syncs and without
-//! network; then the replay of what was written, from its beginning and from an image; and the
-//! memory of the orders that live meanwhile.
+//! The engine by itself: decide, apply, encode and append on one core, the memory of rows prepared on
+//! another as in a server, without syncs and without network; then the replay of what was written,
+//! from its beginning and from an image; and the memory of the orders that live meanwhile.
 
 use crate::error::{BenchError, io_error};
 use crate::load::now;
@@ -76,7 +76,10 @@ pub(crate) fn measure(options: &Options) -> Result<Figures, BenchError> {
     let mut engine = Engine::new(folder.path(), options.orders)?;
     let before = resident_bytes()?;
     let took = engine.orders(options)?;
-    println!("{} orders held, turns of {}, no syncs, one core", options.orders, options.turn);
+    println!(
+        "{} orders held, turns of {}, no syncs, one core, memory prepared on another",
+        options.orders, options.turn
+    );
     let decided_per_s =
         print_rate("decide, apply, encode, append", u64::from(options.orders), took);
     let orders_bytes = resident_bytes()? - before;
