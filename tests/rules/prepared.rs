@@ -58,7 +58,7 @@ fn records() -> Vec<Record> {
     ];
     for number in 0..ORDERS {
         records.push(created(number));
-        if number % 3 == 0 {
+        if number.is_multiple_of(3) {
             let sequence = records.len() as u64;
             records.push(ours(Event::OrderCancelled(OrderId { epoch: 1, sequence })));
         }
@@ -75,7 +75,7 @@ fn a_state_that_is_given_memory_is_the_state_that_is_not() {
     for (at, record) in records().iter().enumerate() {
         apply(&mut alone, record, BASE);
         apply(&mut helped, record, BASE);
-        if at % 64 == 0 && Wanted::by(&helped).is_some() {
+        if at.is_multiple_of(64) && Wanted::by(&helped).is_some() {
             asked += 1;
             prepared.turn(&mut helped);
             preparer.turn();
