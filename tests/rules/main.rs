@@ -25,7 +25,6 @@ mod limits;
 mod lists;
 mod order_of_checks;
 mod orders;
-mod prepared;
 mod retention;
 mod sku_changes;
 mod sku_deletion;
