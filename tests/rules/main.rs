@@ -25,6 +25,7 @@ mod limits;
 mod lists;
 mod order_of_checks;
 mod orders;
+mod prepared;
 mod retention;
 mod sku_changes;
 mod sku_deletion;
