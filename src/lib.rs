@@ -14,6 +14,7 @@ pub mod feeder;
 pub mod http;
 pub mod images;
 pub mod metrics;
+pub mod preparer;
 pub mod recheck;
 pub mod recovery;
 mod reload;

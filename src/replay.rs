@@ -13,6 +13,7 @@ use crate::domain::event::Record;
 use crate::domain::ids::{Sequence, Stamp};
 use crate::domain::state::State;
 use crate::domain::warm::{TOGETHER_MAX, warm};
+use crate::preparer;
 use doorbuster_journal::{
     FileDisk, ImageEnd, JournalError, JournalId, Origin, Scan, VisitError, journal_id,
 };
@@ -199,7 +200,12 @@ pub fn replay_watched(
         origin = Origin::Image(replay.end);
     }
     let image_sequence = replay.end.sequence;
-    let scan = ahead::read(&journal, origin, |bundle| replay.bundle(bundle))?
+    let (mut prepared, preparer) = preparer::pair();
+    let apply = |bundle: &mut Bundle| {
+        prepared.turn(&mut replay.state);
+        replay.bundle(bundle)
+    };
+    let scan = ahead::read(&journal, origin, preparer, apply)?
         .map_err(|error| blame(error, &image.passed_over))?;
     let Replay { state, end, drained, .. } = replay;
     let passed_over = image.passed_over;

@@ -1,6 +1,6 @@
-//! The engine by itself, on one core: decide, apply, encode and append without syncs and without
-//! network; then the replay of what was written, from its beginning and from an image; and the
-//! memory of the orders that live meanwhile.
+//! The engine by itself: decide, apply, encode and append on one core, the memory of rows prepared on
+//! another as in a server, without syncs and without network; then the replay of what was written,
+//! from its beginning and from an image; and the memory of the orders that live meanwhile.
 
 use crate::error::{BenchError, io_error};
 use crate::load::now;
@@ -16,6 +16,7 @@ use doorbuster::domain::ids::{KeyClaim, LineRequest, PrincipalName, SkuId, UserI
 use doorbuster::domain::settings::{Caps, Settings};
 use doorbuster::domain::state::State;
 use doorbuster::domain::warm::{TOGETHER_MAX, warm};
+use doorbuster::preparer::Prepared;
 use doorbuster::replay::{self, From};
 use doorbuster::snapshotter;
 use doorbuster_journal::{FileDisk, Journal, JournalId, Options as JournalOptions};
@@ -55,6 +56,7 @@ struct Engine {
     state: State,
     journal: Journal,
     principal: Principal,
+    prepared: Prepared,
 }
 
 /// What was found.
@@ -74,7 +76,10 @@ pub(crate) fn measure(options: &Options) -> Result<Figures, BenchError> {
     let mut engine = Engine::new(folder.path(), options.orders)?;
     let before = resident_bytes()?;
     let took = engine.orders(options)?;
-    println!("{} orders held, turns of {}, no syncs, one core", options.orders, options.turn);
+    println!(
+        "{} orders held, turns of {}, no syncs, one core, memory prepared on another",
+        options.orders, options.turn
+    );
     let decided_per_s =
         print_rate("decide, apply, encode, append", u64::from(options.orders), took);
     let orders_bytes = resident_bytes()? - before;
@@ -136,6 +141,7 @@ impl Engine {
             state: State::new(1),
             journal: journal.map_err(broken)?,
             principal: Principal { name: PrincipalName::local(), reach: Reach::All },
+            prepared: Prepared::by_thread().map_err(io_error("start a thread"))?,
         };
         let caps = orders + orders / 8;
         let caps = Caps {
@@ -187,6 +193,7 @@ impl Engine {
             let requests: Vec<Request> = (number..end).map(|number| self.order(number)).collect();
             self.begin();
             let begun = now();
+            self.prepared.turn(&mut self.state);
             for together in requests.chunks(TOGETHER_MAX) {
                 warm(&self.state, together.iter().map(Into::into));
                 for request in together {

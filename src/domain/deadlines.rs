@@ -6,18 +6,19 @@
 
 use super::ids::{Sequence, Stamp};
 use super::order::Order;
+use super::rows::Rows;
 use super::table::{NONE, Slab};
 
 /// The held orders by deadline.
 #[derive(Debug, Clone)]
 pub struct Deadlines {
-    heap: Vec<Deadline>,
+    pub(super) heap: Rows<Deadline>,
 }
 
 /// Packed, as there is one for every held order: 20 bytes instead of 24.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(Rust, packed(4))]
-struct Deadline {
+pub(super) struct Deadline {
     expires_at: Stamp,
     order: Sequence,
     slot: u32,
@@ -31,16 +32,14 @@ fn place(index: usize) -> u32 {
     u32::try_from(index).expect("there are no more deadlines than orders")
 }
 
+impl Default for Deadlines {
+    fn default() -> Self {
+        Self { heap: Rows::new() }
+    }
+}
+
 impl Deadlines {
     pub(super) const ENTRY_BYTES: usize = size_of::<Deadline>();
-
-    pub(super) fn with_cap(cap: u32) -> Self {
-        Self { heap: Vec::with_capacity(cap as usize) }
-    }
-
-    pub(super) fn grow(&mut self, cap: u32) {
-        self.heap.reserve_exact((cap as usize).saturating_sub(self.heap.len()));
-    }
 
     /// Held orders.
     #[must_use]
@@ -57,7 +56,7 @@ impl Deadlines {
     /// The next deadline and the slot of its order.
     #[must_use]
     pub fn first(&self) -> Option<(Stamp, u32)> {
-        self.heap.first().map(|first| (first.expires_at, first.slot))
+        self.heap.get(0).map(|first| (first.expires_at, first.slot))
     }
 
     /// Slots of all orders due at `now`, by deadline, then id. Looks only at due ones.
@@ -84,8 +83,9 @@ impl Deadlines {
     pub(super) fn remove(&mut self, orders: &mut Slab<Order>, slot: u32) {
         let at = index(orders[slot].heap_or_later);
         assert!(self.heap[at].slot == slot, "a held order knows its place in the heap");
-        self.heap.swap_remove(at);
+        let last = self.heap.pop().expect("it holds what was just looked at");
         if at < self.heap.len() {
+            self.heap[at] = last;
             self.settle(orders, at);
         }
         orders[slot].heap_or_later = NONE;

@@ -49,24 +49,22 @@ impl Draws {
     pub(super) const ENTRIES_ENTRY_BYTES: usize =
         size_of::<Entry>() + Slab::<Entrant>::ENTRY_BYTES + Index::ENTRY_BYTES;
 
-    pub(super) fn with_cap(draws: u32, entries: u32, seed: u64) -> Self {
+    pub(super) fn with_cap(entries: u32, seed: u64) -> Self {
         Self {
-            slab: Slab::with_cap(draws),
+            slab: Slab::default(),
             by_id: BTreeMap::new(),
             deleted: BTreeMap::new(),
             pinned: BTreeSet::new(),
             to_purge: BTreeSet::new(),
             naming: BTreeMap::new(),
-            entrants: Slab::with_cap(entries),
+            entrants: Slab::default(),
             index: Index::with_cap(entries),
             entries: 0,
             seed,
         }
     }
 
-    pub(super) fn grow(&mut self, draws: u32, entries: u32) {
-        self.slab.grow(draws);
-        self.entrants.grow(entries);
+    pub(super) fn grow(&mut self, entries: u32) {
         self.index.grow(entries);
     }
 

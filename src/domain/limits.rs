@@ -43,10 +43,13 @@ pub(super) fn user_limits(
 fn used(state: &State, user: Option<u32>, sku: u32) -> u64 {
     let Some(user) = user else { return 0 };
     match &state.skus[sku].settings.limit_group {
-        None => state.uses.units(sku, user),
-        Some(group) => {
-            state.skus.group(group).iter().map(|member| state.uses.units(*member, user)).sum()
-        }
+        None => state.uses.units(&state.users, sku, user),
+        Some(group) => state
+            .skus
+            .group(group)
+            .iter()
+            .map(|member| state.uses.units(&state.users, *member, user))
+            .sum(),
     }
 }
 
@@ -78,7 +81,9 @@ pub(super) fn room_for_use(
     if user.is_none() && state.users.len() >= caps.users {
         return Err(Refusal::Capacity("users"));
     }
-    let known = |line: &&FoundLine| user.is_none_or(|user| state.uses.units(line.sku, user) == 0);
+    let known = |line: &&FoundLine| {
+        user.is_none_or(|user| state.uses.units(&state.users, line.sku, user) == 0)
+    };
     let new = lines.iter().filter(known).count() as u64;
     if new > 0 && u64::from(state.uses.len()) + new > u64::from(caps.uses) {
         return Err(Refusal::Capacity("uses"));

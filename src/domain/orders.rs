@@ -13,11 +13,11 @@ use std::collections::BTreeMap;
 /// The orders of the state.
 #[derive(Debug, Clone)]
 pub struct Orders {
-    slab: Slab<Order>,
+    pub(super) slab: Slab<Order>,
     index: Index,
     /// Which of 64 sequences that follow each other are orders: bit by bit, by their upper bits.
     by_id: BTreeMap<Sequence, u64>,
-    deadlines: Deadlines,
+    pub(super) deadlines: Deadlines,
     /// Orders that are not held, by last touch: the oldest and the newest.
     oldest_touched: u32,
     newest_touched: u32,
@@ -41,19 +41,17 @@ impl Orders {
 
     pub(super) fn with_cap(cap: u32) -> Self {
         Self {
-            slab: Slab::with_cap(cap),
+            slab: Slab::default(),
             index: Index::with_cap(cap),
             by_id: BTreeMap::new(),
-            deadlines: Deadlines::with_cap(cap),
+            deadlines: Deadlines::default(),
             oldest_touched: NONE,
             newest_touched: NONE,
         }
     }
 
     pub(super) fn grow(&mut self, cap: u32) {
-        self.slab.grow(cap);
         self.index.grow(cap);
-        self.deadlines.grow(cap);
     }
 
     /// Kept orders.
@@ -119,7 +117,6 @@ impl Orders {
         (order.older, order.newer) = (older, NONE);
         let slot = self.slab.insert(order);
         user.newest = slot;
-        user.orders += 1;
         user.holds += u32::from(held);
         if older != NONE {
             self.slab[older].newer = slot;
@@ -209,7 +206,6 @@ impl Orders {
         if order.older != NONE {
             self.slab[order.older].newer = order.newer;
         }
-        users[order.user].orders -= 1;
         order
     }
 

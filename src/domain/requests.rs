@@ -8,6 +8,7 @@
 use super::answer::{DrawView, SkuView};
 use super::ids::{KeyClaim, Sequence, Stamp};
 use super::order::Status;
+use super::rows::Queue;
 use super::table::{Index, NONE};
 use smallvec::SmallVec;
 use std::borrow::Cow;
@@ -31,8 +32,8 @@ pub struct Remembered<'a> {
 }
 
 /// A key as it lies in the queue: most answers are new orders, of which only the deadline is kept.
-#[derive(Debug, Clone)]
-struct Row {
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Row {
     hash_upper: u64,
     hash_lower: u64,
     fingerprint: u64,
@@ -56,6 +57,20 @@ enum Shape {
 }
 
 const _: () = assert!(size_of::<Row>() == 56);
+
+impl Row {
+    pub(super) const BLANK: Self = Self {
+        hash_upper: 0,
+        hash_lower: 0,
+        fingerprint: 0,
+        sequence: 0,
+        at: 0,
+        value: 0,
+        order: NONE,
+        principal: 0,
+        answer: Shape::Sold,
+    };
+}
 
 /// What must be kept of an answer to give it again byte for byte.
 #[derive(Debug, Clone)]
@@ -124,7 +139,7 @@ const NUMBER_MASK: u64 = 0x7FFF_FFFF;
 /// The keys of the state.
 #[derive(Debug, Clone)]
 pub struct Requests {
-    rows: VecDeque<Row>,
+    pub(super) rows: Queue<Row>,
     /// Answers of more than a deadline, in the order of their keys.
     wide: VecDeque<Kept>,
     /// The number of the first of them.
@@ -151,7 +166,7 @@ impl Requests {
 
     pub(super) fn with_cap(cap: u32) -> Self {
         Self {
-            rows: VecDeque::with_capacity(cap as usize),
+            rows: Queue::new(),
             wide: VecDeque::with_capacity(cap as usize),
             wide_first: 0,
             index: Index::with_cap(cap),
@@ -161,7 +176,6 @@ impl Requests {
     }
 
     pub(super) fn grow(&mut self, cap: u32) {
-        self.rows.reserve_exact((cap as usize).saturating_sub(self.rows.len()));
         self.wide.reserve_exact((cap as usize).saturating_sub(self.wide.len()));
         self.index.grow(cap);
     }

@@ -272,7 +272,10 @@ impl Restore {
         let sku = self.find_sku(sku)?;
         let user = self.user(user)?;
         let State { skus, users, uses, .. } = &mut self.state;
-        require(units > 0 && uses.units(sku, user) == 0, "a use stands twice, or for nothing")?;
+        require(
+            units > 0 && uses.units(users, sku, user) == 0,
+            "a use stands twice, or for nothing",
+        )?;
         uses.make_room();
         uses.add(skus, users, (sku, user), units);
         Ok(())

@@ -27,7 +27,7 @@ impl Skus {
 
     pub(super) fn with_cap(cap: u32, seed: u64) -> Self {
         Self {
-            slab: Slab::with_cap(cap),
+            slab: Slab::default(),
             index: Index::with_cap(cap),
             by_id: BTreeMap::new(),
             groups: BTreeMap::new(),
@@ -38,7 +38,6 @@ impl Skus {
     }
 
     pub(super) fn grow(&mut self, cap: u32) {
-        self.slab.grow(cap);
         self.index.grow(cap);
     }
 

@@ -90,7 +90,7 @@ impl State {
             users: Users::with_cap(caps.users, seed),
             uses: Uses::with_cap(caps.uses),
             orders: Orders::with_cap(caps.orders),
-            draws: Draws::with_cap(FEW, FEW, seed),
+            draws: Draws::with_cap(FEW, seed),
             requests: Requests::with_cap(caps.keys),
             settings,
         }
@@ -116,7 +116,7 @@ impl State {
         self.users.grow(caps.users);
         self.uses.grow(caps.uses);
         self.orders.grow(caps.orders);
-        self.draws.grow(caps.draws, caps.entries);
+        self.draws.grow(caps.entries);
         self.requests.grow(caps.keys);
         self.settings = settings;
     }

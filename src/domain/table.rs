@@ -1,9 +1,11 @@
 //! The two containers that hold all state: a slab of entries, and an index that finds them.
 //!
-//! Both have room for their cap from the start and touch none of it before it is used, so no
-//! growth ever stalls the writer. Removal shifts later entries back instead of leaving
+//! A slab takes memory piece by piece; an index has room for its cap from the start and touches none
+//! of it before it is used. So no growth ever stalls the writer. Removal shifts later entries back instead of leaving
 //! tombstones, so an index never has to be rebuilt. Neither can be iterated by hash: map order
 //! cannot reach an event, an image or an answer.
+
+use super::rows::Rows;
 
 /// The slot that is none.
 pub const NONE: u32 = u32::MAX;
@@ -11,30 +13,32 @@ pub const NONE: u32 = u32::MAX;
 /// Entries at stable numbers, freed numbers used again, last freed first.
 #[derive(Debug, Clone)]
 pub struct Slab<T> {
-    entries: Vec<Entry<T>>,
+    pub(super) rows: Rows<Entry<T>>,
     free: u32,
     used: u32,
 }
 
+/// A place in a slab.
 #[derive(Debug, Clone)]
-enum Entry<T> {
+pub(super) enum Entry<T> {
     Used(T),
+    /// And the next free one.
     Free(u32),
 }
 
+impl<T> Entry<T> {
+    pub(super) const fn blank() -> Self {
+        Self::Free(NONE)
+    }
+}
+
+impl<T> Default for Slab<T> {
+    fn default() -> Self {
+        Self { rows: Rows::new(), free: NONE, used: 0 }
+    }
+}
+
 impl<T> Slab<T> {
-    /// An empty slab with room for `cap` entries.
-    #[must_use]
-    pub fn with_cap(cap: u32) -> Self {
-        Self { entries: Vec::with_capacity(cap as usize), free: NONE, used: 0 }
-    }
-
-    /// Makes room for `cap` entries in all, if there is less.
-    pub fn grow(&mut self, cap: u32) {
-        let more = (cap as usize).saturating_sub(self.entries.len());
-        self.entries.reserve_exact(more);
-    }
-
     /// Entries in use.
     #[must_use]
     pub fn len(&self) -> u32 {
@@ -54,13 +58,13 @@ impl<T> Slab<T> {
     pub fn insert(&mut self, value: T) -> u32 {
         self.used += 1;
         if self.free == NONE {
-            let number = u32::try_from(self.entries.len()).expect("caps are 32-bit");
+            let number = u32::try_from(self.rows.len()).expect("caps are 32-bit");
             assert!(number != NONE, "caps end below the slot that is none");
-            self.entries.push(Entry::Used(value));
+            self.rows.push(Entry::Used(value));
             return number;
         }
         let number = self.free;
-        match std::mem::replace(&mut self.entries[number as usize], Entry::Used(value)) {
+        match std::mem::replace(&mut self.rows[number as usize], Entry::Used(value)) {
             Entry::Free(next) => self.free = next,
             Entry::Used(_) => unreachable!("the free list names only free entries"),
         }
@@ -72,7 +76,7 @@ impl<T> Slab<T> {
     /// # Panics
     /// When there is none: a broken link.
     pub fn remove(&mut self, number: u32) -> T {
-        let entry = std::mem::replace(&mut self.entries[number as usize], Entry::Free(self.free));
+        let entry = std::mem::replace(&mut self.rows[number as usize], Entry::Free(self.free));
         match entry {
             Entry::Used(value) => {
                 self.free = number;
@@ -86,7 +90,7 @@ impl<T> Slab<T> {
     /// The entries in use with their numbers, by number. For checks, never for outcomes: numbers
     /// depend on what was freed before.
     pub fn iter(&self) -> impl Iterator<Item = (u32, &T)> {
-        self.entries.iter().enumerate().filter_map(|(number, entry)| match entry {
+        self.rows.iter().enumerate().filter_map(|(number, entry)| match entry {
             Entry::Used(value) => Some((u32::try_from(number).expect("caps are 32-bit"), value)),
             Entry::Free(_) => None,
         })
@@ -97,7 +101,7 @@ impl<T> std::ops::Index<u32> for Slab<T> {
     type Output = T;
 
     fn index(&self, number: u32) -> &T {
-        match &self.entries[number as usize] {
+        match &self.rows[number as usize] {
             Entry::Used(value) => value,
             Entry::Free(_) => panic!("entry {number} is in use while something names it"),
         }
@@ -106,7 +110,7 @@ impl<T> std::ops::Index<u32> for Slab<T> {
 
 impl<T> std::ops::IndexMut<u32> for Slab<T> {
     fn index_mut(&mut self, number: u32) -> &mut T {
-        match &mut self.entries[number as usize] {
+        match &mut self.rows[number as usize] {
             Entry::Used(value) => value,
             Entry::Free(_) => panic!("entry {number} is in use while something names it"),
         }
@@ -115,6 +119,8 @@ impl<T> std::ops::IndexMut<u32> for Slab<T> {
 
 /// Words of one cache line.
 const LINE_WORDS: usize = 8;
+/// Numbers in a row that share a line, if they are hashed so; see [`near`].
+pub(super) const NEIGHBOURS: usize = LINE_WORDS;
 /// Words of one page of memory, as the processor's tables usually have it.
 const PAGE_WORDS: usize = 512;
 
@@ -322,7 +328,7 @@ mod tests {
 
     #[test]
     fn a_freed_number_is_used_again() {
-        let mut slab = Slab::with_cap(4);
+        let mut slab = Slab::default();
         let first = slab.insert("a");
         let second = slab.insert("b");
         assert_eq!(slab.remove(first), "a");

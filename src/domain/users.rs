@@ -7,7 +7,7 @@
 use super::ids::UserId;
 use super::sku::Sku;
 use super::skus::Skus;
-use super::table::{Index, NONE, Slab, Vacant, near};
+use super::table::{Index, NONE, Slab, near};
 use foldhash::quality::FixedState;
 use std::hash::{BuildHasher, Hasher};
 use std::num::NonZeroU64;
@@ -33,18 +33,18 @@ pub struct User {
     pub id: UserId,
     /// Held orders.
     pub holds: u32,
-    /// Kept orders in any status.
-    pub orders: u32,
     /// SKUs with units in use.
     pub uses: u32,
-    /// Its newest kept order.
+    /// One of its uses, if any is found from here; all others are found by the index of `Uses`.
+    near_use: u32,
+    /// Its newest kept order; none if it has none.
     pub newest: u32,
 }
 
 /// The users of the state.
 #[derive(Debug, Clone)]
 pub struct Users {
-    slab: Slab<User>,
+    pub(super) slab: Slab<User>,
     index: Index,
     seed: u64,
 }
@@ -53,11 +53,10 @@ impl Users {
     pub(super) const ENTRY_BYTES: usize = Slab::<User>::ENTRY_BYTES + Index::ENTRY_BYTES;
 
     pub(super) fn with_cap(cap: u32, seed: u64) -> Self {
-        Self { slab: Slab::with_cap(cap), index: Index::with_cap(cap), seed }
+        Self { slab: Slab::default(), index: Index::with_cap(cap), seed }
     }
 
     pub(super) fn grow(&mut self, cap: u32) {
-        self.slab.grow(cap);
         self.index.grow(cap);
     }
 
@@ -102,7 +101,7 @@ impl Users {
     pub(super) fn find_or_create(&mut self, id: &UserId) -> u32 {
         let found = self.index.find_or_vacant(self.hash(id), |slot| self.slab[slot].id == *id);
         found.unwrap_or_else(|vacant| {
-            let user = User { id: id.clone(), holds: 0, orders: 0, uses: 0, newest: NONE };
+            let user = User { id: id.clone(), holds: 0, uses: 0, near_use: NONE, newest: NONE };
             let slot = self.slab.insert(user);
             self.index.fill(vacant, slot);
             slot
@@ -111,8 +110,8 @@ impl Users {
 
     pub(super) fn release_if_unused(&mut self, slot: u32) {
         let user = &self.slab[slot];
-        if user.orders == 0 && user.uses == 0 {
-            assert!(user.holds == 0 && user.newest == NONE, "a user without orders has no links");
+        if user.newest == NONE && user.uses == 0 {
+            assert!(user.holds == 0 && user.near_use == NONE, "a user without orders has no links");
             let hash = self.hash(&user.id);
             self.index.remove(hash, slot);
             self.slab.remove(slot);
@@ -153,9 +152,13 @@ pub struct Use {
 }
 
 /// The uses of the state, each in its SKU's list in the order they began.
+///
+/// Most users ever use one SKU, and that use is found from its user, who is at hand anyway. Which of
+/// several is found so depends on what came and went, and changes no outcome.
 #[derive(Debug, Clone)]
 pub struct Uses {
-    slab: Slab<Use>,
+    pub(super) slab: Slab<Use>,
+    /// Those that are not found from their user.
     index: Index,
 }
 
@@ -168,11 +171,10 @@ impl Uses {
     pub(super) const ENTRY_BYTES: usize = Slab::<Use>::ENTRY_BYTES + Index::ENTRY_BYTES;
 
     pub(super) fn with_cap(cap: u32) -> Self {
-        Self { slab: Slab::with_cap(cap), index: Index::with_cap(cap) }
+        Self { slab: Slab::default(), index: Index::with_cap(cap) }
     }
 
     pub(super) fn grow(&mut self, cap: u32) {
-        self.slab.grow(cap);
         self.index.grow(cap);
     }
 
@@ -193,8 +195,16 @@ impl Uses {
         self.slab.is_empty()
     }
 
-    fn find(&self, sku: u32, user: u32) -> Result<u32, Vacant> {
-        self.index.find_or_vacant(hash_use(sku, user), |slot| {
+    fn find(&self, users: &Users, sku: u32, user: u32) -> Option<u32> {
+        let User { uses, near_use, .. } = users[user];
+        if near_use != NONE && self.slab[near_use].sku == sku {
+            return Some(near_use);
+        }
+        let indexed = uses - u32::from(near_use != NONE);
+        if indexed == 0 {
+            return None;
+        }
+        self.index.find(hash_use(sku, user), |slot| {
             let found = &self.slab[slot];
             found.sku == sku && found.user == user
         })
@@ -202,31 +212,33 @@ impl Uses {
 
     /// Units that a user holds and owns of a SKU.
     #[must_use]
-    pub fn units(&self, sku: u32, user: u32) -> u64 {
-        self.find(sku, user).map_or(0, |slot| self.slab[slot].units.get())
+    pub fn units(&self, users: &Users, sku: u32, user: u32) -> u64 {
+        self.find(users, sku, user).map_or(0, |slot| self.slab[slot].units.get())
     }
 
     pub(super) fn add(&mut self, skus: &mut Skus, users: &mut Users, pair: (u32, u32), units: u64) {
         let Some(units) = NonZeroU64::new(units) else { return };
         let (sku, user) = pair;
-        let vacant = match self.find(sku, user) {
-            Ok(slot) => {
-                let more = self.slab[slot].units.checked_add(units.get());
-                self.slab[slot].units = more.expect("units of a SKU are bounded");
-                return;
-            }
-            Err(vacant) => vacant,
-        };
+        if let Some(slot) = self.find(users, sku, user) {
+            let more = self.slab[slot].units.checked_add(units.get());
+            self.slab[slot].units = more.expect("units of a SKU are bounded");
+            return;
+        }
         let before = skus[sku].last_use;
         let slot = self.slab.insert(Use { sku, user, units, before, after: NONE });
-        self.index.fill(vacant, slot);
+        let user = &mut users[user];
+        user.uses += 1;
+        if user.near_use == NONE {
+            user.near_use = slot;
+        } else {
+            self.index.insert(hash_use(sku, pair.1), slot);
+        }
         match before {
             NONE => skus[sku].first_use = slot,
             last => self.slab[last].after = slot,
         }
         skus[sku].last_use = slot;
         skus[sku].uses += 1;
-        users[user].uses += 1;
     }
 
     /// Takes units off a use. The user may have to be released afterwards.
@@ -237,8 +249,9 @@ impl Uses {
         pair: (u32, u32),
         units: u64,
     ) {
-        let slot =
-            self.find(pair.0, pair.1).expect("units in use were counted when they were taken");
+        let slot = self
+            .find(users, pair.0, pair.1)
+            .expect("units in use were counted when they were taken");
         let found = &mut self.slab[slot];
         let left = found.units.get().checked_sub(units);
         match NonZeroU64::new(left.expect("no more is given back than was taken")) {
@@ -249,7 +262,13 @@ impl Uses {
 
     fn remove(&mut self, skus: &mut Skus, users: &mut Users, slot: u32) -> Use {
         let gone = self.slab.remove(slot);
-        self.index.remove(hash_use(gone.sku, gone.user), slot);
+        let user = &mut users[gone.user];
+        user.uses -= 1;
+        if user.near_use == slot {
+            user.near_use = NONE;
+        } else {
+            self.index.remove(hash_use(gone.sku, gone.user), slot);
+        }
         match gone.before {
             NONE => skus[gone.sku].first_use = gone.after,
             before => self.slab[before].after = gone.after,
@@ -259,7 +278,6 @@ impl Uses {
             after => self.slab[after].before = gone.before,
         }
         skus[gone.sku].uses -= 1;
-        users[gone.user].uses -= 1;
         gone
     }
 

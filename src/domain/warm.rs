@@ -9,6 +9,7 @@ use super::command::{Command, Request};
 use super::event::{Event, Record};
 use super::ids::{OrderId, UserId};
 use super::state::State;
+use super::table::NEIGHBOURS;
 use smallvec::SmallVec;
 use std::hint::black_box;
 
@@ -53,8 +54,8 @@ struct Hashes {
     order: Option<u64>,
 }
 
-/// Reads the places of the first [`TOGETHER_MAX`] in the tables: first where the searches begin,
-/// then the users and orders that stand there.
+/// Reads the places of the first [`TOGETHER_MAX`] in the tables: first where the searches begin, and
+/// where orders made by them would stand; then the users and orders that stand there.
 pub fn warm<'a>(state: &State, wanted: impl Iterator<Item = Wanted<'a>>) {
     let State { requests, users, orders, .. } = state;
     let hashes = wanted.take(TOGETHER_MAX).map(|wanted| Hashes {
@@ -72,6 +73,10 @@ pub fn warm<'a>(state: &State, wanted: impl Iterator<Item = Wanted<'a>>) {
         read ^= key.map_or(0, |hash| requests.glance(hash));
         read ^= user.map_or(0, |hash| users.glance(hash));
         read ^= order.map_or(0, |hash| orders.glance(hash));
+    }
+    for new in (1..=hashes.len() as u64).step_by(NEIGHBOURS) {
+        let id = OrderId { epoch: state.epoch, sequence: state.sequence + new };
+        read ^= orders.glance(orders.hash(id));
     }
     black_box(read);
     for Hashes { user, order, .. } in &hashes {

@@ -8,6 +8,7 @@ use super::ReplayError;
 use crate::codec;
 use crate::domain::event::Record;
 use crate::domain::ids::{Sequence, Stamp};
+use crate::preparer::Preparer;
 use doorbuster_journal::{
     FileDisk, Frame, JournalError, Kind, Origin, Scan, VisitError, scan_with,
 };
@@ -53,12 +54,13 @@ pub(super) enum Content {
 pub(super) fn read(
     journal: &FileDisk,
     origin: Origin,
+    preparer: Preparer,
     mut apply: impl FnMut(&mut Bundle) -> Result<(), Option<JournalError>>,
 ) -> Result<Result<Option<Scan>, JournalError>, ReplayError> {
     thread::scope(|scope| {
         let (bundles, read) = sync_channel(BUNDLES_AHEAD);
         let (done, applied) = sync_channel(BUNDLES_AHEAD);
-        let reader = Reader { bundle: Bundle::default(), bundles, applied };
+        let reader = Reader { bundle: Bundle::default(), bundles, applied, preparer };
         let reader = thread::Builder::new()
             .name("journal-reader".to_owned())
             .spawn_scoped(scope, move || reader.scan(journal, origin))
@@ -89,6 +91,8 @@ struct Reader {
     bundles: SyncSender<Bundle>,
     /// Bundles that were applied.
     applied: Receiver<Bundle>,
+    /// Makes memory ready for whoever applies: reading alone leaves much of the time.
+    preparer: Preparer,
 }
 
 impl Reader {
@@ -136,6 +140,7 @@ impl Reader {
         room.frames.clear();
         room.records.clear();
         let bundle = std::mem::replace(&mut self.bundle, room);
+        self.preparer.turn();
         self.bundles.send(bundle).map_err(|_| Enough)
     }
 }

@@ -26,6 +26,7 @@ use crate::domain::{read, refusals, sweep};
 use crate::faults::{Point, armed};
 use crate::images::Images;
 use crate::metrics::Meters;
+use crate::preparer::Prepared;
 use crate::ring::{Asked, Inbox, Outbox, Outcome, Polled};
 use crate::tell::tell;
 use doorbuster_journal::{Journal, JournalError, Spare};
@@ -109,6 +110,8 @@ struct Core {
     sealed_at: Stamp,
     /// The last attempt to make a spare segment failed, and that was told.
     spare_failed: bool,
+    /// Memory for what comes next; without it the tables help themselves.
+    prepared: Option<Prepared>,
     records_in_turn: u64,
     watch: Watch,
     images: Arc<Images>,
@@ -145,6 +148,7 @@ impl Writer {
             unsealed_since: None,
             unsynced_since: None,
             spare_failed: false,
+            prepared: None,
             records_in_turn: 0,
             watch: Watch::new(parts.clock, parts.meters, parts.timed),
             images: parts.images,
@@ -162,6 +166,7 @@ impl Writer {
     pub fn run(mut self) -> Result<Stopped, JournalError> {
         self.inbox.settle();
         self.core.journal.start_preparer()?;
+        self.core.prepare_memory();
         self.core.wait_for_room();
         self.core.watch.show(&self.core.state, self.core.now, self.core.journal.segments());
         self.core.publish();
@@ -201,7 +206,18 @@ impl Core {
         }
     }
 
+    /// That there is no thread for it only makes some turns slower.
+    fn prepare_memory(&mut self) {
+        match Prepared::by_thread() {
+            Ok(prepared) => self.prepared = Some(prepared),
+            Err(cause) => tell(format_args!("memory is not prepared ahead: no thread: {cause}")),
+        }
+    }
+
     fn begin(&mut self) {
+        if let Some(prepared) = &mut self.prepared {
+            prepared.turn(&mut self.state);
+        }
         self.now = self.stamps.now().max(self.state.stamp);
         self.records_in_turn = 0;
         self.journal.begin(self.state.epoch, self.now);

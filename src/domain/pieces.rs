@@ -1,0 +1,75 @@
+//! Memory for the rows that come next, made ready by somebody else than the owner of the state.
+//!
+//! The system clears a page when it is touched first, which takes as long as filling a dozen rows.
+//! So whoever has time to spare, on another thread, touches whole pieces of the tables that grow
+//! with every order, and hands them over. It changes no outcome: a table that is given nothing takes
+//! memory of its own. Bounded: one spare piece a table. Next: `rows`, `crate::preparer`.
+
+use super::deadlines::Deadline;
+use super::order::Order;
+use super::requests::Row;
+use super::rows::Piece;
+use super::state::State;
+use super::table::Entry;
+use super::users::{Use, User};
+
+/// Which tables have no spare piece and will need one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wanted {
+    orders: bool,
+    deadlines: bool,
+    users: bool,
+    uses: bool,
+    keys: bool,
+}
+
+impl Wanted {
+    /// What a state wants, if it wants anything.
+    #[must_use]
+    pub fn by(state: &State) -> Option<Self> {
+        let wanted = Self {
+            orders: state.orders.slab.rows.wants_piece(),
+            deadlines: state.orders.deadlines.heap.wants_piece(),
+            users: state.users.slab.rows.wants_piece(),
+            uses: state.uses.slab.rows.wants_piece(),
+            keys: state.requests.rows.wants_piece(),
+        };
+        let Self { orders, deadlines, users, uses, keys } = wanted;
+        (orders | deadlines | users | uses | keys).then_some(wanted)
+    }
+}
+
+/// Empty pieces with their pages touched.
+#[derive(Debug)]
+pub struct Pieces {
+    orders: Option<Piece<Entry<Order>>>,
+    deadlines: Option<Piece<Deadline>>,
+    users: Option<Piece<Entry<User>>>,
+    uses: Option<Piece<Entry<Use>>>,
+    keys: Option<Piece<Row>>,
+}
+
+impl Pieces {
+    /// Takes and touches what is wanted, up to about two megabytes. Takes a millisecond.
+    #[must_use]
+    pub fn prepare(wanted: Wanted) -> Self {
+        let Wanted { orders, deadlines, users, uses, keys } = wanted;
+        Self {
+            orders: orders.then(|| Piece::touched(Entry::blank)),
+            deadlines: deadlines.then(|| Piece::touched(Deadline::default)),
+            users: users.then(|| Piece::touched(Entry::blank)),
+            uses: uses.then(|| Piece::touched(Entry::blank)),
+            keys: keys.then(|| Piece::touched(|| Row::BLANK)),
+        }
+    }
+
+    /// Hands it over.
+    pub fn give(self, state: &mut State) {
+        let Self { orders, deadlines, users, uses, keys } = self;
+        orders.into_iter().for_each(|piece| state.orders.slab.rows.give_piece(piece));
+        deadlines.into_iter().for_each(|piece| state.orders.deadlines.heap.give_piece(piece));
+        users.into_iter().for_each(|piece| state.users.slab.rows.give_piece(piece));
+        uses.into_iter().for_each(|piece| state.uses.slab.rows.give_piece(piece));
+        keys.into_iter().for_each(|piece| state.requests.rows.give_piece(piece));
+    }
+}

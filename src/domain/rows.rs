@@ -1,0 +1,284 @@
+//! Rows in pieces of one size: a list that grows at its end, and a queue.
+//!
+//! A piece never moves, so growing copies nothing, and memory is taken as it is needed. The first
+//! touch of a page stops whoever does it for longer than filling in a dozen rows takes, so a piece
+//! can come from outside with its pages touched already: see `pieces`. Without one, a table takes its
+//! own, and is only slower. Never decides what a row means. Next: `table`, `requests`.
+
+use std::collections::VecDeque;
+use std::hint::black_box;
+use std::mem::MaybeUninit;
+
+/// Rows of a piece: enough that a new one is rare, little enough that a spare one is no burden.
+const PIECE_ROWS: usize = 1 << PIECE_BITS;
+const PIECE_BITS: u32 = 13;
+/// Bytes of a page of memory at least; where pages are larger, some are touched twice.
+const PAGE_BYTES: usize = 4096;
+
+/// An empty piece.
+#[derive(Debug)]
+pub(super) struct Piece<T>(Vec<T>);
+
+impl<T> Piece<T> {
+    fn untouched() -> Self {
+        Self(Vec::with_capacity(PIECE_ROWS))
+    }
+
+    /// A piece whose pages are all there; `blank` is written on each, and never read.
+    pub(super) fn touched(blank: impl Fn() -> T) -> Self {
+        let Self(mut rows) = Self::untouched();
+        let room: &mut [MaybeUninit<T>] = rows.spare_capacity_mut();
+        let apart = (PAGE_BYTES / size_of::<T>().max(1)).max(1);
+        for row in room.iter_mut().step_by(apart) {
+            row.write(blank());
+        }
+        if let Some(last) = room.last_mut() {
+            last.write(blank());
+        }
+        black_box(room);
+        Self(rows)
+    }
+}
+
+/// Whether the last piece is far enough in use that the next one will be needed.
+fn next_is_near<T>(last: Option<&Vec<T>>) -> bool {
+    last.is_some_and(|last| last.len() >= PIECE_ROWS / 8)
+}
+
+/// A list that grows and shrinks at its end.
+#[derive(Debug)]
+pub(super) struct Rows<T> {
+    /// All full but the last, and none empty.
+    pieces: Vec<Vec<T>>,
+    spare: Option<Piece<T>>,
+}
+
+impl<T: Clone> Clone for Rows<T> {
+    fn clone(&self) -> Self {
+        Self { pieces: self.pieces.clone(), spare: None }
+    }
+}
+
+impl<T> Rows<T> {
+    pub(super) const fn new() -> Self {
+        Self { pieces: Vec::new(), spare: None }
+    }
+
+    #[inline]
+    pub(super) fn len(&self) -> usize {
+        let last = self.pieces.last().map_or(PIECE_ROWS, Vec::len);
+        (self.pieces.len() << PIECE_BITS) + last - PIECE_ROWS
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.pieces.is_empty()
+    }
+
+    #[inline]
+    pub(super) fn get(&self, at: usize) -> Option<&T> {
+        self.pieces.get(at >> PIECE_BITS)?.get(at % PIECE_ROWS)
+    }
+
+    #[inline]
+    pub(super) fn push(&mut self, row: T) {
+        match self.pieces.last_mut() {
+            Some(last) if last.len() < PIECE_ROWS => last.push(row),
+            _ => self.push_on_next(row),
+        }
+    }
+
+    #[cold]
+    fn push_on_next(&mut self, row: T) {
+        let Piece(mut rows) = self.spare.take().unwrap_or_else(Piece::untouched);
+        rows.push(row);
+        self.pieces.push(rows);
+    }
+
+    pub(super) fn pop(&mut self) -> Option<T> {
+        let last = self.pieces.last_mut()?;
+        let row = last.pop();
+        if last.is_empty() {
+            self.spare = self.pieces.pop().map(Piece);
+        }
+        row
+    }
+
+    pub(super) fn swap(&mut self, one: usize, other: usize)
+    where
+        T: Copy,
+    {
+        let row = self[one];
+        self[one] = self[other];
+        self[other] = row;
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.pieces.iter().flatten()
+    }
+
+    pub(super) fn wants_piece(&self) -> bool {
+        self.spare.is_none() && next_is_near(self.pieces.last())
+    }
+
+    pub(super) fn give_piece(&mut self, piece: Piece<T>) {
+        self.spare = Some(piece);
+    }
+}
+
+impl<T> std::ops::Index<usize> for Rows<T> {
+    type Output = T;
+
+    #[inline]
+    fn index(&self, at: usize) -> &T {
+        &self.pieces[at >> PIECE_BITS][at % PIECE_ROWS]
+    }
+}
+
+impl<T> std::ops::IndexMut<usize> for Rows<T> {
+    #[inline]
+    fn index_mut(&mut self, at: usize) -> &mut T {
+        &mut self.pieces[at >> PIECE_BITS][at % PIECE_ROWS]
+    }
+}
+
+/// A queue. A piece that all rows have left is filled again.
+#[derive(Debug)]
+pub(super) struct Queue<T> {
+    /// All full but the last, and none empty.
+    pieces: VecDeque<Vec<T>>,
+    /// Rows of the first piece that have left.
+    left: usize,
+    spare: Option<Piece<T>>,
+}
+
+impl<T: Clone> Clone for Queue<T> {
+    fn clone(&self) -> Self {
+        Self { pieces: self.pieces.clone(), left: self.left, spare: None }
+    }
+}
+
+impl<T: Copy> Queue<T> {
+    pub(super) const fn new() -> Self {
+        Self { pieces: VecDeque::new(), left: 0, spare: None }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        let last = self.pieces.back().map_or(PIECE_ROWS, Vec::len);
+        (self.pieces.len() << PIECE_BITS) + last - PIECE_ROWS - self.left
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.pieces.is_empty()
+    }
+
+    pub(super) fn get(&self, at: usize) -> Option<&T> {
+        let at = at + self.left;
+        self.pieces.get(at >> PIECE_BITS)?.get(at % PIECE_ROWS)
+    }
+
+    pub(super) fn front(&self) -> Option<&T> {
+        self.get(0)
+    }
+
+    pub(super) fn push_back(&mut self, row: T) {
+        match self.pieces.back_mut() {
+            Some(last) if last.len() < PIECE_ROWS => last.push(row),
+            _ => {
+                let Piece(mut rows) = self.spare.take().unwrap_or_else(Piece::untouched);
+                rows.push(row);
+                self.pieces.push_back(rows);
+            }
+        }
+    }
+
+    pub(super) fn pop_front(&mut self) -> Option<T> {
+        let row = *self.front()?;
+        self.left += 1;
+        if self.pieces.front().is_some_and(|first| first.len() == self.left) {
+            self.left = 0;
+            let mut emptied = self.pieces.pop_front().unwrap_or_default();
+            emptied.clear();
+            self.spare = Some(Piece(emptied));
+        }
+        Some(row)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
+        (0..self.len()).map_while(|at| self.get(at))
+    }
+
+    pub(super) fn wants_piece(&self) -> bool {
+        self.spare.is_none() && next_is_near(self.pieces.back())
+    }
+
+    pub(super) fn give_piece(&mut self, piece: Piece<T>) {
+        self.spare = Some(piece);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Steps long enough to fill and empty pieces.
+    fn steps() -> impl Strategy<Value = Vec<(bool, usize)>> {
+        proptest::collection::vec((any::<bool>(), 0_usize..3 * PIECE_ROWS), 1..12)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
+        #[test]
+        fn rows_are_what_a_list_would_be(steps in steps(), given in any::<bool>()) {
+            let (mut rows, mut model) = (Rows::new(), Vec::new());
+            for (add, count) in steps {
+                for _ in 0..count {
+                    if add {
+                        rows.push(model.len());
+                        model.push(model.len());
+                    } else {
+                        prop_assert_eq!(rows.pop(), model.pop());
+                    }
+                }
+                if given && rows.wants_piece() {
+                    rows.give_piece(Piece::touched(|| usize::MAX));
+                    prop_assert!(!rows.wants_piece());
+                }
+                prop_assert_eq!((rows.len(), rows.is_empty()), (model.len(), model.is_empty()));
+                prop_assert!(rows.iter().eq(model.iter()));
+                prop_assert!(rows.clone().iter().eq(model.iter()));
+                prop_assert_eq!(rows.get(model.len()), None);
+            }
+            if let Some(last) = model.len().checked_sub(1) {
+                rows.swap(0, last);
+                model.swap(0, last);
+                prop_assert!(rows.iter().eq(model.iter()));
+            }
+        }
+
+        #[test]
+        fn a_queue_gives_back_what_came_first(steps in steps(), given in any::<bool>()) {
+            let (mut queue, mut model) = (Queue::new(), VecDeque::new());
+            let mut next = 0;
+            for (add, count) in steps {
+                for _ in 0..count {
+                    if add {
+                        queue.push_back(next);
+                        model.push_back(next);
+                        next += 1;
+                    } else {
+                        prop_assert_eq!(queue.pop_front(), model.pop_front());
+                    }
+                }
+                if given && queue.wants_piece() {
+                    queue.give_piece(Piece::touched(|| usize::MAX));
+                }
+                prop_assert_eq!((queue.len(), queue.is_empty()), (model.len(), model.is_empty()));
+                prop_assert!(queue.iter().eq(model.iter()));
+                prop_assert!(queue.clone().iter().eq(model.iter()));
+                prop_assert_eq!((queue.front(), queue.get(model.len())), (model.front(), None));
+            }
+        }
+    }
+}

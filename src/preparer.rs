@@ -1,0 +1,77 @@
+//! Who prepares memory for the tables ahead, and how the owner of a state asks for it.
+//!
+//! Owns the two ends between them: wishes one way, touched pieces the other, one of each at a time.
+//! Whoever owns the state never waits: what has not come yet is asked for again later, and a table
+//! helps itself meanwhile. Knows nothing of what is in a table. Next: `domain::pieces`, `replay`,
+//! `writer`.
+
+use crate::domain::pieces::{Pieces, Wanted};
+use crate::domain::state::State;
+use std::io;
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::thread;
+
+/// The end of whoever owns the state.
+pub struct Prepared {
+    wanted: SyncSender<Wanted>,
+    pieces: Receiver<Pieces>,
+    /// Something was asked for and has not come.
+    asked: bool,
+}
+
+/// The end of whoever has time to spare.
+pub struct Preparer {
+    wanted: Receiver<Wanted>,
+    pieces: SyncSender<Pieces>,
+}
+
+/// Both ends.
+#[must_use]
+pub fn pair() -> (Prepared, Preparer) {
+    let (wants, wanted) = sync_channel(1);
+    let (prepared, pieces) = sync_channel(1);
+    let owner = Prepared { wanted: wants, pieces, asked: false };
+    (owner, Preparer { wanted, pieces: prepared })
+}
+
+impl Prepared {
+    /// With a thread at the other end, which ends when this is dropped.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn by_thread() -> io::Result<Self> {
+        let (owner, preparer) = pair();
+        thread::Builder::new().name("table-preparer".to_owned()).spawn(move || preparer.run())?;
+        Ok(owner)
+    }
+
+    /// Takes what has come, and asks for what will be needed next. Never waits.
+    pub fn turn(&mut self, state: &mut State) {
+        if self.asked {
+            match self.pieces.try_recv() {
+                Ok(pieces) => pieces.give(state),
+                // Nobody prepares any more: the tables help themselves.
+                Err(TryRecvError::Empty | TryRecvError::Disconnected) => return,
+            }
+        }
+        self.asked = Wanted::by(state).is_some_and(|wanted| self.wanted.try_send(wanted).is_ok());
+    }
+}
+
+impl Preparer {
+    /// Prepares what was asked for by now, if anything was.
+    pub fn turn(&self) {
+        if let Ok(wanted) = self.wanted.try_recv() {
+            // The owner may be gone.
+            let _ = self.pieces.send(Pieces::prepare(wanted));
+        }
+    }
+
+    fn run(self) {
+        for wanted in self.wanted {
+            if self.pieces.send(Pieces::prepare(wanted)).is_err() {
+                return;
+            }
+        }
+    }
+}
