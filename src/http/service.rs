@@ -266,7 +266,14 @@ fn check_http(
                 "the length of the body is given twice or unreadable",
             ));
         }
+        Some(Fault::Fragment) => {
+            return Err(Problem::bad_framing("a request target has no fragment"));
+        }
         None => {}
+    }
+    // Whoever is in front of us might believe in it and read on in that other protocol.
+    if head.value(Name::Upgrade).is_some() {
+        return Err(Problem::bad_framing("there is no other protocol to go over to"));
     }
     if head.is_repeated(Name::TransferEncoding)
         || head.bytes(Name::TransferEncoding).is_some_and(|te| !te.eq_ignore_ascii_case(b"chunked"))
@@ -295,7 +302,8 @@ fn check_http(
     }
     let bodied = matches!(parts.method, Method::POST | Method::PUT | Method::PATCH);
     if !bodied && !body.is_end_stream() {
-        return Err(Problem::malformed("this method takes no body"));
+        // Others do not read such a body, and take it for the next request.
+        return Err(Problem::bad_framing("this method takes no body"));
     }
     Ok(())
 }
@@ -328,8 +336,25 @@ fn check_target(
     Ok(())
 }
 
+/// A name or an address, with a port or without; empty where there is none. What else the grammar of
+/// hosts would allow nobody has, and proxies read it in different ways.
 fn is_host(host: &[u8]) -> bool {
-    host.iter().all(|byte| byte.is_ascii_alphanumeric() || b".-_~:[]%!$&'()*+,;=".contains(byte))
+    let (name, port) = match host.strip_prefix(b"[") {
+        Some(rest) => {
+            let Some(end) = rest.iter().position(|byte| *byte == b']') else { return false };
+            let (address, port) = rest.split_at(end);
+            let hex = |byte: &u8| byte.is_ascii_hexdigit() || b":.".contains(byte);
+            if address.is_empty() || !address.iter().all(hex) {
+                return false;
+            }
+            (&[][..], &port[1..])
+        }
+        None => host.split_at(host.iter().position(|byte| *byte == b':').unwrap_or(host.len())),
+    };
+    let named = |byte: &u8| byte.is_ascii_alphanumeric() || b".-_~".contains(byte);
+    let digits = port.strip_prefix(b":").unwrap_or(port);
+    let ported = port.is_empty() || port.len() > digits.len();
+    name.iter().all(named) && ported && digits.iter().all(u8::is_ascii_digit)
 }
 
 fn too_large(bytes_max: u64) -> Refused {
