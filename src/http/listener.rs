@@ -32,12 +32,12 @@ use tokio::sync::Notify;
 const HOT_HALF_MS: u64 = 60_000;
 /// Deadlines of connections are kept this exactly.
 const SWEEP_MS: u64 = 100;
-/// Without file descriptors or memory, accepting at once again would spin.
-const ACCEPT_PAUSE_MS: u64 = 50;
 /// A socket that is closed with unread bytes resets the connection, and the client may lose an
 /// answer it has not read. So what still comes is read and dropped, for this long and no more than
 /// this.
 const LINGER_MS: u64 = 500;
+/// After the end of a drain, what is told to those who still wait has this long to leave.
+const GIVEN_UP_MS: u64 = 200;
 /// A connection that was accepted while draining has this long to ask its question.
 const FRESH_MS: u64 = 500;
 const LINGER_BYTES: usize = 1024 * 1024;
@@ -76,6 +76,7 @@ pub(super) struct Peer {
     waker: RefCell<Option<Waker>>,
     framing: RefCell<Framing>,
     requests: Cell<u64>,
+    born_ms: u64,
     ended: Cell<bool>,
     /// Whoever speaks on it.
     pub(super) acquaintance: Acquaintance,
@@ -95,6 +96,7 @@ impl Peer {
             waker: RefCell::new(None),
             framing: RefCell::new(Framing::new(request_line_bytes_max)),
             requests: Cell::new(0),
+            born_ms: now_ms.get(),
             ended: Cell::new(false),
             acquaintance: Acquaintance::default(),
             fresh_since_ms: fresh.then(|| now_ms.get()),
@@ -155,6 +157,12 @@ impl Peer {
         let number = self.requests.get();
         self.requests.set(number + 1);
         self.framing.borrow().fault_of_head(number)
+    }
+
+    /// It is to end behind the request under way.
+    pub(super) fn is_spent(&self, limits: &HttpLimits) -> bool {
+        let old = self.now_ms.get().saturating_sub(self.born_ms) > limits.lifetime_ms;
+        old || (limits.requests_max > 0 && self.requests.get() >= limits.requests_max)
     }
 
     fn is_late(&self, limits: &HttpLimits) -> bool {
@@ -263,6 +271,8 @@ impl<A: Ask> Worker<A> {
                 peer.wish(Wish::End);
             } else if draining && peer.wish.get() != peer.wish_of_drain() {
                 peer.wish(peer.wish_of_drain());
+            } else if peer.stage() == Stage::Idle && peer.is_spent(&self.front.limits) {
+                peer.wish(Wish::Finish);
             }
         }
         self.peers.borrow().len()
@@ -328,11 +338,16 @@ pub async fn serve(listener: TcpListener, front: Arc<Front>, lane: Rc<Lane>) {
     loop {
         let open = worker.sweep();
         if worker.front.phase() == Phase::Draining {
-            let late = worker.now_ms.get() >= worker.front.drain_end_ms.load(Ordering::Acquire);
+            let end_ms = worker.front.drain_end_ms.load(Ordering::Acquire);
+            let late = worker.now_ms.get() >= end_ms;
+            if late {
+                // Whoever waits for the writer hears that, and need not guess.
+                worker.lane.give_up();
+            }
             if late || !worker.holds_drain() {
                 accepting.abort();
             }
-            if late || open == 0 {
+            if open == 0 || worker.now_ms.get() >= end_ms.saturating_add(GIVEN_UP_MS) {
                 break;
             }
         } else if open == 0 {
@@ -346,9 +361,12 @@ pub async fn serve(listener: TcpListener, front: Arc<Front>, lane: Rc<Lane>) {
 async fn accept<A: Ask>(listener: TcpListener, worker: Rc<Worker<A>>) {
     let builder = Rc::new(builder(&worker.front.limits));
     loop {
-        let Ok((socket, _)) = listener.accept().await else {
-            tokio::time::sleep(Duration::from_millis(ACCEPT_PAUSE_MS)).await;
-            continue;
+        let socket = match listener.accept().await {
+            Ok((socket, _)) => socket,
+            Err(error) => {
+                worker.front.accepting.failed(&error, worker.front.clock.elapsed_ms()).await;
+                continue;
+            }
         };
         let Some(enrolled) = worker.enrol() else { continue };
         // Without it answers wait for acknowledgements; it fails only on a dead socket.

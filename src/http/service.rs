@@ -16,7 +16,7 @@ use super::reply::{Kind, Reply};
 use super::routes::batch::Asker;
 use super::routes::events::Follow;
 use super::routes::{self, Input, Place, Question, Wanted};
-use super::{Front, Phase, answers, batch, events};
+use super::{Front, Phase, answers, batch, events, mode};
 use crate::domain::command::Request;
 use crate::feed::Form;
 use crate::ring::{Arrived, Lane, NotTaken, Waiting};
@@ -111,7 +111,7 @@ pub(super) async fn serve<A: Ask>(
     let answered = answer(&worker, &peer, found, &parts, &head, body, &mut note).await;
     let Answering { mut reply, stream } =
         answered.unwrap_or_else(|refused| Reply::from(refused).into());
-    reply.closes |= front.phase() == Phase::Draining;
+    reply.closes |= front.phase() == Phase::Draining || peer.is_spent(&front.limits);
     let wants_timing = head.bytes(Name::ServerTiming) == Some(b"1");
     note.end(&worker, &parts.method, &mut reply, wants_timing);
     let traceparent = head.traceparent().map(|(_, value)| value);
@@ -171,6 +171,7 @@ async fn answer<A: Ask>(
         (Ok(Wanted::Reply(reply)), _) => return Ok(reply.into()),
         (Ok(Wanted::Follow(follow)), _) => return answer_events(worker, peer, follow).await,
         (Ok(Wanted::TakeImage), _) => return take_image(front).await.map(Answering::from),
+        (Ok(Wanted::Change(change)), _) => return Ok(mode::change(front, change).into()),
         (Ok(Wanted::Batch(asker)), Some(body)) => {
             return Box::pin(answer_lines(worker, peer, *asker, body)).await;
         }
@@ -181,6 +182,7 @@ async fn answer<A: Ask>(
     };
     drop(body);
     let Question { request, deadline_ms, asked } = question;
+    mode::admits(front, &request.command)?;
     note.asks(worker, &request.command);
     let waiting = worker.lane.ask(request, deadline_ms).map_err(|why| {
         note.not_taken();
