@@ -69,6 +69,8 @@ enum Wish {
 #[derive(Debug)]
 pub(super) struct Peer {
     now_ms: Rc<Cell<u64>>,
+    /// Its place among the connections of its IO thread.
+    place: Cell<usize>,
     stage: Cell<Stage>,
     since_ms: Cell<u64>,
     stuck_since_ms: Cell<Option<u64>>,
@@ -89,6 +91,7 @@ impl Peer {
         // Of the room for a head, its first line may take half.
         let request_line_bytes_max = limits.header_bytes_max / 2;
         Self {
+            place: Cell::new(0),
             stage: Cell::new(Stage::Idle),
             since_ms: Cell::new(now_ms.get()),
             stuck_since_ms: Cell::new(None),
@@ -305,7 +308,9 @@ impl<A: Ask> Worker<A> {
         self.enrolled.notify_one();
         let fresh = self.front.phase() == Phase::Draining;
         let peer = Rc::new(Peer::new(self.now_ms.clone(), &self.front.limits, fresh));
-        self.peers.borrow_mut().push(peer.clone());
+        let mut peers = self.peers.borrow_mut();
+        peer.place.set(peers.len());
+        peers.push(peer.clone());
         Some(Enrolled { worker: self.clone(), peer })
     }
 }
@@ -319,8 +324,10 @@ struct Enrolled<A: Ask> {
 impl<A: Ask> Drop for Enrolled<A> {
     fn drop(&mut self) {
         let mut peers = self.worker.peers.borrow_mut();
-        if let Some(at) = peers.iter().position(|peer| Rc::ptr_eq(peer, &self.peer)) {
-            peers.swap_remove(at);
+        let place = self.peer.place.get();
+        peers.swap_remove(place);
+        if let Some(moved) = peers.get(place) {
+            moved.place.set(place);
         }
         self.worker.front.connections.fetch_sub(1, Ordering::Relaxed);
     }

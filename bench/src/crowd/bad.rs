@@ -1,10 +1,11 @@
 //! Clients that hold connections open: silent ones, and those that write or read far too slowly.
 //!
-//! Owns what each kind does; whoever is ended by the server comes again at once, until told to stop.
-//! From then on nobody comes, and those that are there go on being slow until the server ends them.
+//! Owns what each kind does; whoever is ended by the server comes again, a thousand a second at most.
+//! Once told to stop nobody comes, and those that are there stay slow until the server ends them.
 
 use super::on_event_loop;
 use crate::error::{BenchError, io_error};
+use crate::load::now;
 use std::cell::Cell;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -32,6 +33,8 @@ pub(super) enum Kind {
 const DRIP: Duration = Duration::from_secs(1);
 /// So many are connecting at a time: the system keeps only so many for the server to accept.
 const TOGETHER: usize = 200;
+/// Between two that come again.
+const COMES_EVERY: Duration = Duration::from_millis(1);
 /// Of what the deaf ask for, each answer is some 100 KiB.
 const ASKS: usize = 200;
 /// A small window, so that the server's answers fill it.
@@ -105,14 +108,15 @@ async fn crowd(
     count: &mpsc::Sender<[u64; 4]>,
 ) -> Result<(), BenchError> {
     let ended: Rc<[Cell<u64>; 4]> = Rc::default();
+    let next_at = Rc::new(Cell::new(now()));
     let mut sockets = Vec::new();
     for (kind, count) in counts {
         let mut left = *count;
         while left > 0 {
-            let now = left.min(TOGETHER);
-            left -= now;
+            let together = left.min(TOGETHER);
+            left -= together;
             let connecting: Vec<_> =
-                (0..now).map(|_| tokio::task::spawn_local(connect(address, *kind))).collect();
+                (0..together).map(|_| tokio::task::spawn_local(connect(address, *kind))).collect();
             for connecting in connecting {
                 let socket = connecting.await.expect("it does not panic");
                 sockets.push((*kind, socket.map_err(io_error("connect one of the crowd"))?));
@@ -120,13 +124,20 @@ async fn crowd(
         }
     }
     for (kind, socket) in sockets {
-        let (ended, stopping) = (ended.clone(), stopping.clone());
+        let (ended, stopping, next_at) = (ended.clone(), stopping.clone(), next_at.clone());
         tokio::task::spawn_local(async move {
             let mut socket = socket;
             loop {
                 misbehave(kind, &mut socket).await;
                 let at = Kind::ALL.iter().position(|own| *own == kind).unwrap_or(0);
                 ended[at].set(ended[at].get() + 1);
+                if stopping.load(Ordering::Relaxed) {
+                    return;
+                }
+                // Thousands are ended in the same moment; they do not come back in one.
+                let at = next_at.get().max(now());
+                next_at.set(at + COMES_EVERY);
+                tokio::time::sleep_until(at.into()).await;
                 if stopping.load(Ordering::Relaxed) {
                     return;
                 }

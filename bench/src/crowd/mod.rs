@@ -53,6 +53,8 @@ const P99_RATIO_MAX: f64 = 2.0;
 /// The server looks after its connections ten times a second, and lets those go that it closed in
 /// half a second more.
 const GONE_GRACE: Duration = Duration::from_secs(2);
+/// Who is not gone so long after that stays.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// Descriptors of this process beyond its connections.
 const OWN_FILES: u64 = 64;
 
@@ -94,7 +96,7 @@ pub(crate) fn run(options: &Options) -> Result<(), BenchError> {
             format!("p99 with the crowd {ratio:.2}x of the usual, at most 2x"),
         ),
         (
-            gone.is_some(),
+            gone.is_some_and(|took| took <= gone_by(options)),
             gone.map_or_else(
                 || "the crowd is not gone by its limits".to_owned(),
                 |took| {
@@ -167,12 +169,16 @@ fn connections(server: &Server) -> Result<u64, BenchError> {
     row.and_then(|count| count.trim().parse().ok()).ok_or_else(|| load::unexpected(&answer))
 }
 
-/// How long until only the one that asks is left; none if that takes longer than the limits.
+/// When everybody must be gone once nobody comes any more.
+fn gone_by(options: &Options) -> Duration {
+    Duration::from_millis(3 * options.limit_ms) + GONE_GRACE
+}
+
+/// How long until only the one that asks is left; none if that takes for ever.
 fn gone(server: &Server, options: &Options) -> Result<Option<Duration>, BenchError> {
     let begun = now();
-    let longest = Duration::from_millis(3 * options.limit_ms) + GONE_GRACE;
     while connections(server)? > 1 {
-        if begun.elapsed() > longest {
+        if begun.elapsed() > gone_by(options) + PATIENCE {
             return Ok(None);
         }
         std::thread::sleep(Duration::from_millis(20));
