@@ -21,6 +21,8 @@ pub(crate) enum Point {
     Store,
     /// Too many images are asked for.
     ImageAsks,
+    /// A data sync does not come to its end while it is armed.
+    Sync,
     /// No image can be taken.
     Image,
     /// Too many events are asked for.

@@ -7,6 +7,7 @@ pub mod client;
 pub mod clock;
 pub mod codec;
 pub mod config;
+mod descriptors;
 pub mod domain;
 mod faults;
 pub mod feed;

@@ -7,6 +7,7 @@
 use crate::clock::Clock;
 use crate::codec;
 use crate::config::Config;
+use crate::descriptors;
 use crate::domain::answer::TABLES;
 use crate::domain::ids::Sequence;
 use crate::feed::{Feed, Note};
@@ -30,7 +31,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{self, Receiver};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use tokio::runtime::{Builder, LocalOptions};
@@ -92,10 +93,14 @@ pub fn run(config: &Config) -> Result<(), ServerError> {
     let (images, asked) = Images::new();
     let (handshakes, handshake_ends) = handshakes(config, &files).unzip();
     let (feed, notes) = Feed::new();
+    let (stop, stopped) = mpsc::channel();
+    let limits = limits(config, descriptors::raise());
     let front = Arc::new(Front::new(Shared {
         clock,
         durability: config.durability.to_string(),
-        limits: limits(config),
+        limits,
+        stall_ms: config.stall_ms,
+        stop: stop.clone(),
         tokens: files.tokens.clone(),
         handshakes,
         cursors,
@@ -106,7 +111,7 @@ pub fn run(config: &Config) -> Result<(), ServerError> {
     }));
     let io_threads = start_io_threads(listeners, lanes, &front)?;
     start_handshakes(handshake_ends.unwrap_or_default())?;
-    let (signals, hangups) = Signals::watch().map_err(start_error("the signal handler"))?;
+    let (signals, hangups) = Signals::watch(stop).map_err(start_error("the signal handler"))?;
     let scheme = if files.certificate.is_some() { "https" } else { "http" };
     tell_exposure(config, address);
     start_reloading(files, hangups)?;
@@ -121,15 +126,14 @@ pub fn run(config: &Config) -> Result<(), ServerError> {
     let feeder = start_feeder(config, &recovered, &front, notes)?;
     let writer = start_writer(config, recovered, &front, inbox, outbox)?;
     front.serve_with(hash_key);
-    let stopped = signals.serving();
+    signals.serving();
     say(format_args!(
         "listening on {scheme}://{address} durability {} epoch {epoch} data {}",
         config.durability,
         config.data.display()
     ));
-    // Dropped by the first signal, so that the signal handler knows the second.
+    // From a signal, or from an operator over HTTP; `front` keeps one end, so one comes.
     let _ = stopped.recv();
-    drop(stopped);
     front.drain(config.drain_ms);
     for thread in io_threads {
         thread.join().expect("an IO thread that panics ends the process");
@@ -157,12 +161,30 @@ fn say(line: std::fmt::Arguments<'_>) {
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
 }
 
-fn limits(config: &Config) -> HttpLimits {
+/// As configured; but no more connections than there are descriptors for.
+fn limits(config: &Config, descriptors: u64) -> HttpLimits {
+    let http = &config.http;
+    let connections_max = descriptors::connections_max(descriptors, config.connections_max);
+    if connections_max < config.connections_max / 2 {
+        tell(format_args!(
+            "at most {connections_max} connections: the system allows {descriptors} open files \
+             (ulimit -n); http.connections_max is {}",
+            config.connections_max
+        ));
+    }
     HttpLimits {
-        connections_max: config.connections_max,
+        connections_max,
         header_timeout_ms: config.header_timeout_ms,
         body_timeout_ms: config.body_timeout_ms,
         idle_ms: config.idle_ms,
+        header_bytes_max: http.header_bytes_max,
+        headers_max: http.headers_max,
+        uri_bytes_max: http.uri_bytes_max,
+        body_bytes_max: http.body_bytes_max,
+        batch_timeout_ms: http.batch_timeout_ms,
+        write_timeout_ms: http.write_timeout_ms,
+        lifetime_ms: http.lifetime_ms,
+        requests_max: http.requests_max,
         handshake_timeout_ms: config.handshake_timeout_ms,
         ..HttpLimits::default()
     }

@@ -16,35 +16,31 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 /// The signals of this process.
 pub(crate) struct Signals {
     serving: Arc<AtomicBool>,
-    stopped: Receiver<()>,
 }
 
 impl Signals {
-    /// Handles them from its return on. Each SIGHUP comes out of the receiver; those that come while
+    /// Handles them from its return on; the one that asks to stop goes into `stop`. Each SIGHUP comes out of the receiver; those that come while
     /// one waits there are one with it.
     ///
     /// # Errors
     /// When the system has no thread or handler to give.
-    pub(crate) fn watch() -> io::Result<(Self, Receiver<()>)> {
+    pub(crate) fn watch(stop: Sender<()>) -> io::Result<(Self, Receiver<()>)> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let entered = runtime.enter();
         let stops = [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?];
         let hangup = signal(SignalKind::hangup())?;
         drop(entered);
         let serving = Arc::new(AtomicBool::new(false));
-        let (stop, stopped) = mpsc::channel();
         let (hang_up, hangups) = mpsc::sync_channel(1);
         let watch = watch(stops, hangup, serving.clone(), stop, hang_up);
         let thread = thread::Builder::new().name("signals".to_owned());
         thread.spawn(move || runtime.block_on(watch))?;
-        Ok((Self { serving, stopped }, hangups))
+        Ok((Self { serving }, hangups))
     }
 
-    /// From here on a signal means to stop in order; it comes out here. Dropping that says that the
-    /// stop has begun.
-    pub(crate) fn serving(self) -> Receiver<()> {
+    /// From here on a signal means to stop in order, and a second one to end at once.
+    pub(crate) fn serving(self) {
         self.serving.store(true, Ordering::SeqCst);
-        self.stopped
     }
 }
 
@@ -55,6 +51,7 @@ async fn watch(
     stop: Sender<()>,
     hang_up: SyncSender<()>,
 ) {
+    let mut stopping = false;
     loop {
         tokio::select! {
             _ = terminate.recv() => (),
@@ -69,9 +66,12 @@ async fn watch(
             tell(format_args!("stopped while recovering; nothing was served or lost"));
             std::process::exit(0);
         }
-        if stop.send(()).is_err() {
+        if stopping {
             tell(format_args!("stopped by a second signal; the next start recovers"));
             std::process::exit(1);
         }
+        stopping = true;
+        // Where a drain was asked for in another way, it goes on.
+        let _ = stop.send(());
     }
 }

@@ -13,6 +13,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("config", &["domain"]),
     ("codec", &["domain"]),
     ("ring", &["domain", "faults"]),
+    ("descriptors", &[]),
     ("faults", &[]),
     ("images", &["domain", "faults"]),
     ("metrics", &[]),
@@ -24,7 +25,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("recheck", &["domain", "replay"]),
     ("feed", &["domain", "faults"]),
     ("feeder", &["domain", "ring", "codec", "clock", "faults", "feed", "replay"]),
-    ("http", &["domain", "ring", "clock", "feed", "images", "metrics"]),
+    ("http", &["domain", "ring", "clock", "feed", "images", "metrics", "tell"]),
     (
         "writer",
         &[
@@ -44,6 +45,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "clock",
             "codec",
             "config",
+            "descriptors",
             "domain",
             "feed",
             "feeder",

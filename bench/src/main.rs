@@ -4,13 +4,15 @@
 //! durable order against bare hyper, Redis and PostgreSQL; `engine`, the rules, the journal and the
 //! replay by themselves; `batch`, durable decisions a second in batches; `restart`, how long a start
 //! takes after a long history; `feed`, what followers cost; `images`, what buyers feel of them;
-//! `idle`; `run`, load of a kind on a server that is there, and `report` of what that left behind.
+//! `crowd`, what they feel of thousands of idle and slow connections; `tables` and `sizes`, what full
+//! tables take and do; `idle`; `run`, load of a kind on a server that is there, and `report` of what that left behind.
 //! Never says a number without its conditions. Next: `run`, `bars`, `peers`.
 #![forbid(unsafe_code)]
 
 mod bare;
 mod bars;
 mod batch;
+mod crowd;
 mod dialect;
 mod engine;
 mod error;
@@ -23,6 +25,7 @@ mod report;
 mod restart;
 mod run;
 mod server;
+mod tables;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -53,6 +56,12 @@ enum Command {
     Batch(batch::Options),
     /// Measure what followers of the feed cost those who order
     Feed(feed::Options),
+    /// Hold thousands of idle and slow connections open while others buy
+    Crowd(crowd::Options),
+    /// Fill every table, offer far more, and hold the memory to the sizing table
+    Tables(tables::Options),
+    /// Measure what a row of each table takes in memory
+    Sizes(tables::sizes::Options),
     /// Load a server at a rate and report the latencies that a crowd would have suffered
     Run(run::Options),
     /// Merge or compare what `run` left behind
@@ -73,6 +82,9 @@ fn main() -> ExitCode {
         Command::Restart(options) => restart::run(&options),
         Command::Batch(options) => batch::run(&options),
         Command::Feed(options) => feed::run(&options),
+        Command::Crowd(options) => crowd::run(&options),
+        Command::Tables(options) => tables::run(&options),
+        Command::Sizes(options) => tables::sizes::run(&options),
         Command::Run(options) => run::run(&options),
         Command::Report(command) => report::run(&command),
         Command::Bare(options) => bare::serve(&options),

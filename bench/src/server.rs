@@ -119,6 +119,11 @@ impl Server {
         self.status_bytes("VmRSS:")
     }
 
+    /// Of that, what is no file's, such as the journal's.
+    pub(crate) fn anonymous_bytes(&self) -> Result<u64, BenchError> {
+        self.status_bytes("RssAnon:")
+    }
+
     /// The most that it had in use since it started, or since `forget_peak`, in bytes.
     pub(crate) fn peak_resident_bytes(&self) -> Result<u64, BenchError> {
         self.status_bytes("VmHWM:")

@@ -5,6 +5,7 @@
 //! others shape only this process. Next: `table`, the list of all settings.
 
 mod table;
+mod table_http;
 
 use crate::domain::settings::Settings;
 use doorbuster_snapshots::Keep;
@@ -12,7 +13,8 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-pub use table::{Entry, Kind, SETTINGS, environment_name};
+pub use table::{Entry, Kind, environment_name};
+pub use table_http::HttpSettings;
 
 /// When an answer may leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,10 +103,19 @@ pub struct Config {
     pub body_timeout_ms: u64,
     /// A connection without a request is closed after this, in milliseconds.
     pub idle_ms: u64,
+    /// What else a client may use up.
+    pub http: HttpSettings,
+    /// A data sync that takes longer stops new orders, in milliseconds.
+    pub stall_ms: u64,
     /// A stop waits this long for requests under way, in milliseconds.
     pub drain_ms: u64,
     /// What decides outcomes.
     pub rules: Settings,
+}
+
+/// Every setting there is.
+pub fn settings() -> impl Iterator<Item = &'static Entry> {
+    table::COMMON.iter().chain(table_http::HTTP)
 }
 
 /// Why the settings cannot be used.
@@ -177,7 +188,7 @@ impl Sources {
             let unknown = || ConfigError::Unknown { origin: file.into(), name: name.clone() };
             if let toml::Value::Table(inner) = value {
                 let below = format!("{name}.");
-                let known = SETTINGS.iter().any(|entry| entry.name.starts_with(&below));
+                let known = settings().any(|entry| entry.name.starts_with(&below));
                 known.then_some(()).ok_or_else(unknown)?;
                 self.table(file, &below, inner)?;
                 continue;
@@ -209,7 +220,7 @@ impl Sources {
             if !variable.starts_with("DOORBUSTER_") {
                 continue;
             }
-            let entry = SETTINGS.iter().find(|entry| environment_name(entry.name) == variable);
+            let entry = settings().find(|entry| environment_name(entry.name) == variable);
             let unknown =
                 || ConfigError::Unknown { origin: ORIGIN.into(), name: variable.to_string() };
             let entry = entry.ok_or_else(unknown)?;
@@ -226,7 +237,7 @@ impl Sources {
 
     /// The value of each setting as text, with where it came from.
     pub fn effective(&self) -> impl Iterator<Item = (&'static Entry, &str, &str)> {
-        SETTINGS.iter().map(|entry| match self.values.get(entry.name) {
+        settings().map(|entry| match self.values.get(entry.name) {
             Some((value, origin)) => (entry, value.as_str(), origin.as_str()),
             None => (entry, entry.default, "default"),
         })

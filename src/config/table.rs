@@ -1,6 +1,6 @@
 //! The list of all settings. A new one is a row here and a member of `Config`.
 
-use super::{Config, Durability, Wait};
+use super::{Config, Durability, HttpSettings, Wait};
 use crate::domain::ids::HOLD_MS_END;
 use crate::domain::settings::Settings;
 use doorbuster_journal::{SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
@@ -59,7 +59,7 @@ pub fn environment_name(name: &str) -> String {
 }
 
 pub(super) fn find(name: &str) -> Option<&'static Entry> {
-    SETTINGS.iter().find(|entry| entry.name == name)
+    super::settings().find(|entry| entry.name == name)
 }
 
 /// Filled by the defaults of the table before anybody sees it.
@@ -88,13 +88,15 @@ pub(super) fn blank() -> Config {
         header_timeout_ms: 0,
         body_timeout_ms: 0,
         idle_ms: 0,
+        http: HttpSettings::default(),
+        stall_ms: 0,
         drain_ms: 0,
         rules: Settings::default(),
     }
 }
 
 /// Digits only: a sign, a blank or an underscore is no number here.
-fn number(text: &str, least: u64, most: u64) -> Option<u64> {
+pub(super) fn number(text: &str, least: u64, most: u64) -> Option<u64> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let value = text.parse().ok().filter(|_| digits)?;
     (least..=most).contains(&value).then_some(value)
@@ -108,7 +110,7 @@ fn flag(text: &str) -> Option<bool> {
     }
 }
 
-fn set<T>(place: &mut T, value: Option<T>) -> Option<()> {
+pub(super) fn set<T>(place: &mut T, value: Option<T>) -> Option<()> {
     *place = value?;
     Some(())
 }
@@ -153,10 +155,10 @@ fn file(place: &mut Option<PathBuf>, text: &str) -> Option<()> {
 
 const FILE: &str = "a file, or empty for none";
 const CAP: &str = "an integer, 1 to 1,073,741,824";
-const DURATION: &str = "milliseconds, 1 to 3,600,000";
+pub(super) const DURATION: &str = "milliseconds, 1 to 3,600,000";
 
-/// All settings, those of daily use first.
-pub static SETTINGS: &[Entry] = &[
+/// All settings but those of `table_http`, those of daily use first.
+pub(super) static COMMON: &[Entry] = &[
     Entry {
         name: "data",
         kind: Kind::Text,
@@ -334,6 +336,14 @@ pub static SETTINGS: &[Entry] = &[
         },
     },
     Entry {
+        name: "journal.stall_ms",
+        kind: Kind::Number,
+        default: "1000",
+        bounds: DURATION,
+        meaning: "while a sync takes longer than this, new orders are refused and /readyz says so",
+        take: |config, text| set(&mut config.stall_ms, number(text, 1, 3_600_000)),
+    },
+    Entry {
         name: "journal.retain_ms",
         kind: Kind::Number,
         default: "604800000",
@@ -372,41 +382,6 @@ pub static SETTINGS: &[Entry] = &[
         bounds: "bytes, 0 (none) to 1,099,511,627,776",
         meaning: "room held back, to be given up for an image when the disk is full",
         take: |config, text| set(&mut config.ballast_bytes, number(text, 0, 1 << 40)),
-    },
-    Entry {
-        name: "http.connections_max",
-        kind: Kind::Number,
-        default: "20000",
-        bounds: "an integer, 1 to 1,000,000",
-        meaning: "connections at most",
-        take: |config, text| {
-            let most = number(text, 1, 1_000_000).and_then(|most| usize::try_from(most).ok());
-            set(&mut config.connections_max, most)
-        },
-    },
-    Entry {
-        name: "http.header_timeout_ms",
-        kind: Kind::Number,
-        default: "10000",
-        bounds: DURATION,
-        meaning: "a request's head must be there within this",
-        take: |config, text| set(&mut config.header_timeout_ms, number(text, 1, 3_600_000)),
-    },
-    Entry {
-        name: "http.body_timeout_ms",
-        kind: Kind::Number,
-        default: "10000",
-        bounds: DURATION,
-        meaning: "a request's body must be there within this",
-        take: |config, text| set(&mut config.body_timeout_ms, number(text, 1, 3_600_000)),
-    },
-    Entry {
-        name: "http.idle_ms",
-        kind: Kind::Number,
-        default: "75000",
-        bounds: DURATION,
-        meaning: "a connection without a request is closed after this",
-        take: |config, text| set(&mut config.idle_ms, number(text, 1, 3_600_000)),
     },
     Entry {
         name: "drain_ms",

@@ -290,6 +290,8 @@ fn state_status(json: &mut Json, front: &Front, status: &StateStatus, sequence: 
     json.number(front.cursors.journal_bytes());
     json.raw(",\"uptime_ms\":");
     json.number(front.clock.elapsed_ms());
+    json.raw(",\"mode\":");
+    json.text(front.mode());
     json.raw(",\"durability\":");
     json.text(&front.durability);
     json.raw(",\"tables\":{");

@@ -9,6 +9,7 @@
 use super::answers::{self, Asked};
 use super::lines::Lines;
 use super::listener::Worker;
+use super::mode;
 use super::observe;
 use super::payload::Pieces;
 use super::problem::Refused;
@@ -230,7 +231,10 @@ impl<A: Ask> Batch<A> {
         let front = &*self.worker.front;
         let looked = match not_ready(front.phase()) {
             Some(refused) => Err(refused),
-            None => question(line, &self.asker),
+            None => question(line, &self.asker).and_then(|question| {
+                mode::admits(front, &question.request.command)?;
+                Ok(question)
+            }),
         };
         match looked {
             Ok(question) => {

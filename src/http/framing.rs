@@ -39,6 +39,8 @@ pub(super) enum Fault {
     Ambiguous,
     /// Its request line is too long; hyper sees only the start of it.
     LongLine,
+    /// Its target goes on behind a `#`, which hyper leaves out.
+    Fragment,
 }
 
 /// Follows the messages of one connection.
@@ -48,6 +50,8 @@ pub(super) struct Framing {
     request_line_bytes_max: usize,
     /// The request line of this head was seen.
     begun: bool,
+    /// There is a `#` in it.
+    fragment: bool,
     /// The first bytes of a line whose end is not here yet, and how long it is so far.
     kept: SmallVec<[u8; KEPT_BYTES]>,
     line_bytes: usize,
@@ -64,6 +68,7 @@ impl Framing {
             state: State::Head,
             request_line_bytes_max,
             begun: false,
+            fragment: false,
             kept: SmallVec::new(),
             line_bytes: 0,
             lengths: 0,
@@ -136,6 +141,9 @@ impl Framing {
         if self.state == State::Head && !self.begun && line.len() > room {
             self.fault(Fault::LongLine);
             return room;
+        }
+        if self.state == State::Head && !self.begun {
+            self.fragment |= line.contains(&b'#');
         }
         let ended = line.last() == Some(&b'\n');
         let passes = if ended && self.line_bytes == 0 {
@@ -230,6 +238,10 @@ impl Framing {
             self.lengths > 1 || (self.lengths > 0 && (self.encodings > 0 || self.length.is_none()));
         if ambiguous {
             self.fault(Fault::Ambiguous);
+            return;
+        }
+        if self.fragment {
+            self.fault(Fault::Fragment);
             return;
         }
         self.state = match self.length {

@@ -185,3 +185,10 @@ fn a_head_is_open_from_its_first_byte_to_its_last() {
     assert!(!after("b"));
     assert!(after("GET"));
 }
+
+#[test]
+fn a_target_with_a_fragment_is_a_fault_of_its_head_and_nothing_behind_it_gets_through() {
+    let fragment = "GET /a#b HTTP/1.1\r\nHost: a\r\n\r\n";
+    check_fault(&format!("{GOOD}{fragment}{GOOD}"), 1, Fault::Fragment);
+    check_good(&format!("{GOOD}GET / HTTP/1.1\r\nHost: a#b\r\n\r\n"), 2);
+}

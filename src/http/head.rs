@@ -36,6 +36,7 @@ names! {
     Host "host",
     TransferEncoding "transfer-encoding",
     Expect "expect",
+    Upgrade "upgrade",
     Origin "origin",
     ContentType "content-type",
     ContentEncoding "content-encoding",
@@ -54,7 +55,7 @@ names! {
 #[derive(Debug)]
 pub(super) struct Head<'h> {
     values: [Option<&'h HeaderValue>; NAMES],
-    repeated: u16,
+    repeated: u32,
 }
 
 impl<'h> Head<'h> {
@@ -63,7 +64,7 @@ impl<'h> Head<'h> {
         for (name, value) in headers {
             let Some(name) = Name::of(name.as_str()) else { continue };
             if head.values[name as usize].replace(value).is_some() {
-                head.repeated |= 1 << (name as u16);
+                head.repeated |= 1 << (name as u32);
             }
         }
         head
@@ -78,7 +79,7 @@ impl<'h> Head<'h> {
     }
 
     pub(super) fn is_repeated(&self, name: Name) -> bool {
-        self.repeated & (1 << (name as u16)) != 0
+        self.repeated & (1 << (name as u32)) != 0
     }
 
     /// The value, where two of them would be ambiguous.

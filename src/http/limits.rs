@@ -31,10 +31,16 @@ pub struct HttpLimits {
     pub header_timeout_ms: u64,
     /// For a body that did not come with its head, and for the next bytes of a batch; then 408.
     pub body_timeout_ms: u64,
+    /// For all of a batch to come, answers or not; then 408.
+    pub batch_timeout_ms: u64,
     /// For a client to take what is written to it; then the connection closes.
     pub write_timeout_ms: u64,
     /// Between requests; then the connection closes.
     pub idle_ms: u64,
+    /// From the accept on; then the connection ends behind the request under way.
+    pub lifetime_ms: u64,
+    /// On one connection, 0 = no limit; the last one is told that it is.
+    pub requests_max: u64,
     /// For a client of TLS to get through its handshake; then the connection closes.
     pub handshake_timeout_ms: u64,
     /// Connections on all IO threads; one more is closed as soon as it is accepted.
@@ -56,8 +62,11 @@ impl Default for HttpLimits {
             dropped_bytes_max: 1024 * 1024,
             header_timeout_ms: 5_000,
             body_timeout_ms: 5_000,
+            batch_timeout_ms: 60_000,
             write_timeout_ms: 10_000,
             idle_ms: 75_000,
+            lifetime_ms: 3_600_000,
+            requests_max: 0,
             handshake_timeout_ms: 5_000,
             connections_max: 10_000,
         }

@@ -21,12 +21,16 @@ pub(super) struct Lines {
     timeout: Duration,
     /// Runs while the client is waited for.
     timer: Option<Pin<Box<Sleep>>>,
+    /// By its end all must have come: a byte now and then is no batch.
+    whole: Pin<Box<Sleep>>,
 }
 
 impl Lines {
     pub(super) fn new(body: Incoming, limits: &HttpLimits) -> Self {
         let timeout = Duration::from_millis(limits.body_timeout_ms);
-        Self { body, splitter: Splitter::new(limits), timeout, timer: None }
+        let whole = tokio::time::sleep(Duration::from_millis(limits.batch_timeout_ms));
+        let splitter = Splitter::new(limits);
+        Self { body, splitter, timeout, timer: None, whole: Box::pin(whole) }
     }
 
     /// The next line that is not blank; none behind the last. After an error there is nothing more
@@ -50,7 +54,9 @@ impl Lines {
         let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) else {
             let timeout = self.timeout;
             let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(timeout)));
-            ready!(timer.as_mut().poll(context));
+            if self.whole.as_mut().poll(context).is_pending() {
+                ready!(timer.as_mut().poll(context));
+            }
             let late = Problem::new(Code::Timeout, "the body did not come in time");
             return Poll::Ready(Err(late.closing()));
         };

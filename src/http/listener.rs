@@ -32,12 +32,12 @@ use tokio::sync::Notify;
 const HOT_HALF_MS: u64 = 60_000;
 /// Deadlines of connections are kept this exactly.
 const SWEEP_MS: u64 = 100;
-/// Without file descriptors or memory, accepting at once again would spin.
-const ACCEPT_PAUSE_MS: u64 = 50;
 /// A socket that is closed with unread bytes resets the connection, and the client may lose an
 /// answer it has not read. So what still comes is read and dropped, for this long and no more than
 /// this.
 const LINGER_MS: u64 = 500;
+/// After the end of a drain, what is told to those who still wait has this long to leave.
+const GIVEN_UP_MS: u64 = 200;
 /// A connection that was accepted while draining has this long to ask its question.
 const FRESH_MS: u64 = 500;
 const LINGER_BYTES: usize = 1024 * 1024;
@@ -69,6 +69,8 @@ enum Wish {
 #[derive(Debug)]
 pub(super) struct Peer {
     now_ms: Rc<Cell<u64>>,
+    /// Its place among the connections of its IO thread.
+    place: Cell<usize>,
     stage: Cell<Stage>,
     since_ms: Cell<u64>,
     stuck_since_ms: Cell<Option<u64>>,
@@ -76,6 +78,7 @@ pub(super) struct Peer {
     waker: RefCell<Option<Waker>>,
     framing: RefCell<Framing>,
     requests: Cell<u64>,
+    born_ms: u64,
     ended: Cell<bool>,
     /// Whoever speaks on it.
     pub(super) acquaintance: Acquaintance,
@@ -88,6 +91,7 @@ impl Peer {
         // Of the room for a head, its first line may take half.
         let request_line_bytes_max = limits.header_bytes_max / 2;
         Self {
+            place: Cell::new(0),
             stage: Cell::new(Stage::Idle),
             since_ms: Cell::new(now_ms.get()),
             stuck_since_ms: Cell::new(None),
@@ -95,6 +99,7 @@ impl Peer {
             waker: RefCell::new(None),
             framing: RefCell::new(Framing::new(request_line_bytes_max)),
             requests: Cell::new(0),
+            born_ms: now_ms.get(),
             ended: Cell::new(false),
             acquaintance: Acquaintance::default(),
             fresh_since_ms: fresh.then(|| now_ms.get()),
@@ -155,6 +160,12 @@ impl Peer {
         let number = self.requests.get();
         self.requests.set(number + 1);
         self.framing.borrow().fault_of_head(number)
+    }
+
+    /// It is to end behind the request under way.
+    pub(super) fn is_spent(&self, limits: &HttpLimits) -> bool {
+        let old = self.now_ms.get().saturating_sub(self.born_ms) > limits.lifetime_ms;
+        old || (limits.requests_max > 0 && self.requests.get() >= limits.requests_max)
     }
 
     fn is_late(&self, limits: &HttpLimits) -> bool {
@@ -263,6 +274,8 @@ impl<A: Ask> Worker<A> {
                 peer.wish(Wish::End);
             } else if draining && peer.wish.get() != peer.wish_of_drain() {
                 peer.wish(peer.wish_of_drain());
+            } else if peer.stage() == Stage::Idle && peer.is_spent(&self.front.limits) {
+                peer.wish(Wish::Finish);
             }
         }
         self.peers.borrow().len()
@@ -295,7 +308,9 @@ impl<A: Ask> Worker<A> {
         self.enrolled.notify_one();
         let fresh = self.front.phase() == Phase::Draining;
         let peer = Rc::new(Peer::new(self.now_ms.clone(), &self.front.limits, fresh));
-        self.peers.borrow_mut().push(peer.clone());
+        let mut peers = self.peers.borrow_mut();
+        peer.place.set(peers.len());
+        peers.push(peer.clone());
         Some(Enrolled { worker: self.clone(), peer })
     }
 }
@@ -309,8 +324,10 @@ struct Enrolled<A: Ask> {
 impl<A: Ask> Drop for Enrolled<A> {
     fn drop(&mut self) {
         let mut peers = self.worker.peers.borrow_mut();
-        if let Some(at) = peers.iter().position(|peer| Rc::ptr_eq(peer, &self.peer)) {
-            peers.swap_remove(at);
+        let place = self.peer.place.get();
+        peers.swap_remove(place);
+        if let Some(moved) = peers.get(place) {
+            moved.place.set(place);
         }
         self.worker.front.connections.fetch_sub(1, Ordering::Relaxed);
     }
@@ -328,11 +345,16 @@ pub async fn serve(listener: TcpListener, front: Arc<Front>, lane: Rc<Lane>) {
     loop {
         let open = worker.sweep();
         if worker.front.phase() == Phase::Draining {
-            let late = worker.now_ms.get() >= worker.front.drain_end_ms.load(Ordering::Acquire);
+            let end_ms = worker.front.drain_end_ms.load(Ordering::Acquire);
+            let late = worker.now_ms.get() >= end_ms;
+            if late {
+                // Whoever waits for the writer hears that, and need not guess.
+                worker.lane.give_up();
+            }
             if late || !worker.holds_drain() {
                 accepting.abort();
             }
-            if late || open == 0 {
+            if open == 0 || worker.now_ms.get() >= end_ms.saturating_add(GIVEN_UP_MS) {
                 break;
             }
         } else if open == 0 {
@@ -346,9 +368,12 @@ pub async fn serve(listener: TcpListener, front: Arc<Front>, lane: Rc<Lane>) {
 async fn accept<A: Ask>(listener: TcpListener, worker: Rc<Worker<A>>) {
     let builder = Rc::new(builder(&worker.front.limits));
     loop {
-        let Ok((socket, _)) = listener.accept().await else {
-            tokio::time::sleep(Duration::from_millis(ACCEPT_PAUSE_MS)).await;
-            continue;
+        let socket = match listener.accept().await {
+            Ok((socket, _)) => socket,
+            Err(error) => {
+                worker.front.accepting.failed(&error, worker.front.clock.elapsed_ms()).await;
+                continue;
+            }
         };
         let Some(enrolled) = worker.enrol() else { continue };
         // Without it answers wait for acknowledgements; it fails only on a dead socket.

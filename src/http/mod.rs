@@ -8,6 +8,7 @@
 //! `fingerprint`, `batch` (many requests in one), `events` (the feed), `listener` (connections, their
 //! limits, the drain), `identity` and `roles` (who may do what), `tls`.
 
+mod accepting;
 mod answers;
 mod batch;
 mod cloud_events;
@@ -22,6 +23,7 @@ mod json;
 mod limits;
 mod lines;
 mod listener;
+mod mode;
 mod observe;
 mod openapi;
 mod payload;
@@ -45,6 +47,7 @@ use crate::feed::Feed;
 use crate::images::Images;
 use crate::metrics::Meters;
 use crate::ring::Cursors;
+use accepting::Accepting;
 pub use cloud_events::write_event;
 pub use limits::HttpLimits;
 pub use listener::serve;
@@ -52,7 +55,8 @@ pub use observe::LABELS;
 pub use reloadable::Reloadable;
 pub use roles::Role;
 use std::ops::Deref;
-use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::Sender;
 use std::sync::{Arc, OnceLock};
 pub use tls::{BadCertificate, Certificate, HandshakeEnd, Handshakes};
 pub use tokens::{BadTokens, TOKENS_MAX, Token, Tokens};
@@ -79,6 +83,8 @@ pub struct Front {
     drained: Notify,
     hash_key: OnceLock<[u8; 16]>,
     connections: AtomicUsize,
+    accepting: Accepting,
+    read_only: AtomicBool,
     shared: Shared,
 }
 
@@ -91,6 +97,10 @@ pub struct Shared {
     pub durability: String,
     /// What a client may use up.
     pub limits: HttpLimits,
+    /// A data sync that takes longer keeps new orders out, in milliseconds.
+    pub stall_ms: u64,
+    /// Where a drain is asked for.
+    pub stop: Sender<()>,
     /// Who may come in.
     pub tokens: Arc<Reloadable<Tokens>>,
     /// TLS, if that is what is spoken.
@@ -125,6 +135,8 @@ impl Front {
             drained: Notify::new(),
             hash_key: OnceLock::new(),
             connections: AtomicUsize::new(0),
+            accepting: Accepting::default(),
+            read_only: AtomicBool::new(false),
             shared,
         }
     }

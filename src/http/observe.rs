@@ -6,6 +6,7 @@
 
 use super::Front;
 use super::listener::Worker;
+use super::mode::unready;
 use super::problem::{Code, OUTCOMES};
 use super::reply::{Kind, Reply};
 use super::routes::ROUTES;
@@ -264,9 +265,13 @@ pub(super) fn exposition(front: &Front) -> Reply {
     let facts = Facts {
         version: env!("CARGO_PKG_VERSION"),
         durability: front.durability.clone(),
-        ready: super::routes::not_ready(front.phase()).is_none(),
+        ready: super::routes::not_ready(front.phase()).is_none() && unready(front).is_none(),
+        read_only: front.is_read_only(),
+        stalled: front.is_stalled(),
         uptime_ms: front.clock.elapsed_ms(),
         connections: front.connections() as u64,
+        connections_max: front.limits.connections_max as u64,
+        accept_failures: front.accepting.failures(),
         ring_slots: RING_SLOTS as u64,
         appended: front.cursors.appended(),
         synced: front.cursors.synced(),

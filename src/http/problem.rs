@@ -85,6 +85,7 @@ codes! {
     Internal 500 "internal" "The server failed",
     Overloaded 503 "overloaded" "The server is overloaded",
     Draining 503 "draining" "The server is stopping",
+    ReadOnly 503 "read_only" "The server only reads",
     NoSpace 503 "no_space" "The journal has no room",
     Capacity 503 "capacity" "A table is full",
     Recovering 503 "recovering" "The server is starting",
@@ -104,7 +105,7 @@ impl Code {
         match self {
             Self::Overloaded | Self::OutcomeUnknown => Some(1_000..=3_000),
             Self::Draining | Self::Recovering => Some(1_000..=5_000),
-            Self::NoSpace | Self::Capacity => Some(5_000..=15_000),
+            Self::ReadOnly | Self::NoSpace | Self::Capacity => Some(5_000..=15_000),
             _ => None,
         }
     }

@@ -16,7 +16,7 @@ use super::reply::{Kind, Reply};
 use super::routes::batch::Asker;
 use super::routes::events::Follow;
 use super::routes::{self, Input, Place, Question, Wanted};
-use super::{Front, Phase, answers, batch, events};
+use super::{Front, Phase, answers, batch, events, mode};
 use crate::domain::command::Request;
 use crate::feed::Form;
 use crate::ring::{Arrived, Lane, NotTaken, Waiting};
@@ -111,7 +111,7 @@ pub(super) async fn serve<A: Ask>(
     let answered = answer(&worker, &peer, found, &parts, &head, body, &mut note).await;
     let Answering { mut reply, stream } =
         answered.unwrap_or_else(|refused| Reply::from(refused).into());
-    reply.closes |= front.phase() == Phase::Draining;
+    reply.closes |= front.phase() == Phase::Draining || peer.is_spent(&front.limits);
     let wants_timing = head.bytes(Name::ServerTiming) == Some(b"1");
     note.end(&worker, &parts.method, &mut reply, wants_timing);
     let traceparent = head.traceparent().map(|(_, value)| value);
@@ -171,6 +171,7 @@ async fn answer<A: Ask>(
         (Ok(Wanted::Reply(reply)), _) => return Ok(reply.into()),
         (Ok(Wanted::Follow(follow)), _) => return answer_events(worker, peer, follow).await,
         (Ok(Wanted::TakeImage), _) => return take_image(front).await.map(Answering::from),
+        (Ok(Wanted::Change(change)), _) => return Ok(mode::change(front, change).into()),
         (Ok(Wanted::Batch(asker)), Some(body)) => {
             return Box::pin(answer_lines(worker, peer, *asker, body)).await;
         }
@@ -181,6 +182,7 @@ async fn answer<A: Ask>(
     };
     drop(body);
     let Question { request, deadline_ms, asked } = question;
+    mode::admits(front, &request.command)?;
     note.asks(worker, &request.command);
     let waiting = worker.lane.ask(request, deadline_ms).map_err(|why| {
         note.not_taken();
@@ -266,7 +268,14 @@ fn check_http(
                 "the length of the body is given twice or unreadable",
             ));
         }
+        Some(Fault::Fragment) => {
+            return Err(Problem::bad_framing("a request target has no fragment"));
+        }
         None => {}
+    }
+    // Whoever is in front of us might believe in it and read on in that other protocol.
+    if head.value(Name::Upgrade).is_some() {
+        return Err(Problem::bad_framing("there is no other protocol to go over to"));
     }
     if head.is_repeated(Name::TransferEncoding)
         || head.bytes(Name::TransferEncoding).is_some_and(|te| !te.eq_ignore_ascii_case(b"chunked"))
@@ -295,7 +304,8 @@ fn check_http(
     }
     let bodied = matches!(parts.method, Method::POST | Method::PUT | Method::PATCH);
     if !bodied && !body.is_end_stream() {
-        return Err(Problem::malformed("this method takes no body"));
+        // Others do not read such a body, and take it for the next request.
+        return Err(Problem::bad_framing("this method takes no body"));
     }
     Ok(())
 }
@@ -328,8 +338,25 @@ fn check_target(
     Ok(())
 }
 
+/// A name or an address, with a port or without; empty where there is none. What else the grammar of
+/// hosts would allow nobody has, and proxies read it in different ways.
 fn is_host(host: &[u8]) -> bool {
-    host.iter().all(|byte| byte.is_ascii_alphanumeric() || b".-_~:[]%!$&'()*+,;=".contains(byte))
+    let (name, port) = match host.strip_prefix(b"[") {
+        Some(rest) => {
+            let Some(end) = rest.iter().position(|byte| *byte == b']') else { return false };
+            let (address, port) = rest.split_at(end);
+            let hex = |byte: &u8| byte.is_ascii_hexdigit() || b":.".contains(byte);
+            if address.is_empty() || !address.iter().all(hex) {
+                return false;
+            }
+            (&[][..], &port[1..])
+        }
+        None => host.split_at(host.iter().position(|byte| *byte == b':').unwrap_or(host.len())),
+    };
+    let named = |byte: &u8| byte.is_ascii_alphanumeric() || b".-_~".contains(byte);
+    let digits = port.strip_prefix(b":").unwrap_or(port);
+    let ported = port.is_empty() || port.len() > digits.len();
+    name.iter().all(named) && ported && digits.iter().all(u8::is_ascii_digit)
 }
 
 fn too_large(bytes_max: u64) -> Refused {

@@ -33,6 +33,8 @@ pub(super) fn recovering(limits: HttpLimits) -> Front {
         clock: Clock::start(),
         durability: "group".to_owned(),
         limits,
+        stall_ms: 1000,
+        stop: std::sync::mpsc::channel().0,
         tokens: Arc::new(Reloadable::new(Tokens::none())),
         handshakes: None,
         cursors: Arc::default(),

@@ -54,10 +54,18 @@ pub struct Facts {
     pub durability: String,
     /// New requests are served.
     pub ready: bool,
+    /// An operator lets it only read.
+    pub read_only: bool,
+    /// The disk has not answered for too long.
+    pub stalled: bool,
     /// Milliseconds since the start.
     pub uptime_ms: u64,
     /// Open connections.
     pub connections: u64,
+    /// Connections at most.
+    pub connections_max: u64,
+    /// Accepts that failed for want of descriptors or memory.
+    pub accept_failures: u64,
     /// Places in the ring.
     pub ring_slots: u64,
     /// The last sequence stored.
@@ -103,6 +111,7 @@ impl Collector for Scrape {
 impl Scrape {
     fn server(&self, page: &mut Page<'_>) -> Result<(), Error> {
         let Facts { version, durability, ready, uptime_ms, connections, .. } = &self.facts;
+        let Facts { read_only, stalled, connections_max, accept_failures, .. } = &self.facts;
         page.info(
             "build",
             "Release and durability mode of this process",
@@ -110,7 +119,15 @@ impl Scrape {
         )?;
         page.gauge("ready", "1 while new requests are served", u64::from(*ready))?;
         page.seconds("uptime_seconds", "Time since the start", uptime_ms * 1_000_000)?;
-        page.gauge("connections", "Open connections", *connections)
+        let meaning = "1 while an operator lets the server only read";
+        page.gauge("read_only", meaning, u64::from(*read_only))?;
+        let meaning = "1 while a data sync takes so long that new orders are refused";
+        page.gauge("stalled", meaning, u64::from(*stalled))?;
+        page.gauge("connections", "Open connections", *connections)?;
+        page.gauge("connections_max", "Connections that there may be", *connections_max)?;
+        let meaning = "Accepts that failed, by what was wanting";
+        let wanting = [("wanting", "resources".to_owned())];
+        page.counters("accept_failures", meaning, [(wanting, *accept_failures)].into_iter())
     }
 
     fn requests(&self, page: &mut Page<'_>) -> Result<(), Error> {

@@ -9,6 +9,8 @@ use atomic_waker::AtomicWaker;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::Waker;
 
+const NO_SYNC: u64 = u64::MAX;
+
 /// The writer's progress.
 #[derive(Debug)]
 pub struct Cursors {
@@ -17,6 +19,8 @@ pub struct Cursors {
     answerable: AtomicU64,
     journal_bytes: AtomicU64,
     poisoned: AtomicBool,
+    /// Since when a data sync is under way, on `Clock::elapsed_ms`; `NO_SYNC` for none.
+    sync_since_ms: AtomicU64,
     /// Who follows the journal and has seen all that was synced.
     follower: AtomicWaker,
     turns: Box<[TurnTimes; TURNS_KEPT]>,
@@ -30,6 +34,7 @@ impl Default for Cursors {
             answerable: AtomicU64::new(0),
             journal_bytes: AtomicU64::new(0),
             poisoned: AtomicBool::new(false),
+            sync_since_ms: AtomicU64::new(NO_SYNC),
             follower: AtomicWaker::new(),
             turns: Box::new(std::array::from_fn(|_| TurnTimes::default())),
         }
@@ -91,6 +96,22 @@ impl Cursors {
     #[must_use]
     pub fn journal_bytes(&self) -> u64 {
         self.journal_bytes.load(Ordering::Relaxed)
+    }
+
+    /// A data sync begins, now on `Clock::elapsed_ms`.
+    pub fn begin_sync(&self, now_ms: u64) {
+        self.sync_since_ms.store(now_ms, Ordering::Relaxed);
+    }
+
+    /// It is over.
+    pub fn end_sync(&self) {
+        self.sync_since_ms.store(NO_SYNC, Ordering::Relaxed);
+    }
+
+    /// How long a data sync has been under way, in milliseconds; 0 if there is none.
+    #[must_use]
+    pub fn sync_age_ms(&self, now_ms: u64) -> u64 {
+        now_ms.saturating_sub(self.sync_since_ms.load(Ordering::Relaxed))
     }
 
     /// Says that the writer stopped in the middle: what is durable is unknown until the next start.

@@ -59,6 +59,8 @@ struct Inner {
     crowd: RefCell<Vec<Waker>>,
     starved: Arc<AtomicBool>,
     bulk_max: usize,
+    /// Nobody is kept waiting any more.
+    gave_up: Cell<bool>,
 }
 
 impl LaneEnd {
@@ -78,6 +80,7 @@ impl LaneEnd {
             crowd: RefCell::default(),
             starved: self.starved,
             bulk_max: self.bulk_max,
+            gave_up: Cell::new(false),
         }))
     }
 }
@@ -199,7 +202,7 @@ impl Lane {
         let inner = &self.0;
         inner.waker.register(context.waker());
         inner.wake_crowd();
-        if inner.cursors.poisoned() {
+        if inner.cursors.poisoned() || inner.gave_up.get() {
             let unknown = Arrived { outcome: Outcome::Unknown, times: Times::default() };
             let wakers = inner.tickets.borrow_mut().answer_all(&unknown);
             wakers.into_iter().for_each(Waker::wake);
@@ -221,6 +224,16 @@ impl Lane {
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.0.tickets.borrow().out()
+    }
+
+    /// Publishes no more and waits no more: whoever still waits hears that the outcome is unknown.
+    pub fn give_up(&self) {
+        self.close();
+        if !self.0.gave_up.replace(true) {
+            let unknown = Arrived { outcome: Outcome::Unknown, times: Times::default() };
+            let wakers = self.0.tickets.borrow_mut().answer_all(&unknown);
+            wakers.into_iter().for_each(Waker::wake);
+        }
     }
 
     /// Publishes no more. What was published is still answered.

@@ -422,7 +422,7 @@ impl Core {
     }
 
     fn sync(&mut self) -> Result<(), JournalError> {
-        self.watch.time_sync(|| self.journal.sync())?;
+        self.watch.time_sync(self.outbox.cursors(), || self.journal.sync())?;
         self.unsynced_since = None;
         Ok(())
     }

@@ -8,9 +8,14 @@ use crate::domain::ids::Stamp;
 use crate::domain::sku::RefusalReason;
 use crate::domain::state::State;
 use crate::domain::{read, sweep};
+use crate::faults::{Point, armed};
 use crate::metrics::Meters;
 use crate::ring::{Cursors, Decided};
 use std::sync::Arc;
+use std::time::Duration;
+
+/// Between two looks of a disk that stands still, in builds that can fail on purpose.
+const STILL: Duration = Duration::from_millis(1);
 
 /// The writer's eye on itself.
 pub(super) struct Watch {
@@ -68,9 +73,14 @@ impl Watch {
     }
 
     /// Runs a data sync, which is worth two readings in any case.
-    pub(super) fn time_sync<T>(&self, sync: impl FnOnce() -> T) -> T {
+    pub(super) fn time_sync<T>(&self, cursors: &Cursors, sync: impl FnOnce() -> T) -> T {
         let before_ns = self.clock.elapsed_ns();
+        cursors.begin_sync(before_ns / 1_000_000);
+        while armed(Point::Sync) {
+            std::thread::sleep(STILL);
+        }
         let synced = sync();
+        cursors.end_sync();
         self.meters.writer.record_sync(self.clock.elapsed_ns().saturating_sub(before_ns));
         synced
     }

@@ -12,6 +12,7 @@
 mod document;
 mod faults;
 mod refusals;
+mod stalls;
 mod successes;
 mod world;
 

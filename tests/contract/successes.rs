@@ -9,6 +9,15 @@ use std::collections::BTreeSet;
 fn every_operation_succeeds_as_described() {
     let mut world = World::new();
     for operation in world.document.operations() {
+        // Behind these nothing else succeeds.
+        if ["drain", "setReadOnly"].contains(&operation.id.as_str()) {
+            let mut last = World::new();
+            let ask = last.good(&operation.id);
+            let answer = last.client.ask(&ask);
+            assert_eq!((operation.successes(), answer.status), (vec![200], 200));
+            last.document.check(&operation.id, &answer);
+            continue;
+        }
         let ask = world.good(&operation.id);
         assert_eq!(ask.method, operation.method);
         let answer = world.client.ask(&ask);

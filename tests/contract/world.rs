@@ -19,7 +19,7 @@ pub(crate) struct World {
     /// One that asks for tokens, once it was needed.
     locked: Option<(Server, TempDir)>,
     /// Gone with the world.
-    _data: TempDir,
+    pub(crate) data: TempDir,
 }
 
 pub(crate) fn launch(data: &TempDir, address: &str) -> Launch {
@@ -43,7 +43,7 @@ impl World {
         let mut client = server.connect();
         let document = Document::of(&mut client);
         let faults = data.path().join("armed");
-        Self { server, client, document, faults, number: 0, locked: None, _data: data }
+        Self { server, client, document, faults, number: 0, locked: None, data }
     }
 
     /// Arms a point; an empty word disarms.
@@ -215,6 +215,9 @@ impl World {
             "getMetrics" => Ask::get("/metrics"),
             "getContract" => Ask::get("/openapi.json"),
             "getRoot" => Ask::get("/"),
+            "drain" => Ask::new("POST", "/v1/admin/drain"),
+            "setReadOnly" => Ask::new("POST", "/v1/admin/read-only"),
+            "setReadWrite" => Ask::new("POST", "/v1/admin/read-write"),
             "takeSnapshot" => Ask::new("POST", "/v1/admin/snapshot"),
             other => panic!("nobody knows a good request for {other}"),
         }

@@ -40,6 +40,7 @@ fn the_status_has_the_members_of_the_contract_and_no_others() {
         "snapshot_seq",
         "journal_bytes",
         "uptime_ms",
+        "mode",
         "durability",
         "tables",
     ];

@@ -234,6 +234,16 @@ impl Server {
         Client::connect(self.address).expect("the server takes a connection")
     }
 
+    /// Standard error so far.
+    pub(crate) fn complaints(&self) -> String {
+        self.running.complaints()
+    }
+
+    /// The process.
+    pub(crate) fn id(&self) -> u32 {
+        self.running.child.id()
+    }
+
     /// Memory of the process that is in use, in bytes.
     pub(crate) fn resident_bytes(&self) -> u64 {
         let path = format!("/proc/{}/status", self.running.child.id());

@@ -71,6 +71,9 @@ const TABLE: &str = "
     POST    /v1/draws/{draw}/close    401 401 401  403 403 403 403 200
     GET     /v1/users/{user}/orders   401 401 401  200 200 403 403 200
     GET     /v1/requests/{key}        401 401 401  200 404 403 403 404
+    POST    /v1/admin/read-only       401 401 401  403 403 403 403 200
+    POST    /v1/admin/read-write      401 401 401  403 403 403 403 200
+    POST    /v1/admin/drain           401 401 401  403 403 403 403 200
 ";
 
 struct Row {
@@ -122,6 +125,10 @@ impl House {
     fn prepared(&mut self, path: &str) -> (String, String) {
         self.number += 1;
         let sku = format!("sku-{}", self.number);
+        // The server may be read-only, or about to stop.
+        if path.starts_with("/v1/admin/") {
+            return (sku, String::new());
+        }
         self.operator.put_sku(&sku, &json!({"stock": 9}));
         if !path.contains("{order}") && !path.contains("{key}") {
             return (sku, String::new());

@@ -5,6 +5,7 @@
 //! the server. Next: `process`, `peers`.
 #![allow(missing_docs)]
 
+mod crowd;
 mod peers;
 mod process;
 

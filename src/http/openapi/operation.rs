@@ -153,7 +153,7 @@ impl Operation {
 
     /// The writer records it, for which there must be room.
     pub(super) fn recorded(self) -> Self {
-        self.asked().refuses(&[Code::NoSpace])
+        self.asked().refuses(&[Code::NoSpace, Code::ReadOnly])
     }
 
     pub(super) fn json(&self) -> Value {

@@ -7,6 +7,7 @@ use crate::domain::ids::{
     REASON_CHARACTERS_MAX, REFERENCE_BYTES_MAX, STOCK_MAX, WEIGHT_MAX,
 };
 use crate::domain::sku::RefusalReason;
+use crate::http::mode;
 use crate::http::problem::Code;
 use crate::metrics::Stage;
 use serde_json::{Map, Value, json};
@@ -323,6 +324,7 @@ fn server() -> Value {
             "journal_damage": {"type": "string"},
             "journal_bytes": count(),
             "uptime_ms": count(),
+            "mode": {"enum": mode::WORDS},
             "durability": {"type": "string"},
             "tables": {"type": "object", "additionalProperties": fill},
         }), &["snapshot_error", "journal_damage"]),
@@ -332,6 +334,7 @@ fn server() -> Value {
             "uptime_ms": count(),
             "stages": object(Value::Object(stages), &[]),
         }), &[]),
+        "Mode": object(json!({"mode": {"enum": mode::WORDS}}), &[]),
         "Snapshot": object(json!({"snapshot_seq": count(), "seq": count()}), &[]),
     })
 }

@@ -16,7 +16,8 @@ pub(super) fn operations() -> Vec<Operation> {
         ),
         Operation::new(("get", "/readyz"), "getReady", TAG, "New requests are served")
             .answers(200, "They are.", Content::Json("Probe"), &[])
-            .served(),
+            .served()
+            .refuses(&[Code::ReadOnly, Code::Overloaded]),
         Operation::new(("get", "/v1/status"), "getStatus", TAG, "How the server stands")
             .answers(200, "So.", Content::Json("Status"), &[])
             .asked(),
@@ -54,5 +55,17 @@ pub(super) fn operations() -> Vec<Operation> {
             .answers(200, "The newest image.", Content::Json("Snapshot"), &[])
             .served()
             .refuses(&[Code::Overloaded, Code::Internal]),
+        mode("/v1/admin/drain", "drain", "Finish what is under way and stop")
+            .says("As SIGTERM does; the process ends with 0."),
+        mode("/v1/admin/read-only", "setReadOnly", "Take no more writes")
+            .says("They get 503 `read_only`, `/readyz` too; reads are served, deadlines run."),
+        mode("/v1/admin/read-write", "setReadWrite", "Take writes again"),
     ]
+}
+
+fn mode(path: &'static str, id: &'static str, summary: &'static str) -> Operation {
+    Operation::new(("post", path), id, TAG, summary)
+        .body("Empty", false, vec![])
+        .answers(200, "The mode from now on.", Content::Json("Mode"), &[])
+        .served()
 }

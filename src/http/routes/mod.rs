@@ -17,6 +17,7 @@ use super::answers::Asked;
 use super::fingerprint::{self, Beside};
 use super::head::{Head, Name};
 use super::json::{self, Members};
+use super::mode::Change;
 use super::problem::{Code, Problem, Refused};
 use super::reply::Reply;
 use super::roles::{Deed, Role};
@@ -41,6 +42,7 @@ pub(super) enum Place<'p> {
     Contract,
     Root,
     TakeImage,
+    Mode(Change),
     Skus,
     Sku(Cow<'p, str>),
     Adjust(Cow<'p, str>),
@@ -86,6 +88,9 @@ pub(super) const ROUTES: &[&str] = &[
     "/v1/draws/{draw}",
     "/v1/draws/{draw}/entries",
     "/v1/draws/{draw}/close",
+    "/v1/admin/drain",
+    "/v1/admin/read-only",
+    "/v1/admin/read-write",
 ];
 
 impl<'p> Place<'p> {
@@ -114,6 +119,9 @@ impl<'p> Place<'p> {
             ["openapi.json"] => |_| Self::Contract,
             [""] => |_| Self::Root,
             ["v1", "admin", "snapshot"] => |_| Self::TakeImage,
+            ["v1", "admin", "drain"] => |_| Self::Mode(Change::Drain),
+            ["v1", "admin", "read-only"] => |_| Self::Mode(Change::ReadOnly),
+            ["v1", "admin", "read-write"] => |_| Self::Mode(Change::ReadWrite),
             ["v1", "skus"] => |_| Self::Skus,
             ["v1", "orders"] => |_| Self::Orders,
             ["v1", "batch"] => |_| Self::Batch,
@@ -168,6 +176,9 @@ impl<'p> Place<'p> {
             Self::Draw(_) => 25,
             Self::Entries(_) => 26,
             Self::CloseDraw(_) => 27,
+            Self::Mode(Change::Drain) => 28,
+            Self::Mode(Change::ReadOnly) => 29,
+            Self::Mode(Change::ReadWrite) => 30,
         }
     }
 
@@ -181,7 +192,8 @@ impl<'p> Place<'p> {
             Self::Sku(_) => "GET, HEAD, PUT, PATCH, DELETE, OPTIONS",
             Self::Draw(_) => "GET, HEAD, PUT, DELETE, OPTIONS",
             Self::Orders | Self::Entries(_) => "GET, HEAD, POST, OPTIONS",
-            Self::Adjust(_) | Self::Act(..) | Self::TakeImage => "POST, OPTIONS",
+            Self::Adjust(_) | Self::Act(..) => "POST, OPTIONS",
+            Self::TakeImage | Self::Mode(_) => "POST, OPTIONS",
             Self::Batch | Self::CloseDraw(_) => "POST, OPTIONS",
         }
     }
@@ -193,7 +205,7 @@ impl<'p> Place<'p> {
             Self::Live | Self::Ready | Self::Contract | Self::Root => return None,
             _ if *method == Method::OPTIONS => Deed::Ask,
             Self::Status | Self::Latency | Self::Percentiles | Self::Metrics => Deed::Watch,
-            Self::TakeImage => Deed::Operate,
+            Self::TakeImage | Self::Mode(_) => Deed::Operate,
             Self::Events => Deed::Follow,
             Self::Batch => Deed::Ask,
             Self::Skus => Deed::ReadSkus,
@@ -283,6 +295,8 @@ pub(super) enum Wanted {
     Reply(Reply),
     /// An image, by the snapshotter.
     TakeImage,
+    /// Another mode of the server.
+    Change(Change),
     /// Answers to the lines of the body.
     Batch(Box<batch::Asker>),
     /// Events, by the feeder.
@@ -310,13 +324,14 @@ pub(super) fn parse(front: &Front, place: Place<'_>, input: &Input<'_>) -> Resul
     }
     let parsed = match &place {
         Place::Live => return operations::live(input).map(Wanted::Reply),
-        Place::Ready => return operations::ready(front.phase(), input).map(Wanted::Reply),
+        Place::Ready => return operations::ready(front, input).map(Wanted::Reply),
         Place::Status => operations::status(input)?,
         Place::Latency => return operations::latency(front, input).map(Wanted::Reply),
         Place::Percentiles => return operations::percentiles(front, input).map(Wanted::Reply),
         Place::Metrics => return operations::metrics(front, input).map(Wanted::Reply),
         Place::Contract | Place::Root => return operations::contract(input).map(Wanted::Reply),
-        Place::TakeImage => return operations::take_image(input),
+        Place::TakeImage => return operations::bare(input, Wanted::TakeImage),
+        Place::Mode(change) => return operations::bare(input, Wanted::Change(*change)),
         Place::Events => return events::follow(input),
         Place::Batch => return batch::begin(|| (input.now_ms)(front), input),
         Place::Skus => skus::list(input)?,

@@ -6,9 +6,10 @@
 use super::{Input, Parsed, Wanted, not_ready, parameters};
 use crate::domain::command::Query;
 use crate::http::fields::{Faults, present};
+use crate::http::mode::unready;
 use crate::http::problem::Refused;
 use crate::http::reply::Reply;
-use crate::http::{Front, Phase, observe, openapi};
+use crate::http::{Front, observe, openapi};
 use crate::metrics::Stage;
 
 pub(super) fn live(input: &Input<'_>) -> Result<Reply, Refused> {
@@ -16,19 +17,19 @@ pub(super) fn live(input: &Input<'_>) -> Result<Reply, Refused> {
     Ok(Reply::fixed("{\"status\":\"live\"}"))
 }
 
-pub(super) fn ready(phase: Phase, input: &Input<'_>) -> Result<Reply, Refused> {
+pub(super) fn ready(front: &Front, input: &Input<'_>) -> Result<Reply, Refused> {
     input.no_parameters()?;
-    match not_ready(phase) {
+    match not_ready(front.phase()).or_else(|| unready(front)) {
         Some(refused) => Err(refused),
         None => Ok(Reply::fixed("{\"status\":\"ready\"}")),
     }
 }
 
-/// `POST /v1/admin/snapshot`; it has no members.
-pub(super) fn take_image(input: &Input<'_>) -> Result<Wanted, Refused> {
+/// `POST /v1/admin/…`; such a body has no members.
+pub(super) fn bare(input: &Input<'_>, wanted: Wanted) -> Result<Wanted, Refused> {
     input.no_parameters()?;
     present(&input.members_or_none()?, &[], "").map(drop)?;
-    Ok(Wanted::TakeImage)
+    Ok(wanted)
 }
 
 pub(super) fn status(input: &Input<'_>) -> Result<Parsed<'static>, Refused> {

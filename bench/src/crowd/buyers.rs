@@ -1,0 +1,97 @@
+//! Buyers that come at their times, whether the answers before came or not.
+//!
+//! Owns the latency from the intended start of each order to its answer.
+
+use super::on_event_loop;
+use crate::dialect::{Dialect, Order, Verdict};
+use crate::error::{BenchError, io_error};
+use crate::load::{self, now};
+use hdrhistogram::Histogram;
+use std::cell::RefCell;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// A minute; what takes longer counts as this.
+const LATENCY_NS_MAX: u64 = 60_000_000_000;
+
+/// What they buy.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Orders {
+    /// Orders a second.
+    pub(super) rate: u32,
+    /// Connections, which take turns.
+    pub(super) connections: u32,
+    /// Tells the users and keys of this from those before.
+    pub(super) run: u64,
+}
+
+/// The latencies, in nanoseconds.
+pub(super) fn buy(
+    address: SocketAddr,
+    orders: Orders,
+    lasts: Duration,
+) -> Result<Histogram<u64>, BenchError> {
+    on_event_loop(async move {
+        let histogram = Histogram::new_with_bounds(1, LATENCY_NS_MAX, 3);
+        let felt = Rc::new(RefCell::new(histogram.expect("the bounds are in order")));
+        let begun = now() + Duration::from_millis(100);
+        let tasks: Vec<_> = (0..orders.connections)
+            .map(|number| {
+                let buyer = Buyer { address, orders, number, begun, lasts, felt: felt.clone() };
+                tokio::task::spawn_local(buyer.shop())
+            })
+            .collect();
+        for task in tasks {
+            task.await.expect("a buyer's task does not panic")?;
+        }
+        Ok(felt.borrow().clone())
+    })
+}
+
+struct Buyer {
+    address: SocketAddr,
+    orders: Orders,
+    number: u32,
+    begun: Instant,
+    lasts: Duration,
+    felt: Rc<RefCell<Histogram<u64>>>,
+}
+
+impl Buyer {
+    /// One order after another; one that is late begins at once and counts from when it should have.
+    async fn shop(self) -> Result<(), BenchError> {
+        let Orders { rate, connections, run } = self.orders;
+        let mut socket = TcpStream::connect(self.address).await.map_err(io_error("connect"))?;
+        socket.set_nodelay(true).map_err(io_error("set TCP_NODELAY"))?;
+        let (mut request, mut answer) = (Vec::new(), Vec::new());
+        let mut serial = u64::from(self.number);
+        loop {
+            let at = Duration::from_secs_f64(serial as f64 / f64::from(rate));
+            if at >= self.lasts {
+                return Ok(());
+            }
+            let intended = self.begun + at;
+            tokio::time::sleep_until(intended.into()).await;
+            let (user, key) = (format!("u{run}-{serial}"), format!("k{run}-{serial}"));
+            let order = Order { sku: load::SKU, user: &user, key: &key };
+            Dialect::Http.order(&mut request, &order);
+            socket.write_all(&request).await.map_err(io_error("send an order"))?;
+            answer.clear();
+            while !Dialect::Http.whole(&answer) {
+                let read = socket.read_buf(&mut answer).await;
+                if read.map_err(io_error("read an answer"))? == 0 {
+                    return Err(load::unexpected(&answer));
+                }
+            }
+            if !matches!(Dialect::Http.verdict(&answer), Verdict::Accepted(_)) {
+                return Err(load::unexpected(&answer));
+            }
+            let took = u64::try_from((now() - intended).as_nanos()).unwrap_or(u64::MAX);
+            self.felt.borrow_mut().saturating_record(took);
+            serial += u64::from(connections);
+        }
+    }
+}

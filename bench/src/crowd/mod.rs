@@ -1,0 +1,194 @@
+//! Thousands of connections that do nothing, or everything too slowly, while others buy.
+//!
+//! Owns the table at the end: what buyers felt without the crowd and with it, how many of its
+//! connections the server ended, and how soon all were gone. Buyers come open loop, at their times
+//! whether answers came or not. Next: `bad` for the crowd, `buyers` for the others.
+
+mod bad;
+mod buyers;
+
+use crate::error::{BenchError, io_error};
+use crate::load::{self, now};
+use crate::peers::{data_folder, start};
+use crate::server::Server;
+use bad::{Bad, Kind};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How large a crowd, for how long.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Connections that say nothing
+    #[arg(long, default_value_t = 10_000)]
+    idle: usize,
+    /// Connections that are slow: a third each with heads, bodies and reading
+    #[arg(long, default_value_t = 2_000)]
+    slow: usize,
+    /// Seconds with the crowd; without it a third of that
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(3..))]
+    seconds: u64,
+    /// Orders a second of the buyers
+    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    rate: u32,
+    /// Connections of the buyers
+    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    connections: u32,
+    /// The server's limits for slow clients, and three times that for idle ones, in milliseconds
+    #[arg(long, default_value_t = 5_000, value_parser = clap::value_parser!(u64).range(100..=60_000))]
+    limit_ms: u64,
+    /// Exit with 1 if a bar does not hold
+    #[arg(long)]
+    strict: bool,
+    /// The server's binary [default: beside this one]
+    #[arg(long)]
+    server: Option<PathBuf>,
+    /// Where its data goes [default: a new folder here]
+    #[arg(long)]
+    data: Option<PathBuf>,
+}
+
+/// With the crowd, the buyers' p99 may be so many times what it is without.
+const P99_RATIO_MAX: f64 = 2.0;
+/// The server looks after its connections ten times a second, and lets those go that it closed in
+/// half a second more.
+const GONE_GRACE: Duration = Duration::from_secs(2);
+/// Who is not gone so long after that stays.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Descriptors of this process beyond its connections.
+const OWN_FILES: u64 = 64;
+
+/// Prints the table.
+pub(crate) fn run(options: &Options) -> Result<(), BenchError> {
+    let slow = options.slow / 3;
+    let counts = [
+        (Kind::Idle, options.idle),
+        (Kind::Head, slow),
+        (Kind::Body, slow),
+        (Kind::Read, options.slow - 2 * slow),
+    ];
+    let crowd = (options.idle + options.slow) as u64;
+    raise_files(crowd + u64::from(options.connections) + OWN_FILES)?;
+    let folder = data_folder(options.data.as_deref())?;
+    let server = start_server(options, &folder.path().join("data"))?;
+    let usual = buy(options, &server, Duration::from_secs(options.seconds.div_ceil(3)), 1)?;
+    let crowd = Bad::gather(server.address, &counts)?;
+    let crowded = buy(options, &server, Duration::from_secs(options.seconds), 2)?;
+    let most_open = connections(&server)?;
+    let ended = crowd.stop();
+    let gone = gone(&server, options)?;
+    println!("{} orders/s open loop on {} connections", options.rate, options.connections);
+    println!("{:<12} {:>9} {:>9} {:>9} {:>9}", "ms", "orders", "p50", "p99", "p99.9");
+    for (name, felt) in [("usual", &usual), ("crowded", &crowded)] {
+        let at = |quantile| felt.value_at_quantile(quantile) as f64 / 1e6;
+        let [p50, p99, p999] = [0.5, 0.99, 0.999].map(at);
+        println!("{name:<12} {:>9} {p50:>9.3} {p99:>9.3} {p999:>9.3}", felt.len());
+    }
+    let p99 = |felt: &hdrhistogram::Histogram<u64>| felt.value_at_quantile(0.99) as f64;
+    let ratio = p99(&crowded) / p99(&usual).max(1.0);
+    println!("{:<12} {:>9} {:>9}", "crowd", "there", "ended");
+    for ((kind, count), ended) in counts.iter().zip(ended) {
+        println!("{:<12} {count:>9} {ended:>9}", kind.as_str());
+    }
+    let holds = [
+        (
+            ratio <= P99_RATIO_MAX,
+            format!("p99 with the crowd {ratio:.2}x of the usual, at most 2x"),
+        ),
+        (
+            gone.is_some_and(|took| took <= gone_by(options)),
+            gone.map_or_else(
+                || "the crowd is not gone by its limits".to_owned(),
+                |took| {
+                    format!(
+                        "the last of the crowd gone {:.1} s after nobody came any more",
+                        took.as_secs_f64()
+                    )
+                },
+            ),
+        ),
+        (
+            true,
+            format!(
+                "{most_open} connections open at the end, the server's memory {} MiB",
+                server.resident_bytes()? / (1024 * 1024)
+            ),
+        ),
+    ];
+    for (holds, what) in &holds {
+        println!("{} {what}", if *holds { "  " } else { "NO" });
+    }
+    let missed = holds.iter().filter(|(holds, _)| !holds).count();
+    if options.strict && missed > 0 { Err(BenchError::BarsMissed { missed }) } else { Ok(()) }
+}
+
+/// A crowd needs a descriptor each, here and in the server, which raises its own limit.
+fn raise_files(needed: u64) -> Result<(), BenchError> {
+    let limit = getrlimit(Resource::Nofile);
+    let allowed = limit.maximum.unwrap_or(u64::MAX);
+    if allowed < needed {
+        return Err(BenchError::Usage(format!(
+            "the system allows {allowed} open files a process (ulimit -Hn) and this crowd needs \
+             {needed}: raise that, or ask for fewer with --idle and --slow"
+        )));
+    }
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    setrlimit(Resource::Nofile, raised).map_err(|errno| BenchError::Io {
+        operation: "raise the limit of open files".to_owned(),
+        cause: errno.into(),
+    })
+}
+
+fn start_server(options: &Options, data: &std::path::Path) -> Result<Server, BenchError> {
+    let mut command = start::command(options.server.as_deref(), "group", data)?;
+    for name in ["HEADER_TIMEOUT_MS", "BODY_TIMEOUT_MS", "WRITE_TIMEOUT_MS"] {
+        command.env(format!("DOORBUSTER_HTTP_{name}"), options.limit_ms.to_string());
+    }
+    command.env("DOORBUSTER_HTTP_IDLE_MS", (3 * options.limit_ms).to_string());
+    let server = Server::start("doorbuster group", &mut command)?;
+    load::put_sku(server.address, &server.dialect, load::SKU, load::STOCK)?;
+    Ok(server)
+}
+
+fn buy(
+    options: &Options,
+    server: &Server,
+    lasts: Duration,
+    run: u64,
+) -> Result<hdrhistogram::Histogram<u64>, BenchError> {
+    let orders = buyers::Orders { rate: options.rate, connections: options.connections, run };
+    buyers::buy(server.address, orders, lasts)
+}
+
+/// Open connections, as the server counts them.
+fn connections(server: &Server) -> Result<u64, BenchError> {
+    let ask = b"GET /metrics HTTP/1.1\r\nhost: bench\r\n\r\n".to_vec();
+    let answer = load::ask(server.address, &server.dialect, ask)?;
+    let text = String::from_utf8_lossy(&answer);
+    let row = text.lines().find_map(|line| line.strip_prefix("doorbuster_connections "));
+    row.and_then(|count| count.trim().parse().ok()).ok_or_else(|| load::unexpected(&answer))
+}
+
+/// When everybody must be gone once nobody comes any more.
+fn gone_by(options: &Options) -> Duration {
+    Duration::from_millis(3 * options.limit_ms) + GONE_GRACE
+}
+
+/// How long until only the one that asks is left; none if that takes for ever.
+fn gone(server: &Server, options: &Options) -> Result<Option<Duration>, BenchError> {
+    let begun = now();
+    while connections(server)? > 1 {
+        if begun.elapsed() > gone_by(options) + PATIENCE {
+            return Ok(None);
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Ok(Some(begun.elapsed()))
+}
+
+/// On a thread of its own, an event loop.
+fn on_event_loop<T>(work: impl Future<Output = Result<T, BenchError>>) -> Result<T, BenchError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(io_error("start an event loop"))?;
+    tokio::task::LocalSet::new().block_on(&runtime, work)
+}

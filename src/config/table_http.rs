@@ -1,0 +1,148 @@
+//! The settings of connections and requests. A new one is a row here and a member of `Config`.
+//!
+//! Owns only the list. What the limits do is in `http/limits`. Next: `table`.
+
+use super::table::{DURATION, Entry, Kind, number, set};
+
+/// How much and how long a client may send, read or wait; bytes, counts and milliseconds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HttpSettings {
+    /// Request line and headers together.
+    pub header_bytes_max: usize,
+    /// Header lines.
+    pub headers_max: usize,
+    /// The request target.
+    pub uri_bytes_max: usize,
+    /// A body but that of a batch.
+    pub body_bytes_max: usize,
+    /// For all of a batch to come.
+    pub batch_timeout_ms: u64,
+    /// For a client to take some of what is written to it.
+    pub write_timeout_ms: u64,
+    /// A connection's.
+    pub lifetime_ms: u64,
+    /// On one connection; 0 = no limit.
+    pub requests_max: u64,
+}
+
+pub(super) static HTTP: &[Entry] = &[
+    Entry {
+        name: "http.connections_max",
+        kind: Kind::Number,
+        default: "20000",
+        bounds: "an integer, 1 to 1,000,000",
+        meaning: "connections at most",
+        take: |config, text| {
+            let most = number(text, 1, 1_000_000).and_then(|most| usize::try_from(most).ok());
+            set(&mut config.connections_max, most)
+        },
+    },
+    Entry {
+        name: "http.header_timeout_ms",
+        kind: Kind::Number,
+        default: "10000",
+        bounds: DURATION,
+        meaning: "a request's head must be there within this",
+        take: |config, text| set(&mut config.header_timeout_ms, number(text, 1, 3_600_000)),
+    },
+    Entry {
+        name: "http.body_timeout_ms",
+        kind: Kind::Number,
+        default: "10000",
+        bounds: DURATION,
+        meaning: "a request's body must be there within this",
+        take: |config, text| set(&mut config.body_timeout_ms, number(text, 1, 3_600_000)),
+    },
+    Entry {
+        name: "http.idle_ms",
+        kind: Kind::Number,
+        default: "75000",
+        bounds: DURATION,
+        meaning: "a connection without a request is closed after this",
+        take: |config, text| set(&mut config.idle_ms, number(text, 1, 3_600_000)),
+    },
+    Entry {
+        name: "http.header_bytes_max",
+        kind: Kind::Number,
+        default: "8192",
+        bounds: "bytes, 8,192 to 65,536",
+        meaning: "request line and headers together, the line at most half of it; more is 431",
+        take: |config, text| {
+            set(
+                &mut config.http.header_bytes_max,
+                number(text, 8_192, 65_536).and_then(|most| usize::try_from(most).ok()),
+            )
+        },
+    },
+    Entry {
+        name: "http.headers_max",
+        kind: Kind::Number,
+        default: "64",
+        bounds: "an integer, 16 to 1,000",
+        meaning: "header lines; more is 431",
+        take: |config, text| {
+            set(
+                &mut config.http.headers_max,
+                number(text, 16, 1_000).and_then(|most| usize::try_from(most).ok()),
+            )
+        },
+    },
+    Entry {
+        name: "http.uri_bytes_max",
+        kind: Kind::Number,
+        default: "2048",
+        bounds: "bytes, 512 to 4,096",
+        meaning: "a request target; longer is 414",
+        take: |config, text| {
+            set(
+                &mut config.http.uri_bytes_max,
+                number(text, 512, 4_096).and_then(|most| usize::try_from(most).ok()),
+            )
+        },
+    },
+    Entry {
+        name: "http.body_bytes_max",
+        kind: Kind::Number,
+        default: "65536",
+        bounds: "bytes, 1,024 to 65,536",
+        meaning: "a body but that of a batch; longer is 413",
+        take: |config, text| {
+            set(
+                &mut config.http.body_bytes_max,
+                number(text, 1_024, 65_536).and_then(|most| usize::try_from(most).ok()),
+            )
+        },
+    },
+    Entry {
+        name: "http.batch_timeout_ms",
+        kind: Kind::Number,
+        default: "60000",
+        bounds: DURATION,
+        meaning: "a batch must have come whole within this",
+        take: |config, text| set(&mut config.http.batch_timeout_ms, number(text, 1, 3_600_000)),
+    },
+    Entry {
+        name: "http.write_timeout_ms",
+        kind: Kind::Number,
+        default: "10000",
+        bounds: DURATION,
+        meaning: "a client must take some of what is written to it within this",
+        take: |config, text| set(&mut config.http.write_timeout_ms, number(text, 1, 3_600_000)),
+    },
+    Entry {
+        name: "http.lifetime_ms",
+        kind: Kind::Number,
+        default: "3600000",
+        bounds: "milliseconds, 1 to 86,400,000",
+        meaning: "a connection ends after this, behind the request under way; streams go on",
+        take: |config, text| set(&mut config.http.lifetime_ms, number(text, 1, 86_400_000)),
+    },
+    Entry {
+        name: "http.requests_max",
+        kind: Kind::Number,
+        default: "0",
+        bounds: "an integer, 0 (no limit) to 1,000,000,000",
+        meaning: "a connection ends after so many requests",
+        take: |config, text| set(&mut config.http.requests_max, number(text, 0, 1_000_000_000)),
+    },
+];
