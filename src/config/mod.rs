@@ -4,15 +4,17 @@
 //! error wherever it stands. Settings that decide outcomes end in `rules` and are journaled; the
 //! others shape only this process. Next: `table`, the list of all settings.
 
+mod admission;
 mod table;
 
 use crate::domain::settings::Settings;
+pub use admission::{Admission, Rate};
 use doorbuster_snapshots::Keep;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-pub use table::{Entry, Kind, SETTINGS, environment_name};
+pub use table::{Entry, Kind, environment_name, settings};
 
 /// When an answer may leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +34,9 @@ impl Durability {
         self != Self::Group
     }
 }
+
+/// Reads the settings again, from where they came from at the start.
+pub type Reread = Box<dyn Fn() -> Result<Config, ConfigError> + Send>;
 
 /// How the writer waits for work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,6 +108,8 @@ pub struct Config {
     pub idle_ms: u64,
     /// A stop waits this long for requests under way, in milliseconds.
     pub drain_ms: u64,
+    /// Who is let in while there are more than can be served.
+    pub admission: Admission,
     /// What decides outcomes.
     pub rules: Settings,
 }
@@ -177,7 +184,7 @@ impl Sources {
             let unknown = || ConfigError::Unknown { origin: file.into(), name: name.clone() };
             if let toml::Value::Table(inner) = value {
                 let below = format!("{name}.");
-                let known = SETTINGS.iter().any(|entry| entry.name.starts_with(&below));
+                let known = settings().any(|entry| entry.name.starts_with(&below));
                 known.then_some(()).ok_or_else(unknown)?;
                 self.table(file, &below, inner)?;
                 continue;
@@ -209,7 +216,7 @@ impl Sources {
             if !variable.starts_with("DOORBUSTER_") {
                 continue;
             }
-            let entry = SETTINGS.iter().find(|entry| environment_name(entry.name) == variable);
+            let entry = settings().find(|entry| environment_name(entry.name) == variable);
             let unknown =
                 || ConfigError::Unknown { origin: ORIGIN.into(), name: variable.to_string() };
             let entry = entry.ok_or_else(unknown)?;
@@ -226,7 +233,7 @@ impl Sources {
 
     /// The value of each setting as text, with where it came from.
     pub fn effective(&self) -> impl Iterator<Item = (&'static Entry, &str, &str)> {
-        SETTINGS.iter().map(|entry| match self.values.get(entry.name) {
+        settings().map(|entry| match self.values.get(entry.name) {
             Some((value, origin)) => (entry, value.as_str(), origin.as_str()),
             None => (entry, entry.default, "default"),
         })

@@ -1,5 +1,6 @@
 //! The list of all settings. A new one is a row here and a member of `Config`.
 
+use super::admission::Admission;
 use super::{Config, Durability, Wait};
 use crate::domain::ids::HOLD_MS_END;
 use crate::domain::settings::Settings;
@@ -59,7 +60,7 @@ pub fn environment_name(name: &str) -> String {
 }
 
 pub(super) fn find(name: &str) -> Option<&'static Entry> {
-    SETTINGS.iter().find(|entry| entry.name == name)
+    settings().find(|entry| entry.name == name)
 }
 
 /// Filled by the defaults of the table before anybody sees it.
@@ -89,12 +90,13 @@ pub(super) fn blank() -> Config {
         body_timeout_ms: 0,
         idle_ms: 0,
         drain_ms: 0,
+        admission: Admission::default(),
         rules: Settings::default(),
     }
 }
 
 /// Digits only: a sign, a blank or an underscore is no number here.
-fn number(text: &str, least: u64, most: u64) -> Option<u64> {
+pub(super) fn number(text: &str, least: u64, most: u64) -> Option<u64> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let value = text.parse().ok().filter(|_| digits)?;
     (least..=most).contains(&value).then_some(value)
@@ -108,7 +110,7 @@ fn flag(text: &str) -> Option<bool> {
     }
 }
 
-fn set<T>(place: &mut T, value: Option<T>) -> Option<()> {
+pub(super) fn set<T>(place: &mut T, value: Option<T>) -> Option<()> {
     *place = value?;
     Some(())
 }
@@ -147,16 +149,21 @@ fn cap(place: &mut u32, text: &str) -> Option<()> {
 }
 
 /// A file, or none.
-fn file(place: &mut Option<PathBuf>, text: &str) -> Option<()> {
+pub(super) fn file(place: &mut Option<PathBuf>, text: &str) -> Option<()> {
     set(place, Some((!text.is_empty()).then(|| text.into())))
 }
 
-const FILE: &str = "a file, or empty for none";
+pub(super) const FILE: &str = "a file, or empty for none";
 const CAP: &str = "an integer, 1 to 1,073,741,824";
 const DURATION: &str = "milliseconds, 1 to 3,600,000";
+pub(super) const DURATION_OR_NONE: &str = "milliseconds, 0 (none) to 3,600,000";
 
 /// All settings, those of daily use first.
-pub static SETTINGS: &[Entry] = &[
+pub fn settings() -> impl Iterator<Item = &'static Entry> {
+    SETTINGS.iter().chain(super::admission::ADMISSION)
+}
+
+static SETTINGS: &[Entry] = &[
     Entry {
         name: "data",
         kind: Kind::Text,

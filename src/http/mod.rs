@@ -6,8 +6,10 @@
 //! through a `Lane`. Read in this order: `service` (one request, start to end), `routes` (a file per
 //! family), `json` and `fields` (bodies in), `wire` and `answers` (bodies out), `problem`,
 //! `fingerprint`, `batch` (many requests in one), `events` (the feed), `listener` (connections, their
-//! limits, the drain), `identity` and `roles` (who may do what), `tls`.
+//! limits, the drain), `identity` and `roles` (who may do what), `admission` (who is let in when there
+//! are too many), `tls`.
 
+mod admission;
 mod answers;
 mod batch;
 mod cloud_events;
@@ -45,6 +47,7 @@ use crate::feed::Feed;
 use crate::images::Images;
 use crate::metrics::Meters;
 use crate::ring::Cursors;
+pub use admission::{Addresses, BadNetworks, Doors, NETWORKS_MAX, Networks, Quota, Rules};
 pub use cloud_events::write_event;
 pub use limits::HttpLimits;
 pub use listener::serve;
@@ -91,6 +94,8 @@ pub struct Shared {
     pub durability: String,
     /// What a client may use up.
     pub limits: HttpLimits,
+    /// Who is let in while there are more than can be served.
+    pub doors: Doors,
     /// Who may come in.
     pub tokens: Arc<Reloadable<Tokens>>,
     /// TLS, if that is what is spoken.

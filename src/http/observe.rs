@@ -5,6 +5,7 @@
 //! request that the writer answers and never for another. Next: `metrics`.
 
 use super::Front;
+use super::admission::{self, Rates};
 use super::listener::Worker;
 use super::problem::{Code, OUTCOMES};
 use super::reply::{Kind, Reply};
@@ -14,7 +15,7 @@ use super::wire::Json;
 use crate::domain::command::{Action, Command};
 use crate::domain::sku::RefusalReason;
 use crate::metrics::{self, Copied, Facts, Labels, Moments, Stage};
-use crate::ring::{RING_SLOTS, Times};
+use crate::ring::{ALL_SLOTS, Times};
 use hyper::header::HeaderValue;
 use hyper::{Method, StatusCode};
 
@@ -58,6 +59,7 @@ pub const LABELS: Labels = Labels {
     outcomes: OUTCOMES,
     commands: COMMANDS,
     reasons: REASONS,
+    admission: admission::REASONS,
 };
 
 pub(super) fn command_number(command: &Command) -> usize {
@@ -119,6 +121,7 @@ pub(super) struct Note {
     route: usize,
     command: Option<usize>,
     moments: Moments,
+    rates: Rates,
 }
 
 impl Note {
@@ -132,6 +135,11 @@ impl Note {
     /// It names this place.
     pub(super) fn found(&mut self, route: usize) {
         self.route = route;
+    }
+
+    /// This is how the buckets stand that it was taken out of.
+    pub(super) fn tell(&mut self, rates: Rates) {
+        self.rates = rates;
     }
 
     /// It goes into the ring now.
@@ -167,6 +175,7 @@ impl Note {
         wants_timing: bool,
     ) {
         let meter = worker.meter();
+        reply.rates = std::mem::take(&mut self.rates).headers().map(Box::new);
         let outcome = outcome_number(reply.status, reply.code);
         meter.count_request(self.route, method_number(method), outcome);
         let Some(command) = self.command else { return };
@@ -267,7 +276,7 @@ pub(super) fn exposition(front: &Front) -> Reply {
         ready: super::routes::not_ready(front.phase()).is_none(),
         uptime_ms: front.clock.elapsed_ms(),
         connections: front.connections() as u64,
-        ring_slots: RING_SLOTS as u64,
+        ring_slots: ALL_SLOTS as u64,
         appended: front.cursors.appended(),
         synced: front.cursors.synced(),
         journal_bytes: front.cursors.journal_bytes(),

@@ -3,7 +3,7 @@
 use super::head::Head;
 use super::problem::Refused;
 use super::routes::{self, Input, Place, Question, Wanted};
-use super::{Front, HttpLimits, LABELS, Reloadable, Role, Shared, Tokens};
+use super::{Doors, Front, HttpLimits, LABELS, Reloadable, Role, Rules, Shared, Tokens};
 use crate::clock::Clock;
 use crate::domain::answer::TABLES;
 use crate::domain::command::{Principal, Reach};
@@ -33,6 +33,7 @@ pub(super) fn recovering(limits: HttpLimits) -> Front {
         clock: Clock::start(),
         durability: "group".to_owned(),
         limits,
+        doors: Doors::new(Arc::new(Reloadable::new(Rules::default()))),
         tokens: Arc::new(Reloadable::new(Tokens::none())),
         handshakes: None,
         cursors: Arc::default(),

@@ -4,7 +4,7 @@
 //! tested beside `config`.
 
 use crate::process::{Exit, Launch, directory};
-use doorbuster::config::SETTINGS;
+use doorbuster::config::settings;
 use std::fs;
 
 #[track_caller]
@@ -61,7 +61,7 @@ fn config_prints_every_setting_and_its_output_is_a_config() {
     let launch = Launch::of(data.path()).argument("config").variable("HOLD_MS_MAX", "77777");
     let printed = launch.run();
     assert_eq!(printed.code, Some(0), "{printed:?}");
-    for setting in SETTINGS {
+    for setting in settings() {
         let line = format!("{} = ", setting.name);
         assert!(printed.lines.iter().any(|own| own.starts_with(&line)), "{line:?} is not printed");
         let bounds = printed.lines.iter().any(|own| own.contains(setting.bounds));

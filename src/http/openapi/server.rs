@@ -53,6 +53,6 @@ pub(super) fn operations() -> Vec<Operation> {
             .body("Empty", false, vec![])
             .answers(200, "The newest image.", Content::Json("Snapshot"), &[])
             .served()
-            .refuses(&[Code::Overloaded, Code::Internal]),
+            .refuses(&[Code::RateLimited, Code::Overloaded, Code::Internal]),
     ]
 }
