@@ -4,6 +4,7 @@
 //! durable order against bare hyper, Redis and PostgreSQL; `engine`, the rules, the journal and the
 //! replay by themselves; `batch`, durable decisions a second in batches; `restart`, how long a start
 //! takes after a long history; `feed`, what followers cost; `images`, what buyers feel of them;
+//! `overload`, a crowd of many times the capacity; `strangers`, ten million unknown names;
 //! `idle`; `run`, load of a kind on a server that is there, and `report` of what that left behind.
 //! Never says a number without its conditions. Next: `run`, `bars`, `peers`.
 #![forbid(unsafe_code)]
@@ -18,11 +19,13 @@ mod feed;
 mod idle;
 mod images;
 mod load;
+mod overload;
 mod peers;
 mod report;
 mod restart;
 mod run;
 mod server;
+mod strangers;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -53,6 +56,10 @@ enum Command {
     Batch(batch::Options),
     /// Measure what followers of the feed cost those who order
     Feed(feed::Options),
+    /// Offer many times what can be served, and see who is served, who is told, and the return
+    Overload(overload::Options),
+    /// Offer ten million names that nobody knows, and watch the memory
+    Strangers(strangers::Options),
     /// Load a server at a rate and report the latencies that a crowd would have suffered
     Run(run::Options),
     /// Merge or compare what `run` left behind
@@ -73,6 +80,8 @@ fn main() -> ExitCode {
         Command::Restart(options) => restart::run(&options),
         Command::Batch(options) => batch::run(&options),
         Command::Feed(options) => feed::run(&options),
+        Command::Overload(options) => overload::run(&options),
+        Command::Strangers(options) => strangers::run(&options),
         Command::Run(options) => run::run(&options),
         Command::Report(command) => report::run(&command),
         Command::Bare(options) => bare::serve(&options),

@@ -52,7 +52,7 @@ impl<A: Ask> Worker<A> {
         guest: Guest<'_>,
         note: Option<&mut Note>,
     ) -> Result<Charges, Refused> {
-        let now_ns = self.front.clock.elapsed_ns();
+        let now_ns = || self.front.clock.elapsed_ns();
         let (charged, rates) = self.usher.charge(&self.front.doors, guest, now_ns);
         if let Some(note) = note {
             note.tell(rates);
@@ -102,3 +102,7 @@ impl<A: Ask> Worker<A> {
         self.meter().count_refused(reason as usize);
     }
 }
+
+#[cfg(test)]
+#[path = "door_tests.rs"]
+mod tests;

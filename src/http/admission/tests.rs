@@ -30,7 +30,7 @@ fn charged(
     guest: Guest<'_>,
     now_ns: u64,
 ) -> (Option<Reason>, String) {
-    let (charged, rates) = usher.charge(doors, guest, now_ns);
+    let (charged, rates) = usher.charge(doors, guest, || now_ns);
     let text = rates.headers().map(|(policy, level)| {
         format!("{} | {}", policy.to_str().unwrap(), level.to_str().unwrap())
     });
@@ -91,10 +91,10 @@ fn each_bucket_is_asked_in_its_order_and_all_are_told() {
 fn a_refusal_says_when_to_come_again_a_little_apart() {
     let (doors, usher) = doors(Rules { per_address: quota(1, 10), ..Rules::default() });
     let asking = guest("shop", None, "192.0.2.1");
-    usher.charge(&doors, asking, 0).0.unwrap();
+    usher.charge(&doors, asking, || 0).0.unwrap();
     let pauses: Vec<u64> = (0..200)
         .map(|_| {
-            let (_, refused) = usher.charge(&doors, asking, 4 * SECOND_NS).0.unwrap_err();
+            let (_, refused) = usher.charge(&doors, asking, || 4 * SECOND_NS).0.unwrap_err();
             assert!(refused.retryable && refused.code == Code::RateLimited);
             refused.retry_after_ms.unwrap()
         })
