@@ -26,7 +26,7 @@ enum Command {
     Config,
 }
 
-#[derive(Args)]
+#[derive(Args, Clone)]
 struct Flags {
     /// Where journal and snapshots are kept [default: ./data]
     #[arg(long, global = true, value_name = "DIR")]
@@ -65,6 +65,7 @@ const CONFIG_VARIABLE: &str = "DOORBUSTER_CONFIG";
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    let flags = arguments.flags.clone();
     let sources = match sources(arguments.flags) {
         Ok(sources) => sources,
         Err(error) => return usage(&error),
@@ -75,7 +76,7 @@ fn main() -> ExitCode {
     };
     match arguments.command {
         Some(Command::Config) => print_settings(&sources),
-        Some(Command::Serve) | None => serve(&config),
+        Some(Command::Serve) | None => serve(&config, flags),
     }
 }
 
@@ -84,8 +85,9 @@ fn usage(error: &ConfigError) -> ExitCode {
     ExitCode::from(2)
 }
 
-fn serve(config: &Config) -> ExitCode {
-    match server::run(config) {
+fn serve(config: &Config, flags: Flags) -> ExitCode {
+    let reread = move || sources(flags.clone())?.config();
+    match server::run(config, Box::new(reread)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("doorbuster: {error}");

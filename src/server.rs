@@ -6,18 +6,19 @@
 
 use crate::clock::Clock;
 use crate::codec;
-use crate::config::Config;
+use crate::config::{Config, Reread};
 use crate::descriptors;
 use crate::domain::answer::TABLES;
 use crate::domain::ids::Sequence;
+use crate::domain::settings::Settings;
 use crate::feed::{Feed, Note};
 use crate::feeder::{self, Feeder};
-use crate::http::{self, Front, HandshakeEnd, Handshakes, HttpLimits, Shared};
+use crate::http::{self, Doors, Front, HandshakeEnd, Handshakes, HttpLimits, Shared};
 use crate::images::{Ask, Images};
 use crate::metrics::Meters;
 use crate::recovery::{self, Recovered, RecoveryError};
 use crate::reload::{Files, ReloadError};
-use crate::ring::{self, Alarm, Cursors, Inbox, LaneEnd, Outbox};
+use crate::ring::{self, Alarm, Caller, Cursors, Inbox, LaneEnd, Outbox};
 use crate::signals::Signals;
 use crate::snapshotter::{self, Snapshotter};
 use crate::tell::{tell, tell_progress};
@@ -31,7 +32,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver};
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use tokio::runtime::{Builder, LocalOptions};
@@ -81,9 +82,9 @@ fn start_error(part: &'static str) -> impl FnOnce(io::Error) -> ServerError {
 ///
 /// # Errors
 /// When the server cannot start. Once it serves, a failure ends the process instead.
-pub fn run(config: &Config) -> Result<(), ServerError> {
+pub fn run(config: &Config, reread: Reread) -> Result<(), ServerError> {
     let clock = Clock::start();
-    let files = Files::open(config)?;
+    let files = Files::open(config, reread)?;
     let lock = recovery::lock(&config.data)?;
     let listeners = listen(config.listen, config.io_threads)
         .map_err(|cause| ServerError::Listen { address: config.listen, cause })?;
@@ -101,6 +102,7 @@ pub fn run(config: &Config) -> Result<(), ServerError> {
         limits,
         stall_ms: config.stall_ms,
         stop: stop.clone(),
+        doors: Doors::new(files.rules.clone()),
         tokens: files.tokens.clone(),
         handshakes,
         cursors,
@@ -114,7 +116,8 @@ pub fn run(config: &Config) -> Result<(), ServerError> {
     let (signals, hangups) = Signals::watch(stop).map_err(start_error("the signal handler"))?;
     let scheme = if files.certificate.is_some() { "https" } else { "http" };
     tell_exposure(config, address);
-    start_reloading(files, hangups)?;
+    let (settings, fresh_settings) = mpsc::channel();
+    start_reloading(files, hangups, (settings, inbox.caller()))?;
     let recovered = recovery::recover(&lock, config, clock, &mut progress(clock))?;
     tell_recovery(&recovered);
     let hash_key = recovered.state.hash_key;
@@ -124,7 +127,7 @@ pub fn run(config: &Config) -> Result<(), ServerError> {
     front.cursors.publish(synced, synced, synced);
     let snapshotter = start_snapshotter(config, &recovered, &front, asked)?;
     let feeder = start_feeder(config, &recovered, &front, notes)?;
-    let writer = start_writer(config, recovered, &front, inbox, outbox)?;
+    let writer = start_writer(config, recovered, &front, (inbox, outbox), fresh_settings)?;
     front.serve_with(hash_key);
     signals.serving();
     say(format_args!(
@@ -239,8 +242,21 @@ fn start_handshakes(ends: Vec<HandshakeEnd>) -> Result<(), ServerError> {
 }
 
 /// It ends with the process.
-fn start_reloading(files: Files, hangups: Receiver<()>) -> Result<(), ServerError> {
-    let reload = move || hangups.into_iter().for_each(|()| files.reload());
+fn start_reloading(
+    files: Files,
+    hangups: Receiver<()>,
+    (settings, writer): (Sender<Settings>, Caller),
+) -> Result<(), ServerError> {
+    let reload = move || {
+        for () in hangups {
+            // A writer that has stopped needs no settings.
+            if let Some(rules) = files.reload()
+                && settings.send(rules).is_ok()
+            {
+                writer.call();
+            }
+        }
+    };
     let thread = thread::Builder::new().name("reload".to_owned());
     thread.spawn(reload).map(drop).map_err(start_error("the reload thread"))
 }
@@ -331,8 +347,8 @@ fn start_writer(
     config: &Config,
     recovered: Recovered,
     front: &Front,
-    inbox: Inbox,
-    outbox: Outbox,
+    (inbox, outbox): (Inbox, Outbox),
+    settings: Receiver<Settings>,
 ) -> Result<JoinHandle<Stopped>, ServerError> {
     let alarm = outbox.alarm();
     let writer = Writer::new(Parts {
@@ -341,6 +357,7 @@ fn start_writer(
         stamps: recovered.stamps,
         inbox,
         outbox,
+        settings,
         segment_bytes: config.segment_bytes,
         durability: config.durability,
         wait: config.wait,

@@ -17,7 +17,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("faults", &[]),
     ("images", &["domain", "faults"]),
     ("metrics", &[]),
-    ("reload", &["config", "http", "tell"]),
+    ("reload", &["config", "domain", "http", "tell"]),
     ("signals", &["tell"]),
     ("tell", &[]),
     ("preparer", &["domain"]),
@@ -83,6 +83,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("sha2", &["src/codec/", "src/domain/draw.rs", "src/http/tokens.rs", "snapshots/", "tools/"]),
     ("subtle", &["src/http/identity.rs", "src/http/tokens.rs"]),
     ("siphasher", &["src/http/"]),
+    ("ipnet", &["src/config/admission.rs", "src/http/admission/"]),
     ("toml", &["src/config/", "src/http/tokens.rs", "src/main.rs"]),
     (
         "doorbuster_journal",

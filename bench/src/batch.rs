@@ -188,7 +188,7 @@ async fn connection(
     Ok(())
 }
 
-async fn read_chunked(
+pub(crate) async fn read_chunked(
     reader: &mut (impl AsyncReadExt + Unpin),
     answer: &mut Vec<u8>,
 ) -> Result<(), BenchError> {

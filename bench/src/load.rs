@@ -165,7 +165,7 @@ pub(crate) fn unexpected(answer: &[u8]) -> BenchError {
     BenchError::Answer { server: "the server".to_owned(), answer }
 }
 
-fn with_event_loop<T>(
+pub(crate) fn with_event_loop<T>(
     lasts_max: Duration,
     doing: impl Future<Output = Result<T, BenchError>>,
 ) -> Result<T, BenchError> {
@@ -211,15 +211,15 @@ async fn send(mut connection: Connection, shared: Rc<Shared>) -> Result<Connecti
 }
 
 /// A connection with its buffers, ready for an order.
-struct Connection {
+pub(crate) struct Connection {
     socket: TcpStream,
     dialect: Dialect,
-    request: Vec<u8>,
-    answer: Vec<u8>,
+    pub(crate) request: Vec<u8>,
+    pub(crate) answer: Vec<u8>,
 }
 
 impl Connection {
-    async fn open(address: SocketAddr, dialect: &Dialect) -> Result<Self, BenchError> {
+    pub(crate) async fn open(address: SocketAddr, dialect: &Dialect) -> Result<Self, BenchError> {
         let connecting = TcpStream::connect(address).await;
         let socket = connecting.map_err(io_error("connect to the server"))?;
         socket.set_nodelay(true).map_err(io_error("set TCP_NODELAY"))?;
@@ -236,7 +236,7 @@ impl Connection {
     }
 
     /// Sends the request and reads its whole answer.
-    async fn ask(&mut self) -> Result<(), BenchError> {
+    pub(crate) async fn ask(&mut self) -> Result<(), BenchError> {
         self.socket.write_all(&self.request).await.map_err(io_error("send a request"))?;
         self.answer.clear();
         while !self.dialect.whole(&self.answer) {

@@ -5,7 +5,9 @@
 //! replay by themselves; `batch`, durable decisions a second in batches; `restart`, how long a start
 //! takes after a long history; `feed`, what followers cost; `images`, what buyers feel of them;
 //! `crowd`, what they feel of thousands of idle and slow connections; `tables` and `sizes`, what full
-//! tables take and do; `idle`; `run`, load of a kind on a server that is there, and `report` of what that left behind.
+//! tables take and do; `overload`, a crowd of many times the capacity; `strangers`, ten million
+//! unknown names; `idle`; `run`, load of a kind on a server that is there, and `report` of what that
+//! left behind.
 //! Never says a number without its conditions. Next: `run`, `bars`, `peers`.
 #![forbid(unsafe_code)]
 
@@ -20,11 +22,13 @@ mod feed;
 mod idle;
 mod images;
 mod load;
+mod overload;
 mod peers;
 mod report;
 mod restart;
 mod run;
 mod server;
+mod strangers;
 mod tables;
 
 use clap::{Parser, Subcommand};
@@ -62,6 +66,10 @@ enum Command {
     Tables(tables::Options),
     /// Measure what a row of each table takes in memory
     Sizes(tables::sizes::Options),
+    /// Offer many times what can be served, and see who is served, who is told, and the return
+    Overload(overload::Options),
+    /// Offer ten million names that nobody knows, and watch the memory
+    Strangers(strangers::Options),
     /// Load a server at a rate and report the latencies that a crowd would have suffered
     Run(run::Options),
     /// Merge or compare what `run` left behind
@@ -85,6 +93,8 @@ fn main() -> ExitCode {
         Command::Crowd(options) => crowd::run(&options),
         Command::Tables(options) => tables::run(&options),
         Command::Sizes(options) => tables::sizes::run(&options),
+        Command::Overload(options) => overload::run(&options),
+        Command::Strangers(options) => strangers::run(&options),
         Command::Run(options) => run::run(&options),
         Command::Report(command) => report::run(&command),
         Command::Bare(options) => bare::serve(&options),

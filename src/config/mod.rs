@@ -4,10 +4,12 @@
 //! error wherever it stands. Settings that decide outcomes end in `rules` and are journaled; the
 //! others shape only this process. Next: `table`, the list of all settings.
 
+mod admission;
 mod table;
 mod table_http;
 
 use crate::domain::settings::Settings;
+pub use admission::{Admission, Rate};
 use doorbuster_snapshots::Keep;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -34,6 +36,9 @@ impl Durability {
         self != Self::Group
     }
 }
+
+/// Reads the settings again, from where they came from at the start.
+pub type Reread = Box<dyn Fn() -> Result<Config, ConfigError> + Send>;
 
 /// How the writer waits for work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,13 +114,15 @@ pub struct Config {
     pub stall_ms: u64,
     /// A stop waits this long for requests under way, in milliseconds.
     pub drain_ms: u64,
+    /// Who is let in while there are more than can be served.
+    pub admission: Admission,
     /// What decides outcomes.
     pub rules: Settings,
 }
 
 /// Every setting there is.
 pub fn settings() -> impl Iterator<Item = &'static Entry> {
-    table::COMMON.iter().chain(table_http::HTTP)
+    table::COMMON.iter().chain(table_http::HTTP).chain(admission::ADMISSION)
 }
 
 /// Why the settings cannot be used.

@@ -1,5 +1,6 @@
 //! The list of all settings. A new one is a row here and a member of `Config`.
 
+use super::admission::Admission;
 use super::{Config, Durability, HttpSettings, Wait};
 use crate::domain::ids::HOLD_MS_END;
 use crate::domain::settings::Settings;
@@ -91,6 +92,7 @@ pub(super) fn blank() -> Config {
         http: HttpSettings::default(),
         stall_ms: 0,
         drain_ms: 0,
+        admission: Admission::default(),
         rules: Settings::default(),
     }
 }
@@ -149,15 +151,16 @@ fn cap(place: &mut u32, text: &str) -> Option<()> {
 }
 
 /// A file, or none.
-fn file(place: &mut Option<PathBuf>, text: &str) -> Option<()> {
+pub(super) fn file(place: &mut Option<PathBuf>, text: &str) -> Option<()> {
     set(place, Some((!text.is_empty()).then(|| text.into())))
 }
 
-const FILE: &str = "a file, or empty for none";
+pub(super) const FILE: &str = "a file, or empty for none";
 const CAP: &str = "an integer, 1 to 1,073,741,824";
 pub(super) const DURATION: &str = "milliseconds, 1 to 3,600,000";
+pub(super) const DURATION_OR_NONE: &str = "milliseconds, 0 (none) to 3,600,000";
 
-/// All settings but those of `table_http`, those of daily use first.
+/// All settings but those of `table_http` and `admission`, those of daily use first.
 pub(super) static COMMON: &[Entry] = &[
     Entry {
         name: "data",

@@ -6,6 +6,7 @@
 //! bounded for all batches of the IO thread together. Never decides what a line means: that is
 //! `routes`. Next: `lines`, `routes::batch`.
 
+use super::admission::{Guest, user};
 use super::answers::{self, Asked};
 use super::lines::Lines;
 use super::listener::Worker;
@@ -17,11 +18,12 @@ use super::routes::batch::{Asker, question};
 use super::routes::{Question, not_ready};
 use super::service::Ask;
 use super::wire::Json;
-use crate::ring::{BATCH_WAITING_MAX, NotTaken};
+use crate::ring::{BATCH_WAITING_MAX, NotTaken, Rank};
 use bytes::{Bytes, BytesMut};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::future::Future;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
@@ -33,7 +35,7 @@ const PIECE_BYTES_MAX: usize = 64 * 1024;
 /// Begins to answer; the first line was read already.
 pub(super) fn begin<A: Ask>(
     worker: Rc<Worker<A>>,
-    asker: Asker,
+    (asker, client): (Asker, IpAddr),
     first: Bytes,
     lines: Lines,
 ) -> Answers {
@@ -41,6 +43,7 @@ pub(super) fn begin<A: Ask>(
     let batch = Batch {
         worker,
         asker,
+        client,
         lines,
         next: Next::Line(first),
         under_way: VecDeque::new(),
@@ -150,6 +153,8 @@ enum Entry<W> {
 struct Batch<A: Ask> {
     worker: Rc<Worker<A>>,
     asker: Asker,
+    /// Whose batch it is, by address.
+    client: IpAddr,
     lines: Lines,
     next: Next,
     /// In the order of the lines.
@@ -233,7 +238,7 @@ impl<A: Ask> Batch<A> {
             Some(refused) => Err(refused),
             None => question(line, &self.asker).and_then(|question| {
                 mode::admits(front, &question.request.command)?;
-                Ok(question)
+                self.charge(question)
             }),
         };
         match looked {
@@ -248,16 +253,31 @@ impl<A: Ask> Batch<A> {
         }
     }
 
+    /// A line is one request to the buckets, as it would be alone; what is too much for the server
+    /// waits.
+    fn charge(&self, question: Question) -> Result<Question, Refused> {
+        let principal = self.asker.principal.name.as_str();
+        let command = &question.request.command;
+        let (client, rank) = (self.client, Rank::of(command, false));
+        let guest = Guest { principal, client, user: user(command), rank };
+        self.worker.charge(guest, None).map(|_| question)
+    }
+
     /// Publishes a line; where there is no room, it waits for some.
     fn offer(&mut self, context: &Context<'_>, question: Question) -> bool {
         let Question { request, deadline_ms, asked } = question;
         let command = observe::command_number(&request.command);
         let mut request = Some(request);
         let lane = &*self.worker.lane;
-        let mut offered = lane.offer(&mut request, deadline_ms);
+        let mut offer = || match self.worker.usher.holds_bulk(lane.waiting()) {
+            // Some are under way, and the next that comes home is room.
+            true => Err(NotTaken::Overloaded),
+            false => lane.offer(&mut request, deadline_ms),
+        };
+        let mut offered = offer();
         if matches!(offered, Err(NotTaken::Overloaded)) {
             lane.wake_when_room(context.waker());
-            offered = lane.offer(&mut request, deadline_ms);
+            offered = offer();
         }
         match (offered, request) {
             (Ok(waiting), _) => {
@@ -275,14 +295,16 @@ impl<A: Ask> Batch<A> {
 
     /// Renders the answers that are there, up to the first line that still waits for its own.
     fn tell(&mut self, context: &mut Context<'_>) {
+        let mut heard = false;
         while let Some(front) = self.under_way.front_mut() {
             let outcome = match front {
                 Entry::Refused(_) => None,
                 Entry::Asked(waiting, ..) => match Pin::new(waiting).poll(context) {
                     Poll::Ready(arrived) => Some(arrived.outcome),
-                    Poll::Pending => return,
+                    Poll::Pending => break,
                 },
             };
+            heard |= outcome.is_some();
             self.text.clear();
             match (self.under_way.pop_front(), outcome) {
                 (Some(Entry::Asked(_, asked, command)), Some(outcome)) => {
@@ -293,9 +315,12 @@ impl<A: Ask> Batch<A> {
                 (Some(Entry::Refused(refused)), _) => {
                     answers::refused_line(&mut self.text, refused);
                 }
-                _ => return,
+                _ => break,
             }
             self.out.push(self.text.bytes());
+        }
+        if heard {
+            self.worker.heard_lines();
         }
     }
 

@@ -21,19 +21,21 @@ use subtle::ConstantTimeEq;
 pub(super) struct Identity {
     pub(super) principal: Principal,
     pub(super) role: Role,
+    /// Its token is of the class `priority`.
+    pub(super) preferred: bool,
 }
 
 impl Identity {
     /// Everybody, where there are no tokens.
     pub(super) fn local() -> Self {
         let principal = Principal { name: PrincipalName::local(), reach: Reach::All };
-        Self { principal, role: Role::Admin }
+        Self { principal, role: Role::Admin, preferred: false }
     }
 
     /// Whoever asks for what needs no token.
     pub(super) fn nobody() -> Self {
         let principal = Principal { name: PrincipalName::local(), reach: Reach::Own };
-        Self { principal, role: Role::Nobody }
+        Self { principal, role: Role::Nobody, preferred: false }
     }
 }
 
@@ -77,7 +79,8 @@ pub(super) fn identify(
         }
         let token = token(header).and_then(|token| tokens.find(token));
         let token = token.filter(|token| is_good(token.expires_at())).ok_or_else(unknown)?;
-        let identity = Identity { principal: token.principal().clone(), role: token.role() };
+        let (principal, role) = (token.principal().clone(), token.role());
+        let identity = Identity { principal, role, preferred: token.is_preferred() };
         *acquaintance.0.borrow_mut() = Some(Known {
             generation,
             header: header.into(),
@@ -101,7 +104,7 @@ impl Acquaintance {
                 let Some(token) = token(&known.header).and_then(|token| tokens.find(token)) else {
                     return false;
                 };
-                let Identity { principal, role } = &known.identity;
+                let Identity { principal, role, .. } = &known.identity;
                 if token.principal() != principal || token.role() != *role {
                     return false;
                 }

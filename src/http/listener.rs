@@ -4,6 +4,7 @@
 //! of its connections ten times a second; a timer in each would cost every request an entry in
 //! the timer wheel. Never looks into a request. Next: `stream`, `service`.
 
+use super::admission::{Seat, Usher};
 use super::framing::{Fault, Framing};
 use super::identity::Acquaintance;
 use super::reloadable::Kept;
@@ -18,6 +19,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
+use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -80,6 +82,8 @@ pub(super) struct Peer {
     requests: Cell<u64>,
     born_ms: u64,
     ended: Cell<bool>,
+    /// At the other end of it.
+    pub(super) address: IpAddr,
     /// Whoever speaks on it.
     pub(super) acquaintance: Acquaintance,
     /// Accepted while draining, at this time. It hears that, and holds the drain up no longer.
@@ -87,7 +91,7 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    fn new(now_ms: Rc<Cell<u64>>, limits: &HttpLimits, fresh: bool) -> Self {
+    fn new(now_ms: Rc<Cell<u64>>, limits: &HttpLimits, fresh: bool, address: IpAddr) -> Self {
         // Of the room for a head, its first line may take half.
         let request_line_bytes_max = limits.header_bytes_max / 2;
         Self {
@@ -101,6 +105,7 @@ impl Peer {
             requests: Cell::new(0),
             born_ms: now_ms.get(),
             ended: Cell::new(false),
+            address,
             acquaintance: Acquaintance::default(),
             fresh_since_ms: fresh.then(|| now_ms.get()),
             now_ms,
@@ -217,6 +222,7 @@ pub(super) struct Worker<A> {
     pub(super) front: Arc<Front>,
     pub(super) lane: Rc<A>,
     pub(super) tokens: Rc<Kept<Tokens>>,
+    pub(super) usher: Usher,
     peers: RefCell<Vec<Rc<Peer>>>,
     now_ms: Rc<Cell<u64>>,
     /// What buyers ask for, and when that was last halved.
@@ -233,6 +239,7 @@ impl<A: Ask> Worker<A> {
         let now_ms = Rc::new(Cell::new(front.clock.elapsed_ms()));
         Rc::new(Self {
             tokens: Rc::new(Kept::new(front.tokens.clone())),
+            usher: Usher::new(&front.doors, now_ms.get()),
             front,
             lane,
             peers: RefCell::default(),
@@ -268,6 +275,7 @@ impl<A: Ask> Worker<A> {
     fn sweep(&self) -> usize {
         self.now_ms.set(self.front.clock.elapsed_ms());
         self.show_hot();
+        self.meter().set_limit(self.usher.limit() as u64);
         let draining = self.front.phase() == Phase::Draining;
         for peer in self.peers.borrow().iter() {
             if peer.is_late(&self.front.limits) {
@@ -296,22 +304,20 @@ impl<A: Ask> Worker<A> {
         }
     }
 
-    /// Takes a place among the connections; none if there is none left.
-    fn enrol(self: &Rc<Self>) -> Option<Enrolled<A>> {
-        let connections = &self.front.connections;
-        if connections.fetch_add(1, Ordering::Relaxed) >= self.front.limits.connections_max {
-            connections.fetch_sub(1, Ordering::Relaxed);
-            return None;
-        }
+    /// Takes a place among the connections; none if there is none left for this address.
+    fn enrol(self: &Rc<Self>, address: IpAddr) -> Option<Enrolled<A>> {
+        let address = address.to_canonical();
+        let seat = self.seat(address)?;
         // Nobody sweeps while there are no connections.
         self.now_ms.set(self.front.clock.elapsed_ms());
         self.enrolled.notify_one();
         let fresh = self.front.phase() == Phase::Draining;
-        let peer = Rc::new(Peer::new(self.now_ms.clone(), &self.front.limits, fresh));
+        let limits = &self.front.limits;
+        let peer = Rc::new(Peer::new(self.now_ms.clone(), limits, fresh, address));
         let mut peers = self.peers.borrow_mut();
         peer.place.set(peers.len());
         peers.push(peer.clone());
-        Some(Enrolled { worker: self.clone(), peer })
+        Some(Enrolled { worker: self.clone(), peer, _seat: seat })
     }
 }
 
@@ -319,6 +325,8 @@ impl<A: Ask> Worker<A> {
 struct Enrolled<A: Ask> {
     worker: Rc<Worker<A>>,
     peer: Rc<Peer>,
+    /// Its place among those of its address, where they are counted.
+    _seat: Option<Seat>,
 }
 
 impl<A: Ask> Drop for Enrolled<A> {
@@ -368,14 +376,14 @@ pub async fn serve(listener: TcpListener, front: Arc<Front>, lane: Rc<Lane>) {
 async fn accept<A: Ask>(listener: TcpListener, worker: Rc<Worker<A>>) {
     let builder = Rc::new(builder(&worker.front.limits));
     loop {
-        let socket = match listener.accept().await {
-            Ok((socket, _)) => socket,
+        let (socket, address) = match listener.accept().await {
+            Ok(accepted) => accepted,
             Err(error) => {
                 worker.front.accepting.failed(&error, worker.front.clock.elapsed_ms()).await;
                 continue;
             }
         };
-        let Some(enrolled) = worker.enrol() else { continue };
+        let Some(enrolled) = worker.enrol(address.ip()) else { continue };
         // Without it answers wait for acknowledgements; it fails only on a dead socket.
         let _ = socket.set_nodelay(true);
         let builder = builder.clone();
@@ -396,7 +404,7 @@ async fn secured<A: Ask>(socket: TcpStream, enrolled: Enrolled<A>, builder: Rc<h
 }
 
 async fn shaken<A: Ask>(socket: TcpStream, enrolled: &Enrolled<A>) -> Option<Secured> {
-    let Enrolled { worker, peer } = enrolled;
+    let Enrolled { worker, peer, .. } = enrolled;
     peer.enter(Stage::Handshake);
     let handshakes = worker.front.handshakes.as_ref()?;
     let mut shaking = pin!(handshakes.shake(worker.lane.number(), socket));
@@ -429,7 +437,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
     A: Ask,
 {
-    let Enrolled { worker, peer } = &enrolled;
+    let Enrolled { worker, peer, .. } = &enrolled;
     let stream = Stream::new(socket, peer.clone());
     let service = service_fn(|request| service::serve(worker.clone(), peer.clone(), request));
     let mut connection = builder.serve_connection(stream, service);

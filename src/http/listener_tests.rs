@@ -6,8 +6,9 @@ use crate::domain::command::{Command, Request};
 use crate::domain::ids::OrderId;
 use crate::domain::order::Status;
 use crate::http::testing::{front, recovering};
-use crate::ring::{Arrived, NotTaken, Outcome, Times};
+use crate::ring::{Arrived, NotTaken, Outcome, Rank, Times};
 use std::future::Future;
+use std::net::Ipv4Addr;
 use tokio::io::DuplexStream;
 
 #[path = "agreement_tests.rs"]
@@ -19,7 +20,12 @@ struct Writer;
 impl Ask for Writer {
     type Waiting = std::future::Ready<Arrived>;
 
-    fn ask(&self, request: Request, deadline_ms: Option<u64>) -> Result<Self::Waiting, NotTaken> {
+    fn ask(
+        &self,
+        request: Request,
+        _: Rank,
+        deadline_ms: Option<u64>,
+    ) -> Result<Self::Waiting, NotTaken> {
         self.offer(&mut Some(request), deadline_ms)
     }
 
@@ -42,6 +48,10 @@ impl Ask for Writer {
         Ok(std::future::ready(Arrived { outcome, times: Times::default() }))
     }
 
+    fn waiting(&self) -> usize {
+        0
+    }
+
     fn number(&self) -> u16 {
         0
     }
@@ -49,6 +59,7 @@ impl Ask for Writer {
     fn wake_when_room(&self, _: &Waker) {}
 }
 
+const PEER: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const HOST: &str = "Host: shop";
 const LAST: &str = "GET /livez HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n\r\n";
 const BODY: &str = r#"{"user":"u1","lines":[{"sku":"A","qty":1}]}"#;
@@ -63,7 +74,7 @@ fn connect(front: Front) -> (Rc<Worker<Writer>>, DuplexStream) {
     let worker = Worker::new(Arc::new(front), Rc::new(Writer));
     let (client, server) = tokio::io::duplex(1024 * 1024);
     let builder = Rc::new(builder(&worker.front.limits));
-    let enrolled = worker.enrol().expect("a free place");
+    let enrolled = worker.enrol(PEER).expect("a free place");
     tokio::task::spawn_local(connection(server, enrolled, builder));
     (worker, client)
 }
@@ -245,7 +256,7 @@ fn a_head_that_has_begun_before_a_drain_is_heard_and_refused() {
 fn who_comes_while_draining_is_heard_and_does_not_make_it_last() {
     let now_ms = Rc::new(Cell::new(1000));
     let limits = HttpLimits::default();
-    let [old, fresh] = [false, true].map(|fresh| Peer::new(now_ms.clone(), &limits, fresh));
+    let [old, fresh] = [false, true].map(|fresh| Peer::new(now_ms.clone(), &limits, fresh, PEER));
     let wish = |peer: &Peer, stage| {
         peer.enter(stage);
         peer.wish_of_drain()
@@ -328,7 +339,7 @@ fn a_client_that_has_stopped_sending_still_gets_its_answers() {
 fn a_connection_is_late_when_its_stage_lasts_too_long() {
     let limits = HttpLimits::default();
     let now_ms = Rc::new(Cell::new(1000));
-    let peer = Peer::new(now_ms.clone(), &limits, false);
+    let peer = Peer::new(now_ms.clone(), &limits, false, PEER);
     let after = |ms: u64| {
         now_ms.set(now_ms.get() + ms);
         peer.is_late(&limits)
@@ -352,8 +363,8 @@ fn one_connection_too_many_finds_no_place() {
     let limits = HttpLimits { connections_max: 1, ..HttpLimits::default() };
     let front = recovering(limits);
     let worker = Worker::new(Arc::new(front), Rc::new(Writer));
-    let first = worker.enrol();
-    assert!(first.is_some() && worker.enrol().is_none());
+    let first = worker.enrol(PEER);
+    assert!(first.is_some() && worker.enrol(PEER).is_none());
     drop(first);
-    assert!(worker.enrol().is_some());
+    assert!(worker.enrol(PEER).is_some());
 }

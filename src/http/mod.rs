@@ -6,9 +6,11 @@
 //! through a `Lane`. Read in this order: `service` (one request, start to end), `routes` (a file per
 //! family), `json` and `fields` (bodies in), `wire` and `answers` (bodies out), `problem`,
 //! `fingerprint`, `batch` (many requests in one), `events` (the feed), `listener` (connections, their
-//! limits, the drain), `identity` and `roles` (who may do what), `tls`.
+//! limits, the drain), `identity` and `roles` (who may do what), `admission` (who is let in when there
+//! are too many), `tls`.
 
 mod accepting;
+mod admission;
 mod answers;
 mod batch;
 mod cloud_events;
@@ -48,6 +50,7 @@ use crate::images::Images;
 use crate::metrics::Meters;
 use crate::ring::Cursors;
 use accepting::Accepting;
+pub use admission::{Addresses, BadNetworks, Doors, NETWORKS_MAX, Networks, Quota, Rules};
 pub use cloud_events::write_event;
 pub use limits::HttpLimits;
 pub use listener::serve;
@@ -101,6 +104,8 @@ pub struct Shared {
     pub stall_ms: u64,
     /// Where a drain is asked for.
     pub stop: Sender<()>,
+    /// Who is let in while there are more than can be served.
+    pub doors: Doors,
     /// Who may come in.
     pub tokens: Arc<Reloadable<Tokens>>,
     /// TLS, if that is what is spoken.

@@ -5,6 +5,7 @@
 //! request that the writer answers and never for another. Next: `metrics`.
 
 use super::Front;
+use super::admission::{self, Rates};
 use super::listener::Worker;
 use super::mode::unready;
 use super::problem::{Code, OUTCOMES};
@@ -15,7 +16,7 @@ use super::wire::Json;
 use crate::domain::command::{Action, Command};
 use crate::domain::sku::RefusalReason;
 use crate::metrics::{self, Copied, Facts, Labels, Moments, Stage};
-use crate::ring::{RING_SLOTS, Times};
+use crate::ring::{ALL_SLOTS, Times};
 use hyper::header::HeaderValue;
 use hyper::{Method, StatusCode};
 
@@ -59,6 +60,7 @@ pub const LABELS: Labels = Labels {
     outcomes: OUTCOMES,
     commands: COMMANDS,
     reasons: REASONS,
+    admission: admission::REASONS,
 };
 
 pub(super) fn command_number(command: &Command) -> usize {
@@ -120,6 +122,7 @@ pub(super) struct Note {
     route: usize,
     command: Option<usize>,
     moments: Moments,
+    rates: Rates,
 }
 
 impl Note {
@@ -133,6 +136,11 @@ impl Note {
     /// It names this place.
     pub(super) fn found(&mut self, route: usize) {
         self.route = route;
+    }
+
+    /// This is how the buckets stand that it was taken out of.
+    pub(super) fn tell(&mut self, rates: Rates) {
+        self.rates = rates;
     }
 
     /// It goes into the ring now.
@@ -168,6 +176,7 @@ impl Note {
         wants_timing: bool,
     ) {
         let meter = worker.meter();
+        reply.rates = std::mem::take(&mut self.rates).headers().map(Box::new);
         let outcome = outcome_number(reply.status, reply.code);
         meter.count_request(self.route, method_number(method), outcome);
         let Some(command) = self.command else { return };
@@ -272,7 +281,7 @@ pub(super) fn exposition(front: &Front) -> Reply {
         connections: front.connections() as u64,
         connections_max: front.limits.connections_max as u64,
         accept_failures: front.accepting.failures(),
-        ring_slots: RING_SLOTS as u64,
+        ring_slots: ALL_SLOTS as u64,
         appended: front.cursors.appended(),
         synced: front.cursors.synced(),
         journal_bytes: front.cursors.journal_bytes(),

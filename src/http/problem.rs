@@ -82,6 +82,7 @@ codes! {
     Invalid 422 "invalid" "A value is not valid",
     IdempotencyKeyReused 422 "idempotency_key_reused" "The key was used for another request",
     IfMatchRequired 428 "if_match_required" "If-Match is required",
+    RateLimited 429 "rate_limited" "Too many requests came",
     Internal 500 "internal" "The server failed",
     Overloaded 503 "overloaded" "The server is overloaded",
     Draining 503 "draining" "The server is stopping",

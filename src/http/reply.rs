@@ -12,6 +12,8 @@ use hyper::{Response, StatusCode};
 
 static IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 static SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
+static RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+static RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// What kind of text a body is.
@@ -46,6 +48,8 @@ pub(super) struct Reply {
     pub(super) etag: Option<HeaderValue>,
     pub(super) allow: Option<&'static str>,
     pub(super) retry_after_s: Option<u64>,
+    /// `RateLimit-Policy` and `RateLimit`; boxed, because most servers have no buckets.
+    pub(super) rates: Option<Box<(HeaderValue, HeaderValue)>>,
     pub(super) replayed: bool,
     pub(super) closes: bool,
 }
@@ -95,6 +99,7 @@ impl Reply {
             etag: None,
             allow: None,
             retry_after_s: None,
+            rates: None,
             replayed: false,
             closes: false,
         }
@@ -140,6 +145,10 @@ impl Reply {
         }
         if let Some(seconds) = self.retry_after_s {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(rates) = self.rates {
+            headers.insert(&RATE_LIMIT_POLICY, rates.0);
+            headers.insert(&RATE_LIMIT, rates.1);
         }
         if self.replayed {
             headers.insert(&IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));

@@ -1,9 +1,10 @@
 //! One request in, one response out, in the order of checks of API 1.
 //!
-//! Owns that order: HTTP limits and framing, phase, who asks, origin, place and method, then shape
-//! (`routes`), then the writer (`Lane`), then the rendering (`answers`). Never parses a body itself.
-//! Next: `routes`.
+//! Owns that order: HTTP limits and framing, address, phase, who asks, origin, place and method, then
+//! shape (`routes`), then `admission`, then the writer (`Lane`), then the rendering (`answers`). Never
+//! parses a body itself. Next: `routes`.
 
+use super::admission::{self, Guest};
 use super::framing::Fault;
 use super::head::{Head, Name};
 use super::identity::{Identity, identify};
@@ -19,12 +20,13 @@ use super::routes::{self, Input, Place, Question, Wanted};
 use super::{Front, Phase, answers, batch, events, mode};
 use crate::domain::command::Request;
 use crate::feed::Form;
-use crate::ring::{Arrived, Lane, NotTaken, Waiting};
+use crate::ring::{Arrived, Lane, NotTaken, Rank, Waiting};
 use bytes::{Bytes, BytesMut};
 use hyper::body::{Body, Incoming};
 use hyper::{Method, Response, Uri, Version};
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
@@ -42,7 +44,12 @@ pub(super) trait Ask: 'static {
     type Waiting: Future<Output = Arrived> + Unpin;
 
     /// Publishes a request; `deadline_ms` is on the clock of `Front`.
-    fn ask(&self, request: Request, deadline_ms: Option<u64>) -> Result<Self::Waiting, NotTaken>;
+    fn ask(
+        &self,
+        request: Request,
+        rank: Rank,
+        deadline_ms: Option<u64>,
+    ) -> Result<Self::Waiting, NotTaken>;
 
     /// As `ask`, for one of many; takes the request only if there is room.
     fn offer(
@@ -54,6 +61,9 @@ pub(super) trait Ask: 'static {
     /// Wakes once when there may be room; to be followed by one more `offer`.
     fn wake_when_room(&self, waker: &Waker);
 
+    /// Requests that wait for their answer.
+    fn waiting(&self) -> usize;
+
     /// Which IO thread's it is.
     fn number(&self) -> u16;
 }
@@ -61,8 +71,13 @@ pub(super) trait Ask: 'static {
 impl Ask for Lane {
     type Waiting = Waiting;
 
-    fn ask(&self, request: Request, deadline_ms: Option<u64>) -> Result<Waiting, NotTaken> {
-        Lane::ask(self, request, deadline_ms)
+    fn ask(
+        &self,
+        request: Request,
+        rank: Rank,
+        deadline_ms: Option<u64>,
+    ) -> Result<Waiting, NotTaken> {
+        Lane::ask(self, request, rank, deadline_ms)
     }
 
     fn offer(
@@ -75,6 +90,10 @@ impl Ask for Lane {
 
     fn wake_when_room(&self, waker: &Waker) {
         Lane::wake_when_room(self, waker);
+    }
+
+    fn waiting(&self) -> usize {
+        Lane::waiting(self)
     }
 
     fn number(&self) -> u16 {
@@ -151,7 +170,7 @@ async fn answer<A: Ask>(
         // The body is read before a refusal, too, so that the connection can stay.
         _ => (read(front, body).await?, None),
     };
-    let Found { place, identity } = match found? {
+    let Found { place, identity, client } = match found? {
         Step::Done(reply) => return Ok(reply.into()),
         Step::Found(found) => found,
     };
@@ -167,13 +186,18 @@ async fn answer<A: Ask>(
         hash_key: front.hash_key.get().unwrap_or(&unknown_key),
         now_ms: |front| front.clock.elapsed_ms(),
     };
-    let question = match (routes::parse(front, place, &input), streamed) {
+    let wanted = routes::parse(front, place, &input);
+    let principal = identity.principal.name.as_str();
+    if matches!(wanted, Ok(Wanted::Follow(_) | Wanted::TakeImage)) {
+        worker.charge(Guest { principal, client, user: None, rank: Rank::Urgent }, Some(note))?;
+    }
+    let question = match (wanted, streamed) {
         (Ok(Wanted::Reply(reply)), _) => return Ok(reply.into()),
         (Ok(Wanted::Follow(follow)), _) => return answer_events(worker, peer, follow).await,
         (Ok(Wanted::TakeImage), _) => return take_image(front).await.map(Answering::from),
         (Ok(Wanted::Change(change)), _) => return Ok(mode::change(front, change).into()),
         (Ok(Wanted::Batch(asker)), Some(body)) => {
-            return Box::pin(answer_lines(worker, peer, *asker, body)).await;
+            return Box::pin(answer_lines(worker, peer, (*asker, client), body)).await;
         }
         (Err(refused), Some(body)) => return Err(Box::pin(pass(front, head, body, refused)).await),
         (Ok(Wanted::Batch(_)), None) => unreachable!("the body of a batch is a stream"),
@@ -183,13 +207,18 @@ async fn answer<A: Ask>(
     drop(body);
     let Question { request, deadline_ms, asked } = question;
     mode::admits(front, &request.command)?;
+    let rank = Rank::of(&request.command, identity.preferred);
+    let guest = Guest { principal, client, user: admission::user(&request.command), rank };
+    let admitted = worker.admit(guest, note)?;
     note.asks(worker, &request.command);
-    let waiting = worker.lane.ask(request, deadline_ms).map_err(|why| {
+    let waiting = worker.lane.ask(request, rank, deadline_ms).map_err(|why| {
         note.not_taken();
+        worker.not_taken(&admitted, why);
         answers::not_taken(why)
     })?;
     worker.meter().count_published();
     let Arrived { outcome, times } = waiting.await;
+    worker.heard(&admitted);
     note.arrived(times);
     Ok(answers::reply(front, asked.as_ref(), outcome).into())
 }
@@ -198,14 +227,14 @@ async fn answer<A: Ask>(
 async fn answer_lines<A: Ask>(
     worker: &Rc<Worker<A>>,
     peer: &Rc<Peer>,
-    asker: Asker,
+    (asker, client): (Asker, IpAddr),
     body: Incoming,
 ) -> Result<Answering, Refused> {
     let mut lines = Lines::new(body, &worker.front.limits);
     let first = poll_fn(|context| lines.poll_line(context)).await?;
     let reply = Reply::stream(Kind::Lines);
     let Some(first) = first else { return Ok(reply.into()) };
-    let answers = batch::begin(worker.clone(), asker, first, lines);
+    let answers = batch::begin(worker.clone(), (asker, client), first, lines);
     Ok(Answering { reply, stream: Some(Stream::new(peer.clone(), answers)) })
 }
 
@@ -367,6 +396,8 @@ fn too_large(bytes_max: u64) -> Refused {
 struct Found<'p> {
     place: Place<'p>,
     identity: Identity,
+    /// Whose request it is, by address.
+    client: IpAddr,
 }
 
 enum Step<'p> {
@@ -374,13 +405,14 @@ enum Step<'p> {
     Found(Found<'p>),
 }
 
-/// Phase, authentication, origin, route, method, role.
+/// Address, phase, authentication, origin, route, method, role.
 fn find<'p, A: Ask>(
     worker: &Worker<A>,
     peer: &Peer,
     parts: &'p hyper::http::request::Parts,
     head: &Head<'_>,
 ) -> Result<Step<'p>, Refused> {
+    let client = worker.client(peer, &parts.headers)?;
     let path = parts.uri.path();
     if !matches!(path, "/livez" | "/readyz")
         && let Some(refused) = routes::not_ready(worker.front.phase())
@@ -400,7 +432,7 @@ fn find<'p, A: Ask>(
     let place = place?;
     place.check(&parts.method)?;
     place.deed(&parts.method).map_or(Ok(()), |deed| identity.role.allows(deed))?;
-    Ok(Step::Found(Found { place, identity }))
+    Ok(Step::Found(Found { place, identity, client }))
 }
 
 /// A page from elsewhere must not act through somebody's browser.

@@ -3,7 +3,7 @@
 use super::head::Head;
 use super::problem::Refused;
 use super::routes::{self, Input, Place, Question, Wanted};
-use super::{Front, HttpLimits, LABELS, Reloadable, Role, Shared, Tokens};
+use super::{Doors, Front, HttpLimits, LABELS, Reloadable, Role, Rules, Shared, Tokens};
 use crate::clock::Clock;
 use crate::domain::answer::TABLES;
 use crate::domain::command::{Principal, Reach};
@@ -35,6 +35,7 @@ pub(super) fn recovering(limits: HttpLimits) -> Front {
         limits,
         stall_ms: 1000,
         stop: std::sync::mpsc::channel().0,
+        doors: Doors::new(Arc::new(Reloadable::new(Rules::default()))),
         tokens: Arc::new(Reloadable::new(Tokens::none())),
         handshakes: None,
         cursors: Arc::default(),

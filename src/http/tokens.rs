@@ -29,6 +29,7 @@ pub struct Token {
     principal: Principal,
     role: Role,
     sha256: [u8; 32],
+    preferred: bool,
     expires_at: Option<Stamp>,
 }
 
@@ -43,6 +44,12 @@ impl Token {
     #[must_use]
     pub fn role(&self) -> Role {
         self.role
+    }
+
+    /// It is of the class `priority`: its orders go before those of others.
+    #[must_use]
+    pub fn is_preferred(&self) -> bool {
+        self.preferred
     }
 
     /// It is good before this, in milliseconds since 1970; for ever if there is none.
@@ -164,13 +171,13 @@ fn token(entry: Entry) -> Result<Token, Fault> {
     let hash = hash(sha256.get_ref()).ok_or_else(|| {
         fault(sha256.span(), "sha256 is the hash of the token: 64 hexadecimal digits")
     })?;
-    // Which requests it goes ahead of is admission's affair; here it has to be a class that there is.
+    let preferred = class.is_some();
     if let Some(class) = class.filter(|class| class.get_ref() != "priority") {
         return Err(fault(class.span(), "the only class there is is priority"));
     }
     let expires_at = expires_at.map(instant_of).transpose()?;
     let principal = Principal { name, reach: role.reach() };
-    Ok(Token { principal, role, sha256: hash, expires_at })
+    Ok(Token { principal, role, sha256: hash, preferred, expires_at })
 }
 
 fn hash(text: &str) -> Option<[u8; 32]> {
@@ -222,7 +229,7 @@ mod tests {
         let found = tokens.find(b"abc").unwrap();
         assert_eq!((found.role(), found.principal().reach), (Role::Fulfil, Reach::All));
         assert_eq!(found.principal().name.as_str(), "warehouse");
-        assert_eq!((tokens.count(), found.expires_at()), (2, None));
+        assert_eq!((tokens.count(), found.expires_at(), found.is_preferred()), (2, None, true));
         for wrong in ["", "ab", "abcd", "Abc", ABC] {
             assert!(tokens.find(wrong.as_bytes()).is_none(), "{wrong}");
         }

@@ -158,6 +158,12 @@ impl Scrape {
             "Where the time of requests goes, from head read to response handed on",
             &stages,
         )?;
+        let refused = labels.admission.iter().zip(self.meters.not_admitted());
+        let rows = refused.map(|(reason, count)| ([("reason", (*reason).to_owned())], count));
+        let meaning = "Connections and requests that were not let in, by reason";
+        page.counters("admission_refusals", meaning, rows)?;
+        let limit = self.meters.limit();
+        page.gauge("admission_limit", "Requests that may be under way", limit)?;
         let hot = self.meters.hot(HOT_MAX);
         let rows = hot.into_iter().map(|(sku, count)| ([("sku", sku)], count));
         page.gauges("hot_sku_requests", "Orders asked for lately, of the hottest SKUs", rows)

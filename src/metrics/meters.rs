@@ -30,6 +30,8 @@ pub struct Labels {
     pub commands: &'static [&'static str],
     /// Reasons of refusals that are counted by SKU.
     pub reasons: &'static [&'static str],
+    /// Reasons for which requests and connections are not let in.
+    pub admission: &'static [&'static str],
 }
 
 /// Numbers by several labels.
@@ -58,6 +60,9 @@ pub struct IoMeter {
     pub stages: Stages,
     requests: Grid,
     commands: Grid,
+    not_admitted: Grid,
+    /// Requests that may be under way here.
+    limit: AtomicU64,
     published: AtomicU64,
     /// Copied here now and then; the thread counts in a table of its own.
     hot: Mutex<Hot>,
@@ -70,6 +75,8 @@ impl IoMeter {
             stages: Stages::default(),
             requests: Grid::of(labels.routes.len() * labels.methods.len() * outcomes),
             commands: Grid::of(labels.commands.len() * outcomes),
+            not_admitted: Grid::of(labels.admission.len()),
+            limit: AtomicU64::new(0),
             published: AtomicU64::new(0),
             hot: Mutex::default(),
             labels,
@@ -88,6 +95,16 @@ impl IoMeter {
     /// Counts what became of a command; both by their place in the labels.
     pub fn count_command(&self, command: usize, outcome: usize) {
         self.commands.count(command * self.labels.outcomes.len() + outcome);
+    }
+
+    /// Counts what was not let in, by the place of the reason in the labels.
+    pub fn count_refused(&self, reason: usize) {
+        self.not_admitted.count(reason);
+    }
+
+    /// So many requests may be under way here.
+    pub fn set_limit(&self, limit: u64) {
+        self.limit.store(limit, Ordering::Relaxed);
     }
 
     /// Counts a request that went into the ring.
@@ -276,6 +293,17 @@ impl Meters {
             (cell / outcomes, cell % outcomes, count)
         });
         cells.filter(|(_, _, count)| *count > 0).collect()
+    }
+
+    /// What was not let in, by reason in the order of the labels.
+    pub(super) fn not_admitted(&self) -> Vec<u64> {
+        let all = |reason| self.io.iter().map(|io| io.not_admitted.get(reason)).sum();
+        (0..self.labels.admission.len()).map(all).collect()
+    }
+
+    /// Requests that may be under way on all IO threads.
+    pub(super) fn limit(&self) -> u64 {
+        self.io.iter().map(|io| io.limit.load(Ordering::Relaxed)).sum()
     }
 
     /// The SKUs that were asked for most lately.

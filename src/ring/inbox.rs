@@ -1,6 +1,6 @@
 //! The writer's end of the ring: requests of all lanes in one order, answers back to each.
 //!
-//! The only consumer of the ring, on its own thread. Never waits for a lane: an answer ring has
+//! The only consumer of the rings, on its own thread. Never waits for a lane: an answer ring has
 //! room for every ticket of its lane. Next: `writer`.
 
 use super::cursors::Cursors;
@@ -21,8 +21,19 @@ use std::time::Duration;
 
 /// The requests that wait to be decided.
 pub struct Inbox {
-    pub(super) poller: EventPoller<Slot, MultiProducerBarrier>,
+    /// One for each rank, in their order.
+    pub(super) pollers: Vec<EventPoller<Slot, MultiProducerBarrier>>,
     pub(super) parking: Arc<Parking>,
+}
+
+/// Wakes the writer for what does not come through the rings.
+pub struct Caller(Arc<Parking>);
+
+impl Caller {
+    /// The writer begins a turn.
+    pub fn call(&self) {
+        self.0.wake();
+    }
 }
 
 /// The ways back to the lanes.
@@ -79,36 +90,51 @@ impl<'s> Asked<'s> {
 }
 
 impl Inbox {
+    /// What wakes the consumer.
+    #[must_use]
+    pub fn caller(&self) -> Caller {
+        Caller(self.parking.clone())
+    }
+
     /// Says that this thread is the consumer.
     pub fn settle(&self) {
         self.parking.settle();
     }
 
-    /// Shows the requests that are there, in their order, so many at most, up to [`TOGETHER_MAX`] at
-    /// once; their places are free again afterwards.
+    /// Shows the requests that are there, rank by rank and in their order, so many at most, up to
+    /// [`TOGETHER_MAX`] at once; their places are free again afterwards.
     pub fn poll(&mut self, most: u64, mut show: impl FnMut(&[Asked<'_>])) -> Polled {
         self.parking.heed();
-        match self.poller.take(most) {
-            Err(Polling::NoEvents) => Polled::None,
-            Err(Polling::Shutdown) => Polled::Closed,
-            Ok(mut slots) => {
-                let mut shown = 0;
-                let mut slots = &mut slots;
-                loop {
-                    let together = slots.by_ref().take(TOGETHER_MAX).map(Asked::of);
-                    let together: SmallVec<[Asked<'_>; TOGETHER_MAX]> = together.collect();
-                    if together.is_empty() {
-                        break;
+        let mut left = most;
+        let mut closed = true;
+        for poller in &mut self.pollers {
+            match poller.take(left) {
+                Err(Polling::NoEvents) => closed = false,
+                Err(Polling::Shutdown) => {}
+                Ok(mut slots) => {
+                    closed = false;
+                    let mut slots = &mut slots;
+                    loop {
+                        let together = slots.by_ref().take(TOGETHER_MAX).map(Asked::of);
+                        let together: SmallVec<[Asked<'_>; TOGETHER_MAX]> = together.collect();
+                        if together.is_empty() {
+                            break;
+                        }
+                        show(&together);
+                        left -= together.len() as u64;
                     }
-                    show(&together);
-                    shown += together.len() as u64;
                 }
-                if shown == most {
-                    // The calls for those that are left have been heeded.
-                    self.parking.wake();
-                }
-                Polled::Some
             }
+            if left == 0 {
+                // The calls for those that are left have been heeded.
+                self.parking.wake();
+                break;
+            }
+        }
+        match closed {
+            true => Polled::Closed,
+            false if left < most => Polled::Some,
+            false => Polled::None,
         }
     }
 

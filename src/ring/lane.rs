@@ -6,6 +6,7 @@
 use super::cursors::Cursors;
 use super::outcome::{Arrived, NotTaken, Outcome};
 use super::parking::Parking;
+use super::rank::Rank;
 use super::slot::{Reply, Slot};
 use super::tickets::{Ticket, Tickets};
 use super::times::{Decided, Times};
@@ -27,7 +28,8 @@ const PUBLISHES_PER_WAKE_MAX: u32 = 32;
 /// A lane on its way to its thread.
 pub struct LaneEnd {
     pub(super) number: u16,
-    pub(super) producer: MultiProducer<Slot, SingleConsumerBarrier>,
+    /// One for each rank, in their order.
+    pub(super) producers: Vec<MultiProducer<Slot, SingleConsumerBarrier>>,
     pub(super) answers: rtrb::Consumer<Reply>,
     pub(super) waker: Arc<AtomicWaker>,
     pub(super) cursors: Arc<Cursors>,
@@ -44,8 +46,8 @@ pub struct Lane(Rc<Inner>);
 
 struct Inner {
     number: u16,
-    /// None once the lane publishes no more.
-    producer: RefCell<Option<MultiProducer<Slot, SingleConsumerBarrier>>>,
+    /// One for each rank, in their order; none once the lane publishes no more.
+    producers: RefCell<Vec<MultiProducer<Slot, SingleConsumerBarrier>>>,
     answers: RefCell<rtrb::Consumer<Reply>>,
     tickets: RefCell<Tickets>,
     waker: Arc<AtomicWaker>,
@@ -69,7 +71,7 @@ impl LaneEnd {
     pub fn settle(self) -> Lane {
         Lane(Rc::new(Inner {
             number: self.number,
-            producer: RefCell::new(Some(self.producer)),
+            producers: RefCell::new(self.producers),
             answers: RefCell::new(self.answers),
             tickets: RefCell::new(Tickets::new(self.ticket_count)),
             waker: self.waker,
@@ -97,8 +99,13 @@ impl Lane {
     ///
     /// # Errors
     /// When there is no room, or the lane is closed; nothing was decided.
-    pub fn ask(&self, request: Request, deadline_ms: Option<u64>) -> Result<Waiting, NotTaken> {
-        self.publish(&mut Some(request), deadline_ms)
+    pub fn ask(
+        &self,
+        request: Request,
+        rank: Rank,
+        deadline_ms: Option<u64>,
+    ) -> Result<Waiting, NotTaken> {
+        self.publish(&mut Some(request), rank, deadline_ms)
     }
 
     /// As `ask`, for one of many that can wait: they leave room for those that cannot. Takes the
@@ -114,7 +121,7 @@ impl Lane {
         if self.waiting() >= self.0.bulk_max {
             return Err(NotTaken::Overloaded);
         }
-        self.publish(request, deadline_ms)
+        self.publish(request, Rank::Ordinary, deadline_ms)
     }
 
     /// Wakes once when there may be room. Whoever waits for room offers once more after this: what
@@ -141,11 +148,15 @@ impl Lane {
     fn publish(
         &self,
         request: &mut Option<Request>,
+        rank: Rank,
         deadline_ms: Option<u64>,
     ) -> Result<Waiting, NotTaken> {
         let inner = &self.0;
-        let mut producer = inner.producer.borrow_mut();
-        let producer = producer.as_mut().ok_or(NotTaken::Draining)?;
+        let mut producers = inner.producers.borrow_mut();
+        let producer = producers.get_mut(rank as usize).ok_or(NotTaken::Draining)?;
+        if self.waiting() >= rank.tickets_max() {
+            return Err(NotTaken::Overloaded);
+        }
         let ticket = inner.tickets.borrow_mut().take().ok_or(NotTaken::Overloaded)?;
         if armed(Point::RingFull) {
             inner.tickets.borrow_mut().release(ticket);
@@ -238,7 +249,7 @@ impl Lane {
 
     /// Publishes no more. What was published is still answered.
     pub fn close(&self) {
-        if self.0.producer.borrow_mut().take().is_some() {
+        if !self.0.producers.take().is_empty() {
             // Only now: the writer looks at the ring once more after it was told.
             self.0.parking.wake();
         }
@@ -262,7 +273,7 @@ impl Inner {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        if self.producer.borrow_mut().take().is_some() {
+        if !self.producers.take().is_empty() {
             self.parking.wake();
         }
     }

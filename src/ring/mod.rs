@@ -1,23 +1,26 @@
 //! Requests in, answers out: the only place that names disruptor.
 //!
-//! One multi-producer ring carries requests from all lanes to the writer, its only consumer; one
-//! single-producer ring a lane carries answers back. All are bounded, nothing in them locks, and a
-//! full one refuses at once (`try_publish`; the library's `publish` would spin). Read `lane`, then
-//! `inbox`, then `parking`.
+//! Multi-producer rings, one for each rank, carry requests from all lanes to the writer, their only
+//! consumer, which drains them in the order of the ranks; one single-producer ring a lane carries
+//! answers back. All are bounded, nothing in them locks, and a full one refuses at once
+//! (`try_publish`; the library's `publish` would spin). Read `rank`, then `lane`, then `inbox`, then
+//! `parking`.
 
 mod cursors;
 mod inbox;
 mod lane;
 mod outcome;
 mod parking;
+mod rank;
 mod slot;
 mod tickets;
 mod times;
 
 pub use cursors::Cursors;
-pub use inbox::{Alarm, Asked, Inbox, Outbox, Polled, ReturnAddress};
+pub use inbox::{Alarm, Asked, Caller, Inbox, Outbox, Polled, ReturnAddress};
 pub use lane::{Lane, LaneEnd, Waiting};
 pub use outcome::{Arrived, NotTaken, Outcome};
+pub use rank::{ALL_SLOTS, Rank};
 pub use times::{Decided, Times};
 
 use atomic_waker::AtomicWaker;
@@ -28,25 +31,29 @@ use slot::Slot;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-/// Requests that may wait for the writer: a power of two, at least 64 (the ring's own bound).
+/// Requests of the ordinary rank that may wait for the writer.
 pub const RING_SLOTS: usize = 8192;
-/// Requests of one lane that may wait for their answer.
-pub const TICKETS_PER_LANE: usize = 8192;
+/// Requests of one lane that may wait for their answer; those of each rank leave some to the ranks
+/// before it.
+pub const TICKETS_PER_LANE: usize = RING_SLOTS + 2048;
 
 /// Of a batch's lines so many may wait for their answer: a quarter of the ring (API 5).
 pub const BATCH_WAITING_MAX: usize = RING_SLOTS / 4;
 /// Batches of all lanes leave so much of the ring to single requests.
 const SLOTS_FOR_SINGLE: usize = RING_SLOTS / 4;
 
-const _: () = assert!(RING_SLOTS.is_power_of_two() && RING_SLOTS >= 64);
-
-/// A ring with the given number of lanes: their ends, and the writer's.
+/// Rings with the given number of lanes: their ends, and the writer's.
 #[must_use]
 pub fn build(lanes: u16, cursors: &Arc<Cursors>) -> (Vec<LaneEnd>, Inbox, Outbox) {
-    // The wait strategy belongs to threads of the library's own; there are none.
-    let builder = build_multi_producer(RING_SLOTS, Slot::default, BusySpin);
-    let (poller, builder) = builder.new_event_poller();
-    let producer = builder.build();
+    let (pollers, producers): (Vec<_>, Vec<_>) = Rank::ALL
+        .into_iter()
+        .map(|rank| {
+            // The wait strategy belongs to threads of the library's own; there are none.
+            let builder = build_multi_producer(rank.slots(), Slot::default, BusySpin);
+            let (poller, builder) = builder.new_event_poller();
+            (poller, builder.build())
+        })
+        .unzip();
     let parking = Arc::new(Parking::new());
     let mut ports = Vec::new();
     let mut ends = Vec::new();
@@ -62,7 +69,7 @@ pub fn build(lanes: u16, cursors: &Arc<Cursors>) -> (Vec<LaneEnd>, Inbox, Outbox
         });
         ends.push(LaneEnd {
             number,
-            producer: producer.clone(),
+            producers: producers.clone(),
             answers: receiver,
             waker,
             cursors: cursors.clone(),
@@ -73,24 +80,28 @@ pub fn build(lanes: u16, cursors: &Arc<Cursors>) -> (Vec<LaneEnd>, Inbox, Outbox
         });
     }
     let outbox = Outbox { lanes: ports, cursors: cursors.clone() };
-    (ends, Inbox { poller, parking }, outbox)
+    (ends, Inbox { pollers, parking }, outbox)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::domain::command::{Command, Principal, Query, Reach, Request};
-    use crate::domain::ids::PrincipalName;
+    use crate::domain::ids::{PrincipalName, SkuId};
     use std::future::Future;
     use std::pin::{Pin, pin};
     use std::task::{Context, Poll, Waker};
 
     fn question() -> Request {
+        asking(Query::Sku(SkuId::parse("a").unwrap()))
+    }
+
+    fn asking(query: Query) -> Request {
         Request {
             principal: Principal { name: PrincipalName::local(), reach: Reach::All },
             key: None,
             traceparent: None,
-            command: Command::Read(Box::new(Query::Status)),
+            command: Command::Read(Box::new(query)),
         }
     }
 
@@ -103,7 +114,7 @@ mod tests {
         let cursors = Arc::new(Cursors::default());
         let (mut ends, mut inbox, mut outbox) = build(1, &cursors);
         let lane = ends.pop().expect("one lane").settle();
-        let mut waiting = pin!(lane.ask(question(), None).expect("there is room"));
+        let mut waiting = pin!(lane.ask(question(), Rank::Ordinary, None).expect("there is room"));
         inbox.poll(1, |together| {
             let decided = Decided { taken_ns: 1, decided_ns: 2, turn: 259 };
             outbox.answer(together[0].address, 7, Outcome::NoSpace, decided);
@@ -122,8 +133,8 @@ mod tests {
         let cursors = Arc::new(Cursors::default());
         let (mut ends, mut inbox, mut outbox) = build(1, &cursors);
         let lane = ends.pop().expect("one lane").settle();
-        let mut early = pin!(lane.ask(question(), None).expect("there is room"));
-        let mut late = pin!(lane.ask(question(), None).expect("there is room"));
+        let mut early = pin!(lane.ask(question(), Rank::Ordinary, None).expect("there is room"));
+        let mut late = pin!(lane.ask(question(), Rank::Ordinary, None).expect("there is room"));
         let mut rests_on = 4;
         let polled = inbox.poll(8, |together| {
             for asked in together {
@@ -155,9 +166,9 @@ mod tests {
         let mut waiting: Vec<Waiting> = Vec::new();
         for number in 0..RING_SLOTS {
             let lane = if number % 2 == 0 { &first } else { &second };
-            waiting.push(lane.ask(question(), None).expect("there is room"));
+            waiting.push(lane.ask(question(), Rank::Ordinary, None).expect("there is room"));
         }
-        assert_eq!(first.ask(question(), None).err(), Some(NotTaken::Overloaded));
+        assert_eq!(first.ask(question(), Rank::Ordinary, None).err(), Some(NotTaken::Overloaded));
         assert_eq!(first.waiting(), RING_SLOTS / 2);
         let mut shown = 0;
         inbox.poll(u64::MAX, |together| {
@@ -167,7 +178,7 @@ mod tests {
             }
         });
         assert_eq!(shown, RING_SLOTS);
-        assert!(first.ask(question(), None).is_ok());
+        assert!(first.ask(question(), Rank::Ordinary, None).is_ok());
     }
 
     #[test]
@@ -184,7 +195,9 @@ mod tests {
         let mut request = Some(question());
         assert_eq!(lane.offer(&mut request, None).err(), Some(NotTaken::Overloaded));
         assert!(request.is_some());
-        waiting.push(lane.ask(question(), None).expect("single requests have room left"));
+        waiting.push(
+            lane.ask(question(), Rank::Ordinary, None).expect("single requests have room left"),
+        );
         let woken = Arc::new(Woken::default());
         lane.wake_when_room(&woken.clone().into());
         inbox.poll(u64::MAX, |together| {
@@ -246,8 +259,9 @@ mod tests {
         let (ends, mut inbox, mut outbox) = build(2, &cursors);
         let [first, second] = ends.try_into().ok().expect("two lanes");
         let (first, second): (Lane, Lane) = (LaneEnd::settle(first), second.settle());
-        let waiting: Vec<_> =
-            (0..RING_SLOTS).map(|_| first.ask(question(), None).expect("there is room")).collect();
+        let waiting: Vec<_> = (0..RING_SLOTS)
+            .map(|_| first.ask(question(), Rank::Ordinary, None).expect("there is room"))
+            .collect();
         assert!(second.offer(&mut Some(question()), None).is_err());
         let pumped = Arc::new(Woken::default());
         second.pump(&Context::from_waker(&pumped.clone().into()));
@@ -268,12 +282,67 @@ mod tests {
         let cursors = Arc::new(Cursors::default());
         let (mut ends, _inbox, outbox) = build(1, &cursors);
         let lane = ends.pop().expect("one lane").settle();
-        let mut waiting = pin!(lane.ask(question(), None).expect("there is room"));
+        let mut waiting = pin!(lane.ask(question(), Rank::Ordinary, None).expect("there is room"));
         let context = &mut Context::from_waker(Waker::noop());
         outbox.alarm().sound();
         lane.pump(context);
         assert_eq!(polled_outcome(waiting.as_mut(), context), Poll::Ready(Outcome::Unknown));
         lane.close();
-        assert_eq!(lane.ask(question(), None).err(), Some(NotTaken::Draining));
+        assert_eq!(lane.ask(question(), Rank::Ordinary, None).err(), Some(NotTaken::Draining));
+    }
+
+    /// Asks one of each rank, the last first, and tells in which order they are shown.
+    fn shown(ranks: &[Rank], most: u64) -> (Vec<Query>, bool) {
+        let cursors = Arc::new(Cursors::default());
+        let (mut ends, mut inbox, _outbox) = build(1, &cursors);
+        let lane = ends.pop().expect("one lane").settle();
+        let waiting: Vec<Waiting> = ranks
+            .iter()
+            .map(|rank| {
+                let sku = SkuId::parse(&format!("{rank:?}")).unwrap();
+                lane.ask(asking(Query::Sku(sku)), *rank, None).expect("there is room")
+            })
+            .collect();
+        let mut shown = Vec::new();
+        inbox.poll(most, |together| {
+            for asked in together {
+                let Command::Read(query) = &asked.request.command else { unreachable!() };
+                shown.push((**query).clone());
+            }
+        });
+        drop(waiting);
+        (shown, inbox.called())
+    }
+
+    #[test]
+    fn the_ranks_are_drained_in_their_order_whatever_came_first() {
+        let query = |rank: &Rank| Query::Sku(SkuId::parse(&format!("{rank:?}")).unwrap());
+        let backwards: Vec<Rank> = Rank::ALL.into_iter().rev().collect();
+        let in_order: Vec<Query> = Rank::ALL.iter().map(query).collect();
+        assert_eq!(shown(&backwards, u64::MAX), (in_order.clone(), false));
+        // What a turn has no room for is called for again.
+        assert_eq!(shown(&backwards, 3), (in_order[..3].to_vec(), true));
+        let twice = [Rank::Ordinary, Rank::Urgent, Rank::Ordinary, Rank::Urgent];
+        let (urgent, ordinary) = (query(&Rank::Urgent), query(&Rank::Ordinary));
+        let expected = vec![urgent.clone(), urgent, ordinary.clone(), ordinary];
+        assert_eq!(shown(&twice, u64::MAX).0, expected);
+    }
+
+    #[test]
+    fn a_lane_full_of_orders_still_takes_what_matters_more() {
+        let cursors = Arc::new(Cursors::default());
+        let (mut ends, _inbox, _outbox) = build(1, &cursors);
+        let lane = ends.pop().expect("one lane").settle();
+        let mut waiting: Vec<Waiting> = Vec::new();
+        let mut full = |rank: Rank| {
+            let before = waiting.len();
+            waiting.extend(std::iter::from_fn(|| lane.ask(question(), rank, None).ok()));
+            waiting.len() - before
+        };
+        assert_eq!(full(Rank::Ordinary), RING_SLOTS);
+        assert_eq!(full(Rank::List), 0);
+        assert_eq!(full(Rank::Preferred), 1024);
+        assert_eq!(full(Rank::Urgent), 1024);
+        assert_eq!(waiting.len(), TICKETS_PER_LANE);
     }
 }

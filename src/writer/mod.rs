@@ -8,6 +8,7 @@
 
 mod quiet;
 mod room;
+mod rules;
 mod tally;
 mod watch;
 
@@ -20,6 +21,7 @@ use crate::domain::command::{Command, Reach, Request};
 use crate::domain::decide::{Decision, decide};
 use crate::domain::event::{Event, Origin, Record};
 use crate::domain::ids::{Sequence, Stamp};
+use crate::domain::settings::Settings;
 use crate::domain::state::State;
 use crate::domain::warm::warm;
 use crate::domain::{read, refusals, sweep};
@@ -33,6 +35,7 @@ use doorbuster_journal::{Journal, JournalError, Spare};
 use room::Room;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::mpsc::Receiver;
 use std::time::Duration;
 use tally::Tally;
 use watch::Watch;
@@ -64,6 +67,8 @@ pub struct Parts {
     pub inbox: Inbox,
     /// Answers.
     pub outbox: Outbox,
+    /// Settings that are to hold from now on.
+    pub settings: Receiver<Settings>,
     /// Size of a segment, in bytes.
     pub segment_bytes: u64,
     /// What an answer rests on.
@@ -97,6 +102,9 @@ struct Core {
     journal: Journal,
     stamps: Stamps,
     outbox: Outbox,
+    settings: Receiver<Settings>,
+    /// Settings that wait for room in the journal.
+    fresh_settings: Option<Settings>,
     durability: Durability,
     clock: crate::clock::Clock,
     now: Stamp,
@@ -140,6 +148,8 @@ impl Writer {
             journal: parts.journal,
             stamps: parts.stamps,
             outbox: parts.outbox,
+            settings: parts.settings,
+            fresh_settings: None,
             durability: parts.durability,
             clock: parts.clock,
             room: Room::of(parts.segment_bytes),
@@ -178,6 +188,7 @@ impl Writer {
     fn turn(&mut self) -> Result<Polled, JournalError> {
         let core = &mut self.core;
         core.begin();
+        core.take_settings();
         core.sweep();
         core.watch.begin_turn();
         let requests_max = core.room.requests_max();

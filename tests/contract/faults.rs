@@ -22,7 +22,7 @@ const POINTS: [(&str, &str); 4] = [
 pub(crate) fn provokes(code: &str) -> bool {
     STATES.contains(&code)
         || POINTS.iter().any(|(own, _)| *own == code)
-        || ["outcome_unknown", "read_only"].contains(&code)
+        || ["outcome_unknown", "read_only", "rate_limited"].contains(&code)
 }
 
 pub(crate) fn declared(document: &Document, code: &str) -> Vec<Declared> {
@@ -99,6 +99,37 @@ fn a_writer_that_stops_in_the_middle_leaves_the_outcome_unknown() {
         let exit = server.wait();
         assert_eq!(exit.code, None, "{exit:?}");
         assert!(exit.complaints.contains("stopped in the middle"), "{exit:?}");
+    }
+}
+
+#[test]
+fn a_client_that_asks_too_often_is_told_so_and_nothing_is_decided() {
+    let directory = directory();
+    let file = directory.path().join("doorbuster.toml");
+    let limit = |world: &World, rate: &str| {
+        fs::write(&file, format!("rate.principal = \"{rate}\"\n")).expect("the file is written");
+        world.server.reload("took the limits");
+    };
+    fs::write(&file, "").expect("the file is written");
+    let mut world = World::with(|launch| launch.argument("--config").argument(&file));
+    limit(&world, "1/3600");
+    // What is urgent has as much again as orders have.
+    for _ in 0..2 {
+        world.client.get("/v1/status");
+    }
+    for declared in declared(&world.document, "rate_limited") {
+        limit(&world, "");
+        let ask = world.good(&declared.operation);
+        let before = world.client.get("/v1/status")["seq"].clone();
+        limit(&world, "1/3600");
+        let answer = world.client.ask(&ask);
+        check(&world.document, &declared, &answer);
+        let retry_after_ms = answer.json()["retry_after_ms"].as_u64().expect("a pause");
+        let retry_after = retry_after_ms.div_ceil(1000).to_string();
+        assert_eq!(answer.header("Retry-After"), Some(retry_after.as_str()), "{answer:?}");
+        limit(&world, "");
+        assert_eq!(world.client.get("/v1/status")["seq"], before, "{declared:?}");
+        assert!(world.client.ask(&ask).status < 300, "{declared:?}");
     }
 }
 

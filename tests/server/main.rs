@@ -5,6 +5,7 @@
 //! `process` (a server as a child), `client` (a connection), then `sale`, which reads like the
 //! README; `crash` and `damage` are the ones that matter most.
 
+mod admission;
 mod batch;
 mod batch_alone;
 mod batch_faults;

@@ -37,6 +37,7 @@ fn events() -> Operation {
             Code::Invalid,
             Code::Compacted,
             Code::Diverged,
+            Code::RateLimited,
             Code::Overloaded,
             Code::Internal,
         ])

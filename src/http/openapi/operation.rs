@@ -68,9 +68,16 @@ const ANY: &[Code] = &[Code::Malformed, Code::UnknownField, Code::Forbidden, Cod
 const BODIED: &[Code] = &[Code::Timeout, Code::TooLarge, Code::UnsupportedMediaType];
 /// The server may be starting or stopping.
 const SERVED: &[Code] = &[Code::Recovering, Code::Draining];
-/// The writer may be busy, fail, stop, or come too late.
-const ASKED: &[Code] =
-    &[Code::Internal, Code::Overloaded, Code::OutcomeUnknown, Code::DeadlineExceeded];
+/// Whoever asks may ask too often; the writer may be busy, fail, stop, or come too late.
+const ASKED: &[Code] = &[
+    Code::RateLimited,
+    Code::Internal,
+    Code::Overloaded,
+    Code::OutcomeUnknown,
+    Code::DeadlineExceeded,
+];
+/// How buckets stand, where there are any.
+const RATES: [&str; 2] = ["RateLimit-Policy", "RateLimit"];
 
 impl Operation {
     pub(super) fn new(
@@ -182,8 +189,13 @@ impl Operation {
 
     fn responses(&self) -> Value {
         let mut responses = Map::new();
+        let rated = self.problems.contains(&Code::RateLimited);
         for answer in &self.answers {
-            responses.insert(answer.status.to_string(), answer.json());
+            let mut json = answer.json();
+            for header in RATES.iter().filter(|_| rated) {
+                json["headers"][header] = reference(header);
+            }
+            responses.insert(answer.status.to_string(), json);
         }
         let mut codes = self.problems.clone();
         codes.sort_by_key(|code| (code.status(), code.as_str()));
@@ -242,10 +254,14 @@ impl Answer {
             }
         }
         for header in &self.headers {
-            json["headers"][header] = json!({"$ref": format!("#/components/headers/{header}")});
+            json["headers"][header] = reference(header);
         }
         json
     }
+}
+
+fn reference(header: &str) -> Value {
+    json!({"$ref": format!("#/components/headers/{header}")})
 }
 
 pub(super) fn schema(name: &str) -> Value {
@@ -263,8 +279,12 @@ fn problems(codes: &[Code]) -> Value {
         "content": {"application/problem+json": {"schema": {"allOf": [schema("Problem"), own]}}},
     });
     if codes.contains(&Code::Unauthenticated) {
-        let reference = "#/components/headers/WWW-Authenticate";
-        json["headers"]["WWW-Authenticate"] = json!({"$ref": reference});
+        json["headers"]["WWW-Authenticate"] = reference("WWW-Authenticate");
+    }
+    if codes.contains(&Code::RateLimited) {
+        for header in RATES.iter().chain(&["Retry-After"]) {
+            json["headers"][header] = reference(header);
+        }
     }
     json
 }

@@ -439,5 +439,17 @@ pub(super) fn headers() -> Value {
             "schema": {"const": "true"},
             "description": "This is the first answer, given again.",
         },
+        "Retry-After": {
+            "schema": {"type": "integer", "minimum": 1},
+            "description": "Seconds to stay away; `retry_after_ms` in the body is exact.",
+        },
+        "RateLimit-Policy": {
+            "schema": text,
+            "description": "Buckets that the request is taken out of: `q` requests in `w` seconds.",
+        },
+        "RateLimit": {
+            "schema": text,
+            "description": "Of each bucket, `r` requests are left, and all again in `t` seconds.",
+        },
     })
 }

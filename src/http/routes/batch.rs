@@ -18,7 +18,7 @@ use std::borrow::Cow;
 /// What all lines of a batch share.
 #[derive(Debug)]
 pub(in crate::http) struct Asker {
-    principal: Principal,
+    pub(in crate::http) principal: Principal,
     role: Role,
     hash_key: [u8; 16],
     traceparent: Option<Traceparent>,

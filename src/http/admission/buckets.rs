@@ -1,0 +1,224 @@
+//! Token buckets of everybody at once, in a table that never grows.
+//!
+//! Owns the table and its arithmetic. A bucket is one number, the time up to which its owner has
+//! paid ahead (the generic cell rate algorithm, ITU-T I.371, annex A): empty where that lies a whole
+//! window ahead, full where it has passed. All IO threads charge the same cells by compare and swap,
+//! so a limit is exact over all of them.
+//!
+//! Where a set of cells is taken, a newcomer takes over the cell that has paid ahead least, and its
+//! debt with it (as in Metwally, Agrawal, El Abbadi, "Efficient computation of frequent and top-k
+//! elements", 2005). So nobody gets rid of a debt by bringing strangers; a stranger is charged at
+//! most what the least indebted in his set owes; and only admitted requests fill cells, at the rate
+//! that the limit allows. Who shares a set with whom is a secret of the process. Never reads a
+//! clock. Next: `mod`.
+
+use std::hash::{BuildHasher, Hash, RandomState};
+use std::hint;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+
+/// Cells of a set.
+const WAYS: usize = 8;
+/// Sets of a table: 65,536 cells of 16 bytes.
+const SETS: usize = 8192;
+/// Before the thread that inserts is given time to run.
+const SPINS: u32 = 64;
+
+/// So many requests at once, and so many in each window of time after that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quota {
+    /// Requests, from 1 to 1,000,000.
+    pub requests: u32,
+    /// Seconds, from 1 to 3,600.
+    pub window_s: u32,
+}
+
+impl Quota {
+    const fn interval_ns(self) -> u64 {
+        self.window_s as u64 * 1_000_000_000 / self.requests as u64
+    }
+
+    /// How far one may pay ahead.
+    const fn ahead_ns(self, share: Share) -> u64 {
+        let all = self.interval_ns() * self.requests as u64;
+        match share {
+            Share::Own => all,
+            Share::Twice => 2 * all,
+        }
+    }
+
+    /// When the bucket would be paid up to, or for how long there is nothing in it.
+    fn pay(self, paid_ns: u64, now_ns: u64, share: Share) -> Result<u64, u64> {
+        let paid_ns = paid_ns.max(now_ns) + self.interval_ns();
+        match (paid_ns - now_ns).checked_sub(self.ahead_ns(share)) {
+            None | Some(0) => Ok(paid_ns),
+            Some(wait_ns) => Err(wait_ns),
+        }
+    }
+}
+
+/// How much of a bucket a request may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Share {
+    /// What the quota says.
+    Own,
+    /// As much again: what is urgent goes on where orders have emptied the bucket, and is bounded.
+    Twice,
+}
+
+/// How a bucket stands after a charge, or a refusal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Level {
+    /// Requests that are left in it.
+    pub(super) left: u64,
+    /// Until it is full again.
+    pub(super) full_in_ns: u64,
+}
+
+/// A charge that was made, to be given back where the request is refused all the same.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::http) struct Charge {
+    set: usize,
+    way: usize,
+    tag: u64,
+    interval_ns: u64,
+    pub(super) level: Level,
+}
+
+/// Nothing was charged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Empty {
+    /// Until there is something in it again.
+    pub(super) wait_ns: u64,
+    pub(super) level: Level,
+}
+
+/// The table.
+#[derive(Debug)]
+pub(super) struct Buckets {
+    sets: Box<[Set]>,
+    secret: RandomState,
+}
+
+#[derive(Debug, Default)]
+struct Set {
+    cells: [Cell; WAYS],
+    /// A thread puts a newcomer in.
+    inserting: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct Cell {
+    /// Of its owner; 0 while it never had one.
+    tag: AtomicU64,
+    paid_ns: AtomicU64,
+}
+
+impl Default for Buckets {
+    fn default() -> Self {
+        Self::with_sets(SETS)
+    }
+}
+
+impl Buckets {
+    fn with_sets(sets: usize) -> Self {
+        let sets = (0..sets).map(|_| Set::default()).collect();
+        Self { sets, secret: RandomState::new() }
+    }
+
+    /// Takes one request out of the bucket of `owner`.
+    pub(super) fn charge(
+        &self,
+        owner: &impl Hash,
+        quota: Quota,
+        share: Share,
+        now_ns: u64,
+    ) -> Result<Charge, Empty> {
+        let hash = self.secret.hash_one(owner);
+        // The set by the upper half, the tag by all of it: 0 is nobody's.
+        let set = (hash >> 32) as usize % self.sets.len();
+        let tag = hash.max(1);
+        let cells = &self.sets[set];
+        let empty = |paid_ns: u64, wait_ns| Empty { wait_ns, level: level(quota, paid_ns, now_ns) };
+        let way = match cells.find(tag) {
+            Some(way) => way,
+            None => cells.insert(tag, |paid_ns| {
+                let paid = quota.pay(paid_ns, now_ns, share);
+                paid.map(drop).map_err(|wait_ns| empty(paid_ns, wait_ns))
+            })?,
+        };
+        let paid = &cells.cells[way].paid_ns;
+        let mut before_ns = paid.load(Ordering::Relaxed);
+        loop {
+            let after_ns =
+                quota.pay(before_ns, now_ns, share).map_err(|wait_ns| empty(before_ns, wait_ns))?;
+            let swap = Ordering::Relaxed;
+            match paid.compare_exchange_weak(before_ns, after_ns, swap, Ordering::Relaxed) {
+                Err(now_there_ns) => before_ns = now_there_ns,
+                Ok(_) => {
+                    let level = level(quota, after_ns, now_ns);
+                    return Ok(Charge { set, way, tag, interval_ns: quota.interval_ns(), level });
+                }
+            }
+        }
+    }
+
+    /// Gives a charge back. Where the cell has become another's, they keep it.
+    pub(super) fn give_back(&self, charge: &Charge) {
+        let cell = &self.sets[charge.set].cells[charge.way];
+        if cell.tag.load(Ordering::Acquire) == charge.tag {
+            cell.paid_ns.fetch_sub(charge.interval_ns, Ordering::Relaxed);
+        }
+    }
+}
+
+fn level(quota: Quota, paid_ns: u64, now_ns: u64) -> Level {
+    let full_in_ns = paid_ns.saturating_sub(now_ns);
+    let left_ns = quota.ahead_ns(Share::Own).saturating_sub(full_in_ns);
+    Level { left: left_ns / quota.interval_ns(), full_in_ns }
+}
+
+impl Set {
+    fn find(&self, tag: u64) -> Option<usize> {
+        self.cells.iter().position(|cell| cell.tag.load(Ordering::Acquire) == tag)
+    }
+
+    /// Gives a newcomer the cell that has paid ahead least, unless `may` refuses with its debt. One
+    /// thread at a time, for some loads and a store, so that nobody has two cells.
+    fn insert(&self, tag: u64, may: impl Fn(u64) -> Result<(), Empty>) -> Result<usize, Empty> {
+        let _turn = Turn::take(&self.inserting);
+        if let Some(way) = self.find(tag) {
+            return Ok(way);
+        }
+        let paid = self.cells.iter().map(|cell| cell.paid_ns.load(Ordering::Relaxed));
+        let (way, paid_ns) =
+            paid.enumerate().min_by_key(|(_, paid_ns)| *paid_ns).expect("a set has cells");
+        may(paid_ns)?;
+        self.cells[way].tag.store(tag, Ordering::Release);
+        Ok(way)
+    }
+}
+
+/// A thread's turn to insert.
+struct Turn<'s>(&'s AtomicBool);
+
+impl<'s> Turn<'s> {
+    fn take(inserting: &'s AtomicBool) -> Self {
+        let mut spins = 0;
+        while inserting.swap(true, Ordering::Acquire) {
+            spins += 1;
+            if spins % SPINS == 0 { thread::yield_now() } else { hint::spin_loop() }
+        }
+        Self(inserting)
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
+}
+
+#[cfg(test)]
+#[path = "buckets_tests.rs"]
+mod tests;

@@ -1,0 +1,137 @@
+//! Buckets by a clock that is passed in: rates, shares, threads, and a table that is full.
+
+use super::*;
+use std::sync::Arc;
+
+const CELLS: usize = SETS * WAYS;
+const SECOND_NS: u64 = 1_000_000_000;
+const TEN_IN_FIVE: Quota = Quota { requests: 10, window_s: 5 };
+
+fn admitted(buckets: &Buckets, owner: u64, share: Share, now_ns: u64, asked: usize) -> usize {
+    (0..asked).filter(|_| buckets.charge(&owner, TEN_IN_FIVE, share, now_ns).is_ok()).count()
+}
+
+#[test]
+fn a_bucket_gives_its_quota_at_once_and_then_its_rate() {
+    let buckets = Buckets::default();
+    let now_ns = 7 * SECOND_NS;
+    assert_eq!(admitted(&buckets, 1, Share::Own, now_ns, 50), 10);
+    // Others are others.
+    assert_eq!(admitted(&buckets, 2, Share::Own, now_ns, 50), 10);
+    // One each half second.
+    assert_eq!(admitted(&buckets, 1, Share::Own, now_ns + SECOND_NS / 2 - 1, 50), 0);
+    assert_eq!(admitted(&buckets, 1, Share::Own, now_ns + SECOND_NS / 2, 50), 1);
+    assert_eq!(admitted(&buckets, 1, Share::Own, now_ns + 3 * SECOND_NS, 50), 5);
+    // No more than the quota, however long it was left alone.
+    assert_eq!(admitted(&buckets, 1, Share::Own, now_ns + 1000 * SECOND_NS, 50), 10);
+}
+
+#[test]
+fn a_bucket_says_what_is_left_and_when_to_come_again() {
+    let buckets = Buckets::default();
+    let charge = |now_ns| buckets.charge(&1_u64, TEN_IN_FIVE, Share::Own, now_ns);
+    for left in (0..10).rev() {
+        let full_in_ns = (10 - left) * SECOND_NS / 2;
+        assert_eq!(charge(0).unwrap().level, Level { left, full_in_ns });
+    }
+    let level = Level { left: 0, full_in_ns: 5 * SECOND_NS };
+    assert_eq!(charge(0).unwrap_err(), Empty { wait_ns: SECOND_NS / 2, level });
+    let level = Level { left: 0, full_in_ns: 5 * SECOND_NS - 1 };
+    assert_eq!(charge(1).unwrap_err(), Empty { wait_ns: SECOND_NS / 2 - 1, level });
+}
+
+#[test]
+fn what_is_urgent_has_as_much_again_and_no_more() {
+    let buckets = Buckets::default();
+    assert_eq!(admitted(&buckets, 1, Share::Own, 0, 50), 10);
+    assert_eq!(admitted(&buckets, 1, Share::Twice, 0, 50), 10);
+    assert_eq!(admitted(&buckets, 1, Share::Own, 0, 50), 0);
+    // What the urgent used ahead, orders wait for.
+    assert_eq!(admitted(&buckets, 1, Share::Own, 5 * SECOND_NS, 50), 0);
+    assert_eq!(admitted(&buckets, 1, Share::Own, 6 * SECOND_NS, 50), 2);
+}
+
+#[test]
+fn a_charge_that_is_given_back_was_never_made() {
+    let buckets = Buckets::default();
+    assert_eq!(admitted(&buckets, 1, Share::Own, 0, 9), 9);
+    for _ in 0..20 {
+        let charge = buckets.charge(&1_u64, TEN_IN_FIVE, Share::Own, 0).unwrap();
+        assert_eq!(admitted(&buckets, 1, Share::Own, 0, 1), 0);
+        buckets.give_back(&charge);
+    }
+    assert_eq!(admitted(&buckets, 1, Share::Own, 0, 50), 1);
+}
+
+#[test]
+fn a_limit_is_exact_over_threads_that_meet_its_owner_together() {
+    const THREADS: usize = 4;
+    const OWNERS: u64 = 3000;
+    // So many sets that no two of so few owners need to share a cell.
+    let buckets = Arc::new(Buckets::with_sets(8 * OWNERS as usize));
+    let threads: Vec<_> = (0..THREADS)
+        .map(|_| {
+            let buckets = buckets.clone();
+            std::thread::spawn(move || -> Vec<usize> {
+                (0..OWNERS).map(|owner| admitted(&buckets, owner, Share::Own, 0, 9)).collect()
+            })
+        })
+        .collect();
+    let counts: Vec<Vec<usize>> =
+        threads.into_iter().map(|thread| thread.join().expect("it only counts")).collect();
+    for owner in 0..OWNERS as usize {
+        let all: usize = counts.iter().map(|counts| counts[owner]).sum();
+        assert_eq!(all, 10, "owner {owner}");
+    }
+}
+
+impl Set {
+    fn tags(&self) -> Vec<u64> {
+        let mut tags: Vec<u64> =
+            self.cells.iter().map(|cell| cell.tag.load(Ordering::Relaxed)).collect();
+        tags.retain(|tag| *tag != 0);
+        tags.sort_unstable();
+        tags
+    }
+}
+
+/// Everybody in one set: as crowded as it gets.
+#[test]
+fn whoever_brings_strangers_does_not_get_rid_of_a_debt() {
+    let buckets = Buckets::with_sets(1);
+    assert_eq!(admitted(&buckets, 0, Share::Own, 0, 50), 10);
+    let strangers: usize = (1..100_000).map(|o| admitted(&buckets, o, Share::Own, 0, 1)).sum();
+    // Seven cells were free; what they have to give is given out, and then nobody gets more.
+    assert_eq!(strangers, 70);
+    assert_eq!(admitted(&buckets, 0, Share::Own, 0, 50), 0);
+    // After one interval each cell has one request to give, to whoever comes first, and no more.
+    let next: usize = (1..1000).map(|o| admitted(&buckets, o, Share::Own, SECOND_NS / 2, 1)).sum();
+    assert_eq!(next, 8);
+}
+
+#[test]
+fn a_crowd_that_has_gone_leaves_room_without_a_trace() {
+    let buckets = Buckets::with_sets(1);
+    for owner in 0..80 {
+        admitted(&buckets, owner, Share::Own, 0, 1);
+    }
+    assert_eq!(admitted(&buckets, 99, Share::Own, 0, 50), 0);
+    for owner in 100..108 {
+        assert_eq!(admitted(&buckets, owner, Share::Own, 6 * SECOND_NS, 50), 10);
+    }
+    assert_eq!(buckets.sets[0].tags().len(), WAYS);
+}
+
+#[test]
+fn two_million_strangers_change_neither_the_table_nor_what_an_old_debtor_owes() {
+    const STRANGERS: u64 = 2_000_000;
+    let buckets = Buckets::default();
+    assert_eq!(admitted(&buckets, u64::MAX, Share::Own, 0, 50), 10);
+    let let_in: u64 = (0..STRANGERS)
+        .map(|owner| buckets.charge(&owner, TEN_IN_FIVE, Share::Own, 0).is_ok() as u64)
+        .sum();
+    assert_eq!(let_in, CELLS as u64 * 10 - 10, "every cell gave what it had, and no more");
+    assert_eq!(admitted(&buckets, u64::MAX, Share::Own, 0, 50), 0);
+    assert_eq!(size_of_val(&*buckets.sets), SETS * size_of::<Set>());
+    assert!(buckets.sets.iter().all(|set| set.tags().windows(2).all(|two| two[0] != two[1])));
+}

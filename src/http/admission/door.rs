@@ -1,0 +1,108 @@
+//! Where admission meets a request: the checks, what is counted, what is given back.
+//!
+//! Owns when a charge is kept and when it is not. Next: `mod`, and `service` for where this stands in
+//! the order of checks.
+
+use super::{Charges, Guest, Reason, Seat};
+use crate::http::listener::{Peer, Worker};
+use crate::http::observe::Note;
+use crate::http::problem::Refused;
+use crate::http::service::Ask;
+use crate::ring::NotTaken;
+use hyper::header::HeaderMap;
+use std::net::IpAddr;
+use std::sync::atomic::Ordering;
+
+/// A request that was let in, until its answer comes.
+#[derive(Debug)]
+pub(in crate::http) struct Admitted {
+    charges: Charges,
+    asked_ms: u64,
+}
+
+impl<A: Ask> Worker<A> {
+    /// A place for a connection from this address, or none; then it is closed. A place among all is
+    /// the caller's to give back.
+    pub(in crate::http) fn seat(&self, address: IpAddr) -> Option<Option<Seat>> {
+        let connections = &self.front.connections;
+        let seated = self.usher.accept(&self.front.doors, address).and_then(|seat| {
+            let most = self.front.limits.connections_max;
+            if connections.fetch_add(1, Ordering::Relaxed) >= most {
+                connections.fetch_sub(1, Ordering::Relaxed);
+                return Err(Reason::Connections);
+            }
+            Ok(seat)
+        });
+        seated.inspect_err(|reason| self.count_refused(*reason)).ok()
+    }
+
+    /// Whose request it is.
+    pub(in crate::http) fn client(
+        &self,
+        peer: &Peer,
+        headers: &HeaderMap,
+    ) -> Result<IpAddr, Refused> {
+        let client = self.usher.client(peer.address, headers);
+        client.inspect_err(|_| self.count_refused(Reason::ClientAddress))
+    }
+
+    /// Lets one of many in as far as buckets go; what is too much for the server, waits.
+    pub(in crate::http) fn charge(
+        &self,
+        guest: Guest<'_>,
+        note: Option<&mut Note>,
+    ) -> Result<Charges, Refused> {
+        let now_ns = || self.front.clock.elapsed_ns();
+        let (charged, rates) = self.usher.charge(&self.front.doors, guest, now_ns);
+        if let Some(note) = note {
+            note.tell(rates);
+        }
+        charged.map_err(|(reason, refused)| {
+            self.count_refused(reason);
+            refused
+        })
+    }
+
+    /// Lets a request in that the writer is to be asked.
+    pub(in crate::http) fn admit(
+        &self,
+        guest: Guest<'_>,
+        note: &mut Note,
+    ) -> Result<Admitted, Refused> {
+        let charges = self.charge(guest, Some(note))?;
+        let asked_ms = self.front.clock.elapsed_ms();
+        let passed = self.usher.pass(guest.rank, self.lane.waiting(), asked_ms);
+        passed.inspect_err(|_| {
+            self.count_refused(Reason::Shed);
+            self.usher.give_back(&self.front.doors, &charges);
+        })?;
+        Ok(Admitted { charges, asked_ms })
+    }
+
+    /// The ring did not take what was let in.
+    pub(in crate::http) fn not_taken(&self, admitted: &Admitted, why: NotTaken) {
+        if why == NotTaken::Overloaded {
+            self.count_refused(Reason::RingFull);
+        }
+        self.usher.give_back(&self.front.doors, &admitted.charges);
+    }
+
+    /// Its answer came.
+    pub(in crate::http) fn heard(&self, admitted: &Admitted) {
+        let now_ms = self.front.clock.elapsed_ms();
+        self.usher.heard(now_ms.saturating_sub(admitted.asked_ms), now_ms);
+    }
+
+    /// Answers to lines of a batch came.
+    pub(in crate::http) fn heard_lines(&self) {
+        self.usher.heard_some(self.front.clock.elapsed_ms());
+    }
+
+    fn count_refused(&self, reason: Reason) {
+        self.meter().count_refused(reason as usize);
+    }
+}
+
+#[cfg(test)]
+#[path = "door_tests.rs"]
+mod tests;

@@ -1,0 +1,74 @@
+//! What becomes of charges and counts when a later check refuses.
+
+use super::super::{Quota, Rules};
+use super::*;
+use crate::domain::command::Request;
+use crate::domain::ids::UserId;
+use crate::http::observe;
+use crate::http::problem::Code;
+use crate::http::testing::front;
+use crate::ring::{Arrived, Rank};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Waker;
+
+/// A lane with so many requests under way.
+struct Busy(usize);
+
+impl Ask for Busy {
+    type Waiting = std::future::Ready<Arrived>;
+
+    fn ask(&self, _: Request, _: Rank, _: Option<u64>) -> Result<Self::Waiting, NotTaken> {
+        Err(NotTaken::Overloaded)
+    }
+
+    fn offer(&self, _: &mut Option<Request>, _: Option<u64>) -> Result<Self::Waiting, NotTaken> {
+        Err(NotTaken::Overloaded)
+    }
+
+    fn wake_when_room(&self, _: &Waker) {}
+
+    fn waiting(&self) -> usize {
+        self.0
+    }
+
+    fn number(&self) -> u16 {
+        0
+    }
+}
+
+#[test]
+fn what_is_shed_or_finds_no_room_was_never_charged_and_is_counted() {
+    let front = front();
+    let per_user = Some(Quota { requests: 1, window_s: 3600 });
+    front.doors.rules.replace(Rules { per_user, wait_ms_max: 100, ..Rules::default() });
+    let worker = Worker::new(Arc::new(front), Rc::new(Busy(8000)));
+    let user = UserId::parse("u").unwrap();
+    let admit = |rank| {
+        let (principal, client) = ("shop", IpAddr::from([192, 0, 2, 1]));
+        let guest = Guest { principal, client, user: Some(&user), rank };
+        worker.admit(guest, &mut Note::default()).map_err(|refused| {
+            assert!(refused.retryable && refused.retry_after_ms.is_some(), "{refused:?}");
+            refused.code
+        })
+    };
+    for rank in [Rank::List, Rank::Ordinary, Rank::List] {
+        assert_eq!(admit(rank).err(), Some(Code::Overloaded), "{rank:?}");
+    }
+    // The user's one request is still there, for a token of the priority class.
+    for _ in 0..3 {
+        let admitted = admit(Rank::Preferred).expect("it is let in");
+        worker.not_taken(&admitted, NotTaken::Overloaded);
+    }
+    admit(Rank::Preferred).expect("it is let in");
+    assert_eq!(admit(Rank::Preferred).err(), Some(Code::RateLimited));
+    // What is urgent is not shed, and has as much again.
+    admit(Rank::Urgent).expect("it is let in");
+    assert_eq!(admit(Rank::Urgent).err(), Some(Code::RateLimited));
+    let text = observe::exposition(&worker.front).body;
+    let text = std::str::from_utf8(&text).unwrap();
+    for (reason, count) in [("shed", 3), ("ring_full", 3), ("user_rate", 2), ("connections", 0)] {
+        let row = format!("doorbuster_admission_refusals_total{{reason=\"{reason}\"}} {count}\n");
+        assert!(text.contains(&row), "{row}{text}");
+    }
+}

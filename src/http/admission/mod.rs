@@ -1,0 +1,281 @@
+//! Who is let in while there are more than can be served, in the order of API 1: addresses,
+//! connections, token buckets, the limit on what is under way.
+//!
+//! Owns the order, what is shared by all IO threads (`Doors`) and what each has of its own (`Usher`).
+//! A refusal here changes nothing: what was charged before it is given back. Nothing here knows what
+//! a request is about but its user and its rank. Read `door`, `addresses`, `buckets`, `gate`, `crowd`.
+
+mod addresses;
+mod buckets;
+mod crowd;
+mod door;
+mod gate;
+mod rates;
+
+pub use addresses::{Addresses, BadNetworks, NETWORKS_MAX, Networks};
+pub use buckets::Quota;
+pub(super) use crowd::Seat;
+pub(super) use rates::Rates;
+
+use super::problem::{Code, Problem, Refused, jitter};
+use super::reloadable::{Kept, Reloadable};
+use crate::domain::command::{Command, Query};
+use crate::domain::ids::UserId;
+use crate::ring::Rank;
+use buckets::{Buckets, Charge, Empty, Share};
+use crowd::Crowd;
+use gate::Gate;
+use hyper::header::HeaderMap;
+use smallvec::SmallVec;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// What an operator may change at any time.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rules {
+    /// Who may come at all.
+    pub addresses: Addresses,
+    /// Connections of one sender at most; 0 = as many as there are places.
+    pub connections_per_address_max: u32,
+    /// Requests of one principal.
+    pub per_principal: Option<Quota>,
+    /// Orders, entries and lists of one user.
+    pub per_user: Option<Quota>,
+    /// Requests of one sender.
+    pub per_address: Option<Quota>,
+    /// Orders and lists are shed while answers take longer than so many milliseconds; 0 = never.
+    pub wait_ms_max: u64,
+}
+
+impl Rules {
+    fn have_buckets(&self) -> bool {
+        self.per_principal.or(self.per_user).or(self.per_address).is_some()
+    }
+}
+
+/// Why somebody was not let in, as it is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reason {
+    PeerAddress,
+    ClientAddress,
+    Connections,
+    ConnectionsOfAddress,
+    PrincipalRate,
+    UserRate,
+    AddressRate,
+    Shed,
+    RingFull,
+}
+
+/// The words for them, in their order.
+pub(super) const REASONS: &[&str] = &[
+    "peer_address",
+    "client_address",
+    "connections",
+    "connections_of_address",
+    "principal_rate",
+    "user_rate",
+    "address_rate",
+    "shed",
+    "ring_full",
+];
+
+/// What all IO threads share.
+#[derive(Debug)]
+pub struct Doors {
+    rules: Arc<Reloadable<Rules>>,
+    crowd: Arc<Crowd>,
+    principals: Buckets,
+    users: Buckets,
+    senders: Buckets,
+}
+
+impl Doors {
+    /// Doors with these rules.
+    #[must_use]
+    pub fn new(rules: Arc<Reloadable<Rules>>) -> Self {
+        Self {
+            rules,
+            crowd: Arc::default(),
+            principals: Buckets::default(),
+            users: Buckets::default(),
+            senders: Buckets::default(),
+        }
+    }
+}
+
+/// One IO thread's.
+#[derive(Debug)]
+pub(super) struct Usher {
+    rules: Kept<Rules>,
+    gate: Gate,
+}
+
+/// Who asks, as far as buckets go.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Guest<'r> {
+    pub(super) principal: &'r str,
+    pub(super) client: IpAddr,
+    pub(super) user: Option<&'r UserId>,
+    pub(super) rank: Rank,
+}
+
+/// Charges that were made for one request.
+pub(super) type Charges = SmallVec<[(Reason, Charge); 3]>;
+
+/// The user that a request is about, as far as that is known before it is decided.
+pub(super) fn user(command: &Command) -> Option<&UserId> {
+    match command {
+        Command::CreateOrder(create) => Some(&create.user),
+        Command::EnterDraw(enter) => Some(&enter.user),
+        Command::Read(query) => match &**query {
+            Query::UserOrders { user, .. } => Some(user),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+impl Usher {
+    pub(super) fn new(doors: &Doors, now_ms: u64) -> Self {
+        Self { rules: Kept::new(doors.rules.clone()), gate: Gate::new(now_ms) }
+    }
+
+    /// Whether a connection from this peer is taken; with a place among those of its address, where
+    /// they are counted. Trusted proxies have as many as there are: their clients are many.
+    pub(super) fn accept(&self, doors: &Doors, peer: IpAddr) -> Result<Option<Seat>, Reason> {
+        self.rules.with(|_, rules| {
+            if !rules.addresses.accepts(peer) {
+                return Err(Reason::PeerAddress);
+            }
+            let most = rules.connections_per_address_max;
+            if most == 0 || rules.addresses.trusted_proxies.contains(peer) {
+                return Ok(None);
+            }
+            let seat = doors.crowd.enter(addresses::sender(peer), most);
+            seat.map(Some).ok_or(Reason::ConnectionsOfAddress)
+        })
+    }
+
+    /// Whose request it is; refuses those who may not ask.
+    pub(super) fn client(&self, peer: IpAddr, headers: &HeaderMap) -> Result<IpAddr, Refused> {
+        self.rules.with(|_, rules| rules.addresses.client(peer, headers))
+    }
+
+    /// Takes a request out of every bucket that it is in, or out of none. Tells how they stand where
+    /// there are any.
+    pub(super) fn charge(
+        &self,
+        doors: &Doors,
+        guest: Guest<'_>,
+        now_ns: impl FnOnce() -> u64,
+    ) -> (Result<Charges, (Reason, Refused)>, Rates) {
+        self.rules.with(|_, rules| {
+            let mut rates = Rates::default();
+            let mut charges = Charges::new();
+            if !rules.have_buckets() {
+                return (Ok(charges), rates);
+            }
+            let now_ns = now_ns();
+            let share = if guest.rank == Rank::Urgent { Share::Twice } else { Share::Own };
+            let principal = rules.per_principal.map(|quota| {
+                let charged = doors.principals.charge(&guest.principal, quota, share, now_ns);
+                (Reason::PrincipalRate, quota, charged)
+            });
+            let user = || {
+                let (quota, user) = rules.per_user.zip(guest.user)?;
+                let charged = doors.users.charge(&user.as_str(), quota, share, now_ns);
+                Some((Reason::UserRate, quota, charged))
+            };
+            let sender = || {
+                let quota = rules.per_address?;
+                let sender = addresses::sender(guest.client);
+                let charged = doors.senders.charge(&sender, quota, share, now_ns);
+                Some((Reason::AddressRate, quota, charged))
+            };
+            let buckets: [&dyn Fn() -> Option<_>; 3] = [&|| principal, &user, &sender];
+            for bucket in buckets {
+                let Some((reason, quota, charged)) = bucket() else { continue };
+                match charged {
+                    Ok(charge) => {
+                        rates.tell(name(reason), quota, charge.level);
+                        charges.push((reason, charge));
+                    }
+                    Err(empty) => {
+                        // The others are as they were.
+                        rates = Rates::default();
+                        rates.tell(name(reason), quota, empty.level);
+                        self.give_back(doors, &charges);
+                        return (Err((reason, rate_limited(reason, empty))), rates);
+                    }
+                }
+            }
+            (Ok(charges), rates)
+        })
+    }
+
+    /// Gives charges back: the request was refused for another reason.
+    pub(super) fn give_back(&self, doors: &Doors, charges: &Charges) {
+        for (reason, charge) in charges {
+            match reason {
+                Reason::PrincipalRate => doors.principals.give_back(charge),
+                Reason::UserRate => doors.users.give_back(charge),
+                _ => doors.senders.give_back(charge),
+            }
+        }
+    }
+
+    /// Sheds a request where answers take too long, so many being under way.
+    pub(super) fn pass(&self, rank: Rank, under_way: usize, now_ms: u64) -> Result<(), Refused> {
+        let bound_ms = self.rules.with(|_, rules| rules.wait_ms_max);
+        if self.gate.admits(rank, under_way, now_ms, bound_ms) {
+            return Ok(());
+        }
+        Err(Problem::new(Code::Overloaded, "there is more to do than can be done in time"))
+    }
+
+    /// An answer came that was waited for so long.
+    pub(super) fn heard(&self, wait_ms: u64, now_ms: u64) {
+        self.gate.heard(wait_ms, now_ms);
+    }
+
+    /// An answer came to a line of a batch.
+    pub(super) fn heard_some(&self, now_ms: u64) {
+        self.gate.heard_some(now_ms);
+    }
+
+    /// Lines of batches wait while so many are under way.
+    pub(super) fn holds_bulk(&self, under_way: usize) -> bool {
+        self.gate.holds_bulk(under_way)
+    }
+
+    /// Requests that may be under way on this thread.
+    pub(super) fn limit(&self) -> usize {
+        self.gate.limit()
+    }
+}
+
+/// The name of a bucket's policy.
+const fn name(reason: Reason) -> &'static str {
+    match reason {
+        Reason::PrincipalRate => "principal",
+        Reason::UserRate => "user",
+        _ => "address",
+    }
+}
+
+/// Come again once there is something in the bucket, and not all at the same moment.
+fn rate_limited(reason: Reason, empty: Empty) -> Refused {
+    let detail = match reason {
+        Reason::PrincipalRate => "the token's principal asks too often",
+        Reason::UserRate => "the user asks too often",
+        _ => "the address asks too often",
+    };
+    let wait_ms = empty.wait_ns.div_ceil(1_000_000);
+    let spread_ms = (wait_ms / 4).clamp(250, 5_000);
+    Problem::new(Code::RateLimited, detail).retry_in(wait_ms + jitter(0..=spread_ms))
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

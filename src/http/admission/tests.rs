@@ -1,0 +1,152 @@
+//! Admission as a whole, by a clock that is passed in.
+
+use super::*;
+use crate::http::testing::headers;
+
+const SECOND_NS: u64 = 1_000_000_000;
+
+fn doors(rules: Rules) -> (Doors, Usher) {
+    let doors = Doors::new(Arc::new(Reloadable::new(rules)));
+    let usher = Usher::new(&doors, 0);
+    (doors, usher)
+}
+
+fn ip(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+fn quota(requests: u32, window_s: u32) -> Option<Quota> {
+    Some(Quota { requests, window_s })
+}
+
+fn guest<'r>(principal: &'r str, user: Option<&'r UserId>, client: &str) -> Guest<'r> {
+    Guest { principal, client: ip(client), user, rank: Rank::Ordinary }
+}
+
+/// Why the guest is refused, if so, and the two headers.
+fn charged(
+    doors: &Doors,
+    usher: &Usher,
+    guest: Guest<'_>,
+    now_ns: u64,
+) -> (Option<Reason>, String) {
+    let (charged, rates) = usher.charge(doors, guest, || now_ns);
+    let text = rates.headers().map(|(policy, level)| {
+        format!("{} | {}", policy.to_str().unwrap(), level.to_str().unwrap())
+    });
+    (charged.err().map(|(reason, _)| reason), text.unwrap_or_default())
+}
+
+#[test]
+fn without_limits_nobody_is_charged_and_no_header_told() {
+    let (doors, usher) = doors(Rules::default());
+    let user = UserId::parse("u").unwrap();
+    for _ in 0..1000 {
+        let found = charged(&doors, &usher, guest("shop", Some(&user), "192.0.2.1"), 0);
+        assert_eq!(found, (None, String::new()));
+    }
+}
+
+#[test]
+fn each_bucket_is_asked_in_its_order_and_all_are_told() {
+    let rules = Rules {
+        per_principal: quota(4, 4),
+        per_user: quota(2, 60),
+        per_address: quota(3, 6),
+        ..Rules::default()
+    };
+    let (doors, usher) = doors(rules);
+    let [anna, bert, carl] = ["anna", "bert", "carl"].map(|user| UserId::parse(user).unwrap());
+    let one = "192.0.2.1";
+    let (refused, told) = charged(&doors, &usher, guest("shop", Some(&anna), one), SECOND_NS);
+    assert_eq!(refused, None);
+    assert_eq!(
+        told,
+        "\"principal\";q=4;w=4, \"user\";q=2;w=60, \"address\";q=3;w=6 | \
+         \"principal\";r=3;t=1, \"user\";r=1;t=30, \"address\";r=2;t=2"
+    );
+    charged(&doors, &usher, guest("shop", Some(&anna), one), SECOND_NS);
+    // The user has none left; what the principal was charged comes back.
+    let (refused, told) = charged(&doors, &usher, guest("shop", Some(&anna), one), SECOND_NS);
+    assert_eq!(refused, Some(Reason::UserRate));
+    assert_eq!(told, "\"user\";q=2;w=60 | \"user\";r=0;t=60");
+    assert_eq!(charged(&doors, &usher, guest("shop", Some(&bert), one), SECOND_NS).0, None);
+    // Three from this address: whoever it is for, it is not asked from there again.
+    for other in [Some(&carl), None] {
+        let (refused, _) = charged(&doors, &usher, guest("shop", other, one), SECOND_NS);
+        assert_eq!(refused, Some(Reason::AddressRate));
+    }
+    // The principal was charged for three, and has one left.
+    let (refused, _) = charged(&doors, &usher, guest("shop", Some(&carl), "192.0.2.2"), SECOND_NS);
+    assert_eq!(refused, None);
+    let (refused, told) = charged(&doors, &usher, guest("shop", None, "192.0.2.3"), SECOND_NS);
+    assert_eq!(
+        (refused, told.as_str()),
+        (Some(Reason::PrincipalRate), { "\"principal\";q=4;w=4 | \"principal\";r=0;t=4" })
+    );
+    assert_eq!(charged(&doors, &usher, guest("other", None, "192.0.2.3"), SECOND_NS).0, None);
+}
+
+#[test]
+fn a_refusal_says_when_to_come_again_a_little_apart() {
+    let (doors, usher) = doors(Rules { per_address: quota(1, 10), ..Rules::default() });
+    let asking = guest("shop", None, "192.0.2.1");
+    usher.charge(&doors, asking, || 0).0.unwrap();
+    let pauses: Vec<u64> = (0..200)
+        .map(|_| {
+            let (_, refused) = usher.charge(&doors, asking, || 4 * SECOND_NS).0.unwrap_err();
+            assert!(refused.retryable && refused.code == Code::RateLimited);
+            refused.retry_after_ms.unwrap()
+        })
+        .collect();
+    assert!(pauses.iter().all(|pause| (6_000..=7_500).contains(pause)), "{pauses:?}");
+    assert!(pauses.iter().any(|pause| *pause != pauses[0]));
+}
+
+#[test]
+fn new_rules_hold_from_the_next_request_on() {
+    let shared = Arc::new(Reloadable::new(Rules { per_user: quota(1, 60), ..Rules::default() }));
+    let doors = Doors::new(shared.clone());
+    let usher = Usher::new(&doors, 0);
+    let user = UserId::parse("u").unwrap();
+    let ask = || charged(&doors, &usher, guest("shop", Some(&user), "192.0.2.1"), 0).0;
+    assert_eq!([ask(), ask()], [None, Some(Reason::UserRate)]);
+    shared.replace(Rules { per_user: quota(60, 60), ..Rules::default() });
+    // What was paid counts on, at the new rate: a minute ahead is all of it.
+    assert_eq!(ask(), Some(Reason::UserRate));
+    shared.replace(Rules::default());
+    assert_eq!(ask(), None);
+}
+
+#[test]
+fn a_peer_is_taken_by_its_address_and_by_how_many_it_has() {
+    let one = |text: &str| Networks::read("list", text).unwrap();
+    let rules = Rules {
+        addresses: Addresses {
+            deny: one("192.0.2.66"),
+            trusted_proxies: one("10.0.0.1"),
+            ..Addresses::default()
+        },
+        connections_per_address_max: 2,
+        ..Rules::default()
+    };
+    let (doors, usher) = doors(rules);
+    let accept = |peer| usher.accept(&doors, ip(peer)).map(|seat| seat.map(Box::new));
+    assert_eq!(accept("192.0.2.66").err(), Some(Reason::PeerAddress));
+    let seats = [accept("192.0.2.1").unwrap(), accept("192.0.2.1").unwrap()];
+    assert_eq!(accept("192.0.2.1").err(), Some(Reason::ConnectionsOfAddress));
+    assert!(accept("192.0.2.2").unwrap().is_some());
+    for _ in 0..5 {
+        assert!(accept("10.0.0.1").unwrap().is_none(), "a proxy is not counted");
+    }
+    drop(seats);
+    assert!(accept("192.0.2.1").unwrap().is_some());
+    assert!(usher.client(ip("192.0.2.9"), &headers("")).is_ok());
+}
+
+#[test]
+fn every_reason_has_its_word() {
+    assert_eq!(REASONS[Reason::PeerAddress as usize], "peer_address");
+    assert_eq!(REASONS[Reason::RingFull as usize], "ring_full");
+    assert_eq!(REASONS.len(), Reason::RingFull as usize + 1);
+}
