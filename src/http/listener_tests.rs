@@ -6,7 +6,7 @@ use crate::domain::command::{Command, Request};
 use crate::domain::ids::OrderId;
 use crate::domain::order::Status;
 use crate::http::testing::{front, recovering};
-use crate::ring::{Arrived, NotTaken, Outcome, Times};
+use crate::ring::{Arrived, HandedIn, NotTaken, Outcome, Times};
 use std::future::Future;
 use tokio::io::DuplexStream;
 
@@ -40,6 +40,15 @@ impl Ask for Writer {
         let answer = Answer::Created(created);
         let outcome = Outcome::Answered(Answered { sequence: 2, replayed: false, answer });
         Ok(std::future::ready(Arrived { outcome, times: Times::default() }))
+    }
+
+    fn may_be_under_way(&self, _: u128) -> bool {
+        false
+    }
+
+    fn hand_in(&self, refusals: &mut Vec<HandedIn>, _: bool) -> bool {
+        refusals.clear();
+        true
     }
 
     fn number(&self) -> u16 {

@@ -26,7 +26,7 @@ mod observe;
 mod openapi;
 mod payload;
 mod problem;
-mod reloadable;
+mod refuse;
 mod reply;
 mod roles;
 mod routes;
@@ -41,9 +41,11 @@ mod wire;
 mod wire_draw;
 
 use crate::clock::Clock;
+use crate::edge::Edge;
 use crate::feed::Feed;
 use crate::images::Images;
 use crate::metrics::Meters;
+use crate::reloadable;
 use crate::ring::Cursors;
 pub use cloud_events::write_event;
 pub use limits::HttpLimits;
@@ -97,6 +99,8 @@ pub struct Shared {
     pub handshakes: Option<Handshakes>,
     /// How far the journal is.
     pub cursors: Arc<Cursors>,
+    /// What may be refused without the writer.
+    pub edge: Arc<Edge>,
     /// How images stand.
     pub images: Arc<Images>,
     /// Where events are asked for.

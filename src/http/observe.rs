@@ -141,6 +141,19 @@ impl Note {
         count_hot(worker, command);
     }
 
+    /// This thread refuses it as sold out: it spends no time where it does not go.
+    pub(super) fn refused<A: Ask>(&mut self, worker: &Worker<A>, command: &Command) {
+        self.command = Some(command_number(command));
+        let now_ns = moment(&worker.front);
+        self.moments.published = now_ns;
+        self.moments.taken = now_ns;
+        self.moments.decided = now_ns;
+        self.moments.stored = now_ns;
+        self.moments.durable = now_ns;
+        worker.meter().count_refusal(RefusalReason::SoldOut as usize);
+        count_hot(worker, command);
+    }
+
     /// The ring did not take it.
     pub(super) fn not_taken(&mut self) {
         self.command = None;

@@ -1,7 +1,7 @@
 //! One request in, one response out, in the order of checks of API 1.
 //!
 //! Owns that order: HTTP limits and framing, phase, who asks, origin, place and method, then shape
-//! (`routes`), then the writer (`Lane`), then the rendering (`answers`). Never parses a body itself.
+//! (`routes`), then the sold-out edge (`refuse`), then the writer (`Lane`), then the rendering (`answers`). Never parses a body itself.
 //! Next: `routes`.
 
 use super::framing::Fault;
@@ -12,6 +12,7 @@ use super::listener::{Peer, Stage, Worker};
 use super::observe::Note;
 use super::payload::{Payload, Stream};
 use super::problem::{Code, Problem, Refused};
+use super::refuse::refuse;
 use super::reply::{Kind, Reply};
 use super::routes::batch::Asker;
 use super::routes::events::Follow;
@@ -19,7 +20,7 @@ use super::routes::{self, Input, Place, Question, Wanted};
 use super::{Front, Phase, answers, batch, events};
 use crate::domain::command::Request;
 use crate::feed::Form;
-use crate::ring::{Arrived, Lane, NotTaken, Waiting};
+use crate::ring::{Arrived, HandedIn, Lane, NotTaken, Waiting};
 use bytes::{Bytes, BytesMut};
 use hyper::body::{Body, Incoming};
 use hyper::{Method, Response, Uri, Version};
@@ -54,6 +55,12 @@ pub(super) trait Ask: 'static {
     /// Wakes once when there may be room; to be followed by one more `offer`.
     fn wake_when_room(&self, waker: &Waker);
 
+    /// A request with this key, by its hash, may be on its way to the writer.
+    fn may_be_under_way(&self, key: u128) -> bool;
+
+    /// Hands in refusals that were not asked for; see `Lane::hand_in`.
+    fn hand_in(&self, refusals: &mut Vec<HandedIn>, last: bool) -> bool;
+
     /// Which IO thread's it is.
     fn number(&self) -> u16;
 }
@@ -75,6 +82,14 @@ impl Ask for Lane {
 
     fn wake_when_room(&self, waker: &Waker) {
         Lane::wake_when_room(self, waker);
+    }
+
+    fn may_be_under_way(&self, key: u128) -> bool {
+        Lane::may_be_under_way(self, key)
+    }
+
+    fn hand_in(&self, refusals: &mut Vec<HandedIn>, last: bool) -> bool {
+        Lane::hand_in(self, refusals, last)
     }
 
     fn number(&self) -> u16 {
@@ -181,6 +196,10 @@ async fn answer<A: Ask>(
     };
     drop(body);
     let Question { request, deadline_ms, asked } = question;
+    if let Some(refused) = refuse(worker, &request) {
+        note.refused(worker, &request.command);
+        return Ok(answers::reply(front, None, refused).into());
+    }
     note.asks(worker, &request.command);
     let waiting = worker.lane.ask(request, deadline_ms).map_err(|why| {
         note.not_taken();

@@ -59,6 +59,7 @@ pub struct IoMeter {
     requests: Grid,
     commands: Grid,
     published: AtomicU64,
+    refusals: Grid,
     /// Copied here now and then; the thread counts in a table of its own.
     hot: Mutex<Hot>,
 }
@@ -71,6 +72,7 @@ impl IoMeter {
             requests: Grid::of(labels.routes.len() * labels.methods.len() * outcomes),
             commands: Grid::of(labels.commands.len() * outcomes),
             published: AtomicU64::new(0),
+            refusals: Grid::of(labels.reasons.len()),
             hot: Mutex::default(),
             labels,
         }
@@ -93,6 +95,11 @@ impl IoMeter {
     /// Counts a request that went into the ring.
     pub fn count_published(&self) {
         add(&self.published, 1);
+    }
+
+    /// Counts a refusal that the writer was not asked for, by the place of its reason in the labels.
+    pub fn count_refusal(&self, reason: usize) {
+        self.refusals.count(reason);
     }
 
     /// Shows which SKUs are asked for. Not for the path of a request: it may wait for a reader.
@@ -248,6 +255,12 @@ impl Meters {
         let taken = self.writer.taken.load(Ordering::Acquire);
         let published: u64 = self.io.iter().map(|io| io.published.load(Ordering::Acquire)).sum();
         published.saturating_sub(taken)
+    }
+
+    /// Refusals that the writer was not asked for, by reason.
+    pub(super) fn refused_at_edge(&self) -> Vec<u64> {
+        let of_reason = |reason| self.io.iter().map(|io| io.refusals.get(reason)).sum();
+        (0..self.labels.reasons.len()).map(of_reason).collect()
     }
 
     /// Every cell of requests that counts anything: route, method, outcome, count.

@@ -4,6 +4,7 @@
 //! room for every ticket of its lane. Next: `writer`.
 
 use super::cursors::Cursors;
+use super::handed_in::HandedIn;
 use super::outcome::Outcome;
 use super::parking::Parking;
 use super::slot::{Reply, Slot};
@@ -23,6 +24,7 @@ use std::time::Duration;
 pub struct Inbox {
     pub(super) poller: EventPoller<Slot, MultiProducerBarrier>,
     pub(super) parking: Arc<Parking>,
+    pub(super) handed_in: Vec<rtrb::Consumer<HandedIn>>,
 }
 
 /// The ways back to the lanes.
@@ -108,6 +110,15 @@ impl Inbox {
                     self.parking.wake();
                 }
                 Polled::Some
+            }
+        }
+    }
+
+    /// Takes the refusals that lanes have handed in. To be called after `poll`, which heeds their calls.
+    pub fn take_handed_in(&mut self, mut take: impl FnMut(HandedIn)) {
+        for handed_in in &mut self.handed_in {
+            while let Ok(refusals) = handed_in.pop() {
+                take(refusals);
             }
         }
     }

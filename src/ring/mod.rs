@@ -6,6 +6,7 @@
 //! `inbox`, then `parking`.
 
 mod cursors;
+mod handed_in;
 mod inbox;
 mod lane;
 mod outcome;
@@ -13,8 +14,10 @@ mod parking;
 mod slot;
 mod tickets;
 mod times;
+mod under_way;
 
 pub use cursors::Cursors;
+pub use handed_in::{HANDED_IN_MAX, HandedIn};
 pub use inbox::{Alarm, Asked, Inbox, Outbox, Polled, ReturnAddress};
 pub use lane::{Lane, LaneEnd, Waiting};
 pub use outcome::{Arrived, NotTaken, Outcome};
@@ -22,6 +25,7 @@ pub use times::{Decided, Times};
 
 use atomic_waker::AtomicWaker;
 use disruptor::{BusySpin, build_multi_producer};
+use handed_in::HANDED_IN_SLOTS;
 use inbox::LanePort;
 use parking::Parking;
 use slot::Slot;
@@ -50,8 +54,12 @@ pub fn build(lanes: u16, cursors: &Arc<Cursors>) -> (Vec<LaneEnd>, Inbox, Outbox
     let parking = Arc::new(Parking::new());
     let mut ports = Vec::new();
     let mut ends = Vec::new();
+    let mut handed_in = Vec::new();
+    let under_way = under_way::counts(lanes);
     for number in 0..lanes {
         let (sender, receiver) = rtrb::RingBuffer::new(TICKETS_PER_LANE);
+        let (hand, taken) = rtrb::RingBuffer::new(HANDED_IN_SLOTS);
+        handed_in.push(taken);
         let waker = Arc::new(AtomicWaker::new());
         let starved = Arc::new(AtomicBool::new(false));
         ports.push(LanePort {
@@ -69,11 +77,13 @@ pub fn build(lanes: u16, cursors: &Arc<Cursors>) -> (Vec<LaneEnd>, Inbox, Outbox
             parking: parking.clone(),
             ticket_count: TICKETS_PER_LANE,
             starved,
+            under_way: under_way.clone(),
+            hand,
             bulk_max: (RING_SLOTS - SLOTS_FOR_SINGLE) / usize::from(lanes),
         });
     }
     let outbox = Outbox { lanes: ports, cursors: cursors.clone() };
-    (ends, Inbox { poller, parking }, outbox)
+    (ends, Inbox { poller, parking, handed_in }, outbox)
 }
 
 #[cfg(test)]

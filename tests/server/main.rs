@@ -16,6 +16,7 @@ mod crowd;
 mod damage;
 mod directory;
 mod draws;
+mod edge;
 mod feed;
 mod feed_crowd;
 mod feed_kills;
