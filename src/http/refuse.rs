@@ -4,14 +4,14 @@
 //! second and when this thread ends. What cannot be counted is not refused here. Never decides: see
 //! `edge`. Next: `answers`.
 
+use super::answers;
 use super::listener::Worker;
+use super::reply::Reply;
 use super::service::Ask;
-use crate::domain::answer::{Answer, Answered, Refusal, ShortLine};
 use crate::domain::command::{Command, Request};
 use crate::domain::ids::{Sequence, SkuId};
 use crate::edge::{Door, Edge};
-use crate::ring::{HANDED_IN_MAX, HandedIn, Outcome};
-use smallvec::smallvec;
+use crate::ring::{HANDED_IN_MAX, HandedIn};
 use std::cell::{Cell, RefCell};
 
 /// Refusals wait this long before they are handed in.
@@ -68,7 +68,7 @@ impl Refuser {
 }
 
 /// The refusal of an order that can only be sold out; none where the writer must be asked.
-pub(super) fn refuse<A: Ask>(worker: &Worker<A>, request: &Request) -> Option<Outcome> {
+pub(super) fn refuse<A: Ask>(worker: &Worker<A>, request: &Request) -> Option<Reply> {
     let front = &*worker.front;
     // Before the SKU is read: what is published of it by then holds at this sequence too.
     let answerable = front.cursors.answerable();
@@ -79,15 +79,5 @@ pub(super) fn refuse<A: Ask>(worker: &Worker<A>, request: &Request) -> Option<Ou
     if !worker.refuser.count(&*worker.lane, worker.now_ms(), &line.sku, found.created) {
         return None;
     }
-    let short = ShortLine {
-        sku: line.sku.clone(),
-        requested: u64::from(line.quantity),
-        available: 0,
-        held: found.held,
-    };
-    Some(Outcome::Answered(Answered {
-        sequence: found.sequence.max(answerable),
-        replayed: false,
-        answer: Answer::Refused(Refusal::SoldOut(smallvec![Box::new(short)])),
-    }))
+    Some(answers::nothing_available(line, found.held, found.sequence.max(answerable)))
 }
