@@ -50,10 +50,8 @@ impl Filter {
     /// Takes a member. Only one thread may. Seen by whoever sees what that thread publishes after.
     pub(super) fn insert(&self, hash: u64) {
         for (word, bit) in self.line(hash).0.iter().zip(bits(hash)) {
-            let seen = word.load(Ordering::Relaxed);
-            if seen & bit == 0 {
-                word.store(seen | bit, Ordering::Relaxed);
-            }
+            // Whether it is set already cannot be foreseen: storing costs less than a wrong guess.
+            word.store(word.load(Ordering::Relaxed) | bit, Ordering::Relaxed);
         }
     }
 

@@ -1,7 +1,7 @@
 //! The writer's side of the edge: what it says when.
 //!
 //! Owns the order in which a turn is published, and when a filter is made anew. Keys and users go
-//! into the filters when they are applied, before anything that rests on them is published. A filter
+//! into the filters at the end of their turn, before anything that rests on them is published. A filter
 //! that has taken in as many as it has room for is replaced by one that is filled a bounded number a
 //! turn from those that are still there, while both take in what comes; so what was forgotten leaves
 //! in the end, memory follows what is there, and no look ever misses one. Knows no state of the
@@ -44,6 +44,8 @@ pub enum Members {
 struct Renewed {
     shared: Arc<Reloadable<Filter>>,
     filter: Arc<Filter>,
+    /// Members of this turn, which go in together: their misses overlap.
+    new: Vec<u64>,
     /// Members that it may still take in before it is replaced.
     left: u64,
     next: Option<Next>,
@@ -58,16 +60,18 @@ struct Next {
 impl Renewed {
     /// Worn from the start: the filter that is there has room for none.
     fn new(shared: &Arc<Reloadable<Filter>>) -> Self {
-        Self { filter: shared.current(), shared: shared.clone(), left: 0, next: None }
+        let (filter, shared) = (shared.current(), shared.clone());
+        Self { filter, shared, new: Vec::new(), left: 0, next: None }
     }
 
-    fn insert(&mut self, hash: u64) {
-        self.filter.insert(hash);
-        self.left = self.left.saturating_sub(1);
+    fn insert_new(&mut self) {
+        let count = self.new.len() as u64;
+        self.left = self.left.saturating_sub(count);
         if let Some(next) = &mut self.next {
-            next.filter.insert(hash);
-            next.left = next.left.saturating_sub(1);
+            self.new.iter().for_each(|hash| next.filter.insert(*hash));
+            next.left = next.left.saturating_sub(count);
         }
+        self.new.drain(..).for_each(|hash| self.filter.insert(hash));
     }
 
     fn begin(&mut self, members: u64) {
@@ -98,14 +102,14 @@ impl Publisher {
         }
     }
 
-    /// A key is remembered from here on; by its hash.
+    /// A key is remembered from this turn on; by its hash.
     pub fn remember(&mut self, key: u128) {
-        self.keys.insert(Hashes::key(key));
+        self.keys.new.push(Hashes::key(key));
     }
 
-    /// A user owns something from here on.
+    /// A user owns something from this turn on.
     pub fn note_user(&mut self, user: &UserId) {
-        self.users.insert(self.hashes.user(user));
+        self.users.new.push(self.hashes.user(user));
     }
 
     fn members(&mut self, members: Members) -> &mut Renewed {
@@ -157,6 +161,9 @@ impl Publisher {
 
     /// Publishes the turn. Its records are durable, and no answer of it has left.
     pub fn publish(&mut self) {
+        // First, as what is opened below may rest on them.
+        self.keys.insert_new();
+        self.users.insert_new();
         let mut changes = std::mem::take(&mut self.changes);
         // All are closed before the first is opened: see `board`.
         changes.retain(|(sku, stands)| self.close(sku, stands.as_ref()));

@@ -26,6 +26,7 @@ fn every_key_that_is_remembered_is_held_at_any_time_while_filters_come_and_go() 
             publisher.remember(key(number));
             remembered.push_back(number);
         }
+        publisher.publish();
         next += 7;
         while remembered.len() > 20_000 {
             remembered.pop_front();

@@ -358,6 +358,16 @@ fn a_connection_is_late_when_its_stage_lasts_too_long() {
 }
 
 #[test]
+fn the_future_of_a_request_fits_three_kibibytes() {
+    fn future_bytes<W, P, R, F>(_: fn(W, P, R) -> F) -> usize {
+        size_of::<F>()
+    }
+    let bytes = future_bytes(service::serve::<Writer>);
+    // It is moved once a request; what is rare is boxed inside.
+    assert!(bytes <= 3 * 1024, "{bytes} bytes");
+}
+
+#[test]
 fn one_connection_too_many_finds_no_place() {
     let limits = HttpLimits { connections_max: 1, ..HttpLimits::default() };
     let front = recovering(limits);

@@ -184,8 +184,13 @@ async fn answer<A: Ask>(
     };
     let question = match (routes::parse(front, place, &input), streamed) {
         (Ok(Wanted::Reply(reply)), _) => return Ok(reply.into()),
-        (Ok(Wanted::Follow(follow)), _) => return answer_events(worker, peer, follow).await,
-        (Ok(Wanted::TakeImage), _) => return take_image(front).await.map(Answering::from),
+        // Boxed, like all that is rare: the future of every request has room for what it waits for.
+        (Ok(Wanted::Follow(follow)), _) => {
+            return Box::pin(answer_events(worker, peer, follow)).await;
+        }
+        (Ok(Wanted::TakeImage), _) => {
+            return Box::pin(take_image(front)).await.map(Answering::from);
+        }
         (Ok(Wanted::Batch(asker)), Some(body)) => {
             return Box::pin(answer_lines(worker, peer, *asker, body)).await;
         }
@@ -198,7 +203,7 @@ async fn answer<A: Ask>(
     let Question { request, deadline_ms, asked } = question;
     if let Some(refused) = refuse(worker, &request) {
         note.refused(worker, &request.command);
-        return Ok(answers::reply(front, None, refused).into());
+        return Ok(refused.into());
     }
     note.asks(worker, &request.command);
     let waiting = worker.lane.ask(request, deadline_ms).map_err(|why| {
