@@ -134,6 +134,12 @@ impl Stamps {
         stamp
     }
 
+    /// What `Clock::elapsed_ms` showed at the last stamp.
+    #[must_use]
+    pub fn last_elapsed_ms(&self) -> u64 {
+        self.last_elapsed_us / 1000
+    }
+
     fn compare(&mut self, wall_ms: u64) {
         let wall_us = i64::try_from(wall_ms.saturating_mul(1000)).unwrap_or(i64::MAX);
         let own_us = i64::try_from(self.last_us).unwrap_or(i64::MAX);

@@ -11,6 +11,7 @@ use crate::descriptors;
 use crate::domain::answer::TABLES;
 use crate::domain::ids::Sequence;
 use crate::domain::settings::Settings;
+use crate::edge::Edge;
 use crate::feed::{Feed, Note};
 use crate::feeder::{self, Feeder};
 use crate::http::{self, Doors, Front, HandshakeEnd, Handshakes, HttpLimits, Shared};
@@ -106,6 +107,7 @@ pub fn run(config: &Config, reread: Reread) -> Result<(), ServerError> {
         tokens: files.tokens.clone(),
         handshakes,
         cursors,
+        edge: Arc::new(Edge::default()),
         images: Arc::new(images),
         feed,
         meters: Arc::new(Meters::new(config.io_threads, http::LABELS, &TABLES)),
@@ -364,6 +366,7 @@ fn start_writer(
         clock: front.clock,
         meters: front.meters.clone(),
         timed: config.timed,
+        edge: front.edge.clone(),
         images: front.images.clone(),
         snapshot_events: config.snapshot_events,
         image_sequence: recovered.image_sequence,

@@ -19,12 +19,58 @@ pub(crate) struct Options {
     /// Exit with 1 unless all bars were measured and hold
     #[arg(long)]
     strict: bool,
+    /// Measure only these
+    #[arg(long, value_enum, value_delimiter = ',')]
+    only: Vec<Part>,
+    /// Rounds of the comparisons with other servers; the table shows medians
+    #[arg(long, default_value_t = ROUNDS, value_parser = clap::value_parser!(u16).range(1..))]
+    rounds: u16,
     /// The server's binary [default: beside this one]
     #[arg(long)]
     server: Option<PathBuf>,
     /// Where their data goes; on the disk that is to be measured [default: a new folder here]
     #[arg(long)]
     data: Option<PathBuf>,
+}
+
+/// What is measured together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Part {
+    Engine,
+    Orders,
+    Refusals,
+    Batches,
+    Images,
+    Idle,
+}
+
+impl Part {
+    const ALL: [Self; 6] =
+        [Self::Engine, Self::Orders, Self::Refusals, Self::Batches, Self::Images, Self::Idle];
+
+    /// What it measures.
+    const fn what(self) -> &'static str {
+        match self {
+            // First, in a process that has used no memory yet.
+            Self::Engine => "the engine by itself",
+            Self::Orders => "durable orders",
+            Self::Refusals => "refusals of a sold-out SKU",
+            Self::Batches => "batches",
+            Self::Images => "images",
+            Self::Idle => "an idle server",
+        }
+    }
+
+    fn measure(self, options: &Options, data: &Path) -> Result<Vec<Row>, BenchError> {
+        match self {
+            Self::Engine => engine(data),
+            Self::Orders => orders(options, data),
+            Self::Refusals => Ok(vec![refusals(options, data)?]),
+            Self::Batches => Ok(vec![batches(options, data)?]),
+            Self::Images => Ok(vec![while_images_are_taken(options, data)?]),
+            Self::Idle => Ok(vec![idle(options, data)?]),
+        }
+    }
 }
 
 /// What a number must be.
@@ -62,34 +108,19 @@ pub(crate) fn run(options: &Options) -> Result<(), BenchError> {
     let conditions = format!("{}, {}", today(), machine());
     println!("{conditions}");
     let mut rows = Vec::new();
-    heading(1, "the engine by itself");
-    // First, in a process that has used no memory yet.
-    let engine = engine(data)?;
-    heading(2, "durable orders");
-    rows.extend(orders(options, data)?);
-    heading(3, "refusals of a sold-out SKU");
-    rows.push(refusals(options, data)?);
-    let [decided, replayed, memory] = engine;
-    rows.push(decided);
-    heading(4, "batches");
-    rows.push(batches(options, data)?);
-    rows.push(replayed);
-    heading(5, "images");
-    rows.push(while_images_are_taken(options, data)?);
-    rows.push(memory);
-    heading(6, "an idle server");
-    rows.push(idle(options, data)?);
+    let asked = |part: &Part| options.only.is_empty() || options.only.contains(part);
+    let parts: Vec<Part> = Part::ALL.into_iter().filter(asked).collect();
+    for (number, part) in parts.iter().enumerate() {
+        println!("\n{} of {}: {}", number + 1, parts.len(), part.what());
+        rows.extend(part.measure(options, data)?);
+    }
     println!("\n{conditions}");
     print_table(&rows);
     let missed = rows.iter().filter(|row| row.holds() != Some(true)).count();
     if options.strict && missed > 0 { Err(BenchError::BarsMissed { missed }) } else { Ok(()) }
 }
 
-fn heading(number: u32, what: &str) {
-    println!("\n{number} of 6: {what}");
-}
-
-fn engine(data: &Path) -> Result<[Row; 3], BenchError> {
+fn engine(data: &Path) -> Result<Vec<Row>, BenchError> {
     let options = engine::Options {
         orders: 1_000_000,
         turn: 64,
@@ -98,7 +129,7 @@ fn engine(data: &Path) -> Result<[Row; 3], BenchError> {
     };
     let figures = engine::measure(&options)?;
     let number = |value| Found::Numbers(vec![(String::new(), value)]);
-    Ok([
+    Ok(vec![
         Row {
             what: "decide, apply, encode, append, one core, 1 M live orders",
             bar: Bar::AtLeast(2.0),
@@ -124,17 +155,17 @@ fn engine(data: &Path) -> Result<[Row; 3], BenchError> {
 }
 
 /// CPU against bare hyper, orders a second against Redis.
-fn orders(options: &Options, data: &Path) -> Result<[Row; 2], BenchError> {
+fn orders(options: &Options, data: &Path) -> Result<Vec<Row>, BenchError> {
     let binary = options.server.as_deref();
     let mut servers =
         vec![start::bare(None)?, start::doorbuster(binary, "group", &data.join("group"))?];
     servers.extend(peers::redis::start("always", &data.join("redis"))?);
     let mut levels = Vec::new();
-    let run = |level| 1 + level * (1 + u64::from(ROUNDS));
+    let run = |level| 1 + level * (1 + u64::from(options.rounds));
     peers::print_head();
     for (level, connections) in [(0, 16), (1, 64), (2, 256)] {
         let load = Load::orders(connections, REQUESTS, run(level));
-        levels.push((connections, compare(&servers, load)?));
+        levels.push((connections, compare(&servers, load, options)?));
     }
     let ratios = |wanted: [u64; 2], of: fn(&[Sample]) -> f64| {
         let wanted = levels.iter().filter(|(connections, _)| wanted.contains(connections));
@@ -144,7 +175,7 @@ fn orders(options: &Options, data: &Path) -> Result<[Row; 2], BenchError> {
         3 => ratios([16, 64], |samples| samples[1].rate / samples[2].rate),
         _ => Found::NotMeasured(Peer::Redis.missing().to_string()),
     };
-    Ok([
+    Ok(vec![
         Row {
             what: "server CPU of a durable order, against bare hyper",
             bar: Bar::AtMost(2.0),
@@ -176,9 +207,10 @@ fn refusals(options: &Options, data: &Path) -> Result<Row, BenchError> {
     let mut found = Vec::new();
     peers::print_head();
     for (level, connections) in [(0, 64), (1, 256)] {
-        let orders = Load::orders(connections, REQUESTS, 1 + level * (1 + u64::from(ROUNDS)));
+        let run = 1 + level * (1 + u64::from(options.rounds));
+        let orders = Load::orders(connections, REQUESTS, run);
         let load = Load { sku: SOLD_OUT, expected: Expected::Refused, ..orders };
-        let samples = compare(&servers, load)?;
+        let samples = compare(&servers, load, options)?;
         found.push((at(connections), samples[1].rate / samples[0].rate));
     }
     Ok(Row {
@@ -190,9 +222,9 @@ fn refusals(options: &Options, data: &Path) -> Result<Row, BenchError> {
     })
 }
 
-fn compare(servers: &[Server], load: Load) -> Result<Vec<Sample>, BenchError> {
+fn compare(servers: &[Server], load: Load, options: &Options) -> Result<Vec<Sample>, BenchError> {
     let connections = load.connections;
-    let medians = peers::compare(servers, &Plan { load, rounds: ROUNDS })?;
+    let medians = peers::compare(servers, &Plan { load, rounds: options.rounds })?;
     peers::print_rows(connections, servers, &medians);
     Ok(medians)
 }

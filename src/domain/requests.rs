@@ -313,6 +313,18 @@ impl Requests {
         gone.principal
     }
 
+    /// The number of the next key.
+    #[must_use]
+    pub fn end(&self) -> u64 {
+        self.first + self.rows.len() as u64
+    }
+
+    /// The hashes of the keys from this number on, oldest first.
+    pub fn hashes_from(&self, number: u64) -> impl Iterator<Item = u128> {
+        let gone = number.saturating_sub(self.first).min(self.rows.len() as u64);
+        self.rows.iter_from(gone as usize).map(Row::hash)
+    }
+
     /// The keys, oldest first.
     pub fn iter(&self) -> impl Iterator<Item = Remembered<'_>> {
         self.rows.iter().map(|row| self.remembered(row))

@@ -204,7 +204,11 @@ impl<T: Copy> Queue<T> {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
-        (0..self.len()).map_while(|at| self.get(at))
+        self.iter_from(0)
+    }
+
+    pub(super) fn iter_from(&self, at: usize) -> impl Iterator<Item = &T> {
+        (at..self.len()).map_while(|at| self.get(at))
     }
 
     pub(super) fn wants_piece(&self) -> bool {

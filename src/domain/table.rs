@@ -87,6 +87,23 @@ impl<T> Slab<T> {
         }
     }
 
+    /// All numbers ever used are below.
+    #[must_use]
+    pub fn end(&self) -> u32 {
+        u32::try_from(self.rows.len()).expect("caps are 32-bit")
+    }
+
+    /// The entries in use in a range of numbers. Never for outcomes, as `iter`.
+    ///
+    /// # Panics
+    /// When the range goes beyond `end`.
+    pub fn range(&self, numbers: std::ops::Range<u32>) -> impl Iterator<Item = &T> {
+        numbers.filter_map(|number| match &self.rows[number as usize] {
+            Entry::Used(value) => Some(value),
+            Entry::Free(_) => None,
+        })
+    }
+
     /// The entries in use with their numbers, by number. For checks, never for outcomes: numbers
     /// depend on what was freed before.
     pub fn iter(&self) -> impl Iterator<Item = (u32, &T)> {

@@ -118,6 +118,17 @@ impl Users {
         }
     }
 
+    /// Slots that were ever used; all users are below.
+    #[must_use]
+    pub fn slots(&self) -> u32 {
+        self.slab.end()
+    }
+
+    /// The users in some slots, which end at `slots` at most.
+    pub fn in_slots(&self, slots: std::ops::Range<u32>) -> impl Iterator<Item = &User> {
+        self.slab.range(slots)
+    }
+
     /// All slots in use, for checks.
     pub fn iter(&self) -> impl Iterator<Item = (u32, &User)> {
         self.slab.iter()

@@ -12,15 +12,18 @@ use super::wire_draw;
 use crate::domain::answer::{Answer, Answered, Created, DrawView, Page, Refusal, Remembered};
 use crate::domain::answer::{RememberedBody, ShortLine, SkuView, StateStatus, UserLimit, Window};
 use crate::domain::command::CreateOrder;
-use crate::domain::ids::{LineRequests, OrderId, Sequence, UserId};
+use crate::domain::ids::{LineRequest, LineRequests, OrderId, Sequence, UserId};
 use crate::ring::{NotTaken, Outcome};
 use compact_str::CompactString;
 use hyper::StatusCode;
 use hyper::header::HeaderValue;
 use smallvec::SmallVec;
+use std::ops::RangeInclusive;
 
 /// The longest that anybody is told to wait for a sale to open, in milliseconds (API 1).
 const OPENING_WAIT_MS_MAX: u64 = 60_000;
+/// Held units may come back after this, in milliseconds (API 1).
+const SOLD_OUT_PAUSE_MS: RangeInclusive<u64> = 2_000..=10_000;
 
 /// An order as it was asked for; its answer holds only what the request does not.
 #[derive(Debug, Clone)]
@@ -413,9 +416,17 @@ fn user_limit(limit: &UserLimit) -> Refused {
 fn sold_out(lines: SmallVec<[Box<ShortLine>; 1]>) -> Refused {
     // Held units may come back; without enough of them, waiting is in vain.
     let hopeful = lines.iter().all(|line| line.available + line.held >= line.requested);
-    let refused = Problem::new(Code::SoldOut, "fewer units are available than requested")
-        .with("lines", Member::Lines(lines));
-    if hopeful { refused.retry_in(jitter(2_000..=10_000)) } else { refused }
+    let refused = Problem::new(Code::SoldOut, wire::SOLD_OUT).with("lines", Member::Lines(lines));
+    if hopeful { refused.retry_in(jitter(SOLD_OUT_PAUSE_MS)) } else { refused }
+}
+
+/// The refusal of an order of one line of which nothing is available, as `reply` would give it.
+pub(super) fn nothing_available(line: &LineRequest, held: u64, sequence: Sequence) -> Reply {
+    let requested = u64::from(line.quantity);
+    let retry_after_ms = (held >= requested).then(|| jitter(SOLD_OUT_PAUSE_MS));
+    let mut json = Json::new();
+    wire::sold_out(&mut json, (&line.sku, requested, 0, held), retry_after_ms, sequence);
+    Reply::problem(Code::SoldOut, retry_after_ms, json)
 }
 
 #[cfg(test)]

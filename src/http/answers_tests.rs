@@ -228,6 +228,24 @@ fn who_comes_too_early_is_told_when_to_come_back() {
 }
 
 #[test]
+fn the_edge_says_the_same_of_one_line_as_the_writer() {
+    for (requested, held) in [(2, 1), (2, 2), (1, 7)] {
+        let short = Box::new(ShortLine { sku: sku_id("A"), requested, available: 0, held });
+        let asked = rendered(17, false, Answer::Refused(Refusal::SoldOut(smallvec![short])));
+        let line = LineRequest { sku: sku_id("A"), quantity: requested as u32 };
+        let here = nothing_available(&line, held, 17);
+        let told = |reply: &Reply| {
+            let body: serde_json::Value = serde_json::from_slice(&reply.body).unwrap();
+            let mut members = body.as_object().unwrap().clone();
+            // Spread, so that not all come back at once.
+            let pause = members.remove("retry_after_ms").is_some();
+            (members, pause, reply.retry_after_s.is_some(), reply.status, reply.code, reply.kind)
+        };
+        assert_eq!(told(&here), told(&asked));
+    }
+}
+
+#[test]
 fn sold_out_may_be_retried_if_held_units_could_fill_every_short_line() {
     let line = |requested, available, held| {
         Box::new(ShortLine { sku: sku_id("A"), requested, available, held })

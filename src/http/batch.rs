@@ -8,6 +8,7 @@
 
 use super::admission::{Guest, user};
 use super::answers::{self, Asked};
+use super::ask::Ask;
 use super::lines::Lines;
 use super::listener::Worker;
 use super::mode;
@@ -16,7 +17,6 @@ use super::payload::Pieces;
 use super::problem::Refused;
 use super::routes::batch::{Asker, question};
 use super::routes::{Question, not_ready};
-use super::service::Ask;
 use super::wire::Json;
 use crate::ring::{BATCH_WAITING_MAX, NotTaken, Rank};
 use bytes::{Bytes, BytesMut};

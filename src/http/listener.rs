@@ -5,10 +5,12 @@
 //! the timer wheel. Never looks into a request. Next: `stream`, `service`.
 
 use super::admission::{Seat, Usher};
+use super::ask::Ask;
 use super::framing::{Fault, Framing};
 use super::identity::Acquaintance;
+use super::refuse::Refuser;
 use super::reloadable::Kept;
-use super::service::{self, Ask};
+use super::service;
 use super::stream::Stream;
 use super::tls::Secured;
 use super::tokens::Tokens;
@@ -228,6 +230,8 @@ pub(super) struct Worker<A> {
     /// What buyers ask for, and when that was last halved.
     hot: RefCell<Hot>,
     hot_since_ms: Cell<u64>,
+    /// What this thread refuses by itself.
+    pub(super) refuser: Refuser,
     /// A connection came.
     enrolled: Notify,
     /// Answers to lines of batches that clients have not taken yet, in bytes.
@@ -240,6 +244,7 @@ impl<A: Ask> Worker<A> {
         Rc::new(Self {
             tokens: Rc::new(Kept::new(front.tokens.clone())),
             usher: Usher::new(&front.doors, now_ms.get()),
+            refuser: Refuser::at(&front.edge),
             front,
             lane,
             peers: RefCell::default(),
@@ -254,6 +259,11 @@ impl<A: Ask> Worker<A> {
     /// What this thread counts.
     pub(super) fn meter(&self) -> &IoMeter {
         self.front.meters.io(self.lane.number())
+    }
+
+    /// When the connections were last looked at, in milliseconds.
+    pub(super) fn now_ms(&self) -> u64 {
+        self.now_ms.get()
     }
 
     /// Counts SKUs that an order asks for.
@@ -286,7 +296,10 @@ impl<A: Ask> Worker<A> {
                 peer.wish(Wish::Finish);
             }
         }
-        self.peers.borrow().len()
+        let open = self.peers.borrow().len();
+        // With nobody there it may be long until the next look.
+        self.refuser.hand_in(&*self.lane, self.now_ms.get(), open == 0);
+        open
     }
 
     /// Connections that were there when the drain began.
@@ -371,6 +384,8 @@ pub async fn serve(listener: TcpListener, front: Arc<Front>, lane: Rc<Lane>) {
         ticks.tick().await;
     }
     worker.peers.borrow().iter().for_each(|peer| peer.wish(Wish::End));
+    // No connection is served between this and the end of the thread's requests.
+    worker.refuser.end(&*worker.lane);
 }
 
 async fn accept<A: Ask>(listener: TcpListener, worker: Rc<Worker<A>>) {

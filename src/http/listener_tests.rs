@@ -6,7 +6,7 @@ use crate::domain::command::{Command, Request};
 use crate::domain::ids::OrderId;
 use crate::domain::order::Status;
 use crate::http::testing::{front, recovering};
-use crate::ring::{Arrived, NotTaken, Outcome, Rank, Times};
+use crate::ring::{Arrived, HandedIn, NotTaken, Outcome, Rank, Times};
 use std::future::Future;
 use std::net::Ipv4Addr;
 use tokio::io::DuplexStream;
@@ -50,6 +50,15 @@ impl Ask for Writer {
 
     fn waiting(&self) -> usize {
         0
+    }
+
+    fn may_be_under_way(&self, _: u128) -> bool {
+        false
+    }
+
+    fn hand_in(&self, refusals: &mut Vec<HandedIn>, _: bool) -> bool {
+        refusals.clear();
+        true
     }
 
     fn number(&self) -> u16 {
@@ -356,6 +365,16 @@ fn a_connection_is_late_when_its_stage_lasts_too_long() {
     assert!(after(1));
     peer.writes(false);
     assert!(!after(0));
+}
+
+#[test]
+fn the_future_of_a_request_fits_three_kibibytes() {
+    fn future_bytes<W, P, R, F>(_: fn(W, P, R) -> F) -> usize {
+        size_of::<F>()
+    }
+    let bytes = future_bytes(service::serve::<Writer>);
+    // It is moved once a request; what is rare is boxed inside.
+    assert!(bytes <= 3 * 1024, "{bytes} bytes");
 }
 
 #[test]

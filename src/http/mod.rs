@@ -12,6 +12,7 @@
 mod accepting;
 mod admission;
 mod answers;
+mod ask;
 mod batch;
 mod cloud_events;
 mod events;
@@ -30,7 +31,7 @@ mod observe;
 mod openapi;
 mod payload;
 mod problem;
-mod reloadable;
+mod refuse;
 mod reply;
 mod roles;
 mod routes;
@@ -45,9 +46,11 @@ mod wire;
 mod wire_draw;
 
 use crate::clock::Clock;
+use crate::edge::Edge;
 use crate::feed::Feed;
 use crate::images::Images;
 use crate::metrics::Meters;
+use crate::reloadable;
 use crate::ring::Cursors;
 use accepting::Accepting;
 pub use admission::{Addresses, BadNetworks, Doors, NETWORKS_MAX, Networks, Quota, Rules};
@@ -112,6 +115,8 @@ pub struct Shared {
     pub handshakes: Option<Handshakes>,
     /// How far the journal is.
     pub cursors: Arc<Cursors>,
+    /// What may be refused without the writer.
+    pub edge: Arc<Edge>,
     /// How images stand.
     pub images: Arc<Images>,
     /// Where events are asked for.

@@ -2,16 +2,16 @@
 //!
 //! Owns the notes that a request gathers on its way (`Note`), the words they are counted by, and the
 //! bodies of `/v1/latency`, `/v1/latency.hgrm` and `/metrics`. A clock is read three times for a
-//! request that the writer answers and never for another. Next: `metrics`.
+//! request that the writer answers, and twice for one that is refused at the edge. Next: `metrics`.
 
 use super::Front;
 use super::admission::{self, Rates};
+use super::ask::Ask;
 use super::listener::Worker;
 use super::mode::unready;
 use super::problem::{Code, OUTCOMES};
 use super::reply::{Kind, Reply};
 use super::routes::ROUTES;
-use super::service::Ask;
 use super::wire::Json;
 use crate::domain::command::{Action, Command};
 use crate::domain::sku::RefusalReason;
@@ -121,6 +121,7 @@ pub(super) fn count_line<A: Ask>(
 pub(super) struct Note {
     route: usize,
     command: Option<usize>,
+    at_edge: bool,
     moments: Moments,
     rates: Rates,
 }
@@ -147,6 +148,14 @@ impl Note {
     pub(super) fn asks<A: Ask>(&mut self, worker: &Worker<A>, command: &Command) {
         self.command = Some(command_number(command));
         self.moments.published = moment(&worker.front);
+        count_hot(worker, command);
+    }
+
+    /// This thread refused it as sold out: it spends no time where it does not go.
+    pub(super) fn refused<A: Ask>(&mut self, worker: &Worker<A>, command: &Command) {
+        self.command = Some(command_number(command));
+        self.at_edge = true;
+        worker.meter().count_refusal(RefusalReason::SoldOut as usize);
         count_hot(worker, command);
     }
 
@@ -181,11 +190,15 @@ impl Note {
         meter.count_request(self.route, method_number(method), outcome);
         let Some(command) = self.command else { return };
         meter.count_command(command, outcome);
+        let at_edge = self.at_edge && worker.front.timed;
         // A writer that stopped in the middle has no times.
-        if self.moments.decided == 0 {
+        if self.moments.decided == 0 && !at_edge {
             return;
         }
         self.moments.answered = moment(&worker.front);
+        if at_edge {
+            self.moments = Moments::without_writer(self.moments.read, self.moments.answered);
+        }
         let durations = self.moments.durations();
         meter.stages.record(&durations);
         if wants_timing {

@@ -73,6 +73,15 @@ impl Reply {
         Self::with_body(StatusCode::OK, kind, text.into())
     }
 
+    /// A refusal, rendered.
+    pub(super) fn problem(code: Code, retry_after_ms: Option<u64>, json: Json) -> Self {
+        let status =
+            StatusCode::from_u16(code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let retry_after_s = retry_after_ms.map(|after_ms| after_ms.div_ceil(1000).max(1));
+        let reply = Self::with_body(status, Kind::Problem, json.into_bytes());
+        Self { code: Some(code), retry_after_s, ..reply }
+    }
+
     /// 204.
     pub(super) fn empty() -> Self {
         Self::with_body(StatusCode::NO_CONTENT, Kind::Empty, Bytes::new())
@@ -171,10 +180,6 @@ impl From<Refused> for Reply {
         let mut json = Json::new();
         wire::problem(&mut json, &refused);
         let Problem { code, retry_after_ms, allow, closes, .. } = *refused;
-        let status =
-            StatusCode::from_u16(code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let retry_after_s = retry_after_ms.map(|after_ms| after_ms.div_ceil(1000).max(1));
-        let reply = Self::with_body(status, Kind::Problem, json.into_bytes());
-        Self { code: Some(code), allow, closes, retry_after_s, ..reply }
+        Self { allow, closes, ..Self::problem(code, retry_after_ms, json) }
     }
 }

@@ -1,10 +1,11 @@
 //! One request in, one response out, in the order of checks of API 1.
 //!
 //! Owns that order: HTTP limits and framing, address, phase, who asks, origin, place and method, then
-//! shape (`routes`), then `admission`, then the writer (`Lane`), then the rendering (`answers`). Never
-//! parses a body itself. Next: `routes`.
+//! shape (`routes`), then `admission`, then the sold-out edge (`refuse`), then the writer (`Lane`),
+//! then the rendering (`answers`). Never parses a body itself. Next: `routes`.
 
 use super::admission::{self, Guest};
+use super::ask::Ask;
 use super::framing::Fault;
 use super::head::{Head, Name};
 use super::identity::{Identity, identify};
@@ -13,23 +14,23 @@ use super::listener::{Peer, Stage, Worker};
 use super::observe::Note;
 use super::payload::{Payload, Stream};
 use super::problem::{Code, Problem, Refused};
+use super::refuse::refuse;
 use super::reply::{Kind, Reply};
 use super::routes::batch::Asker;
 use super::routes::events::Follow;
 use super::routes::{self, Input, Place, Question, Wanted};
 use super::{Front, Phase, answers, batch, events, mode};
-use crate::domain::command::Request;
 use crate::feed::Form;
-use crate::ring::{Arrived, Lane, NotTaken, Rank, Waiting};
+use crate::ring::{Arrived, Rank};
 use bytes::{Bytes, BytesMut};
 use hyper::body::{Body, Incoming};
 use hyper::{Method, Response, Uri, Version};
 use std::convert::Infallible;
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Poll, Waker};
+use std::task::Poll;
 use std::time::Duration;
 
 /// All methods of all places, for `OPTIONS *`.
@@ -37,69 +38,6 @@ const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
 /// Where a body may be longer than elsewhere.
 const BATCH_PATH: &str = "/v1/batch";
-
-/// Who answers: the writer, behind its ring.
-pub(super) trait Ask: 'static {
-    /// A request on its way.
-    type Waiting: Future<Output = Arrived> + Unpin;
-
-    /// Publishes a request; `deadline_ms` is on the clock of `Front`.
-    fn ask(
-        &self,
-        request: Request,
-        rank: Rank,
-        deadline_ms: Option<u64>,
-    ) -> Result<Self::Waiting, NotTaken>;
-
-    /// As `ask`, for one of many; takes the request only if there is room.
-    fn offer(
-        &self,
-        request: &mut Option<Request>,
-        deadline_ms: Option<u64>,
-    ) -> Result<Self::Waiting, NotTaken>;
-
-    /// Wakes once when there may be room; to be followed by one more `offer`.
-    fn wake_when_room(&self, waker: &Waker);
-
-    /// Requests that wait for their answer.
-    fn waiting(&self) -> usize;
-
-    /// Which IO thread's it is.
-    fn number(&self) -> u16;
-}
-
-impl Ask for Lane {
-    type Waiting = Waiting;
-
-    fn ask(
-        &self,
-        request: Request,
-        rank: Rank,
-        deadline_ms: Option<u64>,
-    ) -> Result<Waiting, NotTaken> {
-        Lane::ask(self, request, rank, deadline_ms)
-    }
-
-    fn offer(
-        &self,
-        request: &mut Option<Request>,
-        deadline_ms: Option<u64>,
-    ) -> Result<Waiting, NotTaken> {
-        Lane::offer(self, request, deadline_ms)
-    }
-
-    fn wake_when_room(&self, waker: &Waker) {
-        Lane::wake_when_room(self, waker);
-    }
-
-    fn waiting(&self) -> usize {
-        Lane::waiting(self)
-    }
-
-    fn number(&self) -> u16 {
-        Lane::number(self)
-    }
-}
 
 /// A reply, and the stream that is its body, if it has one.
 struct Answering {
@@ -193,8 +131,13 @@ async fn answer<A: Ask>(
     }
     let question = match (wanted, streamed) {
         (Ok(Wanted::Reply(reply)), _) => return Ok(reply.into()),
-        (Ok(Wanted::Follow(follow)), _) => return answer_events(worker, peer, follow).await,
-        (Ok(Wanted::TakeImage), _) => return take_image(front).await.map(Answering::from),
+        // Boxed, like all that is rare: the future of every request has room for what it waits for.
+        (Ok(Wanted::Follow(follow)), _) => {
+            return Box::pin(answer_events(worker, peer, follow)).await;
+        }
+        (Ok(Wanted::TakeImage), _) => {
+            return Box::pin(take_image(front)).await.map(Answering::from);
+        }
         (Ok(Wanted::Change(change)), _) => return Ok(mode::change(front, change).into()),
         (Ok(Wanted::Batch(asker)), Some(body)) => {
             return Box::pin(answer_lines(worker, peer, (*asker, client), body)).await;
@@ -210,6 +153,10 @@ async fn answer<A: Ask>(
     let rank = Rank::of(&request.command, identity.preferred);
     let guest = Guest { principal, client, user: admission::user(&request.command), rank };
     let admitted = worker.admit(guest, note)?;
+    if let Some(refused) = refuse(worker, &request) {
+        note.refused(worker, &request.command);
+        return Ok(refused.into());
+    }
     note.asks(worker, &request.command);
     let waiting = worker.lane.ask(request, rank, deadline_ms).map_err(|why| {
         note.not_taken();

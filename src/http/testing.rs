@@ -39,6 +39,7 @@ pub(super) fn recovering(limits: HttpLimits) -> Front {
         tokens: Arc::new(Reloadable::new(Tokens::none())),
         handshakes: None,
         cursors: Arc::default(),
+        edge: Arc::default(),
         images: Arc::new(Images::new().0),
         feed: Feed::new().0,
         meters: Arc::new(Meters::new(1, LABELS, &TABLES)),

@@ -5,14 +5,17 @@
 //! `answers`.
 
 use super::instant;
-use super::problem::{Member, Problem};
-use crate::domain::answer::{OrderView, ShortLine, SkuView};
+use super::problem::{Code, Member, Problem};
+use crate::domain::answer::{OrderView, SkuView};
 use crate::domain::command::SkuSettings;
 use crate::domain::ids::{OrderId, Sequence, SkuId, Stamp};
 use crate::domain::order::Status;
 
 /// Room for an order of a line or two.
 const BODY_BYTES: usize = 320;
+
+/// What people are told of an order that cannot be had.
+pub(super) const SOLD_OUT: &str = "fewer units are available than requested";
 
 /// JSON in the making.
 #[derive(Debug)]
@@ -55,6 +58,10 @@ impl Json {
 
     /// A string of any content.
     pub(super) fn text(&mut self, text: &str) {
+        let escaped = |byte: u8| matches!(byte, 0..0x20 | b'"' | b'\\');
+        if !text.bytes().any(escaped) {
+            return self.id(text);
+        }
         self.raw("\"");
         for byte in text.bytes() {
             match byte {
@@ -103,7 +110,7 @@ impl Json {
         }
     }
 
-    /// An id of ours, which needs no escapes.
+    /// A string that needs no escapes, like an id of ours.
     pub(super) fn id(&mut self, id: &str) {
         self.raw("\"");
         self.raw(id);
@@ -252,23 +259,49 @@ pub(super) fn end(json: &mut Json, sequence: Sequence) {
     json.raw("}");
 }
 
-pub(super) fn problem(json: &mut Json, problem: &Problem) {
+/// What every problem begins with.
+fn problem_head(
+    json: &mut Json,
+    code: Code,
+    detail: &str,
+    retryable: bool,
+    retry_after_ms: Option<u64>,
+) {
     json.raw("{\"type\":\"urn:doorbuster:problem:");
-    json.raw(problem.code.as_str());
+    json.raw(code.as_str());
     json.raw("\",\"title\":\"");
-    json.raw(problem.code.title());
+    json.raw(code.title());
     json.raw("\",\"status\":");
-    json.number(u64::from(problem.code.status()));
+    json.number(u64::from(code.status()));
     json.raw(",\"detail\":");
-    json.text(&problem.detail);
+    json.text(detail);
     json.raw(",\"code\":\"");
-    json.raw(problem.code.as_str());
+    json.raw(code.as_str());
     json.raw("\",\"retryable\":");
-    json.boolean(problem.retryable);
-    if let Some(after_ms) = problem.retry_after_ms {
+    json.boolean(retryable);
+    if let Some(after_ms) = retry_after_ms {
         json.raw(",\"retry_after_ms\":");
         json.number(after_ms);
     }
+}
+
+/// The problem of an order of which one line is short, without a `Problem` to be made first.
+pub(super) fn sold_out(
+    json: &mut Json,
+    (sku, requested, available, held): (&SkuId, u64, u64, u64),
+    retry_after_ms: Option<u64>,
+    sequence: Sequence,
+) {
+    problem_head(json, Code::SoldOut, SOLD_OUT, retry_after_ms.is_some(), retry_after_ms);
+    json.raw(",\"lines\":[");
+    short_line(json, sku, [requested, available, held]);
+    json.raw("]");
+    end(json, sequence);
+}
+
+pub(super) fn problem(json: &mut Json, problem: &Problem) {
+    let Problem { code, detail, retryable, retry_after_ms, .. } = problem;
+    problem_head(json, *code, detail, *retryable, *retry_after_ms);
     for (name, value) in &problem.members {
         json.raw(",\"");
         json.raw(name);
@@ -294,25 +327,26 @@ fn member(json: &mut Json, value: &Member) {
             json.text(&fault.reason);
             json.raw("}");
         }),
-        Member::Lines(lines) => json.list(lines, |json, line| short_line(json, line)),
+        Member::Lines(lines) => json.list(lines, |json, line| {
+            short_line(json, &line.sku, [line.requested, line.available, line.held]);
+        }),
     }
 }
 
-fn short_line(json: &mut Json, line: &ShortLine) {
+fn short_line(json: &mut Json, sku: &SkuId, [requested, available, held]: [u64; 3]) {
     json.raw("{\"sku\":");
-    json.id(line.sku.as_str());
+    json.id(sku.as_str());
     json.raw(",\"requested\":");
-    json.number(line.requested);
+    json.number(requested);
     json.raw(",\"available\":");
-    json.number(line.available);
+    json.number(available);
     json.raw(",\"held\":");
-    json.number(line.held);
+    json.number(held);
     json.raw("}");
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::problem::Code;
     use super::*;
 
     #[test]

@@ -151,7 +151,7 @@ impl Scrape {
             let command = labels.commands[*command].to_owned();
             ([("command", command), ("outcome", word.to_owned())], *count)
         });
-        page.counters("commands", "Commands that the writer answered, by outcome", rows)?;
+        page.counters("commands", "Commands that were answered, by outcome", rows)?;
         let stages = Stage::ALL.map(|stage| (stage.as_str(), self.meters.stage(stage)));
         page.durations(
             "stage_duration_seconds",
@@ -182,9 +182,13 @@ impl Scrape {
             &DURATIONS_NS,
             NANOSECONDS,
         )?;
-        let reasons = self.meters.labels().reasons.iter().zip(&copy.refusals);
-        let rows = reasons.map(|(reason, count)| ([("reason", (*reason).to_owned())], *count));
+        let at_edge = self.meters.refused_at_edge();
+        let counts = copy.refusals.iter().zip(&at_edge).map(|(asked, at_edge)| asked + at_edge);
+        let reasons = self.meters.labels().reasons.iter().zip(counts);
+        let rows = reasons.map(|(reason, count)| ([("reason", (*reason).to_owned())], count));
         page.counters("refusals", "Order lines refused, by reason", rows)?;
+        let meaning = "Orders refused without asking the writer";
+        page.counter("edge_refusals", meaning, at_edge.iter().sum())?;
         page.gauge("holds", "Orders held", copy.holds)?;
         let lag_ns = copy.expiry_lag_ms.saturating_mul(1_000_000);
         page.seconds("expiry_lag_seconds", "How late the oldest due hold is", lag_ns)?;
@@ -257,6 +261,12 @@ impl Page<'_> {
             metric.encode_family(&words)?.encode_gauge(&value)?;
         }
         Ok(())
+    }
+
+    fn counter(&mut self, name: &str, meaning: &str, value: u64) -> Result<(), Error> {
+        let kind = MetricType::Counter;
+        let mut metric = self.encoder.encode_descriptor(name, meaning, None, kind)?;
+        metric.encode_counter::<NoLabelSet, _, u64>(&value, None)
     }
 
     fn counters<const N: usize>(

@@ -64,6 +64,7 @@ pub struct IoMeter {
     /// Requests that may be under way here.
     limit: AtomicU64,
     published: AtomicU64,
+    refusals: Grid,
     /// Copied here now and then; the thread counts in a table of its own.
     hot: Mutex<Hot>,
 }
@@ -78,6 +79,7 @@ impl IoMeter {
             not_admitted: Grid::of(labels.admission.len()),
             limit: AtomicU64::new(0),
             published: AtomicU64::new(0),
+            refusals: Grid::of(labels.reasons.len()),
             hot: Mutex::default(),
             labels,
         }
@@ -110,6 +112,11 @@ impl IoMeter {
     /// Counts a request that went into the ring.
     pub fn count_published(&self) {
         add(&self.published, 1);
+    }
+
+    /// Counts a refusal that the writer was not asked for, by the place of its reason in the labels.
+    pub fn count_refusal(&self, reason: usize) {
+        self.refusals.count(reason);
     }
 
     /// Shows which SKUs are asked for. Not for the path of a request: it may wait for a reader.
@@ -265,6 +272,12 @@ impl Meters {
         let taken = self.writer.taken.load(Ordering::Acquire);
         let published: u64 = self.io.iter().map(|io| io.published.load(Ordering::Acquire)).sum();
         published.saturating_sub(taken)
+    }
+
+    /// Refusals that the writer was not asked for, by reason.
+    pub(super) fn refused_at_edge(&self) -> Vec<u64> {
+        let of_reason = |reason| self.io.iter().map(|io| io.refusals.get(reason)).sum();
+        (0..self.labels.reasons.len()).map(of_reason).collect()
     }
 
     /// Every cell of requests that counts anything: route, method, outcome, count.

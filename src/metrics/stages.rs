@@ -78,6 +78,13 @@ pub struct Moments {
 }
 
 impl Moments {
+    /// Of a request that was refused without the writer: all its time went into looking at it.
+    #[must_use]
+    pub fn without_writer(read: u64, answered: u64) -> Self {
+        let [published, taken, decided, stored, durable] = [answered; 5];
+        Self { read, published, taken, decided, stored, durable, answered }
+    }
+
     /// How long each stage took, in nanoseconds.
     #[must_use]
     pub fn durations(&self) -> [u64; Stage::ALL.len()] {

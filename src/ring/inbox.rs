@@ -4,6 +4,7 @@
 //! room for every ticket of its lane. Next: `writer`.
 
 use super::cursors::Cursors;
+use super::handed_in::HandedIn;
 use super::outcome::Outcome;
 use super::parking::Parking;
 use super::slot::{Reply, Slot};
@@ -24,6 +25,7 @@ pub struct Inbox {
     /// One for each rank, in their order.
     pub(super) pollers: Vec<EventPoller<Slot, MultiProducerBarrier>>,
     pub(super) parking: Arc<Parking>,
+    pub(super) handed_in: Vec<rtrb::Consumer<HandedIn>>,
 }
 
 /// Wakes the writer for what does not come through the rings.
@@ -135,6 +137,15 @@ impl Inbox {
             true => Polled::Closed,
             false if left < most => Polled::Some,
             false => Polled::None,
+        }
+    }
+
+    /// Takes the refusals that lanes have handed in. To be called after `poll`, which heeds their calls.
+    pub fn take_handed_in(&mut self, mut take: impl FnMut(HandedIn)) {
+        for handed_in in &mut self.handed_in {
+            while let Ok(refusals) = handed_in.pop() {
+                take(refusals);
+            }
         }
     }
 

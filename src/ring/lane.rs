@@ -4,12 +4,14 @@
 //! `Send`; a `LaneEnd` is, and becomes a `Lane` on its thread. Next: `inbox`, the writer's end.
 
 use super::cursors::Cursors;
+use super::handed_in::{HANDED_IN_MAX, HandedIn};
 use super::outcome::{Arrived, NotTaken, Outcome};
 use super::parking::Parking;
 use super::rank::Rank;
 use super::slot::{Reply, Slot};
 use super::tickets::{Ticket, Tickets};
 use super::times::{Decided, Times};
+use super::under_way::{Counts, UnderWay};
 use crate::domain::command::Request;
 use crate::faults::{Point, armed};
 use atomic_waker::AtomicWaker;
@@ -37,6 +39,8 @@ pub struct LaneEnd {
     pub(super) ticket_count: usize,
     /// Something here waits for room; the writer looks at the end of each turn.
     pub(super) starved: Arc<AtomicBool>,
+    pub(super) under_way: Counts,
+    pub(super) hand: rtrb::Producer<HandedIn>,
     pub(super) bulk_max: usize,
 }
 
@@ -60,6 +64,8 @@ struct Inner {
     /// Who waits for room.
     crowd: RefCell<Vec<Waker>>,
     starved: Arc<AtomicBool>,
+    under_way: UnderWay,
+    hand: RefCell<rtrb::Producer<HandedIn>>,
     bulk_max: usize,
     /// Nobody is kept waiting any more.
     gave_up: Cell<bool>,
@@ -81,6 +87,8 @@ impl LaneEnd {
             end_of_turn: RefCell::new(None),
             crowd: RefCell::default(),
             starved: self.starved,
+            under_way: UnderWay::new(self.under_way, self.number, self.ticket_count),
+            hand: RefCell::new(self.hand),
             bulk_max: self.bulk_max,
             gave_up: Cell::new(false),
         }))
@@ -162,6 +170,7 @@ impl Lane {
             inner.tickets.borrow_mut().release(ticket);
             return Err(NotTaken::Overloaded);
         }
+        inner.under_way.enter(ticket, request.as_ref());
         let published = producer.try_publish(|slot| {
             slot.lane = inner.number;
             slot.ticket = ticket;
@@ -169,6 +178,7 @@ impl Lane {
             slot.request = request.take();
         });
         if published.is_err() {
+            inner.under_way.leave(ticket);
             inner.tickets.borrow_mut().release(ticket);
             return Err(NotTaken::Overloaded);
         }
@@ -223,12 +233,35 @@ impl Lane {
         let mut answers = inner.answers.borrow_mut();
         while answers.peek().is_ok_and(|reply| reply.rests_on <= answerable) {
             let reply = answers.pop().expect("it was just seen");
+            inner.under_way.leave(reply.ticket);
             let arrived = inner.arrived(reply.outcome, reply.decided);
             let waker = inner.tickets.borrow_mut().answer(reply.ticket, arrived);
             if let Some(waker) = waker {
                 waker.wake();
             }
         }
+    }
+
+    /// A request with this key, by its hash, may be on its way to the writer, on this lane or another.
+    #[must_use]
+    pub fn may_be_under_way(&self, key: u128) -> bool {
+        self.0.under_way.may_be(key)
+    }
+
+    /// Hands refusals in to be counted, [`HANDED_IN_MAX`] at most; false, and nothing is taken, while
+    /// the writer has not taken those before. The last before `close` are always taken.
+    pub fn hand_in(&self, refusals: &mut Vec<HandedIn>, last: bool) -> bool {
+        assert!(refusals.len() <= HANDED_IN_MAX);
+        let mut hand = self.0.hand.borrow_mut();
+        let spared = if last { 0 } else { HANDED_IN_MAX };
+        if hand.slots() < refusals.len() + spared {
+            return false;
+        }
+        for refused in refusals.drain(..) {
+            hand.push(refused).expect("there is room for them");
+        }
+        self.wake_writer();
+        true
     }
 
     /// Requests that wait for their answer.

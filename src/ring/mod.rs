@@ -7,6 +7,7 @@
 //! `parking`.
 
 mod cursors;
+mod handed_in;
 mod inbox;
 mod lane;
 mod outcome;
@@ -15,8 +16,10 @@ mod rank;
 mod slot;
 mod tickets;
 mod times;
+mod under_way;
 
 pub use cursors::Cursors;
+pub use handed_in::{HANDED_IN_MAX, HandedIn};
 pub use inbox::{Alarm, Asked, Caller, Inbox, Outbox, Polled, ReturnAddress};
 pub use lane::{Lane, LaneEnd, Waiting};
 pub use outcome::{Arrived, NotTaken, Outcome};
@@ -25,6 +28,7 @@ pub use times::{Decided, Times};
 
 use atomic_waker::AtomicWaker;
 use disruptor::{BusySpin, build_multi_producer};
+use handed_in::HANDED_IN_SLOTS;
 use inbox::LanePort;
 use parking::Parking;
 use slot::Slot;
@@ -57,8 +61,12 @@ pub fn build(lanes: u16, cursors: &Arc<Cursors>) -> (Vec<LaneEnd>, Inbox, Outbox
     let parking = Arc::new(Parking::new());
     let mut ports = Vec::new();
     let mut ends = Vec::new();
+    let mut handed_in = Vec::new();
+    let under_way = under_way::counts(lanes);
     for number in 0..lanes {
         let (sender, receiver) = rtrb::RingBuffer::new(TICKETS_PER_LANE);
+        let (hand, taken) = rtrb::RingBuffer::new(HANDED_IN_SLOTS);
+        handed_in.push(taken);
         let waker = Arc::new(AtomicWaker::new());
         let starved = Arc::new(AtomicBool::new(false));
         ports.push(LanePort {
@@ -76,11 +84,13 @@ pub fn build(lanes: u16, cursors: &Arc<Cursors>) -> (Vec<LaneEnd>, Inbox, Outbox
             parking: parking.clone(),
             ticket_count: TICKETS_PER_LANE,
             starved,
+            under_way: under_way.clone(),
+            hand,
             bulk_max: (RING_SLOTS - SLOTS_FOR_SINGLE) / usize::from(lanes),
         });
     }
     let outbox = Outbox { lanes: ports, cursors: cursors.clone() };
-    (ends, Inbox { pollers, parking }, outbox)
+    (ends, Inbox { pollers, parking, handed_in }, outbox)
 }
 
 #[cfg(test)]

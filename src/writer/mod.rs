@@ -9,6 +9,7 @@
 mod quiet;
 mod room;
 mod rules;
+mod showing;
 mod tally;
 mod watch;
 
@@ -22,17 +23,20 @@ use crate::domain::decide::{Decision, decide};
 use crate::domain::event::{Event, Origin, Record};
 use crate::domain::ids::{Sequence, Stamp};
 use crate::domain::settings::Settings;
+use crate::domain::sku::RefusalReason;
 use crate::domain::state::State;
 use crate::domain::warm::warm;
 use crate::domain::{read, refusals, sweep};
+use crate::edge::Edge;
 use crate::faults::{Point, armed};
 use crate::images::Images;
 use crate::metrics::Meters;
 use crate::preparer::Prepared;
-use crate::ring::{Asked, Inbox, Outbox, Outcome, Polled};
+use crate::ring::{Asked, HandedIn, Inbox, Outbox, Outcome, Polled};
 use crate::tell::tell;
 use doorbuster_journal::{Journal, JournalError, Spare};
 use room::Room;
+use showing::{Moment, Showing};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
@@ -81,6 +85,8 @@ pub struct Parts {
     pub meters: Arc<Meters>,
     /// Requests are timed.
     pub timed: bool,
+    /// What IO threads refuse by.
+    pub edge: Arc<Edge>,
     /// Told when enough has happened for an image.
     pub images: Arc<Images>,
     /// How much that is, in events.
@@ -110,6 +116,7 @@ struct Core {
     now: Stamp,
     room: Room,
     tally: Tally,
+    showing: Showing,
     expire_budget: u32,
     /// Events were appended since the last seal; then, when the last of them were.
     unsealed_since: Option<Stamp>,
@@ -154,6 +161,7 @@ impl Writer {
             clock: parts.clock,
             room: Room::of(parts.segment_bytes),
             tally: Tally::default(),
+            showing: Showing::at(&parts.edge),
             expire_budget: EXPIRE_PER_TURN,
             unsealed_since: None,
             unsynced_since: None,
@@ -179,8 +187,10 @@ impl Writer {
         self.core.prepare_memory();
         self.core.wait_for_room();
         self.core.watch.show(&self.core.state, self.core.now, self.core.journal.segments());
+        self.core.show_all();
         self.core.publish();
         while self.turn()? != Polled::Closed {}
+        self.take_handed_in();
         self.core.stop()
     }
 
@@ -193,6 +203,8 @@ impl Writer {
         core.watch.begin_turn();
         let requests_max = core.room.requests_max();
         let polled = self.inbox.poll(requests_max, |together| core.serve(together));
+        self.take_handed_in();
+        let core = &mut self.core;
         core.commit()?;
         let swept = polled == Polled::None && core.records_in_turn > 0;
         if polled == Polled::None && !swept {
@@ -203,6 +215,11 @@ impl Writer {
             self.inbox.park(core.until_due());
         }
         Ok(polled)
+    }
+
+    fn take_handed_in(&mut self) {
+        let core = &mut self.core;
+        self.inbox.take_handed_in(|refusals| core.count_handed_in(&refusals));
     }
 }
 
@@ -361,6 +378,7 @@ impl Core {
             return;
         }
         apply(&mut self.state, record, self.now);
+        self.showing.note(&self.state, record);
         let mut record_bytes = 0;
         let pushed = self.journal.push(|bytes| {
             let before = bytes.len();
@@ -378,12 +396,25 @@ impl Core {
     fn count_refusal(&mut self, request: &Request, answered: &Answered) {
         if let Answer::Refused(refusal) = &answered.answer {
             for (sku, reason) in refusals::counted(&request.command, refusal) {
-                self.tally.count(sku, reason, self.now);
+                self.tally.count(sku, reason, 1, self.now);
                 self.watch.refused(reason);
             }
             if self.tally.is_full() {
                 self.tell_refusals();
             }
+        }
+    }
+
+    /// Those of a SKU that is gone go with it: its id may be another's.
+    fn count_handed_in(&mut self, refusals: &HandedIn) {
+        let HandedIn { sku, created, count } = refusals;
+        let slot = self.state.skus.find(sku);
+        if slot.is_none_or(|slot| self.state.skus[slot].created_sequence != *created) {
+            return;
+        }
+        self.tally.count(sku, RefusalReason::SoldOut, *count, self.now);
+        if self.tally.is_full() {
+            self.tell_refusals();
         }
     }
 
@@ -415,11 +446,22 @@ impl Core {
         self.sync_if_due()?;
         self.watch.end_turn(self.outbox.cursors());
         if self.records_in_turn > 0 {
+            let moment = self.moment();
+            self.showing.end_turn(&self.state, moment);
             self.watch.show(&self.state, self.now, self.journal.segments());
         }
         self.publish();
         self.outbox.wake_answered();
         Ok(())
+    }
+
+    fn moment(&self) -> Moment {
+        Moment { now: self.now, elapsed_ms: self.stamps.last_elapsed_ms() }
+    }
+
+    fn show_all(&mut self) {
+        let moment = self.moment();
+        self.showing.show_all(&self.state, moment);
     }
 
     fn sync_if_due(&mut self) -> Result<(), JournalError> {

@@ -1,4 +1,5 @@
-//! Refusals on their way into the journal: counted by SKU and reason, told in one small event.
+//! Refusals on their way into the journal, the edge's too: counted by SKU and reason, told in one small
+//! event.
 //!
 //! They ride with the next frame that is stored anyway. Where only refusals come, they wait for a
 //! second at most and are then stored on their own, so that the demand a shop could not serve
@@ -22,15 +23,15 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    /// Counts a refusal; a new pair of a full tally is lost, which happens only while the journal
+    /// Counts refusals; a new pair of a full tally is lost, which happens only while the journal
     /// has no room to tell it.
-    pub(super) fn count(&mut self, sku: &SkuId, reason: RefusalReason, now: Stamp) {
+    pub(super) fn count(&mut self, sku: &SkuId, reason: RefusalReason, more: u64, now: Stamp) {
         let full = self.is_full();
         let key = (sku.clone(), reason);
         match self.counts.get_mut(&key) {
-            Some(count) => *count += 1,
+            Some(count) => *count += more,
             None if full => return,
-            None => drop(self.counts.insert(key, 1)),
+            None => drop(self.counts.insert(key, more)),
         }
         self.since.get_or_insert(now);
     }
@@ -69,11 +70,11 @@ mod tests {
         let mut tally = Tally::default();
         let sku = SkuId::parse("A").unwrap();
         assert_eq!(tally.take(), None);
-        tally.count(&sku, RefusalReason::SoldOut, 10);
-        tally.count(&sku, RefusalReason::SoldOut, 500);
+        tally.count(&sku, RefusalReason::SoldOut, 1, 10);
+        tally.count(&sku, RefusalReason::SoldOut, 2, 500);
         assert!(!tally.is_due(1009) && tally.is_due(1010));
         assert_eq!(tally.due_at(), Some(1010));
-        let count = RefusalCount { sku, reason: RefusalReason::SoldOut, count: 2 };
+        let count = RefusalCount { sku, reason: RefusalReason::SoldOut, count: 3 };
         assert_eq!(tally.take(), Some(Event::RefusalsCounted(vec![count])));
         assert_eq!((tally.due_at(), tally.take()), (None, None));
     }
@@ -84,10 +85,10 @@ mod tests {
         for number in 0..PAIRS_MAX {
             assert!(!tally.is_full());
             let sku = SkuId::parse(&format!("sku-{number}")).unwrap();
-            tally.count(&sku, RefusalReason::Paused, 0);
+            tally.count(&sku, RefusalReason::Paused, 1, 0);
         }
         assert!(tally.is_full());
-        tally.count(&SkuId::parse("one-more").unwrap(), RefusalReason::Paused, 0);
+        tally.count(&SkuId::parse("one-more").unwrap(), RefusalReason::Paused, 1, 0);
         assert_eq!(tally.counts.len(), PAIRS_MAX);
     }
 }

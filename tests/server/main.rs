@@ -18,6 +18,7 @@ mod damage;
 mod directory;
 mod drain;
 mod draws;
+mod edge;
 mod feed;
 mod feed_crowd;
 mod feed_kills;

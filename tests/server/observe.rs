@@ -45,7 +45,7 @@ fn metrics(client: &mut Client) -> BTreeMap<String, f64> {
 }
 
 #[test]
-fn each_stage_tells_of_every_request_that_the_writer_answered() {
+fn each_stage_tells_of_every_command_that_was_answered() {
     let (_data, server) = sold_out();
     let client = &mut server.connect();
     let latency = client.get("/v1/latency");
@@ -116,8 +116,10 @@ fn metrics_count_what_was_done_and_name_nobody() {
     let row = |name: &str| *rows.get(name).unwrap_or_else(|| panic!("{name} in {rows:#?}"));
     assert_eq!(row("doorbuster_commands_total{command=\"create_order\",outcome=\"ok\"}"), 5.0);
     assert_eq!(row("doorbuster_refusals_total{reason=\"sold_out\"}"), 1.0);
+    assert_eq!(row("doorbuster_edge_refusals_total"), 1.0);
     assert_eq!(row("doorbuster_stage_duration_seconds_count{stage=\"whole\"}"), 7.0);
-    assert_eq!(row("doorbuster_turn_requests_sum"), 7.0);
+    // What is refused at the edge takes part in no turn.
+    assert_eq!(row("doorbuster_turn_requests_sum"), 6.0);
     assert_eq!(row("doorbuster_ring_requests"), 0.0);
     assert_eq!(row("doorbuster_holds"), 4.0);
     assert_eq!(row("doorbuster_table_rows{table=\"orders\"}"), 4.0);

@@ -4,10 +4,10 @@
 //! the order of checks.
 
 use super::{Charges, Guest, Reason, Seat};
+use crate::http::ask::Ask;
 use crate::http::listener::{Peer, Worker};
 use crate::http::observe::Note;
 use crate::http::problem::Refused;
-use crate::http::service::Ask;
 use crate::ring::NotTaken;
 use hyper::header::HeaderMap;
 use std::net::IpAddr;

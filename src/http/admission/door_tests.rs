@@ -7,7 +7,7 @@ use crate::domain::ids::UserId;
 use crate::http::observe;
 use crate::http::problem::Code;
 use crate::http::testing::front;
-use crate::ring::{Arrived, Rank};
+use crate::ring::{Arrived, HandedIn, Rank};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Waker;
@@ -30,6 +30,14 @@ impl Ask for Busy {
 
     fn waiting(&self) -> usize {
         self.0
+    }
+
+    fn may_be_under_way(&self, _: u128) -> bool {
+        false
+    }
+
+    fn hand_in(&self, _: &mut Vec<HandedIn>, _: bool) -> bool {
+        false
     }
 
     fn number(&self) -> u16 {

@@ -47,7 +47,7 @@ fn put() -> Operation {
 
 fn get() -> Operation {
     Operation::new(("get", "/v1/skus/{sku}"), "getSku", TAG, "Look at a SKU")
-        .says("Always available + held + sold = total. `refused` may lag by a second.")
+        .says("Always available + held + sold = total. `refused` may lag by two seconds.")
         .takes(&["Sku"])
         .answers(200, "As it is.", Content::Json("Sku"), &["ETag"])
         .asked()

@@ -10,6 +10,7 @@ mod draws;
 pub(super) mod events;
 mod operations;
 mod orders;
+mod plain_order;
 mod requests;
 mod skus;
 

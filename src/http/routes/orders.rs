@@ -3,7 +3,7 @@
 //! Owns the shape of orders and of what may be done to them. Ids of orders are opaque: a text that
 //! cannot be one names no order, which is for the writer to say in its turn. Next: `answers`.
 
-use super::{Input, Parsed};
+use super::{Input, Parsed, plain_order};
 use crate::domain::command::{Action, Command, CreateOrder, Query, Refund, Take};
 use crate::domain::ids::{HOLD_MS_END, OrderId, REFERENCE_BYTES_MAX, SkuId, UserId};
 use crate::domain::order::{Status, Verb};
@@ -24,7 +24,10 @@ pub(super) fn all(input: &Input<'_>) -> Result<Parsed<'static>, Refused> {
         return list(input);
     }
     input.no_parameters()?;
-    create(&input.members()?)
+    match plain_order::read(input.body) {
+        Some(order) => Ok(created(order)),
+        None => create(&input.members()?),
+    }
 }
 
 /// A new order.
@@ -48,8 +51,11 @@ pub(super) fn create(members: &Members<'_>) -> Result<Parsed<'static>, Refused> 
     }
     faults.end()?;
     let take = if sell { Take::Sell } else { Take::Hold(hold_ms) };
-    let command = Command::CreateOrder(CreateOrder { user, lines, reference, take });
-    Ok(Parsed { key_required: true, ..Parsed::unkeyed(command) })
+    Ok(created(CreateOrder { user, lines, reference, take }))
+}
+
+fn created(order: CreateOrder) -> Parsed<'static> {
+    Parsed { key_required: true, ..Parsed::unkeyed(Command::CreateOrder(order)) }
 }
 
 fn reference(value: &Value<'_>, faults: &mut Faults) -> Result<CompactString, Refused> {

@@ -1,7 +1,8 @@
-//! A value that an operator replaces while threads read it.
+//! A value that one thread replaces, rarely, while others read it.
 //!
 //! Owns the generation that tells readers of a replacement. Readers keep a copy each and take the
-//! lock only after a replacement, so nothing on the path of a request does. Next: `tokens`, `tls`.
+//! lock only after a replacement, so nothing else on the path of a request does. Next: `edge`,
+//! `http::tokens`, `http::tls`.
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -35,26 +36,29 @@ impl<T> Reloadable<T> {
     }
 
     /// The value that holds. Takes a lock.
-    pub(super) fn current(&self) -> Arc<T> {
+    #[must_use]
+    pub fn current(&self) -> Arc<T> {
         self.numbered().1
     }
 }
 
 /// One thread's copy.
 #[derive(Debug)]
-pub(super) struct Kept<T> {
+pub struct Kept<T> {
     shared: Arc<Reloadable<T>>,
     copy: RefCell<(u64, Arc<T>)>,
 }
 
 impl<T> Kept<T> {
-    pub(super) fn new(shared: Arc<Reloadable<T>>) -> Self {
+    /// A copy of the value that holds. Takes a lock.
+    #[must_use]
+    pub fn new(shared: Arc<Reloadable<T>>) -> Self {
         let copy = RefCell::new(shared.numbered());
         Self { shared, copy }
     }
 
     /// Shows the value that holds with its generation; not to be called from within itself.
-    pub(super) fn with<R>(&self, show: impl FnOnce(u64, &T) -> R) -> R {
+    pub fn with<R>(&self, show: impl FnOnce(u64, &T) -> R) -> R {
         let generation = self.shared.generation.load(Ordering::Acquire);
         if self.copy.borrow().0 != generation {
             *self.copy.borrow_mut() = self.shared.numbered();

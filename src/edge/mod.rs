@@ -1,0 +1,65 @@
+//! The sold-out edge: what lets an IO thread refuse an order of a SKU with nothing available without
+//! asking the writer.
+//!
+//! Owns a copy of the little that such a refusal needs: the SKUs with nothing available, and filters
+//! of all remembered keys and of all users that own anything. The writer publishes what a turn
+//! changed when it is durable, before the answers of that turn leave, so a refusal here never
+//! contradicts what anybody was told. What is not sure takes the ring: this module says "sold out" or
+//! nothing. Never decides what an order may have, never counts. Read in this order: `door` (the
+//! question), `publisher` (the writer's side), `board`, `filter`.
+
+mod board;
+mod door;
+mod filter;
+mod publisher;
+
+pub use board::SoldOut;
+pub use door::Door;
+pub use publisher::{Members, Publisher};
+
+use crate::domain::ids::{SkuId, UserId};
+use crate::reloadable::Reloadable;
+use board::Board;
+use filter::Filter;
+use foldhash::quality::RandomState;
+use std::hash::BuildHasher;
+use std::sync::Arc;
+
+/// What the writer shows and IO threads look at.
+#[derive(Debug)]
+pub struct Edge {
+    skus: Arc<Reloadable<Board>>,
+    keys: Arc<Reloadable<Filter>>,
+    users: Arc<Reloadable<Filter>>,
+    hashes: Hashes,
+}
+
+/// How names are spread; another way in each process, so that nobody can choose what collides.
+#[derive(Debug, Clone)]
+struct Hashes(RandomState);
+
+impl Hashes {
+    fn sku(&self, sku: &SkuId) -> u64 {
+        self.0.hash_one(sku.as_str())
+    }
+
+    fn user(&self, user: &UserId) -> u64 {
+        self.0.hash_one(user.as_str())
+    }
+
+    /// A key's hash is one already, under a secret.
+    fn key(hash: u128) -> u64 {
+        (hash >> 64) as u64 ^ hash as u64
+    }
+}
+
+impl Default for Edge {
+    fn default() -> Self {
+        Self {
+            skus: Arc::new(Reloadable::new(Board::new())),
+            keys: Arc::new(Reloadable::new(Filter::with_room(0))),
+            users: Arc::new(Reloadable::new(Filter::with_room(0))),
+            hashes: Hashes(RandomState::default()),
+        }
+    }
+}
