@@ -47,6 +47,8 @@ use crate::metrics::Meters;
 use crate::ring::Cursors;
 pub use cloud_events::write_event;
 pub use limits::HttpLimits;
+#[cfg(feature = "doors")]
+pub use listener::doors;
 pub use listener::serve;
 pub use observe::LABELS;
 pub use reloadable::Reloadable;

@@ -10,7 +10,9 @@ mod inbox;
 mod lane;
 mod outcome;
 mod parking;
+mod seam;
 mod slot;
+mod starved;
 mod tickets;
 mod times;
 
@@ -25,8 +27,8 @@ use disruptor::{BusySpin, build_multi_producer};
 use inbox::LanePort;
 use parking::Parking;
 use slot::Slot;
+use starved::Starved;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 /// Requests that may wait for the writer: a power of two, at least 64 (the ring's own bound).
 pub const RING_SLOTS: usize = 8192;
@@ -53,7 +55,7 @@ pub fn build(lanes: u16, cursors: &Arc<Cursors>) -> (Vec<LaneEnd>, Inbox, Outbox
     for number in 0..lanes {
         let (sender, receiver) = rtrb::RingBuffer::new(TICKETS_PER_LANE);
         let waker = Arc::new(AtomicWaker::new());
-        let starved = Arc::new(AtomicBool::new(false));
+        let starved = Arc::new(Starved::default());
         ports.push(LanePort {
             answers: sender,
             waker: waker.clone(),
@@ -83,6 +85,7 @@ mod tests {
     use crate::domain::ids::PrincipalName;
     use std::future::Future;
     use std::pin::{Pin, pin};
+    use std::sync::atomic::AtomicBool;
     use std::task::{Context, Poll, Waker};
 
     fn question() -> Request {
