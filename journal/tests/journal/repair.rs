@@ -305,10 +305,6 @@ fn a_crash_never_takes_what_tells_whose_journal_it_is() {
         bytes[100_000] ^= 1;
     });
     check_every_crash(&nameless, None);
-    // A copy under a wrong name is all that is whole.
-    let copied = without(&disk, SECOND);
-    copied.put(THIRD, copied.contents(FIRST).unwrap());
-    check_every_crash(&with_changed(&copied, FIRST, |bytes| bytes[..4096].fill(0)), None);
     // Nothing stays at all.
     check_every_crash(&without(&disk, FIRST), None);
 }
