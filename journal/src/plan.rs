@@ -248,7 +248,9 @@ impl<F: DiskFile> Draft<F> {
     }
 
     /// Everything behind the last frame that continues goes, highest number first: until the last
-    /// step, which mends the first thing that is wrong, the journal is refused as it was.
+    /// step, which mends the first thing that is wrong, the journal is refused as it was. Only where
+    /// no header that stays is whole the segment in which the frames end comes first: what goes is
+    /// then all that tells whose journal it is, and without that no plan could be made again.
     fn cut_off<D: Disk<File = F>>(
         &mut self,
         disk: &D,
@@ -269,7 +271,9 @@ impl<F: DiskFile> Draft<F> {
             }
         }
         let mended = std::mem::take(&mut self.mended);
-        steps.extend(open.into_iter().map(Step::Put));
+        let told = self.candidates.range(..=cut).any(|(_, candidate)| candidate.sound);
+        let place = if told { steps.len() } else { 0 };
+        steps.splice(place..place, open.into_iter().map(Step::Put));
         steps.extend(mended.into_iter().rev().map(Step::Put));
         losses.sort_by(|one, other| (&one.file, one.offset).cmp(&(&other.file, other.offset)));
         Ok(())

@@ -493,6 +493,10 @@ pub(super) async fn linger<S: AsyncRead + AsyncWrite + Unpin>(mut socket: S) {
     let _ = tokio::time::timeout(Duration::from_millis(LINGER_MS), drop_rest).await;
 }
 
+#[cfg(feature = "doors")]
+#[path = "doors.rs"]
+pub mod doors;
+
 #[cfg(test)]
 #[path = "listener_tests.rs"]
 mod tests;

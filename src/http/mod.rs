@@ -56,6 +56,8 @@ use accepting::Accepting;
 pub use admission::{Addresses, BadNetworks, Doors, NETWORKS_MAX, Networks, Quota, Rules};
 pub use cloud_events::write_event;
 pub use limits::HttpLimits;
+#[cfg(feature = "doors")]
+pub use listener::doors;
 pub use listener::serve;
 pub use observe::LABELS;
 pub use reloadable::Reloadable;

@@ -3,10 +3,9 @@
 //! Written by the writer only, read by every IO thread. An answer leaves when what it rests on is
 //! at or below `answerable`. Next: `lane`.
 
+use super::seam::{AtomicBool, AtomicU64, AtomicWaker, Ordering};
 use super::times::{TURNS_KEPT, TurnTimes};
 use crate::domain::ids::Sequence;
-use atomic_waker::AtomicWaker;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::Waker;
 
 const NO_SYNC: u64 = u64::MAX;

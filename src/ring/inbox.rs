@@ -8,6 +8,7 @@ use super::handed_in::HandedIn;
 use super::outcome::Outcome;
 use super::parking::Parking;
 use super::slot::{Reply, Slot};
+use super::starved::Starved;
 use super::tickets::Ticket;
 use super::times::Decided;
 use crate::domain::command::Request;
@@ -17,7 +18,6 @@ use atomic_waker::AtomicWaker;
 use disruptor::{EventPoller, MultiProducerBarrier, Polling};
 use smallvec::SmallVec;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::time::Duration;
 
 /// The requests that wait to be decided.
@@ -50,7 +50,7 @@ pub(super) struct LanePort {
     /// It was answered since it was last woken.
     pub(super) answered: bool,
     /// Something there waits for room.
-    pub(super) starved: Arc<AtomicBool>,
+    pub(super) starved: Arc<Starved>,
 }
 
 /// Where an answer belongs.
@@ -184,11 +184,9 @@ impl Outbox {
 
     /// Wakes each lane that was answered or waits for room, once.
     pub fn wake_answered(&mut self) {
-        // Pairs with the lane's in `Lane::wake_when_room`: the turn has made room.
-        fence(Ordering::SeqCst);
+        Starved::made_room();
         for lane in &mut self.lanes {
-            let starved =
-                lane.starved.load(Ordering::Relaxed) && lane.starved.swap(false, Ordering::Relaxed);
+            let starved = lane.starved.heard();
             if std::mem::take(&mut lane.answered) || starved {
                 lane.waker.wake();
             }

@@ -9,6 +9,7 @@ use super::outcome::{Arrived, NotTaken, Outcome};
 use super::parking::Parking;
 use super::rank::Rank;
 use super::slot::{Reply, Slot};
+use super::starved::Starved;
 use super::tickets::{Ticket, Tickets};
 use super::times::{Decided, Times};
 use super::under_way::{Counts, UnderWay};
@@ -21,7 +22,6 @@ use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::task::{Context, Poll, Waker};
 
 /// Publishes that wake the writer without waiting for the end of the IO turn.
@@ -38,7 +38,7 @@ pub struct LaneEnd {
     pub(super) parking: Arc<Parking>,
     pub(super) ticket_count: usize,
     /// Something here waits for room; the writer looks at the end of each turn.
-    pub(super) starved: Arc<AtomicBool>,
+    pub(super) starved: Arc<Starved>,
     pub(super) under_way: Counts,
     pub(super) hand: rtrb::Producer<HandedIn>,
     pub(super) bulk_max: usize,
@@ -63,7 +63,7 @@ struct Inner {
     end_of_turn: RefCell<Option<Waker>>,
     /// Who waits for room.
     crowd: RefCell<Vec<Waker>>,
-    starved: Arc<AtomicBool>,
+    starved: Arc<Starved>,
     under_way: UnderWay,
     hand: RefCell<rtrb::Producer<HandedIn>>,
     bulk_max: usize,
@@ -140,9 +140,7 @@ impl Lane {
         if !crowd.iter().any(|known| known.will_wake(waker)) {
             crowd.push(waker.clone());
         }
-        self.0.starved.store(true, Ordering::Relaxed);
-        // Pairs with the writer's in `Outbox::wake_answered`: it sees this, or we see the room.
-        fence(Ordering::SeqCst);
+        self.0.starved.say();
     }
 
     /// A ticket is home again. That is room too, and the writer, which may have nothing more to do,

@@ -13,7 +13,9 @@ mod lane;
 mod outcome;
 mod parking;
 mod rank;
+mod seam;
 mod slot;
+mod starved;
 mod tickets;
 mod times;
 mod under_way;
@@ -32,8 +34,8 @@ use handed_in::HANDED_IN_SLOTS;
 use inbox::LanePort;
 use parking::Parking;
 use slot::Slot;
+use starved::Starved;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 /// Requests of the ordinary rank that may wait for the writer.
 pub const RING_SLOTS: usize = 8192;
@@ -68,7 +70,7 @@ pub fn build(lanes: u16, cursors: &Arc<Cursors>) -> (Vec<LaneEnd>, Inbox, Outbox
         let (hand, taken) = rtrb::RingBuffer::new(HANDED_IN_SLOTS);
         handed_in.push(taken);
         let waker = Arc::new(AtomicWaker::new());
-        let starved = Arc::new(AtomicBool::new(false));
+        let starved = Arc::new(Starved::default());
         ports.push(LanePort {
             answers: sender,
             waker: waker.clone(),
@@ -100,6 +102,7 @@ mod tests {
     use crate::domain::ids::{PrincipalName, SkuId};
     use std::future::Future;
     use std::pin::{Pin, pin};
+    use std::sync::atomic::AtomicBool;
     use std::task::{Context, Poll, Waker};
 
     fn question() -> Request {

@@ -2,13 +2,11 @@
 //! lost wake, because none is lost.
 //!
 //! A waker leaves a call and then looks whether somebody sleeps; the sleeper says that it sleeps
-//! and then looks for a call. Both are sequentially consistent, so at least one of the two sees the
-//! other. A call is left once for all that an IO turn published: the writer goes by calls, not by
+//! and then looks for a call. Between the two steps of each stands a fence, so at least one of the two
+//! sees the other; `tests/loom` tries every order. A call is left once for all that an IO turn published: the writer goes by calls, not by
 //! what is in the ring, and so takes an IO turn's requests together, with one sync.
 
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{self, Thread};
+use super::seam::{AtomicBool, OnceLock, Ordering, Thread, current, fence, sleep};
 use std::time::Duration;
 
 /// Where the writer sleeps.
@@ -31,37 +29,39 @@ impl Parking {
 
     /// Says that this thread is the one that sleeps here.
     pub(super) fn settle(&self) {
-        let settled = self.sleeper.set(thread::current());
+        let settled = self.sleeper.set(current());
         assert!(settled.is_ok(), "one thread sleeps here");
     }
 
     /// Takes note of all calls so far; what was published before them is looked at next.
     pub(super) fn heed(&self) {
-        self.called.swap(false, Ordering::SeqCst);
+        self.called.swap(false, Ordering::AcqRel);
     }
 
     /// There was a call that was not heeded yet.
     pub(super) fn called(&self) -> bool {
-        self.called.load(Ordering::SeqCst)
+        self.called.load(Ordering::Acquire)
     }
 
     /// Sleeps until called, or for `timeout` at most; not at all if there was a call.
     pub(super) fn park(&self, timeout: Option<Duration>) {
-        self.parked.store(true, Ordering::SeqCst);
-        if !self.called.load(Ordering::SeqCst) {
-            match timeout {
-                Some(timeout) => thread::park_timeout(timeout),
-                None => thread::park(),
-            }
+        self.parked.store(true, Ordering::Release);
+        // Pairs with the one in `wake`.
+        fence(Ordering::SeqCst);
+        if !self.called.load(Ordering::Relaxed) {
+            sleep(timeout);
         }
         self.parked.store(false, Ordering::Relaxed);
     }
 
     /// Calls the sleeper, and wakes it if it sleeps.
     pub(super) fn wake(&self) {
-        self.called.store(true, Ordering::SeqCst);
-        if self.parked.load(Ordering::SeqCst)
-            && self.parked.swap(false, Ordering::Relaxed)
+        self.called.store(true, Ordering::Release);
+        // Pairs with the one in `park`.
+        fence(Ordering::SeqCst);
+        // Acquires, so that whoever says that it sleeps has also said who it is.
+        if self.parked.load(Ordering::Relaxed)
+            && self.parked.swap(false, Ordering::Acquire)
             && let Some(sleeper) = self.sleeper.get()
         {
             sleeper.unpark();
@@ -71,9 +71,10 @@ impl Parking {
 
 #[cfg(test)]
 mod tests {
+    use super::super::seam::AtomicU64;
     use super::*;
     use std::sync::Arc;
-    use std::sync::atomic::AtomicU64;
+    use std::thread;
 
     #[test]
     fn no_wake_is_lost_between_a_producer_and_a_sleeper() {

@@ -3,7 +3,7 @@
 //! Owns how that travels: what is a request's own with its answer, what is its turn's beside the
 //! cursors. Never reads a clock. Next: `metrics::stages`.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use super::seam::{AtomicU64, Ordering};
 
 /// Turns whose times are kept; an IO thread that is further behind takes a later turn's.
 pub(super) const TURNS_KEPT: usize = 256;

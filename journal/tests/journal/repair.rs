@@ -339,6 +339,19 @@ fn a_crash_at_any_step_leaves_the_damaged_or_the_repaired_journal_and_every_orig
     check_every_crash(&with_changed(&mended, FIRST, |bytes| bytes.push(1)), None);
 }
 
+/// The first header is gone, and what tells whose journal it was goes.
+#[test]
+fn a_crash_never_takes_what_tells_whose_journal_it_is() {
+    let (disk, _) = journal_of_segments(2);
+    let nameless = with_changed(&disk, FIRST, |bytes| {
+        bytes[..4096].fill(0);
+        bytes[100_000] ^= 1;
+    });
+    check_every_crash(&nameless, None);
+    // Nothing stays at all.
+    check_every_crash(&without(&disk, FIRST), None);
+}
+
 #[test]
 fn whatever_is_refused_is_repaired_to_an_exact_prefix_or_left_alone() {
     let (disk, expected) = journal_of_segments(3);

@@ -1,0 +1,243 @@
+//! Ways in for the fuzzers of `tests/fuzz`: a connection over any stream, and what bytes mean without
+//! one. In builds with the feature `doors` only.
+//!
+//! Owns nothing and decides nothing: each is the code that a served request runs through. Next:
+//! `listener`, `routes`.
+
+use super::{Enrolled, Worker, builder, connection};
+use crate::clock::Clock;
+use crate::domain::answer::TABLES;
+use crate::domain::command::{Principal, Reach};
+use crate::domain::ids::{KeyClaim, PrincipalName, Stamp};
+use crate::feed::Feed;
+use crate::http::head::{Head, unquoted_key};
+use crate::http::json::{self, Value};
+use crate::http::problem::{Code, Refused};
+use crate::http::routes::{self, Input, Place, Question, Wanted};
+use crate::http::{
+    Doors, Front, HttpLimits, LABELS, Reloadable, Role, Rules, Shared, Tokens, instant, target,
+};
+use crate::images::Images;
+use crate::metrics::Meters;
+use crate::ring::{Cursors, Lane};
+use hyper::header::{HeaderMap, HeaderName, HeaderValue};
+use hyper::server::conn::http1;
+use hyper::{Method, Uri};
+use std::net::{IpAddr, Ipv4Addr};
+use std::rc::Rc;
+use std::sync::Arc;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+/// Who every connection comes from.
+const ANYBODY: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+/// A front that serves behind one lane, with nobody who takes images or tells events.
+fn front(cursors: Arc<Cursors>, hash_key: [u8; 16]) -> Front {
+    let front = Front::new(Shared {
+        clock: Clock::start(),
+        durability: "group".to_owned(),
+        limits: HttpLimits::default(),
+        stall_ms: 1000,
+        stop: std::sync::mpsc::channel().0,
+        doors: Doors::new(Arc::new(Reloadable::new(Rules::default()))),
+        tokens: Arc::new(Reloadable::new(Tokens::none())),
+        handshakes: None,
+        cursors,
+        edge: Arc::default(),
+        images: Arc::new(Images::new().0),
+        feed: Feed::new().0,
+        meters: Arc::new(Meters::new(1, LABELS, &TABLES)),
+        timed: false,
+    });
+    front.serve_with(hash_key);
+    front
+}
+
+/// Every code of a problem, with its status.
+pub fn codes() -> impl Iterator<Item = (&'static str, u16)> {
+    Code::ALL.iter().map(|code| (code.as_str(), code.status()))
+}
+
+/// Connections without sockets, on one thread.
+pub struct Door {
+    worker: Rc<Worker<Lane>>,
+    builder: Rc<http1::Builder>,
+}
+
+impl Door {
+    /// Serves what comes through this lane.
+    #[must_use]
+    pub fn open(lane: Lane, cursors: Arc<Cursors>, hash_key: [u8; 16]) -> Self {
+        let worker = Worker::new(Arc::new(front(cursors, hash_key)), Rc::new(lane));
+        let builder = Rc::new(builder(&worker.front.limits));
+        Self { worker, builder }
+    }
+
+    /// Serves a connection to its end. Must run where `spawn_local` works.
+    ///
+    /// # Panics
+    /// When there are as many connections as the limits allow.
+    pub fn serve<S>(&self, socket: S) -> impl Future<Output = ()> + use<S>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + 'static,
+    {
+        let enrolled: Enrolled<Lane> = self.worker.enrol(ANYBODY).expect("a free place");
+        connection(socket, enrolled, self.builder.clone())
+    }
+}
+
+/// What a request comes to before anything is decided.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sense {
+    /// This status and code.
+    Refused(u16, &'static str),
+    /// A command for the writer, as its own text, and the claim of its key.
+    Asks(String, Option<KeyClaim>),
+    /// Something that needs no writer.
+    Else,
+}
+
+fn sense_of(found: Result<Question, Refused>) -> Sense {
+    match found {
+        Ok(question) => {
+            let command = format!("{:?}", question.request.command);
+            Sense::Asks(command, question.request.key)
+        }
+        Err(refused) => Sense::Refused(refused.code.status(), refused.code.as_str()),
+    }
+}
+
+thread_local! {
+    static FRONT: Front = front(Arc::default(), HASH_KEY);
+}
+
+const HASH_KEY: [u8; 16] = *b"0123456789abcdef";
+
+/// What a request comes to; none where it is no HTTP.
+#[must_use]
+pub fn sense(method: &str, uri: &[u8], lines: &[(&str, &[u8])], body: &[u8]) -> Option<Sense> {
+    let method: Method = method.parse().ok()?;
+    let uri = Uri::try_from(uri).ok()?;
+    let mut headers = HeaderMap::new();
+    for (name, value) in lines {
+        headers.append(name.parse::<HeaderName>().ok()?, HeaderValue::from_bytes(value).ok()?);
+    }
+    let found = Place::find(uri.path()).and_then(|place| {
+        place.check(&method)?;
+        let input = Input {
+            method: &method,
+            query: uri.query(),
+            head: &Head::of(&headers),
+            body,
+            principal: &Principal { name: PrincipalName::local(), reach: Reach::All },
+            role: Role::Admin,
+            hash_key: &HASH_KEY,
+            now_ms: |_| 1000,
+        };
+        FRONT.with(|front| routes::parse(front, place, &input))
+    });
+    Some(match found {
+        Ok(Wanted::Ask(question)) => sense_of(Ok(*question)),
+        Ok(_) => Sense::Else,
+        Err(refused) => sense_of(Err(refused)),
+    })
+}
+
+/// What a line of a batch comes to.
+///
+/// # Panics
+/// Never: the head of the batch is a good one.
+#[must_use]
+pub fn sense_of_line(line: &[u8]) -> Sense {
+    let mut headers = HeaderMap::new();
+    headers.insert("content-type", HeaderValue::from_static("application/x-ndjson"));
+    let input = Input {
+        method: &Method::POST,
+        query: None,
+        head: &Head::of(&headers),
+        body: &[],
+        principal: &Principal { name: PrincipalName::local(), reach: Reach::All },
+        role: Role::Admin,
+        hash_key: &HASH_KEY,
+        now_ms: |_| 1000,
+    };
+    match FRONT.with(|front| routes::parse(front, Place::Batch, &input)) {
+        Ok(Wanted::Batch(asker)) => sense_of(routes::batch::question(line, &asker)),
+        other => panic!("the head of a batch came to {other:?}"),
+    }
+}
+
+/// A value as the JSON reader sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Json {
+    /// `null`.
+    Null,
+    /// `true` or `false`.
+    Bool(bool),
+    /// A plain integer from 0.
+    Natural(u64),
+    /// A plain integer below 0.
+    Negative(i64),
+    /// Any other number.
+    OtherNumber,
+    /// A string.
+    Text(String),
+    /// A list.
+    List(Vec<Json>),
+    /// An object, its members in their order.
+    Object(Vec<(String, Json)>),
+}
+
+impl Json {
+    fn of(value: Value<'_>) -> Self {
+        match value {
+            Value::Null => Self::Null,
+            Value::Bool(value) => Self::Bool(value),
+            Value::Natural(number) => Self::Natural(number),
+            Value::Negative(number) => Self::Negative(number),
+            Value::OtherNumber => Self::OtherNumber,
+            Value::Text(text) => Self::Text(text.into_owned()),
+            Value::List(list) => Self::List(list.into_iter().map(Self::of).collect()),
+            Value::Object(members) => Self::of_members(members),
+        }
+    }
+
+    fn of_members(members: json::Members<'_>) -> Self {
+        let member =
+            |(name, value): (std::borrow::Cow<'_, str>, _)| (name.into_owned(), Self::of(value));
+        Self::Object(members.into_iter().map(member).collect())
+    }
+}
+
+/// What a body holds; none where it is refused.
+#[must_use]
+pub fn json(body: &[u8]) -> Option<Json> {
+    json::object(body).ok().map(Json::of_members)
+}
+
+/// The segments of a path; the code of the refusal where it has none.
+///
+/// # Errors
+/// Where a request with this path is refused for it.
+pub fn segments(path: &str) -> Result<Vec<String>, &'static str> {
+    let found = target::segments(path).map_err(|refused| refused.code.as_str())?;
+    Ok(found.into_iter().map(std::borrow::Cow::into_owned).collect())
+}
+
+/// The idempotency key that a header's value names; none where it is none.
+#[must_use]
+pub fn key(value: &[u8]) -> Option<Vec<u8>> {
+    unquoted_key(value).ok().map(std::borrow::Cow::into_owned)
+}
+
+/// An instant's milliseconds; none where the text is none of ours.
+#[must_use]
+pub fn instant(text: &str) -> Option<Stamp> {
+    instant::parse(text).ok()
+}
+
+/// An instant as answers show it.
+#[must_use]
+pub fn instant_text(stamp: Stamp) -> String {
+    String::from_utf8_lossy(&instant::format(stamp)).into_owned()
+}

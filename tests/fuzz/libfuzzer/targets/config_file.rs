@@ -1,0 +1,4 @@
+//! `config_file` under libFuzzer.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| (doorbuster_fuzz::target("config_file").check)(input));

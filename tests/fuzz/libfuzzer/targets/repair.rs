@@ -1,0 +1,4 @@
+//! `repair` under libFuzzer.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| (doorbuster_fuzz::target("repair").check)(input));

@@ -1,0 +1,4 @@
+//! `tokens_file` under libFuzzer.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| (doorbuster_fuzz::target("tokens_file").check)(input));

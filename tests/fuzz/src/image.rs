@@ -1,0 +1,178 @@
+//! Any image, and any encoding of a state inside one: what is accepted is what was written, a damaged
+//! image is passed over for the older one, and a state that is read comes back the same. Whether its rows
+//! add up is the digest's affair: an image whose digest is right was written by us. Next: `record`.
+
+use crate::bytes::Bytes;
+use doorbuster::codec::{Digest, StateReader, digest, encode_state};
+use doorbuster::domain::state::State;
+use doorbuster_journal::{JournalId, MemoryDisk};
+use doorbuster_snapshots::{
+    ImageReader, ImageWriter, LoadError, Measure, Meta, SnapshotError, image_name, list,
+    newest_valid, no_pause, verify,
+};
+
+/// A real image: that of the golden directory.
+const GOLDEN: &[u8] =
+    include_bytes!("../../golden/format-1/snapshots/image-00000000000000000246.image");
+const ID: JournalId = JournalId(*b"golden directory");
+const GOLDEN_SEQUENCE: u64 = 246;
+const NEWER_SEQUENCE: u64 = 300;
+/// Tables reserve room for their caps; more than this many entries is for servers.
+const CAPS_MAX: u32 = 100_000;
+const DAMAGES_MAX: usize = 4;
+
+/// The whole payload of an image.
+pub(crate) fn payload(disk: &MemoryDisk, name: &str) -> Result<Vec<u8>, SnapshotError> {
+    let mut reader = ImageReader::open(disk, name)?;
+    let mut payload = Vec::new();
+    while let Some(block) = reader.next_block()? {
+        payload.extend_from_slice(block);
+    }
+    reader.finish().map(|_| payload)
+}
+
+/// A disk with the golden image, and a newer one of `blocks` copies of the same payload.
+fn two_images(copies: usize) -> (MemoryDisk, Vec<u8>) {
+    let disk = MemoryDisk::default();
+    disk.put(&image_name(GOLDEN_SEQUENCE), GOLDEN.to_vec());
+    let golden = payload(&disk, &image_name(GOLDEN_SEQUENCE)).expect("it is whole");
+    let content = golden.repeat(copies);
+    let mut measure = Measure::default();
+    measure.append(&content);
+    let meta = Meta {
+        journal: ID,
+        sequence: NEWER_SEQUENCE,
+        chain: 7,
+        epoch: 2,
+        stamp_ms: 1_000,
+        payload_bytes: measure.bytes(),
+        digest: measure.sha256(),
+        totals: b"any".to_vec(),
+    };
+    let mut writer = ImageWriter::begin(&disk, meta, no_pause).expect("memory has room");
+    content.chunks(5_000).for_each(|piece| writer.append(piece).expect("memory has room"));
+    writer.finish().expect("it reads back");
+    (disk, content)
+}
+
+pub(crate) fn load(input: &[u8]) {
+    let mut bytes = Bytes::new(input);
+    let (disk, content) = two_images(usize::from(bytes.byte()) % 3 * 60);
+    let name = image_name(NEWER_SEQUENCE);
+    let whole = disk.contents(&name).expect("it was written");
+    let mut image = whole.clone();
+    for _ in 0..DAMAGES_MAX {
+        if bytes.is_empty() {
+            break;
+        }
+        damage(&mut image, &mut bytes);
+    }
+    disk.put(&name, image.clone());
+    let intact = image == whole;
+    let verified = verify(&disk, &name);
+    assert_eq!(verified.is_ok(), intact, "an image is accepted as it was written or not at all");
+    match payload(&disk, &name) {
+        Ok(read) => assert!(intact && read == content),
+        Err(error) => assert!(!intact && !error.to_string().is_empty()),
+    }
+    assert!(list(&disk, ID).is_ok_and(|images| images.len() == 2), "a list fails on no content");
+    let loaded = newest_valid(&disk, ID, |reader| -> Result<(), LoadError> {
+        while reader.next_block()?.is_some() {}
+        Ok(())
+    });
+    match loaded {
+        Ok(newest) => {
+            let (found, ()) = newest.image.expect("the older one is whole");
+            let expected = if intact { NEWER_SEQUENCE } else { GOLDEN_SEQUENCE };
+            assert_eq!(found.meta.sequence, expected);
+            assert_eq!(newest.passed_over.len(), usize::from(!intact), "and that is told");
+        }
+        Err(error) => {
+            assert!(!intact && matches!(error, SnapshotError::NewerVersion { .. }), "{error}");
+        }
+    }
+}
+
+fn damage(image: &mut Vec<u8>, bytes: &mut Bytes<'_>) {
+    let kind = bytes.byte();
+    let end = if kind & 0x80 == 0 { image.len() } else { image.len().min(4_096 + 64) };
+    let at = bytes.below(end);
+    match kind % 6 {
+        0 => image.iter_mut().skip(at).take(1).for_each(|byte| *byte ^= 1 << (kind >> 4 & 7)),
+        1 => image.iter_mut().skip(at).take(512).for_each(|byte| *byte = 0),
+        2 => image.iter_mut().skip(at).zip(bytes.slice()).for_each(|(byte, new)| *byte = *new),
+        3 => image.truncate(at),
+        4 => image.extend_from_slice(bytes.slice()),
+        _ => {
+            let from = bytes.below(image.len());
+            let sector: Vec<u8> = image.iter().skip(from).take(512).copied().collect();
+            image.iter_mut().skip(at).zip(sector).for_each(|(byte, new)| *byte = new);
+        }
+    }
+}
+
+/// The canonical bytes of a state.
+fn encoded(state: &State) -> (Vec<u8>, Digest) {
+    let mut bytes = Vec::new();
+    let never: Result<Digest, std::convert::Infallible> = encode_state(state, &mut |piece| {
+        bytes.extend_from_slice(piece);
+        Ok(())
+    });
+    match never {
+        Ok(digest) => (bytes, digest),
+    }
+}
+
+/// A state from pieces that end anywhere.
+fn read(bytes: &[u8], seed: u64, piece_bytes: usize) -> Option<(State, Digest)> {
+    let mut reader = StateReader::new(seed);
+    for piece in bytes.chunks(piece_bytes) {
+        reader.take(piece).ok()?;
+    }
+    reader.finish().ok()
+}
+
+pub(crate) fn decode_state(input: &[u8]) {
+    if !is_small(input) {
+        return;
+    }
+    let whole = read(input, 1, usize::MAX);
+    for piece_bytes in [1, 7, 64] {
+        let other = read(input, 2, piece_bytes);
+        assert_eq!(other.is_some(), whole.is_some(), "however the bytes are cut");
+        if let (Some((one, first)), Some((other, second))) = (&whole, other) {
+            assert_eq!((first.0, digest(one).0), (second.0, digest(&other).0));
+        }
+    }
+    let Some((state, of_bytes)) = whole else { return };
+    let (bytes, of_state) = encoded(&state);
+    assert_eq!(of_state.0, digest(&state).0);
+    if bytes == input {
+        assert_eq!(of_bytes.0, of_state.0);
+    }
+    let (again, _) = read(&bytes, 3, 100).expect("what was encoded is read");
+    assert!(encoded(&again).0 == bytes, "a state comes back the same");
+}
+
+/// No row asks for tables of a size that only a server has room for.
+fn is_small(input: &[u8]) -> bool {
+    let number = |row: &[u8], at: usize| {
+        row.get(at..at + 4).map_or(0, |four| u32::from_le_bytes(four.try_into().expect("four")))
+    };
+    let mut rest = input;
+    while let Some((length, behind)) = rest.split_first_chunk::<4>() {
+        let length = (u32::from_le_bytes(*length) as usize).min(behind.len());
+        let (row, behind) = behind.split_at(length);
+        let caps: &[usize] = match number(row, 0) {
+            // The head: behind sequence, stamp, epoch, key, a flag and 44 bytes of settings.
+            0 => &[85, 89, 93, 97, 101, 105],
+            6 => &[4, 8],
+            _ => &[],
+        };
+        if caps.iter().any(|at| number(row, *at) > CAPS_MAX) {
+            return false;
+        }
+        rest = behind;
+    }
+    true
+}

@@ -1,0 +1,189 @@
+//! Two or three threads that hand something over, as the writer and the IO threads do.
+//!
+//! What the libraries' rings carry stands here as a flag that is stored with release and read with
+//! acquire, which is what they promise. A wake that is lost is a deadlock to loom, which it reports.
+//! Each panics where something else is wrong. Next: `src/ring/parking.rs` and its neighbours.
+
+use super::cursors::Cursors;
+use super::parking::Parking;
+use super::starved::Starved;
+use crate::modelled::AtomicWaker;
+use loom::future::block_on;
+use loom::sync::Arc;
+use loom::sync::atomic::{AtomicBool, Ordering};
+use loom::thread;
+use std::future::poll_fn;
+use std::task::Poll;
+
+/// In which order a lane that closes takes its two steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Closing {
+    /// As `Lane::close` does.
+    GoesThenCalls,
+    /// The mistake: the writer may look before the lane is gone, and never again.
+    CallsThenGoes,
+}
+
+/// Lanes publish a request each; the writer, which sleeps between its looks, sees all of them.
+pub fn the_writer_sees_every_request(lanes: usize) {
+    let parking = Arc::new(Parking::new());
+    let published: Vec<_> = (0..lanes).map(|_| Arc::new(AtomicBool::new(false))).collect();
+    for request in &published {
+        let (request, parking) = (request.clone(), parking.clone());
+        thread::spawn(move || {
+            request.store(true, Ordering::Release);
+            parking.wake();
+        });
+    }
+    parking.settle();
+    // The writer's turn: heed, look, and sleep unless there was a call since.
+    loop {
+        parking.heed();
+        if published.iter().all(|request| request.load(Ordering::Acquire)) {
+            break;
+        }
+        if !parking.called() {
+            parking.park(None);
+        }
+    }
+}
+
+/// A call that was heeded brings what was published before it, in the same look.
+pub fn a_call_brings_what_was_published_before_it() {
+    let parking = Arc::new(Parking::new());
+    // Nothing of its own orders this: only the call does.
+    let published = Arc::new(loom::sync::atomic::AtomicU64::new(0));
+    thread::spawn({
+        let (parking, published) = (parking.clone(), published.clone());
+        move || {
+            published.store(1, Ordering::Relaxed);
+            parking.wake();
+        }
+    });
+    if parking.called() {
+        parking.heed();
+        assert_eq!(published.load(Ordering::Relaxed), 1, "the call came before the request");
+    }
+}
+
+/// A lane closes; the writer ends and does not sleep for ever.
+pub fn the_writer_ends_when_the_last_lane_closes(closing: Closing) {
+    let parking = Arc::new(Parking::new());
+    let gone = Arc::new(AtomicBool::new(false));
+    let lane = thread::spawn({
+        let (parking, gone) = (parking.clone(), gone.clone());
+        move || {
+            if closing == Closing::CallsThenGoes {
+                parking.wake();
+            }
+            gone.store(true, Ordering::Release);
+            if closing == Closing::GoesThenCalls {
+                parking.wake();
+            }
+        }
+    });
+    parking.settle();
+    loop {
+        parking.heed();
+        if gone.load(Ordering::Acquire) {
+            break;
+        }
+        if !parking.called() {
+            parking.park(None);
+        }
+    }
+    lane.join().expect("the lane closes");
+}
+
+/// The writer answers, publishes and wakes; the lane pumps and hands the answer out, with the times of
+/// its turn.
+pub fn an_answer_leaves_once_it_is_durable() {
+    let cursors = Arc::new(Cursors::default());
+    let answered = Arc::new(AtomicBool::new(false));
+    let waker = Arc::new(AtomicWaker::new());
+    let writer = thread::spawn({
+        let (cursors, answered, waker) = (cursors.clone(), answered.clone(), waker.clone());
+        move || {
+            answered.store(true, Ordering::Release);
+            cursors.time_turn(1, 3, 4);
+            cursors.publish(1, 1, 1);
+            waker.wake();
+        }
+    });
+    block_on(poll_fn(|context| {
+        waker.register(context.waker());
+        let durable = cursors.answerable() >= 1;
+        if durable {
+            assert!(answered.load(Ordering::Acquire), "what is durable was answered before");
+            assert_eq!(cursors.turn_times(1), (3, 4), "an answer brings the times of its turn");
+            assert!(cursors.synced() == 1 && cursors.appended() == 1, "in their order");
+            return Poll::Ready(());
+        }
+        Poll::Pending
+    }));
+    writer.join().expect("the writer goes on");
+}
+
+/// A follower that has seen everything hears of what comes next.
+pub fn a_follower_hears_that_the_journal_moved() {
+    let cursors = Arc::new(Cursors::default());
+    let writer = thread::spawn({
+        let cursors = cursors.clone();
+        move || cursors.publish(1, 1, 1)
+    });
+    block_on(poll_fn(|context| {
+        if cursors.synced() >= 1 {
+            return Poll::Ready(());
+        }
+        cursors.wake_when_moved(context.waker());
+        // Once more, as it was told to.
+        if cursors.synced() >= 1 { Poll::Ready(()) } else { Poll::Pending }
+    }));
+    writer.join().expect("the writer goes on");
+}
+
+/// The writer stops in the middle: whoever waits hears that nothing more will come.
+pub fn all_that_wait_hear_that_the_writer_stopped() {
+    let cursors = Arc::new(Cursors::default());
+    let waker = Arc::new(AtomicWaker::new());
+    let alarm = thread::spawn({
+        let (cursors, waker) = (cursors.clone(), waker.clone());
+        move || {
+            cursors.poison();
+            waker.wake();
+        }
+    });
+    block_on(poll_fn(|context| {
+        waker.register(context.waker());
+        if cursors.poisoned() { Poll::Ready(()) } else { Poll::Pending }
+    }));
+    alarm.join().expect("the alarm sounds");
+}
+
+/// A batch finds no room, says so and offers once more; the writer makes room and looks who waits. The
+/// batch gets in, by itself or woken.
+pub fn who_waits_for_room_gets_it() {
+    let starved = Arc::new(Starved::default());
+    let room = Arc::new(AtomicBool::new(false));
+    let waker = Arc::new(AtomicWaker::new());
+    let writer = thread::spawn({
+        let (starved, room, waker) = (starved.clone(), room.clone(), waker.clone());
+        move || {
+            room.store(true, Ordering::Release);
+            Starved::made_room();
+            if starved.heard() {
+                waker.wake();
+            }
+        }
+    });
+    block_on(poll_fn(|context| {
+        if room.load(Ordering::Acquire) {
+            return Poll::Ready(());
+        }
+        // The lane's root future registers each time it is polled.
+        waker.register(context.waker());
+        starved.say();
+        if room.load(Ordering::Acquire) { Poll::Ready(()) } else { Poll::Pending }
+    }));
+    writer.join().expect("the writer goes on");
+}
