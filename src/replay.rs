@@ -14,7 +14,7 @@ use crate::domain::ids::{Sequence, Stamp};
 use crate::domain::state::State;
 use crate::domain::warm::{TOGETHER_MAX, warm};
 use doorbuster_journal::{
-    FileDisk, ImageEnd, JournalError, JournalId, Origin, Scan, VisitError, journal_id,
+    Disk, FileDisk, ImageEnd, JournalError, JournalId, Origin, Scan, VisitError, journal_id,
 };
 use doorbuster_snapshots::{
     ImageReader, ImageState, Listed, LoadError, Newest, PassedOver, SnapshotError, list,
@@ -144,15 +144,95 @@ pub fn open(directory: &Path) -> Result<FileDisk, ReplayError> {
     })
 }
 
+/// Where a server keeps everything: a directory of segments, one of images, and the one above them.
+/// A path is one; a simulation brings its own.
+pub trait DataDirectory {
+    /// What its directories are on.
+    type Disk: Disk;
+
+    /// The directory of segments.
+    ///
+    /// # Errors
+    /// When it is not there.
+    fn journal(&self) -> Result<Self::Disk, ReplayError>;
+
+    /// There is a directory of images.
+    fn has_snapshots(&self) -> bool;
+
+    /// The directory of images.
+    ///
+    /// # Errors
+    /// When it is not there.
+    fn snapshots(&self) -> Result<Self::Disk, ReplayError>;
+
+    /// The directory above both.
+    ///
+    /// # Errors
+    /// When it is not there.
+    fn top(&self) -> Result<Self::Disk, ReplayError>;
+
+    /// Random bytes for what is made here: keys of hashes, the name of a journal.
+    fn random(&self) -> [u8; 16];
+}
+
+impl DataDirectory for Path {
+    type Disk = FileDisk;
+
+    fn journal(&self) -> Result<FileDisk, ReplayError> {
+        open(&journal_directory(self))
+    }
+
+    fn has_snapshots(&self) -> bool {
+        snapshot_directory(self).is_dir()
+    }
+
+    fn snapshots(&self) -> Result<FileDisk, ReplayError> {
+        open(&snapshot_directory(self))
+    }
+
+    fn top(&self) -> Result<FileDisk, ReplayError> {
+        open(self)
+    }
+
+    fn random(&self) -> [u8; 16] {
+        random()
+    }
+}
+
+impl DataDirectory for PathBuf {
+    type Disk = FileDisk;
+
+    fn journal(&self) -> Result<FileDisk, ReplayError> {
+        self.as_path().journal()
+    }
+
+    fn has_snapshots(&self) -> bool {
+        self.as_path().has_snapshots()
+    }
+
+    fn snapshots(&self) -> Result<FileDisk, ReplayError> {
+        self.as_path().snapshots()
+    }
+
+    fn top(&self) -> Result<FileDisk, ReplayError> {
+        self.as_path().top()
+    }
+
+    fn random(&self) -> [u8; 16] {
+        self.as_path().random()
+    }
+}
+
 /// Random bytes from the system.
-pub(crate) fn random<const BYTES: usize>() -> [u8; BYTES] {
-    let mut bytes = [0; BYTES];
+fn random() -> [u8; 16] {
+    let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).expect("the system gives random bytes");
     bytes
 }
 
-fn seed() -> u64 {
-    u64::from_le_bytes(random())
+fn seed<P: DataDirectory + ?Sized>(data: &P) -> u64 {
+    let bytes = data.random();
+    u64::from_le_bytes(*bytes.first_chunk().expect("sixteen bytes"))
 }
 
 /// Told now and then how far a replay is: the last sequence applied, 0 while an image is read. Called
@@ -166,8 +246,8 @@ pub type Watch<'w> = &'w mut dyn FnMut(&State, &Record, Stamp);
 ///
 /// # Errors
 /// When it is damaged, cannot be read, or does not make sense.
-pub fn replay(
-    data: &Path,
+pub fn replay<P: DataDirectory + ?Sized>(
+    data: &P,
     from: From,
     until: Option<Sequence>,
     progress: Progress<'_>,
@@ -179,19 +259,19 @@ pub fn replay(
 ///
 /// # Errors
 /// As [`replay`].
-pub fn replay_watched(
-    data: &Path,
+pub fn replay_watched<P: DataDirectory + ?Sized>(
+    data: &P,
     from: From,
     until: Until,
     progress: Progress<'_>,
     watch: Option<Watch<'_>>,
 ) -> Result<Replayed, ReplayError> {
-    let journal = open(&journal_directory(data))?;
+    let journal = data.journal()?;
     let image = match (from, journal_id(&journal)?) {
         (From::Genesis, _) | (_, None) => Newest { image: None, passed_over: Vec::new() },
         (from, Some(id)) => find_image(data, id, from, until, progress)?,
     };
-    let mut replay = Replay::new(until, progress, watch);
+    let mut replay = Replay::new(State::new(seed(data)), until, progress, watch);
     let mut origin = Origin::Genesis;
     if let Some((verified, state)) = image.image {
         replay.state = state;
@@ -216,18 +296,17 @@ fn blame(error: JournalError, passed_over: &[PassedOver]) -> ReplayError {
 }
 
 /// No images at all is an ordinary case: a directory that has none yet.
-fn find_image(
-    data: &Path,
+fn find_image<P: DataDirectory + ?Sized>(
+    data: &P,
     id: JournalId,
     from: From,
     until: Until,
     progress: Progress<'_>,
 ) -> Result<Newest<State>, ReplayError> {
-    let directory = snapshot_directory(data);
-    if !directory.is_dir() {
+    if !data.has_snapshots() {
         return Ok(Newest { image: None, passed_over: Vec::new() });
     }
-    let disk = open(&directory)?;
+    let disk = data.snapshots()?;
     let mut oldest = None;
     if from == From::OldestImage {
         let whole = |image: &Listed| matches!(image.state, ImageState::Valid(_));
@@ -241,14 +320,18 @@ fn find_image(
             unwanted.push(sequence);
             return Err("it is newer than what was asked for".into());
         }
-        load(image, progress)
+        load(image, seed(data), progress)
     })?;
     newest.passed_over.retain(|image| !unwanted.contains(&image.sequence));
     Ok(newest)
 }
 
-fn load(image: &mut ImageReader<FileDisk>, progress: Progress<'_>) -> Result<State, LoadError> {
-    let mut reader = StateReader::new(seed());
+fn load<D: Disk>(
+    image: &mut ImageReader<D>,
+    seed: u64,
+    progress: Progress<'_>,
+) -> Result<State, LoadError> {
+    let mut reader = StateReader::new(seed);
     while let Some(block) = image.next_block()? {
         for piece in block.chunks(IMAGE_PIECE_BYTES) {
             reader.take(piece)?;
@@ -287,9 +370,14 @@ struct Replay<'p, 'w> {
 }
 
 impl<'p, 'w> Replay<'p, 'w> {
-    fn new(until: Until, progress: Progress<'p>, watch: Option<Watch<'w>>) -> Self {
+    fn new(
+        state: State,
+        until: Until,
+        progress: Progress<'p>,
+        watch: Option<Watch<'w>>,
+    ) -> Self {
         let end = ImageEnd { sequence: 0, chain: 0 };
-        Self { state: State::new(seed()), end, drained: false, until, progress, watch, frames: 0 }
+        Self { state, end, drained: false, until, progress, watch, frames: 0 }
     }
 
     /// `Err(None)` = enough.

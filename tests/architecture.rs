@@ -29,7 +29,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
         &["domain", "ring", "codec", "clock", "config", "faults", "images", "metrics", "tell"],
     ),
     ("recovery", &["domain", "codec", "clock", "config", "faults", "replay"]),
-    ("scrubber", &["tell"]),
+    ("scrubber", &["clock", "tell"]),
     (
         "snapshotter",
         &["domain", "ring", "codec", "clock", "faults", "images", "replay", "scrubber", "tell"],

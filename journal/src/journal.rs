@@ -12,7 +12,7 @@ use crate::disk::{Disk, DiskFile, FileDisk, Mapped};
 use crate::error::JournalError;
 use crate::format::*;
 use crate::frame::{self, Head, Kind, Place};
-use crate::preparer::Wanted;
+use crate::preparer::{SpareMaker, Wanted};
 use crate::prune::{Closed, Pruner};
 use crate::segment::{self, ReadySegment, SegmentHeader};
 use crate::spares::{Spare, Spares};
@@ -168,6 +168,15 @@ impl<D: Disk> Journal<D> {
     /// [`JournalError::Preparer`] if the system has no thread to give.
     pub fn start_preparer(&mut self) -> Result<(), JournalError> {
         self.spares.start_preparer(&self.disk)
+    }
+
+    /// As [`start_preparer`](Self::start_preparer), but without a thread: whoever gets this takes
+    /// its steps.
+    ///
+    /// # Panics
+    /// If a preparer was started before.
+    pub fn spare_maker(&mut self) -> SpareMaker<D> {
+        self.spares.spare_maker(&self.disk)
     }
 
     /// Whose journal this is.

@@ -86,6 +86,7 @@ pub use mapped::{MappedFile, OpenFile};
 pub use memory_disk::{MemoryDisk, MemoryFile, MemoryMapped};
 pub use origin::{ImageEnd, Origin};
 pub use plan::{Loss, RepairPlan, plan_repair};
+pub use preparer::SpareMaker;
 pub use prune::{Pruned, Pruner, prune};
 pub use regions::Gap;
 pub use repair::{Repaired, repair};

@@ -43,15 +43,27 @@ const _: () = assert!(RING_SLOTS.is_power_of_two() && RING_SLOTS >= 64);
 /// A ring with the given number of lanes: their ends, and the writer's.
 #[must_use]
 pub fn build(lanes: u16, cursors: &Arc<Cursors>) -> (Vec<LaneEnd>, Inbox, Outbox) {
+    build_sized(lanes, RING_SLOTS, TICKETS_PER_LANE, cursors)
+}
+
+/// As [`build`], with room for so many requests, a power of two and at least 64, and so many of a
+/// lane that wait for their answer.
+#[must_use]
+pub fn build_sized(
+    lanes: u16,
+    ring_slots: usize,
+    tickets_per_lane: usize,
+    cursors: &Arc<Cursors>,
+) -> (Vec<LaneEnd>, Inbox, Outbox) {
     // The wait strategy belongs to threads of the library's own; there are none.
-    let builder = build_multi_producer(RING_SLOTS, Slot::default, BusySpin);
+    let builder = build_multi_producer(ring_slots, Slot::default, BusySpin);
     let (poller, builder) = builder.new_event_poller();
     let producer = builder.build();
     let parking = Arc::new(Parking::new());
     let mut ports = Vec::new();
     let mut ends = Vec::new();
     for number in 0..lanes {
-        let (sender, receiver) = rtrb::RingBuffer::new(TICKETS_PER_LANE);
+        let (sender, receiver) = rtrb::RingBuffer::new(tickets_per_lane);
         let waker = Arc::new(AtomicWaker::new());
         let starved = Arc::new(AtomicBool::new(false));
         ports.push(LanePort {
@@ -67,9 +79,9 @@ pub fn build(lanes: u16, cursors: &Arc<Cursors>) -> (Vec<LaneEnd>, Inbox, Outbox
             waker,
             cursors: cursors.clone(),
             parking: parking.clone(),
-            ticket_count: TICKETS_PER_LANE,
+            ticket_count: tickets_per_lane,
             starved,
-            bulk_max: (RING_SLOTS - SLOTS_FOR_SINGLE) / usize::from(lanes),
+            bulk_max: (ring_slots - ring_slots / (RING_SLOTS / SLOTS_FOR_SINGLE)) / usize::from(lanes),
         });
     }
     let outbox = Outbox { lanes: ports, cursors: cursors.clone() };

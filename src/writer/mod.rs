@@ -28,7 +28,7 @@ use crate::images::Images;
 use crate::metrics::Meters;
 use crate::ring::{Asked, Inbox, Outbox, Outcome, Polled};
 use crate::tell::tell;
-use doorbuster_journal::{Journal, JournalError, Spare};
+use doorbuster_journal::{Disk, FileDisk, Journal, JournalError, Spare, SpareMaker};
 use room::Room;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -52,11 +52,11 @@ const TIDY_AFTER_MS: u64 = 1_000;
 const DECIDES_PER_REQUEST: u32 = 8;
 
 /// What the writer is made of.
-pub struct Parts {
+pub struct Parts<D: Disk = FileDisk> {
     /// As recovered, this epoch's start included.
     pub state: State,
     /// Ready to append what follows.
-    pub journal: Journal,
+    pub journal: Journal<D>,
     /// At or past the state's stamp.
     pub stamps: Stamps,
     /// Requests.
@@ -84,16 +84,16 @@ pub struct Parts {
 }
 
 /// The writer.
-pub struct Writer {
-    core: Core,
+pub struct Writer<D: Disk = FileDisk> {
+    core: Core<D>,
     inbox: Inbox,
     wait: Wait,
 }
 
 /// All but the ring of requests, which lends them out while the rest works on them.
-struct Core {
+struct Core<D: Disk> {
     state: State,
-    journal: Journal,
+    journal: Journal<D>,
     stamps: Stamps,
     outbox: Outbox,
     durability: Durability,
@@ -119,6 +119,17 @@ struct Core {
     failure: Option<JournalError>,
 }
 
+/// What is to be done after a turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// The next turn, at once.
+    Turn,
+    /// Nothing until a lane calls or this long has passed; none for as long as nobody calls.
+    Rest(Option<Duration>),
+    /// The end: every lane is closed.
+    Stop,
+}
+
 /// How a writer ended in good order.
 #[derive(Debug)]
 pub struct Stopped {
@@ -126,10 +137,10 @@ pub struct Stopped {
     pub state: State,
 }
 
-impl Writer {
+impl<D: Disk> Writer<D> {
     /// Puts a writer together.
     #[must_use]
-    pub fn new(parts: Parts) -> Self {
+    pub fn new(parts: Parts<D>) -> Self {
         let core = Core {
             now: parts.state.stamp,
             sealed_at: parts.state.stamp,
@@ -160,17 +171,64 @@ impl Writer {
     /// # Errors
     /// When the journal cannot be appended to or synced. Nothing may be answered after that.
     pub fn run(mut self) -> Result<Stopped, JournalError> {
-        self.inbox.settle();
         self.core.journal.start_preparer()?;
         self.core.wait_for_room();
-        self.core.watch.show(&self.core.state, self.core.now, self.core.journal.segments());
-        self.core.publish();
-        while self.turn()? != Polled::Closed {}
+        self.open();
+        loop {
+            match self.turn()? {
+                Next::Turn => {}
+                Next::Rest(timeout) if self.wait == Wait::Park => self.inbox.park(timeout),
+                Next::Rest(_) => {}
+                Next::Stop => return self.stop(),
+            }
+        }
+    }
+
+    /// Says that this thread takes the turns, and shows how things stand. For whoever takes them
+    /// one by one; [`run`](Self::run) does all of it.
+    pub fn open(&mut self) {
+        self.inbox.settle();
+        let core = &mut self.core;
+        core.watch.show(&core.state, core.now, core.journal.segments());
+        core.publish();
+    }
+
+    /// The work of the journal's own thread, for whoever takes the turns one by one.
+    pub fn spare_maker(&mut self) -> SpareMaker<D> {
+        self.core.journal.spare_maker()
+    }
+
+    /// A lane has called since the last turn.
+    #[must_use]
+    pub fn called(&self) -> bool {
+        self.inbox.called()
+    }
+
+    /// The state, as of the last turn.
+    #[must_use]
+    pub fn state(&self) -> &State {
+        &self.core.state
+    }
+
+    /// The stamp of the last turn.
+    #[must_use]
+    pub fn stamp(&self) -> Stamp {
+        self.core.now
+    }
+
+    /// Leaves the journal sealed and synced.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub fn stop(self) -> Result<Stopped, JournalError> {
         self.core.stop()
     }
 
-    /// One turn; sleeps afterwards until a lane calls or something is due.
-    fn turn(&mut self) -> Result<Polled, JournalError> {
+    /// One turn: all that is due and all that was asked. Says when the next one is to come.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub fn turn(&mut self) -> Result<Next, JournalError> {
         let core = &mut self.core;
         core.begin();
         core.sweep();
@@ -182,21 +240,22 @@ impl Writer {
         if polled == Polled::None && !swept {
             core.seal_if_quiet()?;
         }
-        // What is due may be more than one turn takes; then the next begins at once.
-        if self.wait == Wait::Park && polled != Polled::Closed && !swept && !self.inbox.called() {
-            self.inbox.park(core.until_due());
-        }
-        Ok(polled)
+        Ok(match polled {
+            Polled::Closed => Next::Stop,
+            // What is due may be more than one turn takes; then the next begins at once.
+            _ if swept || self.inbox.called() => Next::Turn,
+            _ => Next::Rest(core.until_due()),
+        })
     }
 }
 
-impl Core {
+impl<D: Disk> Core<D> {
     /// A segment that is nearly full at the start is no reason to refuse: its successor is being
     /// made, and requests wait in the ring for that long.
     fn wait_for_room(&mut self) {
         self.begin();
         while !self.room.for_new() && self.journal.room().spare == Spare::Preparing {
-            std::thread::sleep(ROOM_PAUSE);
+            self.clock.sleep(ROOM_PAUSE);
             self.begin();
         }
     }
