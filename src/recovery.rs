@@ -14,6 +14,7 @@ use crate::domain::settings::Caps;
 use crate::domain::state::State;
 use crate::domain::sweep;
 use crate::faults::{Point, armed};
+use crate::planted::{Bug, planted};
 use crate::replay::{
     DataDirectory, From, Progress, ReplayError, Replayed, journal_directory, replay,
     snapshot_directory,
@@ -222,7 +223,7 @@ impl<D: Disk> Start<D> {
         new_hash_key: [u8; 16],
     ) -> Result<(), RecoveryError> {
         let first = self.state.epoch == 0;
-        let epoch = self.state.epoch + 1;
+        let epoch = self.state.epoch + u32::from(first || !planted(Bug::EpochKept));
         self.now = self.now.max(self.state.stamp);
         self.journal.begin(epoch, self.now);
         self.append(Event::Started(Started {
@@ -231,6 +232,9 @@ impl<D: Disk> Start<D> {
             answers_before_sync: config.durability.answers_before_sync(),
             lost_from,
         }))?;
+        if planted(Bug::SettingsUnrecorded) && !first {
+            self.state.settings = config.rules.clone();
+        }
         if self.state.settings != config.rules {
             self.append(Event::SettingsChanged(Box::new(config.rules.clone())))?;
         }

@@ -8,9 +8,7 @@ use super::ReplayError;
 use crate::codec;
 use crate::domain::event::Record;
 use crate::domain::ids::{Sequence, Stamp};
-use doorbuster_journal::{
-    Disk, Frame, JournalError, Kind, Origin, Scan, VisitError, scan_with,
-};
+use doorbuster_journal::{Disk, Frame, JournalError, Kind, Origin, Scan, VisitError, scan_with};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 

@@ -12,6 +12,7 @@ use super::times::Decided;
 use crate::domain::command::Request;
 use crate::domain::ids::Sequence;
 use crate::domain::warm::TOGETHER_MAX;
+use crate::planted::{Bug, planted};
 use atomic_waker::AtomicWaker;
 use disruptor::{EventPoller, MultiProducerBarrier, Polling};
 use smallvec::SmallVec;
@@ -152,7 +153,9 @@ impl Outbox {
         for lane in &mut self.lanes {
             let starved =
                 lane.starved.load(Ordering::Relaxed) && lane.starved.swap(false, Ordering::Relaxed);
-            if std::mem::take(&mut lane.answered) || starved {
+            let answered = std::mem::take(&mut lane.answered);
+            let lost = planted(Bug::LaneWakeLost) && self.cursors.synced().is_multiple_of(5);
+            if (answered && !lost) || starved {
                 lane.waker.wake();
             }
         }

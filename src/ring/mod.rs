@@ -81,7 +81,8 @@ pub fn build_sized(
             parking: parking.clone(),
             ticket_count: tickets_per_lane,
             starved,
-            bulk_max: (ring_slots - ring_slots / (RING_SLOTS / SLOTS_FOR_SINGLE)) / usize::from(lanes),
+            bulk_max: (ring_slots - ring_slots / (RING_SLOTS / SLOTS_FOR_SINGLE))
+                / usize::from(lanes),
         });
     }
     let outbox = Outbox { lanes: ports, cursors: cursors.clone() };

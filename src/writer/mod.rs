@@ -8,6 +8,7 @@
 
 mod quiet;
 mod room;
+mod steps;
 mod tally;
 mod watch;
 
@@ -26,9 +27,10 @@ use crate::domain::{read, refusals, sweep};
 use crate::faults::{Point, armed};
 use crate::images::Images;
 use crate::metrics::Meters;
+use crate::planted::{Bug, planted};
 use crate::ring::{Asked, Inbox, Outbox, Outcome, Polled};
 use crate::tell::tell;
-use doorbuster_journal::{Disk, FileDisk, Journal, JournalError, Spare, SpareMaker};
+use doorbuster_journal::{Disk, FileDisk, Journal, JournalError, Spare};
 use room::Room;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -184,46 +186,6 @@ impl<D: Disk> Writer<D> {
         }
     }
 
-    /// Says that this thread takes the turns, and shows how things stand. For whoever takes them
-    /// one by one; [`run`](Self::run) does all of it.
-    pub fn open(&mut self) {
-        self.inbox.settle();
-        let core = &mut self.core;
-        core.watch.show(&core.state, core.now, core.journal.segments());
-        core.publish();
-    }
-
-    /// The work of the journal's own thread, for whoever takes the turns one by one.
-    pub fn spare_maker(&mut self) -> SpareMaker<D> {
-        self.core.journal.spare_maker()
-    }
-
-    /// A lane has called since the last turn.
-    #[must_use]
-    pub fn called(&self) -> bool {
-        self.inbox.called()
-    }
-
-    /// The state, as of the last turn.
-    #[must_use]
-    pub fn state(&self) -> &State {
-        &self.core.state
-    }
-
-    /// The stamp of the last turn.
-    #[must_use]
-    pub fn stamp(&self) -> Stamp {
-        self.core.now
-    }
-
-    /// Leaves the journal sealed and synced.
-    ///
-    /// # Errors
-    /// As [`run`](Self::run).
-    pub fn stop(self) -> Result<Stopped, JournalError> {
-        self.core.stop()
-    }
-
     /// One turn: all that is due and all that was asked. Says when the next one is to come.
     ///
     /// # Errors
@@ -262,6 +224,9 @@ impl<D: Disk> Core<D> {
 
     fn begin(&mut self) {
         self.now = self.stamps.now().max(self.state.stamp);
+        if planted(Bug::StampFollowsClock) {
+            self.now = self.clock.wall_ms();
+        }
         self.records_in_turn = 0;
         self.journal.begin(self.state.epoch, self.now);
         self.room.begin(self.journal.room());
@@ -295,7 +260,11 @@ impl<D: Disk> Core<D> {
             false => EXPIRE_PER_TURN,
         };
         for _ in 0..self.expire_budget {
-            match sweep::expire(&self.state, self.now) {
+            let by = match planted(Bug::ExpiryByWallClock) {
+                true => self.clock.wall_ms(),
+                false => self.now,
+            };
+            match sweep::expire(&self.state, by) {
                 Some(event) if self.room.for_existing() => self.record(None, event),
                 _ => break,
             }
@@ -457,7 +426,7 @@ impl<D: Disk> Core<D> {
     fn sync_if_due(&mut self) -> Result<(), JournalError> {
         let Some(since) = self.unsynced_since else { return Ok(()) };
         let due = match self.durability {
-            Durability::Group => true,
+            Durability::Group => !planted(Bug::AnswerBeforeSync) || self.now > since + 20,
             Durability::Interval(interval_ms) => self.now >= since + interval_ms,
             Durability::Os => false,
         };
@@ -480,7 +449,8 @@ impl<D: Disk> Core<D> {
     fn publish(&mut self) {
         let (appended, synced) = (self.journal.appended(), self.journal.synced());
         let answerable = match self.durability {
-            Durability::Group => synced,
+            Durability::Group if !planted(Bug::AnswerBeforeSync) => synced,
+            Durability::Group => appended,
             Durability::Interval(_) | Durability::Os => appended,
         };
         let cursors = self.outbox.cursors();

@@ -8,6 +8,7 @@ use crate::codec::{self, Totals};
 use crate::config::Durability;
 use crate::domain::ids::Stamp;
 use crate::domain::sweep;
+use crate::planted::{Bug, planted};
 use doorbuster_journal::{Disk, JournalError};
 use std::time::Duration;
 
@@ -63,7 +64,7 @@ impl<D: Disk> Core<D> {
             }
             Durability::Group | Durability::Os => None,
         };
-        let hold = sweep::next_expiry(&self.state);
+        let hold = sweep::next_expiry(&self.state).filter(|_| !planted(Bug::ExpiryUnplanned));
         let tidy = sweep::next_tidy(&self.state).map(|due| due + TIDY_AFTER_MS);
         let due = [hold, tidy, seal, sync, spare, self.tally.due_at()];
         let due = due.into_iter().flatten().min()?;
