@@ -351,6 +351,7 @@ fn start_snapshotter(
         images: front.images.clone(),
         asked,
         clock: front.clock,
+        every_events: config.snapshot_events,
         every_ms: config.snapshot_every_ms,
         retain_ms: config.journal_retain_ms,
         keep: config.snapshot_keep,

@@ -21,13 +21,16 @@ use doorbuster_snapshots::{
     ImageWriter, Keep, Measure, Meta, PassedOver, SnapshotError, image_name, prune,
     remove_leftovers,
 };
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::io::ErrorKind;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
+
+mod pace;
+use pace::Pace;
 
 /// Why there is no new image.
 #[derive(Debug, thiserror::Error)]
@@ -59,6 +62,8 @@ pub struct Parts<P: DataDirectory = PathBuf> {
     pub asked: Receiver<Ask>,
     /// For the deadline of the last image.
     pub clock: Clock,
+    /// An image is due after so many events; the next start should not have to replay many more.
+    pub every_events: u64,
     /// An image at least this often, while anything happens, in milliseconds.
     pub every_ms: u64,
     /// Segments are kept this long, in milliseconds.
@@ -129,7 +134,8 @@ impl<P: DataDirectory> Snapshotter<P> {
     /// Takes an image and tells how it went. Gives the sequence of the newest image.
     fn take(&self, before_ms: u64) -> Result<Sequence, String> {
         let parts = &self.parts;
-        let pace = Pace::new(parts);
+        let newest = parts.images.sequence().unwrap_or(0);
+        let pace = Pace::new(&parts.cursors, &parts.clock, newest, parts.every_events);
         let pause = || match pace.rest() / 1000 < before_ms {
             true => ControlFlow::Continue(()),
             false => ControlFlow::Break(()),
@@ -221,42 +227,6 @@ impl<P: DataDirectory> Snapshotter<P> {
     }
 }
 
-/// How the thread makes room for those who buy meanwhile. The lowest priority is not enough: on a
-/// machine without an idle core it still gets whole slices, and takes every moment in which the
-/// writer waits for the disk (measured on 2 cores: 70 % of one, and orders waited 3 times as long).
-struct Pace<'p, P: DataDirectory> {
-    parts: &'p Parts<P>,
-    /// How far the journal was at the last rest.
-    synced: Cell<Sequence>,
-    /// When the last rest ended, on `Clock::elapsed_us`.
-    since_us: Cell<u64>,
-}
-
-impl<'p, P: DataDirectory> Pace<'p, P> {
-    fn new(parts: &'p Parts<P>) -> Self {
-        let (synced, since_us) = (parts.cursors.synced(), parts.clock.elapsed_us());
-        Self { parts, synced: Cell::new(synced), since_us: Cell::new(since_us) }
-    }
-
-    /// Rests if the writer is at work; costs nothing where nobody buys. Says what time it is.
-    fn rest(&self) -> u64 {
-        let Parts { clock, cursors, .. } = self.parts;
-        let now_us = clock.elapsed_us();
-        let worked_us = now_us - self.since_us.get();
-        if worked_us < WORKED_US_MIN {
-            return now_us;
-        }
-        let synced = cursors.synced();
-        if self.synced.replace(synced) != synced {
-            let rest_us = worked_us.min(WORKED_US_MAX) * REST_PER_WORK;
-            clock.sleep(Duration::from_micros(rest_us));
-        }
-        let now_us = clock.elapsed_us();
-        self.since_us.set(now_us);
-        now_us
-    }
-}
-
 impl ImageError {
     /// The disk has no room.
     fn is_full(&self) -> bool {
@@ -272,12 +242,6 @@ impl ImageError {
 
 /// As low as the system goes.
 const NICENESS: i32 = 19;
-/// While the writer is at work, so much rest follows a time of work.
-const REST_PER_WORK: u64 = 3;
-/// Less work in one piece is not worth a rest, in microseconds.
-const WORKED_US_MIN: u64 = 200;
-/// More in one piece was not work but waiting, in microseconds.
-const WORKED_US_MAX: u64 = 10_000;
 
 /// Writes an image of everything up to `until`, unless the newest one holds that already. Gives the
 /// sequence of the newest image.

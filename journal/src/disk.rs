@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Advice as FileAdvice, FallocateFlags};
 
 use crate::mapped::OpenFile;
+use crate::steps;
 
 /// What an opened file may be used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -175,10 +176,12 @@ impl Disk for FileDisk {
     }
 
     fn create(&self, name: &str, bytes: u64) -> io::Result<OpenFile> {
+        steps::before("create", name);
         let file = File::options().read(true).write(true).create_new(true).open(self.path(name))?;
         if bytes == 0 {
             return Ok(OpenFile::new(file));
         }
+        steps::before("allocate", name);
         let allocated = rustix::io::retry_on_intr(|| {
             rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, bytes)
         });
@@ -200,14 +203,17 @@ impl Disk for FileDisk {
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        steps::before("rename", from);
         fs::rename(self.path(from), self.path(to))
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
+        steps::before("remove", name);
         fs::remove_file(self.path(name))
     }
 
     fn sync_directory(&self) -> io::Result<()> {
+        steps::before("sync", "the directory");
         self.handle.sync_all()
     }
 

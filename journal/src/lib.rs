@@ -66,6 +66,7 @@ mod scan;
 mod scrub;
 mod segment;
 mod spares;
+mod steps;
 mod tail;
 mod verdict;
 mod vouch;

@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use memmap2::{Advice, MmapOptions, MmapRaw};
 
 use crate::disk::{DiskFile, Mapped};
+use crate::steps;
 
 /// An opened file of a real directory.
 #[derive(Debug)]
@@ -38,10 +39,12 @@ impl DiskFile for OpenFile {
     }
 
     fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        steps::before("write", "a file");
         self.file.write_all_at(bytes, offset)
     }
 
     fn sync(&self) -> io::Result<()> {
+        steps::before("sync", "a file");
         self.file.sync_data()
     }
 
@@ -82,6 +85,7 @@ const WORD_BYTES: usize = size_of::<u32>();
 
 impl Mapped for MappedFile {
     fn store(&mut self, offset: u64, frame: &[u8]) {
+        steps::before("store", "a frame");
         let (word, body) = frame.split_first_chunk::<WORD_BYTES>().expect("a frame has a word");
         let start = usize::try_from(offset).expect("an offset fits the address space");
         let end = start.checked_add(frame.len()).expect("the end of a frame is no overflow");
@@ -105,6 +109,7 @@ impl Mapped for MappedFile {
     }
 
     fn sync(&self) -> io::Result<()> {
+        steps::before("sync", "a mapping");
         self.file.sync_data()
     }
 }

@@ -64,6 +64,7 @@ fn announce_with(seed: &str) {
         let thread = thread::current();
         let test = thread.name().unwrap_or_default();
         let binary = env!("CARGO_CRATE_NAME");
-        eprintln!("again: {seed}cargo test --test {binary} -- --exact {test}");
+        let features = if cfg!(feature = "faults") { "--features faults " } else { "" };
+        eprintln!("again: {seed}cargo test {features}--test {binary} -- --exact {test}");
     }
 }

@@ -12,6 +12,8 @@ use doorbuster_journal::{DumpContent, dump};
 #[derive(Debug)]
 pub(crate) struct Damage {
     pub(crate) what: &'static str,
+    /// In the last frame or behind it.
+    pub(crate) tail: bool,
     file: u64,
     start: usize,
     before: Vec<u8>,
@@ -54,7 +56,8 @@ pub(crate) fn strike(
         .map(|(_, file)| *file)
         .collect();
     let kind = random.below(if answers_before_sync { 3 } else { 4 });
-    match kind {
+    let last = file_of(&last_name)?;
+    let mut damage = match kind {
         // Anywhere in a frame, or in the header of its segment.
         0 => {
             let (name, offset, bytes) = frames.frames[random.place(frames.frames.len())].clone();
@@ -76,7 +79,9 @@ pub(crate) fn strike(
             flip(data, random, "rot: bit of an image", file, at)
         }
         _ => misplace(data, random, &frames, &file_of, (&last_name, last_start)),
-    }
+    }?;
+    damage.tail = damage.file == last && damage.start >= last_start;
+    Some(damage)
 }
 
 fn flip(
@@ -143,7 +148,7 @@ fn apply(
     content.durable.resize(content.live.len(), 0);
     content.durable[range].copy_from_slice(&after);
     medium.tally.count(what);
-    Some(Damage { what, file, start, before, after })
+    Some(Damage { what, tail: false, file, start, before, after })
 }
 
 impl Damage {

@@ -352,8 +352,10 @@ impl SimDisk {
         medium.dead = false;
         let mut stale = false;
         for content in medium.files.values_mut() {
+            // Memory was short, or it was not.
+            let evicted = medium.random.percent(50);
             for page in std::mem::take(&mut content.forgotten) {
-                if medium.random.percent(50) {
+                if evicted && medium.random.percent(50) {
                     let range = content.page(page);
                     content.durable.resize(content.live.len(), 0);
                     content.live[range.clone()].copy_from_slice(&content.durable[range]);

@@ -10,6 +10,7 @@ use crate::server::Server;
 use crate::world::{Death, Event, Held, Violation, World, violated};
 use doorbuster::domain::ids::Sequence;
 use doorbuster::recovery::RecoveryError;
+use doorbuster::replay::{self, From};
 use doorbuster::writer::Next;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -231,6 +232,7 @@ impl World {
             self.damage = strike(&self.disk, &mut self.random, before_sync);
             self.trace.tell("rot", format_args!("{:?}", self.damage));
         }
+        self.note_what_is_left();
         self.trouble_the_start();
         self.troubles_excused = self.disk.medium().troubles();
         let (data, config, clock) = (self.data.clone(), self.config.clone(), self.clock());
@@ -254,6 +256,11 @@ impl World {
                 }
                 self.server = Some(server);
                 self.config.accept_clock = false;
+                // What a start found behind the last frame it has overwritten.
+                if self.damage.as_ref().is_some_and(|damage| damage.tail) {
+                    self.damage = None;
+                    self.tally.count("rot: survived");
+                }
                 self.mend("rot: survived");
                 self.settle_history(found.lost_from, found.sequence)?;
                 self.turn_after(1);
@@ -264,6 +271,21 @@ impl World {
                 self.after(1_000_000, Event::Look { life });
                 Ok(())
             }
+        }
+    }
+
+    /// Where a mode that answers before it syncs has lost answers. A start that fails may have
+    /// written there already, so what is left is looked at before each.
+    fn note_what_is_left(&mut self) {
+        if !self.power_lost || !self.plan.durability.answers_before_sync() {
+            return;
+        }
+        let replayed = replay::replay(&self.data, From::NewestImage, None, &mut |_| {});
+        if let Ok(replayed) = replayed
+            && !replayed.drained
+        {
+            let next = replayed.state.sequence + 1;
+            self.lost_from = Some(self.lost_from.map_or(next, |known| known.min(next)));
         }
     }
 
@@ -325,6 +347,7 @@ impl World {
     /// What a start found is durable; in a mode that answers before it syncs, a power cut may have
     /// taken answers back, and the start says so.
     fn settle_history(&mut self, lost_from: Option<Sequence>, sequence: Sequence) -> Held {
+        let lost_from = [lost_from, self.lost_from.take()].into_iter().flatten().min();
         if let Some(lost_from) = lost_from
             && self.power_lost
         {

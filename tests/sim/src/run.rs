@@ -9,6 +9,7 @@ use crate::tally::Tally;
 use crate::trace::Trace;
 use crate::world::{Violation, World};
 use doorbuster_witness::Notes;
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Once};
 
@@ -46,17 +47,29 @@ pub fn run(seed: u64, options: Options) -> Report {
     run_plan(Plan::new(seed), seed, options)
 }
 
+thread_local! {
+    /// This thread is in the middle of a run.
+    static RUNNING: Cell<bool> = const { Cell::new(false) };
+}
+
 /// A run of this plan, with the choices of this seed.
 pub fn run_plan(plan: Plan, seed: u64, options: Options) -> Report {
     static QUIET: Once = Once::new();
     QUIET.call_once(|| {
         doorbuster::tell::silence();
         // A panic in a run is a finding or a death, and is told as such.
-        std::panic::set_hook(Box::new(|_| {}));
+        let otherwise = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            if !RUNNING.get() {
+                otherwise(panic);
+            }
+        }));
     });
     let trace = Arc::new(Trace::new(options.print));
     let mut world = World::new(plan, seed, trace.clone());
+    RUNNING.set(true);
     let ended = catch_unwind(AssertUnwindSafe(|| world.run()));
+    RUNNING.set(false);
     let violation = match ended {
         Ok(ended) => ended.err(),
         Err(panic) => Some(Violation { rule: "nothing panics", detail: said(&*panic) }),

@@ -153,6 +153,7 @@ impl Server {
             asked,
             clock,
             every_ms: config.snapshot_every_ms,
+            every_events: config.snapshot_events,
             retain_ms: config.journal_retain_ms,
             keep: config.snapshot_keep,
             ballast_bytes: config.ballast_bytes,

@@ -118,6 +118,8 @@ pub(crate) struct World {
     pub(crate) turn_at: Option<u64>,
     pub(crate) death: Option<Death>,
     pub(crate) power_lost: bool,
+    /// From here on answers were lost before the starts that followed.
+    pub(crate) lost_from: Option<Sequence>,
     pub(crate) rot_due: bool,
     pub(crate) damage: Option<Damage>,
     pub(crate) restarts_left: u32,
@@ -180,6 +182,7 @@ impl World {
             turn_at: None,
             death: None,
             power_lost: false,
+            lost_from: None,
             rot_due: false,
             damage: None,
             restarts_left: 200,

@@ -125,8 +125,11 @@ fn is_consistent(notes: &Notes) -> bool {
     is_linearizable(&attempts.collect::<Vec<_>>())
 }
 
-/// What was asked, when, and what was heard, and when.
-fn is_linearizable(attempts: &[(Attempt, u64, Option<(u64, Told)>)]) -> bool {
+/// What was asked, when it was sent, and when what was heard.
+type Noted = (Attempt, u64, Option<(u64, Told)>);
+
+/// Whether some order explains it.
+fn is_linearizable(attempts: &[Noted]) -> bool {
     let mut moments: Vec<(u64, usize, bool)> = Vec::new();
     for (number, (_, sent, heard)) in attempts.iter().enumerate() {
         moments.push((*sent, number, true));

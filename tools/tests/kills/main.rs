@@ -1,0 +1,110 @@
+//! `doorbusterctl` killed before every single step that changes a directory, one after the other.
+//!
+//! Each death leaves a directory of which the same command makes what it would have made at once. It
+//! needs a build that can die on purpose:
+//!
+//!     cargo test -p doorbuster-tools --features faults --test kills
+
+// All of these serve `tests/ctl` first; not everything in them is needed here.
+#[allow(dead_code)]
+#[path = "../ctl/run.rs"]
+mod run;
+#[allow(dead_code)]
+#[path = "../ctl/story.rs"]
+mod story;
+#[allow(dead_code)]
+#[path = "../ctl/writer.rs"]
+mod writer;
+
+use run::{bytes_of, ctl, ended, flip, segment};
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use story::tell_at_length;
+use tempfile::TempDir;
+
+/// More steps than any of the commands has.
+const STEPS_MAX: u64 = 2_000;
+
+/// The directory once more.
+fn copy_of(data: &Path) -> TempDir {
+    let copy = TempDir::new().expect("there is room");
+    for path in bytes_of(data).into_keys() {
+        let to = copy.path().join(path.strip_prefix(data).expect("it is below"));
+        if path.is_dir() {
+            fs::create_dir(to).expect("there is room");
+        } else {
+            fs::copy(path, to).expect("there is room");
+        }
+    }
+    copy
+}
+
+/// Runs the command on a fresh copy each time, dying before each of its steps; `check` looks at what
+/// the same command makes of what is left. Gives what it died before.
+fn die_at_each_step(data: &Path, arguments: &str, check: impl Fn(&Path)) -> BTreeSet<String> {
+    let mut places = BTreeSet::new();
+    for step in 1..=STEPS_MAX {
+        let copy = copy_of(data);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_doorbusterctl"));
+        command.arg("--data").arg(copy.path()).args(arguments.split(' '));
+        let output = ended(command.env("FAULTS_KILL_AT", format!("main:{step}")));
+        let told = String::from_utf8(output.stderr).expect("it tells text");
+        let Some(place) = told.lines().find_map(|line| line.strip_prefix("killed before: ")) else {
+            assert_eq!(output.status.code(), Some(0), "step {step}: {told}");
+            check(copy.path());
+            eprintln!("{arguments}: died before {places:?}");
+            return places;
+        };
+        assert_eq!(output.status.code(), None, "a signal ended it");
+        places.insert(place.to_owned());
+        ctl(copy.path(), arguments, 0);
+        check(copy.path());
+    }
+    panic!("after {STEPS_MAX} deaths there still was a step");
+}
+
+fn assert_met(places: &BTreeSet<String>, operations: &[&str]) {
+    for operation in operations {
+        let met = places.iter().any(|place| place.starts_with(operation));
+        assert!(met, "no death before {operation}: {places:?}");
+    }
+}
+
+#[test]
+fn a_repair_can_be_made_again_after_a_death_before_any_step() {
+    let writer = tell_at_length();
+    let data = writer.path();
+    fs::remove_dir_all(data.join("snapshots")).expect("it is there");
+    fs::create_dir(data.join("snapshots")).expect("there is room");
+    flip(&segment(data, 2), 4096 + 2000);
+    let shown = ctl(data, "journal repair --json", 1).object();
+    let lost = shown["first_seq_lost"].as_u64().expect("it names the first");
+    let digest = writer.digests[lost as usize - 2].clone();
+    let places = die_at_each_step(data, "journal repair --accept-tail-loss", |data| {
+        ctl(data, "journal verify", 0);
+        let replayed = ctl(data, "replay --json", 0).object();
+        assert_eq!(
+            (&replayed["seq"], &replayed["digest"]),
+            (&(lost - 1).into(), &digest.as_str().into())
+        );
+    });
+    assert_met(&places, &["create", "allocate", "write", "sync", "rename", "remove"]);
+}
+
+#[test]
+fn an_image_can_be_taken_after_a_death_before_any_step() {
+    let writer = tell_at_length();
+    let data = writer.path();
+    fs::remove_dir_all(data.join("snapshots")).expect("it is there");
+    fs::create_dir(data.join("snapshots")).expect("there is room");
+    let digest = writer.digests.last().expect("there are events").clone();
+    let places = die_at_each_step(data, "snapshot create", |data| {
+        ctl(data, "snapshot verify", 0);
+        let replayed = ctl(data, "replay --json", 0).object();
+        assert_eq!(replayed["from_image"], replayed["seq"], "{replayed}");
+        assert_eq!(replayed["digest"], digest.as_str());
+    });
+    assert_met(&places, &["create", "allocate", "write", "sync", "rename"]);
+}
