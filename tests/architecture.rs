@@ -7,15 +7,16 @@ use std::path::{Path, PathBuf};
 
 /// Each part of `src/` with the parts that it may use. A part that is missing here is an error.
 const IMPORTS: &[(&str, &[&str])] = &[
-    ("domain", &[]),
+    ("domain", &["planted"]),
     ("client", &["clock"]),
     ("clock", &["domain"]),
     ("config", &["domain"]),
     ("edge", &["domain", "reloadable"]),
-    ("codec", &["domain"]),
-    ("ring", &["domain", "faults"]),
+    ("codec", &["domain", "planted"]),
+    ("ring", &["domain", "faults", "planted"]),
     ("descriptors", &[]),
     ("faults", &[]),
+    ("planted", &[]),
     ("images", &["domain", "faults"]),
     ("metrics", &[]),
     ("reload", &["config", "domain", "http", "reloadable", "tell"]),
@@ -23,7 +24,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("signals", &["tell"]),
     ("tell", &[]),
     ("preparer", &["domain"]),
-    ("replay", &["domain", "codec", "preparer"]),
+    ("replay", &["domain", "codec", "planted", "preparer"]),
     ("recheck", &["domain", "replay"]),
     ("feed", &["domain", "faults"]),
     ("feeder", &["domain", "ring", "codec", "clock", "faults", "feed", "replay"]),
@@ -35,14 +36,17 @@ const IMPORTS: &[(&str, &[&str])] = &[
         "writer",
         &[
             "domain", "ring", "codec", "clock", "config", "edge", "faults", "images", "metrics",
-            "preparer", "tell",
+            "planted", "preparer", "tell",
         ],
     ),
-    ("recovery", &["domain", "codec", "clock", "config", "faults", "replay"]),
-    ("scrubber", &["tell"]),
+    ("recovery", &["domain", "codec", "clock", "config", "faults", "planted", "replay"]),
+    ("scrubber", &["clock", "tell"]),
     (
         "snapshotter",
-        &["domain", "ring", "codec", "clock", "faults", "images", "replay", "scrubber", "tell"],
+        &[
+            "domain", "ring", "codec", "clock", "faults", "images", "planted", "replay",
+            "scrubber", "tell",
+        ],
     ),
     (
         "server",
@@ -99,6 +103,7 @@ const HOMES: &[(&str, &[&str])] = &[
             "src/config/",
             "src/feeder.rs",
             "src/feeder/",
+            "src/planted.rs",
             "src/recovery.rs",
             "src/replay.rs",
             "src/replay/",
