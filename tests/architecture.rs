@@ -11,7 +11,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("client", &["clock"]),
     ("clock", &["domain"]),
     ("config", &["domain"]),
-    ("edge", &["domain", "reloadable"]),
+    ("edge", &["domain", "planted", "reloadable"]),
     ("codec", &["domain", "planted"]),
     ("ring", &["domain", "faults", "planted"]),
     ("descriptors", &[]),

@@ -75,6 +75,8 @@ pub enum Bug {
     SettingsUnrecorded,
     /// Refusals are recorded in the order of a hash.
     HashOrder,
+    /// The sold-out edge refuses who has been answered already.
+    WinnerRefused,
 }
 
 impl Bug {
@@ -117,6 +119,7 @@ impl Bug {
         (Self::EpochKept, "a start goes on in the epoch before"),
         (Self::SettingsUnrecorded, "changed settings are used and not journaled"),
         (Self::HashOrder, "refusals are recorded in the order of a hash"),
+        (Self::WinnerRefused, "the sold-out edge refuses who has been answered already"),
     ];
 }
 

@@ -8,16 +8,17 @@ use crate::disk::SimDisk;
 use crate::random::Random;
 use doorbuster::clock::Clock;
 use doorbuster::config::{Config, Wait};
-use doorbuster::domain::answer::TABLES;
-use doorbuster::domain::command::Request;
+use doorbuster::domain::answer::{Answer, Answered, Refusal, ShortLine, TABLES};
+use doorbuster::domain::command::{Command, Request};
 use doorbuster::domain::ids::{Sequence, Stamp};
 use doorbuster::domain::state::State;
+use doorbuster::edge::{Door, Edge};
 use doorbuster::http::LABELS;
 use doorbuster::images::{Ask, Images};
 use doorbuster::metrics::Meters;
 use doorbuster::recovery::{self, Recovered, RecoveryError};
 use doorbuster::replay::{DataDirectory, ReplayError};
-use doorbuster::ring::{self, Alarm, Cursors, Lane, NotTaken, Outcome, Rank, Waiting};
+use doorbuster::ring::{self, Alarm, Cursors, HandedIn, Lane, NotTaken, Outcome, Rank, Waiting};
 use doorbuster::snapshotter::{self, Snapshotter};
 use doorbuster::writer::{Next, Parts, Writer};
 use doorbuster_journal::{JournalError, SpareMaker};
@@ -29,6 +30,8 @@ use std::task::{Context, Poll, Wake, Waker};
 
 /// Requests that may wait: few, so that the ring is full now and then.
 const RING_SLOTS: usize = 64;
+/// The edge must mistake the same names for each other in every run.
+const EDGE_SEED: u64 = 7;
 
 /// A data directory on a simulated disk.
 #[derive(Debug, Clone)]
@@ -102,6 +105,9 @@ pub(crate) struct Server {
     pub(crate) snapshotter: Snapshotter<SimData>,
     pub(crate) images: Arc<Images>,
     cursors: Arc<Cursors>,
+    /// Where an IO thread refuses by itself what is sold out.
+    door: Door,
+    clock: Clock,
     waiting: Vec<(usize, u64, Waiting)>,
 }
 
@@ -159,6 +165,7 @@ impl Server {
             ballast_bytes: config.ballast_bytes,
         });
         let alarm = outbox.alarm();
+        let edge = Arc::new(Edge::seeded(EDGE_SEED));
         let mut writer = Writer::new(Parts {
             state,
             journal,
@@ -173,7 +180,7 @@ impl Server {
             clock,
             meters: meters.clone(),
             timed: false,
-            edge: Arc::default(),
+            edge: edge.clone(),
             images: images.clone(),
             snapshot_events: config.snapshot_events,
             image_sequence,
@@ -195,22 +202,49 @@ impl Server {
             snapshotter,
             images,
             cursors,
+            door: Door::of(&edge),
+            clock,
             waiting,
         };
         Ok((server, found))
     }
 
-    /// A request arrives.
+    /// A request arrives. Gives the answer where an IO thread has it.
     pub(crate) fn ask(
         &mut self,
         (message, now_us): (usize, u64),
         request: Request,
         deadline_ms: Option<u64>,
-    ) -> Result<(), NotTaken> {
+    ) -> Result<Option<Came>, NotTaken> {
+        if let Some(answered) = self.refusal(&request) {
+            let (outcome, stamp) = (Outcome::Answered(answered), self.writer.stamp());
+            return Ok(Some(Came { message, outcome, stamp, asked_us: now_us }));
+        }
         let rank = Rank::of(&request.command, false);
         let waiting = self.lane.ask(request, rank, deadline_ms)?;
         self.waiting.push((message, now_us, waiting));
-        Ok(())
+        Ok(None)
+    }
+
+    /// What the sold-out edge says, as `http/refuse` asks it.
+    fn refusal(&self, request: &Request) -> Option<Answered> {
+        let answerable = self.cursors.answerable();
+        let under_way = |key| self.lane.may_be_under_way(key);
+        let found = self.door.refusal(request, under_way, || self.clock.elapsed_ms())?;
+        let Command::CreateOrder(order) = &request.command else { return None };
+        let line = order.lines.first()?;
+        let counted = HandedIn { sku: line.sku.clone(), created: found.created, count: 1 };
+        // What cannot be counted is not refused here.
+        if !self.lane.hand_in(&mut vec![counted], false) {
+            return None;
+        }
+        let requested = u64::from(line.quantity);
+        let short = ShortLine { sku: line.sku.clone(), requested, available: 0, held: found.held };
+        Some(Answered {
+            sequence: found.sequence.max(answerable),
+            replayed: false,
+            answer: Answer::Refused(Refusal::SoldOut([Box::new(short)].into_iter().collect())),
+        })
     }
 
     /// The writer was called since its last turn.

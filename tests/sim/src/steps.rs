@@ -131,15 +131,23 @@ impl World {
         let Some(server) = &mut self.server else { return Ok(()) };
         let taken = server.ask((message, self.now_us), request, deadline_ms);
         let called = server.called();
-        self.trace.tell("arrive", format_args!("{message}: {taken:?}"));
-        if taken.is_err() {
-            self.tally.count("server: ring full");
-        }
+        let said = taken.as_ref().map(|came| came.is_some());
+        self.trace.tell("arrive", format_args!("{message}: answered by an IO thread {said:?}"));
+        let came = match taken {
+            Ok(came) => came,
+            Err(_) => {
+                self.tally.count("server: ring full");
+                None
+            }
+        };
         if called {
             let wait_us = self.random.between(2, 300);
             self.turn_after(wait_us);
         }
-        Ok(())
+        if came.is_some() {
+            self.tally.count("server: refused at the edge");
+        }
+        self.let_go(came.into_iter().collect())
     }
 
     /// The next turn, unless an earlier one is due.

@@ -46,6 +46,7 @@ const REACHED: &[&str] = &[
     "rot: survived",
     "rot: write landed on a synced sector",
     "server: images taken",
+    "server: refused at the edge",
     "server: settings changed",
     "start: answers taken back, as the mode says",
     "start: died in the middle",
