@@ -6,6 +6,7 @@
 
 use super::admission::{Seat, Usher};
 use super::ask::Ask;
+use super::linger::linger;
 use super::peer::{Peer, Stage, Wish};
 use super::refuse::Refuser;
 use super::reloadable::Kept;
@@ -27,7 +28,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 
@@ -38,13 +39,8 @@ const SWEEP_MS: u64 = 100;
 /// A sweep ends so many at a time; those who ask something have their turn in between. Thousands that
 /// came together are late together, and closing them takes longer than anybody should wait.
 const ENDED_TOGETHER: usize = 64;
-/// A socket that is closed with unread bytes resets the connection, and the client may lose an
-/// answer it has not read. So what still comes is read and dropped, for this long and no more than
-/// this.
-const LINGER_MS: u64 = 500;
 /// After the end of a drain, what is told to those who still wait has this long to leave.
 const GIVEN_UP_MS: u64 = 200;
-const LINGER_BYTES: usize = 1024 * 1024;
 
 /// What one IO thread serves with.
 #[derive(Debug)]
@@ -324,23 +320,6 @@ where
     if ended && !peer.has_ended() {
         linger(connection.into_parts().io.socket).await;
     }
-}
-
-pub(super) async fn linger<S: AsyncRead + AsyncWrite + Unpin>(mut socket: S) {
-    let drop_rest = async {
-        let mut bytes = [0; 1024];
-        let mut left = LINGER_BYTES;
-        socket.shutdown().await?;
-        while left > 0 {
-            match socket.read(&mut bytes).await? {
-                0 => break,
-                count => left = left.saturating_sub(count),
-            }
-        }
-        std::io::Result::Ok(())
-    };
-    // Whatever comes of it, the socket is closed next.
-    let _ = tokio::time::timeout(Duration::from_millis(LINGER_MS), drop_rest).await;
 }
 
 #[cfg(feature = "doors")]

@@ -48,8 +48,8 @@ pub(super) struct Peer {
     stuck_since_ms: Cell<Option<u64>>,
     wish: Cell<Wish>,
     waker: RefCell<Option<Waker>>,
-    framing: RefCell<Framing>,
-    requests: Cell<u64>,
+    pub(super) framing: RefCell<Framing>,
+    pub(super) requests: Cell<u64>,
     born_ms: u64,
     ended: Cell<bool>,
     /// At the other end of it.

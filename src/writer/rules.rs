@@ -5,8 +5,9 @@
 
 use super::Core;
 use crate::domain::event::Event;
+use doorbuster_journal::Disk;
 
-impl Core {
+impl<D: Disk> Core<D> {
     /// Takes the settings that came last; where the journal has no room, they wait for some.
     pub(super) fn take_settings(&mut self) {
         if let Some(settings) = self.settings.try_iter().last() {
