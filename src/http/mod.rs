@@ -26,6 +26,7 @@ mod json;
 mod limits;
 mod lines;
 mod listener;
+mod look;
 mod mode;
 mod observe;
 mod openapi;
