@@ -210,8 +210,11 @@ impl Writer {
         if polled == Polled::None && !swept {
             core.seal_if_quiet()?;
         }
+        // The call for settings that came behind `take_settings` may have been heeded with the others.
+        let fresh = core.hear_settings();
         // What is due may be more than one turn takes; then the next begins at once.
-        if self.wait == Wait::Park && polled != Polled::Closed && !swept && !self.inbox.called() {
+        let more = swept || fresh || polled == Polled::Closed;
+        if self.wait == Wait::Park && !more && !self.inbox.called() {
             self.inbox.park(core.until_due());
         }
         Ok(polled)
