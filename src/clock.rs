@@ -4,7 +4,8 @@
 //! Everything else is told what time it is. Next: `writer`.
 
 use crate::domain::ids::Stamp;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// The wall clock may be this much behind the last stamp of the journal at a start (API 1).
 pub const BEHIND_MS_MAX: u64 = 10 * 60 * 1000;
@@ -19,7 +20,29 @@ const COMPARE_EVERY_MS: u64 = 1_000;
 /// A monotonic clock that all threads share; its zero is the start of the process.
 #[derive(Debug, Clone, Copy)]
 pub struct Clock {
-    start: Instant,
+    source: Source,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Source {
+    System(Instant),
+    Set(&'static SetClock),
+}
+
+/// A clock that stands still until it is set, for simulations: what runs by it is repeatable.
+#[derive(Debug, Default)]
+pub struct SetClock {
+    elapsed_us: AtomicU64,
+    wall_ms: AtomicU64,
+}
+
+impl SetClock {
+    /// Sets what has elapsed since the start of the process, in microseconds, and what the system's
+    /// clock shows, in milliseconds since 1970.
+    pub fn set(&self, elapsed_us: u64, wall_ms: u64) {
+        self.elapsed_us.store(elapsed_us, Ordering::Relaxed);
+        self.wall_ms.store(wall_ms, Ordering::Relaxed);
+    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the one place that reads time")]
@@ -39,7 +62,13 @@ impl Clock {
     /// Starts now.
     #[must_use]
     pub fn start() -> Self {
-        Self { start: monotonic() }
+        Self { source: Source::System(monotonic()) }
+    }
+
+    /// Goes by a clock that somebody sets.
+    #[must_use]
+    pub fn set_by(clock: &'static SetClock) -> Self {
+        Self { source: Source::Set(clock) }
     }
 
     /// Milliseconds since the start.
@@ -51,13 +80,37 @@ impl Clock {
     /// Nanoseconds since the start.
     #[must_use]
     pub fn elapsed_ns(&self) -> u64 {
-        u64::try_from(monotonic().duration_since(self.start).as_nanos()).unwrap_or(u64::MAX)
+        u64::try_from(self.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }
 
     /// Microseconds since the start.
     #[must_use]
     pub fn elapsed_us(&self) -> u64 {
-        u64::try_from(monotonic().duration_since(self.start).as_micros()).unwrap_or(u64::MAX)
+        u64::try_from(self.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+
+    fn elapsed(&self) -> Duration {
+        match self.source {
+            Source::System(start) => monotonic().duration_since(start),
+            Source::Set(clock) => Duration::from_micros(clock.elapsed_us.load(Ordering::Relaxed)),
+        }
+    }
+
+    /// As [`wall_ms`], or what a set clock shows.
+    #[must_use]
+    pub fn wall_ms(&self) -> u64 {
+        match self.source {
+            Source::System(_) => wall_ms(),
+            Source::Set(clock) => clock.wall_ms.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Lets this thread sleep; a set clock has nobody who would wait.
+    pub fn sleep(&self, duration: Duration) {
+        match self.source {
+            Source::System(_) => std::thread::sleep(duration),
+            Source::Set(_) => {}
+        }
     }
 }
 
@@ -128,7 +181,7 @@ impl Stamps {
         let elapsed_us = self.clock.elapsed_us();
         let stamp = self.advance(elapsed_us);
         if elapsed_us / 1000 >= self.compare_at_ms {
-            self.compare(wall_ms());
+            self.compare(self.clock.wall_ms());
             self.compare_at_ms = elapsed_us / 1000 + COMPARE_EVERY_MS;
         }
         stamp

@@ -49,7 +49,8 @@ fn set(place: &Mutex<Option<String>>, text: Option<String>) {
 
 impl Images {
     /// Nothing known yet; the asks come out at the other end.
-    pub(crate) fn new() -> (Self, Receiver<Ask>) {
+    #[must_use]
+    pub fn new() -> (Self, Receiver<Ask>) {
         let (asks, asked) = sync_channel(ASKS_MAX);
         let images = Self {
             sequence: AtomicU64::new(0),
@@ -82,7 +83,7 @@ impl Images {
     }
 
     /// There is an image, as of now.
-    pub(crate) fn took(&self, sequence: Sequence, now_ms: u64) {
+    pub fn took(&self, sequence: Sequence, now_ms: u64) {
         self.taken_ms.store(now_ms, Ordering::Relaxed);
         self.sequence.store(sequence, Ordering::Release);
         set(&self.failure, None);

@@ -200,7 +200,8 @@ fn due(due: Option<Event>, event: &Event) -> Result<(), Now> {
 }
 
 /// What was asked for, as far as deciding goes; none for what nobody can ask for.
-fn command_of(event: &Event) -> Option<Command> {
+#[must_use]
+pub fn command_of(event: &Event) -> Option<Command> {
     let act = |order: OrderId, action| Some(Command::ActOnOrder(order, action));
     match event {
         Event::SkuPut(put) => Some(Command::PutSku(Box::new(PutSku {

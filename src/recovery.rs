@@ -4,7 +4,7 @@
 //! start is: a key that is answered again must not be lost by the next power cut. The only caller
 //! of `Journal::resume`, which is the only cutter of tails. Next: `replay`, `writer`.
 
-use crate::clock::{Clock, ClockError, Stamps, wall_ms};
+use crate::clock::{Clock, ClockError, Stamps};
 use crate::codec;
 use crate::config::Config;
 use crate::domain::apply::apply;
@@ -14,11 +14,12 @@ use crate::domain::settings::Caps;
 use crate::domain::state::State;
 use crate::domain::sweep;
 use crate::faults::{Point, armed};
+use crate::planted::{Bug, planted};
 use crate::replay::{
-    From, Progress, ReplayError, Replayed, journal_directory, open, random, replay,
+    DataDirectory, From, Progress, ReplayError, Replayed, journal_directory, replay,
     snapshot_directory,
 };
-use doorbuster_journal::{Dropped, Journal, JournalError, JournalId, Options};
+use doorbuster_journal::{Disk, Dropped, FileDisk, Journal, JournalError, JournalId, Options};
 use doorbuster_snapshots::PassedOver;
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -71,11 +72,11 @@ pub struct Lock {
 }
 
 /// A writer's state and journal, ready to serve.
-pub struct Recovered {
+pub struct Recovered<D: Disk = FileDisk> {
     /// With this epoch's start applied.
     pub state: State,
     /// Synced, ready to append.
-    pub journal: Journal,
+    pub journal: Journal<D>,
     /// At or past the state's stamp.
     pub stamps: Stamps,
     /// Events that the directory held.
@@ -150,29 +151,42 @@ pub fn recover(
         std::thread::yield_now();
     }
     check_memory(&config.rules.caps)?;
-    let directory = journal_directory(&config.data);
-    make_directory(&directory)?;
+    make_directory(&journal_directory(&config.data))?;
     make_directory(&snapshot_directory(&config.data))?;
+    recover_in(&config.data, config, clock, progress)
+}
+
+/// As [`recover`], in a directory that is made and that nobody else uses, whatever it is on; where
+/// that is, the settings are not asked.
+///
+/// # Errors
+/// As [`recover`].
+pub fn recover_in<P: DataDirectory + ?Sized>(
+    data: &P,
+    config: &Config,
+    clock: Clock,
+    progress: Progress<'_>,
+) -> Result<Recovered<P::Disk>, RecoveryError> {
     let Replayed { state, image_sequence, scan, drained, passed_over, .. } =
-        replay(&config.data, From::NewestImage, None, progress)?;
+        replay(data, From::NewestImage, None, progress)?;
     let scan = scan.expect("a replay without an end in mind reads to the end");
     let last_stamp = (scan.last_sequence > 0).then_some(state.stamp.max(scan.last_stamp_ms));
     // Before anything is written: a refused clock leaves the directory as it was.
-    let mut stamps = Stamps::start(clock, wall_ms(), last_stamp, config.accept_clock)?;
+    let mut stamps = Stamps::start(clock, clock.wall_ms(), last_stamp, config.accept_clock)?;
     // In a mode that answers before the sync, an unclean stop may have lost answered records
     // after the last visible one.
     let unclean = state.epoch > 0 && !drained;
     let lost_from = (unclean && state.answers_before_sync).then_some(scan.last_sequence + 1);
     let dropped = scan.dropped.clone();
-    let disk = open(&directory)?;
+    let disk = data.journal()?;
     let options = Options { segment_bytes: config.segment_bytes };
     let journal = match scan.id {
-        None => Journal::create(disk, options, JournalId(random())),
+        None => Journal::create(disk, options, JournalId(data.random())),
         Some(_) => Journal::resume(disk, options, scan),
     }?;
     let replayed = state.sequence;
     let mut start = Start { state, journal, now: stamps.now() };
-    start.epoch(config, lost_from)?;
+    start.epoch(config, lost_from, data.random())?;
     let Start { state, journal, .. } = start;
     Ok(Recovered {
         state,
@@ -195,24 +209,32 @@ fn check_memory(caps: &Caps) -> Result<(), RecoveryError> {
 }
 
 /// The first events of an epoch.
-struct Start {
+struct Start<D: Disk> {
     state: State,
-    journal: Journal,
+    journal: Journal<D>,
     now: u64,
 }
 
-impl Start {
-    fn epoch(&mut self, config: &Config, lost_from: Option<u64>) -> Result<(), RecoveryError> {
+impl<D: Disk> Start<D> {
+    fn epoch(
+        &mut self,
+        config: &Config,
+        lost_from: Option<u64>,
+        new_hash_key: [u8; 16],
+    ) -> Result<(), RecoveryError> {
         let first = self.state.epoch == 0;
-        let epoch = self.state.epoch + 1;
+        let epoch = self.state.epoch + u32::from(first || !planted(Bug::EpochKept));
         self.now = self.now.max(self.state.stamp);
         self.journal.begin(epoch, self.now);
         self.append(Event::Started(Started {
             epoch,
-            hash_key: if first { random() } else { self.state.hash_key },
+            hash_key: if first { new_hash_key } else { self.state.hash_key },
             answers_before_sync: config.durability.answers_before_sync(),
             lost_from,
         }))?;
+        if planted(Bug::SettingsUnrecorded) && !first {
+            self.state.settings = config.rules.clone();
+        }
         if self.state.settings != config.rules {
             self.append(Event::SettingsChanged(Box::new(config.rules.clone())))?;
         }

@@ -5,17 +5,20 @@
 //! every look at a directory is a recovery drill. Next: `ahead`, `recovery`, `snapshotter`.
 
 mod ahead;
+mod directory;
 
 use self::ahead::{Bundle, Content, ReadFrame};
+pub use self::directory::DataDirectory;
 use crate::codec::{self, StateReader};
 use crate::domain::apply::apply;
 use crate::domain::event::Record;
 use crate::domain::ids::{Sequence, Stamp};
 use crate::domain::state::State;
 use crate::domain::warm::{TOGETHER_MAX, warm};
+use crate::planted::{Bug, planted};
 use crate::preparer;
 use doorbuster_journal::{
-    FileDisk, ImageEnd, JournalError, JournalId, Origin, Scan, VisitError, journal_id,
+    Disk, FileDisk, ImageEnd, JournalError, JournalId, Origin, Scan, VisitError, journal_id,
 };
 use doorbuster_snapshots::{
     ImageReader, ImageState, Listed, LoadError, Newest, PassedOver, SnapshotError, list,
@@ -145,15 +148,9 @@ pub fn open(directory: &Path) -> Result<FileDisk, ReplayError> {
     })
 }
 
-/// Random bytes from the system.
-pub(crate) fn random<const BYTES: usize>() -> [u8; BYTES] {
-    let mut bytes = [0; BYTES];
-    getrandom::fill(&mut bytes).expect("the system gives random bytes");
-    bytes
-}
-
-fn seed() -> u64 {
-    u64::from_le_bytes(random())
+fn seed<P: DataDirectory + ?Sized>(data: &P) -> u64 {
+    let bytes = data.random();
+    u64::from_le_bytes(*bytes.first_chunk().expect("sixteen bytes"))
 }
 
 /// Told now and then how far a replay is: the last sequence applied, 0 while an image is read. Called
@@ -167,8 +164,8 @@ pub type Watch<'w> = &'w mut dyn FnMut(&State, &Record, Stamp);
 ///
 /// # Errors
 /// When it is damaged, cannot be read, or does not make sense.
-pub fn replay(
-    data: &Path,
+pub fn replay<P: DataDirectory + ?Sized>(
+    data: &P,
     from: From,
     until: Option<Sequence>,
     progress: Progress<'_>,
@@ -180,19 +177,19 @@ pub fn replay(
 ///
 /// # Errors
 /// As [`replay`].
-pub fn replay_watched(
-    data: &Path,
+pub fn replay_watched<P: DataDirectory + ?Sized>(
+    data: &P,
     from: From,
     until: Until,
     progress: Progress<'_>,
     watch: Option<Watch<'_>>,
 ) -> Result<Replayed, ReplayError> {
-    let journal = open(&journal_directory(data))?;
+    let journal = data.journal()?;
     let image = match (from, journal_id(&journal)?) {
         (From::Genesis, _) | (_, None) => Newest { image: None, passed_over: Vec::new() },
         (from, Some(id)) => find_image(data, id, from, until, progress)?,
     };
-    let mut replay = Replay::new(until, progress, watch);
+    let mut replay = Replay::new(State::new(seed(data)), until, progress, watch);
     let mut origin = Origin::Genesis;
     if let Some((verified, state)) = image.image {
         replay.state = state;
@@ -222,18 +219,17 @@ fn blame(error: JournalError, passed_over: &[PassedOver]) -> ReplayError {
 }
 
 /// No images at all is an ordinary case: a directory that has none yet.
-fn find_image(
-    data: &Path,
+fn find_image<P: DataDirectory + ?Sized>(
+    data: &P,
     id: JournalId,
     from: From,
     until: Until,
     progress: Progress<'_>,
 ) -> Result<Newest<State>, ReplayError> {
-    let directory = snapshot_directory(data);
-    if !directory.is_dir() {
+    if !data.has_snapshots() {
         return Ok(Newest { image: None, passed_over: Vec::new() });
     }
-    let disk = open(&directory)?;
+    let disk = data.snapshots()?;
     let mut oldest = None;
     if from == From::OldestImage {
         let whole = |image: &Listed| matches!(image.state, ImageState::Valid(_));
@@ -247,14 +243,18 @@ fn find_image(
             unwanted.push(sequence);
             return Err("it is newer than what was asked for".into());
         }
-        load(image, progress)
+        load(image, seed(data), progress)
     })?;
     newest.passed_over.retain(|image| !unwanted.contains(&image.sequence));
     Ok(newest)
 }
 
-fn load(image: &mut ImageReader<FileDisk>, progress: Progress<'_>) -> Result<State, LoadError> {
-    let mut reader = StateReader::new(seed());
+fn load<D: Disk>(
+    image: &mut ImageReader<D>,
+    seed: u64,
+    progress: Progress<'_>,
+) -> Result<State, LoadError> {
+    let mut reader = StateReader::new(seed);
     while let Some(block) = image.next_block()? {
         for piece in block.chunks(IMAGE_PIECE_BYTES) {
             reader.take(piece)?;
@@ -262,6 +262,9 @@ fn load(image: &mut ImageReader<FileDisk>, progress: Progress<'_>) -> Result<Sta
         }
     }
     let (state, digest) = reader.finish()?;
+    if planted(Bug::ImageUnverified) {
+        return Ok(state);
+    }
     if digest.0 != image.meta().digest || state.sequence != image.meta().sequence {
         return Err("what it holds is not what its header says".into());
     }
@@ -293,9 +296,9 @@ struct Replay<'p, 'w> {
 }
 
 impl<'p, 'w> Replay<'p, 'w> {
-    fn new(until: Until, progress: Progress<'p>, watch: Option<Watch<'w>>) -> Self {
+    fn new(state: State, until: Until, progress: Progress<'p>, watch: Option<Watch<'w>>) -> Self {
         let end = ImageEnd { sequence: 0, chain: 0 };
-        Self { state: State::new(seed()), end, drained: false, until, progress, watch, frames: 0 }
+        Self { state, end, drained: false, until, progress, watch, frames: 0 }
     }
 
     /// `Err(None)` = enough.

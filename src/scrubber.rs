@@ -5,8 +5,9 @@
 //! Runs on the snapshotter's thread, when that has nothing else to do. Next: `snapshotter`, the
 //! journal crate's `scrub`.
 
+use crate::clock::Clock;
 use crate::tell::tell;
-use doorbuster_journal::{Disk, FileDisk, JournalError, Link, Scrubbed, verify_segment};
+use doorbuster_journal::{Disk, JournalError, Link, Scrubbed, verify_segment};
 use std::time::Duration;
 
 /// Between two MiB, so that the journal's own syncs wait for little.
@@ -25,11 +26,15 @@ impl Scrubber {
     ///
     /// # Errors
     /// When the directory or the segment cannot be read at all.
-    pub(crate) fn look(&mut self, journal: &FileDisk) -> Result<Option<String>, JournalError> {
+    pub(crate) fn look<D: Disk>(
+        &mut self,
+        journal: &D,
+        clock: Clock,
+    ) -> Result<Option<String>, JournalError> {
         let Some(number) = self.choose(journal)? else { return Ok(None) };
         let link = self.link.take().filter(|link| link.number == number);
         let mut pause = |_offset| {
-            std::thread::sleep(PAUSE);
+            clock.sleep(PAUSE);
             true
         };
         self.next = number + 1;
@@ -47,7 +52,7 @@ impl Scrubber {
     }
 
     /// The lowest number from where the last look ended, or of all.
-    fn choose(&self, journal: &FileDisk) -> Result<Option<u64>, JournalError> {
+    fn choose<D: Disk>(&self, journal: &D) -> Result<Option<u64>, JournalError> {
         let names = journal.names().map_err(|cause| JournalError::Io {
             operation: "list",
             file: journal.place(""),

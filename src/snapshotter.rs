@@ -6,16 +6,17 @@
 //! state and never fails the service: what goes wrong is told by `Images`. Next: `replay`,
 //! `images`, the snapshots crate.
 
-use crate::clock::{Clock, wall_ms};
+use crate::clock::Clock;
 use crate::codec::{self, Totals};
 use crate::domain::ids::Sequence;
 use crate::faults::{Point, armed};
 use crate::images::{Ask, Images};
-use crate::replay::{self, From, ReplayError, Replayed};
+use crate::planted::{Bug, planted};
+use crate::replay::{self, DataDirectory, From, ReplayError, Replayed};
 use crate::ring::Cursors;
 use crate::scrubber::Scrubber;
 use crate::tell::tell;
-use doorbuster_journal::{Ballast, Disk, FileDisk, JournalError, JournalId, Pruner, sequence_at};
+use doorbuster_journal::{Ballast, Disk, JournalError, JournalId, Pruner, sequence_at};
 use doorbuster_snapshots::{
     ImageWriter, Keep, Measure, Meta, PassedOver, SnapshotError, image_name, prune,
     remove_leftovers,
@@ -23,7 +24,7 @@ use doorbuster_snapshots::{
 use std::cell::RefCell;
 use std::io::ErrorKind;
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
@@ -46,11 +47,11 @@ pub enum ImageError {
 }
 
 /// What the snapshotter works with.
-pub struct Parts {
+pub struct Parts<P: DataDirectory = PathBuf> {
     /// The data directory.
-    pub data: PathBuf,
+    pub data: P,
     /// Removes segments beside the writer.
-    pub pruner: Pruner<FileDisk>,
+    pub pruner: Pruner<P::Disk>,
     /// Whose images.
     pub journal: JournalId,
     /// How far the journal is: images hold nothing that is not synced.
@@ -74,15 +75,15 @@ pub struct Parts {
 }
 
 /// The background thread.
-pub struct Snapshotter {
-    parts: Parts,
+pub struct Snapshotter<P: DataDirectory = PathBuf> {
+    parts: Parts<P>,
     scrubber: Scrubber,
 }
 
-impl Snapshotter {
+impl<P: DataDirectory> Snapshotter<P> {
     /// Puts it together.
     #[must_use]
-    pub fn new(parts: Parts) -> Self {
+    pub fn new(parts: Parts<P>) -> Self {
         Self { parts, scrubber: Scrubber::default() }
     }
 
@@ -91,25 +92,43 @@ impl Snapshotter {
         // The writer and the IO threads come first; a refusal by the system costs only that.
         let _ = rustix::process::nice(NICENESS);
         loop {
-            match self.parts.asked.recv_timeout(Duration::from_millis(self.parts.every_ms)) {
-                Ok(Ask::Due) | Err(RecvTimeoutError::Timeout) => {
-                    self.parts.images.heed_nudge();
-                    // How it went is told there.
-                    let _ = self.take(u64::MAX);
-                    self.hold_ballast();
-                    self.scrub();
-                }
-                Ok(Ask::Now(answer)) => {
-                    // Whoever asked may have gone.
-                    let _ = answer.send(self.take(u64::MAX));
-                }
-                Ok(Ask::Stop(before_ms)) => {
-                    let _ = self.take(before_ms);
-                    return;
-                }
+            let asked = self.parts.asked.recv_timeout(Duration::from_millis(self.parts.every_ms));
+            let ask = match asked {
+                Ok(ask) => ask,
+                Err(RecvTimeoutError::Timeout) => Ask::Due,
                 Err(RecvTimeoutError::Disconnected) => return,
+            };
+            if self.heed(ask).is_break() {
+                return;
             }
         }
+    }
+
+    /// What waits to be done, without waiting for it.
+    pub fn asked(&self) -> Option<Ask> {
+        self.parts.asked.try_recv().ok()
+    }
+
+    /// Does one thing it is asked for; breaks after the last.
+    pub fn heed(&mut self, ask: Ask) -> ControlFlow<()> {
+        match ask {
+            Ask::Due => {
+                self.parts.images.heed_nudge();
+                // How it went is told there.
+                let _ = self.take(u64::MAX);
+                self.hold_ballast();
+                self.scrub();
+            }
+            Ask::Now(answer) => {
+                // Whoever asked may have gone.
+                let _ = answer.send(self.take(u64::MAX));
+            }
+            Ask::Stop(before_ms) => {
+                let _ = self.take(before_ms);
+                return ControlFlow::Break(());
+            }
+        }
+        ControlFlow::Continue(())
     }
 
     /// Takes an image and tells how it went. Gives the sequence of the newest image.
@@ -162,19 +181,20 @@ impl Snapshotter {
         let Some(oldest) = prune_images(&parts.data, parts.journal, parts.keep, pause)? else {
             return Ok(());
         };
-        let journal = replay::open(&replay::journal_directory(&parts.data))?;
+        let journal = parts.data.journal()?;
         // Where the next segment finds no room, going on is worth more than history.
         let retain_ms = if space_short { 0 } else { parts.retain_ms };
-        let since = wall_ms().saturating_sub(retain_ms);
+        let since = parts.clock.wall_ms().saturating_sub(retain_ms);
         if let Some(young) = sequence_at(&journal, since)? {
+            let oldest = if planted(Bug::PrunedTooFar) { u64::MAX } else { oldest };
             parts.pruner.prune(oldest.min(young))?;
         }
         Ok(())
     }
 
-    fn ballast(&self) -> Option<Ballast<FileDisk>> {
+    fn ballast(&self) -> Option<Ballast<P::Disk>> {
         let bytes = self.parts.ballast_bytes;
-        let disk = replay::open(&self.parts.data).ok().filter(|_| bytes > 0)?;
+        let disk = self.parts.data.top().ok().filter(|_| bytes > 0)?;
         Some(Ballast::new(disk, bytes))
     }
 
@@ -198,9 +218,8 @@ impl Snapshotter {
 
     /// Reads one more closed segment again.
     fn scrub(&mut self) {
-        let journal = replay::open(&replay::journal_directory(&self.parts.data));
-        let Ok(journal) = journal else { return };
-        match self.scrubber.look(&journal) {
+        let Ok(journal) = self.parts.data.journal() else { return };
+        match self.scrubber.look(&journal, self.parts.clock) {
             Ok(None) => {}
             Ok(Some(damage)) => self.parts.images.found_damage(damage),
             Err(error) => self.parts.images.found_damage(error.to_string()),
@@ -232,8 +251,8 @@ const NICENESS: i32 = 19;
 ///
 /// # Errors
 /// When the directory cannot be read back, or the image cannot be written; no part of it is left.
-pub fn fold(
-    data: &Path,
+pub fn fold<P: DataDirectory + ?Sized>(
+    data: &P,
     journal: JournalId,
     until: Option<Sequence>,
     mut pause: impl FnMut() -> ControlFlow<()>,
@@ -243,7 +262,7 @@ pub fn fold(
         let _ = pause();
     };
     let replayed = replay::replay(data, From::NewestImage, until, &mut progress)?;
-    let disk = replay::open(&replay::snapshot_directory(data))?;
+    let disk = data.snapshots()?;
     set_aside(&disk, &replayed.passed_over);
     if replayed.end.sequence == replayed.image_sequence {
         return Ok(replayed.image_sequence);
@@ -255,7 +274,7 @@ pub fn fold(
 
 /// Renames damaged images, so that they neither stand in the way of the next nor count as one. What
 /// cannot be read at all, or is another journal's, stays as it is.
-fn set_aside(disk: &FileDisk, passed_over: &[PassedOver]) {
+fn set_aside<D: Disk>(disk: &D, passed_over: &[PassedOver]) {
     for image in passed_over {
         tell(format_args!("passed over an image: {}", image.why));
         if matches!(image.why, SnapshotError::Damaged { .. } | SnapshotError::Rejected { .. }) {
@@ -270,8 +289,8 @@ fn set_aside(disk: &FileDisk, passed_over: &[PassedOver]) {
 
 /// Encodes the state twice: an image's header says its length and digest, and comes to the disk
 /// whole or not at all.
-fn write(
-    disk: &FileDisk,
+fn write<D: Disk>(
+    disk: &D,
     journal: JournalId,
     replayed: &Replayed,
     pause: impl FnMut() -> ControlFlow<()>,
@@ -308,13 +327,13 @@ fn write(
 }
 
 /// Lets old images go. Gives the sequence below which the journal is no longer needed, if any.
-fn prune_images(
-    data: &Path,
+fn prune_images<P: DataDirectory + ?Sized>(
+    data: &P,
     journal: JournalId,
     keep: Keep,
     pause: impl FnMut() -> ControlFlow<()>,
 ) -> Result<Option<Sequence>, ImageError> {
-    let disk = replay::open(&replay::snapshot_directory(data))?;
+    let disk = data.snapshots()?;
     let pruned = prune(&disk, journal, keep, pause)?;
     // Whoever keeps every image keeps the whole history, to replay it from its beginning.
     Ok(pruned.oldest_kept().filter(|_| keep != Keep::All))

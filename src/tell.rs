@@ -3,9 +3,20 @@
 
 use std::fmt::Arguments;
 use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+static SILENT: AtomicBool = AtomicBool::new(false);
+
+/// From here on nothing is told: a simulation runs thousands of servers, and nobody operates them.
+pub fn silence() {
+    SILENT.store(true, Ordering::Relaxed);
+}
 
 /// Writes a line.
 pub(crate) fn tell(line: Arguments<'_>) {
+    if SILENT.load(Ordering::Relaxed) {
+        return;
+    }
     // In one piece, so that lines of several threads do not mix.
     let text = format!("{line}\n");
     let _ = io::stderr().write_all(text.as_bytes());

@@ -56,6 +56,7 @@ mod memory_disk;
 mod opened;
 mod origin;
 mod plan;
+mod planted;
 mod preparer;
 mod prune;
 mod regions;
@@ -88,6 +89,10 @@ pub use mapped::{MappedFile, OpenFile};
 pub use memory_disk::{MemoryDisk, MemoryFile, MemoryMapped};
 pub use origin::{ImageEnd, Origin};
 pub use plan::{Loss, RepairPlan, plan_repair};
+#[cfg(feature = "planted")]
+pub use planted::plant;
+pub use planted::{Bug, planted};
+pub use preparer::SpareMaker;
 pub use prune::{Pruned, Pruner, prune};
 pub use regions::Gap;
 pub use repair::{Repaired, repair};

@@ -58,25 +58,35 @@ pub(crate) struct Request<D: Disk> {
     pub(crate) retired: Option<<D::File as DiskFile>::Mapped>,
 }
 
+type Answer<D> = Result<ReadySegment<D>, JournalError>;
+
 /// The writer's end: a request and an answer at a time, neither ever waited for.
 pub(crate) struct Preparer<D: Disk> {
     requests: Option<SyncSender<Request<D>>>,
-    answers: Receiver<Result<ReadySegment<D>, JournalError>>,
+    answers: Receiver<Answer<D>>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl<D: Disk> Preparer<D> {
     pub(crate) fn start(disk: Arc<D>) -> Result<Self, JournalError> {
+        let (mut preparer, maker) = Self::without_thread(disk);
+        let thread = std::thread::Builder::new()
+            .name("journal-preparer".into())
+            .spawn(move || maker.serve())
+            .map_err(|_| JournalError::Preparer { operation: "start" })?;
+        preparer.thread = Some(thread);
+        Ok(preparer)
+    }
+
+    /// Both ends, for somebody who makes the segments step by step.
+    pub(crate) fn without_thread(disk: Arc<D>) -> (Self, SpareMaker<D>) {
         let (requests, incoming) = sync_channel(1);
         let (outgoing, answers) = sync_channel(1);
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
-        let thread = std::thread::Builder::new()
-            .name("journal-preparer".into())
-            .spawn(move || serve(&*disk, &incoming, &outgoing, &stopped))
-            .map_err(|_| JournalError::Preparer { operation: "start" })?;
-        Ok(Self { requests: Some(requests), answers, stop, thread: Some(thread) })
+        let maker = SpareMaker { disk, requests: incoming, answers: outgoing, stop: stopped };
+        (Self { requests: Some(requests), answers, stop, thread: None }, maker)
     }
 
     /// Asks for a segment. At most one request is out at a time, so there is always room for it.
@@ -116,25 +126,44 @@ impl<D: Disk> Drop for Preparer<D> {
     }
 }
 
-fn serve<D: Disk>(
-    disk: &D,
-    requests: &Receiver<Request<D>>,
-    answers: &SyncSender<Result<ReadySegment<D>, JournalError>>,
-    stop: &AtomicBool,
-) {
-    while let Ok(Request { wanted, failures, retired }) = requests.recv() {
-        drop(retired);
-        if failures > 0 {
-            let doubled = RETRY_PAUSE_MS_MIN << (failures - 1).min(16);
-            let pause = Duration::from_millis(doubled.min(RETRY_PAUSE_MS_MAX));
-            // No second request comes while one is out: this ends early only when the sender goes.
-            if requests.recv_timeout(pause).is_err_and(|error| error != RecvTimeoutError::Timeout) {
+/// The other end: makes the segments that the writer asks for. On a thread of its own, unless
+/// somebody takes its steps.
+pub struct SpareMaker<D: Disk> {
+    disk: Arc<D>,
+    requests: Receiver<Request<D>>,
+    answers: SyncSender<Answer<D>>,
+    stop: Arc<AtomicBool>,
+}
+
+impl<D: Disk> SpareMaker<D> {
+    fn serve(self) {
+        while let Ok(request) = self.requests.recv() {
+            if request.failures > 0 {
+                let doubled = RETRY_PAUSE_MS_MIN << (request.failures - 1).min(16);
+                let pause = Duration::from_millis(doubled.min(RETRY_PAUSE_MS_MAX));
+                // No second request comes while one is out: this ends early only when the sender
+                // goes.
+                let woken = self.requests.recv_timeout(pause);
+                if woken.is_err_and(|error| error != RecvTimeoutError::Timeout) {
+                    return;
+                }
+            }
+            if !self.make(request) {
                 return;
             }
         }
-        let Some(answer) = wanted.fetch(disk, stop).transpose() else { return };
-        if answers.send(answer).is_err() {
-            return;
-        }
+    }
+
+    /// Makes the segment that is asked for, if there is one, without a pause after a failure. Says
+    /// whether there was.
+    pub fn step(&self) -> bool {
+        self.requests.try_recv().is_ok_and(|request| self.make(request))
+    }
+
+    /// Whether anybody may still want one.
+    fn make(&self, Request { wanted, retired, .. }: Request<D>) -> bool {
+        drop(retired);
+        let made = wanted.fetch(&*self.disk, &self.stop).transpose();
+        made.is_some_and(|answer| self.answers.send(answer).is_ok())
     }
 }

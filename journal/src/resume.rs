@@ -8,6 +8,7 @@ use crate::disk::{Access, Disk, DiskFile};
 use crate::error::JournalError;
 use crate::format::*;
 use crate::journal::{Journal, Start};
+use crate::planted::{Bug, planted};
 use crate::scan::{Restore, Scan};
 use crate::segment;
 
@@ -31,7 +32,8 @@ impl<D: Disk> Journal<D> {
             return Err(JournalError::Empty { directory: disk.place("") });
         };
         segment::remove_leftovers(&disk)?;
-        for restore in &scan.restores {
+        let again = !planted(Bug::PagesNotStoredAgain) || scan.dropped.is_some();
+        for restore in scan.restores.iter().filter(|_| again) {
             store_again(&disk, restore)?;
         }
         disk.sync_directory().map_err(JournalError::io("sync", disk.place(""), 0))?;
@@ -60,7 +62,9 @@ fn store_again<D: Disk>(disk: &D, restore: &Restore) -> Result<(), JournalError>
     let first = restore.from - restore.from % PAGE_BYTES as u64;
     for offset in (first..restore.header.bytes).step_by(PAGE_BYTES) {
         let mut page = [0; PAGE_BYTES];
+        let zeroed = !planted(Bug::TailLeft);
         let kept = restore.end.saturating_sub(offset).min(PAGE_BYTES as u64) as usize;
+        let kept = if zeroed { kept } else { PAGE_BYTES };
         file.read_exact_at(&mut page[..kept], offset).map_err(io("read", offset))?;
         file.write_all_at(&page, offset).map_err(io("write", offset))?;
     }

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::disk::{Access, Disk, DiskFile};
 use crate::error::JournalError;
 use crate::format::*;
+use crate::planted::{Bug, planted};
 use crate::verdict::Evidence;
 
 /// How many bytes of a new segment are synced at once. The journal's own syncs wait behind it:
@@ -109,11 +110,13 @@ pub(crate) fn prepare<D: Disk>(
         }
     };
     disk.rename(&temporary, &name).map_err(JournalError::io("rename", disk.place(&name), 0))?;
-    disk.sync_directory().map_err(JournalError::io(
-        "sync the directory of",
-        disk.place(&name),
-        0,
-    ))?;
+    if !planted(Bug::DirectorySyncSkipped) {
+        disk.sync_directory().map_err(JournalError::io(
+            "sync the directory of",
+            disk.place(&name),
+            0,
+        ))?;
+    }
     let mapped = file.map(header.bytes).map_err(JournalError::io("map", disk.place(&name), 0))?;
     Ok(Some(ReadySegment { header, mapped }))
 }
@@ -131,15 +134,16 @@ fn write_zeros<D: Disk>(
         0,
     ))?;
     let mut page = header.encode();
-    for offset in (0..header.bytes).step_by(PAGE_BYTES) {
+    let written = if planted(Bug::SpaceUnwritten) { PAGE_BYTES as u64 } else { header.bytes };
+    for offset in (0..written).step_by(PAGE_BYTES) {
         file.write_all_at(&page, offset).map_err(JournalError::io(
             "write",
             disk.place(name),
             offset,
         ))?;
         page = ZEROS;
-        let written = offset + PAGE_BYTES as u64;
-        if written.is_multiple_of(PREPARE_STEP_BYTES) || written == header.bytes {
+        let end = offset + PAGE_BYTES as u64;
+        if end.is_multiple_of(PREPARE_STEP_BYTES) || end == written {
             file.sync().map_err(JournalError::io("sync", disk.place(name), offset))?;
             if stop.load(Ordering::Relaxed) {
                 return Ok(None);

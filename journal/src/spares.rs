@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 
 use crate::disk::{Disk, DiskFile};
 use crate::error::JournalError;
-use crate::preparer::{Preparer, Request, Wanted};
+use crate::preparer::{Preparer, Request, SpareMaker, Wanted};
 use crate::segment::ReadySegment;
 
 /// How things stand with the spare segment.
@@ -45,6 +45,14 @@ impl<D: Disk> Spares<D> {
             self.ask(None);
         }
         Ok(())
+    }
+
+    pub(crate) fn spare_maker(&mut self, disk: &Arc<D>) -> SpareMaker<D> {
+        assert!(self.preparer.is_none(), "segments are made in one place");
+        let (preparer, maker) = Preparer::without_thread(Arc::clone(disk));
+        self.preparer = Some(preparer);
+        self.ask(None);
+        maker
     }
 
     pub(crate) fn stop_preparer(&mut self) -> Result<(), JournalError> {

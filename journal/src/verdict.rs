@@ -3,6 +3,8 @@
 //! Owns the words for evidence and for verdicts, and the one match between them. Never reads a file:
 //! `scan.rs` and `vouch.rs` gather the evidence. The reasons stand in the table of [`Verdict`].
 
+use crate::planted::{Bug, planted};
+
 /// What is there where the next frame was expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum At {
@@ -123,6 +125,12 @@ pub enum Verdict {
 
 /// The table of [`Verdict`], row by row.
 pub(crate) fn judge(evidence: &Evidence) -> Verdict {
+    if planted(Bug::CutAtFirstBadFrame) && matches!(evidence, Evidence::Frame { .. }) {
+        return match evidence {
+            Evidence::Frame { at: At::ZeroLength, later: Later::Zeros } => Verdict::CleanEnd,
+            _ => Verdict::TornTail,
+        };
+    }
     use Later::{Bytes, Frames, Image, Segment, SpareBytes, Watermark, Zeros};
     match evidence {
         Evidence::Frame { at: At::Foreign, .. } => Verdict::Foreign,

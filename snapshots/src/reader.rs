@@ -8,7 +8,7 @@
 use std::io;
 use std::ops::ControlFlow;
 
-use doorbuster_journal::{Access, Disk, DiskFile, JournalId};
+use doorbuster_journal::{Access, Bug, Disk, DiskFile, JournalId, planted};
 use sha2::{Digest, Sha256};
 
 use crate::error::{Damage, SnapshotError};
@@ -217,7 +217,8 @@ impl<D: Disk> ImageReader<D> {
         let mut crc = self.meta.checksum_of(number);
         crc.update(&self.block[..BLOCK_CRC_AT]);
         crc.update(&self.block[BLOCK_PREFIX_BYTES..]);
-        if crc.finalize() != read_u32(&self.block, BLOCK_CRC_AT) {
+        let checked = !planted(Bug::ImageUnverified);
+        if checked && crc.finalize() != read_u32(&self.block, BLOCK_CRC_AT) {
             return Err(self.damaged(offset, Damage::BlockChecksum));
         }
         self.hasher.update(&self.block[BLOCK_PREFIX_BYTES..]);
@@ -230,7 +231,7 @@ impl<D: Disk> ImageReader<D> {
         self.block.clear();
         if self.progress == Progress::Reading {
             let hash: [u8; 32] = self.hasher.finalize_reset().into();
-            if hash != self.trailer.payload_hash {
+            if hash != self.trailer.payload_hash && !planted(Bug::ImageUnverified) {
                 return Err(self.damaged(self.layout.trailer_at(), Damage::PayloadHash));
             }
             self.progress = Progress::Whole;

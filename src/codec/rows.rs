@@ -19,6 +19,7 @@ use crate::domain::restore::{
 use crate::domain::settings::Caps;
 use crate::domain::sku::Sku;
 use crate::domain::state::State;
+use crate::planted::{Bug, planted};
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
@@ -168,7 +169,8 @@ pub(super) fn each_row<E>(
             row(&entry_row(state, entry))?;
         }
     }
-    for key in state.requests.iter() {
+    let lost = usize::from(planted(Bug::KeyLostInImage));
+    for key in state.requests.iter().skip(lost) {
         row(&key_row(state, &key))?;
     }
     Ok(())

@@ -13,6 +13,7 @@ use super::read_draw;
 use super::requests::{Kept, OrderThen};
 use super::state::State;
 use super::table::NONE;
+use crate::planted::{Bug, planted};
 
 /// Applies the next event, made at `stamp`.
 ///
@@ -244,8 +245,14 @@ fn release_hold(state: &mut State, id: OrderId, status: Status) {
     let slot = find_order(state, id);
     let user = state.orders[slot].user;
     for line in state.orders[slot].lines.clone().iter() {
-        state.skus[line.sku].held -= u64::from(line.quantity);
-        give_back_use(state, user, line.sku, u64::from(line.quantity));
+        let held = &mut state.skus[line.sku].held;
+        *held -= u64::from(line.quantity);
+        if planted(Bug::DoubleRelease) {
+            *held = held.saturating_sub(u64::from(line.quantity));
+        }
+        if !planted(Bug::UseKept) {
+            give_back_use(state, user, line.sku, u64::from(line.quantity));
+        }
     }
     state.orders.leave_hold(&mut state.users, slot, status);
     changed(state, slot);

@@ -15,6 +15,7 @@ use super::order::{Order, Status, Transition, Verb, transition};
 use super::read;
 use super::state::State;
 use super::sweep;
+use crate::planted::{Bug, planted};
 use smallvec::SmallVec;
 
 /// What is to be done about a command.
@@ -82,7 +83,7 @@ pub fn decide(state: &State, request: &Request, now: Stamp) -> Decision {
 fn remembered(state: &State, request: &Request) -> Option<Answered> {
     let claim = request.key?;
     let kept = state.requests.find(claim.hash)?;
-    if kept.fingerprint == claim.fingerprint {
+    if kept.fingerprint == claim.fingerprint || planted(Bug::FingerprintIgnored) {
         return Some(read::replay(state, &kept));
     }
     let answer = Answer::Refused(Refusal::KeyReused);
@@ -95,6 +96,9 @@ fn create_order(state: &State, request: &Request, create: &CreateOrder, now: Sta
     check_pause(state, &lines)?;
     decide_draw::check_draw_only(state, &lines)?;
     let user = state.users.find(&create.user);
+    if planted(Bug::LimitAfterStock) {
+        check_stock(state, &lines)?;
+    }
     limits::user_limits(state, user, &lines)?;
     if matches!(create.take, Take::Hold(_)) {
         limits::open_holds(state, user)?;
@@ -111,7 +115,10 @@ fn create_order(state: &State, request: &Request, create: &CreateOrder, now: Sta
     };
     Ok(Event::OrderCreated(OrderCreated {
         user: create.user.clone(),
-        lines: create.lines.clone(),
+        lines: match planted(Bug::LinesReversed) {
+            true => create.lines.iter().rev().cloned().collect(),
+            false => create.lines.clone(),
+        },
         reference: create.reference.clone(),
         take: create.take,
         expires_at,
@@ -155,7 +162,8 @@ pub(super) fn check_stock(state: &State, lines: &[FoundLine]) -> Result<(), Refu
     let mut short: SmallVec<[Box<ShortLine>; 1]> = SmallVec::new();
     for line in lines {
         let sku = &state.skus[line.sku];
-        if sku.available() < line.units {
+        let oversold = u64::from(planted(Bug::StockOffByOne));
+        if sku.available() + oversold < line.units {
             short.push(Box::new(ShortLine {
                 sku: sku.id.clone(),
                 requested: line.units,
@@ -246,7 +254,9 @@ fn act_on_order(
     }
     match (transition(order.status, verb(action)), action) {
         (Transition::Same, _) => same(state, request, slot, action, now),
-        (Transition::Gone, Action::Confirm { reacquire: true }) => {
+        (Transition::Gone, Action::Confirm { reacquire: again })
+            if *again || planted(Bug::ConfirmAfterExpiry) =>
+        {
             reacquire(state, request, order, now)
         }
         (Transition::Gone, _) => Err(Refusal::HoldExpired.into()),
@@ -330,7 +340,8 @@ fn check_refund(state: &State, order: &Order, refund: &Refund) -> Result<(), Ref
             .iter()
             .find(|line| state.skus[line.sku].id == asked.sku)
             .ok_or_else(|| invalid("names a SKU that the order does not have"))?;
-        if u64::from(asked.quantity) > Order::left(line) {
+        let all = planted(Bug::RefundUnchecked).then_some(u64::from(line.quantity));
+        if u64::from(asked.quantity) > all.unwrap_or(Order::left(line)) {
             return Err(invalid("asks for more units than are left of a line"));
         }
     }

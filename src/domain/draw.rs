@@ -7,6 +7,7 @@
 use super::command::Take;
 use super::entries::Entries;
 use super::ids::{DrawId, PRIZES_MAX, PrincipalName, Sequence, SkuId, Stamp, UserId, WEIGHT_MAX};
+use crate::planted::{Bug, planted};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
 use std::fmt;
@@ -252,7 +253,7 @@ pub fn roll(seed: &Seed, ticket: Ticket<'_>, odds: &Odds) -> Pick {
 fn point(mut rolls: impl Iterator<Item = u64>, total: u64) -> u64 {
     let end = ((1_u128 << 64) / u128::from(total)) * u128::from(total);
     let fair = rolls.find(|roll| u128::from(*roll) < end).expect("rolls never end");
-    fair % total
+    if planted(Bug::RollBiased) { (fair & u64::from(u32::MAX)) % total } else { fair % total }
 }
 
 /// A draw as kept. After its deletion it stays, unnamed, until no key names an entry of it and its

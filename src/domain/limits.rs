@@ -5,6 +5,7 @@
 use super::answer::{Refusal, UserLimit};
 use super::command::{Principal, Request};
 use super::state::{PRINCIPALS_MAX, State};
+use crate::planted::{Bug, planted};
 
 /// A line whose SKU has been found.
 #[derive(Debug, Clone, Copy)]
@@ -42,7 +43,8 @@ pub(super) fn user_limits(
 
 fn used(state: &State, user: Option<u32>, sku: u32) -> u64 {
     let Some(user) = user else { return 0 };
-    match &state.skus[sku].settings.limit_group {
+    let group = state.skus[sku].settings.limit_group.as_ref();
+    match group.filter(|_| !planted(Bug::GroupNotSummed)) {
         None => state.uses.units(&state.users, sku, user),
         Some(group) => state
             .skus

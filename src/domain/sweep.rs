@@ -8,6 +8,7 @@ use super::event::{EntriesPurged, Event, HoldsGraced, UsesPurged};
 use super::ids::{OrderId, Stamp};
 use super::order::Order;
 use super::state::State;
+use crate::planted::{Bug, planted};
 
 /// Orders that one event archives or graces at most.
 const ORDERS_PER_EVENT_MAX: usize = 256;
@@ -102,7 +103,8 @@ fn purge_entries(state: &State) -> Option<Event> {
 #[must_use]
 pub fn grace(state: &State, start: Stamp) -> Vec<Event> {
     let due = state.orders.deadlines().due(start);
-    let waiting = due.into_iter().filter(|slot| !state.orders[*slot].graced);
+    let waiting =
+        due.into_iter().filter(|slot| !state.orders[*slot].graced || planted(Bug::GraceTwice));
     let orders: Vec<OrderId> = waiting.map(|slot| state.orders[slot].id).collect();
     let expires_at = start + state.settings.recovery_grace_ms;
     let graced = |orders: &[OrderId]| {

@@ -21,7 +21,8 @@ use crate::domain::ids::{SkuId, UserId};
 use crate::reloadable::Reloadable;
 use board::Board;
 use filter::Filter;
-use foldhash::quality::RandomState;
+use foldhash::SharedSeed;
+use foldhash::quality::SeedableRandomState;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
@@ -36,7 +37,7 @@ pub struct Edge {
 
 /// How names are spread; another way in each process, so that nobody can choose what collides.
 #[derive(Debug, Clone)]
-struct Hashes(RandomState);
+struct Hashes(SeedableRandomState);
 
 impl Hashes {
     fn sku(&self, sku: &SkuId) -> u64 {
@@ -55,11 +56,23 @@ impl Hashes {
 
 impl Default for Edge {
     fn default() -> Self {
+        Self::spreading(SeedableRandomState::random())
+    }
+}
+
+impl Edge {
+    /// One that spreads names the same way in every process with this seed: for simulations.
+    #[must_use]
+    pub fn seeded(seed: u64) -> Self {
+        Self::spreading(SeedableRandomState::with_seed(seed, SharedSeed::global_fixed()))
+    }
+
+    fn spreading(names: SeedableRandomState) -> Self {
         Self {
             skus: Arc::new(Reloadable::new(Board::new())),
             keys: Arc::new(Reloadable::new(Filter::with_room(0))),
             users: Arc::new(Reloadable::new(Filter::with_room(0))),
-            hashes: Hashes(RandomState::default()),
+            hashes: Hashes(names),
         }
     }
 }

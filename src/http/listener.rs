@@ -8,6 +8,7 @@ use super::admission::{Seat, Usher};
 use super::ask::Ask;
 use super::framing::{Fault, Framing};
 use super::identity::Acquaintance;
+use super::linger::linger;
 use super::refuse::Refuser;
 use super::reloadable::Kept;
 use super::service;
@@ -28,7 +29,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Poll, Waker};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 
@@ -36,15 +37,10 @@ use tokio::sync::Notify;
 const HOT_HALF_MS: u64 = 60_000;
 /// Deadlines of connections are kept this exactly.
 const SWEEP_MS: u64 = 100;
-/// A socket that is closed with unread bytes resets the connection, and the client may lose an
-/// answer it has not read. So what still comes is read and dropped, for this long and no more than
-/// this.
-const LINGER_MS: u64 = 500;
 /// After the end of a drain, what is told to those who still wait has this long to leave.
 const GIVEN_UP_MS: u64 = 200;
 /// A connection that was accepted while draining has this long to ask its question.
 const FRESH_MS: u64 = 500;
-const LINGER_BYTES: usize = 1024 * 1024;
 
 /// What a connection is doing, as far as its deadlines go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -474,23 +470,6 @@ where
     if ended && !peer.ended.get() {
         linger(connection.into_parts().io.socket).await;
     }
-}
-
-pub(super) async fn linger<S: AsyncRead + AsyncWrite + Unpin>(mut socket: S) {
-    let drop_rest = async {
-        let mut bytes = [0; 1024];
-        let mut left = LINGER_BYTES;
-        socket.shutdown().await?;
-        while left > 0 {
-            match socket.read(&mut bytes).await? {
-                0 => break,
-                count => left = left.saturating_sub(count),
-            }
-        }
-        std::io::Result::Ok(())
-    };
-    // Whatever comes of it, the socket is closed next.
-    let _ = tokio::time::timeout(Duration::from_millis(LINGER_MS), drop_rest).await;
 }
 
 #[cfg(feature = "doors")]

@@ -9,7 +9,7 @@ use crate::http::testing::{front, recovering};
 use crate::ring::{Arrived, HandedIn, NotTaken, Outcome, Rank, Times};
 use std::future::Future;
 use std::net::Ipv4Addr;
-use tokio::io::DuplexStream;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 
 #[path = "agreement_tests.rs"]
 mod agreement;

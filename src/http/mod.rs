@@ -25,6 +25,7 @@ mod instant;
 mod json;
 mod limits;
 mod lines;
+mod linger;
 mod listener;
 mod look;
 mod mode;

@@ -6,7 +6,7 @@
 //! how long one may take is told by the sweep of `listener`, which drops it. The only place that
 //! names rustls. Next: `listener`.
 
-use super::listener::linger;
+use super::linger::linger;
 use super::reloadable::Reloadable;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};

@@ -9,9 +9,7 @@ use crate::codec;
 use crate::domain::event::Record;
 use crate::domain::ids::{Sequence, Stamp};
 use crate::preparer::Preparer;
-use doorbuster_journal::{
-    FileDisk, Frame, JournalError, Kind, Origin, Scan, VisitError, scan_with,
-};
+use doorbuster_journal::{Disk, Frame, JournalError, Kind, Origin, Scan, VisitError, scan_with};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
@@ -51,8 +49,8 @@ pub(super) enum Content {
 /// # Errors
 /// The first thing that is wrong, in the order of the journal: what `apply` says of a bundle, or
 /// what is wrong behind the last one. `Ok(None)` where `apply` had enough.
-pub(super) fn read(
-    journal: &FileDisk,
+pub(super) fn read<D: Disk>(
+    journal: &D,
     origin: Origin,
     preparer: Preparer,
     mut apply: impl FnMut(&mut Bundle) -> Result<(), Option<JournalError>>,
@@ -96,7 +94,7 @@ struct Reader {
 }
 
 impl Reader {
-    fn scan(mut self, journal: &FileDisk, origin: Origin) -> Result<Scan, JournalError> {
+    fn scan<D: Disk>(mut self, journal: &D, origin: Origin) -> Result<Scan, JournalError> {
         let scanned = scan_with(journal, origin, &mut |frame| self.frame(frame));
         // Also before an error: what stands before it comes first. That nobody wants it is no error.
         let _ = self.hand_on();

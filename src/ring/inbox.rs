@@ -14,6 +14,7 @@ use super::times::Decided;
 use crate::domain::command::Request;
 use crate::domain::ids::Sequence;
 use crate::domain::warm::TOGETHER_MAX;
+use crate::planted::{Bug, planted};
 use atomic_waker::AtomicWaker;
 use disruptor::{EventPoller, MultiProducerBarrier, Polling};
 use smallvec::SmallVec;
@@ -187,7 +188,9 @@ impl Outbox {
         Starved::made_room();
         for lane in &mut self.lanes {
             let starved = lane.starved.heard();
-            if std::mem::take(&mut lane.answered) || starved {
+            let answered = std::mem::take(&mut lane.answered);
+            let lost = planted(Bug::LaneWakeLost) && self.cursors.synced().is_multiple_of(5);
+            if (answered && !lost) || starved {
                 lane.waker.wake();
             }
         }

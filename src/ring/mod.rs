@@ -45,28 +45,41 @@ pub const TICKETS_PER_LANE: usize = RING_SLOTS + 2048;
 
 /// Of a batch's lines so many may wait for their answer: a quarter of the ring (API 5).
 pub const BATCH_WAITING_MAX: usize = RING_SLOTS / 4;
-/// Batches of all lanes leave so much of the ring to single requests.
-const SLOTS_FOR_SINGLE: usize = RING_SLOTS / 4;
 
 /// Rings with the given number of lanes: their ends, and the writer's.
 #[must_use]
 pub fn build(lanes: u16, cursors: &Arc<Cursors>) -> (Vec<LaneEnd>, Inbox, Outbox) {
+    build_sized(lanes, RING_SLOTS, TICKETS_PER_LANE, cursors)
+}
+
+/// As [`build`], with room in no ring for more than so many requests, a power of two and at least
+/// 64, and for so many of a lane that wait for their answer.
+#[must_use]
+pub fn build_sized(
+    lanes: u16,
+    slots_max: usize,
+    tickets_per_lane: usize,
+    cursors: &Arc<Cursors>,
+) -> (Vec<LaneEnd>, Inbox, Outbox) {
     let (pollers, producers): (Vec<_>, Vec<_>) = Rank::ALL
         .into_iter()
         .map(|rank| {
             // The wait strategy belongs to threads of the library's own; there are none.
-            let builder = build_multi_producer(rank.slots(), Slot::default, BusySpin);
+            let slots = rank.slots().min(slots_max);
+            let builder = build_multi_producer(slots, Slot::default, BusySpin);
             let (poller, builder) = builder.new_event_poller();
             (poller, builder.build())
         })
         .unzip();
+    // Batches of all lanes leave a quarter of the ring to single requests.
+    let for_lines = Rank::Ordinary.slots().min(slots_max) / 4 * 3;
     let parking = Arc::new(Parking::new());
     let mut ports = Vec::new();
     let mut ends = Vec::new();
     let mut handed_in = Vec::new();
     let under_way = under_way::counts(lanes);
     for number in 0..lanes {
-        let (sender, receiver) = rtrb::RingBuffer::new(TICKETS_PER_LANE);
+        let (sender, receiver) = rtrb::RingBuffer::new(tickets_per_lane);
         let (hand, taken) = rtrb::RingBuffer::new(HANDED_IN_SLOTS);
         handed_in.push(taken);
         let waker = Arc::new(AtomicWaker::new());
@@ -84,11 +97,11 @@ pub fn build(lanes: u16, cursors: &Arc<Cursors>) -> (Vec<LaneEnd>, Inbox, Outbox
             waker,
             cursors: cursors.clone(),
             parking: parking.clone(),
-            ticket_count: TICKETS_PER_LANE,
+            ticket_count: tickets_per_lane,
             starved,
             under_way: under_way.clone(),
             hand,
-            bulk_max: (RING_SLOTS - SLOTS_FOR_SINGLE) / usize::from(lanes),
+            bulk_max: for_lines / usize::from(lanes),
         });
     }
     let outbox = Outbox { lanes: ports, cursors: cursors.clone() };
@@ -200,7 +213,7 @@ mod tests {
         let (mut ends, mut inbox, mut outbox) = build(1, &cursors);
         let lane = ends.pop().expect("one lane").settle();
         let mut waiting: Vec<Waiting> = Vec::new();
-        for _ in 0..RING_SLOTS - SLOTS_FOR_SINGLE {
+        for _ in 0..RING_SLOTS / 4 * 3 {
             let mut request = Some(question());
             waiting.push(lane.offer(&mut request, None).expect("there is room"));
             assert!(request.is_none());

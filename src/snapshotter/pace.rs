@@ -60,7 +60,7 @@ impl<'p> Pace<'p> {
         let synced = self.cursors.synced();
         if self.synced.replace(synced) != synced {
             let rest_us = rest_us(worked_us, synced.saturating_sub(self.image), self.every_events);
-            std::thread::sleep(Duration::from_micros(rest_us));
+            self.clock.sleep(Duration::from_micros(rest_us));
         }
         let now_us = self.clock.elapsed_us();
         self.since_us.set(now_us);

@@ -6,10 +6,12 @@
 //! or sync, ends the process: recovery knows what is durable, this thread no longer does. Next:
 //! `domain::decide`, `ring::inbox`, the journal crate.
 
+mod assembly;
 mod quiet;
 mod room;
 mod rules;
 mod showing;
+mod steps;
 mod tally;
 mod watch;
 
@@ -27,14 +29,14 @@ use crate::domain::sku::RefusalReason;
 use crate::domain::state::State;
 use crate::domain::warm::warm;
 use crate::domain::{read, refusals, sweep};
-use crate::edge::Edge;
 use crate::faults::{Point, armed};
 use crate::images::Images;
-use crate::metrics::Meters;
+use crate::planted::{Bug, planted};
 use crate::preparer::Prepared;
 use crate::ring::{Asked, HandedIn, Inbox, Outbox, Outcome, Polled};
 use crate::tell::tell;
-use doorbuster_journal::{Journal, JournalError, Spare};
+pub use assembly::Parts;
+use doorbuster_journal::{Disk, FileDisk, Journal, JournalError, Spare};
 use room::Room;
 use showing::{Moment, Showing};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -59,53 +61,17 @@ const TIDY_AFTER_MS: u64 = 1_000;
 /// What is due first, and the decision itself, take so many rounds at most.
 const DECIDES_PER_REQUEST: u32 = 8;
 
-/// What the writer is made of.
-pub struct Parts {
-    /// As recovered, this epoch's start included.
-    pub state: State,
-    /// Ready to append what follows.
-    pub journal: Journal,
-    /// At or past the state's stamp.
-    pub stamps: Stamps,
-    /// Requests.
-    pub inbox: Inbox,
-    /// Answers.
-    pub outbox: Outbox,
-    /// Settings that are to hold from now on.
-    pub settings: Receiver<Settings>,
-    /// Size of a segment, in bytes.
-    pub segment_bytes: u64,
-    /// What an answer rests on.
-    pub durability: Durability,
-    /// How to wait.
-    pub wait: Wait,
-    /// The clock of request deadlines and of what is timed.
-    pub clock: crate::clock::Clock,
-    /// Where it is counted and timed.
-    pub meters: Arc<Meters>,
-    /// Requests are timed.
-    pub timed: bool,
-    /// What IO threads refuse by.
-    pub edge: Arc<Edge>,
-    /// Told when enough has happened for an image.
-    pub images: Arc<Images>,
-    /// How much that is, in events.
-    pub snapshot_events: u64,
-    /// The sequence of the image there is; 0 = none.
-    pub image_sequence: Sequence,
-}
-
 /// The writer.
-pub struct Writer {
-    core: Core,
+pub struct Writer<D: Disk = FileDisk> {
+    core: Core<D>,
     inbox: Inbox,
     wait: Wait,
 }
 
 /// All but the ring of requests, which lends them out while the rest works on them.
-struct Core {
+struct Core<D: Disk> {
     state: State,
-    journal: Journal,
+    journal: Journal<D>,
     stamps: Stamps,
     outbox: Outbox,
     settings: Receiver<Settings>,
@@ -137,6 +103,17 @@ struct Core {
     failure: Option<JournalError>,
 }
 
+/// What is to be done after a turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// The next turn, at once.
+    Turn,
+    /// Nothing until a lane calls or this long has passed; none for as long as nobody calls.
+    Rest(Option<Duration>),
+    /// The end: every lane is closed.
+    Stop,
+}
+
 /// How a writer ended in good order.
 #[derive(Debug)]
 pub struct Stopped {
@@ -144,58 +121,35 @@ pub struct Stopped {
     pub state: State,
 }
 
-impl Writer {
-    /// Puts a writer together.
-    #[must_use]
-    pub fn new(parts: Parts) -> Self {
-        let core = Core {
-            now: parts.state.stamp,
-            sealed_at: parts.state.stamp,
-            state: parts.state,
-            journal: parts.journal,
-            stamps: parts.stamps,
-            outbox: parts.outbox,
-            settings: parts.settings,
-            fresh_settings: None,
-            durability: parts.durability,
-            clock: parts.clock,
-            room: Room::of(parts.segment_bytes),
-            tally: Tally::default(),
-            showing: Showing::at(&parts.edge),
-            expire_budget: EXPIRE_PER_TURN,
-            unsealed_since: None,
-            unsynced_since: None,
-            spare_failed: false,
-            prepared: None,
-            records_in_turn: 0,
-            watch: Watch::new(parts.clock, parts.meters, parts.timed),
-            images: parts.images,
-            snapshot_events: parts.snapshot_events,
-            snapshot_at: parts.image_sequence + parts.snapshot_events,
-            failure: None,
-        };
-        Self { core, inbox: parts.inbox, wait: parts.wait }
-    }
-
+impl<D: Disk> Writer<D> {
     /// Takes turns until every lane is closed, then leaves the journal sealed and synced.
     ///
     /// # Errors
     /// When the journal cannot be appended to or synced. Nothing may be answered after that.
     pub fn run(mut self) -> Result<Stopped, JournalError> {
-        self.inbox.settle();
         self.core.journal.start_preparer()?;
         self.core.prepare_memory();
-        self.core.wait_for_room();
-        self.core.watch.show(&self.core.state, self.core.now, self.core.journal.segments());
-        self.core.show_all();
-        self.core.publish();
-        while self.turn()? != Polled::Closed {}
-        self.take_handed_in();
-        self.core.stop()
+        self.core.wait_for_room(Room::for_new);
+        self.open();
+        loop {
+            match self.turn()? {
+                Next::Turn => {}
+                Next::Rest(timeout) if self.wait == Wait::Park => self.inbox.park(timeout),
+                Next::Rest(_) => {}
+                Next::Stop => {
+                    // Or the next start would take an orderly stop for a sudden one.
+                    self.core.wait_for_room(Room::for_seal);
+                    return self.stop();
+                }
+            }
+        }
     }
 
-    /// One turn; sleeps afterwards until a lane calls or something is due.
-    fn turn(&mut self) -> Result<Polled, JournalError> {
+    /// One turn: all that is due and all that was asked. Says when the next one is to come.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub fn turn(&mut self) -> Result<Next, JournalError> {
         let core = &mut self.core;
         core.begin();
         core.take_settings();
@@ -212,12 +166,12 @@ impl Writer {
         }
         // The call for settings that came behind `take_settings` may have been heeded with the others.
         let fresh = core.hear_settings();
-        // What is due may be more than one turn takes; then the next begins at once.
-        let more = swept || fresh || polled == Polled::Closed;
-        if self.wait == Wait::Park && !more && !self.inbox.called() {
-            self.inbox.park(core.until_due());
-        }
-        Ok(polled)
+        Ok(match polled {
+            Polled::Closed => Next::Stop,
+            // What is due may be more than one turn takes; then the next begins at once.
+            _ if swept || fresh || self.inbox.called() => Next::Turn,
+            _ => Next::Rest(core.until_due()),
+        })
     }
 
     fn take_handed_in(&mut self) {
@@ -226,13 +180,13 @@ impl Writer {
     }
 }
 
-impl Core {
+impl<D: Disk> Core<D> {
     /// A segment that is nearly full at the start is no reason to refuse: its successor is being
     /// made, and requests wait in the ring for that long.
-    fn wait_for_room(&mut self) {
+    fn wait_for_room(&mut self, enough: impl Fn(&Room) -> bool) {
         self.begin();
-        while !self.room.for_new() && self.journal.room().spare == Spare::Preparing {
-            std::thread::sleep(ROOM_PAUSE);
+        while !enough(&self.room) && self.journal.room().spare == Spare::Preparing {
+            self.clock.sleep(ROOM_PAUSE);
             self.begin();
         }
     }
@@ -250,6 +204,9 @@ impl Core {
             prepared.turn(&mut self.state);
         }
         self.now = self.stamps.now().max(self.state.stamp);
+        if planted(Bug::StampFollowsClock) {
+            self.now = self.clock.wall_ms();
+        }
         self.records_in_turn = 0;
         self.journal.begin(self.state.epoch, self.now);
         self.room.begin(self.journal.room());
@@ -283,7 +240,11 @@ impl Core {
             false => EXPIRE_PER_TURN,
         };
         for _ in 0..self.expire_budget {
-            match sweep::expire(&self.state, self.now) {
+            let by = match planted(Bug::ExpiryByWallClock) {
+                true => self.clock.wall_ms(),
+                false => self.now,
+            };
+            match sweep::expire(&self.state, by) {
                 Some(event) if self.room.for_existing() => self.record(None, event),
                 _ => break,
             }
@@ -470,7 +431,7 @@ impl Core {
     fn sync_if_due(&mut self) -> Result<(), JournalError> {
         let Some(since) = self.unsynced_since else { return Ok(()) };
         let due = match self.durability {
-            Durability::Group => true,
+            Durability::Group => !planted(Bug::AnswerBeforeSync) || self.now > since + 20,
             Durability::Interval(interval_ms) => self.now >= since + interval_ms,
             Durability::Os => false,
         };
@@ -493,7 +454,8 @@ impl Core {
     fn publish(&mut self) {
         let (appended, synced) = (self.journal.appended(), self.journal.synced());
         let answerable = match self.durability {
-            Durability::Group => synced,
+            Durability::Group if !planted(Bug::AnswerBeforeSync) => synced,
+            Durability::Group => appended,
             Durability::Interval(_) | Durability::Os => appended,
         };
         let cursors = self.outbox.cursors();

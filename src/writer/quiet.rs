@@ -8,7 +8,8 @@ use crate::codec::{self, Totals};
 use crate::config::Durability;
 use crate::domain::ids::Stamp;
 use crate::domain::sweep;
-use doorbuster_journal::JournalError;
+use crate::planted::{Bug, planted};
+use doorbuster_journal::{Disk, JournalError};
 use std::time::Duration;
 
 /// A seal follows this much quiet: it says that all before it is synced, so that a damaged tail
@@ -21,7 +22,7 @@ const NO_ROOM_PAUSE_MS: u64 = 100;
 /// A quiet journal is sealed again this often.
 const RESEAL_MS: u64 = 24 * 60 * 60 * 1000;
 
-impl Core {
+impl<D: Disk> Core<D> {
     /// After some quiet, and once a day while it lasts.
     fn seal_at(&self) -> Stamp {
         match self.unsealed_since {
@@ -63,7 +64,7 @@ impl Core {
             }
             Durability::Group | Durability::Os => None,
         };
-        let hold = sweep::next_expiry(&self.state);
+        let hold = sweep::next_expiry(&self.state).filter(|_| !planted(Bug::ExpiryUnplanned));
         let tidy = sweep::next_tidy(&self.state).map(|due| due + TIDY_AFTER_MS);
         let due = [hold, tidy, seal, sync, spare, self.tally.due_at()];
         let due = due.into_iter().flatten().min()?;

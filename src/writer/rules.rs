@@ -5,8 +5,9 @@
 
 use super::Core;
 use crate::domain::event::Event;
+use doorbuster_journal::Disk;
 
-impl Core {
+impl<D: Disk> Core<D> {
     /// Keeps the settings that came last; false if none have come since.
     pub(super) fn hear_settings(&mut self) -> bool {
         let Some(settings) = self.settings.try_iter().last() else { return false };

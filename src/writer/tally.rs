@@ -8,6 +8,7 @@
 use crate::domain::event::{Event, RefusalCount};
 use crate::domain::ids::{SkuId, Stamp};
 use crate::domain::sku::RefusalReason;
+use crate::planted::{Bug, planted};
 use std::collections::BTreeMap;
 
 /// Refusals wait this long at most.
@@ -56,7 +57,10 @@ impl Tally {
         self.since = None;
         let counts = std::mem::take(&mut self.counts);
         let told = |((sku, reason), count)| RefusalCount { sku, reason, count };
-        let counts: Vec<_> = counts.into_iter().map(told).collect();
+        let mut counts: Vec<_> = counts.into_iter().map(told).collect();
+        if planted(Bug::HashOrder) {
+            counts.sort_by_key(|of| of.count.wrapping_mul(0x9E37_79B9) ^ of.reason as u64);
+        }
         (!counts.is_empty()).then_some(Event::RefusalsCounted(counts))
     }
 }

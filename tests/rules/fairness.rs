@@ -2,7 +2,6 @@
 //! pick what the contract's words say it is, and frequencies that chance explains. Seeds are fixed,
 //! so the outcome is, too. Next: `property`.
 
-use crate::chance;
 use crate::draw_words::draw_id;
 use crate::harness::claim;
 use crate::wording::{sku_id, user_id};
@@ -19,6 +18,7 @@ use doorbuster::domain::invariants;
 use doorbuster::domain::read::answer_to;
 use doorbuster::domain::settings::Settings;
 use doorbuster::domain::state::State;
+use doorbuster_witness::chance;
 use std::collections::BTreeMap;
 
 const ENTRIES: u64 = 100_000;

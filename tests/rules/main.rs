@@ -7,12 +7,10 @@
 //! any feature, `model`, `property`.
 
 mod asking;
-mod chance;
 mod draw_history;
 mod draw_words;
 mod harness;
 mod history;
-mod model;
 mod property;
 mod scenario;
 mod wording;

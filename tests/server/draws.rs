@@ -4,15 +4,13 @@
 //! Picks are worked out here from the revealed seed by an HMAC of its own. The rules themselves are
 //! tested beside the domain. Next: `idempotency`.
 
-#[path = "../rules/chance.rs"]
-mod chance;
-
 use crate::client::{Answer, Ask, Client};
 use crate::patience;
 use crate::process::{Launch, Server, directory};
 use doorbuster::domain::decide::decide;
 use doorbuster::recheck::Recheck;
 use doorbuster::replay::{From, Until};
+use doorbuster_witness::chance;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};

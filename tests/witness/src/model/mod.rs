@@ -2,11 +2,13 @@
 //! be counted.
 //!
 //! Owns its own idea of every rule in sections 1 to 4 of the contract. Knows the vocabulary of the
-//! domain (commands, answers, ids, settings) and nothing of its state, tables or events; it counts
-//! events only to name sequences. Never is fast. Here is what it remembers and what falls due;
-//! `orders`, `skus` and `draws` decide, `reads` shows. Next: `orders`.
+//! domain (commands, answers, ids, settings) and nothing of its state or tables; it counts
+//! events to name sequences. Never is fast. Here is what it remembers and what falls due;
+//! `orders`, `skus` and `draws` decide, `reads` shows, `follow` takes what a journal says. Next:
+//! `orders`.
 
 mod draws;
+mod follow;
 mod orders;
 mod reads;
 mod skus;
@@ -23,7 +25,7 @@ use std::collections::{BTreeMap, BTreeSet};
 const EVENT_MAX: usize = 256;
 
 /// All that has happened, as far as it still matters.
-pub(crate) struct Model {
+pub struct Model {
     settings: Settings,
     sequence: Sequence,
     epoch: u32,
@@ -117,7 +119,8 @@ fn left(line: &Line) -> u64 {
 }
 
 impl Model {
-    pub(crate) fn start(settings: Settings, now: Stamp) -> Self {
+    /// A server that has just started for the first time.
+    pub fn start(settings: Settings, now: Stamp) -> Self {
         Self {
             settings,
             sequence: 2,
@@ -132,7 +135,8 @@ impl Model {
         }
     }
 
-    pub(crate) fn request(&mut self, request: &Request, now: Stamp) -> Answered {
+    /// Decides a request, and does what is decided.
+    pub fn request(&mut self, request: &Request, now: Stamp) -> Answered {
         self.now = now;
         if let Command::Read(query) = &request.command {
             return self.answered(self.read(&request.principal, query));
@@ -244,7 +248,7 @@ impl Model {
     }
 
     /// Journals the refusals noted since the last time.
-    pub(crate) fn count_refusals(&mut self) {
+    pub fn count_refusals(&mut self) {
         self.sequence += u64::from(!self.refused.is_empty());
         for (id, reason) in std::mem::take(&mut self.refused) {
             if let Some(sku) = self.live(&id) {
@@ -253,13 +257,14 @@ impl Model {
         }
     }
 
-    pub(crate) fn change_settings(&mut self, settings: Settings) {
+    /// The settings change, as one event.
+    pub fn change_settings(&mut self, settings: Settings) {
         self.sequence += 1;
         self.settings = settings;
     }
 
     /// Comes back, refusals not yet journaled forgotten; holds that are due get their one grace.
-    pub(crate) fn restart(&mut self, now: Stamp) {
+    pub fn restart(&mut self, now: Stamp) {
         self.sequence += 1;
         self.epoch += 1;
         self.refused.clear();
@@ -280,7 +285,7 @@ impl Model {
     }
 
     /// Expires what is due, by deadline, then id.
-    pub(crate) fn expire_due(&mut self, now: Stamp) {
+    pub fn expire_due(&mut self, now: Stamp) {
         self.now = now;
         let due = |order: &&Order| order.status == Status::Held && order.expires_at <= now;
         let first = |model: &Self| {
@@ -303,7 +308,7 @@ impl Model {
     }
 
     /// Forgets, archives and purges what is due.
-    pub(crate) fn tidy(&mut self, now: Stamp) {
+    pub fn tidy(&mut self, now: Stamp) {
         self.now = now;
         while self.forget_keys()
             || self.archive(self.retain_ms())
@@ -330,14 +335,27 @@ impl Model {
 
     /// Lets go what nobody touched for so long, oldest first, up to one that a key still names.
     fn archive(&mut self, retain_ms: u64) -> bool {
+        let going = self.archivable(retain_ms);
+        if !going.is_empty() {
+            self.archive_these(&going);
+        }
+        !going.is_empty()
+    }
+
+    /// What may leave in one event, in the order it does.
+    fn archivable(&self, retain_ms: u64) -> Vec<OrderId> {
         let named: BTreeSet<OrderId> = self.keys.iter().filter_map(|key| key.order).collect();
         let mut resting: Vec<_> = self.orders.iter().collect();
         resting.retain(|order| order.status != Status::Held);
         resting.sort_by_key(|order| order.touched.1);
         let may_go =
             |order: &&&Order| order.touched.0 + retain_ms <= self.now && !named.contains(&order.id);
-        let going = resting.iter().take_while(may_go).take(EVENT_MAX);
-        let going: BTreeSet<OrderId> = going.map(|order| order.id).collect();
+        resting.iter().take_while(may_go).take(EVENT_MAX).map(|order| order.id).collect()
+    }
+
+    /// As one event.
+    fn archive_these(&mut self, going: &[OrderId]) {
+        let going: BTreeSet<OrderId> = going.iter().copied().collect();
         for order in self.orders.extract_if(.., |order| going.contains(&order.id)) {
             for line in order.lines.iter().filter(|_| is_sold(order.status)) {
                 let sku = &mut self.skus[line.sku];
@@ -349,8 +367,7 @@ impl Model {
                 }
             }
         }
-        self.sequence += u64::from(!going.is_empty());
-        !going.is_empty()
+        self.sequence += 1;
     }
 
     fn purge(&mut self) -> bool {

@@ -12,7 +12,7 @@ fn hmac(key: &[u8], message: &[u8]) -> [u8; 32] {
 }
 
 /// The place of the prize that an entry picks; none = blank.
-pub(crate) fn pick(
+pub fn pick(
     seed: &[u8; 32],
     (draw, number, user, client_seed): (&str, u64, &str, Option<&str>),
     weights: &[u64],

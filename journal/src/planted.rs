@@ -1,0 +1,148 @@
+//! Mistakes that somebody could make, made on purpose where a build is told to, so that the tests can
+//! show that they would be found. In every other build there are none.
+//!
+//! Owns their names, and which of them is made. Lowest of all crates, so that all can ask. Next:
+//! `tests/sim`.
+
+/// A mistake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bug {
+    /// Answers leave before their frame is synced.
+    AnswerBeforeSync,
+    /// Every other sync is taken for done.
+    SyncSkipped,
+    /// A sync that failed is asked again, and that is believed.
+    SyncRetried,
+    /// A new segment's name is not made durable.
+    DirectorySyncSkipped,
+    /// What a start drops is not overwritten with zeros.
+    TailLeft,
+    /// A start drops all from the first bad frame on, whatever vouches for it.
+    CutAtFirstBadFrame,
+    /// A frame may follow any other that has the right number.
+    ChainUnchecked,
+    /// A frame says that all before it is synced.
+    WatermarkTooHigh,
+    /// A new segment's space is asked for and not written.
+    SpaceUnwritten,
+    /// A segment is left before it is synced.
+    SegmentLeftUnsynced,
+    /// A start takes for durable what it can read.
+    PagesNotStoredAgain,
+    /// A damaged image is taken as it is.
+    ImageUnverified,
+    /// An image gets its name before it is synced.
+    ImageUnsynced,
+    /// An image forgets one remembered key.
+    KeyLostInImage,
+    /// Segments go that the older image needs.
+    PrunedTooFar,
+    /// One unit more is sold than there is.
+    StockOffByOne,
+    /// Stock is checked before the user's limit.
+    LimitAfterStock,
+    /// A group's limit counts each SKU alone.
+    GroupNotSummed,
+    /// An order's lines are recorded in another order.
+    LinesReversed,
+    /// A hold that ends is given back twice.
+    DoubleRelease,
+    /// A hold that ends still counts for its user.
+    UseKept,
+    /// A hold that ran out can still be confirmed.
+    ConfirmAfterExpiry,
+    /// More can be refunded than is left.
+    RefundUnchecked,
+    /// A key answers whatever is asked with it.
+    FingerprintIgnored,
+    /// A hold is given its grace at every start.
+    GraceTwice,
+    /// A roll uses the low half of its digest.
+    RollBiased,
+    /// Holds run out by the system's clock.
+    ExpiryByWallClock,
+    /// The writer sleeps past a hold that runs out.
+    ExpiryUnplanned,
+    /// Stamps follow the system's clock wherever it goes.
+    StampFollowsClock,
+    /// The writer is not called for every request.
+    WakeLost,
+    /// An answer does not wake whoever waits.
+    LaneWakeLost,
+    /// A start goes on in the epoch before.
+    EpochKept,
+    /// Changed settings are used and not journaled.
+    SettingsUnrecorded,
+    /// Refusals are recorded in the order of a hash.
+    HashOrder,
+    /// The sold-out edge refuses who has been answered already.
+    WinnerRefused,
+}
+
+impl Bug {
+    /// All of them, each with what it is.
+    pub const ALL: &[(Self, &str)] = &[
+        (Self::AnswerBeforeSync, "answers leave before their frame is synced"),
+        (Self::SyncSkipped, "every other sync is taken for done"),
+        (Self::SyncRetried, "a sync that failed is asked again, and that is believed"),
+        (Self::DirectorySyncSkipped, "a new segment's name is not made durable"),
+        (Self::TailLeft, "what a start drops is not overwritten with zeros"),
+        (
+            Self::CutAtFirstBadFrame,
+            "a start drops all from the first bad frame on, whatever vouches for it",
+        ),
+        (Self::ChainUnchecked, "a frame may follow any other that has the right number"),
+        (Self::WatermarkTooHigh, "a frame says that all before it is synced"),
+        (Self::SpaceUnwritten, "a new segment's space is asked for and not written"),
+        (Self::SegmentLeftUnsynced, "a segment is left before it is synced"),
+        (Self::PagesNotStoredAgain, "a start takes for durable what it can read"),
+        (Self::ImageUnverified, "a damaged image is taken as it is"),
+        (Self::ImageUnsynced, "an image gets its name before it is synced"),
+        (Self::KeyLostInImage, "an image forgets one remembered key"),
+        (Self::PrunedTooFar, "segments go that the older image needs"),
+        (Self::StockOffByOne, "one unit more is sold than there is"),
+        (Self::LimitAfterStock, "stock is checked before the user's limit"),
+        (Self::GroupNotSummed, "a group's limit counts each SKU alone"),
+        (Self::LinesReversed, "an order's lines are recorded in another order"),
+        (Self::DoubleRelease, "a hold that ends is given back twice"),
+        (Self::UseKept, "a hold that ends still counts for its user"),
+        (Self::ConfirmAfterExpiry, "a hold that ran out can still be confirmed"),
+        (Self::RefundUnchecked, "more can be refunded than is left"),
+        (Self::FingerprintIgnored, "a key answers whatever is asked with it"),
+        (Self::GraceTwice, "a hold is given its grace at every start"),
+        (Self::RollBiased, "a roll uses the low half of its digest"),
+        (Self::ExpiryByWallClock, "holds run out by the system's clock"),
+        (Self::ExpiryUnplanned, "the writer sleeps past a hold that runs out"),
+        (Self::StampFollowsClock, "stamps follow the system's clock wherever it goes"),
+        (Self::WakeLost, "the writer is not called for every request"),
+        (Self::LaneWakeLost, "an answer does not wake whoever waits"),
+        (Self::EpochKept, "a start goes on in the epoch before"),
+        (Self::SettingsUnrecorded, "changed settings are used and not journaled"),
+        (Self::HashOrder, "refusals are recorded in the order of a hash"),
+        (Self::WinnerRefused, "the sold-out edge refuses who has been answered already"),
+    ];
+}
+
+#[cfg(feature = "planted")]
+static CHOSEN: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(u32::MAX);
+
+/// From here on this mistake is made, and no other; none = none.
+#[cfg(feature = "planted")]
+pub fn plant(bug: Option<Bug>) {
+    let chosen = bug.map_or(u32::MAX, |bug| bug as u32);
+    CHOSEN.store(chosen, std::sync::atomic::Ordering::Relaxed);
+}
+
+/// The mistake is made.
+#[cfg(feature = "planted")]
+#[must_use]
+pub fn planted(bug: Bug) -> bool {
+    CHOSEN.load(std::sync::atomic::Ordering::Relaxed) == bug as u32
+}
+
+/// It is not.
+#[cfg(not(feature = "planted"))]
+#[must_use]
+pub const fn planted(_: Bug) -> bool {
+    false
+}

@@ -1,0 +1,35 @@
+//! The simulator: the real server over a disk, a clock and a network that one seed decides.
+//!
+//! What runs is what is shipped: rules, turn, codec, journal, images, recovery. What surrounds it is
+//! simulated, and fails in every way that is known of it. The same seed does the same, to the byte.
+//! Never has a second copy of anything it tests. Read `plan` for what a seed decides, `disk` for what
+//! a disk may do, `world` for how time passes, `fate` for what befalls a server; the judge is the
+//! crate `doorbuster-witness`.
+
+#![forbid(unsafe_code)]
+
+mod client;
+mod conclusion;
+mod damage;
+mod disk;
+mod drill;
+mod fate;
+mod history;
+mod plan;
+#[cfg(feature = "planted")]
+mod planted;
+mod random;
+mod run;
+mod server;
+mod steps;
+mod tally;
+mod trace;
+mod world;
+
+pub use drill::all as drill;
+pub use plan::{Faults, Plan};
+#[cfg(feature = "planted")]
+pub use planted::{Found, hunt};
+pub use run::{Options, Report, check_seed, rerun_line, run, run_plan};
+pub use tally::Tally;
+pub use world::Violation;

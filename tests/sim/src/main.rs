@@ -1,0 +1,137 @@
+//! Runs seeds: many, with a table at the end, or one, step by step.
+//!
+//! `--seeds 100000` runs so many from `--first`; `--seed 17 --trace` shows one. Ends with 1 where
+//! something was found, and with the line that shows it again. Next: `lib`.
+
+use clap::Parser;
+use doorbuster_sim::{Options, Report, Tally, rerun_line, run};
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+
+/// The simulator.
+#[derive(Parser)]
+struct Arguments {
+    /// Runs so many seeds.
+    #[arg(long, default_value_t = 2_000)]
+    seeds: u64,
+    /// The first of them.
+    #[arg(long, default_value_t = 1)]
+    first: u64,
+    /// Runs this seed only.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Shows every step of it.
+    #[arg(long, requires = "seed")]
+    trace: bool,
+    /// Runs against each mistake that was made on purpose, or those that are named.
+    #[cfg(feature = "planted")]
+    #[arg(long, num_args = 0..)]
+    planted: Option<Vec<String>>,
+    /// Threads [default: as many as there are cores].
+    #[arg(long)]
+    threads: Option<usize>,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    #[cfg(feature = "planted")]
+    if let Some(names) = &arguments.planted {
+        return planted(names, &arguments);
+    }
+    match arguments.seed {
+        Some(seed) => one(seed, arguments.trace),
+        None => many(&arguments),
+    }
+}
+
+fn one(seed: u64, print: bool) -> ExitCode {
+    let report = run(seed, Options { print });
+    println!("seed {seed} trace {:016x}", report.hash);
+    print!("{}", report.tally);
+    match report.violation {
+        None => ExitCode::SUCCESS,
+        Some(found) => {
+            println!("found: {}\n{}", found.rule, found.detail);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(feature = "planted")]
+fn planted(names: &[String], arguments: &Arguments) -> ExitCode {
+    let threads = arguments.threads.unwrap_or_else(cores);
+    println!("| mistake | what it is | found by | seeds | seconds |");
+    println!("|---|---|---|---|---|");
+    let mut clock = doorbuster::clock::Clock::start();
+    let all = doorbuster_sim::hunt(names, arguments.seeds, threads, |found| {
+        let seconds = clock.elapsed_ms() as f64 / 1e3;
+        clock = doorbuster::clock::Clock::start();
+        let by = found.by.map_or("NOT FOUND".to_owned(), |(rule, seed)| match seed {
+            0 => rule.to_owned(),
+            seed => format!("{rule} (seed {seed})"),
+        });
+        let (name, what, seeds) = (&found.name, found.what, found.seeds);
+        println!("| {name} | {what} | {by} | {seeds} | {seconds:.1} |");
+    });
+    if all { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn cores() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
+}
+
+#[derive(Default)]
+struct Sum {
+    tally: Tally,
+    simulated_us: u64,
+    hash: u64,
+    found: Vec<Report>,
+}
+
+fn many(arguments: &Arguments) -> ExitCode {
+    let next = AtomicU64::new(0);
+    let sum = Mutex::new(Sum::default());
+    let looked_at = std::io::stderr().is_terminal();
+    thread::scope(|scope| {
+        for _ in 0..arguments.threads.unwrap_or_else(cores) {
+            scope.spawn(|| {
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    if number >= arguments.seeds {
+                        return;
+                    }
+                    if looked_at && number.is_multiple_of(100) {
+                        eprint!("\r{number} of {} seeds ", arguments.seeds);
+                        let _ = std::io::stderr().flush();
+                    }
+                    take(&sum, run(arguments.first + number, Options::default()));
+                }
+            });
+        }
+    });
+    let mut sum = sum.into_inner().expect("no thread panicked");
+    sum.found.sort_by_key(|report| report.seed);
+    println!("{} seeds from {}", arguments.seeds, arguments.first);
+    println!("{} simulated seconds, all traces {:016x}", sum.simulated_us / 1_000_000, sum.hash);
+    print!("{}", sum.tally);
+    for report in sum.found.iter().take(20) {
+        let found = report.violation.as_ref().expect("it was kept for that");
+        println!("found: {}\n{}\n  {}", found.rule, found.detail, rerun_line(report.seed));
+    }
+    println!("{} seeds found something", sum.found.len());
+    if sum.found.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// The order in which runs end must not show.
+fn take(sum: &Mutex<Sum>, report: Report) {
+    let mut sum = sum.lock().expect("no thread panicked");
+    sum.tally.take(&report.tally);
+    sum.simulated_us += report.simulated_us;
+    sum.hash = sum.hash.wrapping_add(report.hash ^ report.seed.rotate_left(32));
+    if report.violation.is_some() {
+        sum.found.push(report);
+    }
+}

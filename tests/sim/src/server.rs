@@ -1,0 +1,330 @@
+//! A server as the simulation runs it: the real start, the real turn, the real images, stepped by
+//! hand on a disk and a clock that somebody else moves.
+//!
+//! Owns one life, from the start to a stop or a death. Never decides when it steps or dies: that is
+//! `world`. Next: `world`.
+
+use crate::disk::SimDisk;
+use crate::random::Random;
+use doorbuster::clock::Clock;
+use doorbuster::config::{Config, Wait};
+use doorbuster::domain::answer::{Answer, Answered, Refusal, ShortLine, TABLES};
+use doorbuster::domain::command::{Command, Request};
+use doorbuster::domain::ids::{Sequence, Stamp};
+use doorbuster::domain::state::State;
+use doorbuster::edge::{Door, Edge};
+use doorbuster::http::LABELS;
+use doorbuster::images::{Ask, Images};
+use doorbuster::metrics::Meters;
+use doorbuster::recovery::{self, Recovered, RecoveryError};
+use doorbuster::replay::{DataDirectory, ReplayError};
+use doorbuster::ring::{self, Alarm, Cursors, HandedIn, Lane, NotTaken, Outcome, Rank, Waiting};
+use doorbuster::snapshotter::{self, Snapshotter};
+use doorbuster::writer::{Next, Parts, Writer};
+use doorbuster_journal::{JournalError, SpareMaker};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::task::{Context, Poll, Wake, Waker};
+
+/// Requests that may wait: few, so that the ring is full now and then.
+const RING_SLOTS: usize = 64;
+/// The edge must mistake the same names for each other in every run.
+const EDGE_SEED: u64 = 7;
+
+/// A data directory on a simulated disk.
+#[derive(Debug, Clone)]
+pub(crate) struct SimData {
+    pub(crate) disk: SimDisk,
+    random: Arc<Mutex<Random>>,
+}
+
+impl SimData {
+    pub(crate) fn new(disk: SimDisk, random: Random) -> Self {
+        Self { disk, random: Arc::new(Mutex::new(random)) }
+    }
+}
+
+impl DataDirectory for SimData {
+    type Disk = SimDisk;
+
+    fn journal(&self) -> Result<SimDisk, ReplayError> {
+        Ok(self.disk.within("journal"))
+    }
+
+    fn has_snapshots(&self) -> bool {
+        true
+    }
+
+    fn snapshots(&self) -> Result<SimDisk, ReplayError> {
+        Ok(self.disk.within("snapshots"))
+    }
+
+    fn top(&self) -> Result<SimDisk, ReplayError> {
+        Ok(self.disk.within("top"))
+    }
+
+    fn random(&self) -> [u8; 16] {
+        let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut bytes = [0; 16];
+        bytes[..8].copy_from_slice(&random.next().to_le_bytes());
+        bytes[8..].copy_from_slice(&random.next().to_le_bytes());
+        bytes
+    }
+}
+
+#[derive(Debug, Default)]
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// An outcome on its way out of the server.
+pub(crate) struct Came {
+    /// What was asked, by the number that came with it.
+    pub(crate) message: usize,
+    pub(crate) outcome: Outcome,
+    /// The stamp of the turn that let it go.
+    pub(crate) stamp: Stamp,
+    /// When it was asked, in microseconds of the world.
+    pub(crate) asked_us: u64,
+}
+
+/// One life of a server.
+pub(crate) struct Server {
+    writer: Writer<SimDisk>,
+    maker: SpareMaker<SimDisk>,
+    lane: Lane,
+    alarm: Alarm,
+    woken: Arc<Woken>,
+    waker: Waker,
+    pub(crate) snapshotter: Snapshotter<SimData>,
+    pub(crate) images: Arc<Images>,
+    cursors: Arc<Cursors>,
+    /// Where an IO thread refuses by itself what is sold out.
+    door: Door,
+    clock: Clock,
+    waiting: Vec<(usize, u64, Waiting)>,
+}
+
+/// What a start found.
+pub(crate) struct Found {
+    pub(crate) sequence: Sequence,
+    pub(crate) lost_from: Option<Sequence>,
+    pub(crate) dropped: bool,
+    pub(crate) image_sequence: Sequence,
+    pub(crate) passed_over: usize,
+}
+
+pub(crate) fn meters() -> Arc<Meters> {
+    Arc::new(Meters::new(1, LABELS, &TABLES))
+}
+
+impl Server {
+    /// A start, as the real one does it after it has the lock.
+    pub(crate) fn start(
+        data: &SimData,
+        config: &Config,
+        clock: Clock,
+        meters: &Arc<Meters>,
+    ) -> Result<(Self, Found), RecoveryError> {
+        let recovered = recovery::recover_in(data, config, clock, &mut |_| {})?;
+        let Recovered { state, journal, stamps, image_sequence, .. } = recovered;
+        doorbuster::domain::invariants::check(&state);
+        let found = Found {
+            sequence: state.sequence,
+            lost_from: recovered.lost_from,
+            dropped: recovered.dropped.is_some(),
+            image_sequence,
+            passed_over: recovered.passed_over.len(),
+        };
+        let cursors = Arc::new(Cursors::default());
+        cursors.publish(found.sequence, found.sequence, found.sequence);
+        let (mut lanes, inbox, outbox) = ring::build_sized(1, RING_SLOTS, RING_SLOTS, &cursors);
+        let (images, asked) = Images::new();
+        let images = Arc::new(images);
+        if image_sequence > 0 {
+            images.took(image_sequence, clock.elapsed_ms());
+        }
+        let snapshotter = Snapshotter::new(snapshotter::Parts {
+            data: data.clone(),
+            pruner: journal.pruner(),
+            journal: journal.id(),
+            cursors: cursors.clone(),
+            images: images.clone(),
+            asked,
+            clock,
+            every_ms: config.snapshot_every_ms,
+            every_events: config.snapshot_events,
+            retain_ms: config.journal_retain_ms,
+            keep: config.snapshot_keep,
+            ballast_bytes: config.ballast_bytes,
+        });
+        let alarm = outbox.alarm();
+        let edge = Arc::new(Edge::seeded(EDGE_SEED));
+        let mut writer = Writer::new(Parts {
+            state,
+            journal,
+            stamps,
+            inbox,
+            outbox,
+            // Nobody changes them while it runs.
+            settings: mpsc::channel().1,
+            segment_bytes: config.segment_bytes,
+            durability: config.durability,
+            wait: Wait::Park,
+            clock,
+            meters: meters.clone(),
+            timed: false,
+            edge: edge.clone(),
+            images: images.clone(),
+            snapshot_events: config.snapshot_events,
+            image_sequence,
+        });
+        let maker = writer.spare_maker();
+        writer.open();
+        let lane = lanes.pop().expect("one lane").settle();
+        let woken = Arc::new(Woken::default());
+        let waker = Waker::from(woken.clone());
+        lane.pump(&Context::from_waker(&waker));
+        let waiting = Vec::new();
+        let server = Self {
+            writer,
+            maker,
+            lane,
+            alarm,
+            woken,
+            waker,
+            snapshotter,
+            images,
+            cursors,
+            door: Door::of(&edge),
+            clock,
+            waiting,
+        };
+        Ok((server, found))
+    }
+
+    /// A request arrives. Gives the answer where an IO thread has it.
+    pub(crate) fn ask(
+        &mut self,
+        (message, now_us): (usize, u64),
+        request: Request,
+        deadline_ms: Option<u64>,
+    ) -> Result<Option<Came>, NotTaken> {
+        if let Some(answered) = self.refusal(&request) {
+            let (outcome, stamp) = (Outcome::Answered(answered), self.writer.stamp());
+            return Ok(Some(Came { message, outcome, stamp, asked_us: now_us }));
+        }
+        let rank = Rank::of(&request.command, false);
+        let waiting = self.lane.ask(request, rank, deadline_ms)?;
+        self.waiting.push((message, now_us, waiting));
+        Ok(None)
+    }
+
+    /// What the sold-out edge says, as `http/refuse` asks it.
+    fn refusal(&self, request: &Request) -> Option<Answered> {
+        let answerable = self.cursors.answerable();
+        let under_way = |key| self.lane.may_be_under_way(key);
+        let found = self.door.refusal(request, under_way, || self.clock.elapsed_ms())?;
+        let Command::CreateOrder(order) = &request.command else { return None };
+        let line = order.lines.first()?;
+        let counted = HandedIn { sku: line.sku.clone(), created: found.created, count: 1 };
+        // What cannot be counted is not refused here.
+        if !self.lane.hand_in(&mut vec![counted], false) {
+            return None;
+        }
+        let requested = u64::from(line.quantity);
+        let short = ShortLine { sku: line.sku.clone(), requested, available: 0, held: found.held };
+        Some(Answered {
+            sequence: found.sequence.max(answerable),
+            replayed: false,
+            answer: Answer::Refused(Refusal::SoldOut([Box::new(short)].into_iter().collect())),
+        })
+    }
+
+    /// The writer was called since its last turn.
+    pub(crate) fn called(&self) -> bool {
+        self.writer.called()
+    }
+
+    /// One turn of the writer.
+    pub(crate) fn turn(&mut self) -> Result<Next, JournalError> {
+        self.writer.turn()
+    }
+
+    /// What the last turn let go, if it woke whoever waits.
+    pub(crate) fn came(&mut self) -> Vec<Came> {
+        if !self.woken.0.swap(false, Ordering::Relaxed) {
+            return Vec::new();
+        }
+        let context = &mut Context::from_waker(&self.waker);
+        self.lane.pump(context);
+        let stamp = self.writer.stamp();
+        let mut came = Vec::new();
+        let still = std::mem::take(&mut self.waiting);
+        for (message, asked_us, mut waiting) in still {
+            match Pin::new(&mut waiting).poll(context) {
+                Poll::Ready(arrived) => {
+                    came.push(Came { message, outcome: arrived.outcome, stamp, asked_us });
+                }
+                Poll::Pending => self.waiting.push((message, asked_us, waiting)),
+            }
+        }
+        came
+    }
+
+    /// The writer stopped in the middle: whoever waits is told so.
+    pub(crate) fn sound_alarm(&mut self) -> Vec<Came> {
+        self.alarm.sound();
+        self.came()
+    }
+
+    /// A step of making the next segment.
+    pub(crate) fn make_spare(&self) -> bool {
+        self.maker.step()
+    }
+
+    /// Something waits to be done for the images.
+    pub(crate) fn image_asked(&self) -> Option<Ask> {
+        self.snapshotter.asked()
+    }
+
+    pub(crate) fn state(&self) -> &State {
+        self.writer.state()
+    }
+
+    pub(crate) fn stamp(&self) -> Stamp {
+        self.writer.stamp()
+    }
+
+    pub(crate) fn synced(&self) -> Sequence {
+        self.cursors.synced()
+    }
+
+    pub(crate) fn answerable(&self) -> Sequence {
+        self.cursors.answerable()
+    }
+
+    /// How many wait.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// No more requests.
+    pub(crate) fn close(&self) {
+        self.lane.close();
+    }
+
+    /// The end in good order; gives the last state.
+    pub(crate) fn stop(self) -> Result<(State, Snapshotter<SimData>), JournalError> {
+        let Self { writer, maker, snapshotter, .. } = self;
+        // The writer's own thread waits for a segment that is being made.
+        maker.step();
+        Ok((writer.stop()?.state, snapshotter))
+    }
+}

@@ -1,0 +1,112 @@
+//! The seeds that every change must pass, in about a minute.
+//!
+//! `SIM_SEEDS=100 SIM_FIRST=7` runs others. A failure prints the line that shows it step by step.
+
+use doorbuster_sim::{Options, Tally, check_seed, run};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+const SEEDS: u64 = 2_000;
+
+fn number(name: &str, otherwise: u64) -> u64 {
+    std::env::var(name).ok().and_then(|number| number.parse().ok()).unwrap_or(otherwise)
+}
+
+/// What the runs together must have brought about, so that finding nothing means something.
+const REACHED: &[&str] = &[
+    "client: of these refusals",
+    "client: of these replayed",
+    "clock: set back",
+    "clock: set forward",
+    "clock: set forward by eight days",
+    "clock: start refused",
+    "clock: stood still",
+    "death: between two steps",
+    "death: in the middle of a call",
+    "death: power lost",
+    "death: process killed",
+    "disk: directory change failed",
+    "disk: forgotten page read back stale",
+    "disk: no space for a new file",
+    "disk: sync failed after some pages",
+    "disk: sync failed, pages marked clean",
+    "disk: write failed",
+    "disk: write was short",
+    "network: message came twice",
+    "network: message lost",
+    "power: unsynced name change lost",
+    "power: unsynced page kept",
+    "power: unsynced page lost",
+    "power: unsynced page torn",
+    "rot: bit of a synced frame or header",
+    "rot: bit of an image",
+    "rot: bit of the tail",
+    "rot: detected, start refused, restored from backup",
+    "rot: survived",
+    "rot: write landed on a synced sector",
+    "server: images taken",
+    "server: refused at the edge",
+    "server: settings changed",
+    "start: answers taken back, as the mode says",
+    "start: died in the middle",
+    "start: dropped a tail",
+    "start: from an image",
+    "start: passed over an image",
+];
+
+#[test]
+fn no_seed_finds_a_broken_promise() {
+    let (first, count) = (number("SIM_FIRST", 1), number("SIM_SEEDS", SEEDS));
+    let next = AtomicU64::new(first);
+    let sum = Mutex::new(Tally::default());
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    let found: Option<String> = thread::scope(|scope| {
+        let work = || {
+            loop {
+                let seed = next.fetch_add(1, Ordering::Relaxed);
+                if seed >= first + count {
+                    return;
+                }
+                let report = check_seed(seed);
+                sum.lock().unwrap_or_else(PoisonError::into_inner).take(&report.tally);
+            }
+        };
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        let ended = workers.into_iter().map(|worker| worker.join());
+        let said = ended
+            .filter_map(Result::err)
+            .filter_map(|panic| panic.downcast_ref::<String>().cloned());
+        said.reduce(|all, one| format!("{all}\n{one}"))
+    });
+    assert!(found.is_none(), "{}", found.unwrap_or_default());
+    let sum = sum.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let missed: Vec<_> = REACHED.iter().filter(|what| sum.of(what) == 0).collect();
+    assert!(count < SEEDS || missed.is_empty(), "never happened: {missed:?} in\n{sum}");
+}
+
+/// 17198: an orderly stop, with the segment nearly full and its successor still being made, left its
+/// seal out. The others misled the simulator or the witness themselves.
+#[test]
+fn seeds_that_once_found_something_find_nothing() {
+    for seed in [13_420, 14_255, 15_902, 17_198, 20_031, 23_490] {
+        check_seed(seed);
+    }
+}
+
+#[test]
+fn a_seed_does_the_same_each_time() {
+    for seed in 1..=40 {
+        let hashes = [(); 2].map(|()| run(seed, Options::default()).hash);
+        assert_eq!(hashes[0], hashes[1], "seed {seed}");
+    }
+}
+
+/// The hash of all that the first seeds do, written down: a build of another kind, or on another
+/// day, does the same. Whoever changes what is stored, or what a seed decides, writes it down anew.
+#[test]
+fn a_seed_does_the_same_on_every_build() {
+    let all = (1..=25).map(|seed| run(seed, Options::default()).hash);
+    let all = all.fold(0_u64, |all, hash| all.rotate_left(1) ^ hash);
+    assert_eq!(format!("{all:016x}"), include_str!("traces.txt").trim());
+}

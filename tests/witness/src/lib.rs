@@ -1,0 +1,18 @@
+//! The witness: from what clients asked and heard, and from the journal, whether the server kept its
+//! promise.
+//!
+//! Owns a second opinion on every rule (`model`), on every count (`ledger`) and on chance
+//! (`chance`), none of which shares code with the rules. Never runs a server: the simulator and the
+//! tests of the real binary bring their notes and the journal. Next: `notes`, `check`.
+
+#![forbid(unsafe_code)]
+
+pub mod chance;
+mod check;
+mod ledger;
+pub mod model;
+mod notes;
+
+pub use check::{Checked, Entry, Fault, check};
+pub use ledger::Ledger;
+pub use notes::{Attempt, Heard, Notes};
