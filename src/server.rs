@@ -42,6 +42,11 @@ use tokio::runtime::{Builder, LocalOptions};
 const PROGRESS_MS: u64 = 1_000;
 /// Connections that the kernel keeps for us to accept.
 const BACKLOG: i32 = 1024;
+/// Of what is written to a connection, the kernel keeps so much that it has not sent yet, and no more.
+/// Its own bound is 4 MiB a connection: a few hundred clients that ask and do not read would fill all
+/// memory that the system has for sockets, everybody's. What is sent and not acknowledged yet comes on
+/// top of it, as much as the client's window and the network take, so a fast reader loses nothing.
+const UNSENT_BYTES: u32 = 32 * 1024;
 /// After the writer stopped in the middle, clients have this long to hear that their outcome is
 /// unknown; then the process ends.
 const POISON_MS: u64 = 200;
@@ -200,6 +205,8 @@ fn limits(config: &Config, descriptors: u64) -> HttpLimits {
 fn listen(address: SocketAddr, count: u16) -> io::Result<Vec<TcpListener>> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
+    // Accepted sockets have it from this one.
+    socket.set_tcp_notsent_lowat(UNSENT_BYTES)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
@@ -439,4 +446,31 @@ fn supervise(writer: Writer, alarm: &Alarm) -> Stopped {
     tell(format_args!("the writer stopped in the middle: {why}"));
     thread::sleep(Duration::from_millis(POISON_MS));
     std::process::abort()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::Ipv4Addr;
+
+    #[test]
+    fn a_client_that_does_not_read_takes_little_of_the_systems_memory() {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let listener = listen(address, 1).unwrap().remove(0);
+        listener.set_nonblocking(false).unwrap();
+        let client = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        client.set_recv_buffer_size(4096).unwrap();
+        client.connect(&listener.local_addr().unwrap().into()).unwrap();
+        let (mut server, _) = listener.accept().unwrap();
+        server.set_nonblocking(true).unwrap();
+        let (piece, mut taken) = ([0; 4096], 0);
+        let full = loop {
+            match server.write(&piece) {
+                Ok(count) => taken += count,
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(full.kind(), io::ErrorKind::WouldBlock);
+        assert!(taken >= piece.len() && taken < 4 * UNSENT_BYTES as usize, "{taken} bytes");
+    }
 }

@@ -1,14 +1,13 @@
 //! Connections: accepting them, watching over them, letting them go.
 //!
-//! Owns the cap on connections, their deadlines, and the drain. One sweep per IO thread looks at all
-//! of its connections ten times a second; a timer in each would cost every request an entry in
-//! the timer wheel. Never looks into a request. Next: `stream`, `service`.
+//! Owns the cap on connections, the sweep that keeps their deadlines, and the drain. One sweep per IO
+//! thread looks at all of its connections ten times a second; a timer in each would cost every
+//! request an entry in the timer wheel. Never looks into a request. Next: `peer`, `stream`, `service`.
 
 use super::admission::{Seat, Usher};
 use super::ask::Ask;
-use super::framing::{Fault, Framing};
-use super::identity::Acquaintance;
 use super::linger::linger;
+use super::peer::{Peer, Stage, Wish};
 use super::refuse::Refuser;
 use super::reloadable::Kept;
 use super::service;
@@ -27,7 +26,7 @@ use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::{Poll, Waker};
+use std::task::Poll;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -37,182 +36,11 @@ use tokio::sync::Notify;
 const HOT_HALF_MS: u64 = 60_000;
 /// Deadlines of connections are kept this exactly.
 const SWEEP_MS: u64 = 100;
+/// A sweep ends so many at a time; those who ask something have their turn in between. Thousands that
+/// came together are late together, and closing them takes longer than anybody should wait.
+const ENDED_TOGETHER: usize = 64;
 /// After the end of a drain, what is told to those who still wait has this long to leave.
 const GIVEN_UP_MS: u64 = 200;
-/// A connection that was accepted while draining has this long to ask its question.
-const FRESH_MS: u64 = 500;
-
-/// What a connection is doing, as far as its deadlines go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stage {
-    /// It is not under TLS yet, as it must be.
-    Handshake,
-    /// No byte of a next request is here.
-    Idle,
-    /// A head has begun.
-    Head,
-    /// A request is being answered; bodies have a timeout of their own.
-    Serving,
-}
-
-/// What the sweep wants of a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Wish {
-    Stay,
-    /// End after the current request.
-    Finish,
-    /// End now.
-    End,
-}
-
-/// One connection, as its stream, its requests and the sweep share it. Times are the sweep's.
-#[derive(Debug)]
-pub(super) struct Peer {
-    now_ms: Rc<Cell<u64>>,
-    /// Its place among the connections of its IO thread.
-    place: Cell<usize>,
-    stage: Cell<Stage>,
-    since_ms: Cell<u64>,
-    stuck_since_ms: Cell<Option<u64>>,
-    wish: Cell<Wish>,
-    waker: RefCell<Option<Waker>>,
-    framing: RefCell<Framing>,
-    requests: Cell<u64>,
-    born_ms: u64,
-    ended: Cell<bool>,
-    /// At the other end of it.
-    pub(super) address: IpAddr,
-    /// Whoever speaks on it.
-    pub(super) acquaintance: Acquaintance,
-    /// Accepted while draining, at this time. It hears that, and holds the drain up no longer.
-    fresh_since_ms: Option<u64>,
-}
-
-impl Peer {
-    fn new(now_ms: Rc<Cell<u64>>, limits: &HttpLimits, fresh: bool, address: IpAddr) -> Self {
-        // Of the room for a head, its first line may take half.
-        let request_line_bytes_max = limits.header_bytes_max / 2;
-        Self {
-            place: Cell::new(0),
-            stage: Cell::new(Stage::Idle),
-            since_ms: Cell::new(now_ms.get()),
-            stuck_since_ms: Cell::new(None),
-            wish: Cell::new(Wish::Stay),
-            waker: RefCell::new(None),
-            framing: RefCell::new(Framing::new(request_line_bytes_max)),
-            requests: Cell::new(0),
-            born_ms: now_ms.get(),
-            ended: Cell::new(false),
-            address,
-            acquaintance: Acquaintance::default(),
-            fresh_since_ms: fresh.then(|| now_ms.get()),
-            now_ms,
-        }
-    }
-
-    pub(super) fn stage(&self) -> Stage {
-        self.stage.get()
-    }
-
-    pub(super) fn enter(&self, stage: Stage) {
-        self.stage.set(stage);
-        self.since_ms.set(self.now_ms.get());
-    }
-
-    /// A request is answered. The next may have begun to come before that.
-    pub(super) fn answered(&self) {
-        let begun = self.framing.borrow().is_in_head();
-        self.enter(if begun { Stage::Head } else { Stage::Idle });
-    }
-
-    /// Takes note of bytes read; says how many of them hyper may see.
-    pub(super) fn saw(&self, bytes: &mut [u8]) -> usize {
-        // A client that still sends what it has to say need not read yet.
-        if self.stuck_since_ms.get().is_some() {
-            self.stuck_since_ms.set(Some(self.now_ms.get()));
-        }
-        self.framing.borrow_mut().feed(bytes)
-    }
-
-    /// What the client sends still gets through to hyper.
-    pub(super) fn is_read(&self) -> bool {
-        !self.framing.borrow().is_lost()
-    }
-
-    /// hyper was given the start of a request line only.
-    pub(super) fn has_cut_line(&self) -> bool {
-        self.framing.borrow().has_cut_line()
-    }
-
-    /// The client sends nothing any more.
-    pub(super) fn ended(&self) {
-        self.ended.set(true);
-    }
-
-    /// Writing goes on, or the client does not take what is written.
-    pub(super) fn writes(&self, stuck: bool) {
-        match (stuck, self.stuck_since_ms.get()) {
-            (true, None) => self.stuck_since_ms.set(Some(self.now_ms.get())),
-            (false, Some(_)) => self.stuck_since_ms.set(None),
-            _ => {}
-        }
-    }
-
-    /// Counts a request; says what is wrong with its head, if hyper does not see it.
-    pub(super) fn next_request(&self) -> Option<Fault> {
-        let number = self.requests.get();
-        self.requests.set(number + 1);
-        self.framing.borrow().fault_of_head(number)
-    }
-
-    /// It is to end behind the request under way.
-    pub(super) fn is_spent(&self, limits: &HttpLimits) -> bool {
-        let old = self.now_ms.get().saturating_sub(self.born_ms) > limits.lifetime_ms;
-        old || (limits.requests_max > 0 && self.requests.get() >= limits.requests_max)
-    }
-
-    fn is_late(&self, limits: &HttpLimits) -> bool {
-        let now_ms = self.now_ms.get();
-        let over = |since_ms: u64, limit_ms: u64| now_ms.saturating_sub(since_ms) > limit_ms;
-        let stage_over = match self.stage.get() {
-            Stage::Handshake => over(self.since_ms.get(), limits.handshake_timeout_ms),
-            Stage::Idle => over(self.since_ms.get(), limits.idle_ms),
-            Stage::Head => over(self.since_ms.get(), limits.header_timeout_ms),
-            Stage::Serving => false,
-        };
-        let stuck = self.stuck_since_ms.get();
-        stage_over || stuck.is_some_and(|since_ms| over(since_ms, limits.write_timeout_ms))
-    }
-
-    /// What a drain wants of it. A head that has begun is heard, to be told that the server drains.
-    fn wish_of_drain(&self) -> Wish {
-        if self.wish.get() == Wish::End {
-            return Wish::End;
-        }
-        let over = self
-            .fresh_since_ms
-            .map(|since_ms| self.now_ms.get().saturating_sub(since_ms) > FRESH_MS);
-        match (over, self.stage.get()) {
-            (Some(false), _) | (None, Stage::Head) => Wish::Stay,
-            (_, Stage::Handshake) | (Some(true), Stage::Idle | Stage::Head) => Wish::End,
-            (Some(true), Stage::Serving) | (None, Stage::Idle | Stage::Serving) => Wish::Finish,
-        }
-    }
-
-    fn wish(&self, wish: Wish) {
-        self.wish.set(wish);
-        if let Some(waker) = self.waker.borrow().as_ref() {
-            waker.wake_by_ref();
-        }
-    }
-
-    fn wake_with(&self, waker: &Waker) {
-        let mut kept = self.waker.borrow_mut();
-        if !kept.as_ref().is_some_and(|kept| kept.will_wake(waker)) {
-            *kept = Some(waker.clone());
-        }
-    }
-}
 
 /// What one IO thread serves with.
 #[derive(Debug)]
@@ -278,18 +106,16 @@ impl<A: Ask> Worker<A> {
     }
 
     /// Looks at every connection once; says how many there are.
-    fn sweep(&self) -> usize {
+    async fn sweep(&self) -> usize {
         self.now_ms.set(self.front.clock.elapsed_ms());
         self.show_hot();
         self.meter().set_limit(self.usher.limit() as u64);
-        let draining = self.front.phase() == Phase::Draining;
-        for peer in self.peers.borrow().iter() {
-            if peer.is_late(&self.front.limits) {
-                peer.wish(Wish::End);
-            } else if draining && peer.wish.get() != peer.wish_of_drain() {
-                peer.wish(peer.wish_of_drain());
-            } else if peer.stage() == Stage::Idle && peer.is_spent(&self.front.limits) {
-                peer.wish(Wish::Finish);
+        // From the last to the first: whoever leaves meanwhile is replaced by one that was looked at.
+        let mut left = self.peers.borrow().len();
+        while left > 0 {
+            left = self.look_at_some(left);
+            if left > 0 {
+                tokio::task::yield_now().await;
             }
         }
         let open = self.peers.borrow().len();
@@ -298,9 +124,33 @@ impl<A: Ask> Worker<A> {
         open
     }
 
+    /// Looks at the first so many connections, the last of them first, until some were ended; says
+    /// how many are left to look at.
+    fn look_at_some(&self, first: usize) -> usize {
+        let draining = self.front.phase() == Phase::Draining;
+        let peers = self.peers.borrow();
+        let mut ended = 0;
+        for (place, peer) in peers.iter().enumerate().take(first).rev() {
+            if peer.is_late(&self.front.limits) {
+                peer.wish(Wish::End);
+                ended += 1;
+            } else if draining && peer.wished() != peer.wish_of_drain() {
+                peer.wish(peer.wish_of_drain());
+                ended += 1;
+            } else if peer.stage() == Stage::Idle && peer.is_spent(&self.front.limits) {
+                peer.wish(Wish::Finish);
+                ended += 1;
+            }
+            if ended == ENDED_TOGETHER {
+                return place;
+            }
+        }
+        0
+    }
+
     /// Connections that were there when the drain began.
     fn holds_drain(&self) -> bool {
-        self.peers.borrow().iter().any(|peer| peer.fresh_since_ms.is_none())
+        self.peers.borrow().iter().any(|peer| !peer.is_fresh())
     }
 
     /// Sleeps while there is no connection to look after, so that an idle server costs nothing.
@@ -324,7 +174,7 @@ impl<A: Ask> Worker<A> {
         let limits = &self.front.limits;
         let peer = Rc::new(Peer::new(self.now_ms.clone(), limits, fresh, address));
         let mut peers = self.peers.borrow_mut();
-        peer.place.set(peers.len());
+        peer.move_to(peers.len());
         peers.push(peer.clone());
         Some(Enrolled { worker: self.clone(), peer, _seat: seat })
     }
@@ -341,10 +191,10 @@ struct Enrolled<A: Ask> {
 impl<A: Ask> Drop for Enrolled<A> {
     fn drop(&mut self) {
         let mut peers = self.worker.peers.borrow_mut();
-        let place = self.peer.place.get();
+        let place = self.peer.place();
         peers.swap_remove(place);
         if let Some(moved) = peers.get(place) {
-            moved.place.set(place);
+            moved.move_to(place);
         }
         self.worker.front.connections.fetch_sub(1, Ordering::Relaxed);
     }
@@ -360,7 +210,7 @@ pub async fn serve(listener: TcpListener, front: Arc<Front>, lane: Rc<Lane>) {
     let mut ticks = tokio::time::interval(Duration::from_millis(SWEEP_MS));
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
-        let open = worker.sweep();
+        let open = worker.sweep().await;
         if worker.front.phase() == Phase::Draining {
             let end_ms = worker.front.drain_end_ms.load(Ordering::Acquire);
             let late = worker.now_ms.get() >= end_ms;
@@ -421,7 +271,7 @@ async fn shaken<A: Ask>(socket: TcpStream, enrolled: &Enrolled<A>) -> Option<Sec
     let mut shaking = pin!(handshakes.shake(worker.lane.number(), socket));
     poll_fn(|context| {
         peer.wake_with(context.waker());
-        match peer.wish.get() {
+        match peer.wished() {
             Wish::End => Poll::Ready(None),
             _ => shaking.as_mut().poll(context),
         }
@@ -455,7 +305,7 @@ where
     let mut told = false;
     let ended = poll_fn(|context| {
         peer.wake_with(context.waker());
-        match peer.wish.get() {
+        match peer.wished() {
             Wish::End => return Poll::Ready(false),
             Wish::Finish if !told => {
                 told = true;
@@ -467,7 +317,7 @@ where
         Pin::new(&mut connection).poll(context).map(|_| true)
     })
     .await;
-    if ended && !peer.ended.get() {
+    if ended && !peer.has_ended() {
         linger(connection.into_parts().io.socket).await;
     }
 }

@@ -5,6 +5,7 @@ use crate::domain::answer::{Answer, Answered, Created};
 use crate::domain::command::{Command, Request};
 use crate::domain::ids::OrderId;
 use crate::domain::order::Status;
+use crate::http::peer::FRESH_MS;
 use crate::http::testing::{front, recovering};
 use crate::ring::{Arrived, HandedIn, NotTaken, Outcome, Rank, Times};
 use std::future::Future;
@@ -251,7 +252,7 @@ fn a_head_that_has_begun_before_a_drain_is_heard_and_refused() {
             tokio::task::yield_now().await;
         }
         worker.front.drain(1000);
-        worker.sweep();
+        worker.sweep().await;
         tokio::task::yield_now().await;
         client.write_all(&order.as_bytes()[50..]).await.unwrap();
         let mut text = String::new();
@@ -281,6 +282,26 @@ fn who_comes_while_draining_is_heard_and_does_not_make_it_last() {
 }
 
 #[test]
+fn a_sweep_ends_some_at_a_time_and_misses_nobody_when_others_leave_meanwhile() {
+    locally(async {
+        let worker = Worker::new(Arc::new(front()), Rc::new(Writer));
+        let mut seats: Vec<_> = (0..3 * ENDED_TOGETHER).map(|_| worker.enrol(PEER)).collect();
+        worker.front.drain(1000);
+        let told = |worker: &Worker<Writer>| {
+            let peers = worker.peers.borrow();
+            peers.iter().filter(|peer| peer.wished() == Wish::Finish).count()
+        };
+        let left = worker.look_at_some(seats.len());
+        assert_eq!((left, told(&worker)), (2 * ENDED_TOGETHER, ENDED_TOGETHER));
+        // One that was not looked at leaves; one that was takes its place.
+        drop(seats.swap_remove(3));
+        assert_eq!(worker.look_at_some(left), ENDED_TOGETHER);
+        assert_eq!(worker.look_at_some(ENDED_TOGETHER), 0);
+        assert_eq!(told(&worker), seats.len());
+    });
+}
+
+#[test]
 fn a_drain_ends_idle_connections_and_gives_their_places_back() {
     locally(async {
         let (worker, mut client) = connect(front());
@@ -290,7 +311,7 @@ fn a_drain_ends_idle_connections_and_gives_their_places_back() {
         client.read_exact(&mut first).await.unwrap();
         assert_eq!((&first, worker.front.connections()), (b"HTTP/1.1 200", 1));
         worker.front.drain(1000);
-        worker.sweep();
+        worker.sweep().await;
         let mut rest = String::new();
         client.read_to_string(&mut rest).await.unwrap();
         drop(client);

@@ -3,7 +3,7 @@
 //! Owns that a connection counts as serving until a stream has ended. Never makes bytes. Next:
 //! `batch`.
 
-use super::listener::Peer;
+use super::peer::Peer;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::{Body, Frame, SizeHint};

@@ -5,7 +5,7 @@
 //! hyper sees the end. Reads through one buffer per IO thread, because hyper's own can only be
 //! filled, not looked at, in safe code. Never interprets anything. Next: `framing`.
 
-use super::listener::{Peer, Stage};
+use super::peer::{Peer, Stage};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use std::cell::RefCell;
 use std::io;

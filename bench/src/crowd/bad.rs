@@ -6,6 +6,7 @@
 use super::on_event_loop;
 use crate::error::{BenchError, io_error};
 use crate::load::now;
+use rustix::process::setpriority_process;
 use std::cell::Cell;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -37,6 +38,10 @@ const TOGETHER: usize = 200;
 const COMES_EVERY: Duration = Duration::from_millis(1);
 /// Of what the deaf ask for, each answer is some 100 KiB.
 const ASKS: usize = 200;
+/// How often it is looked whether all is over.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// As `nice` counts it.
+const LEAST_PRIORITY: i32 = 19;
 /// A small window, so that the server's answers fill it.
 const WINDOW_BYTES: u32 = 4096;
 
@@ -53,11 +58,20 @@ impl Kind {
     }
 }
 
+/// What came of them.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Counted {
+    /// How many of each kind the server ended so far.
+    pub(super) ended: [u64; 4],
+    /// The most that all sockets of the machine had waiting in the kernel, in bytes.
+    pub(super) kernel_bytes: u64,
+}
+
 /// The crowd, on a thread of its own.
 pub(super) struct Bad {
     stopping: Arc<AtomicBool>,
     over: Arc<AtomicBool>,
-    counted: mpsc::Receiver<[u64; 4]>,
+    counted: mpsc::Receiver<Counted>,
     thread: Option<JoinHandle<Result<(), BenchError>>>,
 }
 
@@ -72,6 +86,12 @@ impl Bad {
         let (count, counted) = mpsc::channel();
         let (counts, until) = (counts.to_vec(), (stopping.clone(), over.clone()));
         let thread = thread::spawn(move || {
+            // It stands for thousands of other machines: its own work, such as thousands of ends at
+            // once, must not take the cores from those that are measured. Of this thread only.
+            setpriority_process(None, LEAST_PRIORITY).map_err(|errno| BenchError::Io {
+                operation: "lower the crowd's priority".to_owned(),
+                cause: errno.into(),
+            })?;
             on_event_loop(async move { crowd(address, &counts, until, &there, &count).await })
         });
         // Where it fails, its thread says why.
@@ -84,9 +104,8 @@ impl Bad {
         Ok(Self { stopping, over, counted, thread: Some(thread) })
     }
 
-    /// Nobody comes again; how many of each kind the server ended so far. Those that are there stay
-    /// until the server ends them, or this is dropped.
-    pub(super) fn stop(&self) -> [u64; 4] {
+    /// Nobody comes again. Those that are there stay until the server ends them, or this is dropped.
+    pub(super) fn stop(&self) -> Counted {
         self.stopping.store(true, Ordering::Relaxed);
         self.counted.recv().unwrap_or_default()
     }
@@ -105,7 +124,7 @@ async fn crowd(
     counts: &[(Kind, usize)],
     (stopping, over): (Arc<AtomicBool>, Arc<AtomicBool>),
     there: &mpsc::Sender<()>,
-    count: &mpsc::Sender<[u64; 4]>,
+    count: &mpsc::Sender<Counted>,
 ) -> Result<(), BenchError> {
     let ended: Rc<[Cell<u64>; 4]> = Rc::default();
     let next_at = Rc::new(Cell::new(now()));
@@ -148,16 +167,27 @@ async fn crowd(
     }
     // Nobody listens any more if the measurement failed.
     let _ = there.send(());
-    wait_for(&stopping).await;
-    let _ = count.send(std::array::from_fn(|at| ended[at].get()));
-    wait_for(&over).await;
+    let mut kernel_bytes = 0;
+    while !stopping.load(Ordering::Relaxed) {
+        kernel_bytes = kernel_bytes.max(socket_bytes()?);
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    let ended = std::array::from_fn(|at| ended[at].get());
+    let _ = count.send(Counted { ended, kernel_bytes });
+    while !over.load(Ordering::Relaxed) {
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
     Ok(())
 }
 
-async fn wait_for(flag: &AtomicBool) {
-    while !flag.load(Ordering::Relaxed) {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+/// What TCP sockets of the machine have waiting in the kernel, as it counts that: in pages.
+fn socket_bytes() -> Result<u64, BenchError> {
+    let text = std::fs::read_to_string("/proc/net/sockstat");
+    let text = text.map_err(io_error("read the memory of sockets"))?;
+    let line = text.lines().find_map(|line| line.strip_prefix("TCP: "));
+    let pages = line.and_then(|line| line.split_once(" mem ")?.1.split_whitespace().next());
+    let pages = pages.and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0);
+    Ok(pages * rustix::param::page_size() as u64)
 }
 
 async fn connect(address: SocketAddr, kind: Kind) -> std::io::Result<TcpStream> {

@@ -1,6 +1,6 @@
 //! Buyers that come at their times, whether the answers before came or not.
 //!
-//! Owns the latency from the intended start of each order to its answer.
+//! Owns the latency from the intended start of each order to its answer, of all and by the second.
 
 use super::on_event_loop;
 use crate::dialect::{Dialect, Order, Verdict};
@@ -29,14 +29,39 @@ pub(super) struct Orders {
 }
 
 /// The latencies, in nanoseconds.
+#[derive(Clone)]
+pub(super) struct Felt {
+    pub(super) all: Histogram<u64>,
+    /// Of those who should have been served in each second.
+    pub(super) seconds: Vec<Histogram<u64>>,
+}
+
+impl Felt {
+    fn new(lasts: Duration) -> Self {
+        let histogram = Histogram::new_with_bounds(1, LATENCY_NS_MAX, 3);
+        let all = histogram.expect("the bounds are in order");
+        let seconds = usize::try_from(lasts.as_secs()).unwrap_or(0).max(1);
+        Self { seconds: vec![all.clone(); seconds], all }
+    }
+
+    fn record(&mut self, at: Duration, took: Duration) {
+        let took_ns = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+        self.all.saturating_record(took_ns);
+        let second = usize::try_from(at.as_secs()).ok().and_then(|at| self.seconds.get_mut(at));
+        if let Some(second) = second {
+            second.saturating_record(took_ns);
+        }
+    }
+}
+
+/// Buys for so long.
 pub(super) fn buy(
     address: SocketAddr,
     orders: Orders,
     lasts: Duration,
-) -> Result<Histogram<u64>, BenchError> {
+) -> Result<Felt, BenchError> {
     on_event_loop(async move {
-        let histogram = Histogram::new_with_bounds(1, LATENCY_NS_MAX, 3);
-        let felt = Rc::new(RefCell::new(histogram.expect("the bounds are in order")));
+        let felt = Rc::new(RefCell::new(Felt::new(lasts)));
         let begun = now() + Duration::from_millis(100);
         let tasks: Vec<_> = (0..orders.connections)
             .map(|number| {
@@ -57,7 +82,7 @@ struct Buyer {
     number: u32,
     begun: Instant,
     lasts: Duration,
-    felt: Rc<RefCell<Histogram<u64>>>,
+    felt: Rc<RefCell<Felt>>,
 }
 
 impl Buyer {
@@ -89,8 +114,7 @@ impl Buyer {
             if !matches!(Dialect::Http.verdict(&answer), Verdict::Accepted(_)) {
                 return Err(load::unexpected(&answer));
             }
-            let took = u64::try_from((now() - intended).as_nanos()).unwrap_or(u64::MAX);
-            self.felt.borrow_mut().saturating_record(took);
+            self.felt.borrow_mut().record(at, now() - intended);
             serial += u64::from(connections);
         }
     }

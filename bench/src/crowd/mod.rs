@@ -11,7 +11,8 @@ use crate::error::{BenchError, io_error};
 use crate::load::{self, now};
 use crate::peers::{data_folder, start};
 use crate::server::Server;
-use bad::{Bad, Kind};
+use bad::{Bad, Counted, Kind};
+use buyers::Felt;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -75,16 +76,24 @@ pub(crate) fn run(options: &Options) -> Result<(), BenchError> {
     let crowd = Bad::gather(server.address, &counts)?;
     let crowded = buy(options, &server, Duration::from_secs(options.seconds), 2)?;
     let most_open = connections(&server)?;
-    let ended = crowd.stop();
+    let Counted { ended, kernel_bytes } = crowd.stop();
     let gone = gone(&server, options)?;
     println!("{} orders/s open loop on {} connections", options.rate, options.connections);
-    println!("{:<12} {:>9} {:>9} {:>9} {:>9}", "ms", "orders", "p50", "p99", "p99.9");
+    println!(
+        "{:<12} {:>9} {:>9} {:>9} {:>9} {:>9} {:>16}",
+        "ms", "orders", "p50", "p99", "p99.9", "max", "worst second p99"
+    );
     for (name, felt) in [("usual", &usual), ("crowded", &crowded)] {
-        let at = |quantile| felt.value_at_quantile(quantile) as f64 / 1e6;
-        let [p50, p99, p999] = [0.5, 0.99, 0.999].map(at);
-        println!("{name:<12} {:>9} {p50:>9.3} {p99:>9.3} {p999:>9.3}", felt.len());
+        let at = |quantile| felt.all.value_at_quantile(quantile) as f64 / 1e6;
+        let [p50, p99, p999, max] = [0.5, 0.99, 0.999, 1.0].map(at);
+        let worst = felt.seconds.iter().map(|second| second.value_at_quantile(0.99)).max();
+        let worst = worst.unwrap_or(0) as f64 / 1e6;
+        let orders = felt.all.len();
+        println!(
+            "{name:<12} {orders:>9} {p50:>9.3} {p99:>9.3} {p999:>9.3} {max:>9.3} {worst:>16.3}"
+        );
     }
-    let p99 = |felt: &hdrhistogram::Histogram<u64>| felt.value_at_quantile(0.99) as f64;
+    let p99 = |felt: &Felt| felt.all.value_at_quantile(0.99) as f64;
     let ratio = p99(&crowded) / p99(&usual).max(1.0);
     println!("{:<12} {:>9} {:>9}", "crowd", "there", "ended");
     for ((kind, count), ended) in counts.iter().zip(ended) {
@@ -110,8 +119,10 @@ pub(crate) fn run(options: &Options) -> Result<(), BenchError> {
         (
             true,
             format!(
-                "{most_open} connections open at the end, the server's memory {} MiB",
-                server.resident_bytes()? / (1024 * 1024)
+                "{most_open} connections open at the end, the server's memory {} MiB; at most {} \
+                 MiB of the kernel's in sockets",
+                server.resident_bytes()? / (1024 * 1024),
+                kernel_bytes / (1024 * 1024)
             ),
         ),
     ];
@@ -150,12 +161,7 @@ fn start_server(options: &Options, data: &std::path::Path) -> Result<Server, Ben
     Ok(server)
 }
 
-fn buy(
-    options: &Options,
-    server: &Server,
-    lasts: Duration,
-    run: u64,
-) -> Result<hdrhistogram::Histogram<u64>, BenchError> {
+fn buy(options: &Options, server: &Server, lasts: Duration, run: u64) -> Result<Felt, BenchError> {
     let orders = buyers::Orders { rate: options.rate, connections: options.connections, run };
     buyers::buy(server.address, orders, lasts)
 }

@@ -5,8 +5,9 @@
 
 use super::{Charges, Guest, Reason, Seat};
 use crate::http::ask::Ask;
-use crate::http::listener::{Peer, Worker};
+use crate::http::listener::Worker;
 use crate::http::observe::Note;
+use crate::http::peer::Peer;
 use crate::http::problem::Refused;
 use crate::ring::NotTaken;
 use hyper::header::HeaderMap;
