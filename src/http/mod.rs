@@ -27,6 +27,7 @@ mod limits;
 mod lines;
 mod linger;
 mod listener;
+mod look;
 mod mode;
 mod observe;
 mod openapi;

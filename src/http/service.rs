@@ -20,7 +20,7 @@ use super::reply::{Kind, Reply};
 use super::routes::batch::Asker;
 use super::routes::events::Follow;
 use super::routes::{self, Input, Place, Question, Wanted};
-use super::{Front, Phase, answers, batch, events, mode};
+use super::{Front, Phase, answers, batch, events, look, mode};
 use crate::feed::Form;
 use crate::ring::{Arrived, Rank};
 use bytes::{Bytes, BytesMut};
@@ -159,13 +159,24 @@ async fn answer<A: Ask>(
         return Ok(refused.into());
     }
     note.asks(worker, &request.command);
-    let waiting = worker.lane.ask(request, rank, deadline_ms).map_err(|why| {
+    let comes_behind = look::may_be_coming(&*worker.lane, &request);
+    let arrived = if comes_behind {
+        let looked = Box::pin(look::look(&*worker.lane, request, deadline_ms)).await;
+        looked.inspect(|_| worker.meter().count_published())
+    } else {
+        match worker.lane.ask(request, rank, deadline_ms) {
+            Ok(waiting) => {
+                worker.meter().count_published();
+                Ok(waiting.await)
+            }
+            Err(why) => Err(why),
+        }
+    };
+    let Arrived { outcome, times } = arrived.map_err(|why| {
         note.not_taken();
         worker.not_taken(&admitted, why);
         answers::not_taken(why)
     })?;
-    worker.meter().count_published();
-    let Arrived { outcome, times } = waiting.await;
     worker.heard(&admitted);
     note.arrived(times);
     Ok(answers::reply(front, asked.as_ref(), outcome).into())

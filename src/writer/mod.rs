@@ -164,10 +164,12 @@ impl<D: Disk> Writer<D> {
         if polled == Polled::None && !swept {
             core.seal_if_quiet()?;
         }
+        // The call for settings that came behind `take_settings` may have been heeded with the others.
+        let fresh = core.hear_settings();
         Ok(match polled {
             Polled::Closed => Next::Stop,
             // What is due may be more than one turn takes; then the next begins at once.
-            _ if swept || self.inbox.called() => Next::Turn,
+            _ if swept || fresh || self.inbox.called() => Next::Turn,
             _ => Next::Rest(core.until_due()),
         })
     }

@@ -8,11 +8,16 @@ use crate::domain::event::Event;
 use doorbuster_journal::Disk;
 
 impl<D: Disk> Core<D> {
+    /// Keeps the settings that came last; false if none have come since.
+    pub(super) fn hear_settings(&mut self) -> bool {
+        let Some(settings) = self.settings.try_iter().last() else { return false };
+        self.fresh_settings = Some(settings);
+        true
+    }
+
     /// Takes the settings that came last; where the journal has no room, they wait for some.
     pub(super) fn take_settings(&mut self) {
-        if let Some(settings) = self.settings.try_iter().last() {
-            self.fresh_settings = Some(settings);
-        }
+        self.hear_settings();
         if self.fresh_settings.is_none() || !self.room.for_new() {
             return;
         }

@@ -129,7 +129,9 @@ impl Addresses {
     pub(super) fn client(&self, peer: IpAddr, headers: &HeaderMap) -> Result<IpAddr, Refused> {
         let client = self.forwarded(peer, headers)?;
         let asks_for_itself = client == peer && self.trusted_proxies.contains(peer);
-        if self.deny.contains(client) || !(asks_for_itself || self.lets_in(client)) {
+        // The peer's own address, too: a proxy may have been denied since it connected.
+        let denied = self.deny.contains(peer) || self.deny.contains(client);
+        if denied || !(asks_for_itself || self.lets_in(client)) {
             return Err(Problem::new(Code::Forbidden, "requests from this address are not taken"));
         }
         Ok(client)
@@ -282,6 +284,7 @@ mod tests {
         assert_eq!(client(&addresses, "10.0.0.1", &[]), Ok("10.0.0.1".to_owned()));
         assert_eq!(client(&addresses, "10.0.0.66", &[]), Err(Code::Forbidden));
         // A list that changed while the connection was open.
+        assert_eq!(client(&addresses, "10.0.0.66", &["192.0.2.1"]), Err(Code::Forbidden));
         assert_eq!(client(&addresses, "203.0.113.1", &[]), Err(Code::Forbidden));
     }
 

@@ -21,6 +21,8 @@ use std::thread;
 const WAYS: usize = 8;
 /// Sets of a table: 65,536 cells of 16 bytes.
 const SETS: usize = 8192;
+/// Threads may have read the clock this far apart.
+const APART_NS: u64 = 1_000_000_000;
 /// Before the thread that inserts is given time to run.
 const SPINS: u32 = 64;
 
@@ -45,6 +47,11 @@ impl Quota {
             Share::Own => all,
             Share::Twice => 2 * all,
         }
+    }
+
+    /// How far ahead anybody can have paid under this quota; what is beyond is of another one.
+    const fn most_ns(self, now_ns: u64) -> u64 {
+        now_ns + self.ahead_ns(Share::Twice) + APART_NS
     }
 
     /// When the bucket would be paid up to, or for how long there is nothing in it.
@@ -142,13 +149,13 @@ impl Buckets {
         let empty = |paid_ns: u64, wait_ns| Empty { wait_ns, level: level(quota, paid_ns, now_ns) };
         let way = match cells.find(tag) {
             Some(way) => way,
-            None => cells.insert(tag, |paid_ns| {
+            None => cells.insert(tag, quota.most_ns(now_ns), |paid_ns| {
                 let paid = quota.pay(paid_ns, now_ns, share);
                 paid.map(drop).map_err(|wait_ns| empty(paid_ns, wait_ns))
             })?,
         };
         let paid = &cells.cells[way].paid_ns;
-        let mut before_ns = paid.load(Ordering::Relaxed);
+        let mut before_ns = cells.cells[way].paid_up_to(quota.most_ns(now_ns));
         loop {
             let after_ns =
                 quota.pay(before_ns, now_ns, share).map_err(|wait_ns| empty(before_ns, wait_ns))?;
@@ -167,7 +174,9 @@ impl Buckets {
     pub(super) fn give_back(&self, charge: &Charge) {
         let cell = &self.sets[charge.set].cells[charge.way];
         if cell.tag.load(Ordering::Acquire) == charge.tag {
-            cell.paid_ns.fetch_sub(charge.interval_ns, Ordering::Relaxed);
+            // A debt that was struck out meanwhile may be less than the charge.
+            let less = |paid_ns: u64| Some(paid_ns.saturating_sub(charge.interval_ns));
+            let _ = cell.paid_ns.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
         }
     }
 }
@@ -178,6 +187,18 @@ fn level(quota: Quota, paid_ns: u64, now_ns: u64) -> Level {
     Level { left: left_ns / quota.interval_ns(), full_in_ns }
 }
 
+impl Cell {
+    /// When it is paid up to. What its owner owes under a quota that no longer holds is struck out as
+    /// far as the one that holds cannot have let it come.
+    fn paid_up_to(&self, most_ns: u64) -> u64 {
+        let paid_ns = self.paid_ns.load(Ordering::Relaxed);
+        if paid_ns <= most_ns {
+            return paid_ns;
+        }
+        self.paid_ns.fetch_min(most_ns, Ordering::Relaxed).min(most_ns)
+    }
+}
+
 impl Set {
     fn find(&self, tag: u64) -> Option<usize> {
         self.cells.iter().position(|cell| cell.tag.load(Ordering::Acquire) == tag)
@@ -185,12 +206,17 @@ impl Set {
 
     /// Gives a newcomer the cell that has paid ahead least, unless `may` refuses with its debt. One
     /// thread at a time, for some loads and a store, so that nobody has two cells.
-    fn insert(&self, tag: u64, may: impl Fn(u64) -> Result<(), Empty>) -> Result<usize, Empty> {
+    fn insert(
+        &self,
+        tag: u64,
+        most_ns: u64,
+        may: impl Fn(u64) -> Result<(), Empty>,
+    ) -> Result<usize, Empty> {
         let _turn = Turn::take(&self.inserting);
         if let Some(way) = self.find(tag) {
             return Ok(way);
         }
-        let paid = self.cells.iter().map(|cell| cell.paid_ns.load(Ordering::Relaxed));
+        let paid = self.cells.iter().map(|cell| cell.paid_up_to(most_ns));
         let (way, paid_ns) =
             paid.enumerate().min_by_key(|(_, paid_ns)| *paid_ns).expect("a set has cells");
         may(paid_ns)?;

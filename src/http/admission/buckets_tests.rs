@@ -85,6 +85,42 @@ fn a_limit_is_exact_over_threads_that_meet_its_owner_together() {
     }
 }
 
+#[test]
+fn a_debt_of_a_longer_window_does_not_outlive_the_quota_that_let_it_come() {
+    // A table with room, and a set in which all are as deep in debt.
+    for (buckets, debtors) in [(Buckets::default(), 1), (Buckets::with_sets(1), WAYS as u64)] {
+        (0..debtors).for_each(|owner| drop(in_debt(&buckets, owner)));
+        // The window is five seconds now, and what is urgent may have paid two of them ahead.
+        for owner in 0..debtors {
+            assert_eq!(admitted(&buckets, owner, Share::Own, 0, 1), 0, "not forgotten at once");
+        }
+        for owner in 0..=debtors.min(WAYS as u64 - 1) {
+            assert_eq!(admitted(&buckets, owner, Share::Own, 11 * SECOND_NS, 50), 10, "{owner}");
+        }
+    }
+    // Nor is it in a newcomer's way.
+    let buckets = Buckets::with_sets(1);
+    (0..WAYS as u64).for_each(|owner| drop(in_debt(&buckets, owner)));
+    assert_eq!(admitted(&buckets, 99, Share::Own, 0, 1), 0);
+    assert_eq!(admitted(&buckets, 99, Share::Own, 11 * SECOND_NS, 50), 10);
+}
+
+#[test]
+fn a_charge_of_a_longer_window_that_is_given_back_late_leaves_a_full_bucket() {
+    let buckets = Buckets::default();
+    let charges = in_debt(&buckets, 1);
+    assert_eq!(admitted(&buckets, 1, Share::Own, 0, 1), 0);
+    charges.iter().for_each(|charge| buckets.give_back(charge));
+    assert_eq!(admitted(&buckets, 1, Share::Own, 0, 50), 10);
+}
+
+/// Uses a bucket of one hour up, as what is urgent may.
+fn in_debt(buckets: &Buckets, owner: u64) -> Vec<Charge> {
+    let hourly = Quota { requests: 10, window_s: 3600 };
+    let charge = |_| buckets.charge(&owner, hourly, Share::Twice, 0).expect("there is enough");
+    (0..20).map(charge).collect()
+}
+
 impl Set {
     fn tags(&self) -> Vec<u64> {
         let mut tags: Vec<u64> =
