@@ -5,9 +5,9 @@
 //! about stock, and knows no storage: what it cannot tell from the request it asks the writer
 //! through a `Lane`. Read in this order: `service` (one request, start to end), `routes` (a file per
 //! family), `json` and `fields` (bodies in), `wire` and `answers` (bodies out), `problem`,
-//! `fingerprint`, `batch` (many requests in one), `events` (the feed), `listener` and `peer` (connections,
-//! their limits, the drain), `identity` and `roles` (who may do what), `admission` (who is let in when there
-//! are too many), `tls`.
+//! `fingerprint`, `batch` (many requests in one), `events` (the feed), `listener` and `peer`
+//! (connections, their limits, the drain), `identity` and `roles` (who may do what), `admission` (who
+//! is let in when there are too many), `tls`.
 
 mod accepting;
 mod admission;
