@@ -9,7 +9,7 @@ use super::ids::{
     DrawId, GroupId, KeyClaim, LineRequests, OrderId, PrincipalName, SkuId, Stamp, Traceparent,
     UserId,
 };
-use super::order::Status;
+use super::order::{Status, Verb};
 use compact_str::CompactString;
 
 /// A command with who asked for it and how.
@@ -110,6 +110,21 @@ pub enum Action {
     Complete,
     /// Take sold units back.
     Refund(Refund),
+}
+
+impl Action {
+    /// Its column in the table of transitions.
+    #[must_use]
+    pub const fn verb(&self) -> Verb {
+        match self {
+            Self::Confirm { .. } => Verb::Confirm,
+            Self::Cancel => Verb::Cancel,
+            Self::Extend(_) => Verb::Extend,
+            Self::Ship => Verb::Ship,
+            Self::Complete => Verb::Complete,
+            Self::Refund(_) => Verb::Refund,
+        }
+    }
 }
 
 /// What a refund takes back.

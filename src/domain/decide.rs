@@ -11,7 +11,7 @@ use super::decide_sku;
 use super::event::{AnswerRepeated, Event, OrderCreated, OrderExtended, OrderRefunded};
 use super::ids::{LineRequests, OrderId, Stamp};
 use super::limits::{self, FoundLine, KeyFor};
-use super::order::{Order, Status, Transition, Verb, transition};
+use super::order::{Order, Status, Transition, transition};
 use super::read;
 use super::state::State;
 use super::sweep;
@@ -229,17 +229,6 @@ pub(super) fn visible(state: &State, principal: &Principal, order: &Order) -> bo
         || state.principals[usize::from(order.principal)].name == principal.name
 }
 
-const fn verb(action: &Action) -> Verb {
-    match action {
-        Action::Confirm { .. } => Verb::Confirm,
-        Action::Cancel => Verb::Cancel,
-        Action::Extend(_) => Verb::Extend,
-        Action::Ship => Verb::Ship,
-        Action::Complete => Verb::Complete,
-        Action::Refund(_) => Verb::Refund,
-    }
-}
-
 fn act_on_order(
     state: &State,
     request: &Request,
@@ -252,7 +241,7 @@ fn act_on_order(
     if order.status == Status::Held && order.expires_at <= now {
         return Err(Early::First(Event::OrderExpired(id)));
     }
-    match (transition(order.status, verb(action)), action) {
+    match (transition(order.status, action.verb()), action) {
         (Transition::Same, _) => same(state, request, slot, action, now),
         (Transition::Gone, Action::Confirm { reacquire: again })
             if *again || planted(Bug::ConfirmAfterExpiry) =>

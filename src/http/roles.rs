@@ -6,7 +6,7 @@
 //! `tokens`, `routes`.
 
 use super::problem::{Code, Problem, Refused};
-use crate::domain::command::{Action, Command, Query, Reach};
+use crate::domain::command::{Command, Query, Reach};
 use crate::domain::order::Verb;
 
 /// What a token is for.
@@ -53,7 +53,7 @@ impl Deed {
     pub(super) fn of(command: &Command) -> Self {
         match command {
             Command::CreateOrder(_) => Self::CreateOrder,
-            Command::ActOnOrder(_, action) => Self::Act(verb(action)),
+            Command::ActOnOrder(_, action) => Self::Act(action.verb()),
             Command::PutSku(_)
             | Command::PatchSku(_)
             | Command::AdjustSku(_)
@@ -94,17 +94,6 @@ impl Deed {
             Self::Operate => &[],
             Self::Follow => &[],
         }
-    }
-}
-
-const fn verb(action: &Action) -> Verb {
-    match action {
-        Action::Confirm { .. } => Verb::Confirm,
-        Action::Cancel => Verb::Cancel,
-        Action::Extend(_) => Verb::Extend,
-        Action::Ship => Verb::Ship,
-        Action::Complete => Verb::Complete,
-        Action::Refund(_) => Verb::Refund,
     }
 }
 

@@ -10,13 +10,14 @@ use crate::history::{Ask, Chosen, KEYS, Look, Matching, PRINCIPALS, Pick, SKUS, 
 use crate::wording::{sku_id, user_id};
 use doorbuster::domain::answer::{Answer, Answered, DrawView};
 use doorbuster::domain::command::{
-    Action, AdjustSku, Adjustment, Command, CreateOrder, DeleteDraw, DeleteSku, EnterDraw, Patch,
-    PatchSku, Precondition, Principal, PutDraw, PutSku, Query, Reach, Refund, Request, SkuChanges,
-    SkuSettings, Take,
+    Action, AdjustSku, Adjustment, Command, CreateOrder, DeleteDraw, DeleteSku, EnterDraw,
+    PatchSku, Precondition, Principal, PutDraw, PutSku, Query, Reach, Refund, Request, SkuSettings,
+    Take,
 };
 use doorbuster::domain::draw::{Admission, Odds, Prize, Seed, Terms};
 use doorbuster::domain::ids::{GroupId, LineRequest, LineRequests, OrderId, PrincipalName, Stamp};
 use doorbuster::domain::order::Status;
+use doorbuster_witness::changes;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What clients have been told.
@@ -337,25 +338,5 @@ fn sku_settings(chosen: &Chosen, now: Stamp) -> SkuSettings {
         hold_ms: chosen.hold,
         paused: chosen.paused,
         direct: chosen.direct,
-    }
-}
-
-/// Each bit names one member; an absent value or a plain one resets it.
-fn changes(members: u8, settings: SkuSettings) -> SkuChanges {
-    fn patch<T: Default + PartialEq>(members: u8, bit: u8, value: T) -> Patch<T> {
-        match (members >> bit & 1, value == T::default()) {
-            (0, _) => Patch::Keep,
-            (_, true) => Patch::Reset,
-            (_, false) => Patch::Set(value),
-        }
-    }
-    SkuChanges {
-        per_user_limit: patch(members, 0, settings.per_user_limit),
-        limit_group: patch(members, 1, settings.limit_group),
-        opens_at: patch(members, 2, settings.opens_at),
-        closes_at: patch(members, 3, settings.closes_at),
-        hold_ms: patch(members, 4, settings.hold_ms),
-        paused: patch(members, 5, settings.paused),
-        direct: patch(members, 6, settings.direct),
     }
 }

@@ -6,14 +6,15 @@
 use crate::random::Random;
 use doorbuster::domain::answer::{Answer, Answered};
 use doorbuster::domain::command::{
-    Action, AdjustSku, Adjustment, Command, CreateOrder, DeleteDraw, DeleteSku, EnterDraw, Patch,
-    PatchSku, Precondition, Principal, PutDraw, PutSku, Query, Reach, Refund, Request, SkuChanges,
-    SkuSettings, Take,
+    Action, AdjustSku, Adjustment, Command, CreateOrder, DeleteDraw, DeleteSku, EnterDraw,
+    PatchSku, Precondition, Principal, PutDraw, PutSku, Query, Reach, Refund, Request, SkuSettings,
+    Take,
 };
 use doorbuster::domain::draw::{Admission, Odds, Prize, Seed, Terms};
 use doorbuster::domain::ids::{
     DrawId, GroupId, KeyClaim, LineRequest, OrderId, PrincipalName, SkuId, Stamp, UserId,
 };
+use doorbuster_witness::changes;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -355,25 +356,5 @@ fn sku_settings(random: &mut Random, now: Stamp) -> SkuSettings {
         hold_ms: random.percent(30).then(|| random.between(20, 4_000)),
         paused: random.percent(6),
         direct: random.percent(60),
-    }
-}
-
-/// Each bit names one member.
-fn changes(members: u8, settings: SkuSettings) -> SkuChanges {
-    fn patch<T: Default + PartialEq>(members: u8, bit: u8, value: T) -> Patch<T> {
-        match (members >> bit & 1, value == T::default()) {
-            (0, _) => Patch::Keep,
-            (_, true) => Patch::Reset,
-            (_, false) => Patch::Set(value),
-        }
-    }
-    SkuChanges {
-        per_user_limit: patch(members, 0, settings.per_user_limit),
-        limit_group: patch(members, 1, settings.limit_group),
-        opens_at: patch(members, 2, settings.opens_at),
-        closes_at: patch(members, 3, settings.closes_at),
-        hold_ms: patch(members, 4, settings.hold_ms),
-        paused: patch(members, 5, settings.paused),
-        direct: patch(members, 6, settings.direct),
     }
 }

@@ -8,11 +8,13 @@
 #![forbid(unsafe_code)]
 
 pub mod chance;
+mod changes;
 mod check;
 mod ledger;
 pub mod model;
 mod notes;
 
+pub use changes::changes;
 pub use check::{Checked, Entry, Fault, check};
 pub use ledger::Ledger;
 pub use notes::{Attempt, Heard, Notes};
