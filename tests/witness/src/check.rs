@@ -291,9 +291,15 @@ impl<'n> Witness<'n> {
         if decided_at.is_some_and(|at| at < self.stamp || at > until) {
             return fault(rule::TIME, format!("{attempt:?} was decided out of its place"));
         }
-        // Where nobody knows when it was decided, it may have been at either end of the time.
-        let candidates = decided_at
-            .map_or_else(|| vec![self.stamp, until.min(self.stamp + (1 << 40))], |at| vec![at]);
+        // Where nobody knows when it was decided: what is read changes with the state, and where a
+        // sale or a draw opens or closes.
+        let candidates = decided_at.map_or_else(
+            || {
+                let edges = self.model.edges(self.stamp, until);
+                std::iter::once(self.stamp).chain(edges).collect()
+            },
+            |at| vec![at],
+        );
         let mut expected = Vec::new();
         for now in candidates {
             let answered = self.model.request(&attempt.request, now);

@@ -16,7 +16,7 @@ pub(super) struct Draw {
     pub(super) created: Sequence,
     deleted: bool,
     terms: Terms,
-    admission: Admission,
+    pub(super) admission: Admission,
     seed: Seed,
     closed_at: Option<Stamp>,
     version: Sequence,

@@ -5,12 +5,21 @@ use doorbuster::domain::answer::{Answer, Refusal};
 use doorbuster::domain::command::{
     AdjustSku, Adjustment, DeleteSku, PatchSku, Precondition, PutSku, Request, SkuSettings,
 };
-use doorbuster::domain::ids::{GroupId, STOCK_MAX, SkuId, UserId};
+use doorbuster::domain::ids::{GroupId, STOCK_MAX, SkuId, Stamp, UserId};
 use doorbuster::domain::order::Status;
 use doorbuster::domain::sku::Refused;
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Model {
+    /// When sales and draws open or close, behind one moment and up to another, in order.
+    pub(crate) fn edges(&self, after: Stamp, until: Stamp) -> BTreeSet<Stamp> {
+        let sales = self.skus.iter().filter(|sku| !sku.deleted);
+        let sales = sales.flat_map(|sku| [sku.settings.opens_at, sku.settings.closes_at]);
+        let draws = self.draws.iter().map(|draw| draw.admission);
+        let draws = draws.flat_map(|admission| [admission.opens_at, admission.closes_at]);
+        sales.chain(draws).flatten().filter(|edge| (after + 1..=until).contains(edge)).collect()
+    }
+
     /// The SKU that has this id now.
     pub(super) fn live(&self, id: &SkuId) -> Option<usize> {
         self.skus.iter().position(|sku| sku.id == *id && !sku.deleted)
