@@ -5,13 +5,14 @@
 
 use crate::client::Ask;
 use crate::crowd::{Crowd, open_sale};
-use crate::disk::{SmallDisk, on_a_small_disk};
+use crate::disk::{SmallDisk, on_a_small_disk, sync_directory};
 use crate::noise::Noise;
 use crate::process::{Launch, Server};
 use crate::stored::replayed;
 use doorbuster::codec;
 use doorbuster::replay::From;
 use serde_json::json;
+use std::fs::{self, File};
 use std::io::Write as _;
 
 /// In the suite, on each of two disks.
@@ -117,5 +118,27 @@ fn where_the_kernel_syncs_a_cut_takes_a_tail_that_the_next_start_names() {
         assert!(next["seq"].as_u64() > Some(from), "{next}");
         assert!(sold[..kept].iter().all(|(_, sequence)| *sequence < from), "{from}: {sold:?}");
         assert!(sold[kept..].iter().all(|(_, sequence)| *sequence >= from), "{from}: {sold:?}");
+    });
+}
+
+#[test]
+fn a_cut_takes_what_was_not_synced_and_leaves_what_was() {
+    on_a_small_disk(16 << 20, |disk| {
+        let root = disk.root();
+        let kept = root.join("kept");
+        let mut file = File::create(&kept).expect("a file of ours");
+        file.write_all(&[1; 8192]).and_then(|()| file.sync_all()).expect("it syncs");
+        sync_directory(&root);
+        file.write_all(&[2; 8192]).expect("it takes more");
+        fs::write(root.join("lost"), "never synced").expect("a file of ours");
+        fs::rename(&kept, root.join("renamed")).expect("a file of ours");
+        disk.cut_power();
+        assert!(fs::write(root.join("late"), "too late").is_err(), "there is no power");
+        drop(file);
+        disk.power_up();
+        assert!(fs::read(&kept).expect("it was synced") == [1; 8192]);
+        for gone in ["lost", "renamed", "late"] {
+            assert!(!root.join(gone).exists(), "{gone} was never synced");
+        }
     });
 }

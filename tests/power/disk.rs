@@ -143,25 +143,3 @@ fn run(command: &mut Command) -> Result<(), String> {
         Err(cause) => Err(format!("{command:?}: {cause}")),
     }
 }
-
-#[test]
-fn a_cut_takes_what_was_not_synced_and_leaves_what_was() {
-    on_a_small_disk(16 << 20, |disk| {
-        let root = disk.root();
-        let kept = root.join("kept");
-        let mut file = File::create(&kept).expect("a file of ours");
-        file.write_all(&[1; 8192]).and_then(|()| file.sync_all()).expect("it syncs");
-        sync_directory(&root);
-        file.write_all(&[2; 8192]).expect("it takes more");
-        fs::write(root.join("lost"), "never synced").expect("a file of ours");
-        fs::rename(&kept, root.join("renamed")).expect("a file of ours");
-        disk.cut_power();
-        assert!(fs::write(root.join("late"), "too late").is_err(), "there is no power");
-        drop(file);
-        disk.power_up();
-        assert!(fs::read(&kept).expect("it was synced") == [1; 8192]);
-        for gone in ["lost", "renamed", "late"] {
-            assert!(!root.join(gone).exists(), "{gone} was never synced");
-        }
-    });
-}

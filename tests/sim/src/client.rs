@@ -25,7 +25,7 @@ const PRINCIPALS: [&str; 3] = ["east", "west", "admin"];
 
 /// What clients know of the world.
 #[derive(Debug, Default)]
-pub(crate) struct Knowledge {
+pub struct Knowledge {
     orders: Vec<(OrderId, usize)>,
     versions: BTreeMap<String, u64>,
     keyed: Vec<Arc<Request>>,
@@ -65,12 +65,12 @@ fn claim(principal: &Principal, key: &str, command: &Command) -> KeyClaim {
 
 impl Knowledge {
     /// Nothing yet.
-    pub(crate) fn new(reason_bytes_max: u64) -> Self {
+    pub fn new(reason_bytes_max: u64) -> Self {
         Self { reason_bytes_max, ..Self::default() }
     }
 
     /// Takes note of an answer.
-    pub(crate) fn hear(&mut self, request: &Arc<Request>, answered: &Answered) {
+    pub fn hear(&mut self, request: &Arc<Request>, answered: &Answered) {
         let name = request.principal.name.as_str();
         let who = PRINCIPALS.iter().position(|known| *known == name).expect("one of them");
         match &answered.answer {
@@ -94,7 +94,7 @@ impl Knowledge {
     }
 
     /// What somebody asks next.
-    pub(crate) fn next(&mut self, random: &mut Random, draws: bool, now: Stamp) -> Arc<Request> {
+    pub fn next(&mut self, random: &mut Random, draws: bool, now: Stamp) -> Arc<Request> {
         if !self.keyed.is_empty() && random.percent(6) {
             // Once more what was answered, now or long ago.
             return Arc::clone(&self.keyed[random.place(self.keyed.len())]);
@@ -145,12 +145,7 @@ impl Knowledge {
     }
 
     /// Puts all SKUs on sale.
-    pub(crate) fn opening(
-        &mut self,
-        random: &mut Random,
-        plain: bool,
-        now: Stamp,
-    ) -> Vec<Arc<Request>> {
+    pub fn opening(&mut self, random: &mut Random, plain: bool, now: Stamp) -> Vec<Arc<Request>> {
         let count = if plain { 1 } else { 4 };
         let puts = (0..count).map(|at| {
             let settings = match plain {

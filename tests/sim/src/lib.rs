@@ -4,7 +4,7 @@
 //! simulated, and fails in every way that is known of it. The same seed does the same, to the byte.
 //! Never has a second copy of anything it tests. Read `plan` for what a seed decides, `disk` for what
 //! a disk may do, `world` for how time passes, `fate` for what befalls a server; the judge is the
-//! crate `doorbuster-witness`.
+//! crate `doorbuster-witness`. What its clients want, those of `tests/harness` ask over HTTP.
 
 #![forbid(unsafe_code)]
 
@@ -26,10 +26,12 @@ mod tally;
 mod trace;
 mod world;
 
+pub use client::Knowledge;
 pub use drill::all as drill;
 pub use plan::{Faults, Plan};
 #[cfg(feature = "planted")]
 pub use planted::{Found, hunt};
+pub use random::Random;
 pub use run::{Options, Report, check_seed, rerun_line, run, run_plan};
 pub use tally::Tally;
 pub use world::Violation;

@@ -1,0 +1,91 @@
+//! The real binary under kills, pauses, power cuts and clocks that are set, and the witness of the
+//! simulator as the judge of it all.
+//!
+//! Clients buy over HTTP as the simulator's do, and note what they asked, when, and what they heard.
+//! After some lives of one directory the witness holds all of it against the journal. The suite runs
+//! a few cycles; so many, or for so long, with a table at the end:
+//!
+//!     HARNESS_CYCLES=200 cargo test --release --test harness whatever_befalls
+//!     HARNESS_HOURS=8 cargo test --release --test harness whatever_befalls
+//!
+//! `SEED` repeats what is wanted and what befalls whom, not when: threads and processes are the
+//! system's. Therefore a round that fails leaves its notes and journal, to be judged again:
+//!
+//!     HARNESS_JUDGE=FOLDER cargo test --test harness judged_again
+//!
+//! Power cuts and full disks need what `tests/power` needs, clocks `libfaketime`; what cannot be done
+//! is told and left out, but not with `CI=true`. Start with `campaign`, then `round`, `lives`,
+//! `buyers`, `judge`.
+
+mod answers;
+mod buyers;
+mod campaign;
+mod doctored;
+mod judge;
+mod lives;
+mod members;
+mod notes;
+mod round;
+mod speak;
+mod understand;
+mod wall_clock;
+mod wishes;
+
+// These serve other tests first; not everything in them is needed here.
+#[allow(dead_code)]
+#[path = "../server/client.rs"]
+mod client;
+#[allow(dead_code)]
+#[path = "../power/disk.rs"]
+mod disk;
+#[allow(dead_code)]
+#[path = "../server/history.rs"]
+mod history;
+#[allow(dead_code)]
+#[path = "../server/noise.rs"]
+mod noise;
+#[allow(dead_code)]
+#[path = "../server/patience.rs"]
+mod patience;
+#[allow(dead_code)]
+#[path = "../server/process.rs"]
+mod process;
+#[allow(dead_code)]
+#[path = "../server/stored.rs"]
+mod stored;
+#[allow(dead_code)]
+#[path = "../server/tokens.rs"]
+mod tokens;
+
+use crate::campaign::Campaign;
+use crate::judge::{entries, judge};
+use crate::noise::Noise;
+use crate::notes::load;
+use crate::round::{NOTES, Round};
+use doorbuster_sim::Random;
+use std::path::Path;
+
+#[test]
+fn what_clients_heard_is_what_the_journal_tells_whatever_befalls_the_server() {
+    Campaign::new(Noise::announced().next()).run();
+}
+
+#[test]
+fn a_history_that_was_kept_can_be_judged_again() {
+    if let Some(folder) = std::env::var_os("HARNESS_JUDGE") {
+        let folder = Path::new(&folder);
+        let judged = judge(&load(&folder.join(NOTES)), entries(folder));
+        let checked = judged.unwrap_or_else(|fault| panic!("{fault}"));
+        eprintln!("{checked:?}");
+        return;
+    }
+    let mut round = Round::new(Random::new(Noise::announced().next()), None);
+    round.run(1);
+    let first = round.judge().unwrap_or_else(|fault| panic!("{fault}"));
+    let kept = process::directory();
+    round.keep(kept.path());
+    let notes = load(&kept.path().join(NOTES));
+    let again = judge(&notes, entries(kept.path())).unwrap_or_else(|fault| panic!("{fault}"));
+    assert!(first.answers > 0, "{first:?}");
+    assert_eq!((first.records, first.answers), (again.records, again.answers));
+}

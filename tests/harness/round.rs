@@ -1,0 +1,190 @@
+//! A round: one data directory, many lives of its server, and the witness at the end.
+//!
+//! Owns the directory, the clients and the evidence. What befalls a life is in `lives`, what the
+//! evidence says in `judge`. Next: `lives`.
+
+use crate::buyers::{Buyer, Shared};
+use crate::disk::SmallDisk;
+use crate::judge::{entries, judge};
+use crate::lives::Plan;
+use crate::notes::{Note, PRINCIPALS, save};
+use crate::process::{Exit, Launch, Server, directory};
+use crate::stored::replayed;
+use crate::tokens::TokensFile;
+use crate::wall_clock::WallClock;
+use doorbuster::codec;
+use doorbuster::replay::{From, journal_directory};
+use doorbuster_sim::{Random, Tally};
+use doorbuster_witness::{Checked, Entry, Fault};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+use tempfile::TempDir;
+
+const BUYERS: u64 = 12;
+/// Small, so that many deaths meet the change from one segment to the next.
+const SEGMENT_BYTES: &str = "262144";
+/// Often enough that many deaths meet an image in the making.
+const EVERY_EVENTS: &str = "150";
+/// It must fit the small disk.
+const BALLAST_BYTES: &str = "1048576";
+/// Nothing of the journal goes, however far the clock is set: the witness reads all of it.
+const RETAIN_MS: &str = "31622400000";
+
+/// One directory and all that is noted of it.
+pub(crate) struct Round<'d> {
+    random: Random,
+    pub(crate) shared: Shared,
+    pub(crate) buyers: Vec<Buyer>,
+    pub(crate) place: Place<'d>,
+}
+
+/// Where the servers of a round run.
+pub(crate) struct Place<'d> {
+    pub(crate) clock: WallClock,
+    /// The small disk that the data lies on, if it does.
+    pub(crate) disk: Option<&'d mut SmallDisk>,
+    /// Tokens, clock, and the data where there is no small disk.
+    home: TempDir,
+    /// Settings that decide outcomes, as the next start has them.
+    settings: [(&'static str, &'static str); 3],
+}
+
+impl<'d> Place<'d> {
+    fn new(disk: Option<&'d mut SmallDisk>) -> Self {
+        let home = directory();
+        let [east, west, admin] = PRINCIPALS;
+        let tokens =
+            [(east, "buy", east, ""), (west, "buy", west, ""), (admin, "admin", admin, "")];
+        TokensFile::beside(home.path(), &tokens);
+        let clock = WallClock::in_directory(home.path());
+        Self { clock, disk, home, settings: settings(&mut Random::new(0)) }
+    }
+
+    pub(crate) fn data(&self) -> PathBuf {
+        self.disk.as_ref().map_or_else(|| self.home.path().join("data"), |disk| disk.data())
+    }
+
+    pub(crate) fn launch(&self) -> Launch {
+        let tokens = self.home.path().join("tokens.toml");
+        let launch = Launch::of(&self.data())
+            .small()
+            .variable("AUTH_TOKENS_FILE", tokens.to_str().expect("a path in UTF-8"))
+            .variable("JOURNAL_SEGMENT_BYTES", SEGMENT_BYTES)
+            .variable("JOURNAL_RETAIN_MS", RETAIN_MS)
+            .variable("SNAPSHOTS_BALLAST_BYTES", BALLAST_BYTES)
+            .variable("SNAPSHOTS_EVERY_EVENTS", EVERY_EVENTS);
+        let settings = self.settings.iter();
+        let launch = settings.fold(launch, |launch, (name, value)| launch.variable(name, value));
+        self.clock.show(launch)
+    }
+
+    /// The wall clock is so far off from now on.
+    pub(crate) fn set_clock(&mut self, off_ms: i64, shared: &Shared) {
+        self.clock.set(off_ms);
+        shared.clock_off_ms.store(off_ms, Ordering::Relaxed);
+        shared.count(if off_ms == 0 { "clock: right again" } else { "clock: set off" });
+    }
+}
+
+impl<'d> Round<'d> {
+    pub(crate) fn new(mut random: Random, disk: Option<&'d mut SmallDisk>) -> Self {
+        let buyers = (0..BUYERS).map(|number| Buyer::new(random.fork(number))).collect();
+        Self { random, shared: Shared::new(), buyers, place: Place::new(disk) }
+    }
+
+    /// Starts it; a clock that is far off is refused first, as it should be.
+    fn start(&mut self) -> Server {
+        if self.random.percent(25) {
+            self.place.settings = settings(&mut self.random);
+            self.shared.count("start: settings drawn anew");
+        }
+        let refused = match self.place.launch().try_start() {
+            Ok(server) => return server,
+            Err(exit) => exit,
+        };
+        self.check_clock_refused(&refused);
+        if self.random.percent(50) {
+            self.place.set_clock(0, &self.shared);
+            match self.place.launch().try_start() {
+                Ok(server) => return server,
+                Err(exit) => self.check_clock_refused(&exit),
+            }
+        }
+        self.shared.count("start: clock accepted");
+        self.place.launch().argument("--accept-clock").start()
+    }
+
+    fn check_clock_refused(&self, exit: &Exit) {
+        let by_clock = exit.code == Some(1) && exit.complaints.contains("--accept-clock");
+        assert!(by_clock && self.place.clock.can_be_set(), "the server does not start: {exit:?}");
+        self.shared.count("start: refused for the clock");
+    }
+
+    /// Lives through so many deaths, then lets everybody be answered and stops in order.
+    pub(crate) fn run(&mut self, cycles: u64) {
+        let mut server = self.start();
+        self.buyers[0].open(&self.shared);
+        for _ in 0..cycles {
+            let plan = Plan::draw(
+                &mut self.random,
+                self.place.clock.can_be_set(),
+                self.place.disk.is_some(),
+            );
+            self.live(server, &plan);
+            server = self.start();
+            self.shared.count("cycles");
+        }
+        let mut connection = server.connect();
+        for buyer in &mut self.buyers {
+            buyer.settle(&mut connection, &self.shared);
+        }
+        drop(connection);
+        let stopped = server.stop().stopped();
+        let replayed = replayed(&self.place.data(), From::NewestImage, None);
+        assert_eq!(codec::digest(&replayed.state).to_string(), stopped.digest);
+    }
+
+    /// What the witness says to all of it.
+    pub(crate) fn judge(&self) -> Result<Checked, Fault> {
+        let notes = self.shared.notes.lock().expect("nobody panics with it");
+        judge(notes.all(), entries(&self.place.data()))
+    }
+
+    /// Notes and journal.
+    pub(crate) fn evidence(self) -> (Vec<Note>, Vec<Entry>) {
+        let entries = entries(&self.place.data());
+        let notes = self.shared.notes.into_inner().expect("nobody panics with it");
+        (notes.all().to_vec(), entries)
+    }
+
+    pub(crate) fn tally(&self) -> Tally {
+        self.shared.tally.lock().map_or_else(|of| of.into_inner().clone(), |of| of.clone())
+    }
+
+    /// Keeps notes and journal where they can be judged again. After a panic, too.
+    pub(crate) fn keep(&self, place: &Path) {
+        let journal = journal_directory(place);
+        fs::create_dir_all(&journal).expect("the build directory takes a directory");
+        let notes = self.shared.notes.lock();
+        let notes = notes.unwrap_or_else(std::sync::PoisonError::into_inner);
+        save(notes.all(), &place.join(NOTES));
+        let Ok(segments) = fs::read_dir(journal_directory(&self.place.data())) else { return };
+        for segment in segments.flatten() {
+            // Of a disk without power nothing can be had.
+            let _ = fs::copy(segment.path(), journal.join(segment.file_name()));
+        }
+    }
+}
+
+/// In a folder that was kept, beside the journal.
+pub(crate) const NOTES: &str = "notes.jsonl";
+
+fn settings(random: &mut Random) -> [(&'static str, &'static str); 3] {
+    let mut one_of = |values: [&'static str; 3]| values[random.place(3)];
+    [
+        ("OPEN_HOLDS_PER_USER_MAX", one_of(["0", "4", "8"])),
+        ("RECOVERY_GRACE_MS", one_of(["0", "200", "1000"])),
+        ("HOLD_MS_DEFAULT", one_of(["700", "5000", "300000"])),
+    ]
+}
