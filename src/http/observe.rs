@@ -2,7 +2,8 @@
 //!
 //! Owns the notes that a request gathers on its way (`Note`), the words they are counted by, and the
 //! bodies of `/v1/latency`, `/v1/latency.hgrm` and `/metrics`. A clock is read three times for a
-//! request that the writer answers, and twice for one that is refused at the edge. Next: `metrics`.
+//! request that the writer answers, and twice for one that is refused at the edge; admission counts
+//! by the same readings. Next: `metrics`.
 
 use super::Front;
 use super::admission::{self, Rates};
@@ -123,6 +124,10 @@ pub(super) struct Note {
     command: Option<usize>,
     at_edge: bool,
     moments: Moments,
+    /// All of it was there, on `Clock::elapsed_ns`.
+    came_ns: u64,
+    /// Of what the writer answered: when it was let in, on `Clock::elapsed_ms`.
+    asked_ms: Option<u64>,
     rates: Rates,
 }
 
@@ -131,7 +136,18 @@ impl Note {
     pub(super) fn begin(front: &Front) -> Self {
         let mut note = Self::default();
         note.moments.read = moment(front);
+        note.came_ns = note.moments.read;
         note
+    }
+
+    /// Its body came some time after its head.
+    pub(super) fn came_late(&mut self, front: &Front) {
+        self.came_ns = moment(front);
+    }
+
+    /// When all of it was there, on `Clock::elapsed_ms`.
+    pub(super) fn came_ms(&self, front: &Front) -> u64 {
+        milliseconds(front, self.came_ns)
     }
 
     /// It names this place.
@@ -164,8 +180,9 @@ impl Note {
         self.command = None;
     }
 
-    /// Its answer came.
-    pub(super) fn arrived(&mut self, times: Times) {
+    /// Its answer came; it was let in at `asked_ms`.
+    pub(super) fn arrived(&mut self, times: Times, asked_ms: u64) {
+        self.asked_ms = Some(asked_ms);
         let Times { taken_ns, decided_ns, stored_ns, durable_ns } = times;
         self.moments = Moments {
             taken: taken_ns,
@@ -190,12 +207,15 @@ impl Note {
         meter.count_request(self.route, method_number(method), outcome);
         let Some(command) = self.command else { return };
         meter.count_command(command, outcome);
+        self.moments.answered = moment(&worker.front);
+        if let Some(asked_ms) = self.asked_ms {
+            worker.heard(asked_ms, milliseconds(&worker.front, self.moments.answered));
+        }
         let at_edge = self.at_edge && worker.front.timed;
         // A writer that stopped in the middle has no times.
         if self.moments.decided == 0 && !at_edge {
             return;
         }
-        self.moments.answered = moment(&worker.front);
         if at_edge {
             self.moments = Moments::without_writer(self.moments.read, self.moments.answered);
         }
@@ -209,6 +229,11 @@ impl Note {
 
 fn moment(front: &Front) -> u64 {
     if front.timed { front.clock.elapsed_ns() } else { 0 }
+}
+
+/// A moment on `Clock::elapsed_ms`; where none are taken, now.
+fn milliseconds(front: &Front, moment_ns: u64) -> u64 {
+    if front.timed { moment_ns / 1_000_000 } else { front.clock.elapsed_ms() }
 }
 
 /// `parse;dur=0.012, …`, in milliseconds (Server Timing, W3C).

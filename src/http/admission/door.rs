@@ -18,7 +18,8 @@ use std::sync::atomic::Ordering;
 #[derive(Debug)]
 pub(in crate::http) struct Admitted {
     charges: Charges,
-    asked_ms: u64,
+    /// On `Clock::elapsed_ms`.
+    pub(in crate::http) asked_ms: u64,
 }
 
 impl<A: Ask> Worker<A> {
@@ -71,7 +72,7 @@ impl<A: Ask> Worker<A> {
         note: &mut Note,
     ) -> Result<Admitted, Refused> {
         let charges = self.charge(guest, Some(note))?;
-        let asked_ms = self.front.clock.elapsed_ms();
+        let asked_ms = note.came_ms(&self.front);
         let passed = self.usher.pass(guest.rank, self.lane.waiting(), asked_ms);
         passed.inspect_err(|_| {
             self.count_refused(Reason::Shed);
@@ -88,10 +89,9 @@ impl<A: Ask> Worker<A> {
         self.usher.give_back(&self.front.doors, &admitted.charges);
     }
 
-    /// Its answer came.
-    pub(in crate::http) fn heard(&self, admitted: &Admitted) {
-        let now_ms = self.front.clock.elapsed_ms();
-        self.usher.heard(now_ms.saturating_sub(admitted.asked_ms), now_ms);
+    /// The answer came to what was let in at `asked_ms`; times are on `Clock::elapsed_ms`.
+    pub(in crate::http) fn heard(&self, asked_ms: u64, now_ms: u64) {
+        self.usher.heard(now_ms.saturating_sub(asked_ms), now_ms);
     }
 
     /// Answers to lines of a batch came.

@@ -15,6 +15,7 @@ mod rates;
 pub use addresses::{Addresses, BadNetworks, NETWORKS_MAX, Networks};
 pub use buckets::Quota;
 pub(super) use crowd::Seat;
+pub(super) use door::Admitted;
 pub(super) use rates::Rates;
 
 use super::problem::{Code, Problem, Refused, jitter};
@@ -26,7 +27,6 @@ use buckets::{Buckets, Charge, Empty, Share};
 use crowd::Crowd;
 use gate::Gate;
 use hyper::header::HeaderMap;
-use smallvec::SmallVec;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -121,7 +121,7 @@ pub(super) struct Guest<'r> {
 }
 
 /// Charges that were made for one request.
-pub(super) type Charges = SmallVec<[(Reason, Charge); 3]>;
+pub(super) type Charges = Vec<(Reason, Charge)>;
 
 /// The user that a request is about, as far as that is known before it is decided.
 pub(super) fn user(command: &Command) -> Option<&UserId> {
