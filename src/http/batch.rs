@@ -213,7 +213,7 @@ impl<A: Ask> Batch<A> {
     }
 
     fn may_read(&self, context: &Context<'_>) -> bool {
-        let limits = &self.worker.front.limits;
+        let limits = self.worker.limits.get();
         let may = self.out.len() <= limits.batch_answers_bytes
             || self.out.all_bytes.get() <= limits.answers_bytes_max;
         if !may {

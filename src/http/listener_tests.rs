@@ -84,7 +84,7 @@ fn locally<T>(work: impl Future<Output = T>) -> T {
 fn connect(front: Front) -> (Rc<Worker<Writer>>, DuplexStream) {
     let worker = Worker::new(Arc::new(front), Rc::new(Writer));
     let (client, server) = tokio::io::duplex(1024 * 1024);
-    let builder = Rc::new(builder(&worker.front.limits));
+    let builder = Rc::new(builder(&worker.limits.get()));
     let enrolled = worker.enrol(PEER).expect("a free place");
     tokio::task::spawn_local(connection(server, enrolled, builder));
     (worker, client)

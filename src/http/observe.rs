@@ -292,7 +292,7 @@ pub(super) fn exposition(front: &Front) -> Reply {
         stalled: front.is_stalled(),
         uptime_ms: front.clock.elapsed_ms(),
         connections: front.connections() as u64,
-        connections_max: front.limits.connections_max as u64,
+        connections_max: front.limits.current().connections_max as u64,
         accept_failures: front.accepting.failures(),
         ring_slots: ALL_SLOTS as u64,
         appended: front.cursors.appended(),

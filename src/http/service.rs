@@ -9,6 +9,7 @@ use super::ask::Ask;
 use super::framing::Fault;
 use super::head::{Head, Name};
 use super::identity::{Identity, identify};
+use super::limits::{Held, HttpLimits};
 use super::lines::Lines;
 use super::listener::Worker;
 use super::observe::Note;
@@ -63,13 +64,14 @@ pub(super) async fn serve<A: Ask>(
     let (parts, body) = request.into_parts();
     let head = Head::of(&parts.headers);
     let front = &*worker.front;
+    let limits = worker.limits.get();
     let mut note = Note::begin(front);
-    let found = check_http(front, &parts, &head, &body, fault)
+    let found = check_http(&limits, &parts, &head, &body, fault)
         .and_then(|()| find(&worker, &peer, &parts, &head));
     let answered = answer(&worker, &peer, found, &parts, &head, body, &mut note).await;
     let Answering { mut reply, stream } =
         answered.unwrap_or_else(|refused| Reply::from(refused).into());
-    reply.closes |= front.phase() == Phase::Draining || peer.is_spent(&front.limits);
+    reply.closes |= front.phase() == Phase::Draining || peer.is_spent(&worker.limits.get());
     let wants_timing = head.bytes(Name::ServerTiming) == Some(b"1");
     note.end(&worker, &parts.method, &mut reply, wants_timing);
     let traceparent = head.traceparent().map(|(_, value)| value);
@@ -107,7 +109,7 @@ async fn answer<A: Ask>(
             return found.map(|_| Reply::empty().into()).map_err(Problem::closing);
         }
         // The body is read before a refusal, too, so that the connection can stay.
-        _ => (read(front, body).await?, None),
+        _ => (read(&worker.limits, body).await?, None),
     };
     let Found { place, identity, client } = match found? {
         Step::Done(reply) => return Ok(reply.into()),
@@ -143,7 +145,9 @@ async fn answer<A: Ask>(
         (Ok(Wanted::Batch(asker)), Some(body)) => {
             return Box::pin(answer_lines(worker, peer, (*asker, client), body)).await;
         }
-        (Err(refused), Some(body)) => return Err(Box::pin(pass(front, head, body, refused)).await),
+        (Err(refused), Some(body)) => {
+            return Err(Box::pin(pass(&worker.limits, head, body, refused)).await);
+        }
         (Ok(Wanted::Batch(_)), None) => unreachable!("the body of a batch is a stream"),
         (Ok(Wanted::Ask(question)), _) => *question,
         (Err(refused), None) => return Err(refused),
@@ -189,7 +193,7 @@ async fn answer_lines<A: Ask>(
     (asker, client): (Asker, IpAddr),
     body: Incoming,
 ) -> Result<Answering, Refused> {
-    let mut lines = Lines::new(body, &worker.front.limits);
+    let mut lines = Lines::new(body, &worker.limits.get());
     let first = poll_fn(|context| lines.poll_line(context)).await?;
     let reply = Reply::stream(Kind::Lines);
     let Some(first) = first else { return Ok(reply.into()) };
@@ -213,14 +217,14 @@ async fn answer_events<A: Ask>(
 }
 
 /// Reads past the body of a stream that is refused, so that the connection can stay where it can.
-async fn pass(front: &Front, head: &Head<'_>, body: Incoming, refused: Refused) -> Refused {
+async fn pass(limits: &Held, head: &Head<'_>, body: Incoming, refused: Refused) -> Refused {
     if body.is_end_stream() {
         return refused;
     }
     if head.value(Name::Expect).is_some() {
         return refused.closing();
     }
-    match read(front, body).await {
+    match read(limits, body).await {
         Err(unread) if unread.closes => refused.closing(),
         _ => refused,
     }
@@ -240,13 +244,12 @@ async fn take_image(front: &Front) -> Result<Reply, Refused> {
 /// Framing and limits that hyper does not check, or not strictly. What leaves the bytes behind it in
 /// doubt closes.
 fn check_http(
-    front: &Front,
+    limits: &HttpLimits,
     parts: &hyper::http::request::Parts,
     head: &Head<'_>,
     body: &Incoming,
     fault: Option<Fault>,
 ) -> Result<(), Refused> {
-    let limits = &front.limits;
     let uri = &parts.uri;
     let uri_too_long = || Problem::new(Code::UriTooLong, "the request target is too long");
     match fault {
@@ -417,7 +420,7 @@ fn is_own_origin(origin: &[u8], host: &[u8]) -> bool {
 }
 
 /// The whole body. Mostly it is there with the head, in one piece, and taken as it is.
-async fn read(front: &Front, mut body: Incoming) -> Result<Bytes, Refused> {
+async fn read(limits: &Held, mut body: Incoming) -> Result<Bytes, Refused> {
     let at_once = poll_fn(|context| match Pin::new(&mut body).poll_frame(context) {
         Poll::Ready(frame) => Poll::Ready(Some(frame)),
         Poll::Pending => Poll::Ready(None),
@@ -429,33 +432,31 @@ async fn read(front: &Front, mut body: Incoming) -> Result<Bytes, Refused> {
         None => Bytes::new(),
     };
     if body.is_end_stream() {
-        return if first.len() > front.limits.body_bytes_max {
-            Err(too_large(front.limits.body_bytes_max as u64))
-        } else {
-            Ok(first)
-        };
+        let bytes_max = limits.get().body_bytes_max;
+        return if first.len() > bytes_max { Err(too_large(bytes_max as u64)) } else { Ok(first) };
     }
-    let limit = Duration::from_millis(front.limits.body_timeout_ms);
+    let limits = limits.get();
+    let limit = Duration::from_millis(limits.body_timeout_ms);
     // Boxed, because the future of every request would be as large as this rare one otherwise.
-    let rest = Box::pin(tokio::time::timeout(limit, rest(front, first, body)));
+    let rest = Box::pin(tokio::time::timeout(limit, rest(limits, first, body)));
     rest.await.unwrap_or_else(|_| {
         Err(Problem::new(Code::Timeout, "the body did not come in time").closing())
     })
 }
 
-async fn rest(front: &Front, first: Bytes, mut body: Incoming) -> Result<Bytes, Refused> {
+async fn rest(limits: Rc<HttpLimits>, first: Bytes, mut body: Incoming) -> Result<Bytes, Refused> {
     let mut whole = BytesMut::from(first);
     let mut dropped: u64 = 0;
     loop {
-        if whole.len() > front.limits.body_bytes_max {
+        if whole.len() > limits.body_bytes_max {
             dropped += whole.len() as u64;
             whole.clear();
         }
-        if dropped > front.limits.dropped_bytes_max {
-            return Err(too_large(front.limits.body_bytes_max as u64).closing());
+        if dropped > limits.dropped_bytes_max {
+            return Err(too_large(limits.body_bytes_max as u64).closing());
         }
         match poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
-            None if dropped > 0 => return Err(too_large(front.limits.body_bytes_max as u64)),
+            None if dropped > 0 => return Err(too_large(limits.body_bytes_max as u64)),
             None => return Ok(whole.freeze()),
             // Trailers do not get here: to `framing` they are bad framing.
             Some(frame) => {

@@ -27,7 +27,7 @@ impl<A: Ask> Worker<A> {
     pub(in crate::http) fn seat(&self, address: IpAddr) -> Option<Option<Seat>> {
         let connections = &self.front.connections;
         let seated = self.usher.accept(&self.front.doors, address).and_then(|seat| {
-            let most = self.front.limits.connections_max;
+            let most = self.limits.get().connections_max;
             if connections.fetch_add(1, Ordering::Relaxed) >= most {
                 connections.fetch_sub(1, Ordering::Relaxed);
                 return Err(Reason::Connections);
