@@ -7,7 +7,7 @@ use crate::domain::ids::OrderId;
 use crate::domain::order::Status;
 use crate::http::peer::FRESH_MS;
 use crate::http::testing::{front, recovering};
-use crate::ring::{Arrived, HandedIn, NotTaken, Outcome, Rank, Times};
+use crate::ring::{Arrived, HandedIn, Load, NotTaken, Outcome, Rank, Times};
 use std::future::Future;
 use std::net::Ipv4Addr;
 use std::task::Waker;
@@ -50,8 +50,8 @@ impl Ask for Writer {
         Ok(std::future::ready(Arrived { outcome, times: Times::default() }))
     }
 
-    fn waiting(&self) -> usize {
-        0
+    fn load(&self) -> Load {
+        Load::default()
     }
 
     fn may_be_under_way(&self, _: u128) -> bool {

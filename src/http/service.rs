@@ -181,7 +181,7 @@ async fn answer<A: Ask>(
         worker.not_taken(&admitted, why);
         answers::not_taken(why)
     })?;
-    worker.heard(&admitted);
+    worker.heard(&admitted, times);
     note.arrived(times);
     Ok(answers::reply(front, asked.as_ref(), outcome).into())
 }

@@ -9,7 +9,7 @@ use crate::http::listener::Worker;
 use crate::http::observe::Note;
 use crate::http::peer::Peer;
 use crate::http::problem::Refused;
-use crate::ring::NotTaken;
+use crate::ring::{NotTaken, Times};
 use hyper::header::HeaderMap;
 use std::net::IpAddr;
 use std::sync::atomic::Ordering;
@@ -72,7 +72,7 @@ impl<A: Ask> Worker<A> {
     ) -> Result<Admitted, Refused> {
         let charges = self.charge(guest, Some(note))?;
         let asked_ms = self.front.clock.elapsed_ms();
-        let passed = self.usher.pass(guest.rank, self.lane.waiting(), asked_ms);
+        let passed = self.usher.pass(guest.rank, self.lane.load(), asked_ms);
         passed.inspect_err(|_| {
             self.count_refused(Reason::Shed);
             self.usher.give_back(&self.front.doors, &charges);
@@ -88,15 +88,15 @@ impl<A: Ask> Worker<A> {
         self.usher.give_back(&self.front.doors, &admitted.charges);
     }
 
-    /// Its answer came.
-    pub(in crate::http) fn heard(&self, admitted: &Admitted) {
-        let now_ms = self.front.clock.elapsed_ms();
-        self.usher.heard(now_ms.saturating_sub(admitted.asked_ms), now_ms);
-    }
-
-    /// Answers to lines of a batch came.
-    pub(in crate::http) fn heard_lines(&self) {
-        self.usher.heard_some(self.front.clock.elapsed_ms());
+    /// Its answer came. What counts is when there was one: a thread that is behind with its own
+    /// connections gains nothing by asking the writer less.
+    pub(in crate::http) fn heard(&self, admitted: &Admitted, times: Times) {
+        let answered_ms = match times.durable_ns {
+            // Nothing is timed.
+            0 => self.front.clock.elapsed_ms(),
+            durable_ns => durable_ns / 1_000_000,
+        };
+        self.usher.heard(answered_ms.saturating_sub(admitted.asked_ms));
     }
 
     fn count_refused(&self, reason: Reason) {
