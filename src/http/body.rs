@@ -3,14 +3,17 @@
 //! Owns when a body is read at all, and what is said of one that is too long, too slow or broken.
 //! Never knows what is in it. Next: `service`; `lines` for bodies that are read line by line.
 
-use super::Front;
+use super::ask::Ask;
 use super::head::{Head, Name};
+use super::limits::HttpLimits;
+use super::listener::Worker;
 use super::observe::Note;
 use super::problem::{Code, Problem, Refused};
 use bytes::{Bytes, BytesMut};
 use hyper::body::{Body, Incoming};
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -23,8 +26,8 @@ pub(super) enum Taken {
 }
 
 /// Reads the body, unless it is one that `streams`, or `refused` says that it is not worth it.
-pub(super) async fn take(
-    front: &Front,
+pub(super) async fn take<A: Ask>(
+    worker: &Worker<A>,
     (streams, refused): (bool, Option<&Refused>),
     head: &Head<'_>,
     body: Incoming,
@@ -38,13 +41,13 @@ pub(super) async fn take(
         // cannot be told, so what follows may be anything.
         Some(_) if head.value(Name::Expect).is_some() => Ok(Taken::Unsent),
         // The body is read before a refusal, too, so that the connection can stay.
-        _ => read(front, body, note).await.map(Taken::Whole),
+        _ => read(worker, body, note).await.map(Taken::Whole),
     }
 }
 
 /// Reads past the body of a stream that is refused, so that the connection can stay where it can.
-pub(super) async fn pass(
-    front: &Front,
+pub(super) async fn pass<A: Ask>(
+    worker: &Worker<A>,
     head: &Head<'_>,
     body: Incoming,
     refused: Refused,
@@ -56,7 +59,7 @@ pub(super) async fn pass(
         return refused.closing();
     }
     // Nobody is asked behind it.
-    match read(front, body, &mut Note::default()).await {
+    match read(worker, body, &mut Note::default()).await {
         Err(unread) if unread.closes => refused.closing(),
         _ => refused,
     }
@@ -67,7 +70,11 @@ pub(super) fn too_large(bytes_max: u64) -> Refused {
 }
 
 /// The whole body. Mostly it is there with the head, in one piece, and taken as it is.
-async fn read(front: &Front, mut body: Incoming, note: &mut Note) -> Result<Bytes, Refused> {
+async fn read<A: Ask>(
+    worker: &Worker<A>,
+    mut body: Incoming,
+    note: &mut Note,
+) -> Result<Bytes, Refused> {
     let at_once = poll_fn(|context| match Pin::new(&mut body).poll_frame(context) {
         Poll::Ready(frame) => Poll::Ready(Some(frame)),
         Poll::Pending => Poll::Ready(None),
@@ -79,35 +86,33 @@ async fn read(front: &Front, mut body: Incoming, note: &mut Note) -> Result<Byte
         None => Bytes::new(),
     };
     if body.is_end_stream() {
-        return if first.len() > front.limits.body_bytes_max {
-            Err(too_large(front.limits.body_bytes_max as u64))
-        } else {
-            Ok(first)
-        };
+        let bytes_max = worker.limits.get().body_bytes_max;
+        return if first.len() > bytes_max { Err(too_large(bytes_max as u64)) } else { Ok(first) };
     }
-    let limit = Duration::from_millis(front.limits.body_timeout_ms);
+    let limits = worker.limits.get();
+    let limit = Duration::from_millis(limits.body_timeout_ms);
     // Boxed, because the future of every request would be as large as this rare one otherwise.
-    let rest = Box::pin(tokio::time::timeout(limit, rest(front, first, body)));
+    let rest = Box::pin(tokio::time::timeout(limit, rest(limits, first, body)));
     let whole = rest.await.unwrap_or_else(|_| {
         Err(Problem::new(Code::Timeout, "the body did not come in time").closing())
     });
-    note.came_late(front);
+    note.came_late(&worker.front);
     whole
 }
 
-async fn rest(front: &Front, first: Bytes, mut body: Incoming) -> Result<Bytes, Refused> {
+async fn rest(limits: Rc<HttpLimits>, first: Bytes, mut body: Incoming) -> Result<Bytes, Refused> {
     let mut whole = BytesMut::from(first);
     let mut dropped: u64 = 0;
     loop {
-        if whole.len() > front.limits.body_bytes_max {
+        if whole.len() > limits.body_bytes_max {
             dropped += whole.len() as u64;
             whole.clear();
         }
-        if dropped > front.limits.dropped_bytes_max {
-            return Err(too_large(front.limits.body_bytes_max as u64).closing());
+        if dropped > limits.dropped_bytes_max {
+            return Err(too_large(limits.body_bytes_max as u64).closing());
         }
         match poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
-            None if dropped > 0 => return Err(too_large(front.limits.body_bytes_max as u64)),
+            None if dropped > 0 => return Err(too_large(limits.body_bytes_max as u64)),
             None => return Ok(whole.freeze()),
             // Trailers do not get here: to `framing` they are bad framing.
             Some(frame) => {

@@ -126,8 +126,6 @@ pub(super) struct Note {
     moments: Moments,
     /// All of it was there, on `Clock::elapsed_ns`.
     came_ns: u64,
-    /// Of what the writer answered: when it was let in, on `Clock::elapsed_ms`.
-    asked_ms: Option<u64>,
     rates: Rates,
 }
 
@@ -145,9 +143,9 @@ impl Note {
         self.came_ns = moment(front);
     }
 
-    /// When all of it was there, on `Clock::elapsed_ms`.
+    /// When all of it was there, on `Clock::elapsed_ms`; where nothing is timed, now.
     pub(super) fn came_ms(&self, front: &Front) -> u64 {
-        milliseconds(front, self.came_ns)
+        if front.timed { self.came_ns / 1_000_000 } else { front.clock.elapsed_ms() }
     }
 
     /// It names this place.
@@ -180,9 +178,8 @@ impl Note {
         self.command = None;
     }
 
-    /// Its answer came; it was let in at `asked_ms`.
-    pub(super) fn arrived(&mut self, times: Times, asked_ms: u64) {
-        self.asked_ms = Some(asked_ms);
+    /// Its answer came.
+    pub(super) fn arrived(&mut self, times: Times) {
         let Times { taken_ns, decided_ns, stored_ns, durable_ns } = times;
         self.moments = Moments {
             taken: taken_ns,
@@ -207,15 +204,12 @@ impl Note {
         meter.count_request(self.route, method_number(method), outcome);
         let Some(command) = self.command else { return };
         meter.count_command(command, outcome);
-        self.moments.answered = moment(&worker.front);
-        if let Some(asked_ms) = self.asked_ms {
-            worker.heard(asked_ms, milliseconds(&worker.front, self.moments.answered));
-        }
         let at_edge = self.at_edge && worker.front.timed;
         // A writer that stopped in the middle has no times.
         if self.moments.decided == 0 && !at_edge {
             return;
         }
+        self.moments.answered = moment(&worker.front);
         if at_edge {
             self.moments = Moments::without_writer(self.moments.read, self.moments.answered);
         }
@@ -229,11 +223,6 @@ impl Note {
 
 fn moment(front: &Front) -> u64 {
     if front.timed { front.clock.elapsed_ns() } else { 0 }
-}
-
-/// A moment on `Clock::elapsed_ms`; where none are taken, now.
-fn milliseconds(front: &Front, moment_ns: u64) -> u64 {
-    if front.timed { moment_ns / 1_000_000 } else { front.clock.elapsed_ms() }
 }
 
 /// `parse;dur=0.012, …`, in milliseconds (Server Timing, W3C).
@@ -317,7 +306,7 @@ pub(super) fn exposition(front: &Front) -> Reply {
         stalled: front.is_stalled(),
         uptime_ms: front.clock.elapsed_ms(),
         connections: front.connections() as u64,
-        connections_max: front.limits.connections_max as u64,
+        connections_max: front.limits.current().connections_max as u64,
         accept_failures: front.accepting.failures(),
         ring_slots: ALL_SLOTS as u64,
         appended: front.cursors.appended(),

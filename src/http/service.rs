@@ -11,6 +11,7 @@ use super::body::{self, Taken};
 use super::framing::Fault;
 use super::head::{Head, Name};
 use super::identity::{Identity, identify};
+use super::limits::HttpLimits;
 use super::lines::Lines;
 use super::listener::Worker;
 use super::observe::Note;
@@ -97,7 +98,7 @@ async fn respond<A: Ask>(
     let front = &*worker.front;
     let head = Head::of(&parts.headers);
     let mut note = Note::begin(front);
-    let found = check_http(front, &parts, &head, &body, fault)
+    let found = check_http(&worker.limits.get(), &parts, &head, &body, fault)
         .and_then(|()| find(&worker, &peer, &parts, &head));
     if let Ok(Step::Found(found)) = &found {
         note.found(found.place.number());
@@ -105,7 +106,7 @@ async fn respond<A: Ask>(
     let streams = matches!(&found, Ok(Step::Found(found)) if found.place == Place::Batch)
         && parts.method == Method::POST;
     let how = (streams, found.as_ref().err());
-    let answered = match body::take(front, how, &head, body, &mut note).await {
+    let answered = match body::take(&worker, how, &head, body, &mut note).await {
         Ok(taken) => match act(&worker, &peer, (found, taken), (&parts, &head), &mut note) {
             Ok(Act::Answer(reply)) => Ok(reply.into()),
             Ok(Act::Ask(asking)) => hear(&worker, asking, &mut note).await,
@@ -116,7 +117,7 @@ async fn respond<A: Ask>(
     };
     let Answering { mut reply, stream } =
         answered.unwrap_or_else(|refused| Reply::from(refused).into());
-    reply.closes |= front.phase() == Phase::Draining || peer.is_spent(&front.limits);
+    reply.closes |= front.phase() == Phase::Draining || peer.is_spent(&worker.limits.get());
     let wants_timing = head.bytes(Name::ServerTiming) == Some(b"1");
     note.end(&worker, &parts.method, &mut reply, wants_timing);
     let traceparent = head.traceparent().map(|(_, value)| value);
@@ -182,7 +183,7 @@ fn act<'r, A: Ask>(
             return Ok(Act::Later(Box::pin(answer)));
         }
         (Err(refused), Some(body)) => {
-            let pass = async move { Err(body::pass(front, head, body, refused).await) };
+            let pass = async move { Err(body::pass(worker, head, body, refused).await) };
             return Ok(Act::Later(Box::pin(pass)));
         }
         (Ok(Wanted::Batch(_)), None) => unreachable!("the body of a batch is a stream"),
@@ -237,7 +238,8 @@ async fn hear<A: Ask>(
     };
     let Arrived { outcome, times } =
         arrived.map_err(|why| not_taken(worker, &admitted, note, why))?;
-    note.arrived(times, admitted.asked_ms);
+    worker.heard(&admitted, times);
+    note.arrived(times);
     Ok(answers::reply(&worker.front, asked.as_ref(), outcome).into())
 }
 
@@ -259,7 +261,7 @@ async fn answer_lines<A: Ask>(
     (asker, client): (Asker, IpAddr),
     body: Incoming,
 ) -> Result<Answering, Refused> {
-    let mut lines = Lines::new(body, &worker.front.limits);
+    let mut lines = Lines::new(body, &worker.limits.get());
     let first = poll_fn(|context| lines.poll_line(context)).await?;
     let reply = Reply::stream(Kind::Lines);
     let Some(first) = first else { return Ok(reply.into()) };
@@ -296,13 +298,12 @@ async fn take_image(front: &Front) -> Result<Reply, Refused> {
 /// Framing and limits that hyper does not check, or not strictly. What leaves the bytes behind it in
 /// doubt closes.
 fn check_http(
-    front: &Front,
+    limits: &HttpLimits,
     parts: &Parts,
     head: &Head<'_>,
     body: &Incoming,
     fault: Option<Fault>,
 ) -> Result<(), Refused> {
-    let limits = &front.limits;
     let uri = &parts.uri;
     let uri_too_long = || Problem::new(Code::UriTooLong, "the request target is too long");
     match fault {

@@ -134,7 +134,7 @@ pub(crate) fn run(options: &Options) -> Result<(), BenchError> {
 }
 
 /// A crowd needs a descriptor each, here and in the server, which raises its own limit.
-fn raise_files(needed: u64) -> Result<(), BenchError> {
+pub(crate) fn raise_files(needed: u64) -> Result<(), BenchError> {
     let limit = getrlimit(Resource::Nofile);
     let allowed = limit.maximum.unwrap_or(u64::MAX);
     if allowed < needed {

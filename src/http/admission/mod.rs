@@ -22,7 +22,7 @@ use super::problem::{Code, Problem, Refused, jitter};
 use super::reloadable::{Kept, Reloadable};
 use crate::domain::command::{Command, Query};
 use crate::domain::ids::UserId;
-use crate::ring::Rank;
+use crate::ring::{Load, Rank};
 use buckets::{Buckets, Charge, Empty, Share};
 use crowd::Crowd;
 use gate::Gate;
@@ -226,22 +226,17 @@ impl Usher {
     }
 
     /// Sheds a request where answers take too long, so many being under way.
-    pub(super) fn pass(&self, rank: Rank, under_way: usize, now_ms: u64) -> Result<(), Refused> {
+    pub(super) fn pass(&self, rank: Rank, load: Load, now_ms: u64) -> Result<(), Refused> {
         let bound_ms = self.rules.with(|_, rules| rules.wait_ms_max);
-        if self.gate.admits(rank, under_way, now_ms, bound_ms) {
+        if self.gate.admits(rank, load, now_ms, bound_ms) {
             return Ok(());
         }
         Err(Problem::new(Code::Overloaded, "there is more to do than can be done in time"))
     }
 
     /// An answer came that was waited for so long.
-    pub(super) fn heard(&self, wait_ms: u64, now_ms: u64) {
-        self.gate.heard(wait_ms, now_ms);
-    }
-
-    /// An answer came to a line of a batch.
-    pub(super) fn heard_some(&self, now_ms: u64) {
-        self.gate.heard_some(now_ms);
+    pub(super) fn heard(&self, wait_ms: u64) {
+        self.gate.heard(wait_ms);
     }
 
     /// Lines of batches wait while so many are under way.
