@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 
 use doorbuster_journal::MemoryDisk;
 use doorbuster_snapshots::{
-    BLOCK_PAYLOAD_BYTES_MAX, ImageReader, ImageWriter, Measure, SnapshotError, image_name, no_pause,
+    BLOCK_PAYLOAD_BYTES_MAX, ImageReader, ImageWriter, Measure, SnapshotError,
 };
 
 use crate::support::*;
