@@ -1,8 +1,11 @@
 //! Named points at which a build made for it fails on purpose, so that tests can see what comes of
 //! it. In every other build there are none.
 //!
-//! Owns the names. A point is armed while the file that `FAULTS_FILE` names holds its word. Next:
-//! `tests/contract`.
+//! Owns the names. A point is armed while the file that `FAULTS_FILE` names holds its word. Beside
+//! them stands one pace: such a build takes `FAULTS_DECIDE_US` longer over each decision, so that ten
+//! times of what it can do may be offered on a small machine. Next: `tests/contract`.
+
+use std::time::Duration;
 
 /// Where it may fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,4 +49,22 @@ pub(crate) fn armed(point: Point) -> bool {
 #[must_use]
 pub(crate) const fn armed(_: Point) -> bool {
     false
+}
+
+/// What a decision takes longer than it does.
+#[cfg(feature = "faults")]
+#[must_use]
+pub(crate) fn slowed() -> Duration {
+    static SLOWED: std::sync::OnceLock<Duration> = std::sync::OnceLock::new();
+    *SLOWED.get_or_init(|| {
+        let asked = std::env::var("FAULTS_DECIDE_US").ok();
+        Duration::from_micros(asked.map_or(0, |asked| asked.parse().expect("microseconds")))
+    })
+}
+
+/// Nothing.
+#[cfg(not(feature = "faults"))]
+#[must_use]
+pub(crate) const fn slowed() -> Duration {
+    Duration::ZERO
 }

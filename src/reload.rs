@@ -1,13 +1,14 @@
-//! What an operator changes without a restart: tokens, certificates, address lists and limits.
+//! What an operator changes without a restart: tokens, certificates, address lists, limits.
 //!
 //! Owns reading their files and the settings, at the start and on SIGHUP. A bad one stops a start and,
 //! later, leaves everything of its kind as it was; the operator is told either way. Never decides who
 //! comes in. Next: `http/tokens`, `http/tls`, `http/admission`.
 
 use crate::config::{Config, ConfigError, Rate, Reread};
+use crate::descriptors;
 use crate::domain::settings::Settings;
-use crate::http::{Addresses, BadCertificate, BadNetworks, BadTokens, Certificate, Networks};
-use crate::http::{Quota, Reloadable, Rules, Tokens};
+use crate::http::{Addresses, BadCertificate, BadNetworks, BadTokens, Certificate, HttpLimits};
+use crate::http::{Networks, Quota, Reloadable, Rules, Tokens};
 use crate::tell::tell;
 use std::fs::File;
 use std::io::{self, Read};
@@ -58,6 +59,10 @@ pub(crate) struct Files {
     started: Settings,
     /// Who is let in.
     pub(crate) rules: Arc<Reloadable<Rules>>,
+    /// What a client may use up.
+    pub(crate) limits: Arc<Reloadable<HttpLimits>>,
+    /// Files and sockets that may be open.
+    descriptors: u64,
     tokens_file: Option<PathBuf>,
     tls_files: Option<(PathBuf, PathBuf)>,
     /// Who may come in.
@@ -71,7 +76,11 @@ impl Files {
     ///
     /// # Errors
     /// When one cannot be used.
-    pub(crate) fn open(config: &Config, reread: Reread) -> Result<Self, ReloadError> {
+    pub(crate) fn open(
+        config: &Config,
+        reread: Reread,
+        descriptors: u64,
+    ) -> Result<Self, ReloadError> {
         let tls_files = config.tls_cert.clone().zip(config.tls_key.clone());
         let tokens = config.tokens_file.as_deref().map_or(Ok(Tokens::none()), read_tokens)?;
         let certificate = tls_files.as_ref().map(read_certificate).transpose()?;
@@ -79,6 +88,8 @@ impl Files {
             reread,
             started: config.rules.clone(),
             rules: Arc::new(Reloadable::new(rules(config)?)),
+            limits: Arc::new(Reloadable::new(limits(config, descriptors))),
+            descriptors,
             tokens_file: config.tokens_file.clone(),
             tls_files,
             tokens: Arc::new(Reloadable::new(tokens)),
@@ -91,9 +102,11 @@ impl Files {
     pub(crate) fn reload(&self) -> Option<Settings> {
         self.reload_files();
         let reread = (self.reread)().map_err(ReloadError::from);
-        match reread.and_then(|config| Ok((rules(&config)?, config.rules))) {
-            Ok((rules, settings)) => {
+        match reread.and_then(|config| Ok((rules(&config)?, config))) {
+            Ok((rules, config)) => {
                 self.rules.replace(rules);
+                self.limits.replace(limits(&config, self.descriptors));
+                let settings = config.rules;
                 tell(format_args!("took the limits and address lists"));
                 if settings.caps != self.started.caps {
                     tell(format_args!("kept the caps as they were: a start changes them"));
@@ -150,6 +163,35 @@ fn rules(config: &Config) -> Result<Rules, ReloadError> {
         per_address: quota(admission.per_address),
         wait_ms_max: admission.wait_ms_max,
     })
+}
+
+/// As configured; but no more connections than there are descriptors for.
+fn limits(config: &Config, descriptors: u64) -> HttpLimits {
+    let http = &config.http;
+    let connections_max = descriptors::connections_max(descriptors, config.connections_max);
+    if connections_max < config.connections_max / 2 {
+        tell(format_args!(
+            "at most {connections_max} connections: the system allows {descriptors} open files \
+             (ulimit -n); http.connections_max is {}",
+            config.connections_max
+        ));
+    }
+    HttpLimits {
+        connections_max,
+        header_timeout_ms: config.header_timeout_ms,
+        body_timeout_ms: config.body_timeout_ms,
+        idle_ms: config.idle_ms,
+        header_bytes_max: http.header_bytes_max,
+        headers_max: http.headers_max,
+        uri_bytes_max: http.uri_bytes_max,
+        body_bytes_max: http.body_bytes_max,
+        batch_timeout_ms: http.batch_timeout_ms,
+        write_timeout_ms: http.write_timeout_ms,
+        lifetime_ms: http.lifetime_ms,
+        requests_max: http.requests_max,
+        handshake_timeout_ms: config.handshake_timeout_ms,
+        ..HttpLimits::default()
+    }
 }
 
 fn read_tokens(file: &Path) -> Result<Tokens, ReloadError> {

@@ -14,7 +14,7 @@ use crate::domain::settings::Settings;
 use crate::edge::Edge;
 use crate::feed::{Feed, Note};
 use crate::feeder::{self, Feeder};
-use crate::http::{self, Doors, Front, HandshakeEnd, Handshakes, HttpLimits, Shared};
+use crate::http::{self, Doors, Front, HandshakeEnd, Handshakes, Shared};
 use crate::images::{Ask, Images};
 use crate::metrics::Meters;
 use crate::recovery::{self, Recovered, RecoveryError};
@@ -90,7 +90,7 @@ fn start_error(part: &'static str) -> impl FnOnce(io::Error) -> ServerError {
 /// When the server cannot start. Once it serves, a failure ends the process instead.
 pub fn run(config: &Config, reread: Reread) -> Result<(), ServerError> {
     let clock = Clock::start();
-    let files = Files::open(config, reread)?;
+    let files = Files::open(config, reread, descriptors::raise())?;
     let lock = recovery::lock(&config.data)?;
     let listeners = listen(config.listen, config.io_threads)
         .map_err(|cause| ServerError::Listen { address: config.listen, cause })?;
@@ -101,11 +101,10 @@ pub fn run(config: &Config, reread: Reread) -> Result<(), ServerError> {
     let (handshakes, handshake_ends) = handshakes(config, &files).unzip();
     let (feed, notes) = Feed::new();
     let (stop, stopped) = mpsc::channel();
-    let limits = limits(config, descriptors::raise());
     let front = Arc::new(Front::new(Shared {
         clock,
         durability: config.durability.to_string(),
-        limits,
+        limits: files.limits.clone(),
         stall_ms: config.stall_ms,
         stop: stop.clone(),
         doors: Doors::new(files.rules.clone()),
@@ -169,35 +168,6 @@ pub fn run(config: &Config, reread: Reread) -> Result<(), ServerError> {
 fn say(line: std::fmt::Arguments<'_>) {
     let mut out = io::stdout().lock();
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
-}
-
-/// As configured; but no more connections than there are descriptors for.
-fn limits(config: &Config, descriptors: u64) -> HttpLimits {
-    let http = &config.http;
-    let connections_max = descriptors::connections_max(descriptors, config.connections_max);
-    if connections_max < config.connections_max / 2 {
-        tell(format_args!(
-            "at most {connections_max} connections: the system allows {descriptors} open files \
-             (ulimit -n); http.connections_max is {}",
-            config.connections_max
-        ));
-    }
-    HttpLimits {
-        connections_max,
-        header_timeout_ms: config.header_timeout_ms,
-        body_timeout_ms: config.body_timeout_ms,
-        idle_ms: config.idle_ms,
-        header_bytes_max: http.header_bytes_max,
-        headers_max: http.headers_max,
-        uri_bytes_max: http.uri_bytes_max,
-        body_bytes_max: http.body_bytes_max,
-        batch_timeout_ms: http.batch_timeout_ms,
-        write_timeout_ms: http.write_timeout_ms,
-        lifetime_ms: http.lifetime_ms,
-        requests_max: http.requests_max,
-        handshake_timeout_ms: config.handshake_timeout_ms,
-        ..HttpLimits::default()
-    }
 }
 
 /// One socket, lent to every IO thread. Not a socket each under `SO_REUSEPORT`: then another

@@ -19,7 +19,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("planted", &[]),
     ("images", &["domain", "faults"]),
     ("metrics", &[]),
-    ("reload", &["config", "domain", "http", "reloadable", "tell"]),
+    ("reload", &["config", "descriptors", "domain", "http", "reloadable", "tell"]),
     ("reloadable", &[]),
     ("signals", &["tell"]),
     ("tell", &[]),

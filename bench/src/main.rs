@@ -5,8 +5,8 @@
 //! replay by themselves; `batch`, durable decisions a second in batches; `restart`, how long a start
 //! takes after a long history; `feed`, what followers cost; `images`, what buyers feel of them;
 //! `crowd`, what they feel of thousands of idle and slow connections; `tables` and `sizes`, what full
-//! tables take and do; `overload`, a crowd of many times the capacity; `strangers`, ten million
-//! unknown names; `idle`; `run`, load of a kind on a server that is there, and `report` of what that
+//! tables take and do; `overload`, a crowd of many times the capacity; `stall`, a writer that stands
+//! still; `strangers`, ten million unknown names; `idle`; `run`, load of a kind on a server that is there, and `report` of what that
 //! left behind.
 //! Never says a number without its conditions. Next: `run`, `bars`, `peers`.
 #![forbid(unsafe_code)]
@@ -28,6 +28,7 @@ mod report;
 mod restart;
 mod run;
 mod server;
+mod stall;
 mod strangers;
 mod tables;
 
@@ -68,6 +69,8 @@ enum Command {
     Sizes(tables::sizes::Options),
     /// Offer many times what can be served, and see who is served, who is told, and the return
     Overload(overload::Options),
+    /// Let the writer stand still under load, and see what those hear who come, and the return
+    Stall(stall::Options),
     /// Offer ten million names that nobody knows, and watch the memory
     Strangers(strangers::Options),
     /// Load a server at a rate and report the latencies that a crowd would have suffered
@@ -94,6 +97,7 @@ fn main() -> ExitCode {
         Command::Tables(options) => tables::run(&options),
         Command::Sizes(options) => tables::sizes::run(&options),
         Command::Overload(options) => overload::run(&options),
+        Command::Stall(options) => stall::run(&options),
         Command::Strangers(options) => strangers::run(&options),
         Command::Run(options) => run::run(&options),
         Command::Report(command) => report::run(&command),

@@ -1,15 +1,19 @@
 //! Ten million names that nobody knows: users, keys and SKU ids, and what the server's memory says.
 //!
-//! Fills a server of small caps by orders in batches, and then goes on: each line names a user, a key
-//! and, one line in four, a SKU that were never there before. Buckets of users are switched on, so
-//! each name also asks for a cell. What existed before is confirmed to the end. Next: `batch`.
+//! Fills a server of small caps in batches, and then goes on: each line names a user and a key, or,
+//! one line in four, a SKU that were never there before. Buckets of users are switched on, so each
+//! name also asks for a cell. What existed before is confirmed to the end. Next: `batch`, and `tables`
+//! for what each table takes.
 
 use crate::batch::read_chunked;
 use crate::dialect::Dialect;
 use crate::error::{BenchError, io_error};
 use crate::load::{self, SKU, now, unexpected};
+use crate::overload::print_bars;
 use crate::peers::{self, start};
+use crate::report::conditions::{machine, today};
 use crate::server::Server;
+use crate::tables::stated_bytes_max;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use tokio::io::AsyncWriteExt;
@@ -31,6 +35,9 @@ pub(crate) struct Options {
     /// Caps of all tables
     #[arg(long, default_value_t = 100_000)]
     cap: u64,
+    /// Exit with 1 unless all bars hold
+    #[arg(long)]
+    strict: bool,
     /// The server's binary [default: beside this one]
     #[arg(long)]
     server: Option<PathBuf>,
@@ -51,19 +58,21 @@ pub(crate) fn run(options: &Options) -> Result<(), BenchError> {
     let known = load::ask(server.address, &Dialect::Http, order("before"))?;
     let known = order_id(&known)?;
     // The tables are filled by the first names; from there on there is room for nobody.
-    let full = (options.cap * 2).next_multiple_of(LINES);
+    let full = (options.cap * SKUS_ONE_IN).next_multiple_of(LINES);
     offer(&server, 0, full)?;
-    let full_bytes = server.resident_bytes()?;
+    let full_bytes = server.anonymous_bytes()?;
+    println!("{}, {}", today(), machine());
     println!("caps of {}: {} MiB when all are full", options.cap, full_bytes >> 20);
     let begun = now();
     let taken = offer(&server, full, options.names)?;
     let seconds = begun.elapsed().as_secs_f64();
-    let grown = server.resident_bytes()?.saturating_sub(full_bytes);
+    let bytes = server.anonymous_bytes()?;
+    let grown = bytes as f64 - full_bytes as f64;
     println!(
-        "{} more names at {:.0} a second: {taken} taken, {:.1} MiB more in use",
+        "{} more names at {:.0} a second: {taken} taken, {:+.1} MiB",
         options.names,
         options.names as f64 / seconds,
-        grown as f64 / f64::from(1 << 20)
+        grown / f64::from(1 << 20)
     );
     for action in ["extend", "confirm", "ship", "refund"] {
         let answer = load::ask(server.address, &Dialect::Http, act(&known, action))?;
@@ -71,8 +80,16 @@ pub(crate) fn run(options: &Options) -> Result<(), BenchError> {
             return Err(unexpected(&answer));
         }
     }
-    println!("what existed before was extended, confirmed, shipped and refunded");
-    Ok(())
+    let stated_bytes = stated_bytes_max(options.cap);
+    let bars = [
+        (taken == 0, format!("{taken} strangers found room, none should")),
+        (
+            bytes <= stated_bytes,
+            format!("{} MiB in use, {} at most", bytes >> 20, stated_bytes >> 20),
+        ),
+        (true, "what existed before was extended, confirmed, shipped and refunded".to_owned()),
+    ];
+    print_bars(&bars, options.strict)
 }
 
 fn order(name: &str) -> Vec<u8> {

@@ -229,11 +229,6 @@ impl<'d, D: Disk, P: FnMut() -> ControlFlow<()>> ImageWriter<'d, D, P> {
 }
 
 impl<D: Disk, P> ImageWriter<'_, D, P> {
-    /// What is written.
-    pub fn meta(&self) -> &Meta {
-        &self.meta
-    }
-
     fn place(&self) -> String {
         self.disk.place(&writing_name(self.meta.sequence))
     }

@@ -5,6 +5,8 @@
 //! width integers, lengths as u64, variants as u32 in declared order), which is bincode 1's and
 //! has byte-compatible successors. Nothing here decides anything. Next: `record`, `image`.
 
+#[cfg(test)]
+mod bad_rows_tests;
 mod created;
 mod draw;
 mod event;

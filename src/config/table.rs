@@ -262,7 +262,7 @@ pub(super) static COMMON: &[Entry] = &[
         kind: Kind::Number,
         default: "5000",
         bounds: DURATION,
-        meaning: "a TLS handshake must be done within this",
+        meaning: "a TLS handshake must be done within this; read again on SIGHUP",
         take: |config, text| set(&mut config.handshake_timeout_ms, number(text, 1, 3_600_000)),
     },
     Entry {

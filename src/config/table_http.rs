@@ -1,6 +1,7 @@
 //! The settings of connections and requests. A new one is a row here and a member of `Config`.
 //!
-//! Owns only the list. What the limits do is in `http/limits`. Next: `table`.
+//! All of them may change while the server runs. Owns only the list; what the limits do is in
+//! `http/limits`. Next: `table`.
 
 use super::table::{DURATION, Entry, Kind, number, set};
 
@@ -31,7 +32,7 @@ pub(super) static HTTP: &[Entry] = &[
         kind: Kind::Number,
         default: "20000",
         bounds: "an integer, 1 to 1,000,000",
-        meaning: "connections at most",
+        meaning: "connections at most; read again on SIGHUP",
         take: |config, text| {
             let most = number(text, 1, 1_000_000).and_then(|most| usize::try_from(most).ok());
             set(&mut config.connections_max, most)
@@ -42,7 +43,7 @@ pub(super) static HTTP: &[Entry] = &[
         kind: Kind::Number,
         default: "10000",
         bounds: DURATION,
-        meaning: "a request's head must be there within this",
+        meaning: "a request's head must be there within this; read again on SIGHUP",
         take: |config, text| set(&mut config.header_timeout_ms, number(text, 1, 3_600_000)),
     },
     Entry {
@@ -50,7 +51,7 @@ pub(super) static HTTP: &[Entry] = &[
         kind: Kind::Number,
         default: "10000",
         bounds: DURATION,
-        meaning: "a request's body must be there within this",
+        meaning: "a request's body must be there within this; read again on SIGHUP",
         take: |config, text| set(&mut config.body_timeout_ms, number(text, 1, 3_600_000)),
     },
     Entry {
@@ -58,7 +59,7 @@ pub(super) static HTTP: &[Entry] = &[
         kind: Kind::Number,
         default: "75000",
         bounds: DURATION,
-        meaning: "a connection without a request is closed after this",
+        meaning: "a connection without a request is closed after this; read again on SIGHUP",
         take: |config, text| set(&mut config.idle_ms, number(text, 1, 3_600_000)),
     },
     Entry {
@@ -66,7 +67,7 @@ pub(super) static HTTP: &[Entry] = &[
         kind: Kind::Number,
         default: "8192",
         bounds: "bytes, 8,192 to 65,536",
-        meaning: "request line and headers together, the line at most half of it; more is 431",
+        meaning: "request line and headers together, the line at most half of it; more is 431; read again on SIGHUP",
         take: |config, text| {
             set(
                 &mut config.http.header_bytes_max,
@@ -79,7 +80,7 @@ pub(super) static HTTP: &[Entry] = &[
         kind: Kind::Number,
         default: "64",
         bounds: "an integer, 16 to 1,000",
-        meaning: "header lines; more is 431",
+        meaning: "header lines; more is 431; read again on SIGHUP",
         take: |config, text| {
             set(
                 &mut config.http.headers_max,
@@ -92,7 +93,7 @@ pub(super) static HTTP: &[Entry] = &[
         kind: Kind::Number,
         default: "2048",
         bounds: "bytes, 512 to 4,096",
-        meaning: "a request target; longer is 414",
+        meaning: "a request target; longer is 414; read again on SIGHUP",
         take: |config, text| {
             set(
                 &mut config.http.uri_bytes_max,
@@ -105,7 +106,7 @@ pub(super) static HTTP: &[Entry] = &[
         kind: Kind::Number,
         default: "65536",
         bounds: "bytes, 1,024 to 65,536",
-        meaning: "a body but that of a batch; longer is 413",
+        meaning: "a body but that of a batch; longer is 413; read again on SIGHUP",
         take: |config, text| {
             set(
                 &mut config.http.body_bytes_max,
@@ -118,7 +119,7 @@ pub(super) static HTTP: &[Entry] = &[
         kind: Kind::Number,
         default: "60000",
         bounds: DURATION,
-        meaning: "a batch must have come whole within this",
+        meaning: "a batch must have come whole within this; read again on SIGHUP",
         take: |config, text| set(&mut config.http.batch_timeout_ms, number(text, 1, 3_600_000)),
     },
     Entry {
@@ -126,7 +127,7 @@ pub(super) static HTTP: &[Entry] = &[
         kind: Kind::Number,
         default: "10000",
         bounds: DURATION,
-        meaning: "a client must take some of what is written to it within this",
+        meaning: "a client must take some of what is written to it within this; read again on SIGHUP",
         take: |config, text| set(&mut config.http.write_timeout_ms, number(text, 1, 3_600_000)),
     },
     Entry {
@@ -134,7 +135,7 @@ pub(super) static HTTP: &[Entry] = &[
         kind: Kind::Number,
         default: "3600000",
         bounds: "milliseconds, 1 to 86,400,000",
-        meaning: "a connection ends after this, behind the request under way; streams go on",
+        meaning: "a connection ends after this, behind the request under way; streams go on; read again on SIGHUP",
         take: |config, text| set(&mut config.http.lifetime_ms, number(text, 1, 86_400_000)),
     },
     Entry {
@@ -142,7 +143,7 @@ pub(super) static HTTP: &[Entry] = &[
         kind: Kind::Number,
         default: "0",
         bounds: "an integer, 0 (no limit) to 1,000,000,000",
-        meaning: "a connection ends after so many requests",
+        meaning: "a connection ends after so many requests; read again on SIGHUP",
         take: |config, text| set(&mut config.http.requests_max, number(text, 0, 1_000_000_000)),
     },
 ];

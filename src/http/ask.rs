@@ -4,7 +4,7 @@
 //! it; in the server it is a `Lane`. Never waits and never decides. Next: `service`.
 
 use crate::domain::command::Request;
-use crate::ring::{Arrived, HandedIn, Lane, NotTaken, Rank, Waiting};
+use crate::ring::{Arrived, HandedIn, Lane, Load, NotTaken, Rank, Waiting};
 use std::future::Future;
 use std::task::Waker;
 
@@ -31,8 +31,8 @@ pub(super) trait Ask: 'static {
     /// Wakes once when there may be room; to be followed by one more `offer`.
     fn wake_when_room(&self, waker: &Waker);
 
-    /// Requests that wait for their answer.
-    fn waiting(&self) -> usize;
+    /// Requests that have no answer yet, and answers so far.
+    fn load(&self) -> Load;
 
     /// A request with this key, by its hash, may be on its way to the writer.
     fn may_be_under_way(&self, key: u128) -> bool;
@@ -68,8 +68,8 @@ impl Ask for Lane {
         Lane::wake_when_room(self, waker);
     }
 
-    fn waiting(&self) -> usize {
-        Lane::waiting(self)
+    fn load(&self) -> Load {
+        Lane::load(self)
     }
 
     fn may_be_under_way(&self, key: u128) -> bool {

@@ -213,7 +213,7 @@ impl<A: Ask> Batch<A> {
     }
 
     fn may_read(&self, context: &Context<'_>) -> bool {
-        let limits = &self.worker.front.limits;
+        let limits = self.worker.limits.get();
         let may = self.out.len() <= limits.batch_answers_bytes
             || self.out.all_bytes.get() <= limits.answers_bytes_max;
         if !may {
@@ -269,7 +269,7 @@ impl<A: Ask> Batch<A> {
         let command = observe::command_number(&request.command);
         let mut request = Some(request);
         let lane = &*self.worker.lane;
-        let mut offer = || match self.worker.usher.holds_bulk(lane.waiting()) {
+        let mut offer = || match self.worker.usher.holds_bulk(lane.load().unanswered) {
             // Some are under way, and the next that comes home is room.
             true => Err(NotTaken::Overloaded),
             false => lane.offer(&mut request, deadline_ms),
@@ -295,7 +295,6 @@ impl<A: Ask> Batch<A> {
 
     /// Renders the answers that are there, up to the first line that still waits for its own.
     fn tell(&mut self, context: &mut Context<'_>) {
-        let mut heard = false;
         while let Some(front) = self.under_way.front_mut() {
             let outcome = match front {
                 Entry::Refused(_) => None,
@@ -304,7 +303,6 @@ impl<A: Ask> Batch<A> {
                     Poll::Pending => break,
                 },
             };
-            heard |= outcome.is_some();
             self.text.clear();
             match (self.under_way.pop_front(), outcome) {
                 (Some(Entry::Asked(_, asked, command)), Some(outcome)) => {
@@ -318,9 +316,6 @@ impl<A: Ask> Batch<A> {
                 _ => break,
             }
             self.out.push(self.text.bytes());
-        }
-        if heard {
-            self.worker.heard_lines();
         }
     }
 

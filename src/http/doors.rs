@@ -36,7 +36,7 @@ fn front(cursors: Arc<Cursors>, hash_key: [u8; 16]) -> Front {
     let front = Front::new(Shared {
         clock: Clock::start(),
         durability: "group".to_owned(),
-        limits: HttpLimits::default(),
+        limits: Arc::new(Reloadable::new(HttpLimits::default())),
         stall_ms: 1000,
         stop: std::sync::mpsc::channel().0,
         doors: Doors::new(Arc::new(Reloadable::new(Rules::default()))),
@@ -69,7 +69,7 @@ impl Door {
     #[must_use]
     pub fn open(lane: Lane, cursors: Arc<Cursors>, hash_key: [u8; 16]) -> Self {
         let worker = Worker::new(Arc::new(front(cursors, hash_key)), Rc::new(lane));
-        let builder = Rc::new(builder(&worker.front.limits));
+        let builder = Rc::new(builder(&worker.limits.get()));
         Self { worker, builder }
     }
 

@@ -1,6 +1,12 @@
 //! What one client, and all of them, may use up.
 //!
-//! Owns the numbers, never enforces them: hyper, `service` and `listener` do. Next: `listener`.
+//! Owns the numbers, and each IO thread's copy of them, which an operator may replace at any time.
+//! Never enforces them: hyper, `service` and `listener` do. Next: `listener`.
+
+use super::reloadable::{Kept, Reloadable};
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
 
 /// Limits of the HTTP layer; bytes, counts and milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,5 +76,40 @@ impl Default for HttpLimits {
             handshake_timeout_ms: 5_000,
             connections_max: 10_000,
         }
+    }
+}
+
+/// One IO thread's copy. It is looked after when a connection comes and while connections are looked
+/// after, so that no request pays for it.
+#[derive(Debug)]
+pub(super) struct Held {
+    kept: Kept<HttpLimits>,
+    copy: RefCell<(u64, Rc<HttpLimits>)>,
+}
+
+impl Held {
+    pub(super) fn new(shared: Arc<Reloadable<HttpLimits>>) -> Self {
+        let kept = Kept::new(shared);
+        let copy = kept.with(|generation, limits| (generation, Rc::new(limits.clone())));
+        Self { kept, copy: RefCell::new(copy) }
+    }
+
+    /// From here on those hold that hold now.
+    pub(super) fn renew(&self) {
+        self.kept.with(|generation, limits| {
+            if self.copy.borrow().0 != generation {
+                *self.copy.borrow_mut() = (generation, Rc::new(limits.clone()));
+            }
+        });
+    }
+
+    /// Those that hold.
+    pub(super) fn get(&self) -> Rc<HttpLimits> {
+        self.copy.borrow().1.clone()
+    }
+
+    /// Tells those that hold from others.
+    pub(super) fn generation(&self) -> u64 {
+        self.copy.borrow().0
     }
 }

@@ -6,6 +6,7 @@
 
 use super::admission::{Seat, Usher};
 use super::ask::Ask;
+use super::limits::Held;
 use super::linger::linger;
 use super::peer::{Peer, Stage, Wish};
 use super::refuse::Refuser;
@@ -49,6 +50,8 @@ pub(super) struct Worker<A> {
     pub(super) lane: Rc<A>,
     pub(super) tokens: Rc<Kept<Tokens>>,
     pub(super) usher: Usher,
+    /// What a client may use up.
+    pub(super) limits: Held,
     peers: RefCell<Vec<Rc<Peer>>>,
     now_ms: Rc<Cell<u64>>,
     /// What buyers ask for, and when that was last halved.
@@ -69,6 +72,7 @@ impl<A: Ask> Worker<A> {
             tokens: Rc::new(Kept::new(front.tokens.clone())),
             usher: Usher::new(&front.doors, now_ms.get()),
             refuser: Refuser::at(&front.edge),
+            limits: Held::new(front.limits.clone()),
             front,
             lane,
             peers: RefCell::default(),
@@ -110,6 +114,7 @@ impl<A: Ask> Worker<A> {
         self.now_ms.set(self.front.clock.elapsed_ms());
         self.show_hot();
         self.meter().set_limit(self.usher.limit() as u64);
+        self.limits.renew();
         // From the last to the first: whoever leaves meanwhile is replaced by one that was looked at.
         let mut left = self.peers.borrow().len();
         while left > 0 {
@@ -128,16 +133,17 @@ impl<A: Ask> Worker<A> {
     /// how many are left to look at.
     fn look_at_some(&self, first: usize) -> usize {
         let draining = self.front.phase() == Phase::Draining;
+        let limits = self.limits.get();
         let peers = self.peers.borrow();
         let mut ended = 0;
         for (place, peer) in peers.iter().enumerate().take(first).rev() {
-            if peer.is_late(&self.front.limits) {
+            if peer.is_late(&limits) {
                 peer.wish(Wish::End);
                 ended += 1;
             } else if draining && peer.wished() != peer.wish_of_drain() {
                 peer.wish(peer.wish_of_drain());
                 ended += 1;
-            } else if peer.stage() == Stage::Idle && peer.is_spent(&self.front.limits) {
+            } else if peer.stage() == Stage::Idle && peer.is_spent(&limits) {
                 peer.wish(Wish::Finish);
                 ended += 1;
             }
@@ -166,13 +172,13 @@ impl<A: Ask> Worker<A> {
     /// Takes a place among the connections; none if there is none left for this address.
     fn enrol(self: &Rc<Self>, address: IpAddr) -> Option<Enrolled<A>> {
         let address = address.to_canonical();
+        self.limits.renew();
         let seat = self.seat(address)?;
         // Nobody sweeps while there are no connections.
         self.now_ms.set(self.front.clock.elapsed_ms());
         self.enrolled.notify_one();
         let fresh = self.front.phase() == Phase::Draining;
-        let limits = &self.front.limits;
-        let peer = Rc::new(Peer::new(self.now_ms.clone(), limits, fresh, address));
+        let peer = Rc::new(Peer::new(self.now_ms.clone(), &self.limits.get(), fresh, address));
         let mut peers = self.peers.borrow_mut();
         peer.move_to(peers.len());
         peers.push(peer.clone());
@@ -235,7 +241,8 @@ pub async fn serve(listener: TcpListener, front: Arc<Front>, lane: Rc<Lane>) {
 }
 
 async fn accept<A: Ask>(listener: TcpListener, worker: Rc<Worker<A>>) {
-    let builder = Rc::new(builder(&worker.front.limits));
+    let mut generation = worker.limits.generation();
+    let mut heads = Rc::new(builder(&worker.limits.get()));
     loop {
         let (socket, address) = match listener.accept().await {
             Ok(accepted) => accepted,
@@ -247,7 +254,11 @@ async fn accept<A: Ask>(listener: TcpListener, worker: Rc<Worker<A>>) {
         let Some(enrolled) = worker.enrol(address.ip()) else { continue };
         // Without it answers wait for acknowledgements; it fails only on a dead socket.
         let _ = socket.set_nodelay(true);
-        let builder = builder.clone();
+        if generation != worker.limits.generation() {
+            generation = worker.limits.generation();
+            heads = Rc::new(builder(&worker.limits.get()));
+        }
+        let builder = heads.clone();
         if worker.front.handshakes.is_some() {
             tokio::task::spawn_local(secured(socket, enrolled, builder));
         } else {

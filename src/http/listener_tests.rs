@@ -7,7 +7,7 @@ use crate::domain::ids::OrderId;
 use crate::domain::order::Status;
 use crate::http::peer::FRESH_MS;
 use crate::http::testing::{front, recovering};
-use crate::ring::{Arrived, HandedIn, NotTaken, Outcome, Rank, Times};
+use crate::ring::{Arrived, HandedIn, Load, NotTaken, Outcome, Rank, Times};
 use std::future::Future;
 use std::net::Ipv4Addr;
 use std::task::Waker;
@@ -50,8 +50,8 @@ impl Ask for Writer {
         Ok(std::future::ready(Arrived { outcome, times: Times::default() }))
     }
 
-    fn waiting(&self) -> usize {
-        0
+    fn load(&self) -> Load {
+        Load::default()
     }
 
     fn may_be_under_way(&self, _: u128) -> bool {
@@ -84,7 +84,7 @@ fn locally<T>(work: impl Future<Output = T>) -> T {
 fn connect(front: Front) -> (Rc<Worker<Writer>>, DuplexStream) {
     let worker = Worker::new(Arc::new(front), Rc::new(Writer));
     let (client, server) = tokio::io::duplex(1024 * 1024);
-    let builder = Rc::new(builder(&worker.front.limits));
+    let builder = Rc::new(builder(&worker.limits.get()));
     let enrolled = worker.enrol(PEER).expect("a free place");
     tokio::task::spawn_local(connection(server, enrolled, builder));
     (worker, client)

@@ -14,6 +14,7 @@ mod admission;
 mod answers;
 mod ask;
 mod batch;
+mod body;
 mod cloud_events;
 mod events;
 mod fields;
@@ -107,7 +108,7 @@ pub struct Shared {
     /// The durability mode, as `/v1/status` shows it.
     pub durability: String,
     /// What a client may use up.
-    pub limits: HttpLimits,
+    pub limits: Arc<Reloadable<HttpLimits>>,
     /// A data sync that takes longer keeps new orders out, in milliseconds.
     pub stall_ms: u64,
     /// Where a drain is asked for.

@@ -2,7 +2,8 @@
 //!
 //! Owns the notes that a request gathers on its way (`Note`), the words they are counted by, and the
 //! bodies of `/v1/latency`, `/v1/latency.hgrm` and `/metrics`. A clock is read three times for a
-//! request that the writer answers, and twice for one that is refused at the edge. Next: `metrics`.
+//! request that the writer answers, and twice for one that is refused at the edge; admission counts
+//! by the same readings. Next: `metrics`.
 
 use super::Front;
 use super::admission::{self, Rates};
@@ -123,6 +124,8 @@ pub(super) struct Note {
     command: Option<usize>,
     at_edge: bool,
     moments: Moments,
+    /// All of it was there, on `Clock::elapsed_ns`.
+    came_ns: u64,
     rates: Rates,
 }
 
@@ -131,7 +134,18 @@ impl Note {
     pub(super) fn begin(front: &Front) -> Self {
         let mut note = Self::default();
         note.moments.read = moment(front);
+        note.came_ns = note.moments.read;
         note
+    }
+
+    /// Its body came some time after its head.
+    pub(super) fn came_late(&mut self, front: &Front) {
+        self.came_ns = moment(front);
+    }
+
+    /// When all of it was there, on `Clock::elapsed_ms`; where nothing is timed, now.
+    pub(super) fn came_ms(&self, front: &Front) -> u64 {
+        if front.timed { self.came_ns / 1_000_000 } else { front.clock.elapsed_ms() }
     }
 
     /// It names this place.
@@ -292,7 +306,7 @@ pub(super) fn exposition(front: &Front) -> Reply {
         stalled: front.is_stalled(),
         uptime_ms: front.clock.elapsed_ms(),
         connections: front.connections() as u64,
-        connections_max: front.limits.connections_max as u64,
+        connections_max: front.limits.current().connections_max as u64,
         accept_failures: front.accepting.failures(),
         ring_slots: ALL_SLOTS as u64,
         appended: front.cursors.appended(),

@@ -4,11 +4,14 @@
 //! shape (`routes`), then `admission`, then the sold-out edge (`refuse`), then the writer (`Lane`),
 //! then the rendering (`answers`). Never parses a body itself. Next: `routes`.
 
-use super::admission::{self, Guest};
+use super::admission::{self, Admitted, Guest};
+use super::answers::Asked;
 use super::ask::Ask;
+use super::body::{self, Taken};
 use super::framing::Fault;
 use super::head::{Head, Name};
 use super::identity::{Identity, identify};
+use super::limits::HttpLimits;
 use super::lines::Lines;
 use super::listener::Worker;
 use super::observe::Note;
@@ -22,17 +25,16 @@ use super::routes::events::Follow;
 use super::routes::{self, Input, Place, Question, Wanted};
 use super::{Front, Phase, answers, batch, events, look, mode};
 use crate::feed::Form;
-use crate::ring::{Arrived, Rank};
-use bytes::{Bytes, BytesMut};
+use crate::ring::{Arrived, NotTaken, Rank};
+use bytes::Bytes;
 use hyper::body::{Body, Incoming};
+use hyper::http::request::Parts;
 use hyper::{Method, Response, Uri, Version};
 use std::convert::Infallible;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::Poll;
-use std::time::Duration;
 
 /// All methods of all places, for `OPTIONS *`.
 const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
@@ -52,24 +54,70 @@ impl From<Reply> for Answering {
     }
 }
 
+/// What becomes of a request once all of it is there.
+enum Act<'r, A: Ask> {
+    Answer(Reply),
+    /// The writer is asked.
+    Ask(Asking<A>),
+    /// Rare, and boxed: the future of every request has room for what it waits for, and is moved.
+    Later(Pin<Box<dyn Future<Output = Result<Answering, Refused>> + 'r>>),
+}
+
+/// A request that is on its way to the writer.
+struct Asking<A: Ask> {
+    coming: Coming<A>,
+    asked: Option<Asked>,
+    admitted: Admitted,
+}
+
+enum Coming<A: Ask> {
+    Once(A::Waiting),
+    Looked(Pin<Box<dyn Future<Output = Result<Arrived, NotTaken>>>>),
+}
+
 /// Answers one request of a connection.
-pub(super) async fn serve<A: Ask>(
+pub(super) fn serve<A: Ask>(
     worker: Rc<Worker<A>>,
     peer: Rc<Peer>,
     request: hyper::Request<Incoming>,
-) -> Result<Response<Payload>, Infallible> {
+) -> impl Future<Output = Result<Response<Payload>, Infallible>> {
     peer.enter(Stage::Serving);
     let fault = peer.next_request();
     let (parts, body) = request.into_parts();
-    let head = Head::of(&parts.headers);
+    // hyper moves the future, so what is large is not in it.
+    respond(worker, peer, Box::new(parts), body, fault)
+}
+
+async fn respond<A: Ask>(
+    worker: Rc<Worker<A>>,
+    peer: Rc<Peer>,
+    parts: Box<Parts>,
+    body: Incoming,
+    fault: Option<Fault>,
+) -> Result<Response<Payload>, Infallible> {
     let front = &*worker.front;
+    let head = Head::of(&parts.headers);
     let mut note = Note::begin(front);
-    let found = check_http(front, &parts, &head, &body, fault)
+    let found = check_http(&worker.limits.get(), &parts, &head, &body, fault)
         .and_then(|()| find(&worker, &peer, &parts, &head));
-    let answered = answer(&worker, &peer, found, &parts, &head, body, &mut note).await;
+    if let Ok(Step::Found(found)) = &found {
+        note.found(found.place.number());
+    }
+    let streams = matches!(&found, Ok(Step::Found(found)) if found.place == Place::Batch)
+        && parts.method == Method::POST;
+    let how = (streams, found.as_ref().err());
+    let answered = match body::take(&worker, how, &head, body, &mut note).await {
+        Ok(taken) => match act(&worker, &peer, (found, taken), (&parts, &head), &mut note) {
+            Ok(Act::Answer(reply)) => Ok(reply.into()),
+            Ok(Act::Ask(asking)) => hear(&worker, asking, &mut note).await,
+            Ok(Act::Later(later)) => later.await,
+            Err(refused) => Err(refused),
+        },
+        Err(refused) => Err(refused),
+    };
     let Answering { mut reply, stream } =
         answered.unwrap_or_else(|refused| Reply::from(refused).into());
-    reply.closes |= front.phase() == Phase::Draining || peer.is_spent(&front.limits);
+    reply.closes |= front.phase() == Phase::Draining || peer.is_spent(&worker.limits.get());
     let wants_timing = head.bytes(Name::ServerTiming) == Some(b"1");
     note.end(&worker, &parts.method, &mut reply, wants_timing);
     let traceparent = head.traceparent().map(|(_, value)| value);
@@ -82,35 +130,24 @@ pub(super) async fn serve<A: Ask>(
     Ok(response)
 }
 
-async fn answer<A: Ask>(
-    worker: &Rc<Worker<A>>,
-    peer: &Rc<Peer>,
-    found: Result<Step<'_>, Refused>,
-    parts: &hyper::http::request::Parts,
-    head: &Head<'_>,
-    body: Incoming,
+/// Everything between the whole request and the writer; nothing in it waits.
+fn act<'r, A: Ask>(
+    worker: &'r Rc<Worker<A>>,
+    peer: &'r Rc<Peer>,
+    (found, taken): (Result<Step<'r>, Refused>, Taken),
+    (parts, head): (&'r Parts, &'r Head<'r>),
     note: &mut Note,
-) -> Result<Answering, Refused> {
+) -> Result<Act<'r, A>, Refused> {
     let front = &*worker.front;
-    if let Ok(Step::Found(found)) = &found {
-        note.found(found.place.number());
-    }
-    let streams = matches!(&found, Ok(Step::Found(found)) if found.place == Place::Batch)
-        && parts.method == Method::POST;
-    let (body, streamed) = match &found {
-        _ if streams => (Bytes::new(), Some(body)),
-        _ if body.is_end_stream() => (Bytes::new(), None),
-        Err(refused) if refused.closes => (Bytes::new(), None),
-        // A client that waits for leave to send the body need not send it at all. Whether it does
-        // cannot be told, so what follows may be anything.
-        Err(_) if head.value(Name::Expect).is_some() => {
-            return found.map(|_| Reply::empty().into()).map_err(Problem::closing);
+    let (body, streamed) = match taken {
+        Taken::Whole(body) => (body, None),
+        Taken::Stream(body) => (Bytes::new(), Some(body)),
+        Taken::Unsent => {
+            return found.map(|_| Act::Answer(Reply::empty())).map_err(Problem::closing);
         }
-        // The body is read before a refusal, too, so that the connection can stay.
-        _ => (read(front, body).await?, None),
     };
     let Found { place, identity, client } = match found? {
-        Step::Done(reply) => return Ok(reply.into()),
+        Step::Done(reply) => return Ok(Act::Answer(*reply)),
         Step::Found(found) => found,
     };
     let unknown_key = [0; 16];
@@ -131,55 +168,90 @@ async fn answer<A: Ask>(
         worker.charge(Guest { principal, client, user: None, rank: Rank::Urgent }, Some(note))?;
     }
     let question = match (wanted, streamed) {
-        (Ok(Wanted::Reply(reply)), _) => return Ok(reply.into()),
-        // Boxed, like all that is rare: the future of every request has room for what it waits for.
+        (Ok(Wanted::Ask(question)), _) => *question,
+        (Ok(Wanted::Reply(reply)), _) => return Ok(Act::Answer(reply)),
+        (Ok(Wanted::Change(change)), _) => return Ok(Act::Answer(mode::change(front, change))),
         (Ok(Wanted::Follow(follow)), _) => {
-            return Box::pin(answer_events(worker, peer, follow)).await;
+            return Ok(Act::Later(Box::pin(answer_events(worker, peer, follow))));
         }
         (Ok(Wanted::TakeImage), _) => {
-            return Box::pin(take_image(front)).await.map(Answering::from);
+            let taken = async move { take_image(front).await.map(Answering::from) };
+            return Ok(Act::Later(Box::pin(taken)));
         }
-        (Ok(Wanted::Change(change)), _) => return Ok(mode::change(front, change).into()),
         (Ok(Wanted::Batch(asker)), Some(body)) => {
-            return Box::pin(answer_lines(worker, peer, (*asker, client), body)).await;
+            let answer = answer_lines(worker, peer, (*asker, client), body);
+            return Ok(Act::Later(Box::pin(answer)));
         }
-        (Err(refused), Some(body)) => return Err(Box::pin(pass(front, head, body, refused)).await),
+        (Err(refused), Some(body)) => {
+            let pass = async move { Err(body::pass(worker, head, body, refused).await) };
+            return Ok(Act::Later(Box::pin(pass)));
+        }
         (Ok(Wanted::Batch(_)), None) => unreachable!("the body of a batch is a stream"),
-        (Ok(Wanted::Ask(question)), _) => *question,
         (Err(refused), None) => return Err(refused),
     };
-    drop(body);
+    ask(worker, question, (&identity, client), note)
+}
+
+/// Lets a question in, refuses what can only be sold out, and asks the writer the rest.
+fn ask<'r, A: Ask>(
+    worker: &Rc<Worker<A>>,
+    question: Question,
+    (identity, client): (&Identity, IpAddr),
+    note: &mut Note,
+) -> Result<Act<'r, A>, Refused> {
     let Question { request, deadline_ms, asked } = question;
-    mode::admits(front, &request.command)?;
+    mode::admits(&worker.front, &request.command)?;
     let rank = Rank::of(&request.command, identity.preferred);
+    let principal = identity.principal.name.as_str();
     let guest = Guest { principal, client, user: admission::user(&request.command), rank };
     let admitted = worker.admit(guest, note)?;
     if let Some(refused) = refuse(worker, &request) {
         note.refused(worker, &request.command);
-        return Ok(refused.into());
+        return Ok(Act::Answer(refused));
     }
     note.asks(worker, &request.command);
-    let comes_behind = look::may_be_coming(&*worker.lane, &request);
-    let arrived = if comes_behind {
-        let looked = Box::pin(look::look(&*worker.lane, request, deadline_ms)).await;
-        looked.inspect(|_| worker.meter().count_published())
+    let coming = if look::may_be_coming(&*worker.lane, &request) {
+        let worker = worker.clone();
+        Coming::Looked(Box::pin(async move {
+            let looked = look::look(&*worker.lane, request, deadline_ms).await;
+            looked.inspect(|_| worker.meter().count_published())
+        }))
     } else {
-        match worker.lane.ask(request, rank, deadline_ms) {
-            Ok(waiting) => {
-                worker.meter().count_published();
-                Ok(waiting.await)
-            }
-            Err(why) => Err(why),
-        }
+        let waiting = worker.lane.ask(request, rank, deadline_ms);
+        let waiting = waiting.map_err(|why| not_taken(worker, &admitted, note, why))?;
+        worker.meter().count_published();
+        Coming::Once(waiting)
     };
-    let Arrived { outcome, times } = arrived.map_err(|why| {
-        note.not_taken();
-        worker.not_taken(&admitted, why);
-        answers::not_taken(why)
-    })?;
-    worker.heard(&admitted);
+    Ok(Act::Ask(Asking { coming, asked, admitted }))
+}
+
+/// Waits for the writer's answer.
+async fn hear<A: Ask>(
+    worker: &Rc<Worker<A>>,
+    asking: Asking<A>,
+    note: &mut Note,
+) -> Result<Answering, Refused> {
+    let Asking { coming, asked, admitted } = asking;
+    let arrived = match coming {
+        Coming::Once(waiting) => Ok(waiting.await),
+        Coming::Looked(looked) => looked.await,
+    };
+    let Arrived { outcome, times } =
+        arrived.map_err(|why| not_taken(worker, &admitted, note, why))?;
+    worker.heard(&admitted, times);
     note.arrived(times);
-    Ok(answers::reply(front, asked.as_ref(), outcome).into())
+    Ok(answers::reply(&worker.front, asked.as_ref(), outcome).into())
+}
+
+fn not_taken<A: Ask>(
+    worker: &Worker<A>,
+    admitted: &Admitted,
+    note: &mut Note,
+    why: NotTaken,
+) -> Refused {
+    note.not_taken();
+    worker.not_taken(admitted, why);
+    answers::not_taken(why)
 }
 
 /// Answers a batch: a plain refusal until there is a first line, then 200 and a line each.
@@ -189,7 +261,7 @@ async fn answer_lines<A: Ask>(
     (asker, client): (Asker, IpAddr),
     body: Incoming,
 ) -> Result<Answering, Refused> {
-    let mut lines = Lines::new(body, &worker.front.limits);
+    let mut lines = Lines::new(body, &worker.limits.get());
     let first = poll_fn(|context| lines.poll_line(context)).await?;
     let reply = Reply::stream(Kind::Lines);
     let Some(first) = first else { return Ok(reply.into()) };
@@ -212,20 +284,6 @@ async fn answer_events<A: Ask>(
     Ok(Answering { reply, stream: Some(Stream::new(peer.clone(), follower)) })
 }
 
-/// Reads past the body of a stream that is refused, so that the connection can stay where it can.
-async fn pass(front: &Front, head: &Head<'_>, body: Incoming, refused: Refused) -> Refused {
-    if body.is_end_stream() {
-        return refused;
-    }
-    if head.value(Name::Expect).is_some() {
-        return refused.closing();
-    }
-    match read(front, body).await {
-        Err(unread) if unread.closes => refused.closing(),
-        _ => refused,
-    }
-}
-
 /// Waits for an image to be taken in the background; the writer is not asked.
 async fn take_image(front: &Front) -> Result<Reply, Refused> {
     let busy = || Problem::new(Code::Overloaded, "too many images have been asked for");
@@ -240,13 +298,12 @@ async fn take_image(front: &Front) -> Result<Reply, Refused> {
 /// Framing and limits that hyper does not check, or not strictly. What leaves the bytes behind it in
 /// doubt closes.
 fn check_http(
-    front: &Front,
-    parts: &hyper::http::request::Parts,
+    limits: &HttpLimits,
+    parts: &Parts,
     head: &Head<'_>,
     body: &Incoming,
     fault: Option<Fault>,
 ) -> Result<(), Refused> {
-    let limits = &front.limits;
     let uri = &parts.uri;
     let uri_too_long = || Problem::new(Code::UriTooLong, "the request target is too long");
     match fault {
@@ -280,7 +337,7 @@ fn check_http(
         false => limits.dropped_bytes_max,
     };
     if body.size_hint().lower() > bytes_max {
-        return Err(too_large(bytes_max).closing());
+        return Err(body::too_large(bytes_max).closing());
     }
     if uri.path().len() + uri.query().map_or(0, |query| query.len() + 1) > limits.uri_bytes_max {
         return Err(uri_too_long());
@@ -347,10 +404,6 @@ fn is_host(host: &[u8]) -> bool {
     name.iter().all(named) && ported && digits.iter().all(u8::is_ascii_digit)
 }
 
-fn too_large(bytes_max: u64) -> Refused {
-    Problem::new(Code::TooLarge, format!("a body has at most {bytes_max} bytes"))
-}
-
 /// A place, and who may do there what they want.
 struct Found<'p> {
     place: Place<'p>,
@@ -360,7 +413,7 @@ struct Found<'p> {
 }
 
 enum Step<'p> {
-    Done(Reply),
+    Done(Box<Reply>),
     Found(Found<'p>),
 }
 
@@ -368,7 +421,7 @@ enum Step<'p> {
 fn find<'p, A: Ask>(
     worker: &Worker<A>,
     peer: &Peer,
-    parts: &'p hyper::http::request::Parts,
+    parts: &'p Parts,
     head: &Head<'_>,
 ) -> Result<Step<'p>, Refused> {
     let client = worker.client(peer, &parts.headers)?;
@@ -386,7 +439,7 @@ fn find<'p, A: Ask>(
     };
     check_origin(head)?;
     if path == "*" && parts.method == Method::OPTIONS {
-        return Ok(Step::Done(Reply::options(METHODS)));
+        return Ok(Step::Done(Box::new(Reply::options(METHODS))));
     }
     let place = place?;
     place.check(&parts.method)?;
@@ -414,58 +467,4 @@ fn is_own_origin(origin: &[u8], host: &[u8]) -> bool {
             own.is_some_and(|authority| !host.is_empty() && bare(authority) == bare(host))
         },
     )
-}
-
-/// The whole body. Mostly it is there with the head, in one piece, and taken as it is.
-async fn read(front: &Front, mut body: Incoming) -> Result<Bytes, Refused> {
-    let at_once = poll_fn(|context| match Pin::new(&mut body).poll_frame(context) {
-        Poll::Ready(frame) => Poll::Ready(Some(frame)),
-        Poll::Pending => Poll::Ready(None),
-    })
-    .await;
-    let first = match at_once {
-        Some(None) => return Ok(Bytes::new()),
-        Some(Some(frame)) => frame.map_err(broken)?.into_data().unwrap_or_default(),
-        None => Bytes::new(),
-    };
-    if body.is_end_stream() {
-        return if first.len() > front.limits.body_bytes_max {
-            Err(too_large(front.limits.body_bytes_max as u64))
-        } else {
-            Ok(first)
-        };
-    }
-    let limit = Duration::from_millis(front.limits.body_timeout_ms);
-    // Boxed, because the future of every request would be as large as this rare one otherwise.
-    let rest = Box::pin(tokio::time::timeout(limit, rest(front, first, body)));
-    rest.await.unwrap_or_else(|_| {
-        Err(Problem::new(Code::Timeout, "the body did not come in time").closing())
-    })
-}
-
-async fn rest(front: &Front, first: Bytes, mut body: Incoming) -> Result<Bytes, Refused> {
-    let mut whole = BytesMut::from(first);
-    let mut dropped: u64 = 0;
-    loop {
-        if whole.len() > front.limits.body_bytes_max {
-            dropped += whole.len() as u64;
-            whole.clear();
-        }
-        if dropped > front.limits.dropped_bytes_max {
-            return Err(too_large(front.limits.body_bytes_max as u64).closing());
-        }
-        match poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
-            None if dropped > 0 => return Err(too_large(front.limits.body_bytes_max as u64)),
-            None => return Ok(whole.freeze()),
-            // Trailers do not get here: to `framing` they are bad framing.
-            Some(frame) => {
-                let data = frame.map_err(broken)?.into_data().unwrap_or_default();
-                whole.extend_from_slice(&data);
-            }
-        }
-    }
-}
-
-fn broken(_: hyper::Error) -> Refused {
-    Problem::bad_framing("the body ends early or is framed wrongly")
 }

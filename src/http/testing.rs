@@ -32,7 +32,7 @@ pub(super) fn recovering(limits: HttpLimits) -> Front {
     Front::new(Shared {
         clock: Clock::start(),
         durability: "group".to_owned(),
-        limits,
+        limits: Arc::new(Reloadable::new(limits)),
         stall_ms: 1000,
         stop: std::sync::mpsc::channel().0,
         doors: Doors::new(Arc::new(Reloadable::new(Rules::default()))),

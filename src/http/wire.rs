@@ -10,6 +10,7 @@ use crate::domain::answer::{OrderView, SkuView};
 use crate::domain::command::SkuSettings;
 use crate::domain::ids::{OrderId, Sequence, SkuId, Stamp};
 use crate::domain::order::Status;
+use std::sync::LazyLock;
 
 /// Room for an order of a line or two.
 const BODY_BYTES: usize = 320;
@@ -259,14 +260,8 @@ pub(super) fn end(json: &mut Json, sequence: Sequence) {
     json.raw("}");
 }
 
-/// What every problem begins with.
-fn problem_head(
-    json: &mut Json,
-    code: Code,
-    detail: &str,
-    retryable: bool,
-    retry_after_ms: Option<u64>,
-) {
+/// What every problem begins with, up to the words that may differ with each.
+fn problem_words(json: &mut Json, code: Code, detail: &str) {
     json.raw("{\"type\":\"urn:doorbuster:problem:");
     json.raw(code.as_str());
     json.raw("\",\"title\":\"");
@@ -278,6 +273,9 @@ fn problem_head(
     json.raw(",\"code\":\"");
     json.raw(code.as_str());
     json.raw("\",\"retryable\":");
+}
+
+fn retry(json: &mut Json, retryable: bool, retry_after_ms: Option<u64>) {
     json.boolean(retryable);
     if let Some(after_ms) = retry_after_ms {
         json.raw(",\"retry_after_ms\":");
@@ -292,7 +290,14 @@ pub(super) fn sold_out(
     retry_after_ms: Option<u64>,
     sequence: Sequence,
 ) {
-    problem_head(json, Code::SoldOut, SOLD_OUT, retry_after_ms.is_some(), retry_after_ms);
+    // The same of all of them, and there may be a hundred thousand in a second.
+    static WORDS: LazyLock<Vec<u8>> = LazyLock::new(|| {
+        let mut words = Json::new();
+        problem_words(&mut words, Code::SoldOut, SOLD_OUT);
+        words.out
+    });
+    json.rendered(&WORDS);
+    retry(json, retry_after_ms.is_some(), retry_after_ms);
     json.raw(",\"lines\":[");
     short_line(json, sku, [requested, available, held]);
     json.raw("]");
@@ -301,7 +306,8 @@ pub(super) fn sold_out(
 
 pub(super) fn problem(json: &mut Json, problem: &Problem) {
     let Problem { code, detail, retryable, retry_after_ms, .. } = problem;
-    problem_head(json, *code, detail, *retryable, *retry_after_ms);
+    problem_words(json, *code, detail);
+    retry(json, *retryable, *retry_after_ms);
     for (name, value) in &problem.members {
         json.raw(",\"");
         json.raw(name);

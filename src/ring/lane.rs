@@ -10,7 +10,7 @@ use super::parking::Parking;
 use super::rank::Rank;
 use super::slot::{Reply, Slot};
 use super::starved::Starved;
-use super::tickets::{Ticket, Tickets};
+use super::tickets::{Load, Ticket, Tickets};
 use super::times::{Decided, Times};
 use super::under_way::{Counts, UnderWay};
 use crate::domain::command::Request;
@@ -166,7 +166,7 @@ impl Lane {
         }
         let ticket = inner.tickets.borrow_mut().take().ok_or(NotTaken::Overloaded)?;
         if armed(Point::RingFull) {
-            inner.tickets.borrow_mut().release(ticket);
+            inner.tickets.borrow_mut().give_back(ticket);
             return Err(NotTaken::Overloaded);
         }
         inner.under_way.enter(ticket, request.as_ref());
@@ -178,7 +178,7 @@ impl Lane {
         });
         if published.is_err() {
             inner.under_way.leave(ticket);
-            inner.tickets.borrow_mut().release(ticket);
+            inner.tickets.borrow_mut().give_back(ticket);
             return Err(NotTaken::Overloaded);
         }
         self.note_publish();
@@ -266,10 +266,16 @@ impl Lane {
         true
     }
 
-    /// Requests that wait for their answer.
+    /// Requests that wait for their answer, or have it and have not collected it yet.
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.0.tickets.borrow().out()
+    }
+
+    /// How it stands between here and the writer.
+    #[must_use]
+    pub fn load(&self) -> Load {
+        self.0.tickets.borrow().load()
     }
 
     /// Publishes no more and waits no more: whoever still waits hears that the outcome is unknown.

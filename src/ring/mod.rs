@@ -26,6 +26,7 @@ pub use inbox::{Alarm, Asked, Caller, Inbox, Outbox, Polled, ReturnAddress};
 pub use lane::{Lane, LaneEnd, Waiting};
 pub use outcome::{Arrived, NotTaken, Outcome};
 pub use rank::{ALL_SLOTS, Rank};
+pub use tickets::Load;
 pub use times::{Decided, Times};
 
 use atomic_waker::AtomicWaker;

@@ -30,12 +30,25 @@ struct Entry {
 
 const END: u32 = u32::MAX;
 
+/// How it stands between a lane and the writer; what is answered and not collected yet is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Load {
+    /// Requests that have no answer yet.
+    pub unanswered: usize,
+    /// Answers so far.
+    pub answers: u64,
+}
+
 /// The table.
 #[derive(Debug)]
 pub(super) struct Tickets {
     entries: Vec<Entry>,
     free: u32,
     out: usize,
+    /// Of those, how many have no answer yet.
+    unanswered: usize,
+    /// Answers so far.
+    answers: u64,
 }
 
 impl Tickets {
@@ -46,12 +59,18 @@ impl Tickets {
         if let Some(last) = entries.last_mut() {
             last.holder = Holder::Free { next: END };
         }
-        Self { free: if count == 0 { END } else { 0 }, entries, out: 0 }
+        let free = if count == 0 { END } else { 0 };
+        Self { free, entries, out: 0, unanswered: 0, answers: 0 }
     }
 
     /// Tickets that are out.
     pub(super) fn out(&self) -> usize {
         self.out
+    }
+
+    /// How much is asked and how much answered.
+    pub(super) fn load(&self) -> Load {
+        Load { unanswered: self.unanswered, answers: self.answers }
     }
 
     /// Takes a ticket; none when all are out.
@@ -64,6 +83,7 @@ impl Tickets {
         entry.holder = Holder::Waiting(None);
         self.free = next;
         self.out += 1;
+        self.unanswered += 1;
         Some(Ticket { place, generation: entry.generation })
     }
 
@@ -73,8 +93,13 @@ impl Tickets {
         entry
     }
 
-    /// Gives a ticket back.
-    pub(super) fn release(&mut self, ticket: Ticket) {
+    /// Gives a ticket back that nothing was asked with.
+    pub(super) fn give_back(&mut self, ticket: Ticket) {
+        self.unanswered -= 1;
+        self.release(ticket);
+    }
+
+    fn release(&mut self, ticket: Ticket) {
         let free = self.free;
         let entry = self.entry(ticket);
         entry.holder = Holder::Free { next: free };
@@ -85,6 +110,8 @@ impl Tickets {
 
     /// Brings the answer; gives who is to be woken.
     pub(super) fn answer(&mut self, ticket: Ticket, arrived: Arrived) -> Option<Waker> {
+        self.unanswered -= 1;
+        self.answers += 1;
         let entry = self.entry(ticket);
         match std::mem::replace(&mut entry.holder, Holder::Answered(arrived)) {
             Holder::Waiting(waker) => waker,
@@ -133,6 +160,8 @@ impl Tickets {
             if let Holder::Waiting(waker) = &mut entry.holder {
                 wakers.extend(waker.take());
                 entry.holder = Holder::Answered(arrived.clone());
+                self.unanswered -= 1;
+                self.answers += 1;
             }
         }
         wakers
@@ -160,6 +189,12 @@ mod tests {
         assert_eq!(third.place, first.place);
         assert_ne!(third, first);
         assert_eq!(tickets.out(), 2);
+        // What is answered is no load, collected or not.
+        assert_eq!(tickets.load(), Load { unanswered: 2, answers: 1 });
+        tickets.answer(third, arrived(Outcome::NoSpace));
+        assert_eq!((tickets.out(), tickets.load()), (2, Load { unanswered: 1, answers: 2 }));
+        tickets.give_back(second);
+        assert_eq!((tickets.out(), tickets.load()), (1, Load { unanswered: 0, answers: 2 }));
     }
 
     #[test]

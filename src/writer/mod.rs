@@ -29,7 +29,7 @@ use crate::domain::sku::RefusalReason;
 use crate::domain::state::State;
 use crate::domain::warm::warm;
 use crate::domain::{read, refusals, sweep};
-use crate::faults::{Point, armed};
+use crate::faults::{Point, armed, slowed};
 use crate::images::Images;
 use crate::planted::{Bug, planted};
 use crate::preparer::Prepared;
@@ -274,6 +274,10 @@ impl<D: Disk> Core<D> {
             let outcome = if late { Outcome::DeadlineExceeded } else { self.answer(request) };
             let decided = self.watch.decided();
             self.outbox.answer(*address, self.state.sequence, outcome, decided);
+        }
+        let longer = slowed() * u32::try_from(together.len()).unwrap_or(u32::MAX);
+        if !longer.is_zero() {
+            self.clock.sleep(longer);
         }
     }
 

@@ -17,13 +17,13 @@ const TOOK: &str = "took the limits and address lists";
 const KEPT: &str = "kept the limits and address lists as they were";
 
 /// A server whose settings stand in a file.
-struct Place {
+pub(crate) struct Place {
     directory: TempDir,
-    server: Server,
+    pub(crate) server: Server,
 }
 
 impl Place {
-    fn with(settings: &str, more: impl FnOnce(Launch) -> Launch) -> Self {
+    pub(crate) fn with(settings: &str, more: impl FnOnce(Launch) -> Launch) -> Self {
         let directory = directory();
         let file = directory.path().join("doorbuster.toml");
         fs::write(&file, settings).unwrap();
@@ -40,7 +40,7 @@ impl Place {
     }
 
     /// From here on these settings hold.
-    fn set(&self, settings: &str) {
+    pub(crate) fn set(&self, settings: &str) {
         fs::write(self.file("doorbuster.toml"), settings).unwrap();
         self.server.reload(TOOK);
     }

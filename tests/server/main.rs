@@ -29,6 +29,7 @@ mod image_failure;
 mod image_kills;
 mod images;
 mod ledger;
+mod limits;
 mod modes;
 mod noise;
 mod observe;

@@ -41,7 +41,7 @@ const ASKS: usize = 200;
 /// How often it is looked whether all is over.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// As `nice` counts it.
-const LEAST_PRIORITY: i32 = 19;
+pub(super) const LEAST_PRIORITY: i32 = 19;
 /// A small window, so that the server's answers fill it.
 const WINDOW_BYTES: u32 = 4096;
 
@@ -65,6 +65,8 @@ pub(super) struct Counted {
     pub(super) ended: [u64; 4],
     /// The most that all sockets of the machine had waiting in the kernel, in bytes.
     pub(super) kernel_bytes: u64,
+    /// CPU time of the crowd's own thread since all were there, in nanoseconds.
+    pub(super) cpu_ns: u64,
 }
 
 /// The crowd, on a thread of its own.
@@ -167,17 +169,24 @@ async fn crowd(
     }
     // Nobody listens any more if the measurement failed.
     let _ = there.send(());
-    let mut kernel_bytes = 0;
+    let (mut kernel_bytes, begun_ns) = (0, own_cpu_ns()?);
     while !stopping.load(Ordering::Relaxed) {
         kernel_bytes = kernel_bytes.max(socket_bytes()?);
         tokio::time::sleep(LOOK_EVERY).await;
     }
     let ended = std::array::from_fn(|at| ended[at].get());
-    let _ = count.send(Counted { ended, kernel_bytes });
+    let _ = count.send(Counted { ended, kernel_bytes, cpu_ns: own_cpu_ns()? - begun_ns });
     while !over.load(Ordering::Relaxed) {
         tokio::time::sleep(LOOK_EVERY).await;
     }
     Ok(())
+}
+
+/// CPU time of this thread, as the scheduler counts it.
+fn own_cpu_ns() -> Result<u64, BenchError> {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat");
+    let text = text.map_err(io_error("read the CPU time of the crowd"))?;
+    Ok(text.split_whitespace().next().and_then(|spent| spent.parse().ok()).unwrap_or(0))
 }
 
 /// What TCP sockets of the machine have waiting in the kernel, as it counts that: in pages.

@@ -44,6 +44,12 @@ impl Felt {
         Self { seconds: vec![all.clone(); seconds], all }
     }
 
+    /// Takes in what was felt at another time.
+    pub(super) fn add(&mut self, other: Self) {
+        self.all.add(&other.all).expect("all are of one kind");
+        self.seconds.extend(other.seconds);
+    }
+
     fn record(&mut self, at: Duration, took: Duration) {
         let took_ns = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
         self.all.saturating_record(took_ns);

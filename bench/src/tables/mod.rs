@@ -42,6 +42,11 @@ const ROW_BYTES_MAX: [(&str, u64); 5] =
 /// and the journal's mapping count as resident too.
 const WORKING_BYTES_MAX: u64 = 256 << 20;
 
+/// What a server may have in use whose tables all have this cap and are full.
+pub(crate) fn stated_bytes_max(cap: u64) -> u64 {
+    WORKING_BYTES_MAX + ROW_BYTES_MAX.iter().map(|(_, bytes)| bytes * cap).sum::<u64>()
+}
+
 /// Offers, and prints what came of it.
 pub(crate) fn run(options: &Options) -> Result<(), BenchError> {
     let folder = data_folder(options.data.as_deref())?;

@@ -9,5 +9,6 @@ mod newest;
 mod power_loss;
 mod pruning;
 mod roundtrip;
+mod streams;
 mod support;
 mod watched;

@@ -9,7 +9,7 @@ use crate::http::listener::Worker;
 use crate::http::observe::Note;
 use crate::http::peer::Peer;
 use crate::http::problem::Refused;
-use crate::ring::NotTaken;
+use crate::ring::{NotTaken, Times};
 use hyper::header::HeaderMap;
 use std::net::IpAddr;
 use std::sync::atomic::Ordering;
@@ -18,6 +18,7 @@ use std::sync::atomic::Ordering;
 #[derive(Debug)]
 pub(in crate::http) struct Admitted {
     charges: Charges,
+    /// On `Clock::elapsed_ms`.
     asked_ms: u64,
 }
 
@@ -27,7 +28,7 @@ impl<A: Ask> Worker<A> {
     pub(in crate::http) fn seat(&self, address: IpAddr) -> Option<Option<Seat>> {
         let connections = &self.front.connections;
         let seated = self.usher.accept(&self.front.doors, address).and_then(|seat| {
-            let most = self.front.limits.connections_max;
+            let most = self.limits.get().connections_max;
             if connections.fetch_add(1, Ordering::Relaxed) >= most {
                 connections.fetch_sub(1, Ordering::Relaxed);
                 return Err(Reason::Connections);
@@ -71,8 +72,8 @@ impl<A: Ask> Worker<A> {
         note: &mut Note,
     ) -> Result<Admitted, Refused> {
         let charges = self.charge(guest, Some(note))?;
-        let asked_ms = self.front.clock.elapsed_ms();
-        let passed = self.usher.pass(guest.rank, self.lane.waiting(), asked_ms);
+        let asked_ms = note.came_ms(&self.front);
+        let passed = self.usher.pass(guest.rank, self.lane.load(), asked_ms);
         passed.inspect_err(|_| {
             self.count_refused(Reason::Shed);
             self.usher.give_back(&self.front.doors, &charges);
@@ -88,15 +89,15 @@ impl<A: Ask> Worker<A> {
         self.usher.give_back(&self.front.doors, &admitted.charges);
     }
 
-    /// Its answer came.
-    pub(in crate::http) fn heard(&self, admitted: &Admitted) {
-        let now_ms = self.front.clock.elapsed_ms();
-        self.usher.heard(now_ms.saturating_sub(admitted.asked_ms), now_ms);
-    }
-
-    /// Answers to lines of a batch came.
-    pub(in crate::http) fn heard_lines(&self) {
-        self.usher.heard_some(self.front.clock.elapsed_ms());
+    /// Its answer came. What counts is when there was one: a thread that is behind with its own
+    /// connections gains nothing by asking the writer less.
+    pub(in crate::http) fn heard(&self, admitted: &Admitted, times: Times) {
+        let answered_ms = match times.durable_ns {
+            // Nothing is timed.
+            0 => self.front.clock.elapsed_ms(),
+            durable_ns => durable_ns / 1_000_000,
+        };
+        self.usher.heard(answered_ms.saturating_sub(admitted.asked_ms));
     }
 
     fn count_refused(&self, reason: Reason) {

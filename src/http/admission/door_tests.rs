@@ -7,7 +7,7 @@ use crate::domain::ids::UserId;
 use crate::http::observe;
 use crate::http::problem::Code;
 use crate::http::testing::front;
-use crate::ring::{Arrived, HandedIn, Rank};
+use crate::ring::{Arrived, HandedIn, Load, Rank};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Waker;
@@ -28,8 +28,8 @@ impl Ask for Busy {
 
     fn wake_when_room(&self, _: &Waker) {}
 
-    fn waiting(&self) -> usize {
-        self.0
+    fn load(&self) -> Load {
+        Load { unanswered: self.0, answers: 0 }
     }
 
     fn may_be_under_way(&self, _: u128) -> bool {

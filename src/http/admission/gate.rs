@@ -1,15 +1,21 @@
 //! How many requests may be under way: fewer, as soon as answers take too long.
 //!
-//! Owns one IO thread's limit. What it watches is the whole wait behind it, from the ring to the
-//! durable answer. Like CoDel (RFC 8289) it goes by the least wait of an interval, so that a burst
-//! which drains by itself sheds nobody; like TCP Vegas and its heirs it shrinks in proportion to how
-//! far that wait is beyond its bound, and grows by a quarter while it is within. While no answer
-//! comes at all, the silence is the wait, so a writer or a disk that stands still is noticed within
-//! an interval. Ranks reach the limit one after the other: lists at a half of it, orders at seven
-//! eighths, orders of the priority class at all of it, and what is urgent never. Never reads a
-//! clock. Next: `mod`, `ring::rank`.
+//! Owns one IO thread's limit. What it watches is the wait for the writer and the disk, from the ring
+//! to the durable answer, and not what the thread itself takes to collect it: turning people away
+//! costs that thread nearly as much as serving them, so it would shed, and be late, for ever.
+//!
+//! Like CoDel (RFC 8289) it goes by the least of an interval, so that a burst which drains by itself
+//! sheds nobody, nor a disk that syncs slowly but all at once. Like TCP Vegas and its heirs it shrinks
+//! in proportion to how far the least wait is beyond its bound; and by Little's law to what is answered
+//! in the time of the bound, as soon as more than that stands all through an interval. It grows by a
+//! quarter up to where it last was too much, from there on by a sixteenth. While no answer comes at
+//! all, the silence is the wait, so a writer or a disk that stands still is noticed within an interval.
+//!
+//! Ranks reach the limit one after the other: lists at a half of it, orders at seven eighths, orders of
+//! the priority class at all of it, and what is urgent never. Never reads a clock. Next: `mod`,
+//! `ring::rank`.
 
-use crate::ring::Rank;
+use crate::ring::{Load, Rank};
 use std::cell::Cell;
 
 /// Waits are judged this often.
@@ -28,10 +34,16 @@ pub(super) struct Gate {
     began_ms: Cell<u64>,
     /// The least wait in this interval.
     least_ms: Cell<Option<u64>>,
-    /// The most that were under way in this interval.
+    /// The most that were under way in this interval, and the fewest.
     most: Cell<usize>,
+    fewest: Cell<usize>,
     /// The last answer came then, or nothing was under way.
     heard_ms: Cell<u64>,
+    /// Answers so far, and when this interval began.
+    answers: Cell<u64>,
+    answers_before: Cell<u64>,
+    /// What could be borne when it last was too much.
+    known: Cell<usize>,
 }
 
 impl Gate {
@@ -41,16 +53,22 @@ impl Gate {
             began_ms: Cell::new(now_ms),
             least_ms: Cell::new(None),
             most: Cell::new(0),
+            fewest: Cell::new(0),
             heard_ms: Cell::new(now_ms),
+            answers: Cell::new(0),
+            answers_before: Cell::new(0),
+            known: Cell::new(LIMIT_MAX),
         }
     }
 
     /// A request of this rank may go on, so many being under way; a bound of 0 is none.
-    pub(super) fn admits(&self, rank: Rank, under_way: usize, now_ms: u64, bound_ms: u64) -> bool {
-        if under_way == 0 {
+    pub(super) fn admits(&self, rank: Rank, load: Load, now_ms: u64, bound_ms: u64) -> bool {
+        let Load { unanswered: under_way, answers } = load;
+        if self.answers.replace(answers) != answers || under_way == 0 {
             self.heard_ms.set(now_ms);
         }
         self.most.set(self.most.get().max(under_way));
+        self.fewest.set(self.fewest.get().min(under_way));
         if now_ms.saturating_sub(self.began_ms.get()) >= INTERVAL_MS {
             self.judge(under_way, now_ms, bound_ms);
         }
@@ -58,15 +76,9 @@ impl Gate {
     }
 
     /// An answer came that was waited for so long.
-    pub(super) fn heard(&self, wait_ms: u64, now_ms: u64) {
-        self.heard_ms.set(now_ms);
+    pub(super) fn heard(&self, wait_ms: u64) {
         let least_ms = self.least_ms.get().map_or(wait_ms, |least_ms| least_ms.min(wait_ms));
         self.least_ms.set(Some(least_ms));
-    }
-
-    /// An answer came to somebody whose wait tells nothing: a line of a batch, which waits for room.
-    pub(super) fn heard_some(&self, now_ms: u64) {
-        self.heard_ms.set(now_ms);
     }
 
     /// Lines of batches wait while so many are under way.
@@ -96,23 +108,49 @@ impl Gate {
             None if under_way > 0 => silence_ms,
             None => 0,
         };
-        let intervals = now_ms.saturating_sub(self.began_ms.replace(now_ms)) / INTERVAL_MS;
+        let lasted_ms = now_ms.saturating_sub(self.began_ms.replace(now_ms)).max(1);
         let most = self.most.replace(under_way);
-        let mut limit = self.limit.get();
-        if bound_ms == 0 {
-            limit = LIMIT_MAX;
+        // A slow sync alone has many under way at its end, and few once it is over.
+        let standing = self.fewest.replace(under_way);
+        let answers = self.answers.get();
+        let answered = answers - self.answers_before.replace(answers);
+        let answered = usize::try_from(answered).unwrap_or(usize::MAX);
+        // So many are answered in the time of the bound: Little's law.
+        let borne = scaled(answered, bound_ms, lasted_ms);
+        let limit = self.limit.get();
+        // What was not used says nothing of what can be borne.
+        let used = limit.min(most);
+        let next = if bound_ms == 0 {
+            LIMIT_MAX
         } else if wait_ms > bound_ms {
-            // What was not used says nothing of what can be borne.
-            let used = limit.min(most);
-            let bearable = used as u64 * bound_ms / wait_ms;
-            limit = usize::try_from(bearable).unwrap_or(used).max(used / 2);
+            scaled(used, bound_ms, wait_ms).max(used / 2)
+        } else if wait_ms > bound_ms / 4 && standing > borne {
+            limit.min(borne.max(used / 2))
         } else {
-            for _ in 0..intervals.min(INTERVALS_MAX) {
-                limit = (limit + limit / 4).min(LIMIT_MAX);
-            }
+            self.grown(limit, lasted_ms / INTERVAL_MS)
+        };
+        let next = next.clamp(LIMIT_MIN, LIMIT_MAX);
+        if next < limit && answered > 0 {
+            self.known.set(next.max(borne));
+        } else if bound_ms == 0 || most == 0 {
+            // Long ago, or never.
+            self.known.set(LIMIT_MAX);
         }
-        self.limit.set(limit.clamp(LIMIT_MIN, LIMIT_MAX));
+        self.limit.set(next);
     }
+
+    /// The limit after so many intervals in which all went well.
+    fn grown(&self, limit: usize, intervals: u64) -> usize {
+        (0..intervals.min(INTERVALS_MAX)).fold(limit, |limit, _| {
+            let step = if limit < self.known.get() { limit / 4 } else { limit / 16 };
+            (limit + step).min(LIMIT_MAX)
+        })
+    }
+}
+
+/// So many, times a ratio.
+fn scaled(count: usize, of: u64, to: u64) -> usize {
+    usize::try_from(count as u64 * of / to).unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]
@@ -121,18 +159,84 @@ mod tests {
 
     const BOUND_MS: u64 = 50;
 
-    /// Intervals, each with so many under way and answers that took so long; none is a silence.
+    /// So many are under way, and so many answers came in all.
+    fn load(unanswered: usize, answers: u64) -> Load {
+        Load { unanswered, answers }
+    }
+
+    /// Intervals, each with so many under way and as many answers that took so long; none is a
+    /// silence.
     fn after(gate: &Gate, from_ms: u64, under_way: usize, waits: &[Option<u64>]) -> u64 {
         let mut now_ms = from_ms;
+        let mut answers = gate.answers.get();
         for wait_ms in waits {
-            gate.admits(Rank::Ordinary, under_way, now_ms, BOUND_MS);
+            gate.admits(Rank::Ordinary, load(under_way, answers), now_ms, BOUND_MS);
             if let Some(wait_ms) = wait_ms {
-                gate.heard(*wait_ms, now_ms + 1);
+                answers += under_way as u64;
+                gate.heard(*wait_ms);
+                gate.admits(Rank::Ordinary, load(under_way, answers), now_ms + 1, BOUND_MS);
             }
             now_ms += INTERVAL_MS;
         }
-        gate.admits(Rank::Ordinary, under_way, now_ms, BOUND_MS);
+        gate.admits(Rank::Ordinary, load(under_way, answers), now_ms, BOUND_MS);
         now_ms
+    }
+
+    /// Offers so many a millisecond to a writer that decides so many a millisecond, in order and in
+    /// turns of a length, for five seconds; the waits of those who got in, in their order.
+    fn waits(offered: usize, decides: usize, turn_ms: u64) -> Vec<u64> {
+        let gate = Gate::new(0);
+        let (mut queue, mut waits) = (std::collections::VecDeque::new(), Vec::new());
+        for now_ms in 1..=5_000 {
+            for _ in 0..offered {
+                let load = load(queue.len(), waits.len() as u64);
+                if gate.admits(Rank::Ordinary, load, now_ms, BOUND_MS) {
+                    queue.push_back(now_ms);
+                }
+            }
+            if now_ms.is_multiple_of(turn_ms) {
+                for _ in 0..decides * usize::try_from(turn_ms).unwrap() {
+                    let Some(came_ms) = queue.pop_front() else { break };
+                    gate.heard(now_ms - came_ms);
+                    waits.push(now_ms - came_ms);
+                }
+            }
+        }
+        waits
+    }
+
+    #[test]
+    fn whatever_is_offered_those_who_get_in_wait_hardly_longer_than_the_bound() {
+        for (offered, turn_ms) in [(8, 1), (8, 20), (12, 1), (12, 20), (40, 1), (40, 20)] {
+            let waits = waits(offered, 8, turn_ms);
+            let case = format!("{offered} a millisecond, turns of {turn_ms} ms");
+            // The writer is never idle for it, but for a moment after the first has been too many.
+            assert!(waits.len() > 39_000, "{case}: {} served", waits.len());
+            // What came before anything was known of the writer has gone after two seconds.
+            let worst_ms = waits.iter().skip(16_000).max().unwrap();
+            assert!(*worst_ms <= 2 * BOUND_MS, "{case}: {worst_ms} ms");
+        }
+    }
+
+    #[test]
+    fn a_disk_that_syncs_slowly_but_all_at_once_sheds_nobody() {
+        for (offered, sync_ms) in [(1, 30), (5, 30), (20, 30), (5, 45), (20, 45)] {
+            let gate = Gate::new(0);
+            let (mut waiting, mut syncing, mut answers) = (Vec::new(), Vec::new(), 0);
+            for now_ms in 1..=5_000_u64 {
+                for _ in 0..offered {
+                    let load = load(waiting.len() + syncing.len(), answers);
+                    let admitted = gate.admits(Rank::Ordinary, load, now_ms, BOUND_MS);
+                    assert!(admitted, "{offered} a millisecond, syncs of {sync_ms} ms: {now_ms}");
+                    waiting.push(now_ms);
+                }
+                if now_ms.is_multiple_of(sync_ms) {
+                    answers += syncing.len() as u64;
+                    syncing.iter().for_each(|came_ms| gate.heard(now_ms - came_ms));
+                    syncing = std::mem::take(&mut waiting);
+                }
+            }
+        }
     }
 
     #[test]
@@ -157,11 +261,11 @@ mod tests {
     #[test]
     fn a_burst_that_drains_within_an_interval_sheds_nobody() {
         let gate = Gate::new(0);
-        gate.admits(Rank::Ordinary, 4000, 0, BOUND_MS);
+        gate.admits(Rank::Ordinary, load(4000, 0), 0, BOUND_MS);
         for wait_ms in [400, 300, 200, 3] {
-            gate.heard(wait_ms, 90);
+            gate.heard(wait_ms);
         }
-        assert!(gate.admits(Rank::Ordinary, 4000, 100, BOUND_MS));
+        assert!(gate.admits(Rank::Ordinary, load(4000, 4000), 100, BOUND_MS));
         assert_eq!(gate.limit(), LIMIT_MAX);
     }
 
@@ -176,7 +280,11 @@ mod tests {
             (Rank::Ordinary, false),
             (Rank::List, false),
         ] {
-            assert_eq!(gate.admits(rank, 2000, stopped_ms, BOUND_MS), admitted, "{rank:?}");
+            assert_eq!(
+                gate.admits(rank, load(2000, gate.answers.get()), stopped_ms, BOUND_MS),
+                admitted,
+                "{rank:?}"
+            );
         }
         // It goes on: within two seconds the limit is what it was.
         after(&gate, stopped_ms, 200, &[Some(2); 18]);
@@ -196,7 +304,7 @@ mod tests {
             (800, [true, false, false, false]),
             (8000, [true, false, false, false]),
         ] {
-            let found = Rank::ALL.map(|rank| gate.admits(rank, under_way, 0, BOUND_MS));
+            let found = Rank::ALL.map(|rank| gate.admits(rank, load(under_way, 0), 0, BOUND_MS));
             assert_eq!(found, admitted, "{under_way}");
         }
         assert!(gate.holds_bulk(600) && !gate.holds_bulk(599));
@@ -206,8 +314,15 @@ mod tests {
     fn a_batch_alone_is_no_silence() {
         let gate = Gate::new(0);
         for interval in 1..50 {
-            gate.heard_some(interval * INTERVAL_MS - 1);
-            assert!(gate.admits(Rank::Ordinary, 6000, interval * INTERVAL_MS, BOUND_MS));
+            // Its lines wait for room, so their waits tell nothing.
+            gate.admits(
+                Rank::Urgent,
+                load(6000, 600 * interval),
+                interval * INTERVAL_MS - 1,
+                BOUND_MS,
+            );
+            let load = load(6000, 600 * interval);
+            assert!(gate.admits(Rank::Ordinary, load, interval * INTERVAL_MS, BOUND_MS));
         }
         assert_eq!(gate.limit(), LIMIT_MAX);
     }
@@ -217,7 +332,7 @@ mod tests {
         let gate = Gate::new(0);
         gate.limit.set(LIMIT_MIN);
         // Nothing was under way when the pause began, and the first request of many comes.
-        gate.admits(Rank::Ordinary, 0, 60_000, BOUND_MS);
+        gate.admits(Rank::Ordinary, load(0, 0), 60_000, BOUND_MS);
         assert_eq!(gate.limit(), LIMIT_MAX);
     }
 
@@ -226,7 +341,7 @@ mod tests {
         let gate = Gate::new(0);
         gate.limit.set(LIMIT_MIN);
         for now_ms in [100, 200, 5000] {
-            assert!(gate.admits(Rank::List, 9000, now_ms, 0));
+            assert!(gate.admits(Rank::List, load(9000, 0), now_ms, 0));
         }
         assert_eq!(gate.limit(), LIMIT_MAX);
     }

@@ -15,18 +15,18 @@ mod rates;
 pub use addresses::{Addresses, BadNetworks, NETWORKS_MAX, Networks};
 pub use buckets::Quota;
 pub(super) use crowd::Seat;
+pub(super) use door::Admitted;
 pub(super) use rates::Rates;
 
 use super::problem::{Code, Problem, Refused, jitter};
 use super::reloadable::{Kept, Reloadable};
 use crate::domain::command::{Command, Query};
 use crate::domain::ids::UserId;
-use crate::ring::Rank;
+use crate::ring::{Load, Rank};
 use buckets::{Buckets, Charge, Empty, Share};
 use crowd::Crowd;
 use gate::Gate;
 use hyper::header::HeaderMap;
-use smallvec::SmallVec;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -121,7 +121,7 @@ pub(super) struct Guest<'r> {
 }
 
 /// Charges that were made for one request.
-pub(super) type Charges = SmallVec<[(Reason, Charge); 3]>;
+pub(super) type Charges = Vec<(Reason, Charge)>;
 
 /// The user that a request is about, as far as that is known before it is decided.
 pub(super) fn user(command: &Command) -> Option<&UserId> {
@@ -226,22 +226,17 @@ impl Usher {
     }
 
     /// Sheds a request where answers take too long, so many being under way.
-    pub(super) fn pass(&self, rank: Rank, under_way: usize, now_ms: u64) -> Result<(), Refused> {
+    pub(super) fn pass(&self, rank: Rank, load: Load, now_ms: u64) -> Result<(), Refused> {
         let bound_ms = self.rules.with(|_, rules| rules.wait_ms_max);
-        if self.gate.admits(rank, under_way, now_ms, bound_ms) {
+        if self.gate.admits(rank, load, now_ms, bound_ms) {
             return Ok(());
         }
         Err(Problem::new(Code::Overloaded, "there is more to do than can be done in time"))
     }
 
     /// An answer came that was waited for so long.
-    pub(super) fn heard(&self, wait_ms: u64, now_ms: u64) {
-        self.gate.heard(wait_ms, now_ms);
-    }
-
-    /// An answer came to a line of a batch.
-    pub(super) fn heard_some(&self, now_ms: u64) {
-        self.gate.heard_some(now_ms);
+    pub(super) fn heard(&self, wait_ms: u64) {
+        self.gate.heard(wait_ms);
     }
 
     /// Lines of batches wait while so many are under way.

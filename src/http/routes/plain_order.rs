@@ -68,9 +68,9 @@ impl<'b> Text<'b> {
     fn members(&mut self, mut member: impl FnMut(&[u8], &mut Self) -> Option<()>) -> Option<()> {
         self.expect(b'{')?;
         loop {
-            let name = self.string()?;
+            let name = self.plain()?;
             self.expect(b':')?;
-            member(name.as_bytes(), self)?;
+            member(name, self)?;
             match self.next()? {
                 b',' => {}
                 b'}' => return Some(()),
@@ -81,12 +81,17 @@ impl<'b> Text<'b> {
 
     /// A string of ASCII without escapes.
     fn string(&mut self) -> Option<&'b str> {
+        str::from_utf8(self.plain()?).ok()
+    }
+
+    /// The bytes of such a string.
+    fn plain(&mut self) -> Option<&'b [u8]> {
         self.expect(b'"')?;
         let plain = |byte: &u8| matches!(byte, b' ' | b'!' | b'#'..=b'[' | b']'..=b'~');
         let bytes = self.0.iter().take_while(|byte| plain(byte)).count();
         let (text, rest) = self.0.split_at_checked(bytes)?;
         self.0 = rest.strip_prefix(b"\"")?;
-        str::from_utf8(text).ok()
+        Some(text)
     }
 
     /// A plain integer, 1..=`most`.

@@ -1,0 +1,65 @@
+//! Images through `io::Read` and `io::Write`: an encoder or decoder that knows nothing of images still
+//! hands on what went wrong, as the kind of error and with the cause inside.
+
+use std::io::{self, Read, Write};
+use std::ops::ControlFlow;
+
+use doorbuster_journal::MemoryDisk;
+use doorbuster_snapshots::{
+    BLOCK_PAYLOAD_BYTES_MAX, ImageReader, ImageWriter, Measure, SnapshotError, image_name, no_pause,
+};
+
+use crate::support::*;
+
+/// What is inside an error that came through `io`.
+fn inside(error: io::Error) -> (io::ErrorKind, SnapshotError) {
+    let kind = error.kind();
+    (kind, error.downcast().expect("the cause is an error of images"))
+}
+
+#[test]
+fn a_measure_of_pieces_is_that_of_the_whole() {
+    let payload = noise(10_000);
+    let mut measure = Measure::default();
+    payload.chunks(701).try_for_each(|piece| measure.write_all(piece)).unwrap();
+    measure.flush().unwrap();
+    let meta = meta(2, &payload);
+    assert_eq!((measure.bytes(), measure.sha256()), (meta.payload_bytes, meta.digest));
+}
+
+#[test]
+fn a_reader_tells_damage_from_a_failing_disk() {
+    let payload = noise(BLOCK_PAYLOAD_BYTES_MAX + 1000);
+    let (disk, name) = disk_with(2, &payload);
+    let second_block = (HEADER_BYTES + BLOCK_PREFIX_BYTES + BLOCK_PAYLOAD_BYTES_MAX) as u64;
+    let mut back = Vec::new();
+
+    let mut reader = ImageReader::open(&disk, &name).unwrap();
+    disk.fail_reads(&name, second_block..second_block + 1).unwrap();
+    let (kind, cause) = inside(reader.read_to_end(&mut back).unwrap_err());
+    assert_eq!(kind, io::ErrorKind::Other, "what the disk said");
+    assert!(matches!(cause, SnapshotError::Io { operation: "read", .. }), "{cause}");
+    disk.fail_reads(&name, 0..0).unwrap();
+    let (kind, cause) = inside(reader.read_to_end(&mut back).unwrap_err());
+    assert_eq!(kind, io::ErrorKind::Other);
+    assert!(matches!(cause, SnapshotError::Ended { .. }), "not read on behind a failure: {cause}");
+
+    change(&disk, 2, |image| image[second_block as usize + 100] ^= 1);
+    let mut reader = ImageReader::open(&disk, &name).unwrap();
+    let (kind, cause) = inside(reader.read_to_end(&mut back).unwrap_err());
+    assert_eq!(kind, io::ErrorKind::InvalidData);
+    assert!(matches!(cause, SnapshotError::Damaged { .. }), "{cause}");
+}
+
+#[test]
+fn a_writer_that_is_stopped_says_so_and_takes_no_more() {
+    let payload = noise(BLOCK_PAYLOAD_BYTES_MAX + 1000);
+    let disk = MemoryDisk::default();
+    let stop = || ControlFlow::Break(());
+    let mut writer = ImageWriter::begin(&disk, meta(2, &payload), stop).unwrap();
+    let (kind, cause) = inside(writer.write_all(&payload).unwrap_err());
+    assert_eq!(kind, io::ErrorKind::Other);
+    assert!(matches!(cause, SnapshotError::Stopped { .. }), "{cause}");
+    let (_, cause) = inside(writer.write_all(&payload).unwrap_err());
+    assert!(matches!(cause, SnapshotError::Ended { .. }), "{cause}");
+}

@@ -1,0 +1,128 @@
+//! The body of a request, read within its limits of size and time, or passed by.
+//!
+//! Owns when a body is read at all, and what is said of one that is too long, too slow or broken.
+//! Never knows what is in it. Next: `service`; `lines` for bodies that are read line by line.
+
+use super::ask::Ask;
+use super::head::{Head, Name};
+use super::limits::HttpLimits;
+use super::listener::Worker;
+use super::observe::Note;
+use super::problem::{Code, Problem, Refused};
+use bytes::{Bytes, BytesMut};
+use hyper::body::{Body, Incoming};
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::Duration;
+
+/// A body, as far as it was read: the whole, or one that is a stream.
+pub(super) enum Taken {
+    Whole(Bytes),
+    Stream(Incoming),
+    /// The client waits for leave to send it and is not given that; then the connection ends.
+    Unsent,
+}
+
+/// Reads the body, unless it is one that `streams`, or `refused` says that it is not worth it.
+pub(super) async fn take<A: Ask>(
+    worker: &Worker<A>,
+    (streams, refused): (bool, Option<&Refused>),
+    head: &Head<'_>,
+    body: Incoming,
+    note: &mut Note,
+) -> Result<Taken, Refused> {
+    match refused {
+        _ if streams => Ok(Taken::Stream(body)),
+        _ if body.is_end_stream() => Ok(Taken::Whole(Bytes::new())),
+        Some(refused) if refused.closes => Ok(Taken::Whole(Bytes::new())),
+        // A client that waits for leave to send the body need not send it at all. Whether it does
+        // cannot be told, so what follows may be anything.
+        Some(_) if head.value(Name::Expect).is_some() => Ok(Taken::Unsent),
+        // The body is read before a refusal, too, so that the connection can stay.
+        _ => read(worker, body, note).await.map(Taken::Whole),
+    }
+}
+
+/// Reads past the body of a stream that is refused, so that the connection can stay where it can.
+pub(super) async fn pass<A: Ask>(
+    worker: &Worker<A>,
+    head: &Head<'_>,
+    body: Incoming,
+    refused: Refused,
+) -> Refused {
+    if body.is_end_stream() {
+        return refused;
+    }
+    if head.value(Name::Expect).is_some() {
+        return refused.closing();
+    }
+    // Nobody is asked behind it.
+    match read(worker, body, &mut Note::default()).await {
+        Err(unread) if unread.closes => refused.closing(),
+        _ => refused,
+    }
+}
+
+pub(super) fn too_large(bytes_max: u64) -> Refused {
+    Problem::new(Code::TooLarge, format!("a body has at most {bytes_max} bytes"))
+}
+
+/// The whole body. Mostly it is there with the head, in one piece, and taken as it is.
+async fn read<A: Ask>(
+    worker: &Worker<A>,
+    mut body: Incoming,
+    note: &mut Note,
+) -> Result<Bytes, Refused> {
+    let at_once = poll_fn(|context| match Pin::new(&mut body).poll_frame(context) {
+        Poll::Ready(frame) => Poll::Ready(Some(frame)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await;
+    let first = match at_once {
+        Some(None) => return Ok(Bytes::new()),
+        Some(Some(frame)) => frame.map_err(broken)?.into_data().unwrap_or_default(),
+        None => Bytes::new(),
+    };
+    if body.is_end_stream() {
+        let bytes_max = worker.limits.get().body_bytes_max;
+        return if first.len() > bytes_max { Err(too_large(bytes_max as u64)) } else { Ok(first) };
+    }
+    let limits = worker.limits.get();
+    let limit = Duration::from_millis(limits.body_timeout_ms);
+    // Boxed, because the future of every request would be as large as this rare one otherwise.
+    let rest = Box::pin(tokio::time::timeout(limit, rest(limits, first, body)));
+    let whole = rest.await.unwrap_or_else(|_| {
+        Err(Problem::new(Code::Timeout, "the body did not come in time").closing())
+    });
+    note.came_late(&worker.front);
+    whole
+}
+
+async fn rest(limits: Rc<HttpLimits>, first: Bytes, mut body: Incoming) -> Result<Bytes, Refused> {
+    let mut whole = BytesMut::from(first);
+    let mut dropped: u64 = 0;
+    loop {
+        if whole.len() > limits.body_bytes_max {
+            dropped += whole.len() as u64;
+            whole.clear();
+        }
+        if dropped > limits.dropped_bytes_max {
+            return Err(too_large(limits.body_bytes_max as u64).closing());
+        }
+        match poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
+            None if dropped > 0 => return Err(too_large(limits.body_bytes_max as u64)),
+            None => return Ok(whole.freeze()),
+            // Trailers do not get here: to `framing` they are bad framing.
+            Some(frame) => {
+                let data = frame.map_err(broken)?.into_data().unwrap_or_default();
+                whole.extend_from_slice(&data);
+            }
+        }
+    }
+}
+
+fn broken(_: hyper::Error) -> Refused {
+    Problem::bad_framing("the body ends early or is framed wrongly")
+}

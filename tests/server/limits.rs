@@ -1,0 +1,78 @@
+//! What a client may use up, changed while the server runs.
+//!
+//! Owns which limit holds for whom after a hang-up: all of them for connections that come, and for
+//! those that are there all but the sizes of a head. What each limit does is proved where it is kept.
+//! Next: `admission`, for the other settings that are read again.
+
+use crate::admission::Place;
+use crate::client::{Ask, Client};
+use crate::patience;
+
+/// A new SKU in a body of so many bytes.
+fn body_of(bytes: usize) -> Ask {
+    let body = format!("{:<bytes$}", r#"{"stock":9}"#);
+    Ask::new("PUT", "/v1/skus/s").header("If-Match", "*").json(&body)
+}
+
+/// A question with so many header lines more.
+fn with_headers(count: usize) -> Ask {
+    (0..count).fold(Ask::get("/livez"), |ask, number| ask.header(&format!("X-{number}"), "y"))
+}
+
+fn status(client: &mut Client, ask: &Ask) -> u16 {
+    client.ask(ask).status
+}
+
+#[test]
+fn sizes_hold_for_who_comes_after_a_hang_up_and_those_of_bodies_for_everybody() {
+    let place = Place::with("", |launch| launch.variable("IO_THREADS", "2"));
+    let before = &mut place.server.connect();
+    before.put_sku("s", &serde_json::json!({"stock": 9}));
+    let long = Ask::get(format!("/{}", "a".repeat(600)));
+    let found = [body_of(2000), long.clone(), with_headers(30)].map(|ask| status(before, &ask));
+    assert_eq!(found, [200, 404, 200]);
+    place.set("[http]\nbody_bytes_max = 1024\nuri_bytes_max = 512\nheaders_max = 16");
+    let after = &mut place.server.connect();
+    assert_eq!(status(after, &body_of(2000)), 413);
+    assert_eq!(status(after, &body_of(1000)), 200);
+    assert_eq!(status(after, &long), 414);
+    assert_eq!(status(after, &with_headers(30)), 431);
+    patience::until("the limits reach a connection that was there", || {
+        (status(before, &body_of(2000)) == 413).then_some(())
+    });
+    assert_eq!(status(before, &long), 414);
+    assert_eq!(status(before, &with_headers(30)), 200, "its heads are read as they were");
+    place.set("");
+    assert_eq!(status(&mut place.server.connect(), &body_of(2000)), 200);
+}
+
+#[test]
+fn times_and_counts_hold_for_everybody_after_a_hang_up() {
+    let place = Place::with("", |launch| launch);
+    let server = &place.server;
+    let mut silent = server.connect();
+    silent.get("/livez");
+    place.set("http.idle_ms = 1");
+    assert!(silent.is_closed(), "it would have stayed for 75 seconds");
+    place.set("http.header_timeout_ms = 1");
+    let mut slow = server.connect();
+    slow.write(b"GET /livez HTTP/1.1\r\n").expect("the server takes bytes");
+    assert!(slow.is_closed(), "it would have stayed for ten seconds");
+    place.set("http.requests_max = 2");
+    let mut twice = server.connect();
+    let closing = [0, 1].map(|_| {
+        let answer = twice.ask(&Ask::get("/livez"));
+        answer.header("Connection").map(str::to_owned)
+    });
+    assert_eq!(closing, [None, Some("close".to_owned())]);
+    assert!(twice.is_closed());
+    place.set("");
+    let mut thrice = server.connect();
+    assert!([0, 1, 2].iter().all(|_| thrice.ask(&Ask::get("/livez")).status == 200));
+    place.set("http.connections_max = 1");
+    let mut one_too_many = server.connect();
+    // It may be closed before that is written.
+    let _ = one_too_many.write(&Ask::get("/livez").bytes());
+    assert!(one_too_many.is_closed());
+    thrice.get("/livez");
+}
