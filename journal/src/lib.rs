@@ -47,6 +47,8 @@ mod carry;
 mod disk;
 mod dump;
 mod error;
+#[cfg(test)]
+mod forged_tests;
 mod format;
 mod frame;
 mod glance;

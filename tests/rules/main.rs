@@ -24,6 +24,7 @@ mod lists;
 mod order_of_checks;
 mod orders;
 mod prepared;
+mod records;
 mod retention;
 mod sku_changes;
 mod sku_deletion;

@@ -56,6 +56,21 @@ fn a_frame_carries_what_its_turn_began_with() {
 }
 
 #[test]
+fn a_seal_without_totals_at_the_very_start_is_shown() {
+    // Only behind a repair is it the mark that a journal starts with.
+    let disk = MemoryDisk::default();
+    let mut journal = Journal::create(disk.clone(), SMALL, ID).unwrap();
+    journal.seal(1, 99, b"").unwrap();
+    let mut kinds = Vec::new();
+    scan_with(&disk, Origin::Genesis, &mut |frame| {
+        kinds.push((frame.kind(), frame.totals().map(<[u8]>::len)));
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!(kinds, [(Kind::Seal, Some(0))]);
+}
+
+#[test]
 fn a_turn_longer_than_a_frame_becomes_several_and_keeps_its_sequences() {
     let disk = MemoryDisk::default();
     let mut journal = Journal::create(disk.clone(), SMALL, ID).unwrap();

@@ -81,6 +81,8 @@ fn a_frame_behind_a_gap_is_dropped_with_the_gap_and_announced() {
     let dropped = found.dropped.unwrap();
     assert_eq!((dropped.first_sequence_lost, dropped.frames), (4, 1));
     assert_eq!(dropped.file, "memory:00000001.segment");
+    // From the first frame that is missing to the end of the one behind the gap.
+    assert_eq!((dropped.offset, dropped.bytes), (third - 2 * 672, 3 * 672));
 }
 
 #[test]
