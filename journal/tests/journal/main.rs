@@ -3,6 +3,8 @@
 mod append_and_scan;
 mod damage;
 mod dump;
+mod failing;
+mod faulty;
 mod foreign;
 mod from_image;
 mod full_disk;
