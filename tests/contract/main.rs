@@ -29,3 +29,6 @@ mod patience;
 #[allow(dead_code)]
 #[path = "../server/process.rs"]
 mod process;
+#[allow(dead_code)]
+#[path = "../server/tokens.rs"]
+mod tokens;
