@@ -18,8 +18,6 @@ use hdrhistogram::Histogram;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Descriptors of this process beyond its connections.
-const OWN_FILES: u64 = 64;
 /// Who was turned away so often stays away.
 const ATTEMPTS_MAX: u32 = 3;
 const BEFORE_S: u64 = 5;
@@ -55,7 +53,7 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(options: &Options) -> Result<(), BenchError> {
-    raise_files(options.connections + CONFIRMERS + OWN_FILES)?;
+    raise_files(options.connections + CONFIRMERS)?;
     let folder = peers::data_folder(options.data.as_deref())?;
     let faults = folder.path().join("faults");
     arm(&faults, "")?;

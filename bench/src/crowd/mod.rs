@@ -70,7 +70,7 @@ pub(crate) fn run(options: &Options) -> Result<(), BenchError> {
         (Kind::Read, options.slow - 2 * slow),
     ];
     let crowd = (options.idle + options.slow) as u64;
-    raise_files(crowd + u64::from(options.connections) + OWN_FILES)?;
+    raise_files(crowd + u64::from(options.connections))?;
     let folder = data_folder(options.data.as_deref())?;
     let server = start_server(options, &folder.path().join("data"))?;
     println!("{}, {}", today(), machine());
@@ -162,13 +162,14 @@ fn spent<T>(
 }
 
 /// A crowd needs a descriptor each, here and in the server, which raises its own limit.
-pub(crate) fn raise_files(needed: u64) -> Result<(), BenchError> {
+pub(crate) fn raise_files(connections: u64) -> Result<(), BenchError> {
+    let needed = connections + OWN_FILES;
     let limit = getrlimit(Resource::Nofile);
     let allowed = limit.maximum.unwrap_or(u64::MAX);
     if allowed < needed {
         return Err(BenchError::Usage(format!(
             "the system allows {allowed} open files a process (ulimit -Hn) and this crowd needs \
-             {needed}: raise that, or ask for fewer with --idle and --slow"
+             {needed}: raise that, or ask for fewer connections"
         )));
     }
     let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };

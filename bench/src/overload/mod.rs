@@ -21,8 +21,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use step::Step;
 
-/// Descriptors of this process beyond its connections.
-const OWN_FILES: u64 = 64;
 /// Of the capacity, before and after.
 const USUAL: f64 = 0.7;
 const USUAL_BEFORE_S: u64 = 4;
@@ -71,7 +69,7 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(options: &Options) -> Result<(), BenchError> {
-    raise_files(options.connections + CONFIRMERS + OWN_FILES)?;
+    raise_files(options.connections + CONFIRMERS)?;
     let folder = peers::data_folder(options.data.as_deref())?;
     let server = start_slowed(options.server.as_deref(), folder.path(), options.decide_us)?;
     println!("{}, {}", today(), machine());
@@ -92,11 +90,7 @@ pub(crate) fn run(options: &Options) -> Result<(), BenchError> {
 }
 
 /// Starts a server whose decisions take so much longer.
-pub(crate) fn start_slowed(
-    binary: Option<&Path>,
-    data: &Path,
-    decide_us: u64,
-) -> Result<Server, BenchError> {
+fn start_slowed(binary: Option<&Path>, data: &Path, decide_us: u64) -> Result<Server, BenchError> {
     let mut command = start::command(binary, "group", data)?;
     if decide_us > 0 {
         command.env("FAULTS_DECIDE_US", decide_us.to_string());
@@ -107,7 +101,7 @@ pub(crate) fn start_slowed(
 }
 
 /// The conditions in words.
-pub(crate) fn pace(decide_us: u64) -> String {
+fn pace(decide_us: u64) -> String {
     match decide_us {
         0 => "the server as it is, durability group".to_owned(),
         us => format!(
@@ -117,7 +111,7 @@ pub(crate) fn pace(decide_us: u64) -> String {
 }
 
 /// Orders a second that 64 connections get in a closed loop.
-pub(crate) fn capacity(server: &Server, decide_us: u64) -> Result<f64, BenchError> {
+fn capacity(server: &Server, decide_us: u64) -> Result<f64, BenchError> {
     let closed = Load {
         lasts_max: Duration::from_secs(3),
         expected: Expected::Accepted,
