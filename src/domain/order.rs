@@ -82,6 +82,21 @@ pub enum Verb {
     Refund,
 }
 
+impl Verb {
+    /// Its word, as in a path.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Confirm => "confirm",
+            Self::Cancel => "cancel",
+            Self::Extend => "extend",
+            Self::Ship => "ship",
+            Self::Complete => "complete",
+            Self::Refund => "refund",
+        }
+    }
+}
+
 /// What an action does to an order in some status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Transition {

@@ -40,7 +40,9 @@ pub(crate) fn ask(request: &Request) -> Ask {
 pub(crate) fn line(request: &Request) -> Option<String> {
     let (op, id) = match &request.command {
         Command::CreateOrder(_) => ("order", None),
-        Command::ActOnOrder(order, action) => (verb(action), Some(("id", order.to_string()))),
+        Command::ActOnOrder(order, action) => {
+            (action.verb().as_str(), Some(("id", order.to_string())))
+        }
         Command::EnterDraw(enter) => ("entry", Some(("draw", enter.draw.to_string()))),
         Command::AdjustSku(adjust) => ("adjust", Some(("sku", adjust.sku.to_string()))),
         Command::PutSku(put) => ("sku", Some(("sku", put.sku.to_string()))),
@@ -89,7 +91,7 @@ fn said(command: &Command) -> (&'static str, String, Option<Value>) {
     match command {
         Command::CreateOrder(create) => ("POST", "/v1/orders".to_owned(), Some(order(create))),
         Command::ActOnOrder(order, action) => {
-            ("POST", format!("/v1/orders/{order}/{}", verb(action)), acted(action))
+            ("POST", format!("/v1/orders/{order}/{}", action.verb().as_str()), acted(action))
         }
         Command::PutSku(put) => {
             let mut body = settings(&put.settings);
@@ -112,17 +114,6 @@ fn said(command: &Command) -> (&'static str, String, Option<Value>) {
         Command::CloseDraw(draw) => ("POST", format!("/v1/draws/{draw}/close"), None),
         Command::DeleteDraw(delete) => ("DELETE", format!("/v1/draws/{}", delete.draw), None),
         Command::Read(query) => ("GET", path(query), None),
-    }
-}
-
-fn verb(action: &Action) -> &'static str {
-    match action {
-        Action::Confirm { .. } => "confirm",
-        Action::Cancel => "cancel",
-        Action::Extend(_) => "extend",
-        Action::Ship => "ship",
-        Action::Complete => "complete",
-        Action::Refund(_) => "refund",
     }
 }
 

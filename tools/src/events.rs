@@ -5,9 +5,7 @@
 //! whoever has it can tell who will win.
 
 use crate::instant;
-use doorbuster::domain::command::{
-    Action, Adjustment, Patch, Precondition, SkuChanges, SkuSettings, Take,
-};
+use doorbuster::domain::command::{Adjustment, Patch, Precondition, SkuChanges, SkuSettings, Take};
 use doorbuster::domain::draw::Prize;
 use doorbuster::domain::event::{DrawPut, Event, Origin, Record, SkuAdjusted, Started};
 use doorbuster::domain::ids::{LineRequests, OrderId, Stamp};
@@ -152,7 +150,7 @@ fn order_members(event: &Event) -> Members {
             members.push(("restock", refunded.restock.into()));
         }
         Event::AnswerRepeated(repeated) => {
-            members.push(("action", action(&repeated.action).into()));
+            members.push(("action", repeated.action.verb().as_str().into()));
         }
         _ => {}
     }
@@ -242,17 +240,6 @@ fn precondition(precondition: Precondition) -> Option<(&'static str, Value)> {
             Some(("if_match", version.into()))
         }
         Precondition::Absent => Some(("if_none_match", "*".into())),
-    }
-}
-
-fn action(action: &Action) -> &'static str {
-    match action {
-        Action::Confirm { .. } => "confirm",
-        Action::Cancel => "cancel",
-        Action::Extend(_) => "extend",
-        Action::Ship => "ship",
-        Action::Complete => "complete",
-        Action::Refund(_) => "refund",
     }
 }
 
