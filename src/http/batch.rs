@@ -9,6 +9,7 @@
 use super::admission::{Guest, user};
 use super::answers::{self, Asked};
 use super::ask::Ask;
+use super::batch_times::BatchTimes;
 use super::lines::Lines;
 use super::listener::Worker;
 use super::mode;
@@ -35,7 +36,7 @@ const PIECE_BYTES_MAX: usize = 64 * 1024;
 /// Begins to answer; the first line was read already.
 pub(super) fn begin<A: Ask>(
     worker: Rc<Worker<A>>,
-    (asker, client): (Asker, IpAddr),
+    (asker, client, times): (Asker, IpAddr, BatchTimes),
     first: Bytes,
     lines: Lines,
 ) -> Answers {
@@ -47,6 +48,7 @@ pub(super) fn begin<A: Ask>(
         lines,
         next: Next::Line(first),
         under_way: VecDeque::new(),
+        times,
         text: Json::new(),
         out: out.clone(),
     };
@@ -143,10 +145,20 @@ enum Next {
     End(Option<Refused>),
 }
 
-/// A line that was read; what was asked comes with the number it is counted by.
+/// A line that was read.
 enum Entry<W> {
-    Asked(W, Option<Asked>, usize),
+    Asked(UnderWay<W>),
     Refused(Refused),
+}
+
+/// A line that the writer was asked.
+struct UnderWay<W> {
+    waiting: W,
+    asked: Option<Asked>,
+    /// The number that it is counted by.
+    command: usize,
+    /// When it went into the ring, if it is timed.
+    published_ns: u64,
 }
 
 /// The task of one batch.
@@ -159,6 +171,7 @@ struct Batch<A: Ask> {
     next: Next,
     /// In the order of the lines.
     under_way: VecDeque<Entry<A::Waiting>>,
+    times: BatchTimes,
     text: Json,
     out: Rc<Out>,
 }
@@ -267,6 +280,7 @@ impl<A: Ask> Batch<A> {
     fn offer(&mut self, context: &Context<'_>, question: Question) -> bool {
         let Question { request, deadline_ms, asked } = question;
         let command = observe::command_number(&request.command);
+        let published_ns = observe::moment(&self.worker.front);
         let mut request = Some(request);
         let lane = &*self.worker.lane;
         let mut offer = || match self.worker.usher.holds_bulk(lane.load().unanswered) {
@@ -282,7 +296,9 @@ impl<A: Ask> Batch<A> {
         match (offered, request) {
             (Ok(waiting), _) => {
                 self.worker.meter().count_published();
-                self.under_way.push_back(Entry::Asked(waiting, asked, command));
+                self.times.asked(published_ns);
+                let under_way = UnderWay { waiting, asked, command, published_ns };
+                self.under_way.push_back(Entry::Asked(under_way));
             }
             (Err(NotTaken::Overloaded), Some(request)) => {
                 self.next = Next::Held(Box::new(Question { request, deadline_ms, asked }));
@@ -295,17 +311,22 @@ impl<A: Ask> Batch<A> {
 
     /// Renders the answers that are there, up to the first line that still waits for its own.
     fn tell(&mut self, context: &mut Context<'_>) {
+        let mut heard = false;
         while let Some(front) = self.under_way.front_mut() {
             let outcome = match front {
                 Entry::Refused(_) => None,
-                Entry::Asked(waiting, ..) => match Pin::new(waiting).poll(context) {
-                    Poll::Ready(arrived) => Some(arrived.outcome),
+                Entry::Asked(line) => match Pin::new(&mut line.waiting).poll(context) {
+                    Poll::Ready(arrived) => {
+                        self.times.arrived(&self.worker, line.published_ns, arrived.times);
+                        heard = true;
+                        Some(arrived.outcome)
+                    }
                     Poll::Pending => break,
                 },
             };
             self.text.clear();
             match (self.under_way.pop_front(), outcome) {
-                (Some(Entry::Asked(_, asked, command)), Some(outcome)) => {
+                (Some(Entry::Asked(UnderWay { asked, command, .. })), Some(outcome)) => {
                     let front = &self.worker.front;
                     let told = answers::line(&mut self.text, front, asked.as_ref(), outcome);
                     observe::count_line(&self.worker, command, told);
@@ -317,6 +338,9 @@ impl<A: Ask> Batch<A> {
             }
             self.out.push(self.text.bytes());
         }
+        if heard {
+            self.times.told(&self.worker);
+        }
     }
 
     /// Everything is read and answered; tells what was wrong with the stream.
@@ -327,6 +351,7 @@ impl<A: Ask> Batch<A> {
             answers::fault_line(&mut self.text, fault);
             self.out.push(self.text.bytes());
         }
+        self.times.end(&self.worker);
         true
     }
 }

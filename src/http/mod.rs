@@ -14,6 +14,7 @@ mod admission;
 mod answers;
 mod ask;
 mod batch;
+mod batch_times;
 mod body;
 mod cloud_events;
 mod events;

@@ -108,7 +108,7 @@ pub(super) fn count_hot<A: Ask>(worker: &Worker<A>, command: &Command) {
     }
 }
 
-/// Counts what a line of a batch came to. Its times are those of the batch, and not told.
+/// Counts what a line of a batch came to; its times are in `batch_times`.
 pub(super) fn count_line<A: Ask>(
     worker: &Worker<A>,
     command: usize,
@@ -136,6 +136,11 @@ impl Note {
         note.moments.read = moment(front);
         note.came_ns = note.moments.read;
         note
+    }
+
+    /// When its head was read.
+    pub(super) fn read_ns(&self) -> u64 {
+        self.moments.read
     }
 
     /// Its body came some time after its head.
@@ -221,7 +226,8 @@ impl Note {
     }
 }
 
-fn moment(front: &Front) -> u64 {
+/// Now, if requests are timed.
+pub(super) fn moment(front: &Front) -> u64 {
     if front.timed { front.clock.elapsed_ns() } else { 0 }
 }
 

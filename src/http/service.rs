@@ -7,6 +7,7 @@
 use super::admission::{self, Admitted, Guest};
 use super::answers::Asked;
 use super::ask::Ask;
+use super::batch_times::BatchTimes;
 use super::body::{self, Taken};
 use super::framing::Fault;
 use super::head::{Head, Name};
@@ -179,7 +180,8 @@ fn act<'r, A: Ask>(
             return Ok(Act::Later(Box::pin(taken)));
         }
         (Ok(Wanted::Batch(asker)), Some(body)) => {
-            let answer = answer_lines(worker, peer, (*asker, client), body);
+            let begun = (*asker, client, BatchTimes::of(note));
+            let answer = answer_lines(worker, peer, begun, body);
             return Ok(Act::Later(Box::pin(answer)));
         }
         (Err(refused), Some(body)) => {
@@ -258,14 +260,14 @@ fn not_taken<A: Ask>(
 async fn answer_lines<A: Ask>(
     worker: &Rc<Worker<A>>,
     peer: &Rc<Peer>,
-    (asker, client): (Asker, IpAddr),
+    begun: (Asker, IpAddr, BatchTimes),
     body: Incoming,
 ) -> Result<Answering, Refused> {
     let mut lines = Lines::new(body, &worker.limits.get());
     let first = poll_fn(|context| lines.poll_line(context)).await?;
     let reply = Reply::stream(Kind::Lines);
     let Some(first) = first else { return Ok(reply.into()) };
-    let answers = batch::begin(worker.clone(), (asker, client), first, lines);
+    let answers = batch::begin(worker.clone(), begun, first, lines);
     Ok(Answering { reply, stream: Some(Stream::new(peer.clone(), answers)) })
 }
 

@@ -1,11 +1,14 @@
 //! Where the time of a request goes: seven histograms to an IO thread.
 //!
 //! Owns the stages and how they follow from the moments of one request. Each begins where the one
-//! before ends, so that they add up to the whole. Never reads a clock. Next: `exposition`.
+//! before ends, so that they add up to the whole, except that the lines of a batch go side by side.
+//! Never reads a clock. Next: `exposition`.
 
 use super::histogram::{Copied, Recorded};
 
-/// A part of a request's time.
+/// A part of a request's time. Of a batch each line has the four of the writer to itself, and the
+/// batch has the others: from its head to its first line in the ring, from its last line durable to
+/// that line's answer, and from its head to the last of its answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(usize)]
 pub enum Stage {
@@ -117,6 +120,22 @@ impl Stages {
         for (recorded, duration) in self.0.iter().zip(durations) {
             recorded.record(*duration);
         }
+    }
+
+    /// Counts what a line of a batch has to itself: its wait for the writer, and the writer's part.
+    pub fn record_line(&self, durations: &[u64; Stage::ALL.len()]) {
+        for stage in [Stage::Ring, Stage::Decide, Stage::Append, Stage::Durable] {
+            self.0[stage as usize].record(durations[stage as usize]);
+        }
+    }
+
+    /// Counts what the lines of a batch have in common. Lines overlap, so that what they had to
+    /// themselves does not add up to the whole.
+    pub fn record_batch(&self, durations: &[u64; Stage::ALL.len()], whole_ns: u64) {
+        for stage in [Stage::Parse, Stage::Answer] {
+            self.0[stage as usize].record(durations[stage as usize]);
+        }
+        self.0[Stage::Whole as usize].record(whole_ns);
     }
 
     pub(super) fn add_to(&self, stage: Stage, copy: &mut Copied) {

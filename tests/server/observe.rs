@@ -3,6 +3,7 @@
 //! Owns that numbers agree with what was done, and that no buyer shows in them. Probes and status
 //! are in `operations`.
 
+use crate::batch::{answers, orders};
 use crate::client::{Ask, Client};
 use crate::process::{Launch, Server, directory};
 use serde_json::{Value, json};
@@ -64,6 +65,54 @@ fn each_stage_tells_of_every_command_that_was_answered() {
     // A mean is cut to nanoseconds.
     assert!((parts - mean("whole")).abs() < 0.01, "{latency}");
     assert!(mean("durable") > 0.0 && latency["durability"] == "group", "{latency}");
+}
+
+/// The number that a member of a stage has.
+fn stage(latency: &Value, stage: &str, member: &str) -> f64 {
+    let value = &latency["stages"][stage][member];
+    value.as_f64().unwrap_or_else(|| panic!("{member} of {stage} in {latency}"))
+}
+
+#[test]
+fn each_line_of_a_batch_is_timed_on_its_way_and_the_batch_once() {
+    let (_data, server) = sold_out();
+    let client = &mut server.connect();
+    // Two that are decided, and one that never gets to the writer.
+    let lines = [orders("line", 2), r#"{"op":"dance"}"#.to_owned()];
+    assert_eq!(answers(&client.ask(&Ask::batch(&lines.join("\n")))).len(), 3);
+    // Of this one nothing does.
+    assert_eq!(answers(&client.ask(&Ask::batch(r#"{"op":"dance"}"#))).len(), 1);
+    let latency = client.get("/v1/latency");
+    let rows = metrics(client);
+    for name in STAGES {
+        // Seven requests, as above.
+        let lines = matches!(name, "ring" | "decide" | "append" | "durable");
+        let count = if lines { 9.0 } else { 8.0 };
+        assert_eq!(stage(&latency, name, "count"), count, "{name}: {latency}");
+        let row = format!("doorbuster_stage_duration_seconds_count{{stage=\"{name}\"}}");
+        assert_eq!(rows[&row], count, "{name}");
+    }
+}
+
+#[test]
+fn the_times_of_a_batch_hold_those_of_its_lines() {
+    let data = directory();
+    let server = Launch::of(data.path()).small().start();
+    let client = &mut server.connect();
+    assert_eq!(answers(&client.ask(&Ask::batch(&orders("one", 1)))).len(), 1);
+    let latency = client.get("/v1/latency");
+    let parts: f64 = STAGES[..6].iter().map(|name| stage(&latency, name, "mean")).sum();
+    let whole = stage(&latency, "whole", "mean");
+    // A mean is cut to nanoseconds.
+    assert!(parts > 0.0 && parts < whole + 0.01, "{parts} of {whole}: {latency}");
+    assert_eq!(answers(&client.ask(&Ask::batch(&orders("many", 1_000)))).len(), 1_000);
+    let latency = client.get("/v1/latency");
+    assert_eq!(stage(&latency, "ring", "count"), 1_001.0);
+    assert_eq!(stage(&latency, "whole", "count"), 2.0);
+    for name in &STAGES[..6] {
+        let longest = stage(&latency, name, "max");
+        assert!(longest <= stage(&latency, "whole", "max"), "{name}: {latency}");
+    }
 }
 
 #[test]

@@ -27,7 +27,12 @@ pub(super) fn operations() -> Vec<Operation> {
             TAG,
             "Where the time of requests goes",
         )
-        .says("Of all requests that the writer answered since the start, in microseconds.")
+        .says(
+            "Of all requests that the writer answered since the start, in microseconds. Each line \
+             of a batch counts in `ring`, `decide`, `append` and `durable`; the batch counts once in \
+             `parse`, up to its first line in the ring, in `answer`, from its last line durable, and \
+             in `whole`, as long as its client takes to send it included.",
+        )
         .answers(200, "Stage by stage.", Content::Json("Latency"), &[])
         .served(),
         Operation::new(
