@@ -221,11 +221,12 @@ fn line_end(json: &mut Json, replayed: bool) {
 }
 
 fn location(order: OrderId) -> Option<HeaderValue> {
-    let mut path: SmallVec<[u8; 48]> = SmallVec::from_slice(b"/v1/orders/");
-    path.extend_from_slice(itoa::Buffer::new().format(order.epoch).as_bytes());
-    path.push(b'-');
-    path.extend_from_slice(itoa::Buffer::new().format(order.sequence).as_bytes());
-    HeaderValue::from_bytes(&path).ok()
+    let mut path = Json::short();
+    path.raw("/v1/orders/");
+    path.number(u64::from(order.epoch));
+    path.raw("-");
+    path.number(order.sequence);
+    HeaderValue::from_maybe_shared(path.into_bytes()).ok()
 }
 
 fn sku(status: StatusCode, view: &SkuView, sequence: Sequence) -> Reply {
@@ -241,7 +242,7 @@ fn draw(status: StatusCode, view: &DrawView, sequence: Sequence) -> Reply {
 }
 
 fn tag(version: Sequence) -> Option<HeaderValue> {
-    let mut tag = Json::new();
+    let mut tag = Json::short();
     tag.raw("\"");
     tag.number(version);
     tag.raw("\"");

@@ -137,7 +137,7 @@ pub fn sense(method: &str, uri: &[u8], lines: &[(&str, &[u8])], body: &[u8]) -> 
         FRONT.with(|front| routes::parse(front, place, &input))
     });
     Some(match found {
-        Ok(Wanted::Ask(question)) => sense_of(Ok(*question)),
+        Ok(Wanted::Ask(question)) => sense_of(Ok(question)),
         Ok(_) => Sense::Else,
         Err(refused) => sense_of(Err(refused)),
     })

@@ -39,6 +39,7 @@ mod problem;
 mod refuse;
 mod reply;
 mod roles;
+mod room;
 mod routes;
 mod service;
 mod stream;

@@ -85,32 +85,32 @@ pub(super) fn serve<A: Ask>(
     peer.enter(Stage::Serving);
     let fault = peer.next_request();
     let (parts, body) = request.into_parts();
-    // hyper moves the future, so what is large is not in it.
-    respond(worker, peer, Box::new(parts), body, fault)
+    // Lent, not given: what is given is in a future twice, and hyper moves this one.
+    async move { Ok(respond(&worker, &peer, &parts, body, fault).await) }
 }
 
 async fn respond<A: Ask>(
-    worker: Rc<Worker<A>>,
-    peer: Rc<Peer>,
-    parts: Box<Parts>,
+    worker: &Rc<Worker<A>>,
+    peer: &Rc<Peer>,
+    parts: &Parts,
     body: Incoming,
     fault: Option<Fault>,
-) -> Result<Response<Payload>, Infallible> {
+) -> Response<Payload> {
     let front = &*worker.front;
     let head = Head::of(&parts.headers);
     let mut note = Note::begin(front);
-    let found = check_http(&worker.limits.get(), &parts, &head, &body, fault)
-        .and_then(|()| find(&worker, &peer, &parts, &head));
+    let found = check_http(&worker.limits.get(), parts, &head, &body, fault)
+        .and_then(|()| find(worker, peer, parts, &head));
     if let Ok(Step::Found(found)) = &found {
         note.found(found.place.number());
     }
     let streams = matches!(&found, Ok(Step::Found(found)) if found.place == Place::Batch)
         && parts.method == Method::POST;
     let how = (streams, found.as_ref().err());
-    let answered = match body::take(&worker, how, &head, body, &mut note).await {
-        Ok(taken) => match act(&worker, &peer, (found, taken), (&parts, &head), &mut note) {
+    let answered = match body::take(worker, how, &head, body, &mut note).await {
+        Ok(taken) => match act(worker, peer, (found, taken), (parts, &head), &mut note) {
             Ok(Act::Answer(reply)) => Ok(reply.into()),
-            Ok(Act::Ask(asking)) => hear(&worker, asking, &mut note).await,
+            Ok(Act::Ask(asking)) => hear(worker, asking, &mut note).await,
             Ok(Act::Later(later)) => later.await,
             Err(refused) => Err(refused),
         },
@@ -120,7 +120,7 @@ async fn respond<A: Ask>(
         answered.unwrap_or_else(|refused| Reply::from(refused).into());
     reply.closes |= front.phase() == Phase::Draining || peer.is_spent(&worker.limits.get());
     let wants_timing = head.bytes(Name::ServerTiming) == Some(b"1");
-    note.end(&worker, &parts.method, &mut reply, wants_timing);
+    note.end(worker, &parts.method, &mut reply, wants_timing);
     let traceparent = head.traceparent().map(|(_, value)| value);
     // A stream says so itself, at its end.
     let whole = stream.is_none();
@@ -128,7 +128,7 @@ async fn respond<A: Ask>(
     if whole {
         peer.answered();
     }
-    Ok(response)
+    response
 }
 
 /// Everything between the whole request and the writer; nothing in it waits.
@@ -169,7 +169,7 @@ fn act<'r, A: Ask>(
         worker.charge(Guest { principal, client, user: None, rank: Rank::Urgent }, Some(note))?;
     }
     let question = match (wanted, streamed) {
-        (Ok(Wanted::Ask(question)), _) => *question,
+        (Ok(Wanted::Ask(question)), _) => question,
         (Ok(Wanted::Reply(reply)), _) => return Ok(Act::Answer(reply)),
         (Ok(Wanted::Change(change)), _) => return Ok(Act::Answer(mode::change(front, change))),
         (Ok(Wanted::Follow(follow)), _) => {

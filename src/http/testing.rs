@@ -88,7 +88,7 @@ pub(super) fn wanted(text: &str) -> Result<Wanted, Refused> {
 /// What the writer is asked; the text must be a good request.
 pub(super) fn question(text: &str) -> Question {
     match wanted(text) {
-        Ok(Wanted::Ask(question)) => *question,
+        Ok(Wanted::Ask(question)) => question,
         other => panic!("{text}: {other:?}"),
     }
 }

@@ -6,14 +6,17 @@
 
 use super::instant;
 use super::problem::{Code, Member, Problem};
+use super::room::Room;
 use crate::domain::answer::{OrderView, SkuView};
 use crate::domain::command::SkuSettings;
 use crate::domain::ids::{OrderId, Sequence, SkuId, Stamp};
 use crate::domain::order::Status;
 use std::sync::LazyLock;
 
-/// Room for an order of a line or two.
-const BODY_BYTES: usize = 320;
+/// Room for an order of a line or two, and for the header that says where it is.
+const BODY_BYTES: usize = 320 + HEADER_BYTES;
+/// Room for the value of a header.
+const HEADER_BYTES: usize = 48;
 
 /// What people are told of an order that cannot be had.
 pub(super) const SOLD_OUT: &str = "fewer units are available than requested";
@@ -21,17 +24,22 @@ pub(super) const SOLD_OUT: &str = "fewer units are available than requested";
 /// JSON in the making.
 #[derive(Debug)]
 pub(super) struct Json {
-    out: Vec<u8>,
+    out: Room,
 }
 
 impl Json {
     pub(super) fn new() -> Self {
-        Self { out: Vec::with_capacity(BODY_BYTES) }
+        Self { out: Room::of(BODY_BYTES) }
+    }
+
+    /// For a header's value: it fits behind the body that it belongs to.
+    pub(super) fn short() -> Self {
+        Self { out: Room::of(HEADER_BYTES) }
     }
 
     /// What is written so far.
     pub(super) fn bytes(&self) -> &[u8] {
-        &self.out
+        self.out.bytes()
     }
 
     /// Begins anew, in the same buffer.
@@ -41,16 +49,16 @@ impl Json {
 
     /// A body that was rendered before.
     pub(super) fn rendered(&mut self, body: &[u8]) {
-        self.out.extend_from_slice(body);
+        self.out.extend(body);
     }
 
     pub(super) fn into_bytes(self) -> bytes::Bytes {
-        self.out.into()
+        self.out.cut()
     }
 
     /// Text that is JSON already: punctuation, names, words and ids, none of which need escapes.
     pub(super) fn raw(&mut self, text: &str) {
-        self.out.extend_from_slice(text.as_bytes());
+        self.out.extend(text.as_bytes());
     }
 
     pub(super) fn number(&mut self, number: u64) {
@@ -70,9 +78,9 @@ impl Json {
                 b'\\' => self.raw("\\\\"),
                 0..0x20 => {
                     self.raw(if byte < 0x10 { "\\u000" } else { "\\u001" });
-                    self.out.push(b"0123456789abcdef"[usize::from(byte & 15)]);
+                    self.out.extend(&[b"0123456789abcdef"[usize::from(byte & 15)]]);
                 }
-                _ => self.out.push(byte),
+                _ => self.out.extend(&[byte]),
             }
         }
         self.raw("\"");
@@ -84,7 +92,7 @@ impl Json {
 
     pub(super) fn instant(&mut self, stamp: Stamp) {
         self.raw("\"");
-        self.out.extend_from_slice(&instant::format(stamp));
+        self.out.extend(&instant::format(stamp));
         self.raw("\"");
     }
 
@@ -106,8 +114,7 @@ impl Json {
     pub(super) fn digits(&mut self, bytes: &[u8]) {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
         for byte in bytes {
-            self.out.push(DIGITS[usize::from(byte >> 4)]);
-            self.out.push(DIGITS[usize::from(byte & 15)]);
+            self.out.extend(&[4, 0].map(|shift| DIGITS[usize::from(byte >> shift & 15)]));
         }
     }
 
@@ -294,7 +301,7 @@ pub(super) fn sold_out(
     static WORDS: LazyLock<Vec<u8>> = LazyLock::new(|| {
         let mut words = Json::new();
         problem_words(&mut words, Code::SoldOut, SOLD_OUT);
-        words.out
+        words.bytes().to_vec()
     });
     json.rendered(&WORDS);
     retry(json, retry_after_ms.is_some(), retry_after_ms);

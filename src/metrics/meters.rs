@@ -121,7 +121,7 @@ impl IoMeter {
 
     /// Shows which SKUs are asked for. Not for the path of a request: it may wait for a reader.
     pub fn show_hot(&self, hot: &Hot) {
-        self.hot.lock().unwrap_or_else(PoisonError::into_inner).clone_from(hot);
+        self.hot.lock().unwrap_or_else(PoisonError::into_inner).follow(hot);
     }
 }
 

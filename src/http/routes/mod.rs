@@ -304,7 +304,7 @@ pub(super) enum Wanted {
     /// Events, by the feeder.
     Follow(events::Follow),
     /// The writer's answer.
-    Ask(Box<Question>),
+    Ask(Question),
 }
 
 /// A request for the writer, and what its answer is rendered with.
@@ -348,7 +348,7 @@ pub(super) fn parse(front: &Front, place: Place<'_>, input: &Input<'_>) -> Resul
         Place::Entries(draw) => draws::entries(draw, input)?,
         Place::CloseDraw(draw) => draws::close(draw, input)?,
     };
-    question(front, parsed, input).map(Box::new).map(Wanted::Ask)
+    question(front, parsed, input).map(Wanted::Ask)
 }
 
 fn question(front: &Front, parsed: Parsed<'_>, input: &Input<'_>) -> Result<Question, Refused> {
