@@ -7,7 +7,7 @@ use super::payload::{Payload, Stream};
 use super::problem::{Code, Problem, Refused};
 use super::wire::{self, Json};
 use bytes::Bytes;
-use hyper::header::{self, HeaderName, HeaderValue};
+use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
 
 static IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
@@ -114,10 +114,12 @@ impl Reply {
         }
     }
 
-    /// The response on the wire, with the trace it belongs to. A stream stands in for the body.
+    /// The response on the wire, its headers in this map, with the trace it belongs to. A stream
+    /// stands in for the body.
     pub(super) fn into_response(
         self,
-        traceparent: Option<&HeaderValue>,
+        room: HeaderMap,
+        traceparent: Option<HeaderValue>,
         stream: Option<Stream>,
     ) -> Response<Payload> {
         let payload = match stream {
@@ -126,6 +128,7 @@ impl Reply {
         };
         let mut response = Response::new(payload);
         *response.status_mut() = self.status;
+        *response.headers_mut() = room;
         let headers = response.headers_mut();
         let content_type = match self.kind {
             Kind::Empty => None,
@@ -166,7 +169,7 @@ impl Reply {
             headers.insert(&SERVER_TIMING, server_timing);
         }
         if let Some(traceparent) = traceparent {
-            headers.insert(&TRACEPARENT, traceparent.clone());
+            headers.insert(&TRACEPARENT, traceparent);
         }
         if self.closes {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));

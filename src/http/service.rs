@@ -29,6 +29,7 @@ use crate::feed::Form;
 use crate::ring::{Arrived, NotTaken, Rank};
 use bytes::Bytes;
 use hyper::body::{Body, Incoming};
+use hyper::header::HeaderMap;
 use hyper::http::request::Parts;
 use hyper::{Method, Response, Uri, Version};
 use std::convert::Infallible;
@@ -39,6 +40,9 @@ use std::rc::Rc;
 
 /// All methods of all places, for `OPTIONS *`.
 const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+
+/// A connection keeps room for so many headers at most, about 100 bytes each.
+const HEADERS_KEPT_MAX: usize = 24;
 
 /// Where a body may be longer than elsewhere.
 const BATCH_PATH: &str = "/v1/batch";
@@ -84,19 +88,19 @@ pub(super) fn serve<A: Ask>(
 ) -> impl Future<Output = Result<Response<Payload>, Infallible>> {
     peer.enter(Stage::Serving);
     let fault = peer.next_request();
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
     // Lent, not given: what is given is in a future twice, and hyper moves this one.
-    async move { Ok(respond(&worker, &peer, &parts, body, fault).await) }
+    async move { Ok(respond(&worker, &peer, &mut parts, body, fault).await) }
 }
 
 async fn respond<A: Ask>(
     worker: &Rc<Worker<A>>,
     peer: &Rc<Peer>,
-    parts: &Parts,
+    lent: &mut Parts,
     body: Incoming,
     fault: Option<Fault>,
 ) -> Response<Payload> {
-    let front = &*worker.front;
+    let (parts, front) = (&*lent, &*worker.front);
     let head = Head::of(&parts.headers);
     let mut note = Note::begin(front);
     let found = check_http(&worker.limits.get(), parts, &head, &body, fault)
@@ -121,14 +125,25 @@ async fn respond<A: Ask>(
     reply.closes |= front.phase() == Phase::Draining || peer.is_spent(&worker.limits.get());
     let wants_timing = head.bytes(Name::ServerTiming) == Some(b"1");
     note.end(worker, &parts.method, &mut reply, wants_timing);
-    let traceparent = head.traceparent().map(|(_, value)| value);
+    let traceparent = head.traceparent().map(|(_, value)| value.clone());
     // A stream says so itself, at its end.
     let whole = stream.is_none();
-    let response = reply.into_response(traceparent, stream);
+    let headers = emptied(&mut lent.headers);
+    let response = reply.into_response(headers, traceparent, stream);
     if whole {
         peer.answered();
     }
     response
+}
+
+/// The room of a request's headers, for those of its answer; hyper keeps it for the next request.
+fn emptied(headers: &mut HeaderMap) -> HeaderMap {
+    let mut headers = std::mem::take(headers);
+    if headers.capacity() > HEADERS_KEPT_MAX {
+        return HeaderMap::new();
+    }
+    headers.clear();
+    headers
 }
 
 /// Everything between the whole request and the writer; nothing in it waits.

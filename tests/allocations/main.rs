@@ -1,5 +1,5 @@
-//! How often the server asks for memory to answer an order, and to refuse one: beyond what bare
-//! hyper asks for to answer the same bytes.
+//! How often the server asks for memory to answer an order, and to refuse one, beside how often bare
+//! hyper asks for some to answer the same bytes.
 //!
 //! Owns the numbers. Both servers run in this process, one after the other, and whoever asks them
 //! asks for no memory meanwhile, so that all of it is theirs: of every thread. What other threads do
@@ -28,6 +28,10 @@ const ROUNDS: usize = 5;
 /// Of a whole round, for what is no request's: a table that grows, a sweep of the connections.
 /// Far less than one for each request.
 const SLACK: usize = REQUESTS / 8;
+
+/// So often less than bare hyper is asked for by a request: the map of an answer's headers, which is
+/// two, is that of the request's.
+const SPARED: usize = 2;
 
 /// A SKU, and what an order of it is answered.
 type Case = (&'static str, u16);
@@ -66,7 +70,7 @@ fn least(address: SocketAddr, (sku, status): Case, connections: usize) -> (usize
 }
 
 #[test]
-fn an_order_or_its_refusal_asks_for_no_more_memory_than_hyper_does_by_itself() {
+fn an_order_or_its_refusal_asks_for_less_memory_than_bare_hyper_does() {
     let server = server::start();
     server.put("plenty", 1_000_000);
     server.put("none", 0);
@@ -84,7 +88,7 @@ fn an_order_or_its_refusal_asks_for_no_more_memory_than_hyper_does_by_itself() {
             println!("{told}");
             assert_eq!(again.status(), answer.status());
             assert!(bare >= REQUESTS, "the allocator counts: {told}");
-            assert!(ours <= bare + SLACK, "{told}");
+            assert!(ours + SPARED * REQUESTS <= bare + SLACK, "{told}");
         }
     }
 }
