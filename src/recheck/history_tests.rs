@@ -7,7 +7,7 @@ use crate::domain::command::{Precondition, SkuSettings, Take};
 use crate::domain::decide::decide;
 use crate::domain::draw::{Admission, Odds, Prize, Reason, Terms};
 use crate::domain::event::{EntriesPurged, HoldsGraced, UsesPurged};
-use crate::domain::ids::{DrawId, LineRequest, SkuId, UserId};
+use crate::domain::ids::{DrawId, KeyClaim, LineRequest, SkuId, UserId};
 use crate::domain::settings::Settings;
 use crate::domain::sku::RefusalReason;
 
@@ -146,11 +146,17 @@ fn an_entry_is_rolled_again_from_the_seed_in_the_journal() {
     history.record(origin(), Event::EntryMade(blank), START);
     assert_eq!(history.recheck.different, 1);
     history.ask(Command::CloseDraw(draw.clone()), START);
+    // Closed again, it is remembered for a key and for nothing else.
+    let repeated = || Event::DrawCloseRepeated(draw.clone());
+    let key = Some(KeyClaim { hash: 1, fingerprint: 1 });
+    let keyed = origin().map(|origin| Origin { key, ..origin });
+    assert_eq!(history.said(keyed, repeated(), START), None);
+    assert!(history.said(origin(), repeated(), START).is_some());
     let (draw, precondition) = (draw, Precondition::None);
     history.ask(Command::DeleteDraw(Box::new(DeleteDraw { draw, precondition })), START);
     let purged = sweep::tidy(&history.state, START).expect("no key names an entry");
     history.record(None, purged, START);
-    assert_eq!(history.recheck.different, 1);
+    assert_eq!(history.recheck.different, 2);
     assert_eq!(history.state.draws.entries(), 0);
 }
 
@@ -249,6 +255,8 @@ fn a_hold_expires_when_it_is_due_and_no_other_before_it() {
         said(&format!("{:?}", Decision::Change(Event::OrderCancelled(other))))
     });
     assert_eq!(history.unasked(Event::OrderExpired(other), START + 1_005), None);
+    history.recheck.rules = |_, _, _| panic!("no more");
+    assert_eq!(history.unasked(Event::OrderExpired(one), START + 999), said("panicked"));
 }
 
 #[test]

@@ -2,8 +2,10 @@
 //! out of its bounds is refused by its name, whatever record holds it. Next: `records`; images in the
 //! codec's own tests.
 
-use crate::wording::{sku_id, user_id};
+use crate::harness::{BASE, Engine, settings};
+use crate::wording::{Words, principal, put_sku, request, sku_id, user_id};
 use doorbuster::codec::{decode_record, encode_record};
+use doorbuster::domain::apply::apply;
 use doorbuster::domain::command::{
     Action, Adjustment, Patch, PatchSku, Precondition, Refund, SkuChanges, SkuSettings, Take,
 };
@@ -15,6 +17,7 @@ use doorbuster::domain::event::{
 use doorbuster::domain::ids::{
     CLIENT_SEED_BYTES_MAX, DrawId, GroupId, LineRequest, LineRequests, OrderId, PrincipalName,
 };
+use doorbuster::domain::invariants;
 use doorbuster::domain::sku::RefusalReason;
 
 const ORDER: OrderId = OrderId { epoch: 1, sequence: 9 };
@@ -172,4 +175,33 @@ fn numbers_and_texts_out_of_their_bounds_are_refused_by_their_name() {
     assert_eq!(bytes[reason], RefusalReason::SoldOut as u8);
     bytes[reason] = 99;
     check_refused(&bytes, "refusal reason");
+}
+
+/// Every record that decodes is applied; this one must not leave a use that nothing takes away.
+#[test]
+fn a_line_of_no_units_is_no_use() {
+    let mut engine = Engine::start(settings(), BASE);
+    let shop = principal(&mut Words::of(""));
+    let put = put_sku(sku_id("A"), &mut Words::of("stock=1"), None);
+    engine.request(&request(shop.clone(), None, put), BASE);
+    let mut state = engine.state;
+    let created = |quantity| {
+        let lines = [LineRequest { sku: sku_id("A"), quantity }].into();
+        let (user, reference, take) = (user_id("u"), None, Take::Hold(None));
+        let created = OrderCreated { user, lines, reference, take, expires_at: Some(BASE + 9) };
+        let principal = shop.name.clone();
+        let origin = Origin { principal, reach_all: false, key: None, traceparent: None };
+        Record { origin: Some(origin), event: Event::OrderCreated(created) }
+    };
+    for (quantity, uses) in [(0, 0), (1, 1), (0, 1)] {
+        apply(&mut state, &created(quantity), BASE);
+        assert_eq!(state.uses.len(), uses, "after {quantity} units");
+    }
+    assert_eq!((state.orders.len(), state.users.len()), (3, 1));
+    for sequence in 4..=6 {
+        let cancelled = Event::OrderCancelled(OrderId { epoch: 1, sequence });
+        apply(&mut state, &Record { origin: None, event: cancelled }, BASE);
+    }
+    assert_eq!(state.uses.len(), 0);
+    invariants::check(&state);
 }

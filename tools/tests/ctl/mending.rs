@@ -205,19 +205,38 @@ fn a_repair_that_failed_half_way_changed_nothing_and_can_be_made_again() {
 }
 
 #[test]
-fn an_image_that_is_damaged_inside_is_not_counted_on() {
-    let writer = tell_at_length();
-    let data = writer.path();
-    let images = ctl(data, "snapshot list --json", 0).object();
-    let held = |at: usize| images["snapshots"][at]["seq"].as_u64().unwrap();
-    for number in [3, 2] {
-        fs::remove_file(segment(data, number)).unwrap();
+fn a_damaged_image_is_not_counted_on() {
+    for (place, offset) in [("header", 20), ("rows", 4096 + 100)] {
+        let writer = tell_at_length();
+        let data = writer.path();
+        let images = ctl(data, "snapshot list --json", 0).object();
+        let held = |at: usize| images["snapshots"][at]["seq"].as_u64().unwrap();
+        let (newest, older) = (held(0), held(1));
+        for number in [3, 2] {
+            fs::remove_file(segment(data, number)).unwrap();
+        }
+        let name = doorbuster_snapshots::image_name(newest);
+        flip(&data.join("snapshots").join(name), offset);
+        let done = ctl(data, "journal repair --accept-tail-loss --json", 0).object();
+        assert!(older < newest);
+        let from = (&done["from_image"], &done["seq"]);
+        assert_eq!(from, (&older.into(), &older.into()), "{place}: {done}");
+        assert_eq!(done["digest"], writer.digests[older as usize - 1].as_str(), "{place}");
     }
-    flip(&data.join("snapshots").join(doorbuster_snapshots::image_name(held(0))), 4096 + 100);
-    let done = ctl(data, "journal repair --accept-tail-loss --json", 0).object();
-    assert!(held(1) < held(0));
-    assert_eq!((&done["from_image"], &done["seq"]), (&held(1).into(), &held(1).into()), "{done}");
-    assert_eq!(done["digest"], writer.digests[held(1) as usize - 1].as_str());
+}
+
+#[test]
+fn a_journal_that_says_nowhere_whose_it_is_cannot_be_repaired() {
+    let writer = shelf();
+    let data = writer.path();
+    flip(&segment(data, 1), 20);
+    let before = bytes_of(data);
+    for accept in ["", " --accept-tail-loss"] {
+        let told = ctl(data, &format!("journal repair --json{accept}"), 1).object();
+        let why = told["error"].as_str().unwrap();
+        assert!(why.contains("cannot be repaired"), "{why}");
+    }
+    assert_eq!(before, bytes_of(data));
 }
 
 #[test]

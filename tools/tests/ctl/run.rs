@@ -66,8 +66,10 @@ pub(crate) fn command_that_may_not(data: &Path, arguments: &str) -> Option<Comma
         return Some(own);
     }
     let held = |program: &OsStr| {
+        let without = "-dac_override,-dac_read_search";
         let mut held = Command::new("setpriv");
-        held.args(["--inh-caps=-dac_override", "--bounding-set=-dac_override"]).arg(program);
+        held.args([format!("--inh-caps={without}"), format!("--bounding-set={without}")]);
+        held.arg(program);
         held
     };
     let tried = undisturbed(|| held("true".as_ref()).output());
