@@ -66,7 +66,7 @@ fn check_unreadable(data: &Path, path: &Path, replay: &str) {
     let before = fs::metadata(path).unwrap().permissions();
     for arguments in [replay, "journal repair", "journal repair --accept-tail-loss"] {
         let Some(mut command) = command_that_may_not(data, arguments) else { return };
-        fs::set_permissions(path, Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(path, Permissions::from_mode(0o000)).unwrap();
         let output = ended(&mut command);
         fs::set_permissions(path, before.clone()).unwrap();
         let told = String::from_utf8(output.stderr).unwrap();
