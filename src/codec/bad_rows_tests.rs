@@ -12,7 +12,7 @@ use crate::domain::draw::{Admission, Odds, Prize, Reason, Sealed, Seed, Terms};
 use crate::domain::ids::{CLIENT_SEED_BYTES_MAX, DrawId, GroupId, OrderId, SkuId};
 use crate::domain::order::Status;
 use crate::domain::settings::{Caps, Settings};
-use crate::domain::sku::Refused;
+use crate::domain::sku::{RefusalReason, Refused};
 use crate::domain::state::{PRINCIPALS_MAX, State};
 use smallvec::smallvec;
 
@@ -31,6 +31,9 @@ const KEY_ORDER: usize = 11;
 const KEY_ENTRY: usize = 12;
 const KEY_SKU: usize = 13;
 const KEY_DRAW: usize = 14;
+
+/// So often was the SKU of a key's answer refused; no other number is this one.
+const KEPT_REFUSALS: u64 = 0x0102_0304_0506_0708;
 
 const OPEN: Admission = Admission { entries_per_user: 0, opens_at: None, closes_at: None };
 
@@ -134,12 +137,14 @@ fn read(bytes: &[u8]) -> Result<State, CodecError> {
 fn taken(change: impl FnOnce(&mut Vec<Row<'_>>)) -> Result<State, CodecError> {
     let group = GroupId::parse("g").ok();
     let settings = SkuSettings { limit_group: group, ..SkuSettings::default() };
+    let mut counted = Refused::default();
+    counted.0[RefusalReason::Paused as usize] = KEPT_REFUSALS;
     let sku = SkuView {
         sku: SkuId::parse("A").unwrap(),
         total: 9,
         held: 0,
         sold: 1,
-        refused: Refused::default(),
+        refused: counted,
         settings: settings.clone(),
         version: 3,
         now: 500,
@@ -397,6 +402,22 @@ fn rows_out_of_place_or_cut_are_refused() {
     more.extend_from_slice(&[0; 2]);
     let more = read(&more).expect_err("two bytes belong to no member");
     assert_eq!(more.to_string(), "the record has 2 bytes too many");
+    let mut unknown = encoded(&[Row::Principal("east")]);
+    unknown[4] = 99;
+    let unknown = read(&unknown).expect_err("no row is of that kind").to_string();
+    assert!(unknown.starts_with("the record does not decode: "), "{unknown}");
+}
+
+#[test]
+fn a_refusal_that_no_version_counts_is_refused_inside_an_answer() {
+    let mut bytes = Vec::new();
+    assert!(taken(|rows| bytes = encoded(rows)).is_ok());
+    let count = KEPT_REFUSALS.to_le_bytes();
+    let place = bytes.windows(count.len()).position(|part| part == count).expect("it is kept");
+    assert_eq!(bytes[place - 1], RefusalReason::Paused as u8);
+    bytes[place - 1] = 99;
+    let told = read(&bytes).expect_err("nobody counts that").to_string();
+    assert_eq!(told, "the record holds an impossible refusal reason");
 }
 
 /// Each text of an id, in each row that holds one: a control character is in none.

@@ -6,9 +6,9 @@
 use crate::directory::{Facts, unpack};
 use crate::replayed;
 use doorbuster::codec;
-use doorbuster::replay::{From, journal_directory, replay, snapshot_directory};
-use doorbuster_snapshots::image_name;
-use std::fs::File;
+use doorbuster::replay::{From, ReplayError, journal_directory, replay, snapshot_directory};
+use doorbuster_snapshots::{FORMAT_VERSION, SnapshotError, image_name};
+use std::fs::{self, File};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
@@ -78,4 +78,28 @@ fn a_flipped_bit_of_the_image_costs_a_longer_replay_to_the_same_state() {
         check_state(data.path(), From::NewestImage, 0, &facts, what);
     });
     check_state(data.path(), From::NewestImage, facts.image_sequence, &facts, "as it was");
+}
+
+/// What a newer version left is not passed over like damage: it may be all there is.
+#[test]
+fn an_image_of_a_newer_version_ends_a_start_until_a_person_moves_it() {
+    let (data, facts) = unpack(1);
+    let path = snapshot_directory(data.path()).join(image_name(facts.image_sequence));
+    let mut bytes = fs::read(&path).expect("it is there");
+    bytes[8..12].copy_from_slice(&(FORMAT_VERSION + 1).to_le_bytes());
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&bytes[..12]);
+    hasher.update(&bytes[16..4096]);
+    bytes[12..16].copy_from_slice(&hasher.finalize().to_le_bytes());
+    fs::write(&path, &bytes).expect("a copy of ours");
+    for from in [From::NewestImage, From::OldestImage] {
+        let Err(ReplayError::Snapshot(error)) = replay(data.path(), from, None, &mut |_| {}) else {
+            panic!("{from:?}: it is read, or refused for something else")
+        };
+        let SnapshotError::NewerVersion { format, .. } = error else { panic!("{error}") };
+        assert_eq!(format, FORMAT_VERSION + 1);
+    }
+    check_state(data.path(), From::Genesis, 0, &facts, "without images");
+    fs::remove_file(&path).expect("it is there");
+    check_state(data.path(), From::NewestImage, 0, &facts, "the image is gone");
 }

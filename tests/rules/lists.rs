@@ -122,3 +122,17 @@ fn a_page_may_end_at_its_budget_and_be_empty() {
          user u1 by=other after=1-7 -> 200"
     ));
 }
+
+/// After an order that is gone, a thousand later ones are passed over to find where it stood.
+#[test]
+fn a_users_list_after_an_order_too_long_gone_begins_again() {
+    let orders: String = (1..=1001).map(|_| "order u1 A*1 sell\n").collect();
+    check(&format!(
+        "0 put A stock=5000
+         {orders}
+         user u1 limit=2            -> 200 1-1004 1-1003 next=1-1003
+         user u1 limit=2 after=9-6  -> 200 1-5 1-4
+         user u1 limit=2 after=9-5  -> 422 invalid cursor
+         user u2 limit=2 after=9-5  -> 200"
+    ));
+}

@@ -1,6 +1,11 @@
 //! How long keys and orders are kept, and what goes with an order. Next: `capacity`.
 
+use crate::harness::{Engine, settings};
 use crate::scenario::check;
+use crate::wording::{Words, create_order, principal, put_sku, request, sku_id};
+use doorbuster::domain::event::Event;
+use doorbuster::domain::ids::OrderId;
+use doorbuster::domain::settings::Settings;
 
 const DAY: u64 = 24 * 60 * 60 * 1000;
 
@@ -199,4 +204,21 @@ fn orders_leave_oldest_first_in_bounded_steps() {
          tables -> 200 orders=0/5000 keys=0/5000 uses=0/5000 users=0/5000
          sku A -> 200 available=400 sold=600"
     ));
+}
+
+/// A clock that begins at 1970, as a machine's without a battery may.
+#[test]
+fn nothing_is_old_until_one_retention_has_passed_since_time_began() {
+    let kept = Settings { idempotency_retain_ms: 100, orders_retain_ms: 200, ..settings() };
+    let mut engine = Engine::start(kept, 0);
+    let shop = || principal(&mut Words::of(""));
+    let put = put_sku(sku_id("A"), &mut Words::of("stock=9"), None);
+    engine.request(&request(shop(), None, put), 0);
+    let order = create_order(&mut Words::of("u1 A*1 sell"));
+    engine.request(&request(shop(), Some("k"), order), 0);
+    assert_eq!(engine.sweep(99), []);
+    assert_eq!(engine.sweep(100), [Event::KeysForgotten(1)]);
+    assert_eq!(engine.sweep(199), []);
+    let archived = Event::OrdersArchived(vec![OrderId { epoch: 1, sequence: 4 }]);
+    assert_eq!(engine.sweep(200), [archived]);
 }

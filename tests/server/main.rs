@@ -19,6 +19,7 @@ mod directory;
 mod drain;
 mod draws;
 mod edge;
+mod failing;
 mod feed;
 mod feed_crowd;
 mod feed_kills;

@@ -70,6 +70,21 @@ impl Launch {
         self
     }
 
+    /// With no more address space than this, in KiB.
+    pub(crate) fn within(self, address_space_kib: u64) -> Self {
+        let mut command = Command::new("sh");
+        command.args(["-c", "ulimit -v \"$1\"; shift; exec \"$@\"", "sh"]);
+        command.arg(address_space_kib.to_string());
+        command.arg(self.command.get_program()).args(self.command.get_args());
+        for (name, value) in self.command.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        Self { command }
+    }
+
     /// Room for as much as these tests need: reserving the default caps takes a start longer.
     pub(crate) fn small(self) -> Self {
         let caps = ["SKUS", "ORDERS", "KEYS", "ANSWERS", "USES", "USERS", "ENTRIES"];

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use doorbuster_journal::{
-    Ballast, Journal, JournalError, MemoryDisk, Origin, Sought, Tail, dump, journal_id, prune,
-    scan, sequence_at, verify_segment,
+    Ballast, Disk, ImageEnd, Journal, JournalError, MemoryDisk, Origin, Sought, Tail, dump,
+    journal_id, plan_repair, prune, repair, scan, sequence_at, verify_segment,
 };
 
 use crate::faulty::{FaultyDisk, SAID};
@@ -188,6 +188,98 @@ fn a_pruning_that_fails_leaves_what_the_image_needs() {
     );
     let all = ["list", "measure", "open", "read", "remove", "sync the directory of"];
     assert_eq!(operations, all.into());
+}
+
+/// Each call fails once, to the journal and to the quarantine: every original is in one of the two,
+/// and the same repair can be made then. Gives what failed, as the operator is told.
+fn check_every_repair(damaged: &MemoryDisk, image: Option<ImageEnd>) -> BTreeSet<&'static str> {
+    let plan = plan_repair(damaged, image).unwrap().expect("a journal that is refused");
+    let lost = plan.first_sequence_lost;
+    let mut operations = BTreeSet::new();
+    for in_journal in [true, false] {
+        for failing in 0.. {
+            let (disk, aside) = (copy(damaged), MemoryDisk::default());
+            let told_to = |here: bool| (here == in_journal).then_some(failing);
+            let journal = FaultyDisk::failing_at(disk.clone(), told_to(true));
+            let quarantine = FaultyDisk::failing_at(aside.clone(), told_to(false));
+            let done = repair(&journal, &quarantine, &plan, lost);
+            if let Err(JournalError::Io { operation, cause, .. }) = &done {
+                assert_eq!(cause.to_string(), SAID, "call {failing}");
+                operations.insert(*operation);
+            }
+            for name in damaged.names().unwrap() {
+                let original = damaged.contents(&name).unwrap();
+                let kept = |disk: &MemoryDisk| disk.contents(&name).is_ok_and(|it| it == original);
+                assert!(kept(&disk) || kept(&aside), "call {failing}: {name} is lost");
+            }
+            if let Some(again) = plan_repair(&disk, image).unwrap() {
+                assert!(done.is_err(), "call {failing}: it was called repaired");
+                assert_eq!(again.first_sequence_lost, lost, "call {failing}");
+                repair(&disk, &aside, &again, lost).unwrap();
+            }
+            assert_eq!(scan(&disk, plan.origin).unwrap().last_sequence + 1, lost);
+            let calls = if in_journal { journal.calls() } else { quarantine.calls() };
+            if failing >= calls {
+                done.unwrap();
+                break;
+            }
+        }
+    }
+    operations
+}
+
+#[test]
+fn a_repair_that_fails_at_any_call_loses_no_original_and_can_be_made_then() {
+    let (start, _) = journal_of_segments(3);
+    let damaged = with_changed(&start, SECOND, |bytes| bytes[50_000] ^= 1);
+    let all: BTreeSet<_> = [
+        "create",
+        "drop the cached pages of",
+        "list",
+        "measure",
+        "open",
+        "read",
+        "remove",
+        "rename",
+        "sync",
+        "sync the directory of",
+        "write",
+    ]
+    .into();
+    assert_eq!(check_every_repair(&damaged, None), all);
+    // The frames do not reach the image: what follows it is stored anew.
+    let image = image_at(&start, read(&start).0.segments[1].first_sequence + 3);
+    assert_eq!(check_every_repair(&damaged, Some(image)), all);
+}
+
+#[test]
+fn a_plan_of_a_repair_says_what_cannot_be_read_and_changes_nothing() {
+    let (start, _) = journal_of_segments(3);
+    let damaged = with_changed(&start, SECOND, |bytes| bytes[50_000] ^= 1);
+    let whole = FaultyDisk::failing_at(copy(&damaged), None);
+    let plan = plan_repair(&whole, None).unwrap().expect("a journal that is refused");
+    let mut operations = BTreeSet::new();
+    for failing in 0..whole.calls() {
+        let disk = FaultyDisk::failing_at(copy(&damaged), Some(failing));
+        match plan_repair(&disk, None) {
+            Err(JournalError::Io { operation, cause, .. }) => {
+                assert_eq!(cause.to_string(), SAID);
+                operations.insert(operation);
+            }
+            Err(other) => panic!("call {failing}: {other}"),
+            // A block that could not be read was read page by page then, and all was there; a header
+            // is one more to mend. Nothing more is given up.
+            Ok(found) => {
+                let found = found.expect("a journal that is refused");
+                let both = (found.first_sequence_lost, found.losses);
+                assert_eq!(both, (plan.first_sequence_lost, plan.losses.clone()), "{failing}");
+            }
+        }
+        for name in damaged.names().unwrap() {
+            assert_eq!(disk.inner.contents(&name).unwrap(), damaged.contents(&name).unwrap());
+        }
+    }
+    assert_eq!(operations, ["list", "measure", "open", "read"].into());
 }
 
 #[test]

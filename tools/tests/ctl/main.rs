@@ -4,6 +4,7 @@
 mod again;
 mod draws;
 mod dumping;
+mod forged;
 mod lookups;
 mod mending;
 mod reading;

@@ -1,9 +1,10 @@
 //! `journal repair`.
 
-use crate::run::{bytes_of, ctl, flip, segment};
+use crate::run::{bytes_of, command_that_may_not, ctl, ended, flip, segment};
 use crate::story::{settings, tell_at_length};
 use crate::writer::{START, Writer};
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 
 /// Twenty turns of one SKU each and a seal; no image. The server is gone.
 fn shelf() -> Writer {
@@ -137,4 +138,122 @@ fn what_an_image_holds_is_kept_though_the_newest_segment_does_not_tell_whose_it_
 fn accepting_in_two_ways_at_once_is_a_mistake() {
     let writer = shelf();
     ctl(writer.path(), "journal repair --accept-tail-loss --accept-loss-from 3", 2);
+}
+
+/// A record that is none, at sequence 5, and later turns that are sound.
+fn shelf_with_nonsense() -> Writer {
+    let mut writer = Writer::create(settings());
+    for number in 1..=2_u64 {
+        let put = crate::story::put(&format!("S{number}"), number, 0);
+        writer.turn(START + number, |writer| writer.ask("boss", None, put));
+    }
+    writer.turn(START + 3, |writer| writer.append_bytes(b"S3 and no record"));
+    for number in 4..=9_u64 {
+        let bytes = format!("S{number} and no record");
+        writer.turn(START + number, |writer| writer.append_bytes(bytes.as_bytes()));
+    }
+    writer.kill();
+    writer
+}
+
+#[test]
+fn frames_that_need_no_repair_are_not_called_good_for_it() {
+    let writer = shelf_with_nonsense();
+    let before = bytes_of(writer.path());
+    for accept in ["", " --accept-tail-loss"] {
+        let told = ctl(writer.path(), &format!("journal repair --json{accept}"), 1).object();
+        let why = told["error"].as_str().unwrap();
+        assert!(why.contains("sequence 5: the record does not decode"), "{why}");
+    }
+    assert_eq!(before, bytes_of(writer.path()));
+}
+
+#[test]
+fn a_repair_is_not_called_good_before_its_records_are_read() {
+    let writer = shelf_with_nonsense();
+    let data = writer.path();
+    flip(&segment(data, 1), offset_of(&writer, 9));
+    let original = fs::read(segment(data, 1)).unwrap();
+    let told = ctl(data, "journal repair --accept-tail-loss --json", 1).object();
+    let why = told["error"].as_str().unwrap();
+    assert!(why.contains("sequence 5: the record does not decode"), "{why}");
+    // The frames are mended all the same, and what they were is kept.
+    let end = ctl(data, "journal info --json", 0).object()["seq"].clone();
+    assert_eq!(end, 8);
+    assert_eq!(fs::read(data.join("quarantine-1/00000001.segment")).unwrap(), original);
+}
+
+#[test]
+fn a_repair_that_failed_half_way_changed_nothing_and_can_be_made_again() {
+    let writer = shelf();
+    let data = writer.path();
+    flip(&segment(data, 1), offset_of(&writer, 12));
+    let (file, original) = (segment(data, 1), fs::read(segment(data, 1)).unwrap());
+    // Stands where the new segment is to be written.
+    let obstacle = data.join("journal/00000001.preparing");
+    fs::create_dir(&obstacle).unwrap();
+    let told = ctl(data, "journal repair --accept-tail-loss --json", 3).object();
+    let why = told["error"].as_str().unwrap();
+    assert!(why.contains("00000001.preparing"), "{why}");
+    assert_eq!(fs::read(&file).unwrap(), original);
+    assert_eq!(fs::read(data.join("quarantine-1/00000001.segment")).unwrap(), original);
+    fs::remove_dir(obstacle).unwrap();
+    let done = ctl(data, "journal repair --accept-tail-loss --json", 0).object();
+    assert_eq!((&done["repaired"], &done["seq"]), (&true.into(), &11.into()), "{done}");
+    assert_eq!(done["digest"], writer.digests[10].as_str());
+    assert_eq!(fs::read(data.join("quarantine-2/00000001.segment")).unwrap(), original);
+}
+
+#[test]
+fn a_damaged_image_is_not_counted_on() {
+    for (place, offset) in [("header", 20), ("rows", 4096 + 100)] {
+        let writer = tell_at_length();
+        let data = writer.path();
+        let images = ctl(data, "snapshot list --json", 0).object();
+        let held = |at: usize| images["snapshots"][at]["seq"].as_u64().unwrap();
+        let (newest, older) = (held(0), held(1));
+        for number in [3, 2] {
+            fs::remove_file(segment(data, number)).unwrap();
+        }
+        let name = doorbuster_snapshots::image_name(newest);
+        flip(&data.join("snapshots").join(name), offset);
+        let done = ctl(data, "journal repair --accept-tail-loss --json", 0).object();
+        assert!(older < newest);
+        let from = (&done["from_image"], &done["seq"]);
+        assert_eq!(from, (&older.into(), &older.into()), "{place}: {done}");
+        assert_eq!(done["digest"], writer.digests[older as usize - 1].as_str(), "{place}");
+    }
+}
+
+#[test]
+fn a_journal_that_says_nowhere_whose_it_is_cannot_be_repaired() {
+    let writer = shelf();
+    let data = writer.path();
+    flip(&segment(data, 1), 20);
+    let before = bytes_of(data);
+    for accept in ["", " --accept-tail-loss"] {
+        let told = ctl(data, &format!("journal repair --json{accept}"), 1).object();
+        let why = told["error"].as_str().unwrap();
+        assert!(why.contains("cannot be repaired"), "{why}");
+    }
+    assert_eq!(before, bytes_of(data));
+}
+
+#[test]
+fn without_a_place_for_the_originals_nothing_is_repaired() {
+    let writer = shelf();
+    let data = writer.path();
+    flip(&segment(data, 1), offset_of(&writer, 12));
+    let before = bytes_of(data);
+    let Some(mut command) = command_that_may_not(data, "journal repair --accept-tail-loss") else {
+        return;
+    };
+    let writable = fs::metadata(data).unwrap().permissions();
+    fs::set_permissions(data, Permissions::from_mode(0o555)).unwrap();
+    let output = ended(&mut command);
+    fs::set_permissions(data, writable).unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(3), "{told}");
+    assert!(told.contains("cannot make a quarantine: "), "{told}");
+    assert_eq!(before, bytes_of(data));
 }

@@ -2,7 +2,9 @@
 
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Mutex, PoisonError};
@@ -53,6 +55,33 @@ pub(crate) fn command(data: &Path, arguments: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_doorbusterctl"));
     command.arg("--data").arg(data).args(arguments.split_whitespace());
     command
+}
+
+/// As [`command`], held to the permissions of files: root is not, unless it gives that up. None, and
+/// told, where it cannot.
+pub(crate) fn command_that_may_not(data: &Path, arguments: &str) -> Option<Command> {
+    let own = command(data, arguments);
+    let root = fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0);
+    if !root {
+        return Some(own);
+    }
+    let held = |program: &OsStr| {
+        let without = "-dac_override,-dac_read_search";
+        let mut held = Command::new("setpriv");
+        held.args([format!("--inh-caps={without}"), format!("--bounding-set={without}")]);
+        held.arg(program);
+        held
+    };
+    let tried = undisturbed(|| held("true".as_ref()).output());
+    if !tried.is_ok_and(|output| output.status.success()) {
+        let must = std::env::var("CI").is_ok_and(|ci| ci == "true");
+        assert!(!must, "there must be a setpriv in continuous integration");
+        eprintln!("left out: it takes a setpriv that works, or somebody who is not root");
+        return None;
+    }
+    let mut held = held(own.get_program());
+    held.args(own.get_args());
+    Some(held)
 }
 
 /// Runs `doorbusterctl --data DATA ARGUMENTS` and expects its exit code.

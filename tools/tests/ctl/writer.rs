@@ -15,6 +15,8 @@ use doorbuster::domain::{refusals, sweep};
 use doorbuster::recovery::{self, Lock};
 use doorbuster::snapshotter;
 use doorbuster_journal::{FileDisk, Journal, JournalId, Options, SEGMENT_BYTES_MIN, scan};
+use doorbuster_snapshots::{ImageWriter, Meta};
+use std::convert::Infallible;
 use std::fs;
 use std::path::Path;
 use tempfile::TempDir;
@@ -183,9 +185,13 @@ impl Writer {
 
     /// What follows some quiet.
     pub(crate) fn seal(&mut self) {
-        let totals = codec::encode_totals(&Totals::of(&self.state, false));
+        self.seal_with(&codec::encode_totals(&Totals::of(&self.state, false)));
+    }
+
+    /// A seal that says whatever it is told to.
+    pub(crate) fn seal_with(&mut self, totals: &[u8]) {
         let (epoch, now) = (self.state.epoch, self.now);
-        self.journal().seal(epoch, now, &totals).expect("there is room");
+        self.journal().seal(epoch, now, totals).expect("there is room");
         self.journal().sync().expect("the disk works");
     }
 
@@ -194,6 +200,35 @@ impl Writer {
         let pause = doorbuster_snapshots::no_pause;
         let sequence = snapshotter::fold(self.path(), ID, None, pause).expect("it can be read");
         assert_eq!(sequence, self.state.sequence);
+    }
+
+    /// An image with the right checksums whose header and rows are not what they were.
+    pub(crate) fn forge_image(&mut self, forge: impl FnOnce(&mut Meta, &mut Vec<u8>)) {
+        let mut rows = Vec::new();
+        let taken: Result<_, Infallible> = codec::encode_state(&self.state, &mut |piece| {
+            rows.extend_from_slice(piece);
+            Ok(())
+        });
+        let Ok(digest) = taken;
+        let journal = FileDisk::open(self.path().join("journal")).expect("it is there");
+        let scan = scan(&journal, doorbuster_journal::Origin::Genesis).expect("it is whole");
+        let mut meta = Meta {
+            journal: ID,
+            sequence: self.state.sequence,
+            chain: scan.chain,
+            epoch: self.state.epoch,
+            stamp_ms: self.state.stamp,
+            digest: digest.0,
+            totals: codec::encode_totals(&Totals::of(&self.state, false)),
+            payload_bytes: 0,
+        };
+        forge(&mut meta, &mut rows);
+        meta.payload_bytes = rows.len() as u64;
+        let disk = FileDisk::open(self.path().join("snapshots")).expect("it is there");
+        let pause = doorbuster_snapshots::no_pause;
+        let mut image = ImageWriter::begin(&disk, meta, pause).expect("there is room");
+        image.append(&rows).expect("the disk works");
+        image.finish().expect("the disk works");
     }
 
     fn journal(&mut self) -> &mut Journal {
