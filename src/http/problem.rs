@@ -104,7 +104,7 @@ impl Code {
     /// How long to stay away, in milliseconds, where the code alone says it.
     const fn pause_ms(self) -> Option<RangeInclusive<u64>> {
         match self {
-            Self::Overloaded | Self::OutcomeUnknown => Some(1_000..=3_000),
+            Self::Overloaded | Self::OutcomeUnknown => Some(1_000..=2_000),
             Self::Draining | Self::Recovering => Some(1_000..=5_000),
             Self::ReadOnly | Self::NoSpace | Self::Capacity => Some(5_000..=15_000),
             _ => None,

@@ -25,8 +25,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-/// Publishes that wake the writer without waiting for the end of the IO turn.
-const PUBLISHES_PER_WAKE_MAX: u32 = 32;
+/// Publishes that wake the writer without waiting for the end of the IO turn. As many as a turn of
+/// the writer looks up together: with half as many, two turns of half the size pay for two syncs.
+const PUBLISHES_PER_WAKE_MAX: u32 = 64;
 
 /// A lane on its way to its thread.
 pub struct LaneEnd {
