@@ -43,12 +43,21 @@ fn each_lie_is_found_by_the_rule_that_it_breaks() {
     let (notes, entries) = round.evidence();
     let told = judge(&notes, entries.clone()).unwrap_or_else(|fault| panic!("{fault}"));
     assert!(told.answers > 0, "{told:?}");
-    let history = History { notes, entries };
+    let mut history = History { notes, entries };
+    history.notes.iter_mut().for_each(forget_deletion);
     for (lie, rule) in LIES {
         let mut history = history.clone();
         lie(&mut history);
         let found = judge(&history.notes, history.entries).expect_err(rule);
         assert_eq!(found.rule, rule, "{found}");
+    }
+}
+
+/// As if its answer had been lost. It does not tell its sequence, which the judge takes from the
+/// record: where that is gone it comes before everything, and is found by that rule first.
+fn forget_deletion(note: &mut Note) {
+    if note.ask.method == "DELETE" {
+        note.heard = None;
     }
 }
 
