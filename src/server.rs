@@ -266,16 +266,11 @@ fn or_abort<T>(what: &str, work: impl FnOnce() -> T) -> T {
     })
 }
 
-/// So many connections are served between two looks at the sockets, at most. Few, so that what one
-/// look brings is still in the cache when it is served (refusals of 256 connections in three pairs:
-/// 0.82 to 0.85 of bare hyper's rate, and 0.71 to 0.76 with tokio's 61).
-const EVENT_INTERVAL: u32 = 24;
-
 fn io_thread(listener: TcpListener, lane: LaneEnd, front: Arc<Front>) {
     let lane = lane.settle();
     let runtime = Builder::new_current_thread()
         .enable_all()
-        .event_interval(EVENT_INTERVAL)
+        .event_interval(http::EVENT_INTERVAL)
         .build_local(LocalOptions::default())
         .expect("the system gives an event loop");
     runtime.block_on(async {

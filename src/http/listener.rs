@@ -37,9 +37,16 @@ use tokio::sync::Notify;
 const HOT_HALF_MS: u64 = 60_000;
 /// Deadlines of connections are kept this exactly.
 const SWEEP_MS: u64 = 100;
+/// So many connections are served between two looks at the sockets, at most. Few, so that what one
+/// look brings is still in the cache when it is served (refusals of 256 connections in three pairs:
+/// 0.82 to 0.85 of bare hyper's rate, and 0.71 to 0.76 with tokio's 61).
+pub const EVENT_INTERVAL: u32 = 24;
 /// A sweep ends so many at a time; those who ask something have their turn in between. Thousands that
-/// came together are late together, and closing them takes longer than anybody should wait.
-const ENDED_TOGETHER: usize = 64;
+/// came together are late together, and closing them takes longer than anybody should wait. The sweep
+/// goes on at each look at the sockets, so if it ended as many as are served between two, the
+/// ending would pile up in front of everybody else.
+const ENDED_TOGETHER: usize = 8;
+const _: () = assert!(ENDED_TOGETHER < EVENT_INTERVAL as usize / 2);
 /// After the end of a drain, what is told to those who still wait has this long to leave.
 const GIVEN_UP_MS: u64 = 200;
 

@@ -302,6 +302,51 @@ fn a_sweep_ends_some_at_a_time_and_misses_nobody_when_others_leave_meanwhile() {
     });
 }
 
+/// How many connections end between two turns of a task that always has something to do, at most,
+/// while a sweep ends a thousand.
+#[test]
+fn thousands_that_end_together_do_not_pile_up_in_front_of_others() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .event_interval(EVENT_INTERVAL)
+        .build_local(tokio::runtime::LocalOptions::default());
+    runtime.unwrap().block_on(async {
+        let front = recovering(HttpLimits { idle_ms: 0, ..HttpLimits::default() });
+        let worker = Worker::new(Arc::new(front), Rc::new(Writer));
+        let heads = Rc::new(builder(&worker.limits.get()));
+        let clients: Vec<_> = (0..1000)
+            .map(|_| {
+                let enrolled = worker.enrol(PEER).expect("a free place");
+                let (socket, client) = tokio::io::duplex(1);
+                tokio::task::spawn_local(connection(socket, enrolled, heads.clone()));
+                client
+            })
+            .collect();
+        // At each look at least one of them finds that there is nothing to read.
+        for _ in 0..clients.len() {
+            tokio::task::yield_now().await;
+        }
+        // All have been idle for longer than they may be.
+        while worker.front.clock.elapsed_ms() <= worker.now_ms() {
+            tokio::task::yield_now().await;
+        }
+        let others = worker.clone();
+        let busy = tokio::task::spawn_local(async move {
+            let (mut open, mut most) = (others.front.connections(), 0);
+            while open > 0 {
+                tokio::task::yield_now().await;
+                let left = others.front.connections();
+                most = most.max(open - left);
+                open = left;
+            }
+            most
+        });
+        worker.sweep().await;
+        let most = busy.await.unwrap();
+        assert!(most <= 3 * ENDED_TOGETHER, "{most} ended in front of one that asked");
+        drop(clients);
+    });
+}
+
 #[test]
 fn a_drain_ends_idle_connections_and_gives_their_places_back() {
     locally(async {

@@ -64,7 +64,7 @@ pub use cloud_events::write_event;
 pub use limits::HttpLimits;
 #[cfg(feature = "doors")]
 pub use listener::doors;
-pub use listener::serve;
+pub use listener::{EVENT_INTERVAL, serve};
 pub use observe::LABELS;
 pub use reloadable::Reloadable;
 pub use roles::Role;
