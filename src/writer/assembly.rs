@@ -2,6 +2,7 @@
 //!
 //! Owns what it takes, and with what a writer begins. Never takes a turn. Next: `mod`.
 
+use super::pace::Pace;
 use super::room::Room;
 use super::showing::Showing;
 use super::tally::Tally;
@@ -86,6 +87,6 @@ impl<D: Disk> Writer<D> {
             snapshot_at: parts.image_sequence + parts.snapshot_events,
             failure: None,
         };
-        Self { core, inbox: parts.inbox, wait: parts.wait }
+        Self { core, inbox: parts.inbox, pace: Pace::new(), wait: parts.wait }
     }
 }

@@ -7,6 +7,7 @@
 //! `domain::decide`, `ring::inbox`, the journal crate.
 
 mod assembly;
+mod pace;
 mod quiet;
 mod room;
 mod rules;
@@ -37,6 +38,7 @@ use crate::ring::{Asked, HandedIn, Inbox, Outbox, Outcome, Polled};
 use crate::tell::tell;
 pub use assembly::Parts;
 use doorbuster_journal::{Disk, FileDisk, Journal, JournalError, Spare};
+use pace::Pace;
 use room::Room;
 use showing::{Moment, Showing};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -65,6 +67,7 @@ const DECIDES_PER_REQUEST: u32 = 8;
 pub struct Writer<D: Disk = FileDisk> {
     core: Core<D>,
     inbox: Inbox,
+    pace: Pace,
     wait: Wait,
 }
 
@@ -155,8 +158,10 @@ impl<D: Disk> Writer<D> {
         core.take_settings();
         core.sweep();
         core.watch.begin_turn();
-        let requests_max = core.room.requests_max();
+        let requests_max = core.room.requests_max().min(self.pace.requests_max());
+        let begun_ns = core.clock.elapsed_ns();
         let polled = self.inbox.poll(requests_max, |together| core.serve(together));
+        self.pace.decided(core.watch.requests(), core.clock.elapsed_ns().saturating_sub(begun_ns));
         self.take_handed_in();
         let core = &mut self.core;
         core.commit()?;

@@ -57,6 +57,11 @@ impl Watch {
         Decided { taken_ns, decided_ns: self.moment_ns, turn: self.turn }
     }
 
+    /// How many the turn has decided.
+    pub(super) const fn requests(&self) -> u64 {
+        self.requests
+    }
+
     /// What the turn recorded is stored.
     pub(super) fn stored(&mut self) {
         if self.requests > 0 {

@@ -9,7 +9,7 @@ use crate::http::listener::Worker;
 use crate::http::observe::Note;
 use crate::http::peer::Peer;
 use crate::http::problem::Refused;
-use crate::ring::{NotTaken, Times};
+use crate::ring::{NotTaken, Rank, Times};
 use hyper::header::HeaderMap;
 use std::net::IpAddr;
 use std::sync::atomic::Ordering;
@@ -18,6 +18,7 @@ use std::sync::atomic::Ordering;
 #[derive(Debug)]
 pub(in crate::http) struct Admitted {
     charges: Charges,
+    rank: Rank,
     /// On `Clock::elapsed_ms`.
     asked_ms: u64,
 }
@@ -78,7 +79,7 @@ impl<A: Ask> Worker<A> {
             self.count_refused(Reason::Shed);
             self.usher.give_back(&self.front.doors, &charges);
         })?;
-        Ok(Admitted { charges, asked_ms })
+        Ok(Admitted { charges, rank: guest.rank, asked_ms })
     }
 
     /// The ring did not take what was let in.
@@ -97,7 +98,7 @@ impl<A: Ask> Worker<A> {
             0 => self.front.clock.elapsed_ms(),
             durable_ns => durable_ns / 1_000_000,
         };
-        self.usher.heard(answered_ms.saturating_sub(admitted.asked_ms));
+        self.usher.heard(admitted.rank, answered_ms.saturating_sub(admitted.asked_ms));
     }
 
     fn count_refused(&self, reason: Reason) {

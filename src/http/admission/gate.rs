@@ -32,8 +32,8 @@ const INTERVALS_MAX: u64 = 32;
 pub(super) struct Gate {
     limit: Cell<usize>,
     began_ms: Cell<u64>,
-    /// The least wait in this interval.
-    least_ms: Cell<Option<u64>>,
+    /// The least wait in this interval, of each rank.
+    least_ms: [Cell<Option<u64>>; Rank::ALL.len()],
     /// The most that were under way in this interval, and the fewest.
     most: Cell<usize>,
     fewest: Cell<usize>,
@@ -51,7 +51,7 @@ impl Gate {
         Self {
             limit: Cell::new(LIMIT_MAX),
             began_ms: Cell::new(now_ms),
-            least_ms: Cell::new(None),
+            least_ms: Default::default(),
             most: Cell::new(0),
             fewest: Cell::new(0),
             heard_ms: Cell::new(now_ms),
@@ -75,10 +75,16 @@ impl Gate {
         bound_ms == 0 || under_way < self.limit_of(rank)
     }
 
-    /// An answer came that was waited for so long.
-    pub(super) fn heard(&self, wait_ms: u64) {
-        let least_ms = self.least_ms.get().map_or(wait_ms, |least_ms| least_ms.min(wait_ms));
-        self.least_ms.set(Some(least_ms));
+    /// An answer to a request of this rank came that was waited for so long.
+    pub(super) fn heard(&self, rank: Rank, wait_ms: u64) {
+        let kept = &self.least_ms[rank as usize];
+        kept.set(Some(kept.get().map_or(wait_ms, |least_ms| least_ms.min(wait_ms))));
+    }
+
+    /// The least wait of the rank that waited longest: whoever goes before others waits little however
+    /// many stand behind him. None if nobody was answered.
+    fn take_least_ms(&self) -> Option<u64> {
+        self.least_ms.iter().filter_map(Cell::take).max()
     }
 
     /// Lines of batches wait while so many are under way.
@@ -103,7 +109,7 @@ impl Gate {
 
     fn judge(&self, under_way: usize, now_ms: u64, bound_ms: u64) {
         let silence_ms = now_ms.saturating_sub(self.heard_ms.get());
-        let wait_ms = match self.least_ms.take() {
+        let wait_ms = match self.take_least_ms() {
             Some(least_ms) => least_ms,
             None if under_way > 0 => silence_ms,
             None => 0,
@@ -173,7 +179,7 @@ mod tests {
             gate.admits(Rank::Ordinary, load(under_way, answers), now_ms, BOUND_MS);
             if let Some(wait_ms) = wait_ms {
                 answers += under_way as u64;
-                gate.heard(*wait_ms);
+                gate.heard(Rank::Ordinary, *wait_ms);
                 gate.admits(Rank::Ordinary, load(under_way, answers), now_ms + 1, BOUND_MS);
             }
             now_ms += INTERVAL_MS;
@@ -197,7 +203,7 @@ mod tests {
             if now_ms.is_multiple_of(turn_ms) {
                 for _ in 0..decides * usize::try_from(turn_ms).unwrap() {
                     let Some(came_ms) = queue.pop_front() else { break };
-                    gate.heard(now_ms - came_ms);
+                    gate.heard(Rank::Ordinary, now_ms - came_ms);
                     waits.push(now_ms - came_ms);
                 }
             }
@@ -232,7 +238,7 @@ mod tests {
                 }
                 if now_ms.is_multiple_of(sync_ms) {
                     answers += syncing.len() as u64;
-                    syncing.iter().for_each(|came_ms| gate.heard(now_ms - came_ms));
+                    syncing.iter().for_each(|came_ms| gate.heard(Rank::Ordinary, now_ms - came_ms));
                     syncing = std::mem::take(&mut waiting);
                 }
             }
@@ -259,11 +265,28 @@ mod tests {
     }
 
     #[test]
+    fn whoever_goes_before_others_does_not_hide_how_long_they_wait() {
+        let gate = Gate::new(0);
+        gate.admits(Rank::Ordinary, load(4000, 0), 0, BOUND_MS);
+        for (rank, wait_ms) in [
+            (Rank::Urgent, 1),
+            (Rank::Ordinary, 80),
+            (Rank::Preferred, 2),
+            (Rank::Ordinary, 70),
+            (Rank::Urgent, 3),
+        ] {
+            gate.heard(rank, wait_ms);
+        }
+        gate.admits(Rank::Ordinary, load(4000, 4000), INTERVAL_MS, BOUND_MS);
+        assert_eq!(gate.limit(), 4000 * 50 / 70);
+    }
+
+    #[test]
     fn a_burst_that_drains_within_an_interval_sheds_nobody() {
         let gate = Gate::new(0);
         gate.admits(Rank::Ordinary, load(4000, 0), 0, BOUND_MS);
         for wait_ms in [400, 300, 200, 3] {
-            gate.heard(wait_ms);
+            gate.heard(Rank::Ordinary, wait_ms);
         }
         assert!(gate.admits(Rank::Ordinary, load(4000, 4000), 100, BOUND_MS));
         assert_eq!(gate.limit(), LIMIT_MAX);

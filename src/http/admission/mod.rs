@@ -234,9 +234,9 @@ impl Usher {
         Err(Problem::new(Code::Overloaded, "there is more to do than can be done in time"))
     }
 
-    /// An answer came that was waited for so long.
-    pub(super) fn heard(&self, wait_ms: u64) {
-        self.gate.heard(wait_ms);
+    /// An answer to a request of this rank came that was waited for so long.
+    pub(super) fn heard(&self, rank: Rank, wait_ms: u64) {
+        self.gate.heard(rank, wait_ms);
     }
 
     /// Lines of batches wait while so many are under way.
