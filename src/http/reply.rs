@@ -3,7 +3,7 @@
 //! Owns the headers that every response carries. Never knows why it says what it says. Next:
 //! `service`.
 
-use super::payload::{Payload, Stream};
+use super::payload::{Payload, Stream, Whole};
 use super::problem::{Code, Problem, Refused};
 use super::wire::{self, Json};
 use bytes::Bytes;
@@ -124,7 +124,7 @@ impl Reply {
     ) -> Response<Payload> {
         let payload = match stream {
             Some(stream) => Payload::Stream(stream),
-            None => Payload::Whole(self.body.into()),
+            None => Payload::Whole(Whole::new(self.body)),
         };
         let mut response = Response::new(payload);
         *response.status_mut() = self.status;
