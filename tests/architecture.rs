@@ -84,7 +84,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("memmap2", &["journal/src/mapped.rs"]),
     ("hdrhistogram", &["src/metrics/", "bench/"]),
     ("prometheus_client", &["src/metrics/exposition.rs"]),
-    ("hyper", &["src/client/", "src/http/", "bench/src/bare.rs"]),
+    ("hyper", &["src/client/", "src/http/", "bench/src/bare.rs", "bench/src/bare/"]),
     ("serde_json", &["src/client/", "src/http/", "bench/", "tools/"]),
     ("jiff", &["src/http/", "bench/", "tools/"]),
     ("rustls", &["src/http/tls.rs"]),

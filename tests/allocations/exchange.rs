@@ -81,33 +81,9 @@ impl Asking {
         number(&self.buffer["HTTP/1.1 ".len()..]).try_into().expect("a status")
     }
 
-    /// The last answer.
-    pub(crate) fn received(&self) -> Received {
-        let text = String::from_utf8(self.buffer[..self.bytes].to_vec()).expect("UTF-8");
-        Received(text)
-    }
-}
-
-/// An answer as it came.
-pub(crate) struct Received(String);
-
-impl Received {
-    fn parts(&self) -> (&str, &str) {
-        self.0.split_once("\r\n\r\n").expect("it was read to its end")
-    }
-
-    pub(crate) fn body(&self) -> &str {
-        self.parts().1
-    }
-
-    pub(crate) fn status(&self) -> u16 {
-        number(&self.0.as_bytes()["HTTP/1.1 ".len()..]).try_into().expect("a status")
-    }
-
-    /// Names and values of its headers.
-    pub(crate) fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
-        let lines = self.parts().0.split("\r\n").skip(1);
-        lines.map(|line| line.split_once(": ").expect("a header"))
+    /// The last answer, as it came.
+    pub(crate) fn received(&self) -> String {
+        String::from_utf8(self.buffer[..self.bytes].to_vec()).expect("UTF-8")
     }
 }
 
