@@ -12,8 +12,8 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-/// A longer body goes out so many bytes at a turn. As many as hyper keeps for a connection with the
-/// default limits; copying them into the system's buffers takes some 10 us.
+/// A longer body goes out in pieces of so many bytes, as many as hyper keeps for a connection with the
+/// default limits. Two at a turn: hyper looks for more once before it lets others have theirs.
 const PIECE_BYTES: usize = 16 * 1024;
 
 /// What hyper sends.
@@ -25,7 +25,7 @@ pub(super) enum Payload {
 /// A body that is there.
 pub(super) struct Whole {
     rest: Bytes,
-    /// A piece has gone, and nobody else has had a turn since.
+    /// A piece has gone; others may come before the next.
     pauses: bool,
 }
 

@@ -21,6 +21,9 @@ use smallvec::SmallVec;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Of what a look may show, one in so many is kept for each rank behind.
+const KEPT_ONE_IN: u64 = 16;
+
 /// The requests that wait to be decided.
 pub struct Inbox {
     /// One for each rank, in their order.
@@ -105,18 +108,27 @@ impl Inbox {
     }
 
     /// Shows the requests that are there, rank by rank and in their order, so many at most, up to
-    /// [`TOGETHER_MAX`] at once; their places are free again afterwards.
+    /// [`TOGETHER_MAX`] at once; their places are free again afterwards. A sixteenth is kept for each
+    /// rank behind, so that a rank which asks for everything leaves the others something.
     pub fn poll(&mut self, most: u64, mut show: impl FnMut(&[Asked<'_>])) -> Polled {
         self.parking.heed();
-        let mut left = most;
-        let mut closed = true;
+        let share = (most / KEPT_ONE_IN).max(1);
+        let (mut left, mut closed, mut cut) = (most, true, false);
+        let mut kept = share * self.pollers.len() as u64;
         for poller in &mut self.pollers {
-            match poller.take(left) {
+            if left == 0 {
+                (closed, cut) = (false, true);
+                break;
+            }
+            kept -= share;
+            let limit = left.saturating_sub(kept).max(1);
+            match poller.take(limit) {
                 Err(Polling::NoEvents) => closed = false,
                 Err(Polling::Shutdown) => {}
                 Ok(mut slots) => {
                     closed = false;
                     let mut slots = &mut slots;
+                    cut |= slots.len() as u64 == limit;
                     loop {
                         let together = slots.by_ref().take(TOGETHER_MAX).map(Asked::of);
                         let together: SmallVec<[Asked<'_>; TOGETHER_MAX]> = together.collect();
@@ -124,15 +136,14 @@ impl Inbox {
                             break;
                         }
                         show(&together);
-                        left -= together.len() as u64;
+                        left = left.saturating_sub(together.len() as u64);
                     }
                 }
             }
-            if left == 0 {
-                // The calls for those that are left have been heeded.
-                self.parking.wake();
-                break;
-            }
+        }
+        if cut {
+            // The calls for those that are left have been heeded.
+            self.parking.wake();
         }
         match closed {
             true => Polled::Closed,

@@ -356,6 +356,16 @@ mod tests {
     }
 
     #[test]
+    fn a_rank_that_asks_for_everything_leaves_the_others_something() {
+        let query = |rank: &Rank| Query::Sku(SkuId::parse(&format!("{rank:?}")).unwrap());
+        let mut ranks = vec![Rank::Urgent; 40];
+        ranks.extend([Rank::List, Rank::Ordinary, Rank::Preferred]);
+        let mut expected = vec![query(&Rank::Urgent); 13];
+        expected.extend(Rank::ALL[1..].iter().map(query));
+        assert_eq!(shown(&ranks, 16), (expected, true));
+    }
+
+    #[test]
     fn a_lane_full_of_orders_still_takes_what_matters_more() {
         let cursors = Arc::new(Cursors::default());
         let (mut ends, _inbox, _outbox) = build(1, &cursors);

@@ -161,7 +161,8 @@ impl<D: Disk> Writer<D> {
         let requests_max = core.room.requests_max().min(self.pace.requests_max());
         let begun_ns = core.clock.elapsed_ns();
         let polled = self.inbox.poll(requests_max, |together| core.serve(together));
-        self.pace.decided(core.watch.requests(), core.clock.elapsed_ns().saturating_sub(begun_ns));
+        let took_ns = core.clock.elapsed_ns().saturating_sub(begun_ns);
+        self.pace.decided(core.watch.requests(), took_ns, core.watch.sync_ns());
         self.take_handed_in();
         let core = &mut self.core;
         core.commit()?;

@@ -6,7 +6,8 @@
 //! is for one that was made slow, by a machine that gives it little time or memory that is not there.
 //! Never reads a clock. Next: `room`, `mod`.
 
-/// Deciding the requests of one turn is to take no longer.
+/// Deciding the requests of one turn is to take no longer, or no longer than a sync does: where that
+/// takes long, a turn with few requests would waste it.
 const DECIDING_NS_MAX: u64 = 10_000_000;
 /// A turn takes so many at least: as many as are looked up together.
 const REQUESTS_MIN: u64 = crate::domain::warm::TOGETHER_MAX as u64;
@@ -28,10 +29,12 @@ impl Pace {
         self.requests_max
     }
 
-    /// A turn decided so many in so long.
-    pub(super) fn decided(&mut self, requests: u64, took_ns: u64) {
-        if requests > 0 {
-            let in_time = requests.saturating_mul(DECIDING_NS_MAX) / took_ns.max(1);
+    /// A turn decided so many in so long, where a sync takes so long.
+    pub(super) fn decided(&mut self, requests: u64, took_ns: u64, sync_ns: u64) {
+        let bound_ns = DECIDING_NS_MAX.max(sync_ns);
+        // A few that are quick enough tell nothing: one that waited for memory is no pace.
+        if requests >= REQUESTS_MIN || took_ns > bound_ns {
+            let in_time = requests.saturating_mul(bound_ns) / took_ns.max(1);
             self.requests_max = in_time.max(REQUESTS_MIN);
         }
     }
@@ -45,20 +48,25 @@ mod tests {
     fn a_turn_takes_what_is_decided_in_its_time_at_the_pace_of_the_last() {
         let mut pace = Pace::new();
         assert_eq!(pace.requests_max(), u64::MAX);
-        for (requests, took_ns, requests_max) in [
+        for (requests, took_ns, sync_ns, requests_max) in [
             // A microsecond each, a tenth of a millisecond each.
-            (500, 500_000, 10_000),
-            (500, 50_000_000, 100),
-            // Nothing was asked: nothing is learned.
-            (0, 1_000_000, 100),
+            (500, 500_000, 0, 10_000),
+            (500, 50_000_000, 0, 100),
+            // As long as a sync takes, if that is longer.
+            (500, 50_000_000, 9_999_999, 100),
+            (500, 50_000_000, 30_000_000, 300),
+            // Nothing was asked, or few who were soon answered: nothing is learned.
+            (0, 1_000_000, 0, 300),
+            (1, 1_000_000, 0, 300),
+            (REQUESTS_MIN - 1, 10_000_000, 0, 300),
             // It stood still, and goes on with enough to see that it is quick again.
-            (1, 1_000_000_000, REQUESTS_MIN),
-            (REQUESTS_MIN, 64_000, 10_000),
-            // A clock that is not read, or that stood.
-            (3, 0, 30_000_000),
-            (u64::MAX, 1, u64::MAX),
+            (1, 1_000_000_000, 0, REQUESTS_MIN),
+            (REQUESTS_MIN, 64_000, 0, 10_000),
+            // A clock that stood.
+            (100, 0, 0, 1_000_000_000),
+            (u64::MAX, 1, 0, u64::MAX),
         ] {
-            pace.decided(requests, took_ns);
+            pace.decided(requests, took_ns, sync_ns);
             assert_eq!(pace.requests_max(), requests_max, "{requests} in {took_ns} ns");
         }
     }

@@ -27,11 +27,13 @@ pub(super) struct Watch {
     /// The last reading.
     moment_ns: u64,
     stored_ns: u64,
+    /// What the last data sync took.
+    sync_ns: u64,
 }
 
 impl Watch {
     pub(super) fn new(clock: Clock, meters: Arc<Meters>, timed: bool) -> Self {
-        Self { clock, meters, timed, turn: 0, requests: 0, moment_ns: 0, stored_ns: 0 }
+        Self { clock, meters, timed, turn: 0, requests: 0, moment_ns: 0, stored_ns: 0, sync_ns: 0 }
     }
 
     fn read(&self) -> u64 {
@@ -78,7 +80,7 @@ impl Watch {
     }
 
     /// Runs a data sync, which is worth two readings in any case.
-    pub(super) fn time_sync<T>(&self, cursors: &Cursors, sync: impl FnOnce() -> T) -> T {
+    pub(super) fn time_sync<T>(&mut self, cursors: &Cursors, sync: impl FnOnce() -> T) -> T {
         let before_ns = self.clock.elapsed_ns();
         cursors.begin_sync(before_ns / 1_000_000);
         while armed(Point::Sync) {
@@ -86,8 +88,14 @@ impl Watch {
         }
         let synced = sync();
         cursors.end_sync();
-        self.meters.writer.record_sync(self.clock.elapsed_ns().saturating_sub(before_ns));
+        self.sync_ns = self.clock.elapsed_ns().saturating_sub(before_ns);
+        self.meters.writer.record_sync(self.sync_ns);
         synced
+    }
+
+    /// What the last data sync took; 0 if there was none.
+    pub(super) const fn sync_ns(&self) -> u64 {
+        self.sync_ns
     }
 
     pub(super) fn refused(&self, reason: RefusalReason) {

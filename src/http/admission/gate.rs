@@ -82,9 +82,11 @@ impl Gate {
     }
 
     /// The least wait of the rank that waited longest: whoever goes before others waits little however
-    /// many stand behind him. None if nobody was answered.
+    /// many stand behind him. Lists come last, so their wait counts where they are alone. None if nobody
+    /// was answered.
     fn take_least_ms(&self) -> Option<u64> {
-        self.least_ms.iter().filter_map(Cell::take).max()
+        let [urgent, preferred, ordinary, list] = self.least_ms.each_ref().map(Cell::take);
+        urgent.max(preferred).max(ordinary).or(list)
     }
 
     /// Lines of batches wait while so many are under way.
@@ -279,6 +281,21 @@ mod tests {
         }
         gate.admits(Rank::Ordinary, load(4000, 4000), INTERVAL_MS, BOUND_MS);
         assert_eq!(gate.limit(), 4000 * 50 / 70);
+    }
+
+    #[test]
+    fn lists_that_wait_behind_all_others_shed_nobody() {
+        let gate = Gate::new(0);
+        gate.admits(Rank::Ordinary, load(4000, 0), 0, BOUND_MS);
+        for (rank, wait_ms) in [(Rank::Ordinary, 300), (Rank::Ordinary, 3), (Rank::List, 300)] {
+            gate.heard(rank, wait_ms);
+        }
+        gate.admits(Rank::Ordinary, load(4000, 4000), INTERVAL_MS, BOUND_MS);
+        assert_eq!(gate.limit(), LIMIT_MAX);
+        // Alone, they are what there is to go by.
+        gate.heard(Rank::List, 300);
+        gate.admits(Rank::List, load(4000, 4001), 2 * INTERVAL_MS, BOUND_MS);
+        assert!(gate.limit() < LIMIT_MAX);
     }
 
     #[test]
