@@ -109,18 +109,19 @@ impl Inbox {
 
     /// Shows the requests that are there, rank by rank and in their order, so many at most, up to
     /// [`TOGETHER_MAX`] at once; their places are free again afterwards. A sixteenth is kept for each
-    /// rank behind, so that a rank which asks for everything leaves the others something.
+    /// rank behind in which somebody waits, so that one which asks for everything leaves them something.
     pub fn poll(&mut self, most: u64, mut show: impl FnMut(&[Asked<'_>])) -> Polled {
         self.parking.heed();
         let share = (most / KEPT_ONE_IN).max(1);
         let (mut left, mut closed, mut cut) = (most, true, false);
-        let mut kept = share * self.pollers.len() as u64;
-        for poller in &mut self.pollers {
+        let mut pollers = self.pollers.as_mut_slice();
+        while let Some((poller, behind)) = pollers.split_first_mut() {
             if left == 0 {
                 (closed, cut) = (false, true);
                 break;
             }
-            kept -= share;
+            let waiting = behind.iter().filter(|poller| poller.has_available()).count();
+            let kept = share * waiting as u64;
             let limit = left.saturating_sub(kept).max(1);
             match poller.take(limit) {
                 Err(Polling::NoEvents) => closed = false,
@@ -140,6 +141,7 @@ impl Inbox {
                     }
                 }
             }
+            pollers = behind;
         }
         if cut {
             // The calls for those that are left have been heeded.
