@@ -9,7 +9,7 @@ use crate::history::History;
 use crate::noise::Noise;
 use crate::patience;
 use crate::process::{Launch, Server, Stopped, directory};
-use crate::stored::{images, replayed, with_images};
+use crate::stored::{image_count, images, replayed, with_images};
 use doorbuster::codec;
 use doorbuster::replay::From;
 use serde_json::{Value, json};
@@ -211,7 +211,7 @@ fn images_are_taken_by_themselves_after_so_many_events_and_at_a_stop() {
             sequence(client, "snapshot_seq").filter(|now| *now > last)
         });
     }
-    patience::until("two images are kept", || (images(data.path()).len() == 2).then_some(()));
+    patience::until("two images are kept", || (image_count(data.path()) == 2).then_some(()));
     let stopped = server.stop().stopped();
     let kept = images(data.path());
     assert_eq!((kept.len(), kept[0].sequence), (2, stopped.sequence));

@@ -41,6 +41,13 @@ pub(crate) fn images(data: &Path) -> Vec<StoredImage> {
     stored.collect()
 }
 
+/// How many images have their name; they may come and go meanwhile.
+pub(crate) fn image_count(data: &Path) -> usize {
+    let names = std::fs::read_dir(snapshot_directory(data)).expect("there are images");
+    let names = names.map(|entry| entry.expect("it is listed").file_name());
+    names.filter(|name| Path::new(name).extension().is_some_and(|end| end == "image")).count()
+}
+
 /// Where the oldest image of a directory ends.
 pub(crate) fn oldest_end(data: &Path) -> ImageEnd {
     let disk = replay::open(&snapshot_directory(data)).expect("there is a directory of images");
