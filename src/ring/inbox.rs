@@ -137,7 +137,7 @@ impl Inbox {
                             break;
                         }
                         show(&together);
-                        left = left.saturating_sub(together.len() as u64);
+                        left -= together.len() as u64;
                     }
                 }
             }
