@@ -5,6 +5,7 @@
 //! always finds its ticket and the answer ring can never be too small. Next: `lane`.
 
 use super::outcome::Arrived;
+use super::times::Times;
 use std::task::Waker;
 
 /// One request that waits: its place in the table and how often the place was used before.
@@ -37,6 +38,8 @@ pub struct Load {
     pub unanswered: usize,
     /// Answers so far.
     pub answers: u64,
+    /// What deciding them took the writer, in nanoseconds; 0 while nothing is timed.
+    pub deciding_ns: u64,
 }
 
 /// The table.
@@ -45,10 +48,7 @@ pub(super) struct Tickets {
     entries: Vec<Entry>,
     free: u32,
     out: usize,
-    /// Of those, how many have no answer yet.
-    unanswered: usize,
-    /// Answers so far.
-    answers: u64,
+    load: Load,
 }
 
 impl Tickets {
@@ -60,7 +60,7 @@ impl Tickets {
             last.holder = Holder::Free { next: END };
         }
         let free = if count == 0 { END } else { 0 };
-        Self { free, entries, out: 0, unanswered: 0, answers: 0 }
+        Self { free, entries, out: 0, load: Load::default() }
     }
 
     /// Tickets that are out.
@@ -70,7 +70,7 @@ impl Tickets {
 
     /// How much is asked and how much answered.
     pub(super) fn load(&self) -> Load {
-        Load { unanswered: self.unanswered, answers: self.answers }
+        self.load
     }
 
     /// Takes a ticket; none when all are out.
@@ -83,7 +83,7 @@ impl Tickets {
         entry.holder = Holder::Waiting(None);
         self.free = next;
         self.out += 1;
-        self.unanswered += 1;
+        self.load.unanswered += 1;
         Some(Ticket { place, generation: entry.generation })
     }
 
@@ -95,7 +95,7 @@ impl Tickets {
 
     /// Gives a ticket back that nothing was asked with.
     pub(super) fn give_back(&mut self, ticket: Ticket) {
-        self.unanswered -= 1;
+        self.load.unanswered -= 1;
         self.release(ticket);
     }
 
@@ -110,8 +110,10 @@ impl Tickets {
 
     /// Brings the answer; gives who is to be woken.
     pub(super) fn answer(&mut self, ticket: Ticket, arrived: Arrived) -> Option<Waker> {
-        self.unanswered -= 1;
-        self.answers += 1;
+        self.load.unanswered -= 1;
+        self.load.answers += 1;
+        let Times { taken_ns, decided_ns, .. } = arrived.times;
+        self.load.deciding_ns += decided_ns.saturating_sub(taken_ns);
         let entry = self.entry(ticket);
         match std::mem::replace(&mut entry.holder, Holder::Answered(arrived)) {
             Holder::Waiting(waker) => waker,
@@ -160,8 +162,8 @@ impl Tickets {
             if let Holder::Waiting(waker) = &mut entry.holder {
                 wakers.extend(waker.take());
                 entry.holder = Holder::Answered(arrived.clone());
-                self.unanswered -= 1;
-                self.answers += 1;
+                self.load.unanswered -= 1;
+                self.load.answers += 1;
             }
         }
         wakers
@@ -171,10 +173,14 @@ impl Tickets {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ring::{Outcome, Times};
+    use crate::ring::Outcome;
 
     fn arrived(outcome: Outcome) -> Arrived {
-        Arrived { outcome, times: Times::default() }
+        Arrived { outcome, times: Times { taken_ns: 20, decided_ns: 50, ..Times::default() } }
+    }
+
+    fn load(unanswered: usize, answers: u64) -> Load {
+        Load { unanswered, answers, deciding_ns: answers * 30 }
     }
 
     #[test]
@@ -190,11 +196,11 @@ mod tests {
         assert_ne!(third, first);
         assert_eq!(tickets.out(), 2);
         // What is answered is no load, collected or not.
-        assert_eq!(tickets.load(), Load { unanswered: 2, answers: 1 });
+        assert_eq!(tickets.load(), load(2, 1));
         tickets.answer(third, arrived(Outcome::NoSpace));
-        assert_eq!((tickets.out(), tickets.load()), (2, Load { unanswered: 1, answers: 2 }));
+        assert_eq!((tickets.out(), tickets.load()), (2, load(1, 2)));
         tickets.give_back(second);
-        assert_eq!((tickets.out(), tickets.load()), (1, Load { unanswered: 0, answers: 2 }));
+        assert_eq!((tickets.out(), tickets.load()), (1, load(0, 2)));
     }
 
     #[test]

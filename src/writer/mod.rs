@@ -273,6 +273,11 @@ impl<D: Disk> Core<D> {
             warm(&self.state, together.iter().map(|asked| asked.request.into()));
         }
         self.watch.take();
+        // One sleep for all: so short a one for each would take far longer.
+        let longer = slowed() * u32::try_from(together.len()).unwrap_or(u32::MAX);
+        if !longer.is_zero() {
+            self.clock.sleep(longer);
+        }
         for Asked { request, address, deadline_ms } in together {
             let late = deadline_ms.is_some_and(|deadline_ms| {
                 self.clock.elapsed_ms() >= deadline_ms || armed(Point::Deadline)
@@ -280,10 +285,6 @@ impl<D: Disk> Core<D> {
             let outcome = if late { Outcome::DeadlineExceeded } else { self.answer(request) };
             let decided = self.watch.decided();
             self.outbox.answer(*address, self.state.sequence, outcome, decided);
-        }
-        let longer = slowed() * u32::try_from(together.len()).unwrap_or(u32::MAX);
-        if !longer.is_zero() {
-            self.clock.sleep(longer);
         }
     }
 

@@ -29,7 +29,7 @@ impl Ask for Busy {
     fn wake_when_room(&self, _: &Waker) {}
 
     fn load(&self) -> Load {
-        Load { unanswered: self.0, answers: 0 }
+        Load { unanswered: self.0, ..Load::default() }
     }
 
     fn may_be_under_way(&self, _: u128) -> bool {

@@ -11,6 +11,11 @@
 //! quarter up to where it last was too much, from there on by a sixteenth. While no answer comes at
 //! all, the silence is the wait, so a writer or a disk that stands still is noticed within an interval.
 //!
+//! Waits tell of a queue when it stands. What deciding takes is known before, from those who were few
+//! enough: as soon as it keeps the writer busy, no more are let in than it decides in half of the time
+//! of the bound; the other half is for the disk, which is late now and then. A writer that is quick, as
+//! it is but where its machine makes it slow, is never busy so.
+//!
 //! Ranks reach the limit one after the other: lists at a half of it, orders at seven eighths, orders of
 //! the priority class at all of it, and what is urgent never. Never reads a clock. Next: `mod`,
 //! `ring::rank`.
@@ -26,11 +31,21 @@ const LIMIT_MIN: usize = 256;
 const LIMIT_MAX: usize = 8192;
 /// After a pause, so many intervals bring the limit from least to most.
 const INTERVALS_MAX: u64 = 32;
+/// The writer is busy with deciding when that takes a quarter of an interval or more: less may be one
+/// decision that waited for memory.
+const BUSY_PART: u64 = 4;
+/// So many decisions tell how long one takes.
+const DECISIONS_MIN: u64 = 64;
 
 /// The limit of one IO thread.
 #[derive(Debug)]
 pub(super) struct Gate {
+    /// IO threads that share the writer, each with a gate of its own.
+    sharers: u64,
     limit: Cell<usize>,
+    /// The writer decides so many of this thread's in half of the time of the bound, if it is busy with
+    /// that.
+    decidable: Cell<usize>,
     began_ms: Cell<u64>,
     /// The least wait in this interval, of each rank.
     least_ms: [Cell<Option<u64>>; Rank::ALL.len()],
@@ -42,14 +57,19 @@ pub(super) struct Gate {
     /// Answers so far, and when this interval began.
     answers: Cell<u64>,
     answers_before: Cell<u64>,
+    /// What deciding them took, when this interval began.
+    deciding_before_ns: Cell<u64>,
     /// What could be borne when it last was too much.
     known: Cell<usize>,
 }
 
 impl Gate {
-    pub(super) fn new(now_ms: u64) -> Self {
+    /// One of so many gates in front of one writer.
+    pub(super) fn new(sharers: usize, now_ms: u64) -> Self {
         Self {
+            sharers: sharers as u64,
             limit: Cell::new(LIMIT_MAX),
+            decidable: Cell::new(LIMIT_MAX),
             began_ms: Cell::new(now_ms),
             least_ms: Default::default(),
             most: Cell::new(0),
@@ -57,20 +77,21 @@ impl Gate {
             heard_ms: Cell::new(now_ms),
             answers: Cell::new(0),
             answers_before: Cell::new(0),
+            deciding_before_ns: Cell::new(0),
             known: Cell::new(LIMIT_MAX),
         }
     }
 
     /// A request of this rank may go on, so many being under way; a bound of 0 is none.
     pub(super) fn admits(&self, rank: Rank, load: Load, now_ms: u64, bound_ms: u64) -> bool {
-        let Load { unanswered: under_way, answers } = load;
+        let Load { unanswered: under_way, answers, deciding_ns } = load;
         if self.answers.replace(answers) != answers || under_way == 0 {
             self.heard_ms.set(now_ms);
         }
         self.most.set(self.most.get().max(under_way));
         self.fewest.set(self.fewest.get().min(under_way));
         if now_ms.saturating_sub(self.began_ms.get()) >= INTERVAL_MS {
-            self.judge(under_way, now_ms, bound_ms);
+            self.judge(under_way, deciding_ns, now_ms, bound_ms);
         }
         bound_ms == 0 || under_way < self.limit_of(rank)
     }
@@ -91,16 +112,16 @@ impl Gate {
 
     /// Lines of batches wait while so many are under way.
     pub(super) fn holds_bulk(&self, under_way: usize) -> bool {
-        under_way >= self.limit.get() * 3 / 4
+        under_way >= self.limit() * 3 / 4
     }
 
     /// The limit as it is.
     pub(super) fn limit(&self) -> usize {
-        self.limit.get()
+        self.limit.get().min(self.decidable.get())
     }
 
     fn limit_of(&self, rank: Rank) -> usize {
-        let limit = self.limit.get();
+        let limit = self.limit();
         match rank {
             Rank::Urgent => usize::MAX,
             Rank::Preferred => limit,
@@ -109,7 +130,7 @@ impl Gate {
         }
     }
 
-    fn judge(&self, under_way: usize, now_ms: u64, bound_ms: u64) {
+    fn judge(&self, under_way: usize, deciding_ns: u64, now_ms: u64, bound_ms: u64) {
         let silence_ms = now_ms.saturating_sub(self.heard_ms.get());
         let wait_ms = match self.take_least_ms() {
             Some(least_ms) => least_ms,
@@ -122,6 +143,8 @@ impl Gate {
         let standing = self.fewest.replace(under_way);
         let answers = self.answers.get();
         let answered = answers - self.answers_before.replace(answers);
+        let deciding_ns = deciding_ns - self.deciding_before_ns.replace(deciding_ns);
+        self.decidable.set(self.decidable_of(answered, deciding_ns, lasted_ms, bound_ms));
         let answered = usize::try_from(answered).unwrap_or(usize::MAX);
         // So many are answered in the time of the bound: Little's law.
         let borne = scaled(answered, bound_ms, lasted_ms);
@@ -147,6 +170,15 @@ impl Gate {
         self.limit.set(next);
     }
 
+    /// What the writer decides in half of the time of the bound, where so many took it so long.
+    fn decidable_of(&self, count: u64, deciding_ns: u64, lasted_ms: u64, bound_ms: u64) -> usize {
+        let by_all_ms = deciding_ns.saturating_mul(self.sharers) / 1_000_000;
+        if bound_ms == 0 || count < DECISIONS_MIN || by_all_ms < lasted_ms / BUSY_PART {
+            return LIMIT_MAX;
+        }
+        scaled(count as usize, bound_ms / 2, by_all_ms.max(1)).clamp(LIMIT_MIN, LIMIT_MAX)
+    }
+
     /// The limit after so many intervals in which all went well.
     fn grown(&self, limit: usize, intervals: u64) -> usize {
         (0..intervals.min(INTERVALS_MAX)).fold(limit, |limit, _| {
@@ -162,227 +194,5 @@ fn scaled(count: usize, of: u64, to: u64) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const BOUND_MS: u64 = 50;
-
-    /// So many are under way, and so many answers came in all.
-    fn load(unanswered: usize, answers: u64) -> Load {
-        Load { unanswered, answers }
-    }
-
-    /// Intervals, each with so many under way and as many answers that took so long; none is a
-    /// silence.
-    fn after(gate: &Gate, from_ms: u64, under_way: usize, waits: &[Option<u64>]) -> u64 {
-        let mut now_ms = from_ms;
-        let mut answers = gate.answers.get();
-        for wait_ms in waits {
-            gate.admits(Rank::Ordinary, load(under_way, answers), now_ms, BOUND_MS);
-            if let Some(wait_ms) = wait_ms {
-                answers += under_way as u64;
-                gate.heard(Rank::Ordinary, *wait_ms);
-                gate.admits(Rank::Ordinary, load(under_way, answers), now_ms + 1, BOUND_MS);
-            }
-            now_ms += INTERVAL_MS;
-        }
-        gate.admits(Rank::Ordinary, load(under_way, answers), now_ms, BOUND_MS);
-        now_ms
-    }
-
-    /// Offers so many a millisecond to a writer that decides so many a millisecond, in order and in
-    /// turns of a length, for five seconds; the waits of those who got in, in their order.
-    fn waits(offered: usize, decides: usize, turn_ms: u64) -> Vec<u64> {
-        let gate = Gate::new(0);
-        let (mut queue, mut waits) = (std::collections::VecDeque::new(), Vec::new());
-        for now_ms in 1..=5_000 {
-            for _ in 0..offered {
-                let load = load(queue.len(), waits.len() as u64);
-                if gate.admits(Rank::Ordinary, load, now_ms, BOUND_MS) {
-                    queue.push_back(now_ms);
-                }
-            }
-            if now_ms.is_multiple_of(turn_ms) {
-                for _ in 0..decides * usize::try_from(turn_ms).unwrap() {
-                    let Some(came_ms) = queue.pop_front() else { break };
-                    gate.heard(Rank::Ordinary, now_ms - came_ms);
-                    waits.push(now_ms - came_ms);
-                }
-            }
-        }
-        waits
-    }
-
-    #[test]
-    fn whatever_is_offered_those_who_get_in_wait_hardly_longer_than_the_bound() {
-        for (offered, turn_ms) in [(8, 1), (8, 20), (12, 1), (12, 20), (40, 1), (40, 20)] {
-            let waits = waits(offered, 8, turn_ms);
-            let case = format!("{offered} a millisecond, turns of {turn_ms} ms");
-            // The writer is never idle for it, but for a moment after the first has been too many.
-            assert!(waits.len() > 39_000, "{case}: {} served", waits.len());
-            // What came before anything was known of the writer has gone after two seconds.
-            let worst_ms = waits.iter().skip(16_000).max().unwrap();
-            assert!(*worst_ms <= 2 * BOUND_MS, "{case}: {worst_ms} ms");
-        }
-    }
-
-    #[test]
-    fn a_disk_that_syncs_slowly_but_all_at_once_sheds_nobody() {
-        for (offered, sync_ms) in [(1, 30), (5, 30), (20, 30), (5, 45), (20, 45)] {
-            let gate = Gate::new(0);
-            let (mut waiting, mut syncing, mut answers) = (Vec::new(), Vec::new(), 0);
-            for now_ms in 1..=5_000_u64 {
-                for _ in 0..offered {
-                    let load = load(waiting.len() + syncing.len(), answers);
-                    let admitted = gate.admits(Rank::Ordinary, load, now_ms, BOUND_MS);
-                    assert!(admitted, "{offered} a millisecond, syncs of {sync_ms} ms: {now_ms}");
-                    waiting.push(now_ms);
-                }
-                if now_ms.is_multiple_of(sync_ms) {
-                    answers += syncing.len() as u64;
-                    syncing.iter().for_each(|came_ms| gate.heard(Rank::Ordinary, now_ms - came_ms));
-                    syncing = std::mem::take(&mut waiting);
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn a_quick_writer_is_given_all_there_is() {
-        let gate = Gate::new(0);
-        after(&gate, 0, 8000, &[Some(5); 20]);
-        assert_eq!(gate.limit(), LIMIT_MAX);
-    }
-
-    #[test]
-    fn waits_beyond_the_bound_shrink_the_limit_in_proportion() {
-        let gate = Gate::new(0);
-        let now_ms = after(&gate, 0, 4000, &[Some(5), Some(60)]);
-        assert_eq!(gate.limit(), 4000 * 50 / 60);
-        // Never by more than a half at once, and never below the least.
-        let now_ms = after(&gate, now_ms, gate.limit(), &[Some(10_000)]);
-        assert_eq!(gate.limit(), 1666);
-        after(&gate, now_ms, 4000, &[Some(10_000); 10]);
-        assert_eq!(gate.limit(), LIMIT_MIN);
-    }
-
-    #[test]
-    fn whoever_goes_before_others_does_not_hide_how_long_they_wait() {
-        let gate = Gate::new(0);
-        gate.admits(Rank::Ordinary, load(4000, 0), 0, BOUND_MS);
-        for (rank, wait_ms) in [
-            (Rank::Urgent, 1),
-            (Rank::Ordinary, 80),
-            (Rank::Preferred, 2),
-            (Rank::Ordinary, 70),
-            (Rank::Urgent, 3),
-        ] {
-            gate.heard(rank, wait_ms);
-        }
-        gate.admits(Rank::Ordinary, load(4000, 4000), INTERVAL_MS, BOUND_MS);
-        assert_eq!(gate.limit(), 4000 * 50 / 70);
-    }
-
-    #[test]
-    fn lists_that_wait_behind_all_others_shed_nobody() {
-        let gate = Gate::new(0);
-        gate.admits(Rank::Ordinary, load(4000, 0), 0, BOUND_MS);
-        for (rank, wait_ms) in [(Rank::Ordinary, 300), (Rank::Ordinary, 3), (Rank::List, 300)] {
-            gate.heard(rank, wait_ms);
-        }
-        gate.admits(Rank::Ordinary, load(4000, 4000), INTERVAL_MS, BOUND_MS);
-        assert_eq!(gate.limit(), LIMIT_MAX);
-        // Alone, they are what there is to go by.
-        gate.heard(Rank::List, 300);
-        gate.admits(Rank::List, load(4000, 4001), 2 * INTERVAL_MS, BOUND_MS);
-        assert!(gate.limit() < LIMIT_MAX);
-    }
-
-    #[test]
-    fn a_burst_that_drains_within_an_interval_sheds_nobody() {
-        let gate = Gate::new(0);
-        gate.admits(Rank::Ordinary, load(4000, 0), 0, BOUND_MS);
-        for wait_ms in [400, 300, 200, 3] {
-            gate.heard(Rank::Ordinary, wait_ms);
-        }
-        assert!(gate.admits(Rank::Ordinary, load(4000, 4000), 100, BOUND_MS));
-        assert_eq!(gate.limit(), LIMIT_MAX);
-    }
-
-    #[test]
-    fn a_writer_that_stands_still_is_noticed_and_comes_back_to_full_service() {
-        let gate = Gate::new(0);
-        let stopped_ms = after(&gate, 0, 2000, &[Some(2), None, None, None, None, None]);
-        assert_eq!(gate.limit(), LIMIT_MIN);
-        for (rank, admitted) in [
-            (Rank::Urgent, true),
-            (Rank::Preferred, false),
-            (Rank::Ordinary, false),
-            (Rank::List, false),
-        ] {
-            assert_eq!(
-                gate.admits(rank, load(2000, gate.answers.get()), stopped_ms, BOUND_MS),
-                admitted,
-                "{rank:?}"
-            );
-        }
-        // It goes on: within two seconds the limit is what it was.
-        after(&gate, stopped_ms, 200, &[Some(2); 18]);
-        assert_eq!(gate.limit(), LIMIT_MAX);
-    }
-
-    #[test]
-    fn ranks_reach_the_limit_one_after_the_other() {
-        let gate = Gate::new(0);
-        gate.limit.set(800);
-        for (under_way, admitted) in [
-            (399, [true, true, true, true]),
-            (400, [true, true, true, false]),
-            (699, [true, true, true, false]),
-            (700, [true, true, false, false]),
-            (799, [true, true, false, false]),
-            (800, [true, false, false, false]),
-            (8000, [true, false, false, false]),
-        ] {
-            let found = Rank::ALL.map(|rank| gate.admits(rank, load(under_way, 0), 0, BOUND_MS));
-            assert_eq!(found, admitted, "{under_way}");
-        }
-        assert!(gate.holds_bulk(600) && !gate.holds_bulk(599));
-    }
-
-    #[test]
-    fn a_batch_alone_is_no_silence() {
-        let gate = Gate::new(0);
-        for interval in 1..50 {
-            // Its lines wait for room, so their waits tell nothing.
-            gate.admits(
-                Rank::Urgent,
-                load(6000, 600 * interval),
-                interval * INTERVAL_MS - 1,
-                BOUND_MS,
-            );
-            let load = load(6000, 600 * interval);
-            assert!(gate.admits(Rank::Ordinary, load, interval * INTERVAL_MS, BOUND_MS));
-        }
-        assert_eq!(gate.limit(), LIMIT_MAX);
-    }
-
-    #[test]
-    fn a_pause_without_requests_is_no_silence() {
-        let gate = Gate::new(0);
-        gate.limit.set(LIMIT_MIN);
-        // Nothing was under way when the pause began, and the first request of many comes.
-        gate.admits(Rank::Ordinary, load(0, 0), 60_000, BOUND_MS);
-        assert_eq!(gate.limit(), LIMIT_MAX);
-    }
-
-    #[test]
-    fn without_a_bound_nothing_is_shed() {
-        let gate = Gate::new(0);
-        gate.limit.set(LIMIT_MIN);
-        for now_ms in [100, 200, 5000] {
-            assert!(gate.admits(Rank::List, load(9000, 0), now_ms, 0));
-        }
-        assert_eq!(gate.limit(), LIMIT_MAX);
-    }
-}
+#[path = "gate_tests.rs"]
+mod tests;

@@ -137,8 +137,9 @@ pub(super) fn user(command: &Command) -> Option<&UserId> {
 }
 
 impl Usher {
-    pub(super) fn new(doors: &Doors, now_ms: u64) -> Self {
-        Self { rules: Kept::new(doors.rules.clone()), gate: Gate::new(now_ms) }
+    /// That of one of so many IO threads.
+    pub(super) fn new(doors: &Doors, io_threads: usize, now_ms: u64) -> Self {
+        Self { rules: Kept::new(doors.rules.clone()), gate: Gate::new(io_threads, now_ms) }
     }
 
     /// Whether a connection from this peer is taken; with a place among those of its address, where
