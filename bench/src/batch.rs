@@ -5,6 +5,7 @@
 
 use crate::error::{BenchError, io_error};
 use crate::load::now;
+use crate::memory;
 use crate::peers::{self, start};
 use std::cell::Cell;
 use std::io::BufRead;
@@ -58,6 +59,7 @@ pub(crate) fn measure(options: &Options) -> Result<Vec<(u64, f64)>, BenchError> 
         let server = server?;
         let (mut rates, mut cpus) = (Vec::new(), Vec::new());
         for round in 0..options.rounds.max(2) {
+            memory::have();
             let before = server.cpu_ns()?;
             let load = Load { lines: options.lines, total: options.total, connections };
             let took = send(server.address, load, round)?;

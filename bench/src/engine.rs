@@ -4,7 +4,7 @@
 
 use crate::error::{BenchError, io_error};
 use crate::load::now;
-use crate::peers;
+use crate::{memory, peers};
 use doorbuster::codec;
 use doorbuster::domain::apply::apply;
 use doorbuster::domain::command::{
@@ -74,6 +74,7 @@ pub(crate) fn run(options: &Options) -> Result<(), BenchError> {
 pub(crate) fn measure(options: &Options) -> Result<Figures, BenchError> {
     let folder = peers::data_folder(options.data.as_deref())?;
     let mut engine = Engine::new(folder.path(), options.orders)?;
+    memory::have();
     let before = resident_bytes()?;
     let took = engine.orders(options)?;
     println!(
@@ -97,6 +98,7 @@ pub(crate) fn measure(options: &Options) -> Result<Figures, BenchError> {
         (events, replayed_per_s) =
             replayed(folder.path(), From::Genesis, &digest, "replay from the first event")?;
     }
+    memory::have();
     let begun = now();
     snapshotter::fold(folder.path(), id, None, no_pause).map_err(broken)?;
     print_rate("fold into an image, replay included", events, begun.elapsed());
@@ -118,6 +120,7 @@ fn print_rate(what: &str, count: u64, took: Duration) -> f64 {
 
 /// How many events, and how many a second.
 fn replayed(data: &Path, from: From, digest: &str, what: &str) -> Result<(u64, f64), BenchError> {
+    memory::have();
     let begun = now();
     let replayed = replay::replay(data, from, None, &mut |_| {}).map_err(broken)?;
     let per_s = print_rate(what, replayed.state.sequence, begun.elapsed());

@@ -6,6 +6,7 @@
 use crate::dialect::http_whole;
 use crate::error::{BenchError, io_error};
 use crate::load::{self, Measured, now};
+use crate::memory;
 use crate::peers::{self, start};
 use crate::server::Server;
 use std::io::{Read as _, Write as _};
@@ -72,6 +73,7 @@ pub(crate) fn measure(options: &Options) -> Result<Vec<(u64, f64)>, BenchError> 
     for &connections in &options.connections {
         let (mut without, mut with) = (Vec::new(), Vec::new());
         for _ in 0..options.rounds {
+            memory::have();
             run += 2;
             let round = |run| load::orders(server.address, connections, options.requests, run);
             without.push(Sample { measured: round(run)?, images: Vec::new() });

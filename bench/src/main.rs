@@ -22,6 +22,7 @@ mod feed;
 mod idle;
 mod images;
 mod load;
+mod memory;
 mod overload;
 mod peers;
 mod report;

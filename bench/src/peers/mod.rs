@@ -11,6 +11,7 @@ pub(crate) mod start;
 
 use crate::error::{BenchError, io_error};
 use crate::load::{self, Load};
+use crate::memory;
 use crate::report::conditions::{machine, today};
 use crate::server::Server;
 use std::io::{IsTerminal, Write};
@@ -171,6 +172,7 @@ pub(crate) fn compare(servers: &[Server], plan: &Plan) -> Result<Vec<Sample>, Be
     let mut samples = vec![Vec::new(); servers.len()];
     // The first round warms up: caches, page tables, frequency.
     for round in 0..=plan.rounds {
+        memory::have();
         for (server, samples) in servers.iter().zip(&mut samples) {
             let connections = plan.load.connections;
             let (name, rounds) = (&server.name, plan.rounds);
