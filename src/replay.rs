@@ -261,11 +261,12 @@ fn load<D: Disk>(
             progress(0);
         }
     }
-    let (state, digest) = reader.finish()?;
+    let state = reader.finish()?;
     if planted(Bug::ImageUnverified) {
         return Ok(state);
     }
-    if digest.0 != image.meta().digest || state.sequence != image.meta().sequence {
+    // The digest is that of the encoding, which the payload is.
+    if image.payload_sha256() != image.meta().digest || state.sequence != image.meta().sequence {
         return Err("what it holds is not what its header says".into());
     }
     Ok(state)

@@ -18,10 +18,10 @@ use crate::scrubber::Scrubber;
 use crate::tell::tell;
 use doorbuster_journal::{Ballast, Disk, JournalError, JournalId, Pruner, sequence_at};
 use doorbuster_snapshots::{
-    ImageWriter, Keep, Measure, Meta, PassedOver, SnapshotError, image_name, prune,
-    remove_leftovers,
+    ImageWriter, Keep, Meta, PassedOver, SnapshotError, image_name, prune, remove_leftovers,
 };
 use std::cell::RefCell;
+use std::convert::Infallible;
 use std::io::ErrorKind;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -287,8 +287,7 @@ fn set_aside<D: Disk>(disk: &D, passed_over: &[PassedOver]) {
     }
 }
 
-/// Encodes the state twice: an image's header says its length and digest, and comes to the disk
-/// whole or not at all.
+/// Encodes the state twice: the room for an image is reserved before its first byte is written.
 fn write<D: Disk>(
     disk: &D,
     journal: JournalId,
@@ -298,23 +297,24 @@ fn write<D: Disk>(
     let state = &replayed.state;
     let pause = RefCell::new(pause);
     let pause = || (pause.borrow_mut())();
-    let mut measure = Measure::default();
-    let counted: Result<_, std::convert::Infallible> = codec::encode_state(state, &mut |piece| {
-        measure.append(piece);
+    let mut payload_bytes = 0;
+    let counted: Result<(), Infallible> = codec::encode_state(state, &mut |piece| {
+        payload_bytes += piece.len() as u64;
         // Nothing is there to be stopped yet.
         let _ = pause();
         Ok(())
     });
-    let Ok(digest) = counted;
+    let Ok(()) = counted;
     let meta = Meta {
         journal,
         sequence: replayed.end.sequence,
         chain: replayed.end.chain,
         epoch: state.epoch,
         stamp_ms: state.stamp,
-        digest: digest.0,
+        // Known behind the last piece.
+        digest: [0; 32],
         totals: codec::encode_totals(&Totals::of(state, false)),
-        payload_bytes: measure.bytes(),
+        payload_bytes,
     };
     let mut image = ImageWriter::begin(disk, meta, pause)?;
     codec::encode_state(state, &mut |piece| {
@@ -322,6 +322,7 @@ fn write<D: Disk>(
         let _ = pause();
         image.append(piece)
     })?;
+    image.digest_payload();
     image.finish()?;
     Ok(())
 }

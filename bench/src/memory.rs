@@ -8,7 +8,7 @@
 use std::hint::black_box;
 
 /// More than any server here comes to use while it is measured.
-const BYTES_MAX: u64 = 2 << 30;
+const BYTES_MAX: u64 = 1 << 30;
 /// And never more than this part of what is free.
 const FREE_PART: u64 = 4;
 

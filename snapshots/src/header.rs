@@ -21,12 +21,14 @@ pub struct Meta {
     pub epoch: u32,
     /// The stamp of that event, in milliseconds.
     pub stamp_ms: u64,
-    /// The digest of the state; what it is taken over is the caller's business.
+    /// The digest of the state; what it is taken over is the caller's business. Where that is the
+    /// payload, see [`crate::ImageWriter::digest_payload`].
     pub digest: [u8; 32],
     /// A few counts for people and tools, opaque here: at most [`TOTALS_BYTES_MAX`] bytes.
     pub totals: Vec<u8>,
-    /// How many bytes will be written: at most [`PAYLOAD_BYTES_MAX`]. [`crate::Measure`] counts
-    /// them. They are known beforehand so that all space is reserved before the first is written.
+    /// How many bytes will be written: at most [`PAYLOAD_BYTES_MAX`]. They are counted beforehand,
+    /// which costs time in the background, so that all space is reserved before the first is written
+    /// and no disk that turns out to be full holds half of an image.
     pub payload_bytes: u64,
 }
 

@@ -21,7 +21,6 @@ mod catalog;
 mod error;
 mod format;
 mod header;
-mod measure;
 mod prune;
 mod reader;
 mod trailer;
@@ -34,7 +33,6 @@ pub use format::{
     image_bytes, image_name,
 };
 pub use header::Meta;
-pub use measure::Measure;
 pub use prune::{KEPT_IMAGES_MIN, Keep, Pruned, prune, remove_leftovers};
 pub use reader::{ImageReader, Verified, verify, verify_with};
 pub use writer::{ImageWriter, no_pause};

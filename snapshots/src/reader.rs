@@ -140,6 +140,12 @@ impl<D: Disk> ImageReader<D> {
         &self.meta
     }
 
+    /// The SHA-256 of the payload, as the trailer says; true once [`ImageReader::next_block`] said
+    /// `None`.
+    pub fn payload_sha256(&self) -> [u8; 32] {
+        self.trailer.payload_hash
+    }
+
     /// Where a person finds it.
     pub fn place(&self) -> &str {
         &self.place

@@ -113,6 +113,12 @@ impl<'d, D: Disk, P: FnMut() -> ControlFlow<()>> ImageWriter<'d, D, P> {
         taken
     }
 
+    /// Makes the digest in the header the hash of the payload, all of which was given. The header is
+    /// written last, so nobody has to hash the payload before.
+    pub fn digest_payload(&mut self) {
+        self.meta.digest = self.hasher.clone().finalize().into();
+    }
+
     /// Completes the image, reads all of it back, gives it its name, and makes that durable.
     ///
     /// # Errors

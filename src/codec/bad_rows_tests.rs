@@ -130,7 +130,7 @@ fn encoded(rows: &[Row<'_>]) -> Vec<u8> {
 fn read(bytes: &[u8]) -> Result<State, CodecError> {
     let mut reader = StateReader::new(7);
     reader.take(bytes)?;
-    reader.finish().map(|(state, _)| state)
+    reader.finish()
 }
 
 /// A state with a row of every kind, after this change.

@@ -8,7 +8,9 @@ use super::rows::{Row, each_row, take_row};
 use super::{CodecError, DECODE_BYTES_MAX, LAYOUT};
 use crate::domain::restore::Restore;
 use crate::domain::state::State;
+use crate::domain::warm::TOGETHER_MAX;
 use sha2::{Digest as _, Sha256};
+use std::convert::Infallible;
 use std::fmt;
 
 /// Rows are handed on in pieces of about this size, in bytes.
@@ -27,24 +29,25 @@ impl fmt::Display for Digest {
 /// The digest of a state. Walks all of it.
 #[must_use]
 pub fn digest(state: &State) -> Digest {
-    let never: Result<Digest, std::convert::Infallible> = encode_state(state, &mut |_| Ok(()));
-    match never {
-        Ok(digest) => digest,
-    }
+    let mut hash = Sha256::new();
+    let hashed: Result<(), Infallible> = encode_state(state, &mut |piece| {
+        hash.update(piece);
+        Ok(())
+    });
+    let Ok(()) = hashed;
+    Digest(hash.finalize().into())
 }
 
-/// Hands a state's canonical encoding on, piece by piece, and gives its digest.
+/// Hands a state's canonical encoding on, piece by piece.
 ///
 /// # Errors
 /// The first of `take`, which ends it.
 pub fn encode_state<E>(
     state: &State,
     take: &mut dyn FnMut(&[u8]) -> Result<(), E>,
-) -> Result<Digest, E> {
-    let mut hash = Sha256::new();
+) -> Result<(), E> {
     let mut piece = Vec::with_capacity(PIECE_BYTES + DECODE_BYTES_MAX);
     let mut hand_on = |piece: &mut Vec<u8>| {
-        hash.update(&*piece);
         let taken = take(piece);
         piece.clear();
         taken
@@ -53,8 +56,7 @@ pub fn encode_state<E>(
         append_row(row, &mut piece);
         if piece.len() >= PIECE_BYTES { hand_on(&mut piece) } else { Ok(()) }
     })?;
-    hand_on(&mut piece)?;
-    Ok(Digest(hash.finalize().into()))
+    hand_on(&mut piece)
 }
 
 fn append_row(row: &Row<'_>, bytes: &mut Vec<u8>) {
@@ -66,11 +68,11 @@ fn append_row(row: &Row<'_>, bytes: &mut Vec<u8>) {
     bytes[start..start + 4].copy_from_slice(&length.to_le_bytes());
 }
 
-/// Puts a state together from pieces of its encoding, cut anywhere.
+/// Puts a state together from pieces of its encoding, cut anywhere. Hashes nothing: an image's reader
+/// does.
 pub struct StateReader {
     seed: u64,
     restore: Option<Restore>,
-    hash: Sha256,
     /// The beginning of a row whose end has not come yet.
     rest: Vec<u8>,
 }
@@ -79,7 +81,7 @@ impl StateReader {
     /// Begins. `seed` spreads the tables' hashes, see `State::new`.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        Self { seed, restore: None, hash: Sha256::new(), rest: Vec::new() }
+        Self { seed, restore: None, rest: Vec::new() }
     }
 
     /// Takes the next piece.
@@ -87,28 +89,47 @@ impl StateReader {
     /// # Errors
     /// When a row does not decode, or contradicts the ones before.
     pub fn take(&mut self, piece: &[u8]) -> Result<(), CodecError> {
-        self.hash.update(piece);
         self.rest.extend_from_slice(piece);
         let mut taken = 0;
-        while let Some(row) = next_row(&self.rest[taken..])? {
-            taken += 4 + row.len();
-            take_row(&mut self.restore, self.seed, row)?;
+        loop {
+            let (rows, read) = rows_together(&self.rest[taken..])?;
+            if rows.is_empty() {
+                break;
+            }
+            taken += read;
+            if let Some(restore) = &self.restore {
+                restore.warm(rows.iter().filter_map(Row::wanted));
+            }
+            rows.into_iter().try_for_each(|row| take_row(&mut self.restore, self.seed, row))?;
         }
         self.rest.drain(..taken);
         Ok(())
     }
 
-    /// The state and its digest, once all pieces are there.
+    /// The state, once all pieces are there.
     ///
     /// # Errors
     /// When they end within a row, or held none.
-    pub fn finish(self) -> Result<(State, Digest), CodecError> {
+    pub fn finish(self) -> Result<State, CodecError> {
         if !self.rest.is_empty() {
             return Err(CodecError::Value("end of an image"));
         }
         let restore = self.restore.ok_or(CodecError::Value("image without a head"))?;
-        Ok((restore.finish(), Digest(self.hash.finalize().into())))
+        Ok(restore.finish())
     }
+}
+
+/// The rows at the front that are all there, as many as are looked up together at most; and their
+/// bytes.
+fn rows_together(bytes: &[u8]) -> Result<(Vec<Row<'_>>, usize), CodecError> {
+    let (mut rows, mut read) = (Vec::with_capacity(TOGETHER_MAX), 0);
+    while rows.len() < TOGETHER_MAX
+        && let Some(row) = next_row(&bytes[read..])?
+    {
+        read += 4 + row.len();
+        rows.push(Row::read(row)?);
+    }
+    Ok((rows, read))
 }
 
 /// The bytes of the row at the front, if they are all there.

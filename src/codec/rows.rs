@@ -19,6 +19,7 @@ use crate::domain::restore::{
 use crate::domain::settings::Caps;
 use crate::domain::sku::Sku;
 use crate::domain::state::State;
+use crate::domain::warm::Wanted;
 use crate::planted::{Bug, planted};
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
@@ -263,16 +264,35 @@ fn key_row<'a>(state: &State, key: &'a Remembered<'_>) -> Row<'a> {
     }
 }
 
-/// Decodes a row and hands it to the state in the making; the head begins it.
+impl<'a> Row<'a> {
+    /// Decodes a row.
+    pub(super) fn read(bytes: &'a [u8]) -> Result<Self, CodecError> {
+        let (row, read) = bincode::serde::borrow_decode_from_slice(bytes, LAYOUT)?;
+        if read != bytes.len() {
+            return Err(CodecError::Trailing(bytes.len() - read));
+        }
+        Ok(row)
+    }
+
+    /// What it will be looked up by, in tables that are far larger than any cache.
+    pub(super) fn wanted(&self) -> Option<Wanted<'a>> {
+        let wanted = Wanted { key: None, user: None, order: None };
+        match self {
+            Row::Use { user, .. } | Row::Order { user, .. } => {
+                Some(Wanted { user: Some(*user), ..wanted })
+            }
+            Row::Key { hash, .. } => Some(Wanted { key: Some(*hash), ..wanted }),
+            _ => None,
+        }
+    }
+}
+
+/// Hands a row to the state in the making; the head begins it.
 pub(super) fn take_row(
     restore: &mut Option<Restore>,
     seed: u64,
-    bytes: &[u8],
+    row: Row<'_>,
 ) -> Result<(), CodecError> {
-    let (row, read): (Row<'_>, usize) = bincode::serde::borrow_decode_from_slice(bytes, LAYOUT)?;
-    if read != bytes.len() {
-        return Err(CodecError::Trailing(bytes.len() - read));
-    }
     match (row, restore) {
         (
             Row::Head { sequence, stamp, epoch, hash_key, answers_before_sync, rules, first_key },

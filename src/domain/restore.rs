@@ -16,6 +16,7 @@ use super::settings::{Caps, Settings};
 use super::sku::{Refused, Sku};
 use super::state::{PRINCIPALS_MAX, PrincipalEntry, State};
 use super::table::NONE;
+use super::warm::{Wanted, warm_rows};
 use compact_str::CompactString;
 use smallvec::SmallVec;
 use std::collections::BTreeMap;
@@ -204,6 +205,11 @@ impl Restore {
             draws: BTreeMap::new(),
             last_draw: None,
         }
+    }
+
+    /// Brings what the next rows will be looked up by into the cache. Says nothing: see `warm`.
+    pub fn warm<'a>(&self, rows: impl Iterator<Item = Wanted<'a>>) {
+        warm_rows(&self.state, rows);
     }
 
     /// The caps of draws and entries, where they are not the defaults.

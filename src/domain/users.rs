@@ -77,8 +77,8 @@ impl Users {
         self.slab.is_empty()
     }
 
-    pub(super) fn hash(&self, id: &UserId) -> u64 {
-        hash_text(self.seed, id.as_str())
+    pub(super) fn hash(&self, id: &str) -> u64 {
+        hash_text(self.seed, id)
     }
 
     /// Reads where the search for a user begins; see `warm`.
@@ -95,11 +95,12 @@ impl Users {
     /// The slot of a user.
     #[must_use]
     pub fn find(&self, id: &UserId) -> Option<u32> {
-        self.index.find(self.hash(id), |slot| self.slab[slot].id == *id)
+        self.index.find(self.hash(id.as_str()), |slot| self.slab[slot].id == *id)
     }
 
     pub(super) fn find_or_create(&mut self, id: &UserId) -> u32 {
-        let found = self.index.find_or_vacant(self.hash(id), |slot| self.slab[slot].id == *id);
+        let found =
+            self.index.find_or_vacant(self.hash(id.as_str()), |slot| self.slab[slot].id == *id);
         found.unwrap_or_else(|vacant| {
             let user = User { id: id.clone(), holds: 0, uses: 0, near_use: NONE, newest: NONE };
             let slot = self.slab.insert(user);
@@ -112,7 +113,7 @@ impl Users {
         let user = &self.slab[slot];
         if user.newest == NONE && user.uses == 0 {
             assert!(user.holds == 0 && user.near_use == NONE, "a user without orders has no links");
-            let hash = self.hash(&user.id);
+            let hash = self.hash(user.id.as_str());
             self.index.remove(hash, slot);
             self.slab.remove(slot);
         }

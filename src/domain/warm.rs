@@ -7,7 +7,7 @@
 
 use super::command::{Command, Request};
 use super::event::{Event, Record};
-use super::ids::{OrderId, UserId};
+use super::ids::OrderId;
 use super::state::State;
 use super::table::NEIGHBOURS;
 use smallvec::SmallVec;
@@ -19,15 +19,18 @@ pub const TOGETHER_MAX: usize = 64;
 /// What one command or event will be looked up by.
 #[derive(Debug, Clone, Copy)]
 pub struct Wanted<'a> {
-    key: Option<u128>,
-    user: Option<&'a UserId>,
-    order: Option<OrderId>,
+    /// The hash of a key.
+    pub key: Option<u128>,
+    /// A user.
+    pub user: Option<&'a str>,
+    /// An order that is there.
+    pub order: Option<OrderId>,
 }
 
 impl<'a> From<&'a Request> for Wanted<'a> {
     fn from(request: &'a Request) -> Self {
         let (user, order) = match &request.command {
-            Command::CreateOrder(create) => (Some(&create.user), None),
+            Command::CreateOrder(create) => (Some(create.user.as_str()), None),
             Command::ActOnOrder(order, _) => (None, Some(*order)),
             _ => (None, None),
         };
@@ -38,7 +41,7 @@ impl<'a> From<&'a Request> for Wanted<'a> {
 impl<'a> From<&'a Record> for Wanted<'a> {
     fn from(record: &'a Record) -> Self {
         let user = match &record.event {
-            Event::OrderCreated(created) => Some(&created.user),
+            Event::OrderCreated(created) => Some(created.user.as_str()),
             _ => None,
         };
         let key = record.origin.as_ref().and_then(|origin| origin.key);
@@ -54,32 +57,51 @@ struct Hashes {
     order: Option<u64>,
 }
 
-/// Reads the places of the first [`TOGETHER_MAX`] in the tables: first where the searches begin, and
-/// where orders made by them would stand; then the users and orders that stand there.
+/// Reads the places of the first [`TOGETHER_MAX`] in the tables, and where orders made by them would
+/// stand.
 pub fn warm<'a>(state: &State, wanted: impl Iterator<Item = Wanted<'a>>) {
+    let hashes = hashes(state, wanted);
+    read(state, &hashes, hashes.len() as u64);
+}
+
+/// As [`warm`], for rows of an image: their orders are named.
+pub(super) fn warm_rows<'a>(state: &State, wanted: impl Iterator<Item = Wanted<'a>>) {
+    read(state, &hashes(state, wanted), 0);
+}
+
+fn hashes<'a>(
+    state: &State,
+    wanted: impl Iterator<Item = Wanted<'a>>,
+) -> SmallVec<[Hashes; TOGETHER_MAX]> {
     let State { requests, users, orders, .. } = state;
     let hashes = wanted.take(TOGETHER_MAX).map(|wanted| Hashes {
         key: wanted.key.map(|hash| requests.hash(hash)),
         user: wanted.user.map(|user| users.hash(user)),
         order: wanted.order.map(|order| orders.hash(order)),
     });
-    let hashes: SmallVec<[Hashes; TOGETHER_MAX]> = hashes.collect();
+    hashes.collect()
+}
+
+/// First where the searches begin, and where so many new orders would stand; then the users and orders
+/// that stand there.
+fn read(state: &State, hashes: &[Hashes], new: u64) {
+    let State { requests, users, orders, .. } = state;
     // One alone has nobody to wait together with.
     if hashes.len() < 2 {
         return;
     }
     let mut read = 0;
-    for Hashes { key, user, order } in &hashes {
+    for Hashes { key, user, order } in hashes {
         read ^= key.map_or(0, |hash| requests.glance(hash));
         read ^= user.map_or(0, |hash| users.glance(hash));
         read ^= order.map_or(0, |hash| orders.glance(hash));
     }
-    for new in (1..=hashes.len() as u64).step_by(NEIGHBOURS) {
+    for new in (1..=new).step_by(NEIGHBOURS) {
         let id = OrderId { epoch: state.epoch, sequence: state.sequence + new };
         read ^= orders.glance(orders.hash(id));
     }
     black_box(read);
-    for Hashes { user, order, .. } in &hashes {
+    for Hashes { user, order, .. } in hashes {
         read ^= user.map_or(0, |hash| users.glance_entry(hash));
         read ^= order.map_or(0, |hash| orders.glance_entry(hash));
     }

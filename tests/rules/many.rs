@@ -4,7 +4,7 @@
 use crate::draw_words;
 use crate::harness::{BASE, settings};
 use crate::wording::{Words, adjust_sku, create_order, principal, put_sku, request, sku_id};
-use doorbuster::codec::{digest, encode_state};
+use doorbuster::codec::encode_state;
 use doorbuster::domain::answer::{Answer, Refusal};
 use doorbuster::domain::apply::apply;
 use doorbuster::domain::command::Reach;
@@ -108,7 +108,7 @@ fn whoever_takes_an_image_ends_it_by_failing_at_any_piece() {
         pieces += 1;
         Ok(())
     });
-    assert_eq!(taken.expect("nobody fails").to_string(), digest(&state).to_string());
+    assert_eq!(taken, Ok(()), "nobody fails");
     assert!(pieces > 8, "{pieces} pieces");
     for failing in 0..pieces {
         let mut seen = 0;
@@ -116,7 +116,7 @@ fn whoever_takes_an_image_ends_it_by_failing_at_any_piece() {
             seen += 1;
             if seen > failing { Err(failing) } else { Ok(()) }
         });
-        assert_eq!(ended.map(|_| ()), Err(failing));
+        assert_eq!(ended, Err(failing));
         assert_eq!(seen, failing + 1, "nothing is handed on after an error");
     }
 }

@@ -10,6 +10,7 @@ use doorbuster_snapshots::{
     verify,
 };
 use proptest::prelude::*;
+use sha2::{Digest, Sha256};
 
 use crate::support::*;
 
@@ -142,7 +143,7 @@ proptest! {
     fn any_meta_and_payload_in_any_pieces_reads_as_it_was_written(
         numbers in any::<(u64, u32, u32, u64)>(),
         id in any::<[u8; 16]>(),
-        digest in any::<[u8; 32]>(),
+        (digest, of_payload) in any::<([u8; 32], bool)>(),
         totals in proptest::collection::vec(any::<u8>(), 0..=TOTALS_BYTES_MAX),
         pieces in proptest::collection::vec(
             prop_oneof![0..2000_usize, Just(BLOCK_BYTES_MAX), Just(BLOCK_PAYLOAD_BYTES_MAX)],
@@ -163,6 +164,11 @@ proptest! {
             let (piece, later) = rest.split_at(bytes);
             writer.append(piece).unwrap();
             rest = later;
+        }
+        let mut meta = meta;
+        if of_payload {
+            writer.digest_payload();
+            meta.digest = Sha256::digest(&payload).into();
         }
         prop_assert_eq!(&writer.finish().unwrap().meta, &meta);
         let (found, content) = read(&disk, &image_name(sequence)).unwrap();

@@ -5,9 +5,7 @@ use std::io::{self, Read, Write};
 use std::ops::ControlFlow;
 
 use doorbuster_journal::MemoryDisk;
-use doorbuster_snapshots::{
-    BLOCK_PAYLOAD_BYTES_MAX, ImageReader, ImageWriter, Measure, SnapshotError,
-};
+use doorbuster_snapshots::{BLOCK_PAYLOAD_BYTES_MAX, ImageReader, ImageWriter, SnapshotError};
 
 use crate::support::*;
 
@@ -15,16 +13,6 @@ use crate::support::*;
 fn inside(error: io::Error) -> (io::ErrorKind, SnapshotError) {
     let kind = error.kind();
     (kind, error.downcast().expect("the cause is an error of images"))
-}
-
-#[test]
-fn a_measure_of_pieces_is_that_of_the_whole() {
-    let payload = noise(10_000);
-    let mut measure = Measure::default();
-    payload.chunks(701).try_for_each(|piece| measure.write_all(piece)).unwrap();
-    measure.flush().unwrap();
-    let meta = meta(2, &payload);
-    assert_eq!((measure.bytes(), measure.sha256()), (meta.payload_bytes, meta.digest));
 }
 
 #[test]
