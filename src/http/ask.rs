@@ -31,8 +31,11 @@ pub(super) trait Ask: 'static {
     /// Wakes once when there may be room; to be followed by one more `offer`.
     fn wake_when_room(&self, waker: &Waker);
 
-    /// Requests that have no answer yet, and answers so far.
+    /// Requests that have no answer yet, answers so far, and what deciding took.
     fn load(&self) -> Load;
+
+    /// Requests that are not decided yet; see `Lane::undecided`.
+    fn undecided(&self) -> usize;
 
     /// A request with this key, by its hash, may be on its way to the writer.
     fn may_be_under_way(&self, key: u128) -> bool;
@@ -70,6 +73,10 @@ impl Ask for Lane {
 
     fn load(&self) -> Load {
         Lane::load(self)
+    }
+
+    fn undecided(&self) -> usize {
+        Lane::undecided(self)
     }
 
     fn may_be_under_way(&self, key: u128) -> bool {

@@ -280,10 +280,15 @@ impl<A: Ask> Batch<A> {
     fn offer(&mut self, context: &Context<'_>, question: Question) -> bool {
         let Question { request, deadline_ms, asked } = question;
         let command = observe::command_number(&request.command);
-        let published_ns = observe::moment(&self.worker.front);
+        let now_ns = self.worker.front.clock.elapsed_ns();
+        let published_ns = if self.worker.front.timed { now_ns } else { 0 };
         let mut request = Some(request);
         let lane = &*self.worker.lane;
-        let mut offer = || match self.worker.usher.holds_bulk(lane.load().unanswered) {
+        let holds = || {
+            let undecided = || lane.undecided();
+            self.worker.usher.holds_bulk(lane.load(), undecided, now_ns / 1_000_000)
+        };
+        let mut offer = || match holds() {
             // Some are under way, and the next that comes home is room.
             true => Err(NotTaken::Overloaded),
             false => lane.offer(&mut request, deadline_ms),

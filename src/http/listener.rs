@@ -77,7 +77,7 @@ impl<A: Ask> Worker<A> {
         let now_ms = Rc::new(Cell::new(front.clock.elapsed_ms()));
         Rc::new(Self {
             tokens: Rc::new(Kept::new(front.tokens.clone())),
-            usher: Usher::new(&front.doors, front.meters.io_threads(), now_ms.get()),
+            usher: Usher::new(&front.doors, now_ms.get()),
             refuser: Refuser::at(&front.edge),
             limits: Held::new(front.limits.clone()),
             front,

@@ -54,6 +54,10 @@ impl Ask for Writer {
         Load::default()
     }
 
+    fn undecided(&self) -> usize {
+        0
+    }
+
     fn may_be_under_way(&self, _: u128) -> bool {
         false
     }

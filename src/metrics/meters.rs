@@ -250,12 +250,6 @@ impl Meters {
         &self.io[usize::from(number)]
     }
 
-    /// IO threads that serve.
-    #[must_use]
-    pub fn io_threads(&self) -> usize {
-        self.io.len()
-    }
-
     /// What all threads recorded of a stage so far, in nanoseconds.
     #[must_use]
     pub fn stage(&self, stage: Stage) -> Copied {

@@ -17,6 +17,8 @@ pub struct Cursors {
     synced: AtomicU64,
     answerable: AtomicU64,
     journal_bytes: AtomicU64,
+    /// What deciding took so far, in nanoseconds.
+    deciding_ns: AtomicU64,
     poisoned: AtomicBool,
     /// Since when a data sync is under way, on `Clock::elapsed_ms`; `NO_SYNC` for none.
     sync_since_ms: AtomicU64,
@@ -32,6 +34,7 @@ impl Default for Cursors {
             synced: AtomicU64::new(0),
             answerable: AtomicU64::new(0),
             journal_bytes: AtomicU64::new(0),
+            deciding_ns: AtomicU64::new(0),
             poisoned: AtomicBool::new(false),
             sync_since_ms: AtomicU64::new(NO_SYNC),
             follower: AtomicWaker::new(),
@@ -84,6 +87,17 @@ impl Cursors {
     /// a later one's.
     pub(super) fn turn_times(&self, turn: u32) -> (u64, u64) {
         self.turns[turn as usize % TURNS_KEPT].get()
+    }
+
+    /// Says what deciding took so far, that of the turns before the cursors move included.
+    pub fn publish_deciding(&self, deciding_ns: u64) {
+        self.deciding_ns.store(deciding_ns, Ordering::Relaxed);
+    }
+
+    /// What deciding took so far, in nanoseconds.
+    #[must_use]
+    pub fn deciding_ns(&self) -> u64 {
+        self.deciding_ns.load(Ordering::Relaxed)
     }
 
     /// Says how large the journal is on disk, in bytes.

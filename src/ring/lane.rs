@@ -10,7 +10,7 @@ use super::parking::Parking;
 use super::rank::Rank;
 use super::slot::{Reply, Slot};
 use super::starved::Starved;
-use super::tickets::{Load, Ticket, Tickets};
+use super::tickets::{Ticket, Tickets};
 use super::times::{Decided, Times};
 use super::under_way::{Counts, UnderWay};
 use crate::domain::command::Request;
@@ -28,6 +28,17 @@ use std::task::{Context, Poll, Waker};
 /// Publishes that wake the writer without waiting for the end of the IO turn. As many as a turn of
 /// the writer looks up together: with half as many, two turns of half the size pay for two syncs.
 const PUBLISHES_PER_WAKE_MAX: u32 = 64;
+
+/// How it stands between a lane and the writer; what is answered and not collected yet is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Load {
+    /// Requests that have no answer yet.
+    pub unanswered: usize,
+    /// Answers so far.
+    pub answers: u64,
+    /// What deciding took the writer so far, that of all lanes, in nanoseconds.
+    pub deciding_ns: u64,
+}
 
 /// A lane on its way to its thread.
 pub struct LaneEnd {
@@ -276,7 +287,16 @@ impl Lane {
     /// How it stands between here and the writer.
     #[must_use]
     pub fn load(&self) -> Load {
-        self.0.tickets.borrow().load()
+        let (unanswered, answers) = self.0.tickets.borrow().standing();
+        Load { unanswered, answers, deciding_ns: self.0.cursors.deciding_ns() }
+    }
+
+    /// Requests that are not decided yet. Those that are wait for the disk alone. Reads what the writer
+    /// writes with each answer: for when it matters.
+    #[must_use]
+    pub fn undecided(&self) -> usize {
+        let (unanswered, _) = self.0.tickets.borrow().standing();
+        unanswered.saturating_sub(self.0.answers.borrow().slots())
     }
 
     /// Publishes no more and waits no more: whoever still waits hears that the outcome is unknown.

@@ -23,10 +23,9 @@ mod under_way;
 pub use cursors::Cursors;
 pub use handed_in::{HANDED_IN_MAX, HandedIn};
 pub use inbox::{Alarm, Asked, Caller, Inbox, Outbox, Polled, ReturnAddress};
-pub use lane::{Lane, LaneEnd, Waiting};
+pub use lane::{Lane, LaneEnd, Load, Waiting};
 pub use outcome::{Arrived, NotTaken, Outcome};
 pub use rank::{ALL_SLOTS, Rank};
-pub use tickets::Load;
 pub use times::{Decided, Times};
 
 use atomic_waker::AtomicWaker;

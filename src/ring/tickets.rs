@@ -5,7 +5,6 @@
 //! always finds its ticket and the answer ring can never be too small. Next: `lane`.
 
 use super::outcome::Arrived;
-use super::times::Times;
 use std::task::Waker;
 
 /// One request that waits: its place in the table and how often the place was used before.
@@ -31,24 +30,16 @@ struct Entry {
 
 const END: u32 = u32::MAX;
 
-/// How it stands between a lane and the writer; what is answered and not collected yet is done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Load {
-    /// Requests that have no answer yet.
-    pub unanswered: usize,
-    /// Answers so far.
-    pub answers: u64,
-    /// What deciding them took the writer, in nanoseconds; 0 while nothing is timed.
-    pub deciding_ns: u64,
-}
-
 /// The table.
 #[derive(Debug)]
 pub(super) struct Tickets {
     entries: Vec<Entry>,
     free: u32,
     out: usize,
-    load: Load,
+    /// Of those, how many have no answer yet.
+    unanswered: usize,
+    /// Answers so far.
+    answers: u64,
 }
 
 impl Tickets {
@@ -60,7 +51,7 @@ impl Tickets {
             last.holder = Holder::Free { next: END };
         }
         let free = if count == 0 { END } else { 0 };
-        Self { free, entries, out: 0, load: Load::default() }
+        Self { free, entries, out: 0, unanswered: 0, answers: 0 }
     }
 
     /// Tickets that are out.
@@ -68,9 +59,9 @@ impl Tickets {
         self.out
     }
 
-    /// How much is asked and how much answered.
-    pub(super) fn load(&self) -> Load {
-        self.load
+    /// Tickets that are out and have no answer yet; and answers so far.
+    pub(super) fn standing(&self) -> (usize, u64) {
+        (self.unanswered, self.answers)
     }
 
     /// Takes a ticket; none when all are out.
@@ -83,7 +74,7 @@ impl Tickets {
         entry.holder = Holder::Waiting(None);
         self.free = next;
         self.out += 1;
-        self.load.unanswered += 1;
+        self.unanswered += 1;
         Some(Ticket { place, generation: entry.generation })
     }
 
@@ -95,7 +86,7 @@ impl Tickets {
 
     /// Gives a ticket back that nothing was asked with.
     pub(super) fn give_back(&mut self, ticket: Ticket) {
-        self.load.unanswered -= 1;
+        self.unanswered -= 1;
         self.release(ticket);
     }
 
@@ -110,10 +101,8 @@ impl Tickets {
 
     /// Brings the answer; gives who is to be woken.
     pub(super) fn answer(&mut self, ticket: Ticket, arrived: Arrived) -> Option<Waker> {
-        self.load.unanswered -= 1;
-        self.load.answers += 1;
-        let Times { taken_ns, decided_ns, .. } = arrived.times;
-        self.load.deciding_ns += decided_ns.saturating_sub(taken_ns);
+        self.unanswered -= 1;
+        self.answers += 1;
         let entry = self.entry(ticket);
         match std::mem::replace(&mut entry.holder, Holder::Answered(arrived)) {
             Holder::Waiting(waker) => waker,
@@ -162,8 +151,8 @@ impl Tickets {
             if let Holder::Waiting(waker) = &mut entry.holder {
                 wakers.extend(waker.take());
                 entry.holder = Holder::Answered(arrived.clone());
-                self.load.unanswered -= 1;
-                self.load.answers += 1;
+                self.unanswered -= 1;
+                self.answers += 1;
             }
         }
         wakers
@@ -173,14 +162,10 @@ impl Tickets {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ring::Outcome;
+    use crate::ring::{Outcome, Times};
 
     fn arrived(outcome: Outcome) -> Arrived {
-        Arrived { outcome, times: Times { taken_ns: 20, decided_ns: 50, ..Times::default() } }
-    }
-
-    fn load(unanswered: usize, answers: u64) -> Load {
-        Load { unanswered, answers, deciding_ns: answers * 30 }
+        Arrived { outcome, times: Times::default() }
     }
 
     #[test]
@@ -196,11 +181,11 @@ mod tests {
         assert_ne!(third, first);
         assert_eq!(tickets.out(), 2);
         // What is answered is no load, collected or not.
-        assert_eq!(tickets.load(), load(2, 1));
+        assert_eq!(tickets.standing(), (2, 1));
         tickets.answer(third, arrived(Outcome::NoSpace));
-        assert_eq!((tickets.out(), tickets.load()), (2, load(1, 2)));
+        assert_eq!((tickets.out(), tickets.standing()), (2, (1, 2)));
         tickets.give_back(second);
-        assert_eq!((tickets.out(), tickets.load()), (1, load(0, 2)));
+        assert_eq!((tickets.out(), tickets.standing()), (1, (0, 2)));
     }
 
     #[test]

@@ -162,6 +162,7 @@ impl<D: Disk> Writer<D> {
         let begun_ns = core.clock.elapsed_ns();
         let polled = self.inbox.poll(requests_max, |together| core.serve(together));
         let took_ns = core.clock.elapsed_ns().saturating_sub(begun_ns);
+        core.watch.took(took_ns);
         self.pace.decided(core.watch.requests(), took_ns, core.watch.sync_ns());
         self.take_handed_in();
         let core = &mut self.core;

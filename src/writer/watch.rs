@@ -29,11 +29,23 @@ pub(super) struct Watch {
     stored_ns: u64,
     /// What the last data sync took.
     sync_ns: u64,
+    /// What deciding took so far.
+    deciding_ns: u64,
 }
 
 impl Watch {
     pub(super) fn new(clock: Clock, meters: Arc<Meters>, timed: bool) -> Self {
-        Self { clock, meters, timed, turn: 0, requests: 0, moment_ns: 0, stored_ns: 0, sync_ns: 0 }
+        Self {
+            clock,
+            meters,
+            timed,
+            turn: 0,
+            requests: 0,
+            moment_ns: 0,
+            stored_ns: 0,
+            sync_ns: 0,
+            deciding_ns: 0,
+        }
     }
 
     fn read(&self) -> u64 {
@@ -59,6 +71,13 @@ impl Watch {
         Decided { taken_ns, decided_ns: self.moment_ns, turn: self.turn }
     }
 
+    /// Deciding what was asked in this turn took so long.
+    pub(super) const fn took(&mut self, deciding_ns: u64) {
+        if self.requests > 0 {
+            self.deciding_ns += deciding_ns;
+        }
+    }
+
     /// How many the turn has decided.
     pub(super) const fn requests(&self) -> u64 {
         self.requests
@@ -75,6 +94,7 @@ impl Watch {
     pub(super) fn end_turn(&self, cursors: &Cursors) {
         if self.requests > 0 {
             cursors.time_turn(self.turn, self.stored_ns, self.read());
+            cursors.publish_deciding(self.deciding_ns);
             self.meters.writer.count_turn(self.requests);
         }
     }

@@ -74,7 +74,8 @@ impl<A: Ask> Worker<A> {
     ) -> Result<Admitted, Refused> {
         let charges = self.charge(guest, Some(note))?;
         let asked_ms = note.came_ms(&self.front);
-        let passed = self.usher.pass(guest.rank, self.lane.load(), asked_ms);
+        let undecided = || self.lane.undecided();
+        let passed = self.usher.pass(guest.rank, self.lane.load(), undecided, asked_ms);
         passed.inspect_err(|_| {
             self.count_refused(Reason::Shed);
             self.usher.give_back(&self.front.doors, &charges);

@@ -32,6 +32,10 @@ impl Ask for Busy {
         Load { unanswered: self.0, ..Load::default() }
     }
 
+    fn undecided(&self) -> usize {
+        self.0
+    }
+
     fn may_be_under_way(&self, _: u128) -> bool {
         false
     }

@@ -12,9 +12,10 @@
 //! all, the silence is the wait, so a writer or a disk that stands still is noticed within an interval.
 //!
 //! Waits tell of a queue when it stands. What deciding takes is known before, from those who were few
-//! enough: as soon as it keeps the writer busy, no more are let in than it decides in half of the time
-//! of the bound; the other half is for the disk, which is late now and then. A writer that is quick, as
-//! it is but where its machine makes it slow, is never busy so.
+//! enough: while it keeps the writer busy, no more are let in to wait for it than it decides in half of
+//! the time of the bound. The other half is for the disk, which is late now and then; those who are
+//! decided and wait for the disk alone do not count. A writer that decides in microseconds, as it does
+//! but where its machine makes it slow, decides more in that time than the limit ever lets in.
 //!
 //! Ranks reach the limit one after the other: lists at a half of it, orders at seven eighths, orders of
 //! the priority class at all of it, and what is urgent never. Never reads a clock. Next: `mod`,
@@ -31,8 +32,8 @@ const LIMIT_MIN: usize = 256;
 const LIMIT_MAX: usize = 8192;
 /// After a pause, so many intervals bring the limit from least to most.
 const INTERVALS_MAX: u64 = 32;
-/// The writer is busy with deciding when that takes a quarter of an interval or more: less may be one
-/// decision that waited for memory.
+/// The writer is busy when deciding, for whichever thread, takes a quarter of an interval or more: less
+/// may be one decision that waited for memory.
 const BUSY_PART: u64 = 4;
 /// So many decisions tell how long one takes.
 const DECISIONS_MIN: u64 = 64;
@@ -40,12 +41,11 @@ const DECISIONS_MIN: u64 = 64;
 /// The limit of one IO thread.
 #[derive(Debug)]
 pub(super) struct Gate {
-    /// IO threads that share the writer, each with a gate of its own.
-    sharers: u64,
     limit: Cell<usize>,
-    /// The writer decides so many of this thread's in half of the time of the bound, if it is busy with
-    /// that.
+    /// The writer decides so many of this thread's in half of the time of the bound, while it is busy.
     decidable: Cell<usize>,
+    /// There is a bound.
+    bounded: Cell<bool>,
     began_ms: Cell<u64>,
     /// The least wait in this interval, of each rank.
     least_ms: [Cell<Option<u64>>; Rank::ALL.len()],
@@ -57,19 +57,18 @@ pub(super) struct Gate {
     /// Answers so far, and when this interval began.
     answers: Cell<u64>,
     answers_before: Cell<u64>,
-    /// What deciding them took, when this interval began.
+    /// What deciding had taken when this interval began.
     deciding_before_ns: Cell<u64>,
     /// What could be borne when it last was too much.
     known: Cell<usize>,
 }
 
 impl Gate {
-    /// One of so many gates in front of one writer.
-    pub(super) fn new(sharers: usize, now_ms: u64) -> Self {
+    pub(super) fn new(now_ms: u64) -> Self {
         Self {
-            sharers: sharers as u64,
             limit: Cell::new(LIMIT_MAX),
             decidable: Cell::new(LIMIT_MAX),
+            bounded: Cell::new(true),
             began_ms: Cell::new(now_ms),
             least_ms: Default::default(),
             most: Cell::new(0),
@@ -82,18 +81,41 @@ impl Gate {
         }
     }
 
-    /// A request of this rank may go on, so many being under way; a bound of 0 is none.
-    pub(super) fn admits(&self, rank: Rank, load: Load, now_ms: u64, bound_ms: u64) -> bool {
-        let Load { unanswered: under_way, answers, deciding_ns } = load;
+    /// Looks at how much is under way; a bound of 0 is none. To be called before the others.
+    pub(super) fn look(&self, load: Load, now_ms: u64, bound_ms: u64) {
+        let Load { unanswered: under_way, answers, .. } = load;
         if self.answers.replace(answers) != answers || under_way == 0 {
             self.heard_ms.set(now_ms);
         }
         self.most.set(self.most.get().max(under_way));
         self.fewest.set(self.fewest.get().min(under_way));
+        self.bounded.set(bound_ms > 0);
         if now_ms.saturating_sub(self.began_ms.get()) >= INTERVAL_MS {
-            self.judge(under_way, deciding_ns, now_ms, bound_ms);
+            self.judge(load, now_ms, bound_ms);
         }
-        bound_ms == 0 || under_way < self.limit_of(rank)
+    }
+
+    /// A request of this rank may go on, so much being under way. Those who are not decided yet are
+    /// counted only where that could be too many.
+    pub(super) fn admits(&self, rank: Rank, load: Load, undecided: impl FnOnce() -> usize) -> bool {
+        let share = |limit: usize| match rank {
+            Rank::Urgent => usize::MAX,
+            Rank::Preferred => limit,
+            Rank::Ordinary => limit - limit / 8,
+            Rank::List => limit / 2,
+        };
+        !self.bounded.get() || self.has_room(share, load, undecided)
+    }
+
+    fn has_room(
+        &self,
+        share: impl Fn(usize) -> usize,
+        load: Load,
+        undecided: impl FnOnce() -> usize,
+    ) -> bool {
+        let decidable = share(self.decidable.get());
+        load.unanswered < share(self.limit.get())
+            && (load.unanswered < decidable || undecided() < decidable)
     }
 
     /// An answer to a request of this rank came that was waited for so long.
@@ -110,27 +132,18 @@ impl Gate {
         urgent.max(preferred).max(ordinary).or(list)
     }
 
-    /// Lines of batches wait while so many are under way.
-    pub(super) fn holds_bulk(&self, under_way: usize) -> bool {
-        under_way >= self.limit() * 3 / 4
+    /// Lines of batches wait while so much is under way.
+    pub(super) fn holds_bulk(&self, load: Load, undecided: impl FnOnce() -> usize) -> bool {
+        !self.has_room(|limit| limit * 3 / 4, load, undecided)
     }
 
-    /// The limit as it is.
+    /// The limit as it is, on what is under way or on what is not decided, whichever is less.
     pub(super) fn limit(&self) -> usize {
         self.limit.get().min(self.decidable.get())
     }
 
-    fn limit_of(&self, rank: Rank) -> usize {
-        let limit = self.limit();
-        match rank {
-            Rank::Urgent => usize::MAX,
-            Rank::Preferred => limit,
-            Rank::Ordinary => limit - limit / 8,
-            Rank::List => limit / 2,
-        }
-    }
-
-    fn judge(&self, under_way: usize, deciding_ns: u64, now_ms: u64, bound_ms: u64) {
+    fn judge(&self, load: Load, now_ms: u64, bound_ms: u64) {
+        let Load { unanswered: under_way, answers, deciding_ns } = load;
         let silence_ms = now_ms.saturating_sub(self.heard_ms.get());
         let wait_ms = match self.take_least_ms() {
             Some(least_ms) => least_ms,
@@ -141,10 +154,9 @@ impl Gate {
         let most = self.most.replace(under_way);
         // A slow sync alone has many under way at its end, and few once it is over.
         let standing = self.fewest.replace(under_way);
-        let answers = self.answers.get();
         let answered = answers - self.answers_before.replace(answers);
-        let deciding_ns = deciding_ns - self.deciding_before_ns.replace(deciding_ns);
-        self.decidable.set(self.decidable_of(answered, deciding_ns, lasted_ms, bound_ms));
+        let deciding_ns = deciding_ns.saturating_sub(self.deciding_before_ns.replace(deciding_ns));
+        self.judge_deciding(under_way, answered, (deciding_ns, lasted_ms), bound_ms);
         let answered = usize::try_from(answered).unwrap_or(usize::MAX);
         // So many are answered in the time of the bound: Little's law.
         let borne = scaled(answered, bound_ms, lasted_ms);
@@ -170,13 +182,26 @@ impl Gate {
         self.limit.set(next);
     }
 
-    /// What the writer decides in half of the time of the bound, where so many took it so long.
-    fn decidable_of(&self, count: u64, deciding_ns: u64, lasted_ms: u64, bound_ms: u64) -> usize {
-        let by_all_ms = deciding_ns.saturating_mul(self.sharers) / 1_000_000;
-        if bound_ms == 0 || count < DECISIONS_MIN || by_all_ms < lasted_ms / BUSY_PART {
-            return LIMIT_MAX;
+    /// So many of this thread's were answered while deciding took so long of an interval. Without answers
+    /// and with many who wait, what was known before still holds.
+    fn judge_deciding(
+        &self,
+        under_way: usize,
+        answered: u64,
+        (deciding_ns, lasted_ms): (u64, u64),
+        bound_ms: u64,
+    ) {
+        // A turn that began before is counted here as a whole.
+        let deciding_ms = (deciding_ns / 1_000_000).min(lasted_ms);
+        let is_busy = deciding_ms >= lasted_ms / BUSY_PART;
+        let is_told = answered >= DECISIONS_MIN;
+        if bound_ms > 0 && is_told && is_busy {
+            let answered = usize::try_from(answered).unwrap_or(usize::MAX);
+            let decidable = scaled(answered, bound_ms / 2, deciding_ms.max(1));
+            self.decidable.set(decidable.clamp(LIMIT_MIN, LIMIT_MAX));
+        } else if bound_ms == 0 || is_told || under_way < LIMIT_MIN {
+            self.decidable.set(LIMIT_MAX);
         }
-        scaled(count as usize, bound_ms / 2, by_all_ms.max(1)).clamp(LIMIT_MIN, LIMIT_MAX)
     }
 
     /// The limit after so many intervals in which all went well.

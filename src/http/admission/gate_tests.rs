@@ -9,35 +9,41 @@ fn load(unanswered: usize, answers: u64) -> Load {
     Load { unanswered, answers, deciding_ns: 0 }
 }
 
+/// Whether a request of a rank is let in while so many wait to be decided, and none for the disk.
+fn admits(gate: &Gate, rank: Rank, load: Load, now_ms: u64, bound_ms: u64) -> bool {
+    gate.look(load, now_ms, bound_ms);
+    gate.admits(rank, load, || load.unanswered)
+}
+
 /// Intervals, each with so many under way and as many answers that took so long; none is a
 /// silence.
 fn after(gate: &Gate, from_ms: u64, under_way: usize, waits: &[Option<u64>]) -> u64 {
     let mut now_ms = from_ms;
     let mut answers = gate.answers.get();
     for wait_ms in waits {
-        gate.admits(Rank::Ordinary, load(under_way, answers), now_ms, BOUND_MS);
+        admits(gate, Rank::Ordinary, load(under_way, answers), now_ms, BOUND_MS);
         if let Some(wait_ms) = wait_ms {
             answers += under_way as u64;
             gate.heard(Rank::Ordinary, *wait_ms);
-            gate.admits(Rank::Ordinary, load(under_way, answers), now_ms + 1, BOUND_MS);
+            admits(gate, Rank::Ordinary, load(under_way, answers), now_ms + 1, BOUND_MS);
         }
         now_ms += INTERVAL_MS;
     }
-    gate.admits(Rank::Ordinary, load(under_way, answers), now_ms, BOUND_MS);
+    admits(gate, Rank::Ordinary, load(under_way, answers), now_ms, BOUND_MS);
     now_ms
 }
 
 /// Offers so many a millisecond to a writer that decides so many a millisecond, in order and in
 /// turns of a length, for five seconds; the waits of those who got in, in their order.
-fn waits(offered: impl Fn(u64) -> usize, decides: u64, turn_ms: u64, timed: bool) -> Vec<u64> {
-    let gate = Gate::new(1, 0);
-    let deciding_ns = if timed { 1_000_000 / decides } else { 0 };
+fn waits(offered: impl Fn(u64) -> usize, decides: u64, turn_ms: u64, told: bool) -> Vec<u64> {
+    let gate = Gate::new(0);
+    let deciding_ns = if told { 1_000_000 / decides } else { 0 };
     let (mut queue, mut waits) = (std::collections::VecDeque::new(), Vec::new());
     for now_ms in 1..=5_000 {
         for _ in 0..offered(now_ms) {
             let answers = waits.len() as u64;
             let load = Load { deciding_ns: answers * deciding_ns, ..load(queue.len(), answers) };
-            if gate.admits(Rank::Ordinary, load, now_ms, BOUND_MS) {
+            if admits(&gate, Rank::Ordinary, load, now_ms, BOUND_MS) {
                 queue.push_back(now_ms);
             }
         }
@@ -69,25 +75,57 @@ fn whatever_is_offered_those_who_get_in_wait_hardly_longer_than_the_bound() {
 fn a_crowd_that_comes_when_there_was_just_enough_to_do_leaves_the_disk_half_of_the_bound() {
     for (turn_ms, times) in [(1, 2), (10, 2), (10, 10)] {
         let offered = |now_ms| if now_ms <= 1_000 { 7 } else { 8 * times };
-        let worst_ms = |timed| *waits(offered, 8, turn_ms, timed).iter().max().unwrap();
+        let worst_ms = |told| *waits(offered, 8, turn_ms, told).iter().max().unwrap();
         let case = format!("{times} times as much, turns of {turn_ms} ms");
         assert!(worst_ms(true) <= BOUND_MS / 2 + 2 * turn_ms, "{case}: {} ms", worst_ms(true));
-        // Where nothing is timed, that is learned when they wait.
+        // Without knowing what deciding takes, that is learned when they wait.
         assert!(worst_ms(false) > 2 * BOUND_MS, "{case}: {} ms", worst_ms(false));
     }
 }
 
 #[test]
-fn those_who_share_a_writer_share_what_it_decides_in_time() {
-    for (sharers, limit) in [(1, 1000), (2, 500), (8, LIMIT_MIN)] {
-        let gate = Gate::new(sharers, 0);
-        // All of an interval, for as many as are decided in it.
-        let deciding_ns = INTERVAL_MS * 1_000_000;
-        gate.admits(Rank::Ordinary, load(1, 0), 0, BOUND_MS);
-        let load = Load { deciding_ns, ..load(1, 4000) };
-        gate.admits(Rank::Ordinary, load, INTERVAL_MS, BOUND_MS);
-        assert_eq!(gate.limit(), limit, "{sharers}");
+fn whoever_shares_a_writer_has_his_part_of_what_it_decides_in_time() {
+    // All 4,000 that were decided in an interval that was full of it, half of them, a few.
+    for (own, limit) in [(4_000, 1_000), (2_000, 500), (100, LIMIT_MIN)] {
+        let gate = Gate::new(0);
+        admits(&gate, Rank::Ordinary, load(1, 0), 0, BOUND_MS);
+        let load = Load { deciding_ns: INTERVAL_MS * 1_000_000, ..load(1, own) };
+        admits(&gate, Rank::Ordinary, load, INTERVAL_MS, BOUND_MS);
+        assert_eq!(gate.limit(), limit, "{own}");
     }
+}
+
+#[test]
+fn only_those_who_are_not_decided_wait_for_deciding() {
+    let gate = Gate::new(0);
+    gate.decidable.set(800);
+    let load = load(5_000, 0);
+    for (rank, undecided, admitted) in [
+        (Rank::Ordinary, 699, true),
+        (Rank::Ordinary, 700, false),
+        (Rank::List, 400, false),
+        (Rank::Preferred, 799, true),
+        (Rank::Urgent, 5_000, true),
+    ] {
+        assert_eq!(gate.admits(rank, load, || undecided), admitted, "{rank:?} {undecided}");
+    }
+    assert!(gate.holds_bulk(load, || 600) && !gate.holds_bulk(load, || 599));
+    // Where few are under way, nobody counts.
+    let load = Load { unanswered: 399, ..load };
+    assert!(gate.admits(Rank::List, load, || panic!("it is not asked")));
+}
+
+#[test]
+fn what_is_known_of_deciding_holds_while_a_crowd_hears_nothing() {
+    let gate = Gate::new(0);
+    admits(&gate, Rank::Ordinary, load(1, 0), 0, BOUND_MS);
+    let busy = Load { deciding_ns: INTERVAL_MS * 1_000_000, ..load(2_000, 4_000) };
+    admits(&gate, Rank::Ordinary, busy, INTERVAL_MS, BOUND_MS);
+    admits(&gate, Rank::Ordinary, busy, 2 * INTERVAL_MS, BOUND_MS);
+    assert_eq!(gate.decidable.get(), 1_000);
+    let few = Load { unanswered: LIMIT_MIN - 1, ..busy };
+    admits(&gate, Rank::Ordinary, few, 3 * INTERVAL_MS, BOUND_MS);
+    assert_eq!(gate.decidable.get(), LIMIT_MAX);
 }
 
 #[test]
@@ -100,27 +138,32 @@ fn a_writer_that_has_time_left_is_given_all_there_is() {
         (DECISIONS_MIN - 1, 10 * quarter_ns, LIMIT_MAX),
         (DECISIONS_MIN, 4 * quarter_ns, LIMIT_MIN),
     ] {
-        let gate = Gate::new(1, 0);
-        gate.admits(Rank::Ordinary, load(1, 0), 0, BOUND_MS);
+        let gate = Gate::new(0);
+        admits(&gate, Rank::Ordinary, load(1, 0), 0, BOUND_MS);
         let then = Load { deciding_ns, ..load(1, decisions) };
-        gate.admits(Rank::Ordinary, then, INTERVAL_MS, BOUND_MS);
+        admits(&gate, Rank::Ordinary, then, INTERVAL_MS, BOUND_MS);
         assert_eq!(gate.limit(), limit, "{decisions} in {deciding_ns} ns");
         // It is over with the next interval in which there is little to do.
         let idle = Load { unanswered: 0, ..then };
-        gate.admits(Rank::Ordinary, idle, 2 * INTERVAL_MS, BOUND_MS);
+        admits(&gate, Rank::Ordinary, idle, 2 * INTERVAL_MS, BOUND_MS);
         assert_eq!(gate.limit(), LIMIT_MAX);
     }
 }
 
 #[test]
 fn a_disk_that_syncs_slowly_but_all_at_once_sheds_nobody() {
-    for (offered, sync_ms) in [(1, 30), (5, 30), (20, 30), (5, 45), (20, 45)] {
-        let gate = Gate::new(1, 0);
+    // In thousandths of the time that deciding takes.
+    for (offered, sync_ms, busy) in
+        [(1, 30, 0), (5, 30, 0), (20, 30, 0), (5, 45, 0), (20, 45, 0), (5, 30, 400), (20, 30, 400)]
+    {
+        let gate = Gate::new(0);
         let (mut waiting, mut syncing, mut answers) = (Vec::new(), Vec::new(), 0);
         for now_ms in 1..=5_000_u64 {
             for _ in 0..offered {
                 let load = load(waiting.len() + syncing.len(), answers);
-                let admitted = gate.admits(Rank::Ordinary, load, now_ms, BOUND_MS);
+                let load = Load { deciding_ns: answers * busy * 1_000 / offered, ..load };
+                gate.look(load, now_ms, BOUND_MS);
+                let admitted = gate.admits(Rank::Ordinary, load, || waiting.len());
                 assert!(admitted, "{offered} a millisecond, syncs of {sync_ms} ms: {now_ms}");
                 waiting.push(now_ms);
             }
@@ -135,14 +178,14 @@ fn a_disk_that_syncs_slowly_but_all_at_once_sheds_nobody() {
 
 #[test]
 fn a_quick_writer_is_given_all_there_is() {
-    let gate = Gate::new(1, 0);
+    let gate = Gate::new(0);
     after(&gate, 0, 8000, &[Some(5); 20]);
     assert_eq!(gate.limit(), LIMIT_MAX);
 }
 
 #[test]
 fn waits_beyond_the_bound_shrink_the_limit_in_proportion() {
-    let gate = Gate::new(1, 0);
+    let gate = Gate::new(0);
     let now_ms = after(&gate, 0, 4000, &[Some(5), Some(60)]);
     assert_eq!(gate.limit(), 4000 * 50 / 60);
     // Never by more than a half at once, and never below the least.
@@ -154,8 +197,8 @@ fn waits_beyond_the_bound_shrink_the_limit_in_proportion() {
 
 #[test]
 fn whoever_goes_before_others_does_not_hide_how_long_they_wait() {
-    let gate = Gate::new(1, 0);
-    gate.admits(Rank::Ordinary, load(4000, 0), 0, BOUND_MS);
+    let gate = Gate::new(0);
+    admits(&gate, Rank::Ordinary, load(4000, 0), 0, BOUND_MS);
     for (rank, wait_ms) in [
         (Rank::Urgent, 1),
         (Rank::Ordinary, 80),
@@ -165,39 +208,39 @@ fn whoever_goes_before_others_does_not_hide_how_long_they_wait() {
     ] {
         gate.heard(rank, wait_ms);
     }
-    gate.admits(Rank::Ordinary, load(4000, 4000), INTERVAL_MS, BOUND_MS);
+    admits(&gate, Rank::Ordinary, load(4000, 4000), INTERVAL_MS, BOUND_MS);
     assert_eq!(gate.limit(), 4000 * 50 / 70);
 }
 
 #[test]
 fn lists_that_wait_behind_all_others_shed_nobody() {
-    let gate = Gate::new(1, 0);
-    gate.admits(Rank::Ordinary, load(4000, 0), 0, BOUND_MS);
+    let gate = Gate::new(0);
+    admits(&gate, Rank::Ordinary, load(4000, 0), 0, BOUND_MS);
     for (rank, wait_ms) in [(Rank::Ordinary, 300), (Rank::Ordinary, 3), (Rank::List, 300)] {
         gate.heard(rank, wait_ms);
     }
-    gate.admits(Rank::Ordinary, load(4000, 4000), INTERVAL_MS, BOUND_MS);
+    admits(&gate, Rank::Ordinary, load(4000, 4000), INTERVAL_MS, BOUND_MS);
     assert_eq!(gate.limit(), LIMIT_MAX);
     // Alone, they are what there is to go by.
     gate.heard(Rank::List, 300);
-    gate.admits(Rank::List, load(4000, 4001), 2 * INTERVAL_MS, BOUND_MS);
+    admits(&gate, Rank::List, load(4000, 4001), 2 * INTERVAL_MS, BOUND_MS);
     assert!(gate.limit() < LIMIT_MAX);
 }
 
 #[test]
 fn a_burst_that_drains_within_an_interval_sheds_nobody() {
-    let gate = Gate::new(1, 0);
-    gate.admits(Rank::Ordinary, load(4000, 0), 0, BOUND_MS);
+    let gate = Gate::new(0);
+    admits(&gate, Rank::Ordinary, load(4000, 0), 0, BOUND_MS);
     for wait_ms in [400, 300, 200, 3] {
         gate.heard(Rank::Ordinary, wait_ms);
     }
-    assert!(gate.admits(Rank::Ordinary, load(4000, 4000), 100, BOUND_MS));
+    assert!(admits(&gate, Rank::Ordinary, load(4000, 4000), 100, BOUND_MS));
     assert_eq!(gate.limit(), LIMIT_MAX);
 }
 
 #[test]
 fn a_writer_that_stands_still_is_noticed_and_comes_back_to_full_service() {
-    let gate = Gate::new(1, 0);
+    let gate = Gate::new(0);
     let stopped_ms = after(&gate, 0, 2000, &[Some(2), None, None, None, None, None]);
     assert_eq!(gate.limit(), LIMIT_MIN);
     for (rank, admitted) in [
@@ -207,7 +250,7 @@ fn a_writer_that_stands_still_is_noticed_and_comes_back_to_full_service() {
         (Rank::List, false),
     ] {
         assert_eq!(
-            gate.admits(rank, load(2000, gate.answers.get()), stopped_ms, BOUND_MS),
+            admits(&gate, rank, load(2000, gate.answers.get()), stopped_ms, BOUND_MS),
             admitted,
             "{rank:?}"
         );
@@ -219,7 +262,7 @@ fn a_writer_that_stands_still_is_noticed_and_comes_back_to_full_service() {
 
 #[test]
 fn ranks_reach_the_limit_one_after_the_other() {
-    let gate = Gate::new(1, 0);
+    let gate = Gate::new(0);
     gate.limit.set(800);
     for (under_way, admitted) in [
         (399, [true, true, true, true]),
@@ -230,41 +273,48 @@ fn ranks_reach_the_limit_one_after_the_other() {
         (800, [true, false, false, false]),
         (8000, [true, false, false, false]),
     ] {
-        let found = Rank::ALL.map(|rank| gate.admits(rank, load(under_way, 0), 0, BOUND_MS));
+        let found = Rank::ALL.map(|rank| admits(&gate, rank, load(under_way, 0), 0, BOUND_MS));
         assert_eq!(found, admitted, "{under_way}");
     }
-    assert!(gate.holds_bulk(600) && !gate.holds_bulk(599));
+    let holds = |under_way| gate.holds_bulk(load(under_way, 0), || under_way);
+    assert!(holds(600) && !holds(599));
 }
 
 #[test]
 fn a_batch_alone_is_no_silence() {
-    let gate = Gate::new(1, 0);
+    let gate = Gate::new(0);
     for interval in 1..50 {
         // Its lines wait for room, so their waits tell nothing.
-        gate.admits(Rank::Urgent, load(6000, 600 * interval), interval * INTERVAL_MS - 1, BOUND_MS);
+        admits(
+            &gate,
+            Rank::Urgent,
+            load(6000, 600 * interval),
+            interval * INTERVAL_MS - 1,
+            BOUND_MS,
+        );
         let load = load(6000, 600 * interval);
-        assert!(gate.admits(Rank::Ordinary, load, interval * INTERVAL_MS, BOUND_MS));
+        assert!(admits(&gate, Rank::Ordinary, load, interval * INTERVAL_MS, BOUND_MS));
     }
     assert_eq!(gate.limit(), LIMIT_MAX);
 }
 
 #[test]
 fn a_pause_without_requests_is_no_silence() {
-    let gate = Gate::new(1, 0);
+    let gate = Gate::new(0);
     gate.limit.set(LIMIT_MIN);
     // Nothing was under way when the pause began, and the first request of many comes.
-    gate.admits(Rank::Ordinary, load(0, 0), 60_000, BOUND_MS);
+    admits(&gate, Rank::Ordinary, load(0, 0), 60_000, BOUND_MS);
     assert_eq!(gate.limit(), LIMIT_MAX);
 }
 
 #[test]
 fn without_a_bound_nothing_is_shed() {
-    let gate = Gate::new(1, 0);
+    let gate = Gate::new(0);
     gate.limit.set(LIMIT_MIN);
     for now_ms in [100, 200, 5000] {
         // Busy with deciding all the time.
         let load = Load { deciding_ns: now_ms * 1_000_000, ..load(9000, now_ms * 10) };
-        assert!(gate.admits(Rank::List, load, now_ms, 0));
+        assert!(admits(&gate, Rank::List, load, now_ms, 0));
     }
     assert_eq!(gate.limit(), LIMIT_MAX);
 }

@@ -137,9 +137,8 @@ pub(super) fn user(command: &Command) -> Option<&UserId> {
 }
 
 impl Usher {
-    /// That of one of so many IO threads.
-    pub(super) fn new(doors: &Doors, io_threads: usize, now_ms: u64) -> Self {
-        Self { rules: Kept::new(doors.rules.clone()), gate: Gate::new(io_threads, now_ms) }
+    pub(super) fn new(doors: &Doors, now_ms: u64) -> Self {
+        Self { rules: Kept::new(doors.rules.clone()), gate: Gate::new(now_ms) }
     }
 
     /// Whether a connection from this peer is taken; with a place among those of its address, where
@@ -226,10 +225,16 @@ impl Usher {
         }
     }
 
-    /// Sheds a request where answers take too long, so many being under way.
-    pub(super) fn pass(&self, rank: Rank, load: Load, now_ms: u64) -> Result<(), Refused> {
-        let bound_ms = self.rules.with(|_, rules| rules.wait_ms_max);
-        if self.gate.admits(rank, load, now_ms, bound_ms) {
+    /// Sheds a request where answers take too long, or would.
+    pub(super) fn pass(
+        &self,
+        rank: Rank,
+        load: Load,
+        undecided: impl FnOnce() -> usize,
+        now_ms: u64,
+    ) -> Result<(), Refused> {
+        self.gate.look(load, now_ms, self.wait_ms_max());
+        if self.gate.admits(rank, load, undecided) {
             return Ok(());
         }
         Err(Problem::new(Code::Overloaded, "there is more to do than can be done in time"))
@@ -240,9 +245,19 @@ impl Usher {
         self.gate.heard(rank, wait_ms);
     }
 
-    /// Lines of batches wait while so many are under way.
-    pub(super) fn holds_bulk(&self, under_way: usize) -> bool {
-        self.gate.holds_bulk(under_way)
+    /// Lines of batches wait while so much is under way.
+    pub(super) fn holds_bulk(
+        &self,
+        load: Load,
+        undecided: impl FnOnce() -> usize,
+        now_ms: u64,
+    ) -> bool {
+        self.gate.look(load, now_ms, self.wait_ms_max());
+        self.gate.holds_bulk(load, undecided)
+    }
+
+    fn wait_ms_max(&self) -> u64 {
+        self.rules.with(|_, rules| rules.wait_ms_max)
     }
 
     /// Requests that may be under way on this thread.

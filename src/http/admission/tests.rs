@@ -7,7 +7,7 @@ const SECOND_NS: u64 = 1_000_000_000;
 
 fn doors(rules: Rules) -> (Doors, Usher) {
     let doors = Doors::new(Arc::new(Reloadable::new(rules)));
-    let usher = Usher::new(&doors, 1, 0);
+    let usher = Usher::new(&doors, 0);
     (doors, usher)
 }
 
@@ -107,7 +107,7 @@ fn a_refusal_says_when_to_come_again_a_little_apart() {
 fn new_rules_hold_from_the_next_request_on() {
     let shared = Arc::new(Reloadable::new(Rules { per_user: quota(1, 60), ..Rules::default() }));
     let doors = Doors::new(shared.clone());
-    let usher = Usher::new(&doors, 1, 0);
+    let usher = Usher::new(&doors, 0);
     let user = UserId::parse("u").unwrap();
     let ask = || charged(&doors, &usher, guest("shop", Some(&user), "192.0.2.1"), 0).0;
     assert_eq!([ask(), ask()], [None, Some(Reason::UserRate)]);
