@@ -287,7 +287,8 @@ fn set_aside<D: Disk>(disk: &D, passed_over: &[PassedOver]) {
     }
 }
 
-/// Encodes the state twice: the room for an image is reserved before its first byte is written.
+/// Encodes the state twice, first only for its length: the room for an image is reserved before its first
+/// byte is written.
 fn write<D: Disk>(
     disk: &D,
     journal: JournalId,

@@ -7,9 +7,9 @@
 
 use std::hint::black_box;
 
-/// More than any server here comes to use while it is measured.
+/// More than the servers of one round come to take in it.
 const BYTES_MAX: u64 = 1 << 30;
-/// And never more than this part of what is free.
+/// And never more than this part of what is there for the asking.
 const FREE_PART: u64 = 4;
 
 /// Touches as much as will be used and lets it go. Hosts take it back slowly: half a minute later most of

@@ -48,6 +48,7 @@ pub struct ImageWriter<'d, D: Disk, P> {
     blocks_written: u64,
     given_bytes: u64,
     hasher: Sha256,
+    digests_payload: bool,
     pause: P,
     stage: Stage,
 }
@@ -91,6 +92,7 @@ impl<'d, D: Disk, P: FnMut() -> ControlFlow<()>> ImageWriter<'d, D, P> {
             blocks_written: 0,
             given_bytes: 0,
             hasher: Sha256::new(),
+            digests_payload: false,
             pause,
             stage: Stage::Writing,
         })
@@ -113,10 +115,10 @@ impl<'d, D: Disk, P: FnMut() -> ControlFlow<()>> ImageWriter<'d, D, P> {
         taken
     }
 
-    /// Makes the digest in the header the hash of the payload, all of which was given. The header is
-    /// written last, so nobody has to hash the payload before.
+    /// Makes the digest in the header the hash of the payload, whatever it was. The header is written
+    /// last, so nobody has to hash the payload before.
     pub fn digest_payload(&mut self) {
-        self.meta.digest = self.hasher.clone().finalize().into();
+        self.digests_payload = true;
     }
 
     /// Completes the image, reads all of it back, gives it its name, and makes that durable.
@@ -179,8 +181,11 @@ impl<'d, D: Disk, P: FnMut() -> ControlFlow<()>> ImageWriter<'d, D, P> {
         if self.block.len() > BLOCK_PREFIX_BYTES {
             self.write_block()?;
         }
-        let header = self.meta.encode();
         let trailer = Trailer { payload_hash: self.hasher.finalize_reset().into() };
+        if self.digests_payload {
+            self.meta.digest = trailer.payload_hash;
+        }
+        let header = self.meta.encode();
         let trailer = trailer.encode(&self.meta, self.layout, &header);
         self.write(&trailer, self.layout.trailer_at())?;
         self.sync()?;

@@ -1,4 +1,5 @@
-//! Brings what a turn will look up into the cache, before the first of it is decided or applied.
+//! Brings what a turn will look up into the cache, before the first of it is decided or applied, or
+//! what some rows of an image will.
 //!
 //! An order looks for its key and its user in tables far larger than any cache. One after the other
 //! each of these waits for memory; here the places of a whole turn are read at once, and the
@@ -64,7 +65,7 @@ pub fn warm<'a>(state: &State, wanted: impl Iterator<Item = Wanted<'a>>) {
     read(state, &hashes, hashes.len() as u64);
 }
 
-/// As [`warm`], for rows of an image: their orders are named.
+/// As [`warm`], for rows of an image, which make no orders that are not named.
 pub(super) fn warm_rows<'a>(state: &State, wanted: impl Iterator<Item = Wanted<'a>>) {
     read(state, &hashes(state, wanted), 0);
 }
