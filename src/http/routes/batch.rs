@@ -4,8 +4,10 @@
 //! same code as for single requests, so that shape, problems and fingerprint are the same. Next:
 //! `batch`, the stream of lines.
 
-use super::{Beyond, Input, Question, Wanted, draws, key_missing, orders, question_of, skus};
-use crate::domain::command::{Precondition, Principal};
+use super::{
+    Beyond, Input, Question, Wanted, draws, key_missing, orders, plain_order, question_of, skus,
+};
+use crate::domain::command::{CreateOrder, Precondition, Principal};
 use crate::domain::ids::{DrawId, SkuId, Traceparent};
 use crate::domain::order::Verb;
 use crate::http::fields::{Faults, id, required, text, wrong_type};
@@ -93,6 +95,22 @@ fn media_type(head: &Head<'_>) -> Result<(), Refused> {
 
 /// What the writer is asked for a line.
 pub(in crate::http) fn question(line: &[u8], asker: &Asker) -> Result<Question, Refused> {
+    match plain(line) {
+        Some((order, key)) => {
+            let beyond = Beyond { key: Some(key), ..asker.beyond() };
+            question_of(orders::created(order), beyond)
+        }
+        None => strict(line, asker),
+    }
+}
+
+/// An order and its key, where nothing about the line has to be told.
+fn plain(line: &[u8]) -> Option<(CreateOrder, Cow<'_, [u8]>)> {
+    let (order, key) = plain_order::read_line(line)?;
+    Some((order, unquoted_key(key).ok()?))
+}
+
+fn strict(line: &[u8], asker: &Asker) -> Result<Question, Refused> {
     let mut members = json::object(line)?;
     let op = op(required(take(&mut members, "op"), "op")?)?;
     // Before its shape, as for a request of its own.
@@ -129,17 +147,24 @@ pub(in crate::http) fn question(line: &[u8], asker: &Asker) -> Result<Question, 
     if parsed.key_required && key.is_none() {
         return Err(key_missing());
     }
-    let beyond = Beyond {
-        principal: &asker.principal,
-        role: asker.role,
-        hash_key: &asker.hash_key,
-        if_match,
-        foreign_tag: tag.as_deref().and_then(|tag| foreign_tag(tag.as_bytes())),
-        key,
-        traceparent: asker.traceparent,
-        deadline_ms: asker.deadline_ms,
-    };
-    question_of(parsed, beyond)
+    let foreign_tag = tag.as_deref().and_then(|tag| foreign_tag(tag.as_bytes()));
+    question_of(parsed, Beyond { if_match, foreign_tag, key, ..asker.beyond() })
+}
+
+impl Asker {
+    /// What a line that says no more has beyond its command.
+    fn beyond(&self) -> Beyond<'_> {
+        Beyond {
+            principal: &self.principal,
+            role: self.role,
+            hash_key: &self.hash_key,
+            if_match: Precondition::None,
+            foreign_tag: None,
+            key: None,
+            traceparent: self.traceparent,
+            deadline_ms: self.deadline_ms,
+        }
+    }
 }
 
 /// Takes a member out, if it is there and has a value.
@@ -163,3 +188,7 @@ fn tag<'v>(value: &'v Value<'_>) -> Result<Cow<'v, str>, Refused> {
         _ => Err(wrong_type("if_match", "a version or the text of If-Match")),
     }
 }
+
+#[cfg(test)]
+#[path = "batch_tests.rs"]
+mod tests;

@@ -54,7 +54,8 @@ pub(super) fn create(members: &Members<'_>) -> Result<Parsed<'static>, Refused> 
     Ok(created(CreateOrder { user, lines, reference, take }))
 }
 
-fn created(order: CreateOrder) -> Parsed<'static> {
+/// What asks for it.
+pub(super) fn created(order: CreateOrder) -> Parsed<'static> {
     Parsed { key_required: true, ..Parsed::unkeyed(Command::CreateOrder(order)) }
 }
 

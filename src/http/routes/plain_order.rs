@@ -1,8 +1,9 @@
-//! The body of a new order as nearly everybody sends it, read in one pass without a tree of values.
+//! A new order as nearly everybody sends it, in a body or a line of a batch, read in one pass without
+//! a tree of values.
 //!
-//! Owns no rule: it takes only bodies in which everything is plain, known, of its type and in range,
+//! Owns no rule: it takes only texts in which everything is plain, known, of its type and in range,
 //! and gives the order that `orders::create` would. Anything else, a fault above all, is for that to
-//! read and to tell. Next: `orders`.
+//! read and to tell. Next: `orders`, `batch`.
 
 use crate::domain::command::{CreateOrder, Take};
 use crate::domain::ids::{
@@ -19,25 +20,57 @@ struct Text<'b>(&'b [u8]);
 
 /// The order, if the body is a plain one.
 pub(super) fn read(body: &[u8]) -> Option<CreateOrder> {
-    let mut text = Text(body);
-    let (mut user, mut lines, mut hold_ms) = (None, None, None);
-    let (mut confirm, mut reference) = (None, None);
+    let (mut text, mut members) = (Text(body), Members::default());
+    text.members(|name, text| members.take(name, text))?;
+    text.ends()?;
+    members.order()
+}
+
+/// The order and its key as they stand there, if the line of a batch is a plain order.
+pub(super) fn read_line(line: &[u8]) -> Option<(CreateOrder, &[u8])> {
+    let (mut text, mut members) = (Text(line), Members::default());
+    let (mut op, mut key) = (None, None);
     text.members(|name, text| match name {
-        b"user" => once(&mut user, UserId::parse(text.string()?).ok()?),
-        b"lines" => once(&mut lines, text.lines()?),
-        b"hold_ms" => once(&mut hold_ms, text.natural(HOLD_MS_END)?),
-        b"confirm" => once(&mut confirm, text.boolean()?),
-        b"reference" => once(&mut reference, text.reference()?),
-        _ => None,
+        b"op" => once(&mut op, text.plain().filter(|op| *op == b"order")?),
+        b"key" => once(&mut key, text.plain()?),
+        _ => members.take(name, text),
     })?;
-    text.space();
-    let take = match (confirm.unwrap_or(false), hold_ms) {
-        (false, hold_ms) => Take::Hold(hold_ms),
-        (true, None) => Take::Sell,
-        (true, Some(_)) => return None,
-    };
-    let whole = text.0.is_empty();
-    whole.then_some(CreateOrder { user: user?, lines: lines?, reference, take })
+    text.ends()?;
+    op?;
+    Some((members.order()?, key?))
+}
+
+/// What the members of an order say.
+#[derive(Default)]
+struct Members {
+    user: Option<UserId>,
+    lines: Option<LineRequests>,
+    hold_ms: Option<u64>,
+    confirm: Option<bool>,
+    reference: Option<CompactString>,
+}
+
+impl Members {
+    fn take(&mut self, name: &[u8], text: &mut Text<'_>) -> Option<()> {
+        match name {
+            b"user" => once(&mut self.user, UserId::parse(text.string()?).ok()?),
+            b"lines" => once(&mut self.lines, text.lines()?),
+            b"hold_ms" => once(&mut self.hold_ms, text.natural(HOLD_MS_END)?),
+            b"confirm" => once(&mut self.confirm, text.boolean()?),
+            b"reference" => once(&mut self.reference, text.reference()?),
+            _ => None,
+        }
+    }
+
+    fn order(self) -> Option<CreateOrder> {
+        let Self { user, lines, hold_ms, confirm, reference } = self;
+        let take = match (confirm.unwrap_or(false), hold_ms) {
+            (false, hold_ms) => Take::Hold(hold_ms),
+            (true, None) => Take::Sell,
+            (true, Some(_)) => return None,
+        };
+        Some(CreateOrder { user: user?, lines: lines?, reference, take })
+    }
 }
 
 /// A member stands once.
@@ -62,6 +95,12 @@ impl<'b> Text<'b> {
 
     fn expect(&mut self, byte: u8) -> Option<()> {
         (self.next()? == byte).then_some(())
+    }
+
+    /// There is nothing more.
+    fn ends(&mut self) -> Option<()> {
+        self.space();
+        self.0.is_empty().then_some(())
     }
 
     /// An object; `member` takes the value behind each name.
@@ -154,4 +193,4 @@ impl<'b> Text<'b> {
 
 #[cfg(test)]
 #[path = "plain_order_tests.rs"]
-mod tests;
+pub(super) mod tests;
