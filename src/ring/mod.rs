@@ -155,6 +155,30 @@ mod tests {
     }
 
     #[test]
+    fn who_is_decided_waits_for_the_disk_alone() {
+        let cursors = Arc::new(Cursors::default());
+        let (mut ends, mut inbox, mut outbox) = build(1, &cursors);
+        let lane = ends.pop().expect("one lane").settle();
+        let ask = || lane.ask(question(), Rank::Ordinary, None).expect("there is room");
+        let waiting = [ask(), ask(), ask()];
+        assert_eq!((lane.load().unanswered, lane.undecided()), (3, 3));
+        inbox.poll(2, |together| {
+            for asked in together {
+                outbox.answer(asked.address, 7, Outcome::NoSpace, Decided::default());
+            }
+        });
+        let decided = 3 - lane.undecided();
+        assert!(decided >= 2 && lane.load().unanswered == 3, "{decided} decided, none answered");
+        cursors.publish_deciding(50);
+        cursors.publish(7, 7, 7);
+        lane.pump(&Context::from_waker(Waker::noop()));
+        let load = lane.load();
+        assert_eq!((load.unanswered, load.answers), (3 - decided, decided as u64));
+        assert_eq!((lane.undecided(), load.deciding_ns), (3 - decided, 50));
+        drop(waiting);
+    }
+
+    #[test]
     fn an_answer_leaves_only_when_what_it_rests_on_is_answerable() {
         let cursors = Arc::new(Cursors::default());
         let (mut ends, mut inbox, mut outbox) = build(1, &cursors);
