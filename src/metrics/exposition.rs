@@ -163,7 +163,11 @@ impl Scrape {
         let meaning = "Connections and requests that were not let in, by reason";
         page.counters("admission_refusals", meaning, rows)?;
         let limit = self.meters.limit();
-        page.gauge("admission_limit", "Requests that may be under way", limit)?;
+        page.gauge(
+            "admission_limit",
+            "Requests that may be under way, or wait to be decided, whichever are fewer",
+            limit,
+        )?;
         let hot = self.meters.hot(HOT_MAX);
         let rows = hot.into_iter().map(|(sku, count)| ([("sku", sku)], count));
         page.gauges("hot_sku_requests", "Orders asked for lately, of the hottest SKUs", rows)

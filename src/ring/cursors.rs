@@ -1,4 +1,4 @@
-//! How far the journal is, as the writer publishes it; all cursors count journal sequences.
+//! How far the journal is, as the writer publishes it; cursors count journal sequences.
 //!
 //! Written by the writer only, read by every IO thread. An answer leaves when what it rests on is
 //! at or below `answerable`. Next: `lane`.

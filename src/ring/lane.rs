@@ -36,7 +36,7 @@ pub struct Load {
     pub unanswered: usize,
     /// Answers so far.
     pub answers: u64,
-    /// What deciding took the writer so far, that of all lanes, in nanoseconds.
+    /// What deciding took the writer up to them, that of all lanes, in nanoseconds.
     pub deciding_ns: u64,
 }
 
@@ -78,6 +78,8 @@ struct Inner {
     crowd: RefCell<Vec<Waker>>,
     starved: Arc<Starved>,
     under_way: UnderWay,
+    /// What deciding took the writer up to the answers that were taken last.
+    deciding_ns: Cell<u64>,
     hand: RefCell<rtrb::Producer<HandedIn>>,
     bulk_max: usize,
     /// Nobody is kept waiting any more.
@@ -101,6 +103,7 @@ impl LaneEnd {
             crowd: RefCell::default(),
             starved: self.starved,
             under_way: UnderWay::new(self.under_way, self.number, self.ticket_count),
+            deciding_ns: Cell::new(0),
             hand: RefCell::new(self.hand),
             bulk_max: self.bulk_max,
             gave_up: Cell::new(false),
@@ -244,6 +247,8 @@ impl Lane {
             return;
         }
         let answerable = inner.cursors.answerable();
+        // With the answers that it was taken for.
+        inner.deciding_ns.set(inner.cursors.deciding_ns());
         let mut answers = inner.answers.borrow_mut();
         while answers.peek().is_ok_and(|reply| reply.rests_on <= answerable) {
             let reply = answers.pop().expect("it was just seen");
@@ -288,7 +293,7 @@ impl Lane {
     #[must_use]
     pub fn load(&self) -> Load {
         let (unanswered, answers) = self.0.tickets.borrow().standing();
-        Load { unanswered, answers, deciding_ns: self.0.cursors.deciding_ns() }
+        Load { unanswered, answers, deciding_ns: self.0.deciding_ns.get() }
     }
 
     /// Requests that are not decided yet. Those that are wait for the disk alone. Reads what the writer

@@ -131,3 +131,33 @@ impl Watch {
         writer.set_segments(segments);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::Labels;
+
+    #[test]
+    fn what_deciding_took_is_added_up_over_turns_in_which_somebody_asked() {
+        let cursors = Cursors::default();
+        let labels = Labels {
+            routes: &[],
+            methods: &[],
+            outcomes: &[],
+            commands: &[],
+            reasons: &[],
+            admission: &[],
+        };
+        let meters = Arc::new(Meters::new(1, labels, &[]));
+        let mut watch = Watch::new(Clock::start(), meters, false);
+        for (asked, took_ns, in_all_ns) in [(2, 50, 50), (0, 7, 50), (1, 3, 53)] {
+            watch.begin_turn();
+            for _ in 0..asked {
+                watch.decided();
+            }
+            watch.took(took_ns);
+            watch.end_turn(&cursors);
+            assert_eq!(cursors.deciding_ns(), in_all_ns);
+        }
+    }
+}

@@ -13,7 +13,7 @@
 //!
 //! Waits tell of a queue when it stands. What deciding takes is known before, from those who were few
 //! enough: while it keeps the writer busy, no more are let in to wait for it than it decides in half of
-//! the time of the bound. The other half is for the disk, which is late now and then; those who are
+//! the time of the bound, or so many as are let in anyhow. The other half is for the disk, which is late now and then; those who are
 //! decided and wait for the disk alone do not count. A writer that decides in microseconds, as it does
 //! but where its machine makes it slow, decides more in that time than the limit ever lets in.
 //!
@@ -199,7 +199,7 @@ impl Gate {
             let answered = usize::try_from(answered).unwrap_or(usize::MAX);
             let decidable = scaled(answered, bound_ms / 2, deciding_ms.max(1));
             self.decidable.set(decidable.clamp(LIMIT_MIN, LIMIT_MAX));
-        } else if bound_ms == 0 || is_told || under_way < LIMIT_MIN {
+        } else if bound_ms == 0 || is_told || under_way < DECISIONS_MIN as usize {
             self.decidable.set(LIMIT_MAX);
         }
     }

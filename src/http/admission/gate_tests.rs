@@ -123,7 +123,7 @@ fn what_is_known_of_deciding_holds_while_a_crowd_hears_nothing() {
     admits(&gate, Rank::Ordinary, busy, INTERVAL_MS, BOUND_MS);
     admits(&gate, Rank::Ordinary, busy, 2 * INTERVAL_MS, BOUND_MS);
     assert_eq!(gate.decidable.get(), 1_000);
-    let few = Load { unanswered: LIMIT_MIN - 1, ..busy };
+    let few = Load { unanswered: DECISIONS_MIN as usize - 1, ..busy };
     admits(&gate, Rank::Ordinary, few, 3 * INTERVAL_MS, BOUND_MS);
     assert_eq!(gate.decidable.get(), LIMIT_MAX);
 }
@@ -315,6 +315,7 @@ fn without_a_bound_nothing_is_shed() {
         // Busy with deciding all the time.
         let load = Load { deciding_ns: now_ms * 1_000_000, ..load(9000, now_ms * 10) };
         assert!(admits(&gate, Rank::List, load, now_ms, 0));
+        assert!(!gate.holds_bulk(Load { unanswered: 6000, ..load }, || 6000));
     }
     assert_eq!(gate.limit(), LIMIT_MAX);
 }
