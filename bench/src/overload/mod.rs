@@ -54,8 +54,9 @@ pub(crate) struct Options {
     attempts: u32,
     /// Each decision takes so much longer, in microseconds; for a server that was built with
     /// `--features faults`. Two cores cannot send ten times of what a server takes that decides at
-    /// its own pace; 0 asks for that all the same
-    #[arg(long, default_value_t = 200)]
+    /// its own pace; 0 asks for that all the same. The default leaves an IO thread time to turn ten
+    /// times away also where the cores are half as fast as they can be
+    #[arg(long, default_value_t = 300)]
     decide_us: u64,
     /// Exit with 1 unless all bars hold
     #[arg(long)]
