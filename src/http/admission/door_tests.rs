@@ -8,12 +8,23 @@ use crate::http::observe;
 use crate::http::problem::Code;
 use crate::http::testing::front;
 use crate::ring::{Arrived, HandedIn, Load, Rank};
+use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Waker;
 
-/// A lane with so many requests under way.
-struct Busy(usize);
+/// A lane with so many requests under way, of which so many are not decided.
+struct Busy {
+    load: Load,
+    undecided: Cell<usize>,
+}
+
+impl Busy {
+    fn with(unanswered: usize) -> Self {
+        let load = Load { unanswered, ..Load::default() };
+        Self { load, undecided: Cell::new(unanswered) }
+    }
+}
 
 impl Ask for Busy {
     type Waiting = std::future::Ready<Arrived>;
@@ -29,11 +40,11 @@ impl Ask for Busy {
     fn wake_when_room(&self, _: &Waker) {}
 
     fn load(&self) -> Load {
-        Load { unanswered: self.0, ..Load::default() }
+        self.load
     }
 
     fn undecided(&self) -> usize {
-        self.0
+        self.undecided.get()
     }
 
     fn may_be_under_way(&self, _: u128) -> bool {
@@ -54,7 +65,7 @@ fn what_is_shed_or_finds_no_room_was_never_charged_and_is_counted() {
     let front = front();
     let per_user = Some(Quota { requests: 1, window_s: 3600 });
     front.doors.rules.replace(Rules { per_user, wait_ms_max: 100, ..Rules::default() });
-    let worker = Worker::new(Arc::new(front), Rc::new(Busy(8000)));
+    let worker = Worker::new(Arc::new(front), Rc::new(Busy::with(8000)));
     let user = UserId::parse("u").unwrap();
     let admit = |rank| {
         let (principal, client) = ("shop", IpAddr::from([192, 0, 2, 1]));
@@ -83,4 +94,25 @@ fn what_is_shed_or_finds_no_room_was_never_charged_and_is_counted() {
         let row = format!("doorbuster_admission_refusals_total{{reason=\"{reason}\"}} {count}\n");
         assert!(text.contains(&row), "{row}{text}");
     }
+}
+
+#[test]
+fn only_those_who_wait_to_be_decided_stand_in_the_way_of_others() {
+    let front = front();
+    front.doors.rules.replace(Rules { wait_ms_max: 100, ..Rules::default() });
+    let lane = Rc::new(Busy::with(5000));
+    let worker = Worker::new(Arc::new(front), lane.clone());
+    // Deciding took all of an interval, long after the test: 2,000 are decided in half of the bound.
+    for (answers, deciding_ns, now_ms) in [(0, 0, 1 << 40), (4000, 100_000_000, (1 << 40) + 100)] {
+        let load = Load { unanswered: 0, answers, deciding_ns };
+        worker.usher.pass(Rank::Ordinary, load, || 0, now_ms).expect("nobody is there");
+    }
+    let admit = || {
+        let (principal, client) = ("shop", IpAddr::from([192, 0, 2, 1]));
+        let guest = Guest { principal, client, user: None, rank: Rank::Ordinary };
+        worker.admit(guest, &mut Note::default()).map(drop).map_err(|refused| refused.code)
+    };
+    assert_eq!(admit(), Err(Code::Overloaded));
+    lane.undecided.set(1000);
+    assert_eq!(admit(), Ok(()));
 }

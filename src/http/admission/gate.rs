@@ -13,9 +13,10 @@
 //!
 //! Waits tell of a queue when it stands. What deciding takes is known before, from those who were few
 //! enough: while it keeps the writer busy, no more are let in to wait for it than it decides in half of
-//! the time of the bound, or so many as are let in anyhow. The other half is for the disk, which is late now and then; those who are
-//! decided and wait for the disk alone do not count. A writer that decides in microseconds, as it does
-//! but where its machine makes it slow, decides more in that time than the limit ever lets in.
+//! the time of the bound, or than are let in anyhow. The other half is for the disk, which is late now
+//! and then; those who are decided and wait for the disk alone do not count. A writer that decides in
+//! microseconds, as it does but where its machine makes it slow, decides more in that time than the
+//! limit ever lets in.
 //!
 //! Ranks reach the limit one after the other: lists at a half of it, orders at seven eighths, orders of
 //! the priority class at all of it, and what is urgent never. Never reads a clock. Next: `mod`,
