@@ -11,8 +11,8 @@ use super::order::{Line, Order, Status};
 use super::read;
 use super::read_draw;
 use super::requests::{Kept, OrderThen};
+use super::slab::NONE;
 use super::state::State;
-use super::table::NONE;
 use crate::planted::{Bug, planted};
 
 /// Applies the next event, made at `stamp`.

@@ -7,7 +7,7 @@
 use super::ids::{Sequence, Stamp};
 use super::order::Order;
 use super::rows::Rows;
-use super::table::{NONE, Slab};
+use super::slab::{NONE, Slab};
 
 /// The held orders by deadline.
 #[derive(Debug, Clone)]

@@ -6,7 +6,8 @@
 use super::draw::Draw;
 use super::entries::Entry;
 use super::ids::{DrawId, OrderId, Sequence, UserId};
-use super::table::{Index, Slab};
+use super::index::Index;
+use super::slab::Slab;
 use super::users::{hash_number, hash_text};
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -5,8 +5,9 @@
 
 use super::deadlines::Deadlines;
 use super::ids::{OrderId, Sequence, Stamp};
+use super::index::{Index, near};
 use super::order::{Order, Status};
-use super::table::{Index, NONE, Slab, near};
+use super::slab::{NONE, Slab};
 use super::users::{Users, hash_number};
 use std::collections::BTreeMap;
 
@@ -17,6 +18,8 @@ pub struct Orders {
     index: Index,
     /// Which of 64 sequences that follow each other are orders: bit by bit, by their upper bits.
     by_id: BTreeMap<Sequence, u64>,
+    /// The last of these groups, which new orders come into, and its bits; not in `by_id`.
+    last_group: (Sequence, u64),
     pub(super) deadlines: Deadlines,
     /// Orders that are not held, by last touch: the oldest and the newest.
     oldest_touched: u32,
@@ -44,6 +47,7 @@ impl Orders {
             slab: Slab::default(),
             index: Index::with_cap(cap),
             by_id: BTreeMap::new(),
+            last_group: (0, 0),
             deadlines: Deadlines::default(),
             oldest_touched: NONE,
             newest_touched: NONE,
@@ -129,13 +133,39 @@ impl Orders {
         slot
     }
 
-    /// A new order nearly always belongs to the last group, or behind it.
+    /// A new order belongs to the last group, or behind it.
     fn note_id(&mut self, sequence: Sequence) {
         let (group, bit) = group(sequence);
-        match self.by_id.last_entry() {
-            Some(mut last) if *last.key() == group => *last.get_mut() |= bit,
-            _ => *self.by_id.entry(group).or_default() |= bit,
+        let (last, bits) = self.last_group;
+        if group < last {
+            *self.by_id.entry(group).or_default() |= bit;
+        } else if group == last {
+            self.last_group.1 |= bit;
+        } else {
+            if bits != 0 {
+                self.by_id.insert(last, bits);
+            }
+            self.last_group = (group, bit);
         }
+    }
+
+    fn forget_id(&mut self, sequence: Sequence) {
+        let (group, bit) = group(sequence);
+        if group == self.last_group.0 {
+            self.last_group.1 &= !bit;
+            return;
+        }
+        let bits = self.by_id.get_mut(&group).expect("an order that is kept has its bit");
+        *bits &= !bit;
+        if *bits == 0 {
+            self.by_id.remove(&group);
+        }
+    }
+
+    /// All groups from one on with their bits, by their upper bits.
+    fn groups_from(&self, first: Sequence) -> impl Iterator<Item = (Sequence, u64)> {
+        let last = (self.last_group.0 >= first).then_some(self.last_group);
+        self.by_id.range(first..).map(|(&group, &bits)| (group, bits)).chain(last)
     }
 
     /// A held order is held no more.
@@ -193,12 +223,7 @@ impl Orders {
         self.unlink_touched(slot);
         let order = self.slab.remove(slot);
         self.index.remove(hash(order.id.sequence), slot);
-        let (group, bit) = group(order.id.sequence);
-        let bits = self.by_id.get_mut(&group).expect("an order that is kept has its bit");
-        *bits &= !bit;
-        if *bits == 0 {
-            self.by_id.remove(&group);
-        }
+        self.forget_id(order.id.sequence);
         match order.newer {
             NONE => users[order.user].newest = order.older,
             newer => self.slab[newer].older = order.older,
@@ -218,8 +243,7 @@ impl Orders {
     /// Orders by id, those after `after`.
     pub fn after(&self, after: Option<OrderId>) -> impl Iterator<Item = &Order> {
         let from = after.map_or(0, |id| id.sequence.saturating_add(1));
-        let groups = self.by_id.range(from >> GROUP_BITS..);
-        groups.flat_map(move |(&group, &bits)| {
+        self.groups_from(from >> GROUP_BITS).flat_map(move |(group, bits)| {
             let first = group << GROUP_BITS;
             let before = from.saturating_sub(first).min(u64::from(u64::BITS));
             let mut bits = bits & u64::MAX.checked_shl(before as u32).unwrap_or(0);
@@ -250,7 +274,10 @@ impl Orders {
         let resting: Vec<_> = self.by_touch().map(|order| order.touched_sequence).collect();
         assert!(resting.is_sorted(), "touches are linked in their order");
         assert_eq!(resting.len() + held, self.slab.len() as usize, "every order is in one list");
-        let ids: u32 = self.by_id.values().map(|bits| bits.count_ones()).sum();
+        let ids: u32 = self.groups_from(0).map(|(_, bits)| bits.count_ones()).sum();
+        let behind =
+            self.by_id.last_key_value().is_none_or(|(group, _)| *group < self.last_group.0);
+        assert!(behind, "the last group is behind all others");
         assert_eq!(ids, self.slab.len(), "every order has its bit");
         for (slot, order) in self.slab.iter() {
             assert_eq!(self.find(order.id), Some(slot));

@@ -9,8 +9,8 @@ use super::deadlines::Deadline;
 use super::order::Order;
 use super::requests::Row;
 use super::rows::Piece;
+use super::slab::Entry;
 use super::state::State;
-use super::table::Entry;
 use super::users::{Use, User};
 
 /// Which tables have no spare piece and will need one.

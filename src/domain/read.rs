@@ -15,8 +15,8 @@ use super::order::{Order, Status};
 use super::read_draw;
 use super::requests::{self, Kept};
 use super::sku::Sku;
+use super::slab::NONE;
 use super::state::{PRINCIPALS_MAX, State};
-use super::table::NONE;
 
 /// Entries that one list looks at; about a tenth of a millisecond when none is in the cache.
 pub(super) const VISITS_MAX: usize = 1000;

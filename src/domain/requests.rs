@@ -7,9 +7,10 @@
 
 use super::answer::{DrawView, SkuView};
 use super::ids::{KeyClaim, Sequence, Stamp};
+use super::index::Index;
 use super::order::Status;
 use super::rows::Queue;
-use super::table::{Index, NONE};
+use super::slab::NONE;
 use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::collections::VecDeque;

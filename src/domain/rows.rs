@@ -3,7 +3,7 @@
 //! A piece never moves, so growing copies nothing, and memory is taken as it is needed. The first
 //! touch of a page stops whoever does it for longer than filling in a dozen rows takes, so a piece
 //! can come from outside with its pages touched already: see `pieces`. Without one, a table takes its
-//! own, and is only slower. Never decides what a row means. Next: `table`, `requests`.
+//! own, and is only slower. Never decides what a row means. Next: `slab`, `requests`.
 
 use std::collections::VecDeque;
 use std::hint::black_box;

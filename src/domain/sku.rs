@@ -4,7 +4,7 @@
 
 use super::command::SkuSettings;
 use super::ids::{Sequence, SkuId};
-use super::table::NONE;
+use super::slab::NONE;
 
 /// Why an order could not be had, as counted per SKU and shown in `refused`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -3,9 +3,11 @@
 //! Never decides and never counts units: it finds, creates and lets go. Next: `apply`.
 
 use super::ids::{GroupId, Sequence, SkuId};
+use super::index::Index;
 use super::sku::Sku;
-use super::table::{Index, Slab};
+use super::slab::{NONE, Slab};
 use super::users::hash_text;
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The SKUs of the state.
@@ -13,6 +15,9 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct Skus {
     slab: Slab<Sku>,
     index: Index,
+    /// The slot that was found last. A crowd comes for one SKU, and each order is asked for it several times;
+    /// the answer is the same with and without.
+    found_last: Cell<u32>,
     by_id: BTreeMap<SkuId, u32>,
     groups: BTreeMap<GroupId, Vec<u32>>,
     /// Deleted ones by the event that created them.
@@ -29,6 +34,7 @@ impl Skus {
         Self {
             slab: Slab::default(),
             index: Index::with_cap(cap),
+            found_last: Cell::new(NONE),
             by_id: BTreeMap::new(),
             groups: BTreeMap::new(),
             deleted: BTreeMap::new(),
@@ -60,7 +66,13 @@ impl Skus {
     /// The slot of the SKU that has this id now.
     #[must_use]
     pub fn find(&self, id: &SkuId) -> Option<u32> {
-        self.index.find(self.hash(id), |slot| self.slab[slot].id == *id)
+        let last = self.found_last.get();
+        if self.slab.get(last).is_some_and(|sku| sku.id == *id && !sku.deleted) {
+            return Some(last);
+        }
+        let found = self.index.find(self.hash(id), |slot| self.slab[slot].id == *id)?;
+        self.found_last.set(found);
+        Some(found)
     }
 
     /// The slot of a deleted SKU, by the event that created it.
@@ -189,5 +201,30 @@ impl std::ops::Index<u32> for Skus {
 impl std::ops::IndexMut<u32> for Skus {
     fn index_mut(&mut self, slot: u32) -> &mut Sku {
         &mut self.slab[slot]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_that_was_found_last_is_found_only_while_it_names_that_sku() {
+        let mut skus = Skus::with_cap(4, 1);
+        let [one, other] = ["one", "other"].map(|id| SkuId::parse(id).expect("an id"));
+        let first = skus.create(one.clone(), 1);
+        assert_eq!((skus.find(&one), skus.find(&other)), (Some(first), None));
+        // An order still names it, so its slot is not free.
+        skus[first].lines = 1;
+        skus.delete(first);
+        assert_eq!(skus.find(&one), None);
+        let second = skus.create(one.clone(), 2);
+        assert_ne!(first, second);
+        assert_eq!(skus.find(&one), Some(second));
+        // Nor is one found whose slot is free, or another's.
+        skus.delete(second);
+        assert_eq!(skus.find(&one), None);
+        assert_eq!(skus.create(other.clone(), 3), second);
+        assert_eq!((skus.find(&one), skus.find(&other)), (None, Some(second)));
     }
 }

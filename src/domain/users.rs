@@ -5,9 +5,10 @@
 //! Next: `limits`.
 
 use super::ids::UserId;
+use super::index::{Index, near};
 use super::sku::Sku;
 use super::skus::Skus;
-use super::table::{Index, NONE, Slab, near};
+use super::slab::{NONE, Slab};
 use foldhash::quality::FixedState;
 use std::hash::{BuildHasher, Hasher};
 use std::num::NonZeroU64;

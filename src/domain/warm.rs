@@ -4,13 +4,13 @@
 //! An order looks for its key and its user in tables far larger than any cache. One after the other
 //! each of these waits for memory; here the places of a whole turn are read at once, and the
 //! processor waits for many of them together. Reads only and says nothing: a state answers the same
-//! with and without. Next: `table`.
+//! with and without. Next: `index`.
 
 use super::command::{Command, Request};
 use super::event::{Event, Record};
 use super::ids::OrderId;
+use super::index::NEIGHBOURS;
 use super::state::State;
-use super::table::NEIGHBOURS;
 use smallvec::SmallVec;
 use std::hint::black_box;
 

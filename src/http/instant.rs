@@ -11,6 +11,8 @@ pub(super) const INSTANT_BYTES: usize = 24;
 
 const MINUTE_MS: i64 = 60_000;
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+/// The two digits of each number below 100.
+const PAIRS: &[[u8; 2]; 100] = &pairs();
 /// 9999-12-31T23:59:59.999Z.
 const LAST: Stamp = 253_402_300_799_999;
 
@@ -128,24 +130,33 @@ fn offset_minutes(text: &[u8]) -> Option<i64> {
 pub(super) fn format(stamp: Stamp) -> [u8; INSTANT_BYTES] {
     let (year, month, day) = civil(stamp / DAY_MS);
     let in_day = stamp % DAY_MS;
+    let (minutes, in_minute) = (in_day / 60_000, in_day % 60_000);
+    let (second, fraction) = (in_minute / 1000, in_minute % 1000);
     let mut text = *b"0000-00-00T00:00:00.000Z";
-    let (date, time) = text.split_at_mut(10);
-    let (years, month_day) = date.split_at_mut(4);
-    digits(years, year);
-    digits(&mut month_day[1..3], month);
-    digits(&mut month_day[4..6], day);
-    digits(&mut time[1..3], in_day / 3_600_000);
-    digits(&mut time[4..6], in_day / 60_000 % 60);
-    digits(&mut time[7..9], in_day / 1000 % 60);
-    digits(&mut time[10..13], in_day % 1000);
+    for (place, number) in [
+        (0, year / 100),
+        (2, year % 100),
+        (5, month),
+        (8, day),
+        (11, minutes / 60),
+        (14, minutes % 60),
+        (17, second),
+        (20, fraction / 10),
+    ] {
+        text[place..place + 2].copy_from_slice(&PAIRS[number as usize]);
+    }
+    text[22] += (fraction % 10) as u8;
     text
 }
 
-fn digits(place: &mut [u8], mut value: u64) {
-    for byte in place.iter_mut().rev() {
-        *byte = b'0' + (value % 10) as u8;
-        value /= 10;
+const fn pairs() -> [[u8; 2]; 100] {
+    let mut pairs = [[0; 2]; 100];
+    let mut number = 0;
+    while number < pairs.len() {
+        pairs[number] = [b'0' + (number / 10) as u8, b'0' + (number % 10) as u8];
+        number += 1;
     }
+    pairs
 }
 
 /// Days since 1970-01-01 to year, month, day. Howard Hinnant, "chrono-compatible low-level date
