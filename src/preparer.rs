@@ -5,9 +5,12 @@
 //! helps itself meanwhile. Knows nothing of what is in a table. Next: `domain::pieces`, `replay`,
 //! `writer`.
 
-use crate::domain::pieces::{Pieces, Wanted};
+use crate::domain::pieces::{Pieces, Touch, Wanted};
 use crate::domain::state::State;
+use doorbuster_journal::populate;
+use std::hint::black_box;
 use std::io;
+use std::mem::MaybeUninit;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::thread;
 
@@ -63,15 +66,34 @@ impl Preparer {
     pub fn turn(&self) {
         if let Ok(wanted) = self.wanted.try_recv() {
             // The owner may be gone.
-            let _ = self.pieces.send(Pieces::prepare(wanted));
+            let _ = self.pieces.send(Pieces::prepare(wanted, &BySystem));
         }
     }
 
     fn run(self) {
         for wanted in self.wanted {
-            if self.pieces.send(Pieces::prepare(wanted)).is_err() {
+            if self.pieces.send(Pieces::prepare(wanted, &BySystem)).is_err() {
                 return;
             }
         }
+    }
+}
+
+/// Bytes of a page of memory at least; where pages are larger, some are touched twice.
+const PAGE_BYTES: usize = 4096;
+
+/// The system is asked for all pages at once, which takes two thirds of the time that touching one
+/// after the other does (1.0 and 1.5 us a page, Linux 6.18).
+struct BySystem;
+
+impl Touch for BySystem {
+    fn touch<T>(&self, room: &mut [MaybeUninit<T>]) {
+        if populate(room).is_ok() {
+            return;
+        }
+        // Older than Linux 5.14.
+        let apart = (PAGE_BYTES / size_of::<T>().max(1)).max(1);
+        room.iter_mut().step_by(apart).for_each(|row| *row = MaybeUninit::zeroed());
+        black_box(room);
     }
 }

@@ -104,6 +104,7 @@ const HOMES: &[(&str, &[&str])] = &[
             "src/feeder.rs",
             "src/feeder/",
             "src/planted.rs",
+            "src/preparer.rs",
             "src/recovery.rs",
             "src/replay.rs",
             "src/replay/",

@@ -87,7 +87,7 @@ pub use format::{
 pub use frame::{Frame, Kind, Records};
 pub use glance::{journal_id, sequence_at};
 pub use journal::{Journal, Room};
-pub use mapped::{MappedFile, OpenFile};
+pub use mapped::{MappedFile, OpenFile, populate};
 pub use memory_disk::{MemoryDisk, MemoryFile, MemoryMapped};
 pub use origin::{ImageEnd, Origin};
 pub use plan::{Loss, RepairPlan, plan_repair};

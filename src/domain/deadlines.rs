@@ -16,7 +16,7 @@ pub struct Deadlines {
 }
 
 /// Packed, as there is one for every held order: 20 bytes instead of 24.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(Rust, packed(4))]
 pub(super) struct Deadline {
     expires_at: Stamp,

@@ -150,14 +150,14 @@ fn fair_share(
     let principals = state.principals.len();
     let full = principals >= PRINCIPALS_MAX;
     let crowded = u64::from(used) * 5 >= u64::from(cap) * 4;
-    let shared = principals >= 2;
+    let contested = crowded && principals >= 2;
     // Who asks makes no difference then, and is not looked for.
-    if !full && !(crowded && shared) {
+    if !full && !contested {
         return Ok(());
     }
     match state.principal(&principal.name) {
         None if full => Err(Refusal::Capacity("principals")),
-        Some(number) if crowded && shared && u64::from(share(number)) * 2 > u64::from(cap) => {
+        Some(number) if contested && u64::from(share(number)) * 2 > u64::from(cap) => {
             Err(Refusal::Capacity(table))
         }
         _ => Ok(()),

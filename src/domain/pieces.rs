@@ -1,8 +1,8 @@
 //! Memory for the rows that come next, made ready by somebody else than the owner of the state.
 //!
 //! The system clears a page when it is touched first, which takes as long as filling a dozen rows.
-//! So whoever has time to spare, on another thread, touches whole pieces of the tables that grow
-//! with every order, and hands them over. It changes no outcome: a table that is given nothing takes
+//! So whoever has time to spare, on another thread, has whole pieces of the tables that grow with
+//! every order touched, and hands them over. It changes no outcome: a table that is given nothing takes
 //! memory of its own. Bounded: one spare piece a table. Next: `rows`, `crate::preparer`.
 
 use super::deadlines::Deadline;
@@ -12,6 +12,7 @@ use super::rows::Piece;
 use super::slab::Entry;
 use super::state::State;
 use super::users::{Use, User};
+use std::mem::MaybeUninit;
 
 /// Which tables have no spare piece and will need one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +40,12 @@ impl Wanted {
     }
 }
 
+/// Touches memory.
+pub trait Touch {
+    /// Touches every page of what nobody has written to yet.
+    fn touch<T>(&self, room: &mut [MaybeUninit<T>]);
+}
+
 /// Empty pieces with their pages touched.
 #[derive(Debug)]
 pub struct Pieces {
@@ -50,16 +57,16 @@ pub struct Pieces {
 }
 
 impl Pieces {
-    /// Takes and touches what is wanted, up to about two megabytes. Takes a millisecond.
+    /// Takes what is wanted and has it touched, up to about two megabytes. Takes a millisecond.
     #[must_use]
-    pub fn prepare(wanted: Wanted) -> Self {
+    pub fn prepare(wanted: Wanted, by: &impl Touch) -> Self {
         let Wanted { orders, deadlines, users, uses, keys } = wanted;
         Self {
-            orders: orders.then(|| Piece::touched(Entry::blank)),
-            deadlines: deadlines.then(|| Piece::touched(Deadline::default)),
-            users: users.then(|| Piece::touched(Entry::blank)),
-            uses: uses.then(|| Piece::touched(Entry::blank)),
-            keys: keys.then(|| Piece::touched(|| Row::BLANK)),
+            orders: orders.then(|| Piece::touched(by)),
+            deadlines: deadlines.then(|| Piece::touched(by)),
+            users: users.then(|| Piece::touched(by)),
+            uses: uses.then(|| Piece::touched(by)),
+            keys: keys.then(|| Piece::touched(by)),
         }
     }
 

@@ -59,20 +59,6 @@ enum Shape {
 
 const _: () = assert!(size_of::<Row>() == 56);
 
-impl Row {
-    pub(super) const BLANK: Self = Self {
-        hash_upper: 0,
-        hash_lower: 0,
-        fingerprint: 0,
-        sequence: 0,
-        at: 0,
-        value: 0,
-        order: NONE,
-        principal: 0,
-        answer: Shape::Sold,
-    };
-}
-
 /// What must be kept of an answer to give it again byte for byte.
 #[derive(Debug, Clone)]
 pub enum Kept {

@@ -5,15 +5,12 @@
 //! can come from outside with its pages touched already: see `pieces`. Without one, a table takes its
 //! own, and is only slower. Never decides what a row means. Next: `slab`, `requests`.
 
+use super::pieces::Touch;
 use std::collections::VecDeque;
-use std::hint::black_box;
-use std::mem::MaybeUninit;
 
 /// Rows of a piece: enough that a new one is rare, little enough that a spare one is no burden.
 const PIECE_ROWS: usize = 1 << PIECE_BITS;
 const PIECE_BITS: u32 = 13;
-/// Bytes of a page of memory at least; where pages are larger, some are touched twice.
-const PAGE_BYTES: usize = 4096;
 
 /// An empty piece.
 #[derive(Debug)]
@@ -24,18 +21,10 @@ impl<T> Piece<T> {
         Self(Vec::with_capacity(PIECE_ROWS))
     }
 
-    /// A piece whose pages are all there; `blank` is written on each, and never read.
-    pub(super) fn touched(blank: impl Fn() -> T) -> Self {
+    /// A piece whose pages are all there.
+    pub(super) fn touched(by: &impl Touch) -> Self {
         let Self(mut rows) = Self::untouched();
-        let room: &mut [MaybeUninit<T>] = rows.spare_capacity_mut();
-        let apart = (PAGE_BYTES / size_of::<T>().max(1)).max(1);
-        for row in room.iter_mut().step_by(apart) {
-            row.write(blank());
-        }
-        if let Some(last) = room.last_mut() {
-            last.write(blank());
-        }
-        black_box(room);
+        by.touch(rows.spare_capacity_mut());
         Self(rows)
     }
 }
@@ -224,6 +213,16 @@ impl<T: Copy> Queue<T> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::mem::MaybeUninit;
+
+    /// Leaves something there that is no row.
+    struct Scribble;
+
+    impl Touch for Scribble {
+        fn touch<T>(&self, room: &mut [MaybeUninit<T>]) {
+            room.fill_with(MaybeUninit::zeroed);
+        }
+    }
 
     /// Steps long enough to fill and empty pieces.
     fn steps() -> impl Strategy<Value = Vec<(bool, usize)>> {
@@ -246,7 +245,7 @@ mod tests {
                     }
                 }
                 if given && rows.wants_piece() {
-                    rows.give_piece(Piece::touched(|| usize::MAX));
+                    rows.give_piece(Piece::touched(&Scribble));
                     prop_assert!(!rows.wants_piece());
                 }
                 prop_assert_eq!((rows.len(), rows.is_empty()), (model.len(), model.is_empty()));
@@ -276,7 +275,7 @@ mod tests {
                     }
                 }
                 if given && queue.wants_piece() {
-                    queue.give_piece(Piece::touched(|| usize::MAX));
+                    queue.give_piece(Piece::touched(&Scribble));
                 }
                 prop_assert_eq!((queue.len(), queue.is_empty()), (model.len(), model.is_empty()));
                 prop_assert!(queue.iter().eq(model.iter()));

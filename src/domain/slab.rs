@@ -24,12 +24,6 @@ pub(super) enum Entry<T> {
     Free(u32),
 }
 
-impl<T> Entry<T> {
-    pub(super) const fn blank() -> Self {
-        Self::Free(NONE)
-    }
-}
-
 impl<T> Default for Slab<T> {
     fn default() -> Self {
         Self { rows: Rows::new(), free: NONE, used: 0 }

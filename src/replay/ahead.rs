@@ -1,7 +1,7 @@
 //! Reads a journal on a thread of its own, ahead of whoever applies what it holds.
 //!
 //! Reading, checking and decoding cost about as much as applying, so a replay takes half the time on
-//! two cores. Bounded: a thousand records a bundle, a few bundles ahead. Never judges what it
+//! two cores. Bounded: two thousand records a bundle, a few bundles ahead. Never judges what it
 //! read: an error stands where it was found, behind everything that came before it. Next: `replay`.
 
 use super::ReplayError;
@@ -14,8 +14,10 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
 /// Records or frames in a bundle before it is handed on; a frame is never cut. Handing one on mostly
-/// wakes the other thread, which costs more than applying a record.
-const PER_BUNDLE: usize = 1024;
+/// wakes the other thread, which costs more than applying a record; and what does not fit a cache has to
+/// be waited for. (Replays of a million orders, 32 each: 0.39 s with 512, 0.33 with 1,024, 0.32 with
+/// 2,048, 0.36 with 4,096.)
+const PER_BUNDLE: usize = 2048;
 /// Bundles that wait to be applied at most.
 const BUNDLES_AHEAD: usize = 3;
 
@@ -157,7 +159,7 @@ mod tests {
     use std::path::Path;
 
     /// More than one bundle.
-    const RECORDS: Sequence = 1_500;
+    const RECORDS: Sequence = 3_000;
 
     fn mark(sequence: Sequence) -> String {
         format!("mark-{sequence:08}")
@@ -229,7 +231,7 @@ mod tests {
     #[test]
     fn of_two_errors_the_one_that_stands_first_in_the_journal_is_told() {
         assert_eq!(replayed(None, None).expect("nothing is wrong"), RECORDS);
-        for (unfit, damaged) in [(700, 701), (700, 760), (700, 1_400), (3, 4)] {
+        for (unfit, damaged) in [(700, 701), (700, 760), (700, 2_800), (3, 4)] {
             match replayed(Some(unfit), Some(damaged)) {
                 Err(ReplayError::Journal(JournalError::Visitor { first_sequence, .. })) => {
                     assert_eq!(first_sequence, unfit);
@@ -237,7 +239,7 @@ mod tests {
                 other => panic!("{unfit}, {damaged}: {other:?}"),
             }
         }
-        for (damaged, unfit) in [(700, 701), (700, 1_400), (3, 4)] {
+        for (damaged, unfit) in [(700, 701), (700, 2_800), (3, 4)] {
             match replayed(Some(unfit), Some(damaged)) {
                 Err(ReplayError::Journal(JournalError::Refused(refusal))) => {
                     assert!(refusal.to_string().contains(&damaged.to_string()), "{refusal}");
