@@ -4,7 +4,10 @@
 //! Owns the only `unsafe` of the crate. Never decides what is stored where. Nobody else may shrink a
 //! mapped file: the server holds the lock of its data directory before it opens one.
 
-#![expect(unsafe_code, reason = "storing into a mapping is the purpose of this file")]
+#![expect(
+    unsafe_code,
+    reason = "storing into a mapping, and asking for pages, is the purpose of this file"
+)]
 
 use std::fs::File;
 use std::io;
@@ -116,27 +119,31 @@ impl Mapped for MappedFile {
     }
 }
 
-/// Has the system make the pages of some memory present, all at once and not one by one at their first
+/// Pages that are asked for at once: meanwhile nobody else in the process may map or unmap memory.
+const POPULATED_BYTES: usize = 256 * 1024;
+
+/// Has the system make the pages of some memory present, many at once and not one by one at their first
 /// touch. Pages that it shares with other memory, at most one at each end, are left to their first
 /// touch. Changes no content.
 ///
 /// # Errors
-/// `InvalidInput` before Linux 5.14; otherwise when there is no memory.
+/// `InvalidInput` before Linux 5.14; otherwise when there is no memory, or a signal came.
 pub fn populate<T>(room: &mut [MaybeUninit<T>]) -> io::Result<()> {
     let page_bytes = rustix::param::page_size();
     let bytes = size_of_val(room);
     let first: *mut u8 = room.as_mut_ptr().cast();
     let skipped = first.align_offset(page_bytes);
     let whole = bytes.saturating_sub(skipped) / page_bytes * page_bytes;
-    if whole == 0 {
-        return Ok(());
-    }
-    // SAFETY: `skipped + whole <= bytes`, so the pages lie within `room`, which is borrowed for as long
-    // as this takes. The advice writes to none of their bytes: it has the same effect as a first write
-    // to each page would have on the page's presence.
-    unsafe {
-        let page = first.add(skipped).cast();
-        rustix::mm::madvise(page, whole, rustix::mm::Advice::LinuxPopulateWrite)?;
+    let together = POPULATED_BYTES.next_multiple_of(page_bytes);
+    for done in (0..whole).step_by(together) {
+        let length = together.min(whole - done);
+        // SAFETY: `skipped + done + length <= skipped + whole <= bytes`, so the pages lie within `room`,
+        // which is borrowed for as long as this takes. The advice writes to none of their bytes: it has
+        // the effect of a first write to each page on the page's presence, and no other.
+        unsafe {
+            let page = first.add(skipped + done).cast();
+            rustix::mm::madvise(page, length, rustix::mm::Advice::LinuxPopulateWrite)?;
+        }
     }
     Ok(())
 }

@@ -137,16 +137,15 @@ impl Orders {
     fn note_id(&mut self, sequence: Sequence) {
         let (group, bit) = group(sequence);
         let (last, bits) = self.last_group;
-        if group < last {
-            *self.by_id.entry(group).or_default() |= bit;
-        } else if group == last {
+        assert!(group >= last, "orders come in the order of their ids");
+        if group == last {
             self.last_group.1 |= bit;
-        } else {
-            if bits != 0 {
-                self.by_id.insert(last, bits);
-            }
-            self.last_group = (group, bit);
+            return;
         }
+        if bits != 0 {
+            self.by_id.insert(last, bits);
+        }
+        self.last_group = (group, bit);
     }
 
     fn forget_id(&mut self, sequence: Sequence) {

@@ -15,8 +15,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct Skus {
     slab: Slab<Sku>,
     index: Index,
-    /// The slot that was found last. A crowd comes for one SKU, and each order is asked for it several times;
-    /// the answer is the same with and without.
+    /// The slot that was found last. A crowd comes for one SKU, and each order asks for it several
+    /// times; the answer is the same with and without.
     found_last: Cell<u32>,
     by_id: BTreeMap<SkuId, u32>,
     groups: BTreeMap<GroupId, Vec<u32>>,

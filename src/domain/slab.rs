@@ -98,14 +98,8 @@ impl<T> Slab<T> {
     }
 
     /// The entries in use in a range of numbers. Never for outcomes, as `iter`.
-    ///
-    /// # Panics
-    /// When the range goes beyond `end`.
     pub fn range(&self, numbers: std::ops::Range<u32>) -> impl Iterator<Item = &T> {
-        numbers.filter_map(|number| match &self.rows[number as usize] {
-            Entry::Used(value) => Some(value),
-            Entry::Free(_) => None,
-        })
+        numbers.filter_map(|number| self.get(number))
     }
 
     /// The entries in use with their numbers, by number. For checks, never for outcomes: numbers

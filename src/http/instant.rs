@@ -126,8 +126,10 @@ fn offset_minutes(text: &[u8]) -> Option<i64> {
     (hours <= 23 && minutes <= 59).then_some(sign * (hours * 60 + minutes))
 }
 
-/// Writes `2027-01-02T03:04:05.678Z`. Stamps stay within the year 9999.
+/// Writes `2027-01-02T03:04:05.678Z`. Stamps stay within the year 9999; one of a damaged file that does
+/// not is written as its last millisecond.
 pub(super) fn format(stamp: Stamp) -> [u8; INSTANT_BYTES] {
+    let stamp = stamp.min(LAST);
     let (year, month, day) = civil(stamp / DAY_MS);
     let in_day = stamp % DAY_MS;
     let (minutes, in_minute) = (in_day / 60_000, in_day % 60_000);
@@ -296,6 +298,13 @@ mod tests {
             let by_jiff = jiff::Timestamp::from_millisecond(stamp as i64).unwrap();
             let expected = format!("{by_jiff:.3}");
             assert_eq!(str::from_utf8(&format(stamp)).unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn no_stamp_is_too_late_to_be_written() {
+        for stamp in [LAST, LAST + 1, u64::MAX] {
+            assert_eq!(&format(stamp), b"9999-12-31T23:59:59.999Z");
         }
     }
 }
