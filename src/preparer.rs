@@ -107,21 +107,44 @@ fn touch_each<T>(room: &mut [MaybeUninit<T>]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs::File;
+    use std::os::unix::fs::FileExt;
 
-    /// Rows and rooms of any size; what lies beside a room is not touched.
+    /// More than an allocator keeps for itself, so that none of it is there before.
+    const ROOM_BYTES: usize = 40 << 20;
+
+    /// Pages of a room that are there, and those that wholly belong to it, as the kernel tells
+    /// (proc_pid_pagemap(5): bits 62 and 63).
+    fn present<T>(room: &[MaybeUninit<T>]) -> (usize, usize) {
+        let page_bytes = rustix::param::page_size();
+        let first = room.as_ptr().addr();
+        let pages = first.div_ceil(page_bytes)..(first + size_of_val(room)) / page_bytes;
+        let mut entries = vec![0; pages.len() * 8];
+        let map = File::open("/proc/self/pagemap").expect("Linux has it");
+        map.read_exact_at(&mut entries, pages.start as u64 * 8).expect("the room is mapped");
+        (entries.chunks(8).filter(|entry| entry[7] >> 6 != 0).count(), pages.len())
+    }
+
+    fn check<T>(touch: fn(&mut [MaybeUninit<T>])) {
+        let mut rows: Vec<T> = Vec::with_capacity(ROOM_BYTES / size_of::<T>());
+        let room = rows.spare_capacity_mut();
+        let (before, pages) = present(room);
+        assert!(before < pages / 2, "{before} of {pages} pages were there before");
+        touch(room);
+        assert_eq!(present(room), (pages, pages));
+    }
+
     #[test]
-    fn rooms_are_touched_row_by_row_where_the_system_cannot_do_it() {
-        fn check<T: Copy + PartialEq>(row: T) {
-            for rows in [0, 1, 5 * PAGE_BYTES / size_of::<T>().max(1)] {
-                let mut memory = vec![row; rows + 1];
-                memory.truncate(1);
-                touch_each(&mut memory.spare_capacity_mut()[..rows]);
-                assert!(memory == [row]);
-            }
-        }
-        check(());
-        check(7_u8);
-        check([7_u64; 14]);
-        check([7_u64; 1024]);
+    fn all_pages_are_there_when_the_system_was_asked_for_them() {
+        check::<[u64; 14]>(|room| BySystem.touch(room));
+    }
+
+    #[test]
+    fn all_pages_are_there_when_each_was_touched() {
+        check::<u8>(touch_each);
+        check::<[u64; 14]>(touch_each);
+        check::<[u64; 1024]>(touch_each);
+        touch_each::<()>(&mut [MaybeUninit::uninit(); 3]);
+        touch_each::<u64>(&mut []);
     }
 }

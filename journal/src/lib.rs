@@ -6,6 +6,8 @@
 //! needs on a bad day ([`verify_segment`], [`dump`], [`plan_repair`], [`repair`]). It never knows
 //! what a record means, reads no clock (stamps are passed in), retries no failed sync, cuts no file
 //! shorter, and uses no segment twice.
+//! [`populate`] stands here only because `mapped.rs` is where `unsafe` is: it asks for memory, not for
+//! what is on disk.
 //!
 //! Where to read next: `FORMAT.md` beside this crate is the layout byte by byte; [`Verdict`] is the
 //! table of everything a scan can find; `journal.rs` is the hot path; `disk.rs` is the seam below

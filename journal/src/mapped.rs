@@ -165,6 +165,26 @@ mod tests {
         populate(&mut [MaybeUninit::<()>::uninit(); 3]).expect("nothing is asked for");
     }
 
+    /// From the first page that is wholly the room's own to the last.
+    #[test]
+    fn pages_that_were_asked_for_are_there() {
+        // More than an allocator keeps for itself, so that none of it is there before.
+        let mut room: Vec<u8> = Vec::with_capacity(40 << 20);
+        let page_bytes = rustix::param::page_size();
+        let first = room.as_ptr().addr().div_ceil(page_bytes);
+        let last = (room.as_ptr().addr() + room.capacity()) / page_bytes - 1;
+        let map = File::open("/proc/self/pagemap").expect("Linux has it");
+        // proc_pid_pagemap(5): bits 62 and 63 of a page's eight bytes.
+        let present = |page: usize| {
+            let mut entry = [0; 8];
+            map.read_exact_at(&mut entry, page as u64 * 8).expect("the room is mapped");
+            entry[7] >> 6 != 0
+        };
+        assert!(!present(last), "nobody has touched it");
+        populate(room.spare_capacity_mut()).expect("the system is new enough and has memory");
+        assert!((first..=last).all(present));
+    }
+
     #[test]
     fn what_was_there_stays() {
         let mut rows: Vec<u64> = (0..100_000).collect();
