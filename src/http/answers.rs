@@ -11,7 +11,7 @@ use super::wire::{self, Json, OrderHead};
 use super::wire_draw;
 use crate::domain::answer::{Answer, Answered, Created, DrawView, Page, Refusal, Remembered};
 use crate::domain::answer::{RememberedBody, ShortLine, SkuView, StateStatus, UserLimit, Window};
-use crate::domain::command::CreateOrder;
+use crate::domain::command::{Command, CreateOrder};
 use crate::domain::ids::{LineRequest, LineRequests, OrderId, Sequence, UserId};
 use crate::ring::{NotTaken, Outcome};
 use compact_str::CompactString;
@@ -33,13 +33,11 @@ pub(super) struct Asked {
     reference: Option<CompactString>,
 }
 
-impl From<&CreateOrder> for Asked {
-    fn from(order: &CreateOrder) -> Self {
-        Self {
-            user: order.user.clone(),
-            lines: order.lines.clone(),
-            reference: order.reference.clone(),
-        }
+impl Asked {
+    pub(super) fn of(command: &Command) -> Option<Self> {
+        let Command::CreateOrder(order) = command else { return None };
+        let CreateOrder { user, lines, reference, .. } = order;
+        Some(Self { user: user.clone(), lines: lines.clone(), reference: reference.clone() })
     }
 }
 

@@ -16,7 +16,7 @@ const SKU: &str = r#"{"sku":"A","total":100,"available":60,"held":30,"sold":10,"
 const AT: u64 = 1_800_000_000_000;
 
 fn rendered(sequence: u64, replayed: bool, answer: Answer) -> Reply {
-    let asked = question(REQUEST).asked;
+    let asked = Asked::of(&question(REQUEST).request.command);
     let answered = Answered { sequence, replayed, answer };
     reply(&front(), asked.as_ref(), Outcome::Answered(answered))
 }

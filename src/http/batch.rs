@@ -278,7 +278,8 @@ impl<A: Ask> Batch<A> {
 
     /// Publishes a line; where there is no room, it waits for some.
     fn offer(&mut self, context: &Context<'_>, question: Question) -> bool {
-        let Question { request, deadline_ms, asked } = question;
+        let Question { request, deadline_ms } = question;
+        let asked = Asked::of(&request.command);
         let command = observe::command_number(&request.command);
         let now_ns = self.worker.front.clock.elapsed_ns();
         let published_ns = if self.worker.front.timed { now_ns } else { 0 };
@@ -306,7 +307,7 @@ impl<A: Ask> Batch<A> {
                 self.under_way.push_back(Entry::Asked(under_way));
             }
             (Err(NotTaken::Overloaded), Some(request)) => {
-                self.next = Next::Held(Box::new(Question { request, deadline_ms, asked }));
+                self.next = Next::Held(Box::new(Question { request, deadline_ms }));
                 return false;
             }
             (Err(why), _) => self.under_way.push_back(Entry::Refused(answers::not_taken(why))),

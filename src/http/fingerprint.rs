@@ -7,8 +7,9 @@
 
 use crate::domain::command::{Action, Adjustment, Command, Precondition, Refund, Take};
 use crate::domain::ids::{KeyClaim, LineRequests, PrincipalName};
-use siphasher::{sip, sip128};
-use smallvec::SmallVec;
+use siphasher::sip;
+use siphasher::sip128::{self, Hasher128};
+use std::hash::Hasher;
 
 /// What two requests may differ in although their commands are equal.
 #[derive(Debug, Clone, Copy)]
@@ -28,30 +29,28 @@ pub(super) fn claim(
     command: &Command,
     beside: Beside<'_>,
 ) -> Option<KeyClaim> {
-    let form = Form::of(command, beside)?;
-    let fingerprint = sip::SipHasher13::new_with_key(hash_key).hash(&form.bytes);
-    Some(KeyClaim { hash: key_hash(hash_key, principal, key), fingerprint })
+    let form = Form::of(hash_key, command, beside)?;
+    Some(KeyClaim { hash: key_hash(hash_key, principal, key), fingerprint: form.hasher.finish() })
 }
 
 /// The hash of a principal's key. No name holds a zero byte, so no two pairs run together.
 pub(super) fn key_hash(hash_key: &[u8; 16], principal: &PrincipalName, key: &[u8]) -> u128 {
-    let mut bytes: SmallVec<[u8; 128]> = SmallVec::new();
-    bytes.extend_from_slice(principal.as_str().as_bytes());
-    bytes.push(0);
-    bytes.extend_from_slice(key);
-    sip128::SipHasher13::new_with_key(hash_key).hash(&bytes).as_u128()
+    let mut hasher = sip128::SipHasher13::new_with_key(hash_key);
+    hasher.write(principal.as_str().as_bytes());
+    hasher.write_u8(0);
+    hasher.write(key);
+    hasher.finish128().as_u128()
 }
 
 /// The canonical bytes of a command. Method and path come from the command itself, so that a line
-/// of a batch equals the same command sent alone.
-#[derive(Default)]
+/// of a batch equals the same command sent alone. Hashed as they come.
 struct Form {
-    bytes: SmallVec<[u8; 256]>,
+    hasher: sip::SipHasher13,
 }
 
 impl Form {
-    fn of(command: &Command, beside: Beside<'_>) -> Option<Self> {
-        let mut form = Self::default();
+    fn of(hash_key: &[u8; 16], command: &Command, beside: Beside<'_>) -> Option<Self> {
+        let mut form = Self { hasher: sip::SipHasher13::new_with_key(hash_key) };
         match command {
             Command::CreateOrder(order) => {
                 form.text(b"POST /v1/orders");
@@ -82,7 +81,7 @@ impl Form {
                 match adjust.adjustment {
                     Adjustment::Delta(delta) => {
                         form.byte(0);
-                        form.bytes.extend_from_slice(&delta.to_le_bytes());
+                        form.hasher.write_i64(delta.to_le());
                     }
                     Adjustment::Stock(stock) => {
                         form.byte(1);
@@ -150,16 +149,17 @@ impl Form {
     }
 
     fn byte(&mut self, byte: u8) {
-        self.bytes.push(byte);
+        self.hasher.write_u8(byte);
     }
 
     fn number(&mut self, number: u64) {
-        self.bytes.extend_from_slice(&number.to_le_bytes());
+        // It takes a number's bytes as the machine has them.
+        self.hasher.write_u64(number.to_le());
     }
 
     fn text(&mut self, text: &[u8]) {
         self.number(text.len() as u64);
-        self.bytes.extend_from_slice(text);
+        self.hasher.write(text);
     }
 
     fn maybe_number(&mut self, number: Option<u64>) {

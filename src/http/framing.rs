@@ -7,13 +7,14 @@
 //! message gets through unless both read it alike, and nothing behind a fault does. Owns only that;
 //! faults in which both agree are left to hyper. Next: `stream`.
 
-use memchr::memchr;
+use memchr::{memchr, memchr_iter};
 use smallvec::SmallVec;
 
 /// Of a line that is split over reads, only so much is kept: names and lengths are shorter. Where a
 /// length or a chunk's size stands in a longer line, it counts as unknown, split or not.
 const KEPT_BYTES: usize = 64;
 const LENGTH: &[u8] = b"content-length:";
+const ENCODING: &[u8] = b"transfer-encoding:";
 /// As many digits always fit into 64 bits, with room to spare above.
 const LENGTH_DIGITS_MAX: usize = 19;
 
@@ -115,6 +116,10 @@ impl Framing {
             passed += match self.state {
                 State::Body(left) => self.skip(rest, left, State::Body, State::Head),
                 State::ChunkData(left) => self.skip(rest, left, State::ChunkData, State::ChunkEnd),
+                State::Head if self.begun && self.line_bytes == 0 => match self.usual_lines(rest) {
+                    0 => self.line(rest),
+                    usual => usual,
+                },
                 _ => self.line(rest),
             };
         }
@@ -126,6 +131,36 @@ impl Framing {
         let left = left - here as u64;
         self.state = if left == 0 { after } else { within(left) };
         here
+    }
+
+    /// Reads the lines behind a request line that are here whole, in one pass: nearly every head is. It
+    /// ends behind the head, or where only [`line`](Self::line) can go on.
+    fn usual_lines(&mut self, bytes: &[u8]) -> usize {
+        let mut passed = 0;
+        for end in memchr_iter(b'\n', bytes) {
+            let line = bytes.get(passed..end).unwrap_or_default();
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            match line.first() {
+                None => {
+                    self.end_head();
+                    return end + 1;
+                }
+                Some(b'c' | b'C') => {
+                    if let Some(value) = after_name(line, LENGTH) {
+                        if value.len() > LENGTH_DIGITS_MAX {
+                            return passed;
+                        }
+                        self.note_length(value);
+                    }
+                }
+                Some(b't' | b'T') => {
+                    self.encodings += u32::from(after_name(line, ENCODING).is_some());
+                }
+                Some(_) => {}
+            }
+            passed = end + 1;
+        }
+        passed
     }
 
     /// Reads up to the end of a line.
@@ -231,11 +266,16 @@ impl Framing {
         } else if !self.begun {
             self.begun = true;
         } else if let Some(value) = after_name(line, LENGTH) {
-            self.lengths += 1;
-            self.length = decimal(value).filter(|_| line_bytes <= KEPT_BYTES);
-        } else if after_name(line, b"transfer-encoding:").is_some() {
+            self.note_length(value);
+            self.length = self.length.filter(|_| line_bytes <= KEPT_BYTES);
+        } else if after_name(line, ENCODING).is_some() {
             self.encodings += 1;
         }
+    }
+
+    fn note_length(&mut self, value: &[u8]) {
+        self.lengths += 1;
+        self.length = decimal(value);
     }
 
     fn end_head(&mut self) {
@@ -284,9 +324,11 @@ fn trimmed(mut value: &[u8]) -> &[u8] {
 
 fn decimal(value: &[u8]) -> Option<u64> {
     let digits = trimmed(value);
-    // Rust would take a sign.
-    let plain = digits.iter().all(u8::is_ascii_digit);
-    str::from_utf8(digits).ok().filter(|_| plain)?.parse().ok()
+    let number = digits.iter().try_fold(0_u64, |number, byte| {
+        let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'))?;
+        number.checked_mul(10)?.checked_add(digit)
+    });
+    number.filter(|_| !digits.is_empty())
 }
 
 /// The size in the line before a chunk, which may have an extension.

@@ -35,6 +35,26 @@ pub(super) enum Kind {
     Metrics,
 }
 
+impl Kind {
+    fn content_type(self) -> Option<HeaderValue> {
+        macro_rules! fixed {
+            ($text:literal) => {
+                // Checked when it is compiled, and not once more for each answer.
+                Some(const { HeaderValue::from_static($text) })
+            };
+        }
+        match self {
+            Self::Empty => None,
+            Self::Json => fixed!("application/json"),
+            Self::Problem => fixed!("application/problem+json"),
+            Self::Lines => fixed!("application/x-ndjson"),
+            Self::ServerEvents => fixed!("text/event-stream"),
+            Self::Text => fixed!("text/plain; charset=utf-8"),
+            Self::Metrics => fixed!("application/openmetrics-text; version=1.0.0; charset=utf-8"),
+        }
+    }
+}
+
 /// A response.
 #[derive(Debug, Clone)]
 pub(super) struct Reply {
@@ -130,19 +150,10 @@ impl Reply {
         *response.status_mut() = self.status;
         *response.headers_mut() = room;
         let headers = response.headers_mut();
-        let content_type = match self.kind {
-            Kind::Empty => None,
-            Kind::Json => Some("application/json"),
-            Kind::Problem => Some("application/problem+json"),
-            Kind::Lines => Some("application/x-ndjson"),
-            Kind::ServerEvents => Some("text/event-stream"),
-            Kind::Text => Some("text/plain; charset=utf-8"),
-            Kind::Metrics => Some("application/openmetrics-text; version=1.0.0; charset=utf-8"),
-        };
-        if let Some(content_type) = content_type {
-            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        if let Some(content_type) = self.kind.content_type() {
+            headers.insert(header::CONTENT_TYPE, content_type);
         }
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(header::CACHE_CONTROL, const { HeaderValue::from_static("no-store") });
         if let Some(location) = self.location {
             headers.insert(header::LOCATION, location);
         }

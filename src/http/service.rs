@@ -216,7 +216,7 @@ fn ask<'r, A: Ask>(
     (identity, client): (&Identity, IpAddr),
     note: &mut Note,
 ) -> Result<Act<'r, A>, Refused> {
-    let Question { request, deadline_ms, asked } = question;
+    let Question { request, deadline_ms } = question;
     mode::admits(&worker.front, &request.command)?;
     let rank = Rank::of(&request.command, identity.preferred);
     let principal = identity.principal.name.as_str();
@@ -227,6 +227,7 @@ fn ask<'r, A: Ask>(
         return Ok(Act::Answer(refused));
     }
     note.asks(worker, &request.command);
+    let asked = Asked::of(&request.command);
     let coming = if look::may_be_coming(&*worker.lane, &request) {
         let worker = worker.clone();
         Coming::Looked(Box::pin(async move {
@@ -415,7 +416,7 @@ fn is_host(host: &[u8]) -> bool {
         }
         None => host.split_at(host.iter().position(|byte| *byte == b':').unwrap_or(host.len())),
     };
-    let named = |byte: &u8| byte.is_ascii_alphanumeric() || b".-_~".contains(byte);
+    let named = |byte: &u8| matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~');
     let digits = port.strip_prefix(b":").unwrap_or(port);
     let ported = port.is_empty() || port.len() > digits.len();
     name.iter().all(named) && ported && digits.iter().all(u8::is_ascii_digit)

@@ -15,6 +15,17 @@ use compact_str::CompactString;
 /// Digits that fit into 64 bits whatever they are.
 const DIGITS_MAX: usize = 18;
 
+/// What a string holds as it stands: ASCII that needs no escape and is none.
+const PLAIN: [bool; 256] = {
+    let mut plain = [false; 256];
+    let mut byte = b' ';
+    while byte <= b'~' {
+        plain[byte as usize] = byte != b'"' && byte != b'\\';
+        byte += 1;
+    }
+    plain
+};
+
 /// What is left of a body.
 struct Text<'b>(&'b [u8]);
 
@@ -126,8 +137,7 @@ impl<'b> Text<'b> {
     /// The bytes of such a string.
     fn plain(&mut self) -> Option<&'b [u8]> {
         self.expect(b'"')?;
-        let plain = |byte: &u8| matches!(byte, b' ' | b'!' | b'#'..=b'[' | b']'..=b'~');
-        let bytes = self.0.iter().take_while(|byte| plain(byte)).count();
+        let bytes = self.0.iter().take_while(|byte| PLAIN[usize::from(**byte)]).count();
         let (text, rest) = self.0.split_at_checked(bytes)?;
         self.0 = rest.strip_prefix(b"\"")?;
         Some(text)

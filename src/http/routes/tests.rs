@@ -5,6 +5,7 @@ use crate::domain::command::{Action, AdjustSku, Adjustment, CreateOrder, DeleteS
 use crate::domain::command::{PatchSku, PutSku, Refund, SkuChanges, SkuSettings, Take};
 use crate::domain::ids::{GroupId, LineRequest, LineRequests, OrderId, SkuId, UserId};
 use crate::domain::order::Status;
+use crate::domain::order::Verb;
 use crate::http::fields::Fault;
 use crate::http::fingerprint::key_hash;
 use crate::http::problem::Member;
