@@ -2,6 +2,7 @@
 //! hyper reads alike what gets through is tested over whole connections, in `listener`.
 
 use super::*;
+use proptest::prelude::*;
 
 const GOOD: &str = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc";
 const CHUNKED: &str = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
@@ -192,3 +193,52 @@ fn a_target_with_a_fragment_is_a_fault_of_its_head_and_nothing_behind_it_gets_th
     check_fault(&format!("{GOOD}{fragment}{GOOD}"), 1, Fault::Fragment);
     check_good(&format!("{GOOD}GET / HTTP/1.1\r\nHost: a#b\r\n\r\n"), 2);
 }
+
+proptest! {
+    /// What stands in whole lines is read in one pass, what is cut bit by bit: both say the same, and
+    /// let the same bytes through.
+    #[test]
+    fn however_messages_are_cut_they_come_to_the_same(
+        parts in proptest::collection::vec(proptest::sample::select(PARTS), 0..24),
+        step in 1_usize..40,
+    ) {
+        let text: String = parts.concat();
+        let read = |step: usize| {
+            let mut framing = Framing::new(LINE_BYTES_MAX);
+            let mut bytes = text.clone().into_bytes();
+            bytes.chunks_mut(step).for_each(|bytes| { framing.feed(bytes); });
+            let bytes = if framing.is_lost() { Vec::new() } else { bytes };
+            (framing.heads, framing.faulty_head, framing.is_lost(), framing.is_in_head(), bytes)
+        };
+        let whole = read(usize::MAX);
+        prop_assert_eq!(&whole, &read(1));
+        prop_assert_eq!(&whole, &read(step));
+    }
+}
+
+const PARTS: &[&str] = &[
+    "POST / HTTP/1.1\r\n",
+    "GET /a#b HTTP/1.1\n",
+    "Host: a\r\n",
+    "Content-Length: 3\r\n",
+    "content-length:3\n",
+    "CONTENT-LENGTH: +3\r\n",
+    "Content-Length: 0000000000000000000003\r\n",
+    "Content-Length: 18446744073709551615\r\n",
+    "Content-Length:                     3\r\n",
+    "Content-Length : 3\r\n",
+    "Content-Type: a\r\n",
+    "Transfer-Encoding: chunked\r\n",
+    "transfer-encoding:",
+    "content-length:",
+    "t: u\r\n",
+    "\r\n",
+    "\n",
+    "\r",
+    "abc",
+    "3\r\nabc\r\n",
+    "0\r\n",
+    " 3",
+    "c",
+    "x-a-name-that-is-long: and-a-value-that-makes-the-line-longer-than-is-kept-of-one\r\n",
+];
