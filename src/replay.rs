@@ -326,7 +326,7 @@ impl<'p, 'w> Replay<'p, 'w> {
         }
         for sequence in (frame.first_sequence..).take(count) {
             self.stop_at_sequence()?;
-            let record = records.next(&self.state);
+            let record = records.next(&mut self.state);
             self.record(sequence, record, frame.stamp).map_err(Stop::Bad)?;
         }
         if let Some(broken) = broken {
@@ -387,7 +387,7 @@ struct Records<'b> {
 }
 
 impl<'b> Records<'b> {
-    fn next(&mut self, state: &State) -> &'b Record {
+    fn next(&mut self, state: &mut State) -> &'b Record {
         if self.next.is_multiple_of(TOGETHER_MAX) {
             warm(state, self.records[self.next..].iter().map(Into::into));
         }

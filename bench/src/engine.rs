@@ -198,7 +198,7 @@ impl Engine {
             let begun = now();
             self.prepared.turn(&mut self.state);
             for together in requests.chunks(TOGETHER_MAX) {
-                warm(&self.state, together.iter().map(Into::into));
+                warm(&mut self.state, together.iter().map(Into::into));
                 for request in together {
                     self.decide(request)?;
                 }

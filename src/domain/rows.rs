@@ -7,6 +7,7 @@
 
 use super::pieces::Touch;
 use std::collections::VecDeque;
+use std::mem::MaybeUninit;
 
 /// Rows of a piece: enough that a new one is rare, little enough that a spare one is no burden.
 const PIECE_ROWS: usize = 1 << PIECE_BITS;
@@ -32,6 +33,16 @@ impl<T> Piece<T> {
 /// Whether the last piece is far enough in use that the next one will be needed.
 fn next_is_near<T>(last: Option<&Vec<T>>) -> bool {
     last.is_some_and(|last| last.len() >= PIECE_ROWS / 8)
+}
+
+/// Has the next rows' places brought into the cache, all at once, by writing zeros there. Else each row
+/// waits for its own: another core had the page last, as it cleared it.
+fn fetch<T>(last: Option<&mut Vec<T>>, count: usize) {
+    if let Some(last) = last {
+        let room = last.spare_capacity_mut();
+        let count = count.min(room.len());
+        room[..count].fill_with(MaybeUninit::zeroed);
+    }
 }
 
 /// A list that grows and shrinks at its end.
@@ -81,6 +92,11 @@ impl<T> Rows<T> {
         let Piece(mut rows) = self.spare.take().unwrap_or_else(Piece::untouched);
         rows.push(row);
         self.pieces.push(rows);
+    }
+
+    /// See [`fetch`].
+    pub(super) fn fetch_next(&mut self, count: usize) {
+        fetch(self.pieces.last_mut(), count);
     }
 
     pub(super) fn pop(&mut self) -> Option<T> {
@@ -180,6 +196,11 @@ impl<T: Copy> Queue<T> {
         }
     }
 
+    /// See [`fetch`].
+    pub(super) fn fetch_next(&mut self, count: usize) {
+        fetch(self.pieces.back_mut(), count);
+    }
+
     pub(super) fn pop_front(&mut self) -> Option<T> {
         let row = *self.front()?;
         self.left += 1;
@@ -213,7 +234,6 @@ impl<T: Copy> Queue<T> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use std::mem::MaybeUninit;
 
     /// Leaves something there that is no row.
     struct Scribble;
@@ -244,6 +264,7 @@ mod tests {
                         prop_assert_eq!(rows.pop(), model.pop());
                     }
                 }
+                rows.fetch_next(count);
                 if given && rows.wants_piece() {
                     rows.give_piece(Piece::touched(&Scribble));
                     prop_assert!(!rows.wants_piece());
@@ -274,6 +295,7 @@ mod tests {
                         prop_assert_eq!(queue.pop_front(), model.pop_front());
                     }
                 }
+                queue.fetch_next(count);
                 if given && queue.wants_piece() {
                     queue.give_piece(Piece::touched(&Scribble));
                 }

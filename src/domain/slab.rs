@@ -66,6 +66,14 @@ impl<T> Slab<T> {
         number
     }
 
+    /// Brings the places of so many more entries into the cache; see `warm`.
+    pub(super) fn fetch_next(&mut self, count: usize) {
+        // Freed ones are taken first, and were written before.
+        if self.free == NONE {
+            self.rows.fetch_next(count);
+        }
+    }
+
     /// Takes an entry out; its number will be used again.
     ///
     /// # Panics

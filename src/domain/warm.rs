@@ -1,10 +1,10 @@
-//! Brings what a turn will look up into the cache, before the first of it is decided or applied, or
-//! what some rows of an image will.
+//! Brings what a turn will look up and fill in into the cache, before the first of it is decided or
+//! applied, or what some rows of an image will.
 //!
-//! An order looks for its key and its user in tables far larger than any cache. One after the other
-//! each of these waits for memory; here the places of a whole turn are read at once, and the
-//! processor waits for many of them together. Reads only and says nothing: a state answers the same
-//! with and without. Next: `index`.
+//! An order looks for its key and its user in tables far larger than any cache, and writes rows where
+//! nobody has written yet. One after the other each of these waits for memory; here the places of a
+//! whole turn are touched at once, and the processor waits for many of them together. Changes nothing
+//! and says nothing: a state answers the same with and without. Next: `index`, `rows`.
 
 use super::command::{Command, Request};
 use super::event::{Event, Record};
@@ -59,10 +59,25 @@ struct Hashes {
 }
 
 /// Reads the places of the first [`TOGETHER_MAX`] in the tables, and where orders made by them would
-/// stand.
-pub fn warm<'a>(state: &State, wanted: impl Iterator<Item = Wanted<'a>>) {
+/// stand; and fetches the rows that these would fill in.
+pub fn warm<'a>(state: &mut State, wanted: impl Iterator<Item = Wanted<'a>>) {
     let hashes = hashes(state, wanted);
+    // Whoever is wanted without an order makes one, as nearly all do.
+    let new = hashes.iter().filter(|hashes| hashes.user.is_some()).count();
+    if new > 1 {
+        fetch_rows(state, new);
+    }
     read(state, &hashes, hashes.len() as u64);
+}
+
+/// Where the rows of so many new orders will stand, whose users, uses and keys are new too.
+fn fetch_rows(state: &mut State, new: usize) {
+    let State { requests, users, uses, orders, .. } = state;
+    orders.slab.fetch_next(new);
+    orders.deadlines.heap.fetch_next(new);
+    users.slab.fetch_next(new);
+    uses.slab.fetch_next(new);
+    requests.rows.fetch_next(new);
 }
 
 /// As [`warm`], for rows of an image, which make no orders that are not named.
@@ -97,8 +112,9 @@ fn read(state: &State, hashes: &[Hashes], new: u64) {
         read ^= user.map_or(0, |hash| users.glance(hash));
         read ^= order.map_or(0, |hash| orders.glance(hash));
     }
-    for new in (1..=new).step_by(NEIGHBOURS) {
-        let id = OrderId { epoch: state.epoch, sequence: state.sequence + new };
+    // The last of them too: eight that follow each other may stand in two lines.
+    for ahead in (1..=new).step_by(NEIGHBOURS).chain((new > 0).then_some(new)) {
+        let id = OrderId { epoch: state.epoch, sequence: state.sequence + ahead };
         read ^= orders.glance(orders.hash(id));
     }
     black_box(read);

@@ -271,7 +271,7 @@ impl<D: Disk> Core<D> {
     /// Looks up together what some requests will look for, then answers one after the other.
     fn serve(&mut self, together: &[Asked<'_>]) {
         if together.len() > 1 {
-            warm(&self.state, together.iter().map(|asked| asked.request.into()));
+            warm(&mut self.state, together.iter().map(|asked| asked.request.into()));
         }
         self.watch.take();
         // One sleep for all: so short a one for each would take far longer.

@@ -67,7 +67,7 @@ impl Engine {
     pub(crate) fn request(&mut self, request: &Request, now: Stamp) -> Answered {
         // Every other time as if one of many: whoever looks ahead sees the same.
         if self.records.len().is_multiple_of(2) {
-            warm(&self.state, [request, request].into_iter().map(Into::into));
+            warm(&mut self.state, [request, request].into_iter().map(Into::into));
         }
         for _ in 0..ROUNDS_MAX {
             let decision = decide(&self.state, request, now);
@@ -171,7 +171,7 @@ impl Engine {
         let mut bytes = Vec::new();
         for (at, (record, stamp)) in self.records.iter().enumerate() {
             if at.is_multiple_of(TOGETHER_MAX) {
-                warm(&state, self.records[at..].iter().map(|(record, _)| record.into()));
+                warm(&mut state, self.records[at..].iter().map(|(record, _)| record.into()));
             }
             bytes.clear();
             encode_record(record, &mut bytes);
