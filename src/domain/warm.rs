@@ -62,7 +62,7 @@ struct Hashes {
 /// stand; and fetches the rows that these would fill in.
 pub fn warm<'a>(state: &mut State, wanted: impl Iterator<Item = Wanted<'a>>) {
     let hashes = hashes(state, wanted);
-    // Whoever is wanted without an order makes one, as nearly all do.
+    // Who names a user makes an order, but for those that are refused or come again.
     let new = hashes.iter().filter(|hashes| hashes.user.is_some()).count();
     if new > 1 {
         fetch_rows(state, new);

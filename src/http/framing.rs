@@ -209,12 +209,6 @@ impl Framing {
         if self.line_bytes > KEPT_BYTES || !first.eq_ignore_ascii_case(&b'c') {
             return;
         }
-        // Nearly every line is here whole, and no length has so many digits.
-        if kept == 0
-            && after_name(line, LENGTH).is_none_or(|value| value.len() <= LENGTH_DIGITS_MAX)
-        {
-            return;
-        }
         let mut whole = self.kept.clone();
         let room = KEPT_BYTES.saturating_sub(kept).min(line.len());
         whole.extend_from_slice(line.get(..room).unwrap_or_default());

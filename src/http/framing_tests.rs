@@ -100,11 +100,13 @@ fn a_length_beyond_all_lengths_is_one_of_fewer_digits() {
         ("00018446744073709551615", "0001844674407370955161 "),
         ("123456789012345678901234567890", "1234567890123456789           "),
     ] {
-        let (text, expected) =
-            [length, shortened].map(|n| GOOD.replace(" 3", &format!(" {n}"))).into();
-        for step in [1, 2, 3, 7, 64, 100_000] {
+        for (blank, step) in
+            [" ", ""].into_iter().flat_map(|blank| [1, 2, 3, 7, 64, 100_000].map(|s| (blank, s)))
+        {
+            let [text, expected] =
+                [length, shortened].map(|n| GOOD.replace(" 3", &format!("{blank}{n}")));
             let mut framing = Framing::new(LINE_BYTES_MAX);
-            let mut bytes = text.clone().into_bytes();
+            let mut bytes = text.into_bytes();
             bytes.chunks_mut(step).for_each(|bytes| assert_eq!(framing.feed(bytes), bytes.len()));
             assert_eq!(String::from_utf8(bytes).unwrap(), expected, "{step}");
             assert!(matches!(framing.state, State::Body(_)), "{framing:?}");
@@ -206,9 +208,12 @@ proptest! {
         let read = |step: usize| {
             let mut framing = Framing::new(LINE_BYTES_MAX);
             let mut bytes = text.clone().into_bytes();
-            bytes.chunks_mut(step).for_each(|bytes| { framing.feed(bytes); });
-            let bytes = if framing.is_lost() { Vec::new() } else { bytes };
-            (framing.heads, framing.faulty_head, framing.is_lost(), framing.is_in_head(), bytes)
+            let passed: usize = bytes.chunks_mut(step).map(|bytes| framing.feed(bytes)).sum();
+            bytes.truncate(passed);
+            // Of a body that is framed wrongly the start of a line gets through if it came alone.
+            let told = !framing.is_lost() || framing.faulty_head.is_some();
+            let through = told.then_some(bytes);
+            (framing.heads, framing.faulty_head, framing.is_lost(), framing.is_in_head(), through)
         };
         let whole = read(usize::MAX);
         prop_assert_eq!(&whole, &read(1));
@@ -226,6 +231,8 @@ const PARTS: &[&str] = &[
     "Content-Length: 0000000000000000000003\r\n",
     "Content-Length: 18446744073709551615\r\n",
     "Content-Length:                     3\r\n",
+    "content-length:18446744073709551615\r\n",
+    "content-length:9999999999999999999\r\n",
     "Content-Length : 3\r\n",
     "Content-Type: a\r\n",
     "Transfer-Encoding: chunked\r\n",

@@ -351,6 +351,16 @@ mod tests {
     }
 
     #[test]
+    fn every_method_is_counted_by_its_name() {
+        let number = |name: &str| method_number(&Method::from_bytes(name.as_bytes()).unwrap());
+        let (other, known) = METHODS.split_last().expect("there are some");
+        assert_eq!((*other, number("TRACE")), ("other", known.len()));
+        for (at, name) in known.iter().enumerate() {
+            assert_eq!(number(name), at, "{name}");
+        }
+    }
+
+    #[test]
     fn every_outcome_is_counted_by_its_code() {
         for code in Code::ALL {
             let status = StatusCode::from_u16(code.status()).unwrap();

@@ -416,7 +416,8 @@ fn is_host(host: &[u8]) -> bool {
         }
         None => host.split_at(host.iter().position(|byte| *byte == b':').unwrap_or(host.len())),
     };
-    let named = |byte: &u8| matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~');
+    let named =
+        |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
     let digits = port.strip_prefix(b":").unwrap_or(port);
     let ported = port.is_empty() || port.len() > digits.len();
     name.iter().all(named) && ported && digits.iter().all(u8::is_ascii_digit)

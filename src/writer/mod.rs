@@ -268,7 +268,7 @@ impl<D: Disk> Core<D> {
         }
     }
 
-    /// Looks up together what some requests will look for, then answers one after the other.
+    /// Looks up together what some requests will look for and fill in, then answers one after the other.
     fn serve(&mut self, together: &[Asked<'_>]) {
         if together.len() > 1 {
             warm(&mut self.state, together.iter().map(|asked| asked.request.into()));
