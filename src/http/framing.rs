@@ -138,27 +138,18 @@ impl Framing {
     fn usual_lines(&mut self, bytes: &[u8]) -> usize {
         let mut passed = 0;
         for end in memchr_iter(b'\n', bytes) {
-            let line = bytes.get(passed..end).unwrap_or_default();
-            let line = line.strip_suffix(b"\r").unwrap_or(line);
-            match line.first() {
-                None => {
-                    self.end_head();
-                    return end + 1;
+            let line = bytes.get(passed..=end).unwrap_or_default();
+            // All others say nothing of a body, and do not end the head.
+            if let Some(b'c' | b'C' | b't' | b'T' | b'\r' | b'\n') = line.first() {
+                if after_name(line, LENGTH).is_some_and(|value| value.len() > LENGTH_DIGITS_MAX) {
+                    return passed;
                 }
-                Some(b'c' | b'C') => {
-                    if let Some(value) = after_name(line, LENGTH) {
-                        if value.len() > LENGTH_DIGITS_MAX {
-                            return passed;
-                        }
-                        self.note_length(value);
-                    }
-                }
-                Some(b't' | b'T') => {
-                    self.encodings += u32::from(after_name(line, ENCODING).is_some());
-                }
-                Some(_) => {}
+                self.head_line(line, line.len());
             }
             passed = end + 1;
+            if self.state != State::Head || !self.begun {
+                return passed;
+            }
         }
         passed
     }
@@ -260,16 +251,11 @@ impl Framing {
         } else if !self.begun {
             self.begun = true;
         } else if let Some(value) = after_name(line, LENGTH) {
-            self.note_length(value);
-            self.length = self.length.filter(|_| line_bytes <= KEPT_BYTES);
+            self.lengths += 1;
+            self.length = decimal(value).filter(|_| line_bytes <= KEPT_BYTES);
         } else if after_name(line, ENCODING).is_some() {
             self.encodings += 1;
         }
-    }
-
-    fn note_length(&mut self, value: &[u8]) {
-        self.lengths += 1;
-        self.length = decimal(value);
     }
 
     fn end_head(&mut self) {
