@@ -27,7 +27,7 @@ pub(crate) enum BenchError {
     Answer {
         /// Which.
         server: String,
-        /// The first line of the answer.
+        /// The answer, or the part of it that says most.
         answer: String,
     },
     /// A server does not do the job that it would be compared by.

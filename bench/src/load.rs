@@ -20,6 +20,8 @@ use tokio::task::LocalSet;
 const LATENCY_NS_MAX: u64 = 60_000_000_000;
 /// What is not over so long after it should be hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Of an answer that was not expected.
+const TOLD_CHARS_MAX: usize = 500;
 
 /// What is ordered where nothing else is said, with more stock than any load takes.
 pub(crate) const SKU: &str = "bench";
@@ -158,10 +160,13 @@ pub(crate) fn put_sku(
     }
 }
 
-/// What came instead, as far as it is worth telling.
+/// What came instead, as far as it is worth telling: its first line, and of an HTTP answer what is
+/// behind its head too.
 pub(crate) fn unexpected(answer: &[u8]) -> BenchError {
     let text = String::from_utf8_lossy(answer);
-    let answer = text.lines().next().unwrap_or("nothing").to_owned();
+    let first = text.lines().next().unwrap_or("nothing");
+    let body = text.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+    let answer = format!("{first} {body}").trim_end().chars().take(TOLD_CHARS_MAX).collect();
     BenchError::Answer { server: "the server".to_owned(), answer }
 }
 
@@ -246,5 +251,26 @@ impl Connection {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_that_was_not_expected_tells_its_problem() {
+        let told = |answer: &str| unexpected(answer.as_bytes()).to_string();
+        let refused =
+            "HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\n\r\n{\"code\":\"overloaded\"}";
+        assert_eq!(
+            told(refused),
+            r#"the server answered "HTTP/1.1 503 Service Unavailable {\"code\":\"overloaded\"}""#
+        );
+        assert_eq!(
+            told("-ERR unknown command\r\n"),
+            r#"the server answered "-ERR unknown command""#
+        );
+        assert_eq!(told(""), r#"the server answered "nothing""#);
     }
 }

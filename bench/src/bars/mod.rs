@@ -1,8 +1,10 @@
 //! Every bar of the design from one command: what is asked, what was measured here and now, and
 //! whether it holds.
 //!
-//! Owns the bars and their table; what measures each of them is elsewhere: `engine`, `peers`,
-//! `batch`, `images`, `idle`.
+//! Owns under which conditions each bar is measured. Never measures by itself: that is `engine`, `peers`,
+//! `batch`, `images` and `idle`. Next: `table`.
+
+mod table;
 
 use crate::dialect::Order;
 use crate::error::{BenchError, io_error};
@@ -12,6 +14,7 @@ use crate::report::conditions::{machine, today};
 use crate::server::Server;
 use crate::{batch, engine, idle, images};
 use std::path::{Path, PathBuf};
+use table::{Found, Row};
 
 /// Where, and how strict.
 #[derive(clap::Args)]
@@ -61,7 +64,8 @@ impl Part {
         }
     }
 
-    fn measure(self, options: &Options, data: &Path) -> Result<Vec<Row>, BenchError> {
+    /// What is found for each of its bars.
+    fn measure(self, options: &Options, data: &Path) -> Result<Vec<Found>, BenchError> {
         match self {
             Self::Engine => engine(data),
             Self::Orders => orders(options, data),
@@ -71,30 +75,6 @@ impl Part {
             Self::Idle => Ok(vec![idle(options, data)?]),
         }
     }
-}
-
-/// What a number must be.
-#[derive(Debug, Clone, Copy)]
-enum Bar {
-    Below(f64),
-    AtMost(f64),
-    AtLeast(f64),
-}
-
-/// One row of the design's table.
-struct Row {
-    what: &'static str,
-    bar: Bar,
-    /// What is aimed at beyond the bar.
-    stretch: Option<f64>,
-    unit: &'static str,
-    found: Found,
-}
-
-/// What was found, under each condition; all must hold.
-enum Found {
-    Numbers(Vec<(String, f64)>),
-    NotMeasured(String),
 }
 
 const ROUNDS: u16 = 7;
@@ -109,20 +89,33 @@ pub(crate) fn run(options: &Options) -> Result<(), BenchError> {
     let data = folder.path();
     let conditions = format!("{}, {}", today(), machine());
     println!("{conditions}");
-    let mut rows = Vec::new();
+    let (mut rows, mut failed) = (Vec::new(), None);
     let asked = |part: &Part| options.only.is_empty() || options.only.contains(part);
     let parts: Vec<Part> = Part::ALL.into_iter().filter(asked).collect();
     for (number, part) in parts.iter().enumerate() {
         println!("\n{} of {}: {}", number + 1, parts.len(), part.what());
-        rows.extend(part.measure(options, data)?);
+        let bars = part.bars();
+        // One that fails does not take away what the others found.
+        let found = part.measure(options, data).unwrap_or_else(|error| {
+            eprintln!("doorbuster-bench: {error}");
+            let found = vec![Found::NotMeasured(error.to_string()); bars.len()];
+            failed.get_or_insert(error);
+            found
+        });
+        assert_eq!(found.len(), bars.len(), "a part finds something for each of its bars");
+        rows.extend(bars.iter().zip(found).map(|(bar, found)| Row { bar, found }));
     }
     println!("\n{conditions}");
-    print_table(&rows);
+    table::print(&rows);
     let missed = rows.iter().filter(|row| row.holds() != Some(true)).count();
-    if options.strict && missed > 0 { Err(BenchError::BarsMissed { missed }) } else { Ok(()) }
+    match failed {
+        Some(error) => Err(error),
+        None if options.strict && missed > 0 => Err(BenchError::BarsMissed { missed }),
+        None => Ok(()),
+    }
 }
 
-fn engine(data: &Path) -> Result<Vec<Row>, BenchError> {
+fn engine(data: &Path) -> Result<Vec<Found>, BenchError> {
     let options = engine::Options {
         orders: 1_000_000,
         turn: 64,
@@ -132,32 +125,14 @@ fn engine(data: &Path) -> Result<Vec<Row>, BenchError> {
     let figures = engine::measure(&options)?;
     let number = |value| Found::Numbers(vec![(String::new(), value)]);
     Ok(vec![
-        Row {
-            what: "decide, apply, encode, append, one core, 1 M live orders",
-            bar: Bar::AtLeast(2.0),
-            stretch: Some(4.0),
-            unit: " M/s",
-            found: number(figures.decided_per_s / 1e6),
-        },
-        Row {
-            what: "replay",
-            bar: Bar::AtLeast(3.0),
-            stretch: Some(6.0),
-            unit: " M/s",
-            found: number(figures.replayed_per_s / 1e6),
-        },
-        Row {
-            what: "memory of 1 M live orders",
-            bar: Bar::AtMost(300.0),
-            stretch: Some(150.0),
-            unit: " MB",
-            found: number(figures.orders_bytes as f64 / 1e6),
-        },
+        number(figures.decided_per_s / 1e6),
+        number(figures.replayed_per_s / 1e6),
+        number(figures.orders_bytes as f64 / 1e6),
     ])
 }
 
 /// CPU against bare hyper, orders a second against Redis.
-fn orders(options: &Options, data: &Path) -> Result<Vec<Row>, BenchError> {
+fn orders(options: &Options, data: &Path) -> Result<Vec<Found>, BenchError> {
     let binary = options.server.as_deref();
     let mut servers =
         vec![start::bare(None)?, start::doorbuster(binary, "group", &data.join("group"))?];
@@ -177,26 +152,12 @@ fn orders(options: &Options, data: &Path) -> Result<Vec<Row>, BenchError> {
         3 => ratios([16, 64], |samples| samples[1].rate / samples[2].rate),
         _ => Found::NotMeasured(Peer::Redis.missing().to_string()),
     };
-    Ok(vec![
-        Row {
-            what: "server CPU of a durable order, against bare hyper",
-            bar: Bar::AtMost(2.0),
-            stretch: Some(1.6),
-            unit: "x",
-            found: ratios([64, 256], |samples| samples[1].cpu_us / samples[0].cpu_us),
-        },
-        Row {
-            what: "durable orders/s, against Redis with appendfsync always",
-            bar: Bar::AtLeast(1.5),
-            stretch: Some(2.5),
-            unit: "x",
-            found: against_redis,
-        },
-    ])
+    let cpu = ratios([64, 256], |samples| samples[1].cpu_us / samples[0].cpu_us);
+    Ok(vec![cpu, against_redis])
 }
 
 /// Against a bare hyper that answers the very bytes that the server gave to one refusal.
-fn refusals(options: &Options, data: &Path) -> Result<Row, BenchError> {
+fn refusals(options: &Options, data: &Path) -> Result<Found, BenchError> {
     let server = start::doorbuster(options.server.as_deref(), "group", &data.join("sold-out"))?;
     load::put_sku(server.address, &server.dialect, SOLD_OUT, 0)?;
     let mut request = Vec::new();
@@ -215,13 +176,7 @@ fn refusals(options: &Options, data: &Path) -> Result<Row, BenchError> {
         let samples = compare(&servers, load, options)?;
         found.push((at(connections), samples[1].rate / samples[0].rate));
     }
-    Ok(Row {
-        what: "refusals/s of a sold-out SKU, against bare hyper",
-        bar: Bar::AtLeast(0.8),
-        stretch: Some(0.9),
-        unit: "x",
-        found: Found::Numbers(found),
-    })
+    Ok(Found::Numbers(found))
 }
 
 fn compare(servers: &[Server], load: Load, options: &Options) -> Result<Vec<Sample>, BenchError> {
@@ -231,7 +186,7 @@ fn compare(servers: &[Server], load: Load, options: &Options) -> Result<Vec<Samp
     Ok(medians)
 }
 
-fn batches(options: &Options, data: &Path) -> Result<Row, BenchError> {
+fn batches(options: &Options, data: &Path) -> Result<Found, BenchError> {
     let found = batch::measure(&batch::Options {
         lines: 1_000,
         connections: vec![2, 4],
@@ -244,16 +199,10 @@ fn batches(options: &Options, data: &Path) -> Result<Row, BenchError> {
     // How many connections it takes is not said; the best shows what the server can.
     let best = found.into_iter().max_by(|one, other| one.1.total_cmp(&other.1));
     let best = best.map(|(connections, rate)| (at(connections), rate / 1e3));
-    Ok(Row {
-        what: "durable decisions/s over HTTP in batches of 1,000 lines",
-        bar: Bar::AtLeast(400.0),
-        stretch: Some(1_000.0),
-        unit: " k/s",
-        found: Found::Numbers(best.into_iter().collect()),
-    })
+    Ok(Found::Numbers(best.into_iter().collect()))
 }
 
-fn while_images_are_taken(options: &Options, data: &Path) -> Result<Row, BenchError> {
+fn while_images_are_taken(options: &Options, data: &Path) -> Result<Found, BenchError> {
     let ratios = images::measure(&images::Options {
         orders: 300_000,
         connections: vec![16, 64],
@@ -263,106 +212,15 @@ fn while_images_are_taken(options: &Options, data: &Path) -> Result<Row, BenchEr
         data: Some(data.join("images")),
     })?;
     let found = ratios.into_iter().map(|(connections, ratio)| (at(connections), ratio));
-    Ok(Row {
-        what: "p99.9 while images are taken, against without",
-        bar: Bar::AtMost(1.5),
-        stretch: Some(1.1),
-        unit: "x",
-        found: Found::Numbers(found.collect()),
-    })
+    Ok(Found::Numbers(found.collect()))
 }
 
-fn idle(options: &Options, data: &Path) -> Result<Row, BenchError> {
+fn idle(options: &Options, data: &Path) -> Result<Found, BenchError> {
     let idle = idle::Options { seconds: 10, server: options.server.clone() };
     let share = idle::measure(&idle, Some(&data.join("idle")))?;
-    Ok(Row {
-        what: "CPU of an idle server, of a core",
-        bar: Bar::Below(0.5),
-        stretch: None,
-        unit: " %",
-        found: Found::Numbers(vec![(String::new(), share * 100.0)]),
-    })
+    Ok(Found::Numbers(vec![(String::new(), share * 100.0)]))
 }
 
 fn at(connections: u64) -> String {
     format!(" at {connections}")
-}
-
-impl Row {
-    /// None where nothing was measured.
-    fn holds(&self) -> Option<bool> {
-        let Found::Numbers(numbers) = &self.found else { return None };
-        let within = |value: f64| match self.bar {
-            Bar::Below(limit) => value < limit,
-            Bar::AtMost(most) => value <= most,
-            Bar::AtLeast(least) => value >= least,
-        };
-        (!numbers.is_empty()).then(|| numbers.iter().all(|(_, value)| within(*value)))
-    }
-
-    fn verdict(&self) -> &'static str {
-        match self.holds() {
-            Some(true) => "yes",
-            Some(false) => "no",
-            None => "?",
-        }
-    }
-
-    fn asked(&self) -> String {
-        let (sign, bar) = match self.bar {
-            Bar::Below(bar) => ("<", bar),
-            Bar::AtMost(bar) => ("<=", bar),
-            Bar::AtLeast(bar) => (">=", bar),
-        };
-        format!("{sign} {bar}{}", self.unit)
-    }
-
-    fn measured(&self) -> String {
-        match &self.found {
-            Found::NotMeasured(why) => format!("not measured: {why}"),
-            Found::Numbers(numbers) => {
-                let shown = numbers.iter().map(|(condition, value)| {
-                    let digits = if value.abs() < 10.0 { 2 } else { 0 };
-                    format!("{value:.digits$}{}{condition}", self.unit)
-                });
-                shown.collect::<Vec<_>>().join(", ")
-            }
-        }
-    }
-}
-
-fn print_table(rows: &[Row]) {
-    println!("{:<58} {:>10} {:>8} {:>6}  measured", "what", "bar", "stretch", "holds");
-    for row in rows {
-        let stretch = row.stretch.map_or_else(String::new, |stretch| stretch.to_string());
-        let (asked, measured) = (row.asked(), row.measured());
-        println!("{:<58} {asked:>10} {stretch:>8} {:>6}  {measured}", row.what, row.verdict());
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn row(bar: Bar, values: &[f64]) -> Row {
-        let numbers = values.iter().map(|value| (at(16), *value)).collect();
-        Row { what: "", bar, stretch: None, unit: "x", found: Found::Numbers(numbers) }
-    }
-
-    #[test]
-    fn a_bar_holds_only_if_it_holds_under_every_condition() {
-        assert_eq!(row(Bar::AtMost(2.0), &[1.9, 2.0]).holds(), Some(true));
-        assert_eq!(row(Bar::AtMost(2.0), &[1.9, 2.01]).holds(), Some(false));
-        assert_eq!(row(Bar::AtLeast(1.5), &[1.5, 1.6]).holds(), Some(true));
-        assert_eq!(row(Bar::Below(0.5), &[0.5]).holds(), Some(false));
-        assert_eq!(row(Bar::AtLeast(1.5), &[1.49, 1.6]).holds(), Some(false));
-    }
-
-    #[test]
-    fn what_was_not_measured_or_is_no_number_does_not_hold() {
-        assert_eq!(row(Bar::AtMost(2.0), &[]).holds(), None);
-        assert_eq!(row(Bar::AtMost(2.0), &[f64::NAN]).holds(), Some(false));
-        let missing = Found::NotMeasured("redis is not here".to_owned());
-        assert_eq!(Row { found: missing, ..row(Bar::AtMost(2.0), &[]) }.holds(), None);
-    }
 }
