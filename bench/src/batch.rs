@@ -6,7 +6,7 @@
 use crate::error::{BenchError, io_error};
 use crate::load::now;
 use crate::memory;
-use crate::peers::{self, start};
+use crate::peers::{self, median, start};
 use std::cell::Cell;
 use std::io::BufRead;
 use std::net::SocketAddr;
@@ -70,19 +70,13 @@ pub(crate) fn measure(options: &Options) -> Result<Vec<(u64, f64)>, BenchError> 
         let shown: Vec<String> = rates.iter().map(|rate| format!("{rate:.0}")).collect();
         println!(
             "{connections:>5} {:>14.0} {:>16.2}  {}",
-            median(&rates[1..]),
-            median(&cpus[1..]),
+            median(rates[1..].iter().copied()),
+            median(cpus[1..].iter().copied()),
             shown.join(" ")
         );
-        found.push((connections, median(&rates[1..])));
+        found.push((connections, median(rates[1..].iter().copied())));
     }
     Ok(found)
-}
-
-fn median(values: &[f64]) -> f64 {
-    let mut values = values.to_vec();
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }
 
 /// Orders in batches.

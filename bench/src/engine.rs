@@ -8,7 +8,7 @@ use crate::{memory, peers};
 use doorbuster::codec;
 use doorbuster::domain::apply::apply;
 use doorbuster::domain::command::{
-    Command, CreateOrder, Precondition, Principal, PutSku, Reach, Request, SkuSettings, Take,
+    self, CreateOrder, Precondition, Principal, PutSku, Reach, Request, SkuSettings, Take,
 };
 use doorbuster::domain::decide::{Decision, decide};
 use doorbuster::domain::event::{Event, Origin, Record, Started};
@@ -21,7 +21,9 @@ use doorbuster::replay::{self, From};
 use doorbuster::snapshotter;
 use doorbuster_journal::{FileDisk, Journal, JournalId, Options as JournalOptions};
 use doorbuster_snapshots::no_pause;
+use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 /// How much.
@@ -39,6 +41,9 @@ pub(crate) struct Options {
     /// Where the journal goes [default: a new folder here]
     #[arg(long)]
     pub(crate) data: Option<PathBuf>,
+    /// End with the figures as one line of JSON
+    #[arg(long)]
+    json: bool,
 }
 
 const ORDERS_MAX: i64 = 8_000_000;
@@ -60,6 +65,7 @@ struct Engine {
 }
 
 /// What was found.
+#[derive(Serialize, Deserialize)]
 pub(crate) struct Figures {
     pub(crate) decided_per_s: f64,
     pub(crate) replayed_per_s: f64,
@@ -67,11 +73,29 @@ pub(crate) struct Figures {
 }
 
 pub(crate) fn run(options: &Options) -> Result<(), BenchError> {
-    measure(options).map(drop)
+    let figures = measure(options)?;
+    if options.json {
+        println!("{}", serde_json::to_string(&figures).expect("numbers can be written"));
+    }
+    Ok(())
+}
+
+/// Measures as by default in a process of its own, which has used no memory yet, and shows what it prints.
+pub(crate) fn by_itself(data: &Path) -> Result<Figures, BenchError> {
+    let own = std::env::current_exe().map_err(io_error("find this program"))?;
+    let mut command = Command::new(own);
+    command.args(["engine", "--json", "--data"]).arg(data).stderr(Stdio::inherit());
+    let ended = command.output().map_err(io_error("start the engine"))?;
+    let told = String::from_utf8_lossy(&ended.stdout);
+    let lines: Vec<&str> = told.lines().collect();
+    let figures = lines.split_last().filter(|_| ended.status.success());
+    let (figures, shown) = figures.ok_or_else(|| broken(ended.status))?;
+    shown.iter().for_each(|line| println!("{line}"));
+    serde_json::from_str(figures).map_err(broken)
 }
 
 /// Prints each rate, and the memory of the orders.
-pub(crate) fn measure(options: &Options) -> Result<Figures, BenchError> {
+fn measure(options: &Options) -> Result<Figures, BenchError> {
     let folder = peers::data_folder(options.data.as_deref())?;
     let mut engine = Engine::new(folder.path(), options.orders)?;
     memory::have();
@@ -173,7 +197,7 @@ impl Engine {
             principal: engine.principal.clone(),
             key: None,
             traceparent: None,
-            command: Command::PutSku(Box::new(PutSku {
+            command: command::Command::PutSku(Box::new(PutSku {
                 sku: sku(),
                 stock: u64::from(orders),
                 settings: SkuSettings::default(),
@@ -216,7 +240,7 @@ impl Engine {
             principal: self.principal.clone(),
             key: Some(KeyClaim { hash: mixed, fingerprint: u64::from(number) }),
             traceparent: None,
-            command: Command::CreateOrder(CreateOrder {
+            command: command::Command::CreateOrder(CreateOrder {
                 user: UserId::parse(&format!("user-{number:08}")).expect("a user id"),
                 lines: std::iter::once(LineRequest { sku: sku(), quantity: 1 }).collect(),
                 reference: None,

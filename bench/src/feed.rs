@@ -5,7 +5,7 @@
 
 use crate::error::{BenchError, io_error};
 use crate::load;
-use crate::peers::{self, start};
+use crate::peers::{self, median, start};
 use crate::server::Server;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -66,8 +66,8 @@ pub(crate) fn run(options: &Options) -> Result<(), BenchError> {
         }
         let crowd = format!("{} idle, one that never reads", options.followers);
         for (name, samples) in ["none", crowd.as_str()].into_iter().zip(&samples) {
-            let rate = median(samples, |sample| sample.rate);
-            let cpu = median(samples, |sample| sample.cpu_us);
+            let rate = median(samples.iter().map(|sample| sample.rate));
+            let cpu = median(samples.iter().map(|sample| sample.cpu_us));
             println!("{connections:>5}  {name:<34} {rate:>9.0} {cpu:>12.2}");
         }
     }
@@ -112,10 +112,4 @@ fn measure(
         rate: measured.requests as f64 / measured.took.as_secs_f64(),
         cpu_us: spent as f64 / 1000.0 / measured.requests as f64,
     })
-}
-
-fn median(samples: &[Sample], of: impl Fn(&Sample) -> f64) -> f64 {
-    let mut values: Vec<f64> = samples.iter().map(of).collect();
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }

@@ -7,7 +7,7 @@ use crate::dialect::http_whole;
 use crate::error::{BenchError, io_error};
 use crate::load::{self, Measured, now};
 use crate::memory;
-use crate::peers::{self, start};
+use crate::peers::{self, median, start};
 use crate::server::Server;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -81,7 +81,8 @@ pub(crate) fn measure(options: &Options) -> Result<Vec<(u64, f64)>, BenchError> 
         }
         print_row(connections, "none", &without);
         print_row(connections, "always", &with);
-        let tail = |samples: &[Sample]| median(samples, |sample| quantile_us(sample, 0.999));
+        let tail =
+            |samples: &[Sample]| median(samples.iter().map(|sample| quantile_us(sample, 0.999)));
         let ratio = tail(&with) / tail(&without);
         println!("       p99.9 with images against without: {ratio:.2}x");
         ratios.push((connections, ratio));
@@ -156,14 +157,8 @@ fn quantile_us(sample: &Sample, quantile: f64) -> f64 {
     sample.measured.latency_ns.value_at_quantile(quantile) as f64 / 1000.0
 }
 
-fn median(samples: &[Sample], of: impl Fn(&Sample) -> f64) -> f64 {
-    let mut values: Vec<f64> = samples.iter().map(of).collect();
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
-}
-
 fn print_row(connections: u64, images: &str, samples: &[Sample]) {
-    let at = |quantile| median(samples, |sample| quantile_us(sample, quantile));
+    let at = |quantile| median(samples.iter().map(|sample| quantile_us(sample, quantile)));
     let rate =
         |sample: &Sample| sample.measured.requests as f64 / sample.measured.took.as_secs_f64();
     let taken: Vec<Duration> =
@@ -171,7 +166,7 @@ fn print_row(connections: u64, images: &str, samples: &[Sample]) {
     let each = taken.iter().sum::<Duration>().as_secs_f64() / taken.len().max(1) as f64;
     println!(
         "{connections:>5}  {images:<8} {:>9.0} {:>9.0} {:>9.0} {:>9.0} {:>9.0} {:>7} {each:>9.2}",
-        median(samples, rate),
+        median(samples.iter().map(rate)),
         at(0.5),
         at(0.99),
         at(0.999),
