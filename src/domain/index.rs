@@ -6,6 +6,7 @@
 //! an answer. Next: `slab`, `warm`.
 
 use super::slab::NONE;
+use smallvec::SmallVec;
 use std::cell::Cell;
 
 /// Words of one cache line.
@@ -58,6 +59,9 @@ pub struct Vacant {
     hash: u64,
 }
 
+/// Where some searches begin; of as many as `warm` looks up together.
+pub type Places = SmallVec<[usize; 64]>;
+
 impl Index {
     /// Address space that one entry takes: a word at 80 % full.
     pub(super) const ENTRY_BYTES: usize = 10;
@@ -67,7 +71,8 @@ impl Index {
     pub fn with_cap(cap: u32) -> Self {
         let places = cap as usize + cap as usize / 4 + 8;
         let lines = places.div_ceil(LINE_WORDS);
-        let words = vec![0; lines * LINE_WORDS + PAGE_WORDS];
+        // One line more: see `glance`.
+        let words = vec![0; (lines + 1) * LINE_WORDS + PAGE_WORDS];
         let skipped = words.as_ptr().align_offset(PAGE_WORDS * size_of::<u64>()) % PAGE_WORDS;
         let pages = (lines * LINE_WORDS).div_ceil(PAGE_WORDS);
         let used_pages = vec![0; pages.div_ceil(u64::BITS as usize)];
@@ -95,10 +100,13 @@ impl Index {
         }
     }
 
-    fn word(&self, place: usize) -> u64 {
+    fn is_used(&self, place: usize) -> bool {
         let page = place / PAGE_WORDS;
-        let used = self.used_pages[page / u64::BITS as usize] >> (page % u64::BITS as usize) & 1;
-        if used == 0 { 0 } else { self.words[self.skipped + place] }
+        self.used_pages[page / u64::BITS as usize] >> (page % u64::BITS as usize) & 1 == 1
+    }
+
+    fn word(&self, place: usize) -> u64 {
+        if self.is_used(place) { self.words[self.skipped + place] } else { 0 }
     }
 
     fn set(&mut self, place: usize, word: u64) {
@@ -119,11 +127,22 @@ impl Index {
         if place + 1 == self.lines * LINE_WORDS { 0 } else { place + 1 }
     }
 
-    /// The word where the search for a hash begins. Says nothing; it is read so that what is looked
-    /// up soon is in the cache by then: see `warm`.
+    /// Where the searches for some hashes begin, but for those on pages that hold nothing.
+    pub fn places(&self, hashes: impl Iterator<Item = u64>) -> Places {
+        hashes.map(|hash| self.home(tag(hash))).filter(|place| self.is_used(*place)).collect()
+    }
+
+    /// Reads the words there. Says nothing; it is done so that what is looked up soon is in the cache
+    /// by then: see `warm`.
     #[must_use]
-    pub fn glance(&self, hash: u64) -> u64 {
-        self.word(self.home(tag(hash)))
+    pub fn glance(&self, places: &Places) -> u64 {
+        let words = &self.words[self.skipped..];
+        // In an index half full a search often goes on in the next line.
+        if self.used > self.cap / 2 {
+            places.iter().fold(0, |read, place| read ^ words[*place] ^ words[place + LINE_WORDS])
+        } else {
+            places.iter().fold(0, |read, place| read ^ words[*place])
+        }
     }
 
     /// The number at `hash` for which `is` holds.
@@ -224,6 +243,29 @@ mod tests {
     fn hash_at(index: &Index, place: usize) -> u64 {
         let line = ((place / LINE_WORDS) as u64) << 29;
         (line.div_ceil(index.lines as u64) << 3 | (place % LINE_WORDS) as u64) << 32
+    }
+
+    /// The last line has none behind it, and an allocation may begin anywhere on a page.
+    #[test]
+    fn a_glance_may_begin_at_any_place_of_an_index_however_full() {
+        let indexes: Vec<Index> = (8..200).map(Index::with_cap).collect();
+        for mut index in indexes {
+            let hashes: Vec<u64> =
+                (0..index.lines * LINE_WORDS).map(|place| hash_at(&index, place)).collect();
+            for number in 0..index.cap {
+                index.insert(hashes[number as usize], number);
+                let places = index.places(hashes.iter().copied());
+                let next =
+                    |place| if index.used > index.cap / 2 { place + LINE_WORDS } else { place };
+                let read = places.iter().filter(|place| next(**place) != **place);
+                let read = read.fold(index.glance(&places), |read, place| {
+                    read ^ index.words[index.skipped + next(*place)]
+                });
+                let all =
+                    hashes.iter().fold(0, |all, hash| all ^ index.word(index.home(tag(*hash))));
+                assert_eq!(read, all, "one page, and it is used");
+            }
+        }
     }
 
     #[test]

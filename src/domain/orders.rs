@@ -5,7 +5,7 @@
 
 use super::deadlines::Deadlines;
 use super::ids::{OrderId, Sequence, Stamp};
-use super::index::{Index, near};
+use super::index::{Index, Places, near};
 use super::order::{Order, Status};
 use super::slab::{NONE, Slab};
 use super::users::{Users, hash_number};
@@ -86,9 +86,14 @@ impl Orders {
         hash(id.sequence)
     }
 
-    /// Reads where the search for an order begins; see `warm`.
-    pub(super) fn glance(&self, hash: u64) -> u64 {
-        self.index.glance(hash)
+    /// Where the searches for some orders begin; see `warm`.
+    pub(super) fn places(&self, hashes: impl Iterator<Item = u64>) -> Places {
+        self.index.places(hashes)
+    }
+
+    /// Reads there; see `warm`.
+    pub(super) fn glance(&self, places: &Places) -> u64 {
+        self.index.glance(places)
     }
 
     /// Reads the order that a hash finds first; see `warm`.

@@ -7,7 +7,7 @@
 
 use super::answer::{DrawView, SkuView};
 use super::ids::{KeyClaim, Sequence, Stamp};
-use super::index::Index;
+use super::index::{Index, Places};
 use super::order::Status;
 use super::rows::Queue;
 use super::slab::NONE;
@@ -206,9 +206,14 @@ impl Requests {
         upper(hash)
     }
 
-    /// Reads where the search for a key begins; see `warm`.
-    pub(super) fn glance(&self, hash: u64) -> u64 {
-        self.index.glance(hash)
+    /// Where the searches for some keys begin; see `warm`.
+    pub(super) fn places(&self, hashes: impl Iterator<Item = u64>) -> Places {
+        self.index.places(hashes)
+    }
+
+    /// Reads there; see `warm`.
+    pub(super) fn glance(&self, places: &Places) -> u64 {
+        self.index.glance(places)
     }
 
     fn at(&self, number: u32) -> usize {

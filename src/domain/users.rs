@@ -5,7 +5,7 @@
 //! Next: `limits`.
 
 use super::ids::UserId;
-use super::index::{Index, near};
+use super::index::{Index, Places, near};
 use super::sku::Sku;
 use super::skus::Skus;
 use super::slab::{NONE, Slab};
@@ -82,9 +82,14 @@ impl Users {
         hash_text(self.seed, id)
     }
 
-    /// Reads where the search for a user begins; see `warm`.
-    pub(super) fn glance(&self, hash: u64) -> u64 {
-        self.index.glance(hash)
+    /// Where the searches for some users begin; see `warm`.
+    pub(super) fn places(&self, hashes: impl Iterator<Item = u64>) -> Places {
+        self.index.places(hashes)
+    }
+
+    /// Reads there; see `warm`.
+    pub(super) fn glance(&self, places: &Places) -> u64 {
+        self.index.glance(places)
     }
 
     /// Reads the user that a hash finds first; see `warm`.

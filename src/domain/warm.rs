@@ -106,17 +106,16 @@ fn read(state: &State, hashes: &[Hashes], new: u64) {
     if hashes.len() < 2 {
         return;
     }
-    let mut read = 0;
-    for Hashes { key, user, order } in hashes {
-        read ^= key.map_or(0, |hash| requests.glance(hash));
-        read ^= user.map_or(0, |hash| users.glance(hash));
-        read ^= order.map_or(0, |hash| orders.glance(hash));
-    }
     // The last of them too: eight that follow each other may stand in two lines.
-    for ahead in (1..=new).step_by(NEIGHBOURS).chain((new > 0).then_some(new)) {
-        let id = OrderId { epoch: state.epoch, sequence: state.sequence + ahead };
-        read ^= orders.glance(orders.hash(id));
-    }
+    let ahead = (1..=new).step_by(NEIGHBOURS).chain((new > 0).then_some(new));
+    let next = ahead
+        .map(|ahead| orders.hash(OrderId { epoch: state.epoch, sequence: state.sequence + ahead }));
+    // All places first: a core waits for as much together as it finds among its next few hundred
+    // instructions.
+    let keys = requests.places(hashes.iter().filter_map(|hashes| hashes.key));
+    let names = users.places(hashes.iter().filter_map(|hashes| hashes.user));
+    let ids = orders.places(hashes.iter().filter_map(|hashes| hashes.order).chain(next));
+    let mut read = requests.glance(&keys) ^ users.glance(&names) ^ orders.glance(&ids);
     black_box(read);
     for Hashes { user, order, .. } in hashes {
         read ^= user.map_or(0, |hash| users.glance_entry(hash));
