@@ -88,10 +88,13 @@ pub(crate) fn by_itself(data: &Path) -> Result<Figures, BenchError> {
     let ended = command.output().map_err(io_error("start the engine"))?;
     let told = String::from_utf8_lossy(&ended.stdout);
     let lines: Vec<&str> = told.lines().collect();
-    let figures = lines.split_last().filter(|_| ended.status.success());
-    let (figures, shown) = figures.ok_or_else(|| broken(ended.status))?;
-    shown.iter().for_each(|line| println!("{line}"));
-    serde_json::from_str(figures).map_err(broken)
+    // One that fails has no figures to end with.
+    let shown = lines.len() - usize::from(ended.status.success()).min(lines.len());
+    lines[..shown].iter().for_each(|line| println!("{line}"));
+    match lines[shown..] {
+        [figures] => serde_json::from_str(figures).map_err(broken),
+        _ => Err(broken(ended.status)),
+    }
 }
 
 /// Prints each rate, and the memory of the orders.

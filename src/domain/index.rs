@@ -6,6 +6,7 @@
 //! an answer. Next: `slab`, `warm`.
 
 use super::slab::NONE;
+use super::warm::TOGETHER_MAX;
 use smallvec::SmallVec;
 use std::cell::Cell;
 
@@ -19,9 +20,9 @@ const PAGE_WORDS: usize = 512;
 /// Finds slab numbers by the hash of what they hold: open addressing, linear probing, at most 80 %
 /// full, one 64-bit word an entry (upper half of the hash, number + 1).
 ///
-/// A page that no entry was ever put on is not read either: the system would map it twice, to a
-/// shared page of zeros for the read and to one of its own for the write that follows, and would
-/// have to interrupt the other cores for that.
+/// A page that no entry was ever put on is not searched, and hardly ever read, either: the system
+/// would map it twice, to a shared page of zeros for the read and to one of its own for the write
+/// that follows, and would have to interrupt the other cores for that.
 ///
 /// A tag's lower three bits say where in its cache line an entry stands, the others which line: so
 /// numbers whose hashes are [`near`] each other are found by touching one line.
@@ -59,8 +60,8 @@ pub struct Vacant {
     hash: u64,
 }
 
-/// Where some searches begin; of as many as `warm` looks up together.
-pub type Places = SmallVec<[usize; 64]>;
+/// Where some searches begin: at most those of what `warm` looks up together and of as many new orders.
+pub type Places = SmallVec<[usize; TOGETHER_MAX + TOGETHER_MAX / NEIGHBOURS + 1]>;
 
 impl Index {
     /// Address space that one entry takes: a word at 80 % full.
@@ -137,7 +138,7 @@ impl Index {
     #[must_use]
     pub fn glance(&self, places: &Places) -> u64 {
         let words = &self.words[self.skipped..];
-        // In an index half full a search often goes on in the next line.
+        // The fuller an index, the more searches go on in the next line.
         if self.used > self.cap / 2 {
             places.iter().fold(0, |read, place| read ^ words[*place] ^ words[place + LINE_WORDS])
         } else {
@@ -248,8 +249,9 @@ mod tests {
     /// The last line has none behind it, and an allocation may begin anywhere on a page.
     #[test]
     fn a_glance_may_begin_at_any_place_of_an_index_however_full() {
-        let indexes: Vec<Index> = (8..200).map(Index::with_cap).collect();
-        for mut index in indexes {
+        for cap in 8..200 {
+            let mut index = Index::with_cap(cap);
+            index.skipped = PAGE_WORDS - 1;
             let hashes: Vec<u64> =
                 (0..index.lines * LINE_WORDS).map(|place| hash_at(&index, place)).collect();
             for number in 0..index.cap {
@@ -273,10 +275,12 @@ mod tests {
         let mut index = Index::with_cap(4 * PAGE_WORDS as u32);
         let border = hash_at(&index, PAGE_WORDS - 1);
         assert_eq!(index.home(tag(border)), PAGE_WORDS - 1);
+        assert!(index.places([border].into_iter()).is_empty(), "there is nothing to read");
         for number in 0..3 {
             assert_eq!(index.find(border, |found| found == number), None);
             index.insert(border, number);
         }
+        assert_eq!(index.places([border].into_iter()).as_slice(), [PAGE_WORDS - 1]);
         assert_eq!(index.used_pages, [0b11], "a run that began on the first page ends on the next");
         index.remove(border, 0);
         for number in 1..3 {

@@ -111,8 +111,8 @@ pub(crate) fn run(options: &Options) -> Result<(), BenchError> {
     table::print(&rows);
     let missed = rows.iter().filter(|row| row.holds() != Some(true)).count();
     match failed {
+        _ if options.strict && missed > 0 => Err(BenchError::BarsMissed { missed }),
         Some(error) => Err(error),
-        None if options.strict && missed > 0 => Err(BenchError::BarsMissed { missed }),
         None => Ok(()),
     }
 }

@@ -1,6 +1,6 @@
 //! The design's table: what is asked, what was found, and whether it holds.
 //!
-//! Owns the bars and how they are shown. Never measures: that is beside it, in `bars`.
+//! Owns the bars and how they are shown. Never measures. Next: `bars`.
 
 use super::Part;
 use std::fmt;
