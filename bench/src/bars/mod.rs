@@ -99,7 +99,7 @@ pub(crate) fn run(options: &Options) -> Result<(), BenchError> {
         let bars = part.bars();
         // One that fails does not take away what the others found.
         let found = part.measure(options, data).unwrap_or_else(|error| {
-            eprintln!("doorbuster-bench: {error}");
+            println!("not measured: {error}");
             let found = vec![Found::NotMeasured(error.to_string()); bars.len()];
             failed.get_or_insert(error);
             found
