@@ -3,10 +3,10 @@
 //! and makes no text. Next: `feeder`, `http::events`.
 
 use crate::domain::event::Record;
-use crate::domain::ids::{Sequence, Stamp};
+use crate::domain::ids::{OrderId, Sequence, Stamp};
+use crate::domain::lives::Lives;
 use crate::faults::{Point, armed};
 use bytes::Bytes;
-use std::fmt;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::task::{Wake, Waker};
@@ -18,37 +18,19 @@ const NOTES_MAX: usize = 8192;
 /// A place in the history of a journal: behind the event of this sequence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Position {
-    /// In which start of the server the event was made; none if whoever names the place does not
-    /// say.
+    /// In which start of the server the event was made; none for a sequence alone.
     pub epoch: Option<u32>,
     /// 0 = before the first.
     pub sequence: Sequence,
 }
 
 impl Position {
-    /// Takes `<epoch>-<sequence>`, or a sequence alone; none for anything else.
+    /// As clients see it: an event's id, or a sequence alone.
     #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        let number = |text: &str| {
-            let plain = text.bytes().all(|byte| byte.is_ascii_digit());
-            let one_spelling = text == "0" || !text.starts_with('0');
-            text.parse::<u64>().ok().filter(|_| plain && one_spelling)
-        };
-        match text.split_once('-') {
-            None => Some(Self { epoch: None, sequence: number(text)? }),
-            Some((epoch, sequence)) => {
-                let epoch = u32::try_from(number(epoch)?).ok()?;
-                Some(Self { epoch: Some(epoch), sequence: number(sequence)? })
-            }
-        }
-    }
-}
-
-impl fmt::Display for Position {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    pub fn text(self, lives: &Lives) -> String {
         match self.epoch {
-            Some(epoch) => write!(f, "{epoch}-{}", self.sequence),
-            None => write!(f, "{}", self.sequence),
+            Some(epoch) => lives.text(OrderId { epoch, sequence: self.sequence }).to_string(),
+            None => self.sequence.to_string(),
         }
     }
 }
@@ -118,6 +100,8 @@ pub struct Happened<'r> {
     pub record: &'r Record,
     /// Whose journal, as a URI.
     pub source: &'r str,
+    /// What ids are written with.
+    pub lives: &'r Lives,
 }
 
 /// Appends a record in this form, if it is an event for followers; says whether it is.
@@ -183,22 +167,5 @@ impl Wake for Bell {
     fn wake(self: Arc<Self>) {
         // Where it is full the feeder does not sleep, and looks by itself.
         let _ = self.0.try_send(Note::Moved);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_place_has_one_spelling_with_and_without_its_epoch() {
-        for text in ["0", "17", "3-17", "3-0", "4294967295-18446744073709551615"] {
-            assert_eq!(Position::parse(text).map(|place| place.to_string()).as_deref(), Some(text));
-        }
-        for text in
-            ["", "-", "3-", "-17", "03-17", "3-017", "00", "+3", "3-17-1", "4294967296-1", "x"]
-        {
-            assert_eq!(Position::parse(text), None, "{text}");
-        }
     }
 }

@@ -10,6 +10,7 @@ mod reader;
 
 use crate::clock::Clock;
 use crate::domain::ids::Sequence;
+use crate::domain::lives::Lives;
 use crate::feed::{Feed, Given, Note, Want, Write};
 use crate::ring::Cursors;
 use doorbuster_journal::JournalId;
@@ -42,8 +43,8 @@ pub struct Parts {
     pub data: PathBuf,
     /// Whose journal.
     pub journal: JournalId,
-    /// This start of the server.
-    pub epoch: u32,
+    /// What ids are written with; the last of them is this start's.
+    pub lives: Arc<Lives>,
     /// How far the journal is.
     pub cursors: Arc<Cursors>,
     /// Where the bell for new records is rung.
@@ -73,8 +74,8 @@ impl Feeder {
     /// Puts it together.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let Parts { data, journal, epoch, cursors, feed, notes, write, clock } = parts;
-        let reader = Reader::new(&data, journal, epoch, write);
+        let Parts { data, journal, lives, cursors, feed, notes, write, clock } = parts;
+        let reader = Reader::new(&data, journal, lives, write);
         Self { cursors, bell: feed.bell(), notes, clock, reader, wants: VecDeque::new() }
     }
 

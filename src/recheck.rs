@@ -14,6 +14,7 @@ use crate::domain::decide::Decision;
 use crate::domain::draw::Seed;
 use crate::domain::event::{Event, Origin, Record, RefusalCount, Started};
 use crate::domain::ids::{OrderId, PrincipalName, Sequence, Stamp};
+use crate::domain::lives::Lives;
 use crate::domain::state::State;
 use crate::domain::sweep;
 use crate::replay::{From, Progress, ReplayError, Replayed, Until, replay_watched};
@@ -67,6 +68,8 @@ pub struct Recheck {
     pub different: u64,
     /// The first of them.
     pub differences: Vec<Difference>,
+    /// What the ids in them are written with.
+    pub lives: Lives,
     /// The stamp of the last start, while its first events come.
     starting: Option<Stamp>,
 }
@@ -75,8 +78,8 @@ impl Recheck {
     /// Nothing was looked at yet.
     #[must_use]
     pub fn new(rules: Rules) -> Self {
-        let differences = Vec::new();
-        Self { rules, commands: 0, unasked: 0, different: 0, differences, starting: None }
+        let (differences, lives) = (Vec::new(), Lives::new());
+        Self { rules, commands: 0, unasked: 0, different: 0, differences, lives, starting: None }
     }
 
     /// Replays a data directory and looks at each record on the way. What was found until an error
@@ -113,6 +116,7 @@ impl Recheck {
         if self.differences.len() < DIFFERENCES_KEPT_MAX {
             let sequence = state.sequence + 1;
             self.differences.push(Difference { sequence, stamp, recorded: record.clone(), now });
+            self.lives = state.lives.clone();
         }
     }
 
@@ -270,11 +274,13 @@ fn check_started(state: &State, started: &Started) -> Result<(), Now> {
     let lost = started.lost_from.is_none_or(|lost_from| {
         state.epoch > 0 && state.answers_before_sync && lost_from == state.sequence + 1
     });
-    match (started.epoch == state.epoch + 1, lost) {
-        (true, true) => Ok(()),
-        (false, _) => Err(Now::Wrong("epochs grow by one")),
-        (_, false) => Err(Now::Wrong("no answer can have been lost there")),
+    if started.epoch != state.epoch + 1 {
+        return Err(Now::Wrong("epochs grow by one"));
     }
+    if started.life.is_some_and(|life| state.lives.has(life)) {
+        return Err(Now::Wrong("no two starts have one life"));
+    }
+    if lost { Ok(()) } else { Err(Now::Wrong("no answer can have been lost there")) }
 }
 
 /// When the table is full, orders leave as soon as no key can name them.

@@ -10,6 +10,7 @@ use crate::config::Config;
 use crate::domain::apply::apply;
 use crate::domain::event::{Event, Record, Started};
 use crate::domain::ids::Sequence;
+use crate::domain::lives::Life;
 use crate::domain::settings::Caps;
 use crate::domain::state::State;
 use crate::domain::sweep;
@@ -24,6 +25,10 @@ use doorbuster_snapshots::PassedOver;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::Path;
+
+/// A life is drawn so often at most. One draw in eleven thousand is all digits; one that was drawn
+/// before is not to be expected in a million starts.
+const LIFE_DRAWS_MAX: u32 = 100;
 
 /// Why a start is refused.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +65,12 @@ pub enum RecoveryError {
         /// How much.
         bytes: u64,
     },
+    /// What the system calls random is not.
+    #[error(
+        "the system's random numbers repeat: {LIFE_DRAWS_MAX} of them gave no new life, without \
+         which ids would be given out twice"
+    )]
+    Random,
     /// The wall clock is not to be trusted.
     #[error(transparent)]
     Clock(#[from] ClockError),
@@ -178,6 +189,7 @@ pub fn recover_in<P: DataDirectory + ?Sized>(
     let unclean = state.epoch > 0 && !drained;
     let lost_from = (unclean && state.answers_before_sync).then_some(scan.last_sequence + 1);
     let dropped = scan.dropped.clone();
+    let drawn = Drawn { hash_key: data.random(), life: draw_life(&state, || data.random())? };
     let disk = data.journal()?;
     let options = Options { segment_bytes: config.segment_bytes };
     let journal = match scan.id {
@@ -186,7 +198,7 @@ pub fn recover_in<P: DataDirectory + ?Sized>(
     }?;
     let replayed = state.sequence;
     let mut start = Start { state, journal, now: stamps.now() };
-    start.epoch(config, lost_from, data.random())?;
+    start.epoch(config, lost_from, drawn)?;
     let Start { state, journal, .. } = start;
     Ok(Recovered {
         state,
@@ -208,6 +220,28 @@ fn check_memory(caps: &Caps) -> Result<(), RecoveryError> {
     if reserved { Ok(()) } else { Err(RecoveryError::Memory { bytes }) }
 }
 
+/// A life that no start of this journal drew. It comes in the event of the start, so that a replay
+/// draws nothing; and before anything is written, so that a start without one changes nothing.
+fn draw_life(state: &State, random: impl Fn() -> [u8; 16]) -> Result<Life, RecoveryError> {
+    if planted(Bug::LifeFromEpoch) {
+        let counted = Life::of_bits(u64::from(state.epoch) << 5 | 31);
+        return counted.ok_or(RecoveryError::Random);
+    }
+    let fresh = |_| {
+        let [a, b, c, d, e, ..] = random();
+        let life = Life::of_bits(u64::from_le_bytes([a, b, c, d, e, 0, 0, 0]))?;
+        (!state.lives.has(life)).then_some(life)
+    };
+    (0..LIFE_DRAWS_MAX).find_map(fresh).ok_or(RecoveryError::Random)
+}
+
+/// What a start draws.
+struct Drawn {
+    /// For the first start.
+    hash_key: [u8; 16],
+    life: Life,
+}
+
 /// The first events of an epoch.
 struct Start<D: Disk> {
     state: State,
@@ -220,7 +254,7 @@ impl<D: Disk> Start<D> {
         &mut self,
         config: &Config,
         lost_from: Option<u64>,
-        new_hash_key: [u8; 16],
+        drawn: Drawn,
     ) -> Result<(), RecoveryError> {
         let first = self.state.epoch == 0;
         let epoch = self.state.epoch + u32::from(first || !planted(Bug::EpochKept));
@@ -228,9 +262,10 @@ impl<D: Disk> Start<D> {
         self.journal.begin(epoch, self.now);
         self.append(Event::Started(Started {
             epoch,
-            hash_key: if first { new_hash_key } else { self.state.hash_key },
+            hash_key: if first { drawn.hash_key } else { self.state.hash_key },
             answers_before_sync: config.durability.answers_before_sync(),
             lost_from,
+            life: Some(drawn.life),
         }))?;
         if planted(Bug::SettingsUnrecorded) && !first {
             self.state.settings = config.rules.clone();

@@ -13,6 +13,7 @@ use crate::codec::{self, StateReader};
 use crate::domain::apply::apply;
 use crate::domain::event::Record;
 use crate::domain::ids::{Sequence, Stamp};
+use crate::domain::lives::Lives;
 use crate::domain::state::State;
 use crate::domain::warm::{TOGETHER_MAX, warm};
 use crate::planted::{Bug, planted};
@@ -146,6 +147,32 @@ pub fn open(directory: &Path) -> Result<FileDisk, ReplayError> {
         directory: directory.display().to_string(),
         cause,
     })
+}
+
+/// The lives that the newest image tells that can be read so far; none where there is no such image.
+/// What the journal tells of later starts is not among them. For who shows a journal in whatever
+/// condition it is.
+///
+/// # Errors
+/// When the directory cannot be looked at.
+pub fn lives<P: DataDirectory + ?Sized>(data: &P) -> Result<Lives, ReplayError> {
+    let Some(id) = journal_id(&data.journal()?)?.filter(|_| data.has_snapshots()) else {
+        return Ok(Lives::new());
+    };
+    let disk = data.snapshots()?;
+    let images = list(&disk, id)?;
+    Ok(images.iter().find_map(|image| lives_of(&disk, &image.name)).unwrap_or_default())
+}
+
+fn lives_of<D: Disk>(disk: &D, name: &str) -> Option<Lives> {
+    let mut image = ImageReader::open(disk, name).ok()?;
+    let mut lives = codec::LivesReader::default();
+    while let Some(block) = image.next_block().ok()? {
+        if !lives.take(block).ok()? {
+            break;
+        }
+    }
+    Some(lives.finish())
 }
 
 fn seed<P: DataDirectory + ?Sized>(data: &P) -> u64 {

@@ -10,6 +10,7 @@ use crate::config::{Config, Reread};
 use crate::descriptors;
 use crate::domain::answer::TABLES;
 use crate::domain::ids::Sequence;
+use crate::domain::lives::Lives;
 use crate::domain::settings::Settings;
 use crate::edge::Edge;
 use crate::feed::{Feed, Note};
@@ -127,14 +128,16 @@ pub fn run(config: &Config, reread: Reread) -> Result<(), ServerError> {
     let recovered = recovery::recover(&lock, config, clock, &mut progress(clock))?;
     tell_recovery(&recovered);
     let hash_key = recovered.state.hash_key;
+    // No more are begun while it serves: who writes and reads ids has a copy, and needs no lock.
+    let lives = Arc::new(recovered.state.lives.clone());
     let epoch = recovered.state.epoch;
     // Before anybody takes an image: the images that stand reach further than a cursor at 0.
     let synced = recovered.state.sequence;
     front.cursors.publish(synced, synced, synced);
     let snapshotter = start_snapshotter(config, &recovered, &front, asked)?;
-    let feeder = start_feeder(config, &recovered, &front, notes)?;
+    let feeder = start_feeder(config, &recovered, &front, (notes, lives.clone()))?;
     let writer = start_writer(config, recovered, &front, (inbox, outbox), fresh_settings)?;
-    front.serve_with(hash_key);
+    front.serve_with(hash_key, lives);
     signals.serving();
     say(format_args!(
         "listening on {scheme}://{address} durability {} epoch {epoch} data {}",
@@ -386,12 +389,12 @@ fn start_feeder(
     config: &Config,
     recovered: &Recovered,
     front: &Front,
-    notes: Receiver<Note>,
+    (notes, lives): (Receiver<Note>, Arc<Lives>),
 ) -> Result<JoinHandle<()>, ServerError> {
     let feeder = Feeder::new(feeder::Parts {
         data: config.data.clone(),
         journal: recovered.journal.id(),
-        epoch: recovered.state.epoch,
+        lives,
         cursors: front.cursors.clone(),
         feed: front.feed.clone(),
         notes,

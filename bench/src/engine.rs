@@ -191,6 +191,7 @@ impl Engine {
                 hash_key: [7; 16],
                 answers_before_sync: true,
                 lost_from: None,
+                life: None,
             }),
         })?;
         let settings = Settings { caps, ..Settings::default() };

@@ -71,6 +71,8 @@ pub enum Bug {
     LaneWakeLost,
     /// A start goes on in the epoch before.
     EpochKept,
+    /// A start counts the random part of its ids from the epoch.
+    LifeFromEpoch,
     /// Changed settings are used and not journaled.
     SettingsUnrecorded,
     /// Refusals are recorded in the order of a hash.
@@ -117,6 +119,7 @@ impl Bug {
         (Self::WakeLost, "the writer is not called for every request"),
         (Self::LaneWakeLost, "an answer does not wake whoever waits"),
         (Self::EpochKept, "a start goes on in the epoch before"),
+        (Self::LifeFromEpoch, "a start counts the random part of its ids from the epoch"),
         (Self::SettingsUnrecorded, "changed settings are used and not journaled"),
         (Self::HashOrder, "refusals are recorded in the order of a hash"),
         (Self::WinnerRefused, "the sold-out edge refuses who has been answered already"),

@@ -20,14 +20,14 @@ const EVENT_BYTES_MAX: usize = 1 << 20;
 /// Something that happened (CloudEvents 1.0).
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Event {
-    /// `<epoch>-<sequence>`, its own for ever; a place to follow from.
+    /// Its own for ever; a place to follow from. Opaque but for its end: a dash and the sequence.
     pub id: String,
     /// Whose journal, as a URI.
     pub source: String,
     /// What happened, such as `doorbuster.order.created`.
     #[serde(rename = "type")]
     pub kind: String,
-    /// What it happened to, such as `orders/3-17`.
+    /// What it happened to, such as `orders/7k3v9q2m-17`.
     pub subject: String,
     /// When, RFC 3339.
     pub time: String,
@@ -181,12 +181,12 @@ impl Events {
     }
 }
 
-/// The sequence in a place, with or without an epoch before it.
+/// The sequence in a place: what follows its last dash. The rest is the server's affair.
 fn sequence(place: &str) -> Option<u64> {
-    let (epoch, sequence) = place.split_once('-').unwrap_or(("0", place));
-    let plain = [epoch, sequence].iter().all(|part| part.bytes().all(|byte| byte.is_ascii_digit()));
-    epoch.parse::<u32>().ok().filter(|_| plain)?;
-    sequence.parse().ok()
+    let (start, sequence) = place.rsplit_once('-').unwrap_or(("0", place));
+    let plain = !sequence.is_empty() && sequence.bytes().all(|byte| byte.is_ascii_digit());
+    let word = !start.is_empty() && start.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    sequence.parse().ok().filter(|_| plain && word)
 }
 
 #[cfg(test)]
@@ -195,10 +195,10 @@ mod tests {
 
     #[test]
     fn a_place_is_an_id_or_a_sequence() {
-        for (place, expected) in [("0", Some(0)), ("17", Some(17)), ("3-17", Some(17))] {
-            assert_eq!(sequence(place), expected);
+        for place in ["17", "3-17", "7k3v9q2m-17"] {
+            assert_eq!(sequence(place), Some(17));
         }
-        for place in ["", "-", "3-", "-17", "+3", "3-17-1", "4294967296-1", "x"] {
+        for place in ["", "-", "3-", "-17", "+3", "3-17-1", "3-18446744073709551616", "x"] {
             assert_eq!(sequence(place), None, "{place}");
         }
     }

@@ -11,6 +11,7 @@ use crate::domain::event::{
     OrderRefunded, RefusalCount, SkuAdjusted, SkuDeleted, SkuPatched, SkuPut, Started, UsesPurged,
 };
 use crate::domain::ids::{LineRequest, LineRequests, OrderId, UserId};
+use crate::domain::lives::Life;
 use crate::domain::settings::{Caps, Settings};
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
@@ -107,6 +108,14 @@ pub(super) enum StoredEvent<'a> {
     EntriesPurged {
         created_sequence: u64,
         count: u32,
+    },
+    /// A start that drew a life.
+    StartedWithLife {
+        epoch: u32,
+        hash_key: [u8; 16],
+        answers_before_sync: bool,
+        lost_from: Option<u64>,
+        life: u64,
     },
 }
 
@@ -243,12 +252,7 @@ impl From<StoredRules> for Settings {
 impl<'a> From<&'a Event> for StoredEvent<'a> {
     fn from(event: &'a Event) -> Self {
         match event {
-            Event::Started(started) => Self::Started {
-                epoch: started.epoch,
-                hash_key: started.hash_key,
-                answers_before_sync: started.answers_before_sync,
-                lost_from: started.lost_from,
-            },
+            Event::Started(started) => store_started(started),
             Event::SettingsChanged(settings) => match settings.caps.of_draws() {
                 Caps::OF_DRAWS => Self::SettingsChanged((&**settings).into()),
                 (draws, entries) => {
@@ -306,6 +310,21 @@ impl<'a> From<&'a Event> for StoredEvent<'a> {
     }
 }
 
+fn store_started(started: &Started) -> StoredEvent<'_> {
+    let Started { epoch, hash_key, answers_before_sync, lost_from, life } = *started;
+    match life.map(Life::bits) {
+        None => StoredEvent::Started { epoch, hash_key, answers_before_sync, lost_from },
+        Some(life) => {
+            StoredEvent::StartedWithLife { epoch, hash_key, answers_before_sync, lost_from, life }
+        }
+    }
+}
+
+/// The stored number of a life, read back.
+pub(super) fn life(bits: u64) -> Result<Life, CodecError> {
+    Life::of_bits(bits).ok_or(CodecError::Value("life"))
+}
+
 fn store_draw_event(event: &Event) -> StoredEvent<'_> {
     match event {
         Event::DrawPut(put) => StoredEvent::DrawPut((&**put).into()),
@@ -358,7 +377,12 @@ impl StoredEvent<'_> {
     pub(super) fn read(self) -> Result<Event, CodecError> {
         Ok(match self {
             Self::Started { epoch, hash_key, answers_before_sync, lost_from } => {
-                Event::Started(Started { epoch, hash_key, answers_before_sync, lost_from })
+                let life = None;
+                Event::Started(Started { epoch, hash_key, answers_before_sync, lost_from, life })
+            }
+            Self::StartedWithLife { epoch, hash_key, answers_before_sync, lost_from, life } => {
+                let life = Some(self::life(life)?);
+                Event::Started(Started { epoch, hash_key, answers_before_sync, lost_from, life })
             }
             Self::SettingsChanged(rules) => Event::SettingsChanged(Box::new(rules.into())),
             Self::SkuPut { sku, stock, settings, precondition, created } => {

@@ -4,8 +4,9 @@
 //! encode to the same bytes. Each row is a length (u32, little endian) and that many bytes of
 //! bincode. The digest is the SHA-256 of all of it. Next: `rows`, the shapes; `domain::restore`.
 
-use super::rows::{Row, each_row, take_row};
+use super::rows::{self, Row, each_row, take_row};
 use super::{CodecError, DECODE_BYTES_MAX, LAYOUT};
+use crate::domain::lives::Lives;
 use crate::domain::restore::Restore;
 use crate::domain::state::State;
 use crate::domain::warm::TOGETHER_MAX;
@@ -116,6 +117,46 @@ impl StateReader {
         }
         let restore = self.restore.ok_or(CodecError::Value("image without a head"))?;
         Ok(restore.finish())
+    }
+}
+
+/// Reads of a state's encoding only what stands at its beginning: the lives. From pieces, cut
+/// anywhere.
+#[derive(Default)]
+pub struct LivesReader {
+    lives: Lives,
+    /// The beginning of a row whose end has not come yet.
+    rest: Vec<u8>,
+}
+
+impl LivesReader {
+    /// Takes the next piece. Says whether another may hold more of them.
+    ///
+    /// # Errors
+    /// When a row does not decode, or contradicts the ones before.
+    pub fn take(&mut self, piece: &[u8]) -> Result<bool, CodecError> {
+        self.rest.extend_from_slice(piece);
+        let mut taken = 0;
+        while let Some(bytes) = next_row(&self.rest[taken..])? {
+            match Row::read(bytes)? {
+                Row::Head { .. } | Row::DrawCaps { .. } => {}
+                Row::Life { epoch, life, sequence } => {
+                    if !self.lives.begin(epoch, Some(rows::life(life)?), sequence) {
+                        return Err(CodecError::Value("start"));
+                    }
+                }
+                _ => return Ok(false),
+            }
+            taken += 4 + bytes.len();
+        }
+        self.rest.drain(..taken);
+        Ok(true)
+    }
+
+    /// Those that came.
+    #[must_use]
+    pub fn finish(self) -> Lives {
+        self.lives
     }
 }
 

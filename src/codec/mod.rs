@@ -15,7 +15,7 @@ mod record;
 mod rows;
 mod sku;
 
-pub use image::{Digest, StateReader, digest, encode_state};
+pub use image::{Digest, LivesReader, StateReader, digest, encode_state};
 pub use record::{Totals, decode_record, decode_totals, encode_record, encode_totals};
 
 use bincode::config::{Configuration, Fixint, Limit, LittleEndian};

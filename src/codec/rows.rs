@@ -5,12 +5,14 @@
 use super::draw::{
     StoredAdmission, StoredDrawView, StoredSealed, StoredTerms, client_seed, draw_id, entry_reason,
 };
+pub(super) use super::event::life;
 use super::event::{StoredOrderId, StoredRules};
 use super::sku::{StoredSettings, StoredSkuView, read_refused, refused, sku_id};
 use super::{CodecError, LAYOUT};
 use crate::domain::draw::Draw;
 use crate::domain::entries::Entry;
 use crate::domain::ids::{KeyClaim, PrincipalName, SkuId, UserId};
+use crate::domain::lives::Begun;
 use crate::domain::order::{Line, Order, Status};
 use crate::domain::requests::{Kept, OrderThen, Remembered};
 use crate::domain::restore::{
@@ -25,7 +27,8 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 /// In the order of the variants, but keys last; uses by SKU in the order they began, entries behind
-/// their draw, keys oldest first. Caps of draws that are not the defaults follow the head.
+/// their draw, keys oldest first. Caps of draws that are not the defaults follow the head, and then
+/// lives, by epoch.
 #[derive(Serialize, Deserialize)]
 pub(super) enum Row<'a> {
     Head {
@@ -102,6 +105,11 @@ pub(super) enum Row<'a> {
         sequence: u64,
         epoch: u32,
     },
+    Life {
+        epoch: u32,
+        life: u64,
+        sequence: u64,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -144,6 +152,9 @@ pub(super) fn each_row<E>(
         && (draws, entries) != Caps::OF_DRAWS
     {
         row(&Row::DrawCaps { draws, entries })?;
+    }
+    for Begun { epoch, life, sequence } in state.lives.begun() {
+        row(&Row::Life { epoch: *epoch, life: life.bits(), sequence: *sequence })?;
     }
     for entry in &state.principals {
         row(&Row::Principal(entry.name.as_str()))?;
@@ -323,6 +334,9 @@ fn take_after_head(restore: &mut Restore, row: Row<'_>) -> Result<(), CodecError
         Row::DrawCaps { draws, entries } => {
             restore.draw_caps(draws, entries);
             Ok(())
+        }
+        Row::Life { epoch, life, sequence } => {
+            restore.life(Begun { epoch, life: self::life(life)?, sequence })
         }
         Row::Draw {
             draw,

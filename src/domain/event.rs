@@ -10,6 +10,7 @@ use super::ids::{
     DrawId, KeyClaim, LineRequests, OrderId, PrincipalName, Sequence, SkuId, Stamp, Traceparent,
     UserId,
 };
+use super::lives::Life;
 use super::settings::Settings;
 use super::sku::RefusalReason;
 use compact_str::CompactString;
@@ -140,6 +141,8 @@ pub struct Started {
     /// Sequences that an unclean stop may have lost after they were answered, in a mode that
     /// answers before the sync: from the first to any number.
     pub lost_from: Option<Sequence>,
+    /// What the ids of this start are written with; none in journals from before there were lives.
+    pub life: Option<Life>,
 }
 
 /// See `PutSku`.

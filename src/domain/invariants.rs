@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 
 /// Panics where an invariant does not hold, naming it.
 pub fn check(state: &State) {
+    assert_eq!(state.lives.epochs(), state.epoch, "every start is known");
     state.orders.check();
     check_stock(state);
     check_use(state);

@@ -21,6 +21,7 @@ pub mod ids;
 pub mod index;
 pub mod invariants;
 mod limits;
+pub mod lives;
 pub mod order;
 pub mod orders;
 pub mod pieces;

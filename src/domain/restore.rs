@@ -10,6 +10,7 @@ use super::command::SkuSettings;
 use super::draw::{Admission, Draw, Pick, Reason, Sealed, Terms};
 use super::entries::Entry;
 use super::ids::{DrawId, KeyClaim, OrderId, PrincipalName, Sequence, SkuId, Stamp, UserId};
+use super::lives::Begun;
 use super::order::{Line, Lines, Order, Status};
 use super::requests::{Kept, OrderThen};
 use super::settings::{Caps, Settings};
@@ -217,6 +218,18 @@ impl Restore {
         let caps = Caps { draws, entries, ..self.state.settings.caps.clone() };
         let settings = Settings { caps, ..self.state.settings.clone() };
         self.state.take_settings(settings);
+    }
+
+    /// The next start that drew a life.
+    ///
+    /// # Errors
+    /// When it does not fit the ones before, or the head.
+    pub fn life(&mut self, begun: Begun) -> Result<(), Contradiction> {
+        let Begun { epoch, life, sequence } = begun;
+        let state = &mut self.state;
+        let within = epoch <= state.epoch && sequence <= state.sequence;
+        let fits = within && state.lives.begin(epoch, Some(life), sequence);
+        require(fits, "a start does not fit the ones before")
     }
 
     /// The next principal.
@@ -452,6 +465,7 @@ impl Restore {
     /// The state, once all rows are there.
     #[must_use]
     pub fn finish(mut self) -> State {
+        self.state.lives.end_at(self.state.epoch);
         for slot in self.touched.into_values() {
             self.state.orders.rest(slot);
         }

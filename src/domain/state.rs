@@ -4,6 +4,7 @@
 
 use super::draws::Draws;
 use super::ids::{PrincipalName, Sequence, Stamp};
+use super::lives::Lives;
 use super::orders::Orders;
 use super::requests::Requests;
 use super::settings::{Caps, Settings};
@@ -25,6 +26,8 @@ pub struct State {
     pub stamp: Stamp,
     /// Starts of the server so far.
     pub epoch: u32,
+    /// What the ids of each start are written with.
+    pub lives: Lives,
     /// Key of the hashes of idempotency keys, from the first start.
     pub hash_key: [u8; 16],
     /// Answers of this epoch may go out before their records are synced.
@@ -83,6 +86,7 @@ impl State {
             sequence: 0,
             stamp: 0,
             epoch: 0,
+            lives: Lives::new(),
             hash_key: [0; 16],
             answers_before_sync: false,
             principals: Vec::new(),

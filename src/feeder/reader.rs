@@ -6,6 +6,7 @@
 
 use crate::codec;
 use crate::domain::ids::Sequence;
+use crate::domain::lives::Lives;
 use crate::faults::{Point, armed};
 use crate::feed::{Form, Given, Happened, Piece, Position, Want, Write};
 use crate::replay;
@@ -15,6 +16,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// A piece for followers is about this long, in bytes.
 const PIECE_BYTES: usize = 32 * 1024;
@@ -32,7 +34,7 @@ const KEPT_MAX: usize = 256;
 /// Reads and remembers.
 pub(super) struct Reader {
     data: PathBuf,
-    epoch: u32,
+    lives: Arc<Lives>,
     source: String,
     write: Write,
     disk: Option<FileDisk>,
@@ -65,10 +67,10 @@ struct Reading<'r> {
 }
 
 impl Reader {
-    pub(super) fn new(data: &Path, journal: JournalId, epoch: u32, write: Write) -> Self {
+    pub(super) fn new(data: &Path, journal: JournalId, lives: Arc<Lives>, write: Write) -> Self {
         Self {
             data: replay::journal_directory(data),
-            epoch,
+            lives,
             source: format!("urn:doorbuster:journal:{journal}"),
             write,
             disk: None,
@@ -84,11 +86,13 @@ impl Reader {
         }
         let after = want.after;
         if after.sequence > synced {
-            // It may still come, if it is of this start.
-            if after.epoch.is_some_and(|epoch| epoch != self.epoch) {
+            // It may still come, if it is of this start; no other start will make it.
+            let epoch = self.lives.epochs();
+            if after.epoch.is_some_and(|of| of != epoch) {
                 return Given::Diverged;
             }
-            return Given::Piece(Piece { bytes: Bytes::new(), end: after, synced });
+            let end = Position { epoch: Some(epoch), sequence: after.sequence };
+            return Given::Piece(Piece { bytes: Bytes::new(), end, synced });
         }
         let same = |kept: &&Kept| kept.form == want.form && kept.after == after.sequence;
         if let Some(kept) = self.kept.iter().find(same).filter(|_| want.limit.is_none()) {
@@ -126,9 +130,10 @@ impl Reader {
         if let Some(before) = open.before.filter(|before| before.sequence == want.after.sequence) {
             reading.at(before);
         }
-        let (write, source) = (self.write, self.source.as_str());
+        let (write, source, lives) = (self.write, self.source.as_str(), &*self.lives);
         if let Some(disk) = &self.disk {
-            open.tail.read(disk, synced, &mut |frame| reading.frame(frame, write, source))?;
+            let frame = &mut |frame: &Frame<'_>| reading.frame(frame, write, (source, lives));
+            open.tail.read(disk, synced, frame)?;
         }
         if reading.diverged {
             return Ok(Given::Diverged);
@@ -173,15 +178,20 @@ impl Reader {
         let mut sought = Tail::seek(disk, sequence.max(1))?;
         if let Sought::Gone { oldest } = sought {
             if oldest != sequence + 1 {
-                return Ok(Err(Position { epoch: None, sequence: oldest - 1 }));
+                return Ok(Err(self.place(oldest - 1)));
             }
             // Everything behind the place is there.
             sought = Tail::seek(disk, oldest)?;
         }
         Ok(match sought {
             Sought::Tail(tail) => Ok(Open { tail, before: None }),
-            Sought::Gone { oldest } => Err(Position { epoch: None, sequence: oldest - 1 }),
+            Sought::Gone { oldest } => Err(self.place(oldest - 1)),
         })
+    }
+
+    /// The place behind an event that may be gone: with its epoch, where the lives tell it.
+    fn place(&self, sequence: Sequence) -> Position {
+        Position { epoch: self.lives.epoch_of(sequence), sequence }
     }
 
     fn keep_open(&mut self, open: Open) {
@@ -207,7 +217,12 @@ impl Reading<'_> {
         self.end = position;
     }
 
-    fn frame(&mut self, frame: &Frame<'_>, write: Write, source: &str) -> ControlFlow<()> {
+    fn frame(
+        &mut self,
+        frame: &Frame<'_>,
+        write: Write,
+        (source, lives): (&str, &Lives),
+    ) -> ControlFlow<()> {
         let after = self.want.after.sequence;
         let epoch = frame.epoch();
         if (frame.first_sequence()..frame.first_sequence() + u64::from(frame.count()))
@@ -231,7 +246,7 @@ impl Reading<'_> {
                 }
             };
             let stamp = frame.stamp_ms();
-            let happened = Happened { epoch, sequence, stamp, record: &record, source };
+            let happened = Happened { epoch, sequence, stamp, record: &record, source, lives };
             self.looked_at += 1;
             self.events_left -= usize::from(write(self.want.form, &mut self.bytes, &happened));
             self.end = Position { epoch: Some(epoch), sequence };

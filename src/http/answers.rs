@@ -13,6 +13,7 @@ use crate::domain::answer::{Answer, Answered, Created, DrawView, Page, Refusal, 
 use crate::domain::answer::{RememberedBody, ShortLine, SkuView, StateStatus, UserLimit, Window};
 use crate::domain::command::{Command, CreateOrder};
 use crate::domain::ids::{LineRequest, LineRequests, OrderId, Sequence, UserId};
+use crate::domain::lives::Lives;
 use crate::ring::{NotTaken, Outcome};
 use compact_str::CompactString;
 use hyper::StatusCode;
@@ -84,11 +85,11 @@ fn answer(front: &Front, asked: Option<&Asked>, answered: Answered) -> Reply {
     let Answered { sequence, replayed, answer } = answered;
     let mut reply = match answer {
         Answer::Created(numbers) => match asked {
-            Some(asked) => created(asked, numbers, sequence),
+            Some(asked) => created(front.lives(), asked, numbers, sequence),
             None => Problem::new(Code::Internal, "an answer to another request").into(),
         },
         Answer::Order(view) => json(StatusCode::OK, |json| {
-            wire::order_view(json, &view, sequence);
+            wire::order_view(json, front.lives(), &view, sequence);
         }),
         Answer::Sku(view) => sku(StatusCode::OK, &view, sequence),
         Answer::SkuCreated(view) => sku(StatusCode::CREATED, &view, sequence),
@@ -104,27 +105,29 @@ fn answer(front: &Front, asked: Option<&Asked>, answered: Answered) -> Reply {
         Answer::Orders(page) => json(StatusCode::OK, |json| {
             let Page { entries, next } = *page;
             json.raw("{\"orders\":");
-            json.list(&entries, |json, view| wire::order_view(json, view, sequence));
+            let lives = front.lives();
+            json.list(&entries, |json, view| wire::order_view(json, lives, view, sequence));
             json.raw(",\"next_cursor\":");
-            json.maybe(next, Json::order_id);
+            json.maybe(next, |json, next| json.order_id(lives, next));
             wire::end(json, sequence);
         }),
         Answer::Draw(view) => draw(StatusCode::OK, &view, sequence),
         Answer::DrawCreated(view) => draw(StatusCode::CREATED, &view, sequence),
         Answer::DrawDeleted => Reply::empty(),
         Answer::Entered(view) => json(StatusCode::CREATED, |json| {
-            wire_draw::entry(json, &view, sequence);
+            wire_draw::entry(json, front.lives(), &view, sequence);
         }),
         Answer::Entries(page) => json(StatusCode::OK, |json| {
             let Page { entries, next } = *page;
             json.raw("{\"entries\":");
-            json.list(&entries, |json, view| wire_draw::entry(json, view, sequence));
+            let lives = front.lives();
+            json.list(&entries, |json, view| wire_draw::entry(json, lives, view, sequence));
             json.raw(",\"next_after\":");
             json.maybe(next, |json, next| json.number(u64::from(next)));
             wire::end(json, sequence);
         }),
         Answer::Remembered(remembered) => json(StatusCode::OK, |json| {
-            remembered_body(json, &remembered, sequence);
+            remembered_body(json, front.lives(), &remembered, sequence);
         }),
         Answer::Status(status) => json(StatusCode::OK, |json| {
             state_status(json, front, &status, sequence);
@@ -146,13 +149,20 @@ fn json(status: StatusCode, write: impl FnOnce(&mut Json)) -> Reply {
 }
 
 /// The first answer and its replays render alike: `sequence` is that of the creation in both.
-fn created(asked: &Asked, numbers: Created, sequence: Sequence) -> Reply {
-    let mut reply = json(StatusCode::CREATED, |json| created_body(json, asked, numbers, sequence));
-    reply.location = location(numbers.order);
+fn created(lives: &Lives, asked: &Asked, numbers: Created, sequence: Sequence) -> Reply {
+    let mut reply =
+        json(StatusCode::CREATED, |json| created_body(json, lives, asked, numbers, sequence));
+    reply.location = location(lives, numbers.order);
     reply
 }
 
-fn created_body(json: &mut Json, asked: &Asked, numbers: Created, sequence: Sequence) {
+fn created_body(
+    json: &mut Json,
+    lives: &Lives,
+    asked: &Asked,
+    numbers: Created,
+    sequence: Sequence,
+) {
     let head = OrderHead {
         id: numbers.order,
         user: asked.user.as_str(),
@@ -163,7 +173,7 @@ fn created_body(json: &mut Json, asked: &Asked, numbers: Created, sequence: Sequ
         changed_sequence: sequence,
     };
     let lines = asked.lines.iter().map(|line| (&line.sku, line.quantity, 0));
-    wire::order(json, head, lines, sequence);
+    wire::order(json, lives, head, lines, sequence);
 }
 
 /// What became of a line of a batch, as the line that answers it, and as it is counted.
@@ -178,7 +188,7 @@ pub(super) fn line(
     {
         // Nearly every line; rendered in place.
         line_head(json, StatusCode::CREATED);
-        created_body(json, asked, numbers, answered.sequence);
+        created_body(json, front.lives(), asked, numbers, answered.sequence);
         line_end(json, answered.replayed);
         return (StatusCode::CREATED, None);
     }
@@ -218,12 +228,10 @@ fn line_end(json: &mut Json, replayed: bool) {
     json.raw("}\n");
 }
 
-fn location(order: OrderId) -> Option<HeaderValue> {
+fn location(lives: &Lives, order: OrderId) -> Option<HeaderValue> {
     let mut path = Json::short();
     path.raw("/v1/orders/");
-    path.number(u64::from(order.epoch));
-    path.raw("-");
-    path.number(order.sequence);
+    path.place(lives, order);
     HeaderValue::from_maybe_shared(path.into_bytes()).ok()
 }
 
@@ -247,7 +255,7 @@ fn tag(version: Sequence) -> Option<HeaderValue> {
     HeaderValue::from_maybe_shared(tag.into_bytes()).ok()
 }
 
-fn remembered_body(json: &mut Json, remembered: &Remembered, sequence: Sequence) {
+fn remembered_body(json: &mut Json, lives: &Lives, remembered: &Remembered, sequence: Sequence) {
     let status = match remembered.body {
         RememberedBody::Created(_) | RememberedBody::Entered(_) => StatusCode::CREATED,
         RememberedBody::Order(_) | RememberedBody::Sku(_) | RememberedBody::Draw(_) => {
@@ -259,10 +267,12 @@ fn remembered_body(json: &mut Json, remembered: &Remembered, sequence: Sequence)
     json.raw(",\"body\":");
     match &remembered.body {
         RememberedBody::Created(view) | RememberedBody::Order(view) => {
-            wire::order_view(json, view, remembered.sequence);
+            wire::order_view(json, lives, view, remembered.sequence);
         }
         RememberedBody::Sku(view) => wire::sku(json, view, remembered.sequence),
-        RememberedBody::Entered(view) => wire_draw::entry(json, view, remembered.sequence),
+        RememberedBody::Entered(view) => {
+            wire_draw::entry(json, lives, view, remembered.sequence);
+        }
         RememberedBody::Draw(view) => wire_draw::draw(json, view, remembered.sequence),
     }
     wire::end(json, sequence);

@@ -124,6 +124,10 @@ fn lists_say_where_they_go_on() {
         Page { entries: vec![order_view()], next: Some(OrderId { epoch: 3, sequence: 9 }) };
     let body = format!(r#"{{"orders":[{ORDER}],"next_cursor":"3-9","seq":17}}"#);
     check(Answer::Orders(Box::new(orders)), 200, &body);
+    let next = Some(OrderId { epoch: 4, sequence: 29 });
+    let orders = Page { entries: vec![order_view()], next };
+    let body = format!(r#"{{"orders":[{ORDER}],"next_cursor":"7k3v9q2m-29","seq":17}}"#);
+    check(Answer::Orders(Box::new(orders)), 200, &body);
     let none = Page { entries: Vec::new(), next: None };
     check(Answer::Orders(Box::new(none)), 200, r#"{"orders":[],"next_cursor":null,"seq":17}"#);
 }

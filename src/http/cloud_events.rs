@@ -12,6 +12,7 @@ use crate::domain::draw::Reason;
 use crate::domain::event::{DrawPut, EntryMade, Event};
 use crate::domain::event::{OrderCreated, OrderRefunded, SkuAdjusted, SkuPut};
 use crate::domain::ids::{DrawId, LineRequests, OrderId, SkuId, Traceparent};
+use crate::domain::lives::Lives;
 use crate::feed::{Form, Happened};
 
 /// Appends a record in this form, if it is an event; says whether it is.
@@ -77,9 +78,12 @@ fn kind(event: &Event) -> Option<&'static str> {
 }
 
 fn place(json: &mut Json, happened: &Happened<'_>) {
-    json.number(u64::from(happened.epoch));
-    json.raw("-");
-    json.number(happened.sequence);
+    json.place(happened.lives, own_id(happened));
+}
+
+/// An event's id; an order that it made has the same.
+fn own_id(happened: &Happened<'_>) -> OrderId {
+    OrderId { epoch: happened.epoch, sequence: happened.sequence }
 }
 
 fn envelope(json: &mut Json, kind: &str, happened: &Happened<'_>) {
@@ -127,7 +131,7 @@ fn subject(json: &mut Json, happened: &Happened<'_>) {
             json.raw("orders");
             if let Some(order) = order(event, happened) {
                 json.raw("/");
-                json.raw(&order.to_string());
+                json.place(happened.lives, order);
             }
         }
     }
@@ -136,9 +140,7 @@ fn subject(json: &mut Json, happened: &Happened<'_>) {
 /// The one order of an event; a new one has the event's own id.
 fn order(event: &Event, happened: &Happened<'_>) -> Option<OrderId> {
     match event {
-        Event::OrderCreated(_) | Event::EntryMade(_) => {
-            Some(OrderId { epoch: happened.epoch, sequence: happened.sequence })
-        }
+        Event::OrderCreated(_) | Event::EntryMade(_) => Some(own_id(happened)),
         event => event.order(),
     }
 }
@@ -156,18 +158,18 @@ fn data(json: &mut Json, happened: &Happened<'_>) {
         Event::SkuAdjusted(adjusted) => sku_adjusted(json, adjusted),
         Event::SkuDeleted(deleted) => named_sku(json, &deleted.sku),
         Event::HoldsGraced(graced) => {
-            orders(json, &graced.orders);
+            orders(json, happened.lives, &graced.orders);
             json.raw(",\"expires_at\":");
             json.instant(graced.expires_at);
         }
-        Event::OrdersArchived(ids) => orders(json, ids),
+        Event::OrdersArchived(ids) => orders(json, happened.lives, ids),
         Event::DrawPut(put) => draw_put(json, put),
         Event::DrawClosed(draw) => named_draw(json, draw),
         Event::DrawDeleted(deleted) => named_draw(json, &deleted.draw),
         Event::EntryMade(made) => entry_made(json, made, happened),
         event => {
             json.raw("\"id\":");
-            json.maybe(order(event, happened), Json::order_id);
+            maybe_order(json, happened.lives, order(event, happened));
             match event {
                 Event::OrderCreated(created) => order_created(json, created, happened),
                 Event::OrderExtended(extended) => {
@@ -247,9 +249,13 @@ fn lines(json: &mut Json, lines: &LineRequests) {
     });
 }
 
-fn orders(json: &mut Json, ids: &[OrderId]) {
+fn maybe_order(json: &mut Json, lives: &Lives, order: Option<OrderId>) {
+    json.maybe(order, |json, order| json.order_id(lives, order));
+}
+
+fn orders(json: &mut Json, lives: &Lives, ids: &[OrderId]) {
     json.raw("\"orders\":");
-    json.list(ids, |json, id| json.order_id(*id));
+    json.list(ids, |json, id| json.order_id(lives, *id));
 }
 
 fn named_draw(json: &mut Json, draw: &DrawId) {
@@ -287,7 +293,7 @@ fn entry_made(json: &mut Json, made: &EntryMade, happened: &Happened<'_>) {
     json.raw(",\"reason\":");
     json.id(made.reason.as_str());
     json.raw(",\"order\":");
-    json.maybe(order(&happened.record.event, happened).filter(|_| won), Json::order_id);
+    maybe_order(json, happened.lives, won.then(|| own_id(happened)));
     json.raw(",\"expires_at\":");
     json.maybe(made.expires_at, Json::instant);
 }
@@ -308,18 +314,20 @@ mod tests {
     use crate::domain::event::{Origin, Record, RefusalCount};
     use crate::domain::ids::PrincipalName;
     use crate::domain::sku::RefusalReason;
+    use crate::http::testing::lives;
 
     fn written(form: Form, event: Event, trace: Option<Traceparent>) -> Option<String> {
         let principal = PrincipalName::local();
         let origin = Origin { principal, reach_all: true, key: None, traceparent: trace };
         let record = Record { origin: Some(origin), event };
         let (stamp, source) = (1_800_000_000_123, "urn:doorbuster:journal:00");
-        let happened = Happened { epoch: 3, sequence: 17, stamp, record: &record, source };
+        let lives = &lives();
+        let happened = Happened { epoch: 4, sequence: 27, stamp, record: &record, source, lives };
         let mut out = Vec::new();
         write_event(form, &mut out, &happened).then(|| String::from_utf8(out).unwrap())
     }
 
-    const CANCELLED: &str = r#"{"specversion":"1.0","id":"3-17","source":"urn:doorbuster:journal:00","type":"doorbuster.order.cancelled","subject":"orders/2-9","time":"2027-01-15T08:00:00.123Z","datacontenttype":"application/json","data":{"id":"2-9","seq":17}}"#;
+    const CANCELLED: &str = r#"{"specversion":"1.0","id":"7k3v9q2m-27","source":"urn:doorbuster:journal:00","type":"doorbuster.order.cancelled","subject":"orders/2-9","time":"2027-01-15T08:00:00.123Z","datacontenttype":"application/json","data":{"id":"2-9","seq":27}}"#;
 
     #[test]
     fn an_event_is_written_in_each_form() {
@@ -327,7 +335,7 @@ mod tests {
         let in_form = |form| written(form, event(), None).unwrap();
         assert_eq!(in_form(Form::List), CANCELLED);
         assert_eq!(in_form(Form::Lines), format!("{CANCELLED}\n"));
-        assert_eq!(in_form(Form::ServerEvents), format!("id: 3-17\ndata: {CANCELLED}\n\n"));
+        assert_eq!(in_form(Form::ServerEvents), format!("id: 7k3v9q2m-27\ndata: {CANCELLED}\n\n"));
         let trace = Traceparent { trace: [0xab; 16], parent: [1; 8], flags: 1 };
         let traced = written(Form::Lines, event(), Some(trace)).unwrap();
         let member = format!(r#""traceparent":"00-{}-{}-01""#, "ab".repeat(16), "01".repeat(8));

@@ -17,6 +17,7 @@ use crate::http::routes::{self, Input, Place, Question, Wanted};
 use crate::http::{
     Doors, Front, HttpLimits, LABELS, Reloadable, Role, Rules, Shared, Tokens, instant, target,
 };
+use crate::domain::lives::{Life, Lives};
 use crate::images::Images;
 use crate::metrics::Meters;
 use crate::ring::{Cursors, Lane};
@@ -32,7 +33,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 const ANYBODY: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// A front that serves behind one lane, with nobody who takes images or tells events.
-fn front(cursors: Arc<Cursors>, hash_key: [u8; 16]) -> Front {
+fn front(cursors: Arc<Cursors>, hash_key: [u8; 16], lives: Arc<Lives>) -> Front {
     let front = Front::new(Shared {
         clock: Clock::start(),
         durability: "group".to_owned(),
@@ -49,7 +50,7 @@ fn front(cursors: Arc<Cursors>, hash_key: [u8; 16]) -> Front {
         meters: Arc::new(Meters::new(1, LABELS, &TABLES)),
         timed: false,
     });
-    front.serve_with(hash_key);
+    front.serve_with(hash_key, lives);
     front
 }
 
@@ -67,8 +68,13 @@ pub struct Door {
 impl Door {
     /// Serves what comes through this lane.
     #[must_use]
-    pub fn open(lane: Lane, cursors: Arc<Cursors>, hash_key: [u8; 16]) -> Self {
-        let worker = Worker::new(Arc::new(front(cursors, hash_key)), Rc::new(lane));
+    pub fn open(
+        lane: Lane,
+        cursors: Arc<Cursors>,
+        hash_key: [u8; 16],
+        lives: Arc<Lives>,
+    ) -> Self {
+        let worker = Worker::new(Arc::new(front(cursors, hash_key, lives)), Rc::new(lane));
         let builder = Rc::new(builder(&worker.limits.get()));
         Self { worker, builder }
     }
@@ -108,10 +114,18 @@ fn sense_of(found: Result<Question, Refused>) -> Sense {
 }
 
 thread_local! {
-    static FRONT: Front = front(Arc::default(), HASH_KEY);
+    static FRONT: Front = front(Arc::default(), HASH_KEY, epochs());
 }
 
 const HASH_KEY: [u8; 16] = *b"0123456789abcdef";
+
+/// A journal that began without lives and has drawn one: ids of both kinds are some order's.
+fn epochs() -> Arc<Lives> {
+    let mut lives = Lives::new();
+    let began = lives.begin(1, None, 1) && lives.begin(2, Life::parse("7k3v9q2m"), 1_000);
+    assert!(began, "they follow one another");
+    Arc::new(lives)
+}
 
 /// What a request comes to; none where it is no HTTP.
 #[must_use]
@@ -122,7 +136,8 @@ pub fn sense(method: &str, uri: &[u8], lines: &[(&str, &[u8])], body: &[u8]) -> 
     for (name, value) in lines {
         headers.append(name.parse::<HeaderName>().ok()?, HeaderValue::from_bytes(value).ok()?);
     }
-    let found = Place::find(uri.path()).and_then(|place| {
+    let sense = |front: &Front| {
+        let place = Place::find(uri.path())?;
         place.check(&method)?;
         let input = Input {
             method: &method,
@@ -132,11 +147,12 @@ pub fn sense(method: &str, uri: &[u8], lines: &[(&str, &[u8])], body: &[u8]) -> 
             principal: &Principal { name: PrincipalName::local(), reach: Reach::All },
             role: Role::Admin,
             hash_key: &HASH_KEY,
+            lives: front.lives(),
             now_ms: |_| 1000,
         };
-        FRONT.with(|front| routes::parse(front, place, &input))
-    });
-    Some(match found {
+        routes::parse(front, place, &input)
+    };
+    Some(match FRONT.with(sense) {
         Ok(Wanted::Ask(question)) => sense_of(Ok(question)),
         Ok(_) => Sense::Else,
         Err(refused) => sense_of(Err(refused)),
@@ -151,17 +167,21 @@ pub fn sense(method: &str, uri: &[u8], lines: &[(&str, &[u8])], body: &[u8]) -> 
 pub fn sense_of_line(line: &[u8]) -> Sense {
     let mut headers = HeaderMap::new();
     headers.insert("content-type", HeaderValue::from_static("application/x-ndjson"));
-    let input = Input {
-        method: &Method::POST,
-        query: None,
-        head: &Head::of(&headers),
-        body: &[],
-        principal: &Principal { name: PrincipalName::local(), reach: Reach::All },
-        role: Role::Admin,
-        hash_key: &HASH_KEY,
-        now_ms: |_| 1000,
+    let begin = |front: &Front| {
+        let input = Input {
+            method: &Method::POST,
+            query: None,
+            head: &Head::of(&headers),
+            body: &[],
+            principal: &Principal { name: PrincipalName::local(), reach: Reach::All },
+            role: Role::Admin,
+            hash_key: &HASH_KEY,
+            lives: front.lives(),
+            now_ms: |_| 1000,
+        };
+        routes::parse(front, Place::Batch, &input)
     };
-    match FRONT.with(|front| routes::parse(front, Place::Batch, &input)) {
+    match FRONT.with(begin) {
         Ok(Wanted::Batch(asker)) => sense_of(routes::batch::question(line, &asker)),
         other => panic!("the head of a batch came to {other:?}"),
     }

@@ -31,7 +31,7 @@ pub(super) async fn page(front: &Front, follow: Follow) -> Result<Reply, Refused
     json.raw("{\"events\":[");
     json.rendered(&bytes);
     json.raw("],\"next_after\":\"");
-    json.raw(&end.to_string());
+    json.raw(&end.text(front.lives()));
     json.raw("\"");
     wire::end(&mut json, synced);
     Ok(Reply::json(StatusCode::OK, json))
@@ -62,13 +62,11 @@ async fn piece(front: &Front, after: Position, form: Form, limit: usize) -> Resu
     match given {
         Ok(Given::Piece(piece)) => Ok(piece),
         Ok(Given::Compacted { oldest }) => {
-            let oldest = oldest.to_string();
+            let oldest = oldest.text(front.lives());
             let detail = format!("events up to {oldest} are no longer kept");
             Err(Problem::new(Code::Compacted, detail).with("oldest", Member::Text(oldest.into())))
         }
-        Ok(Given::Diverged) => {
-            Err(Problem::new(Code::Diverged, "this journal never had that place"))
-        }
+        Ok(Given::Diverged) => Err(Problem::diverged()),
         Ok(Given::Failed(why)) => Err(Problem::new(Code::Internal, why)),
         Err(_) => Err(Problem::new(Code::Draining, "the server takes no new requests")),
     }

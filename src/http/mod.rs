@@ -52,6 +52,7 @@ mod wire;
 mod wire_draw;
 
 use crate::clock::Clock;
+use crate::domain::lives::Lives;
 use crate::edge::Edge;
 use crate::feed::Feed;
 use crate::images::Images;
@@ -95,11 +96,20 @@ pub struct Front {
     phase: AtomicU8,
     drain_end_ms: AtomicU64,
     drained: Notify,
-    hash_key: OnceLock<[u8; 16]>,
+    known: OnceLock<Known>,
+    /// In place of it until it is there.
+    unknown: Known,
     connections: AtomicUsize,
     accepting: Accepting,
     read_only: AtomicBool,
     shared: Shared,
+}
+
+/// What recovery found, and nothing changes while the server serves.
+#[derive(Debug, Default)]
+struct Known {
+    hash_key: [u8; 16],
+    lives: Arc<Lives>,
 }
 
 /// What the server lends to its front.
@@ -151,7 +161,8 @@ impl Front {
             phase: AtomicU8::new(Phase::Recovering as u8),
             drain_end_ms: AtomicU64::new(u64::MAX),
             drained: Notify::new(),
-            hash_key: OnceLock::new(),
+            known: OnceLock::new(),
+            unknown: Known::default(),
             connections: AtomicUsize::new(0),
             accepting: Accepting::default(),
             read_only: AtomicBool::new(false),
@@ -159,10 +170,11 @@ impl Front {
         }
     }
 
-    /// Recovery is over: serves, with the key that idempotency keys are hashed with. It belongs to
-    /// the journal and stays the same across starts. A second call changes nothing.
-    pub fn serve_with(&self, hash_key: [u8; 16]) {
-        if self.hash_key.set(hash_key).is_ok() {
+    /// Recovery is over: serves, with the key that idempotency keys are hashed with, and the lives
+    /// that ids are written with. Both belong to the journal; the key stays the same across starts,
+    /// and a start adds its life before it serves. A second call changes nothing.
+    pub fn serve_with(&self, hash_key: [u8; 16], lives: Arc<Lives>) {
+        if self.known.set(Known { hash_key, lives }).is_ok() {
             // A drain may have begun during recovery: that one wins.
             let _ = self.phase.compare_exchange(
                 Phase::Recovering as u8,
@@ -179,6 +191,17 @@ impl Front {
         self.drain_end_ms.store(end, Ordering::Release);
         self.phase.store(Phase::Draining as u8, Ordering::Release);
         self.drained.notify_waiters();
+    }
+
+    /// The key that idempotency keys are hashed with. Until recovery is over it is none of a
+    /// journal's; the phase lets nobody past that would need it.
+    fn hash_key(&self) -> &[u8; 16] {
+        &self.known.get().unwrap_or(&self.unknown).hash_key
+    }
+
+    /// What ids are written with; as for the key, none until recovery is over.
+    fn lives(&self) -> &Arc<Lives> {
+        &self.known.get().unwrap_or(&self.unknown).lives
     }
 
     /// When a drain that has begun must be over, on `clock`.

@@ -157,6 +157,11 @@ impl Problem {
         Self::new(Code::Malformed, detail)
     }
 
+    /// A place of the feed, or of a list, that this journal did not give out.
+    pub(super) fn diverged() -> Refused {
+        Self::new(Code::Diverged, "this journal never had that place")
+    }
+
     /// Bad framing: what follows on the connection may be anything.
     pub(super) fn bad_framing(detail: &'static str) -> Refused {
         Self::malformed(detail).closing()

@@ -166,7 +166,6 @@ fn act<'r, A: Ask>(
         Step::Done(reply) => return Ok(Act::Answer(*reply)),
         Step::Found(found) => found,
     };
-    let unknown_key = [0; 16];
     let input = Input {
         method: &parts.method,
         query: parts.uri.query(),
@@ -174,8 +173,8 @@ fn act<'r, A: Ask>(
         body: &body,
         principal: &identity.principal,
         role: identity.role,
-        // Without one the phase lets nobody past that would need it.
-        hash_key: front.hash_key.get().unwrap_or(&unknown_key),
+        hash_key: front.hash_key(),
+        lives: front.lives(),
         now_ms: |front| front.clock.elapsed_ms(),
     };
     let wanted = routes::parse(front, place, &input);

@@ -91,7 +91,7 @@ pub(super) fn limit(value: Option<Cow<'_, str>>, faults: &mut Faults) -> usize {
 pub(super) fn cursor<T, E>(
     value: Option<Cow<'_, str>>,
     faults: &mut Faults,
-    parse: fn(&str) -> Result<T, E>,
+    parse: impl FnOnce(&str) -> Result<T, E>,
 ) -> Option<T> {
     let parsed = parse(&value?).ok();
     if parsed.is_none() {

@@ -10,6 +10,7 @@ use super::room::Room;
 use crate::domain::answer::{OrderView, SkuView};
 use crate::domain::command::SkuSettings;
 use crate::domain::ids::{OrderId, Sequence, SkuId, Stamp};
+use crate::domain::lives::Lives;
 use crate::domain::order::Status;
 use std::sync::LazyLock;
 
@@ -125,12 +126,20 @@ impl Json {
         self.raw("\"");
     }
 
-    pub(super) fn order_id(&mut self, id: OrderId) {
+    pub(super) fn order_id(&mut self, lives: &Lives, id: OrderId) {
         self.raw("\"");
-        self.number(u64::from(id.epoch));
+        self.place(lives, id);
+        self.raw("\"");
+    }
+
+    /// An id inside a string: of an order, or of an event.
+    pub(super) fn place(&mut self, lives: &Lives, id: OrderId) {
+        match lives.life_text(id.epoch) {
+            Some(life) => self.out.extend(&life),
+            None => self.number(u64::from(id.epoch)),
+        }
         self.raw("-");
         self.number(id.sequence);
-        self.raw("\"");
     }
 
     pub(super) fn list<T>(
@@ -166,12 +175,13 @@ type Line<'o> = (&'o SkuId, u32, u32);
 
 pub(super) fn order<'o>(
     json: &mut Json,
+    lives: &Lives,
     head: OrderHead<'_>,
     lines: impl IntoIterator<Item = Line<'o>>,
     sequence: Sequence,
 ) {
     json.raw("{\"id\":");
-    json.order_id(head.id);
+    json.order_id(lives, head.id);
     json.raw(",\"user\":");
     json.id(head.user);
     json.raw(",\"status\":");
@@ -197,7 +207,7 @@ pub(super) fn order<'o>(
     end(json, sequence);
 }
 
-pub(super) fn order_view(json: &mut Json, view: &OrderView, sequence: Sequence) {
+pub(super) fn order_view(json: &mut Json, lives: &Lives, view: &OrderView, sequence: Sequence) {
     let head = OrderHead {
         id: view.order,
         user: view.user.as_str(),
@@ -208,7 +218,7 @@ pub(super) fn order_view(json: &mut Json, view: &OrderView, sequence: Sequence) 
         changed_sequence: view.changed_sequence,
     };
     let lines = view.lines.iter().map(|line| (&line.sku, line.quantity, line.refunded));
-    order(json, head, lines, sequence);
+    order(json, lives, head, lines, sequence);
 }
 
 pub(super) fn sku(json: &mut Json, view: &SkuView, sequence: Sequence) {

@@ -4,6 +4,7 @@ use super::wire::{self, Json};
 use crate::domain::answer::{DrawView, EntryView};
 use crate::domain::draw::{Admission, Terms};
 use crate::domain::ids::Sequence;
+use crate::domain::lives::Lives;
 
 pub(super) fn draw(json: &mut Json, view: &DrawView, sequence: Sequence) {
     json.raw("{\"draw\":");
@@ -52,7 +53,7 @@ pub(super) fn terms(json: &mut Json, terms: &Terms, admission: &Admission) {
 }
 
 /// `order_sequence` is that of the state in which the order is shown; the entry's own never changes.
-pub(super) fn entry(json: &mut Json, view: &EntryView, order_sequence: Sequence) {
+pub(super) fn entry(json: &mut Json, lives: &Lives, view: &EntryView, order_sequence: Sequence) {
     json.raw("{\"draw\":");
     json.id(view.draw.as_str());
     json.raw(",\"entry\":");
@@ -68,7 +69,9 @@ pub(super) fn entry(json: &mut Json, view: &EntryView, order_sequence: Sequence)
     json.raw(",\"reason\":");
     json.id(view.reason.as_str());
     json.raw(",\"order\":");
-    json.maybe(view.order.as_ref(), |json, order| wire::order_view(json, order, order_sequence));
+    json.maybe(view.order.as_ref(), |json, order| {
+        wire::order_view(json, lives, order, order_sequence);
+    });
     wire::end(json, view.sequence);
 }
 
@@ -79,6 +82,7 @@ mod tests {
     use crate::domain::draw::{Admission, Odds, Prize, Reason, Seed, Terms};
     use crate::domain::ids::{DrawId, OrderId, SkuId, UserId};
     use crate::domain::order::Status;
+    use crate::http::testing::lives;
     use smallvec::smallvec;
 
     const AT: u64 = 1_800_000_000_000;
@@ -124,7 +128,7 @@ mod tests {
     #[test]
     fn an_entry_shows_its_order_or_why_there_is_none() {
         let order = OrderView {
-            order: OrderId { epoch: 3, sequence: 16 },
+            order: OrderId { epoch: 4, sequence: 26 },
             user: UserId::parse("u1").unwrap(),
             status: Status::Confirmed,
             lines: smallvec![LineView { sku: sku("phone"), quantity: 1, refunded: 0 }],
@@ -144,13 +148,13 @@ mod tests {
             sequence: 16,
         };
         assert_eq!(
-            text(|json| entry(json, &view, 17)),
-            r#"{"draw":"spring","entry":5,"user":"u1","client_seed":"a \"b\"","outcome":"won","pick":"phone","reason":"won","order":{"id":"3-16","user":"u1","status":"confirmed","lines":[{"sku":"phone","qty":1,"refunded_qty":0}],"reference":null,"created_at":"2027-01-15T08:00:00.000Z","expires_at":null,"changed_seq":16,"seq":17},"seq":16}"#
+            text(|json| entry(json, &lives(), &view, 17)),
+            r#"{"draw":"spring","entry":5,"user":"u1","client_seed":"a \"b\"","outcome":"won","pick":"phone","reason":"won","order":{"id":"7k3v9q2m-26","user":"u1","status":"confirmed","lines":[{"sku":"phone","qty":1,"refunded_qty":0}],"reference":null,"created_at":"2027-01-15T08:00:00.000Z","expires_at":null,"changed_seq":16,"seq":17},"seq":16}"#
         );
         view =
             EntryView { client_seed: None, pick: None, reason: Reason::Blank, order: None, ..view };
         assert_eq!(
-            text(|json| entry(json, &view, 17)),
+            text(|json| entry(json, &lives(), &view, 17)),
             r#"{"draw":"spring","entry":5,"user":"u1","client_seed":null,"outcome":"lost","pick":null,"reason":"blank","order":null,"seq":16}"#
         );
     }

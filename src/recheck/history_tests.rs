@@ -23,8 +23,8 @@ impl History {
     /// A start, a SKU with five units and a limit of two a user.
     fn begin(rules: Rules) -> Self {
         let mut history = Self { state: State::new(1), recheck: Recheck::new(rules) };
-        let (hash_key, lost_from) = ([7; 16], None);
-        let started = Started { epoch: 1, hash_key, answers_before_sync: false, lost_from };
+        let (hash_key, lost_from, life) = ([7; 16], None, None);
+        let started = Started { epoch: 1, hash_key, answers_before_sync: false, lost_from, life };
         history.record(None, Event::Started(started), START);
         let settings = history.state.settings.clone();
         let settings = Settings { hold_ms_default: 1_000, ..settings };
@@ -184,7 +184,8 @@ impl History {
     }
 
     fn start(&self, epoch: u32, lost_from: Option<Sequence>) -> Event {
-        Event::Started(Started { epoch, hash_key: [7; 16], answers_before_sync: true, lost_from })
+        let (hash_key, life) = ([7; 16], None);
+        Event::Started(Started { epoch, hash_key, answers_before_sync: true, lost_from, life })
     }
 
     fn change_settings(&mut self, change: impl FnOnce(&mut Settings)) {

@@ -181,6 +181,7 @@ mod tests {
                     hash_key,
                     answers_before_sync: false,
                     lost_from,
+                    life: None,
                 })
             } else if Some(sequence) == unfit {
                 Event::OrderConfirmed(OrderId { epoch: 1, sequence: 1 })

@@ -98,8 +98,8 @@ impl World {
             caps: Caps { skus: 1_000, answers: 4_000, draws: 1_000, entries: 100_000, ..caps },
             ..Settings::default()
         };
-        let started =
-            Started { epoch: 1, hash_key: [7; 16], answers_before_sync: false, lost_from: None };
+        let (hash_key, lost_from, life) = ([7; 16], None, None);
+        let started = Started { epoch: 1, hash_key, answers_before_sync: false, lost_from, life };
         world.record(None, Event::Started(started));
         world.record(None, Event::SettingsChanged(Box::new(settings)));
         world.showing.show_all(&world.state, world.moment);

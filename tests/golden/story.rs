@@ -164,6 +164,7 @@ impl Story {
             hash_key: HASH_KEY,
             answers_before_sync: false,
             lost_from: None,
+            life: None,
         }));
         self.own(Event::SettingsChanged(Box::new(settings())));
         self.turn(1, 10);
@@ -299,6 +300,7 @@ impl Story {
             hash_key: HASH_KEY,
             answers_before_sync: true,
             lost_from,
+            life: None,
         }));
         let orders = vec![held];
         self.own(Event::HoldsGraced(HoldsGraced { orders, expires_at: START + 960_000 }));

@@ -58,8 +58,8 @@ impl Sale {
     fn begin(seed: [u8; 32]) -> Self {
         let principal = Principal { name: PrincipalName::local(), reach: Reach::All };
         let mut sale = Self { state: State::new(1), principal };
-        let (hash_key, lost_from) = ([7; 16], None);
-        let started = Started { epoch: 1, hash_key, answers_before_sync: false, lost_from };
+        let (hash_key, lost_from, life) = ([7; 16], None, None);
+        let started = Started { epoch: 1, hash_key, answers_before_sync: false, lost_from, life };
         sale.apply(None, Event::Started(started));
         let mut settings = Settings::default();
         settings.caps.orders = 200_000;

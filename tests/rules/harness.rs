@@ -49,8 +49,8 @@ impl Engine {
     pub(crate) fn start(settings: Settings, now: Stamp) -> Self {
         let (state, seed) = (State::new(1), 1);
         let mut engine = Self { state, records: Vec::new(), refused: BTreeMap::new(), seed };
-        let started =
-            Started { epoch: 1, hash_key: [7; 16], answers_before_sync: false, lost_from: None };
+        let (hash_key, lost_from, life) = ([7; 16], None, None);
+        let started = Started { epoch: 1, hash_key, answers_before_sync: false, lost_from, life };
         engine.apply(None, Event::Started(started), now);
         engine.change_settings(settings, now);
         engine
@@ -136,6 +136,7 @@ impl Engine {
             hash_key: self.state.hash_key,
             answers_before_sync: false,
             lost_from: None,
+            life: None,
         };
         self.apply(None, Event::Started(started), now);
         let graced = sweep::grace(&self.state, now);

@@ -21,8 +21,8 @@ struct Shop {
 impl Shop {
     fn open() -> Self {
         let mut shop = Self { state: State::new(1) };
-        let (hash_key, lost_from) = ([7; 16], None);
-        let started = Started { epoch: 1, hash_key, answers_before_sync: false, lost_from };
+        let (hash_key, lost_from, life) = ([7; 16], None, None);
+        let started = Started { epoch: 1, hash_key, answers_before_sync: false, lost_from, life };
         shop.apply(None, Event::Started(started));
         shop.apply(None, Event::SettingsChanged(Box::new(settings())));
         shop

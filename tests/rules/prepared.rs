@@ -41,7 +41,8 @@ fn created(number: u64) -> Record {
 fn records() -> Vec<Record> {
     let ours = |event| Record { origin: None, event };
     let hash_key = [7; 16];
-    let started = Started { epoch: 1, hash_key, answers_before_sync: false, lost_from: None };
+    let (lost_from, life) = (None, None);
+    let started = Started { epoch: 1, hash_key, answers_before_sync: false, lost_from, life };
     let room = ORDERS as u32 + 10;
     let caps = Caps { orders: room, keys: room, uses: room, users: room, ..settings().caps };
     let put = SkuPut {

@@ -5,6 +5,7 @@ use crate::look::{Findings, Span, Table, Trouble, read_with, state_facts};
 use crate::progress::Progress;
 use doorbuster::domain::answer::Answer;
 use doorbuster::domain::decide::{Decision, decide};
+use doorbuster::domain::lives::Lives;
 use doorbuster::recheck::{Difference, Now, Recheck};
 use doorbuster::replay::{From, ReplayError, Replayed};
 use doorbuster_journal::{JournalError, Verdict};
@@ -22,7 +23,7 @@ pub(crate) fn recheck(data: &Path, span: Span) -> Result<Findings, Trouble> {
         }
         done => done,
     };
-    let rows: Vec<_> = recheck.differences.iter().map(row).collect();
+    let rows: Vec<_> = recheck.differences.iter().map(|of| row(of, &recheck.lives)).collect();
     let table = Table { name: "differences", columns: COLUMNS, rows };
     let mut facts = match read_with(span, |_| replayed) {
         Ok(replayed) => state_facts(&replayed),
@@ -54,31 +55,31 @@ pub(crate) fn is_pruned(error: &ReplayError) -> bool {
         if refusal.verdict == Verdict::SegmentMissing)
 }
 
-fn row(difference: &Difference) -> Vec<Value> {
+fn row(difference: &Difference, lives: &Lives) -> Vec<Value> {
     let record = &difference.recorded;
     vec![
         difference.sequence.into(),
         events::instant(Some(difference.stamp)),
         events::principal(record).into(),
-        events::line(&record.event).into(),
-        now(&difference.now).into(),
+        events::line(&record.event, lives).into(),
+        now(&difference.now, lives).into(),
     ]
 }
 
-fn now(now: &Now) -> String {
+fn now(now: &Now, lives: &Lives) -> String {
     match now {
-        Now::Decided(decision) => decided(decision),
-        Now::Due(Some(event)) => events::line(event),
+        Now::Decided(decision) => decided(decision, lives),
+        Now::Due(Some(event)) => events::line(event, lives),
         Now::Due(None) => "not due".to_owned(),
         Now::Panicked => "deciding panics".to_owned(),
         Now::Wrong(why) => (*why).to_owned(),
     }
 }
 
-fn decided(decision: &Decision) -> String {
+fn decided(decision: &Decision, lives: &Lives) -> String {
     match decision {
-        Decision::Change(event) => events::line(event),
-        Decision::First(event) => format!("first: {}", events::line(event)),
+        Decision::Change(event) => events::line(event, lives),
+        Decision::First(event) => format!("first: {}", events::line(event, lives)),
         Decision::Answer(answered) => match &answered.answer {
             Answer::Refused(refusal) => format!("refused: {refusal:?}"),
             _ if answered.replayed => "its key was answered before".to_owned(),

@@ -7,6 +7,8 @@ use crate::events::{self, Members};
 use crate::instant;
 use crate::look::{self, Trouble};
 use doorbuster::codec;
+use doorbuster::domain::event::{Event, Record};
+use doorbuster::domain::lives::Lives;
 use doorbuster_journal::{
     DumpContent, DumpItem, Frame, Gap, JournalError, Kind, Scan, VisitError, dump, scan,
 };
@@ -29,7 +31,8 @@ pub(crate) fn show(
     let judged = look::origin(data, &journal).and_then(|origin| Ok(scan(&journal, origin)?));
     let scan = judged.as_ref().ok();
     let out = BufWriter::new(io::stdout().lock());
-    let mut dump_out = Out { out, as_json, sequences, scan, damaged: false, file: None };
+    let lives = doorbuster::replay::lives(data)?;
+    let mut dump_out = Out { out, as_json, sequences, scan, lives, damaged: false, file: None };
     match dump(&journal, &mut |item| dump_out.item(item).map_err(VisitError::from)) {
         // Whoever does not read on need not be told.
         Ok(()) => drop(dump_out.zeros_behind(true)),
@@ -57,6 +60,8 @@ struct Out<'s, W: Write> {
     as_json: bool,
     sequences: RangeInclusive<u64>,
     scan: Option<&'s Scan>,
+    /// Those of the starts before what is shown, and each start's from when it is come to.
+    lives: Lives,
     damaged: bool,
     file: Option<(String, Option<Zeros>)>,
 }
@@ -156,10 +161,15 @@ impl<W: Write> Out<'_, W> {
     fn records(&mut self, item: &DumpItem<'_>, frame: &Frame<'_>) -> io::Result<()> {
         let (stamp, epoch) = (instant::text(frame.stamp_ms()), frame.epoch());
         for (sequence, bytes) in frame.records() {
+            let record = codec::decode_record(bytes);
+            if let Ok(Record { event: Event::Started(started), .. }) = &record {
+                // One that is known already, or that fits nowhere, changes nothing.
+                let _ = self.lives.begin(started.epoch, started.life, sequence);
+            }
             if !self.sequences.contains(&sequence) {
                 continue;
             }
-            let record = match codec::decode_record(bytes) {
+            let record = match record {
                 Ok(record) => record,
                 Err(error) => {
                     self.found((item.file, item.offset));
@@ -180,10 +190,10 @@ impl<W: Write> Out<'_, W> {
                     ("stamp", stamp.as_str().into()),
                     ("epoch", epoch.into()),
                 ];
-                members.extend(events::record_object(&record));
+                members.extend(events::record_object(&record, &self.lives));
                 writeln!(self.out, "{}", events::object(members))?;
             } else {
-                let (who, what) = (events::principal(&record), events::line(&record.event));
+                let (who, what) = (events::principal(&record), events::line(&record.event, &self.lives));
                 writeln!(self.out, "{sequence} {stamp} {epoch} {who} {what}")?;
             }
         }

@@ -9,6 +9,7 @@ use doorbuster::domain::command::{Adjustment, Patch, Precondition, SkuChanges, S
 use doorbuster::domain::draw::Prize;
 use doorbuster::domain::event::{DrawPut, Event, Origin, Record, SkuAdjusted, Started};
 use doorbuster::domain::ids::{LineRequests, OrderId, Stamp};
+use doorbuster::domain::lives::Lives;
 use doorbuster::domain::settings::Settings;
 use serde_json::{Map, Value, json};
 
@@ -48,7 +49,7 @@ pub(crate) fn name(event: &Event) -> &'static str {
 }
 
 /// What the event holds.
-pub(crate) fn members(event: &Event) -> Members {
+pub(crate) fn members(event: &Event, lives: &Lives) -> Members {
     match event {
         Event::Started(started) => started_members(started),
         Event::SettingsChanged(settings) => settings_members(settings),
@@ -72,7 +73,7 @@ pub(crate) fn members(event: &Event) -> Members {
             sku.into_iter().chain(precondition(deleted.precondition)).collect()
         }
         Event::KeysForgotten(count) => vec![("count", (*count).into())],
-        Event::OrdersArchived(ids) => vec![("orders", orders(ids))],
+        Event::OrdersArchived(ids) => vec![("orders", orders(ids, lives))],
         Event::UsesPurged(purged) => {
             vec![("created_seq", purged.created_sequence.into()), ("count", purged.count.into())]
         }
@@ -100,7 +101,7 @@ pub(crate) fn members(event: &Event) -> Members {
         Event::EntriesPurged(purged) => {
             vec![("created_seq", purged.created_sequence.into()), ("count", purged.count.into())]
         }
-        event => order_members(event),
+        event => order_members(event, lives),
     }
 }
 
@@ -121,10 +122,10 @@ fn put_draw_members(put: &DrawPut) -> Members {
     members
 }
 
-fn order_members(event: &Event) -> Members {
+fn order_members(event: &Event, lives: &Lives) -> Members {
     let mut members: Members = Vec::new();
     if let Some(order) = event.order() {
-        members.push(("order", order.to_string().into()));
+        members.push(("order", lives.text(order).as_str().into()));
     }
     match event {
         Event::OrderCreated(created) => {
@@ -142,7 +143,7 @@ fn order_members(event: &Event) -> Members {
             members.push(("expires_at", instant(Some(extended.expires_at))));
         }
         Event::HoldsGraced(graced) => {
-            members.push(("orders", orders(&graced.orders)));
+            members.push(("orders", orders(&graced.orders, lives)));
             members.push(("expires_at", instant(Some(graced.expires_at))));
         }
         Event::OrderRefunded(refunded) => {
@@ -160,6 +161,7 @@ fn order_members(event: &Event) -> Members {
 fn started_members(started: &Started) -> Members {
     vec![
         ("epoch", started.epoch.into()),
+        ("life", started.life.map(|life| life.to_string()).into()),
         ("answers_before_sync", started.answers_before_sync.into()),
         ("lost_from", started.lost_from.into()),
     ]
@@ -248,8 +250,8 @@ fn lines(lines: &LineRequests) -> Value {
     lines.iter().map(line).collect()
 }
 
-fn orders(orders: &[OrderId]) -> Value {
-    orders.iter().map(|order| Value::from(order.to_string())).collect()
+fn orders(orders: &[OrderId], lives: &Lives) -> Value {
+    orders.iter().map(|order| Value::from(lives.text(*order).as_str())).collect()
 }
 
 /// As the contract shows it; null for none.
@@ -278,17 +280,17 @@ pub(crate) fn object(members: Members) -> Value {
 }
 
 /// A record as one object.
-pub(crate) fn record_object(record: &Record) -> Members {
+pub(crate) fn record_object(record: &Record, lives: &Lives) -> Members {
     let mut all = record.origin.as_ref().map(origin).unwrap_or_default();
     all.push(("event", name(&record.event).into()));
-    all.push(("members", object(members(&record.event))));
+    all.push(("members", object(members(&record.event, lives))));
     all
 }
 
 /// `order_created user=u1 lines=[{"qty":1,"sku":"A"}]`
-pub(crate) fn line(event: &Event) -> String {
+pub(crate) fn line(event: &Event, lives: &Lives) -> String {
     let mut line = name(event).to_owned();
-    for (name, value) in members(event).into_iter().filter(|(_, value)| !value.is_null()) {
+    for (name, value) in members(event, lives).into_iter().filter(|(_, value)| !value.is_null()) {
         line.push_str(&format!(" {name}={}", word(&value)));
     }
     line

@@ -13,6 +13,7 @@ use doorbuster::domain::decide::{Decision, decide};
 use doorbuster::domain::draw::Reason;
 use doorbuster::domain::event::Event;
 use doorbuster::domain::ids::{OrderId, PrincipalName, SkuId};
+use doorbuster::domain::lives::Lost;
 use doorbuster::domain::state::State;
 use doorbuster_journal::{DumpContent, Frame, VisitError, dump};
 use serde_json::{Value, json};
@@ -22,18 +23,25 @@ const HISTORY: &[&str] = &["seq", "stamp", "epoch", "principal", "event"];
 
 pub(crate) fn order(data: &Path, id: &str, span: Span) -> Result<Findings, Trouble> {
     let not_there = |told: String| Err(Trouble::NotThere(told));
-    let Ok(order) = OrderId::parse(id) else {
-        return not_there(format!("{id} is no order's id: they are <epoch>-<sequence>"));
-    };
     let state = look::read(data, span)?.state;
-    let rows = history(data, order, state.sequence)?;
+    let sequence = state.sequence;
+    let order = match state.lives.cursor(id) {
+        Some(Ok(order)) => order,
+        Some(Err(Lost)) => {
+            return not_there(format!(
+                "up to sequence {sequence} no start of this journal gave {id} out"
+            ));
+        }
+        None => return not_there(format!("{id} is no order's id: they are <life>-<sequence>")),
+    };
+    let rows = history(data, order, &state)?;
     let mut facts = match ask(&state, Query::Order(order)) {
         Answer::Order(view) => order_facts(&state, &view),
         _ if rows.is_empty() => {
-            return not_there(format!("there is no order {order} at sequence {}", state.sequence));
+            return not_there(format!("there is no order {id} at sequence {sequence}"));
         }
         // It left the table; what it was is still told.
-        _ => vec![("id", order.to_string().into()), ("status", "not kept any more".into())],
+        _ => vec![("id", id.into()), ("status", "not kept any more".into())],
     };
     facts.push(("seq", state.sequence.into()));
     let table = Table { name: "history", columns: HISTORY, rows };
@@ -81,7 +89,7 @@ fn order_facts(state: &State, view: &OrderView) -> Vec<(&'static str, Value)> {
     let principal = &state.principals[usize::from(state.orders[slot].principal)].name;
     let line = |line: &doorbuster::domain::answer::LineView| json!({ "sku": line.sku.as_str(), "qty": line.quantity, "refunded_qty": line.refunded });
     vec![
-        ("id", view.order.to_string().into()),
+        ("id", state.lives.text(view.order).as_str().into()),
         ("user", view.user.as_str().into()),
         ("status", view.status.as_str().into()),
         ("lines", view.lines.iter().map(line).collect()),
@@ -93,13 +101,13 @@ fn order_facts(state: &State, view: &OrderView) -> Vec<(&'static str, Value)> {
     ]
 }
 
-/// Every event of an order up to a sequence, from all segments that are there.
-fn history(data: &Path, order: OrderId, until: u64) -> Result<Vec<Vec<Value>>, Trouble> {
+/// Every event of an order up to the state's sequence, from all segments that are there.
+fn history(data: &Path, order: OrderId, state: &State) -> Result<Vec<Vec<Value>>, Trouble> {
     let mut rows = Vec::new();
     let mut seen = order.sequence.saturating_sub(1);
     dump(&look::open(data)?, &mut |item| {
         if let DumpContent::Frame { frame, .. } = &item.content {
-            history_of_frame(frame, order, until, &mut seen, &mut rows)?;
+            history_of_frame(frame, order, state, &mut seen, &mut rows)?;
         }
         Ok(())
     })?;
@@ -109,12 +117,12 @@ fn history(data: &Path, order: OrderId, until: u64) -> Result<Vec<Vec<Value>>, T
 fn history_of_frame(
     frame: &Frame<'_>,
     order: OrderId,
-    until: u64,
+    state: &State,
     seen: &mut u64,
     rows: &mut Vec<Vec<Value>>,
 ) -> Result<(), VisitError> {
     for (sequence, bytes) in frame.records() {
-        if sequence <= *seen || sequence > until {
+        if sequence <= *seen || sequence > state.sequence {
             continue;
         }
         *seen = sequence;
@@ -127,7 +135,7 @@ fn history_of_frame(
                 instant::text(frame.stamp_ms()).into(),
                 frame.epoch().into(),
                 record.origin.as_ref().map(|origin| origin.principal.as_str()).into(),
-                events::line(&record.event).into(),
+                events::line(&record.event, &state.lives).into(),
             ]);
         }
     }

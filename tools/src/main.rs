@@ -61,7 +61,7 @@ enum Command {
     Snapshot(SnapshotCommand),
     /// Print an order and what happened to it
     Order {
-        /// Its id, `<epoch>-<sequence>`
+        /// Its id, as clients see it
         id: String,
         #[command(flatten)]
         reach: Reach,

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::domain::command::{CreateOrder, Precondition, Principal};
 use crate::domain::ids::{DrawId, SkuId, Traceparent};
+use crate::domain::lives::Lives;
 use crate::domain::order::Verb;
 use crate::http::fields::{Faults, id, required, text, wrong_type};
 use crate::http::head::{Head, Name, foreign_tag, precondition, unquoted_key};
@@ -16,6 +17,7 @@ use crate::http::json::{self, Members, Value};
 use crate::http::problem::{Code, Problem, Refused};
 use crate::http::roles::{Deed, Role};
 use std::borrow::Cow;
+use std::sync::Arc;
 
 /// What all lines of a batch share.
 #[derive(Debug)]
@@ -23,6 +25,7 @@ pub(in crate::http) struct Asker {
     pub(in crate::http) principal: Principal,
     role: Role,
     hash_key: [u8; 16],
+    lives: Arc<Lives>,
     traceparent: Option<Traceparent>,
     deadline_ms: Option<u64>,
 }
@@ -78,6 +81,7 @@ pub(super) fn begin(now_ms: impl FnOnce() -> u64, input: &Input<'_>) -> Result<W
         principal: input.principal.clone(),
         role: input.role,
         hash_key: *input.hash_key,
+        lives: input.lives.clone(),
         traceparent: input.head.traceparent().map(|(traceparent, _)| traceparent),
         deadline_ms: input.head.deadline_ms(now_ms)?,
     })))
@@ -123,7 +127,7 @@ fn strict(line: &[u8], asker: &Asker) -> Result<Question, Refused> {
         Op::Order => orders::create(&members)?,
         Op::Act(verb) => {
             order = required(take(&mut members, "id"), "id")?;
-            orders::act(text(&order, "id")?, orders::action(verb, &members)?)
+            orders::act(text(&order, "id")?, orders::action(verb, &members)?, &asker.lives)
         }
         Op::Entry => {
             let draw = required(take(&mut members, "draw"), "draw")?;

@@ -1,5 +1,6 @@
 //! A line that is read plainly asks for what the strict reader would have asked for.
 
+use crate::http::testing::lives;
 use super::super::plain_order::tests::changed;
 use super::*;
 use crate::domain::command::Reach;
@@ -17,6 +18,7 @@ fn asker(role: Role) -> Asker {
         principal: Principal { name: PrincipalName::local(), reach: Reach::Own },
         role,
         hash_key: [7; 16],
+        lives: lives(),
         traceparent: None,
         deadline_ms: Some(9),
     }

@@ -3,10 +3,11 @@
 //! Owns what `Accept` chooses here and nowhere else. Next: `http::events`.
 
 use super::{Input, Wanted};
+use crate::domain::lives::Place;
 use crate::feed::{Form, Position};
 use crate::http::fields::Faults;
 use crate::http::head::{Head, Name};
-use crate::http::problem::Refused;
+use crate::http::problem::{Problem, Refused};
 use crate::http::target::parameters;
 use std::borrow::Cow;
 
@@ -35,9 +36,9 @@ pub(super) fn follow(input: &Input<'_>) -> Result<Wanted, Refused> {
         Some(last) => ("Last-Event-ID", last),
         None => ("after", after.unwrap_or(Cow::Borrowed("0"))),
     };
-    let place = Position::parse(&after).unwrap_or_else(|| {
+    let place = input.lives.place(&after).unwrap_or_else(|| {
         faults.add(field, "must be an event's id, a next_after or a seq");
-        Position { epoch: None, sequence: 0 }
+        Place::Bare(0)
     });
     if form != Form::List && limit.is_some() {
         faults.add("limit", "must be absent where events are followed");
@@ -51,7 +52,12 @@ pub(super) fn follow(input: &Input<'_>) -> Result<Wanted, Refused> {
         })
     });
     faults.end()?;
-    Ok(Wanted::Follow(Follow { after: place, form, limit }))
+    let after = match place {
+        Place::At(id) => Position { epoch: Some(id.epoch), sequence: id.sequence },
+        Place::Bare(sequence) => Position { epoch: None, sequence },
+        Place::Diverged => return Err(Problem::diverged()),
+    };
+    Ok(Wanted::Follow(Follow { after, form, limit }))
 }
 
 /// The form that `Accept` likes best; JSON where it names none of them.
@@ -90,7 +96,7 @@ fn quality(parameter: &[u8]) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::testing::{headers, wanted};
+    use crate::http::testing::{headers, lives, wanted};
 
     #[test]
     fn accept_chooses_the_form_it_likes_best() {
@@ -114,7 +120,9 @@ mod tests {
     #[test]
     fn a_place_a_limit_and_the_last_event_are_read() {
         let follow = |text: &str| match wanted(text).map_err(|refused| refused.code.as_str()) {
-            Ok(Wanted::Follow(follow)) => format!("{} {}", follow.after, follow.limit),
+            Ok(Wanted::Follow(follow)) => {
+                format!("{} {}", follow.after.text(&lives()), follow.limit)
+            }
             Ok(other) => panic!("{text}: {other:?}"),
             Err(code) => code.to_owned(),
         };
@@ -129,6 +137,13 @@ mod tests {
             ("GET /v1/events?limit=1001", "invalid"),
             ("Accept: text/event-stream\nGET /v1/events?limit=5", "invalid"),
             ("GET /v1/events?from=1", "unknown_field"),
+            ("GET /v1/events?after=7k3v9q2m-20", "7k3v9q2m-20 100"),
+            ("GET /v1/events?after=7K3V9Q2M-20", "invalid"),
+            // A life that this journal never had, what another start made, an epoch with a life.
+            ("GET /v1/events?after=7k3v9q2n-20", "diverged"),
+            ("GET /v1/events?after=7k3v9q2m-19", "diverged"),
+            ("GET /v1/events?after=4-20", "diverged"),
+            ("Last-Event-ID: 3-20\nGET /v1/events", "diverged"),
         ] {
             assert_eq!(follow(text), expected, "{text}");
         }

@@ -27,8 +27,10 @@ use super::target::parameters;
 use super::{Front, Phase};
 use crate::domain::command::{Command, Precondition, Principal, Query, Request};
 use crate::domain::ids::Traceparent;
+use crate::domain::lives::Lives;
 use hyper::Method;
 use std::borrow::Cow;
+use std::sync::Arc;
 
 /// One request, as far as parsing needs it.
 #[derive(Debug)]
@@ -40,6 +42,8 @@ pub(super) struct Input<'r> {
     pub(super) principal: &'r Principal,
     pub(super) role: Role,
     pub(super) hash_key: &'r [u8; 16],
+    /// What ids are read with.
+    pub(super) lives: &'r Arc<Lives>,
     /// Now, on the clock of `Front`.
     pub(super) now_ms: fn(&Front) -> u64,
 }

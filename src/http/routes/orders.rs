@@ -1,18 +1,21 @@
 //! `/v1/orders` and `/v1/users/{user}/orders` (API 3).
 //!
 //! Owns the shape of orders and of what may be done to them. Ids of orders are opaque: a text that
-//! cannot be one names no order, which is for the writer to say in its turn. Next: `answers`.
+//! this journal gave to none names no order, which is for the writer to say in its turn. Next:
+//! `answers`.
 
 use super::{Input, Parsed, plain_order};
 use crate::domain::command::{Action, Command, CreateOrder, Query, Refund, Take};
-use crate::domain::ids::{HOLD_MS_END, OrderId, REFERENCE_BYTES_MAX, SkuId, UserId};
+use crate::domain::ids::{BadId, HOLD_MS_END, OrderId, REFERENCE_BYTES_MAX, SkuId, UserId};
+use crate::domain::lives::{Lives, Lost};
 use crate::domain::order::{Status, Verb};
 use crate::http::fields::{Faults, boolean, id, present, required, text, wrong_type};
 use crate::http::json::{Members, Value};
-use crate::http::problem::Refused;
+use crate::http::problem::{Problem, Refused};
 use crate::http::target::{cursor, limit, parameters};
 use compact_str::CompactString;
 use hyper::Method;
+use std::borrow::Cow;
 
 /// What an id that is none of ours stands for: epochs and sequences begin at 1.
 const NO_ORDER: OrderId = OrderId { epoch: 0, sequence: 0 };
@@ -82,8 +85,9 @@ fn list(input: &Input<'_>) -> Result<Parsed<'static>, Refused> {
     let sku = sku.map(|sku| SkuId::parse(&sku)).transpose();
     let sku = sku.map_err(|_| wrong_type("the query parameter sku", "an id"))?;
     let limit = self::limit(limit, &mut faults);
-    let after = self::cursor(cursor, &mut faults, OrderId::parse);
+    let after = place(cursor, input.lives, &mut faults);
     faults.end()?;
+    let after = after?;
     Ok(Parsed::read(Query::Orders { status, sku, after, limit }))
 }
 
@@ -92,18 +96,26 @@ pub(super) fn of_user(user: &str, input: &Input<'_>) -> Result<Parsed<'static>, 
     let user = UserId::parse(user).map_err(|_| wrong_type("the user in the path", "an id"))?;
     let mut faults = Faults::default();
     let limit = self::limit(limit, &mut faults);
-    let after = self::cursor(cursor, &mut faults, OrderId::parse);
+    let after = place(cursor, input.lives, &mut faults);
     faults.end()?;
+    let after = after?;
     Ok(Parsed::read(Query::UserOrders { user, after, limit }))
+}
+
+/// Where a page of orders goes on. A cursor of a life that this journal never had is no place in its
+/// lists: what stands behind its sequence is not what stood there.
+fn place(
+    cursor: Option<Cow<'_, str>>,
+    lives: &Lives,
+    faults: &mut Faults,
+) -> Result<Option<OrderId>, Refused> {
+    let after = self::cursor(cursor, faults, |text| lives.cursor(text).ok_or(BadId));
+    after.transpose().map_err(|Lost| Problem::diverged())
 }
 
 pub(super) fn one(order: &str, input: &Input<'_>) -> Result<Parsed<'static>, Refused> {
     input.no_parameters()?;
-    Ok(Parsed::read(Query::Order(own(order).unwrap_or(NO_ORDER))))
-}
-
-fn own(order: &str) -> Option<OrderId> {
-    OrderId::parse(order).ok()
+    Ok(Parsed::read(Query::Order(input.lives.order(order).unwrap_or(NO_ORDER))))
 }
 
 pub(super) fn act_alone<'r>(
@@ -112,13 +124,13 @@ pub(super) fn act_alone<'r>(
     input: &Input<'_>,
 ) -> Result<Parsed<'r>, Refused> {
     input.no_parameters()?;
-    Ok(act(order, action(verb, &input.members_or_none()?)?))
+    Ok(act(order, action(verb, &input.members_or_none()?)?, input.lives))
 }
 
 /// An action on the order of this id.
-pub(super) fn act(order: &str, action: Action) -> Parsed<'_> {
+pub(super) fn act<'r>(order: &'r str, action: Action, lives: &Lives) -> Parsed<'r> {
     let key_required = matches!(&action, Action::Refund(refund) if !refund.lines.is_empty());
-    let own = own(order);
+    let own = lives.order(order);
     let foreign_order = own.is_none().then_some(order);
     let command = Command::ActOnOrder(own.unwrap_or(NO_ORDER), action);
     Parsed { command, foreign_order, key_required }

@@ -306,7 +306,10 @@ fn the_shape_of_actions_is_checked_before_the_order_is_looked_for() {
 #[test]
 fn an_id_that_is_none_of_ours_stands_for_no_order() {
     let none = OrderId { epoch: 0, sequence: 0 };
-    for order in ["nonsense", "03-17", "3-17-1", "%20", "*", "0-0", "1-0"] {
+    // Lost ones: a life that was never drawn, an epoch that has a life, what another start made.
+    let lost = ["7k3v9q2n-20", "4-20", "7k3v9q2m-19", "3-20"];
+    let shapeless = ["nonsense", "03-17", "3-17-1", "%20", "*", "0-0", "1-0", "7K3V9Q2M-20"];
+    for order in lost.into_iter().chain(shapeless) {
         let confirm = Command::ActOnOrder(none, Action::Confirm { reacquire: false });
         check(&format!("POST /v1/orders/{order}/confirm"), confirm);
         check(&format!("GET /v1/orders/{order}"), Command::Read(Box::new(Query::Order(none))));
@@ -442,6 +445,10 @@ fn reads_ask_for_what_their_path_and_query_name() {
     check("GET /v1/orders/3-17", Query::Order(order));
     let all = Query::Orders { status: None, sku: None, after: None, limit: 100 };
     check("GET /v1/orders", all);
+    let newest = OrderId { epoch: 4, sequence: 20 };
+    check("GET /v1/orders/7k3v9q2m-20", Query::Order(newest));
+    let behind = Query::Orders { status: None, sku: None, after: Some(newest), limit: 100 };
+    check("GET /v1/orders?cursor=7k3v9q2m-20", behind);
     let some = Query::Orders {
         status: Some(Status::Held),
         sku: Some(sku("A")),
@@ -453,6 +460,16 @@ fn reads_ask_for_what_their_path_and_query_name() {
     check("GET /v1/users/u+1/orders?cursor=3-17", own);
     let delete = DeleteSku { sku: sku("A"), precondition: Precondition::Exists };
     self::check("If-Match: *\nDELETE /v1/skus/A", Command::DeleteSku(Box::new(delete)));
+}
+
+#[test]
+fn a_cursor_that_this_journal_never_gave_out_has_diverged() {
+    for cursor in ["7k3v9q2n-20", "4-20", "7k3v9q2m-19", "3-20"] {
+        check_refused(&format!("GET /v1/orders?cursor={cursor}"), "diverged");
+        check_refused(&format!("GET /v1/users/u/orders?cursor={cursor}"), "diverged");
+        // What is wrong with the rest of it comes first.
+        check_refused(&format!("GET /v1/orders?cursor={cursor}&limit=0"), "invalid limit");
+    }
 }
 
 #[test]

@@ -37,6 +37,7 @@ impl Writer {
                 hash_key: HASH_KEY,
                 answers_before_sync: false,
                 lost_from: None,
+                life: None,
             }),
         });
         let few = 200;
