@@ -240,6 +240,43 @@ fn rows_that_agree_are_a_state() {
     assert_eq!(state.settings.caps.of_draws(), (10, 10));
 }
 
+fn life_row(epoch: u32, life: u64, sequence: u64) -> Row<'static> {
+    Row::Life { epoch, life, sequence }
+}
+
+#[test]
+fn starts_that_contradict_the_head_or_each_other_are_refused() {
+    let drawn = 31 << 20;
+    let one = taken(|rows| rows.insert(PRINCIPAL, life_row(1, 31 << 20, 1))).expect("it fits");
+    assert_eq!(one.lives.begun().len(), 1);
+    assert_eq!(one.lives.begun()[0].life.bits(), drawn);
+    check(
+        "a start does not fit the ones before",
+        &[
+            |rows| rows.insert(PRINCIPAL, life_row(2, 31, 1)),
+            |rows| rows.insert(PRINCIPAL, life_row(1, 31, 21)),
+            |rows| rows.insert(PRINCIPAL, life_row(1, 31, 0)),
+            |rows| {
+                rows.insert(PRINCIPAL, life_row(1, 31, 1));
+                rows.insert(PRINCIPAL, life_row(1, 63, 2));
+            },
+            |rows| {
+                if let Row::Head { epoch, .. } = &mut rows[HEAD] {
+                    *epoch = 2;
+                }
+                rows.insert(PRINCIPAL, life_row(2, 31, 2));
+                rows.insert(PRINCIPAL, life_row(1, 31, 1));
+            },
+        ],
+    );
+    // More bits than there are, and a text that would be all digits.
+    let bits: [Change; 2] = [
+        |rows| rows.insert(PRINCIPAL, life_row(1, 1 << 40 | 31, 1)),
+        |rows| rows.insert(PRINCIPAL, life_row(1, 9, 1)),
+    ];
+    check("life", &bits);
+}
+
 #[test]
 fn stock_that_does_not_add_up_is_refused() {
     let overdrawn = "more units held and sold than there are";

@@ -34,7 +34,8 @@ fn a_life_is_written_and_read_in_one_spelling() {
     }
     assert_eq!(life("0000000z").bits(), 31);
     assert_eq!(life("a0000000").bits(), 10 << 35);
-    for text in ["0000000i", "0000000l", "0000000o", "0000000u", "0000000Z", "0000000é", "a-00000"] {
+    for text in ["0000000i", "0000000l", "0000000o", "0000000u", "0000000Z", "0000000é", "a-00000"]
+    {
         assert_eq!(Life::parse(text), None, "{text}");
     }
 }
@@ -69,8 +70,23 @@ fn an_id_has_one_spelling_and_reads_back() {
 #[test]
 fn what_no_id_looks_like_is_neither_an_order_nor_a_place() {
     for text in [
-        "", "-", "3-", "-17", "03-17", "3-017", "3-17-1", "+3-17", "3 -17", "00", "x", "x-1",
-        "4294967296-1", "1-18446744073709551616", "ZZ000000-50", "zz00000-50", "zz000000-050",
+        "",
+        "-",
+        "3-",
+        "-17",
+        "03-17",
+        "3-017",
+        "3-17-1",
+        "+3-17",
+        "3 -17",
+        "00",
+        "x",
+        "x-1",
+        "4294967296-1",
+        "1-18446744073709551616",
+        "ZZ000000-50",
+        "zz00000-50",
+        "zz000000-050",
     ] {
         assert_eq!((lives().order(text), lives().place(text)), (None, None), "{text}");
     }

@@ -9,6 +9,7 @@ use crate::clock::Clock;
 use crate::domain::answer::TABLES;
 use crate::domain::command::{Principal, Reach};
 use crate::domain::ids::{KeyClaim, PrincipalName, Stamp};
+use crate::domain::lives::{Life, Lives};
 use crate::feed::Feed;
 use crate::http::head::{Head, unquoted_key};
 use crate::http::json::{self, Value};
@@ -17,7 +18,6 @@ use crate::http::routes::{self, Input, Place, Question, Wanted};
 use crate::http::{
     Doors, Front, HttpLimits, LABELS, Reloadable, Role, Rules, Shared, Tokens, instant, target,
 };
-use crate::domain::lives::{Life, Lives};
 use crate::images::Images;
 use crate::metrics::Meters;
 use crate::ring::{Cursors, Lane};
@@ -68,12 +68,7 @@ pub struct Door {
 impl Door {
     /// Serves what comes through this lane.
     #[must_use]
-    pub fn open(
-        lane: Lane,
-        cursors: Arc<Cursors>,
-        hash_key: [u8; 16],
-        lives: Arc<Lives>,
-    ) -> Self {
+    pub fn open(lane: Lane, cursors: Arc<Cursors>, hash_key: [u8; 16], lives: Arc<Lives>) -> Self {
         let worker = Worker::new(Arc::new(front(cursors, hash_key, lives)), Rc::new(lane));
         let builder = Rc::new(builder(&worker.limits.get()));
         Self { worker, builder }

@@ -149,6 +149,8 @@ fn against_the_rules(world: &mut World, id: &str, code: &str) -> Option<Answer> 
         }
         (_, "invalid") => out_of_range(world, id)?,
         ("getEvents", "diverged") => Ask::get("/v1/events?after=99-1"),
+        ("listOrders", "diverged") => Ask::get("/v1/orders?cursor=zzzzzzzz-1"),
+        ("listOrdersOfUser", "diverged") => Ask::get("/v1/users/u/orders?cursor=zzzzzzzz-1"),
         ("createOrder", "sold_out") => {
             let sku = world.sku(json!({"stock": 0}));
             world.order(&sku)

@@ -46,7 +46,7 @@ fn check_state(data: &Path, from: From, image: u64, facts: &Facts, what: &str) {
 
 #[test]
 fn a_flipped_bit_of_the_journal_gives_the_same_state_or_none() {
-    let (data, facts) = unpack(1);
+    let (data, facts) = unpack("format-1");
     let data = data.path();
     let [one, two] = segments(data);
     // What is stored of them is what is used.
@@ -71,7 +71,7 @@ fn a_flipped_bit_of_the_journal_gives_the_same_state_or_none() {
 
 #[test]
 fn a_flipped_bit_of_the_image_costs_a_longer_replay_to_the_same_state() {
-    let (data, facts) = unpack(1);
+    let (data, facts) = unpack("format-1");
     let image = snapshot_directory(data.path()).join(image_name(facts.image_sequence));
     let used = image.metadata().expect("it is there").len();
     flip(&image, sample(used, 11), |what| {
@@ -83,7 +83,7 @@ fn a_flipped_bit_of_the_image_costs_a_longer_replay_to_the_same_state() {
 /// What a newer version left is not passed over like damage: it may be all there is.
 #[test]
 fn an_image_of_a_newer_version_ends_a_start_until_a_person_moves_it() {
-    let (data, facts) = unpack(1);
+    let (data, facts) = unpack("format-1");
     let path = snapshot_directory(data.path()).join(image_name(facts.image_sequence));
     let mut bytes = fs::read(&path).expect("it is there");
     bytes[8..12].copy_from_slice(&(FORMAT_VERSION + 1).to_le_bytes());

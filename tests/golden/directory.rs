@@ -38,15 +38,14 @@ pub(crate) struct Facts {
     pub(crate) image_digest: String,
 }
 
-/// Where a version's directory is kept.
-pub(crate) fn kept(version: u32) -> PathBuf {
-    let name = format!("tests/golden/format-{version}");
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
+/// Where a directory is kept.
+pub(crate) fn kept(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
 }
 
-/// Unpacks a version's directory to be served from, and says what it comes to.
-pub(crate) fn unpack(version: u32) -> (TempDir, Facts) {
-    let (kept, data) = (kept(version), directory());
+/// Unpacks a directory to be served from, and says what it comes to.
+pub(crate) fn unpack(name: &str) -> (TempDir, Facts) {
+    let (kept, data) = (kept(name), directory());
     let manifest = fs::read_to_string(kept.join(MANIFEST)).expect("the version has a directory");
     for part in [journal_directory, snapshot_directory] {
         fs::create_dir(part(data.path())).expect("a directory of ours");
@@ -119,8 +118,8 @@ pub(crate) fn make(turns: &[Turn]) -> (TempDir, Facts) {
 }
 
 /// Packs a directory as the tree keeps it, into the build directory.
-pub(crate) fn pack(data: &Path, facts: &Facts) -> PathBuf {
-    let packed = Path::new(env!("CARGO_TARGET_TMPDIR")).join("golden");
+pub(crate) fn pack(name: &str, data: &Path, facts: &Facts) -> PathBuf {
+    let packed = Path::new(env!("CARGO_TARGET_TMPDIR")).join("golden").join(name);
     // One that was made before.
     let _ = fs::remove_dir_all(&packed);
     let mut manifest = HEADER.to_owned();

@@ -4,14 +4,16 @@
 //! `format-N` beside this file is what the first server of version N left behind, packed as its
 //! `manifest` says. It never changes. Stored shapes only grow by kinds at the end (`src/codec`), so
 //! new kinds of events and rows need no new directory: old ones must go on decoding, which is what
-//! is tested here. A version whose bytes mean something else gets a directory of its own:
+//! is tested here. Where a kind takes the place of one that every journal has, a directory shows it:
+//! `format-1-lives` is the same story from when starts drew lives. A version whose bytes mean
+//! something else gets a directory of its own:
 //!
 //! 1. Raise `FORMAT_VERSION` of the crate whose layout changes, and say so in its `FORMAT.md`.
 //! 2. Add `tell_N` beside `story::tell`: every kind of event, and of row at the image, there is.
-//! 3. Run `cargo test --test golden`: the test that makes the newest story leaves a packed directory
-//!    in `target/tmp/golden`. Copy it to `tests/golden/format-N`, and add N to `VERSIONS`.
-//! 4. The directories before it stay in `VERSIONS` for as long as the server reads them, and so do
-//!    their stories; only the newest is written again, byte by byte.
+//! 3. Run `cargo test --test golden`: the test that makes the stories leaves a packed directory of
+//!    each in `target/tmp/golden`. Copy it to `tests/golden/format-N`, and add it to `DIRECTORIES`.
+//! 4. The directories before it stay in `DIRECTORIES` for as long as the server reads them, and so
+//!    do their stories; only those of the newest version are written again, byte by byte.
 //!
 //! Where a later version encodes an old state in other bytes, its digest is another: then `digest` in
 //! the old manifests is brought up to date, in a change of its own that shows that genesis and image
@@ -41,8 +43,10 @@ mod process;
 use directory::{ID, OPTIONS, make, pack, unpack};
 use doorbuster::codec;
 use doorbuster::domain::event::{Event, Record};
+use doorbuster::domain::ids::OrderId;
 use doorbuster::domain::requests::Kept;
 use doorbuster::domain::settings::Settings;
+use doorbuster::domain::state::State;
 use doorbuster::replay::{From, Replayed, journal_directory, replay, snapshot_directory};
 use doorbuster_journal::{FileDisk, Journal, Kind, Origin, scan_with};
 use doorbuster_snapshots::{ImageReader, image_name};
@@ -51,9 +55,11 @@ use process::{Launch, directory as fresh_directory};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use story::Turn;
 
-/// Every version that has a directory.
-const VERSIONS: [u32; 1] = [1];
+/// Every directory with its story; all of them are of the newest version.
+const DIRECTORIES: [(&str, fn() -> Vec<Turn>); 2] =
+    [("format-1", story::tell), ("format-1-lives", story::tell_with_lives)];
 
 /// Every kind of event that version 1 began with, in the order they are stored.
 const EVENTS_1: [&str; 21] = [
@@ -81,6 +87,8 @@ const EVENTS_1: [&str; 21] = [
 ];
 /// Head, principals, SKUs, uses, orders, keys.
 const ROWS_1: u32 = 6;
+/// The row of a life.
+const LIFE_ROW: u32 = 9;
 
 #[track_caller]
 fn replayed(data: &Path, from: From, until: Option<u64>) -> Replayed {
@@ -94,7 +102,7 @@ fn kind(event: &Event) -> String {
 
 #[test]
 fn every_version_replays_to_its_digest_from_the_first_event_and_from_its_image() {
-    for version in VERSIONS {
+    for (version, _) in DIRECTORIES {
         let (data, facts) = unpack(version);
         for (from, image) in [(From::Genesis, 0), (From::NewestImage, facts.image_sequence)] {
             let replayed = replayed(data.path(), from, None);
@@ -133,25 +141,32 @@ fn settings_1(settings: &Settings) -> [u64; 12] {
 }
 
 #[test]
-fn version_1_says_what_it_was_meant_to_say() {
-    let (data, _) = unpack(1);
-    let meant: Vec<Record> = story::tell().into_iter().flat_map(|turn| turn.records).collect();
-    let read = History::of(data.path()).records;
-    assert_eq!(read.len(), meant.len());
-    for (sequence, (read, meant)) in (1..).zip(read.iter().zip(&meant)) {
-        if let (Event::SettingsChanged(read), Event::SettingsChanged(meant)) =
-            (&read.event, &meant.event)
-        {
-            assert_eq!(settings_1(read), settings_1(meant), "sequence {sequence}");
-        } else {
-            assert_eq!(read, meant, "sequence {sequence}");
+fn every_directory_says_what_it_was_meant_to_say() {
+    for (name, tell) in DIRECTORIES {
+        let (data, _) = unpack(name);
+        let meant: Vec<Record> = tell().into_iter().flat_map(|turn| turn.records).collect();
+        let read = History::of(data.path()).records;
+        assert_eq!(read.len(), meant.len());
+        for (sequence, (read, meant)) in (1..).zip(read.iter().zip(&meant)) {
+            if let (Event::SettingsChanged(read), Event::SettingsChanged(meant)) =
+                (&read.event, &meant.event)
+            {
+                assert_eq!(settings_1(read), settings_1(meant), "{name} {sequence}");
+            } else {
+                assert_eq!(read, meant, "{name} {sequence}");
+            }
         }
     }
 }
 
 #[test]
 fn version_1_has_two_segments_every_kind_of_event_and_every_kind_of_row() {
-    let (data, facts) = unpack(1);
+    check_kinds("format-1", (0..ROWS_1).collect());
+    check_kinds("format-1-lives", (0..ROWS_1).chain([LIFE_ROW]).collect());
+}
+
+fn check_kinds(name: &str, expected: BTreeSet<u32>) {
+    let (data, facts) = unpack(name);
     let history = History::of(data.path());
     assert_eq!(history.scan.segments.len(), 2);
     let kinds: BTreeSet<String> = history.records.iter().map(|of| kind(&of.event)).collect();
@@ -169,11 +184,29 @@ fn version_1_has_two_segments_every_kind_of_event_and_every_kind_of_row() {
         rows.insert(u32::from_le_bytes(*row.first_chunk().expect("a row has a kind")));
         rest = behind;
     }
-    assert_eq!(rows, (0..ROWS_1).collect());
+    assert_eq!(rows, expected);
     let state = replayed(data.path(), From::NewestImage, Some(facts.image_sequence)).state;
     let kept: BTreeSet<u8> = state.requests.iter().map(|key| kept_kind(&key.answer)).collect();
     assert_eq!(kept, BTreeSet::from([0, 1, 2]), "every kind of answer is remembered");
     assert_eq!(state.skus.deleted().count(), 1, "a deleted SKU that an order names");
+}
+
+#[test]
+fn ids_of_a_directory_from_before_lives_stay_valid() {
+    let state = |name| replayed(unpack(name).0.path(), From::NewestImage, None).state;
+    let (before, after) = (state("format-1"), state("format-1-lives"));
+    let orders = |state: &State| -> Vec<OrderId> {
+        state.orders.after(None).map(|order| order.id).collect()
+    };
+    assert_eq!(orders(&before), orders(&after), "the story is the same");
+    for id in orders(&before) {
+        let text = format!("{}-{}", id.epoch, id.sequence);
+        assert_eq!(before.lives.text(id).as_str(), text);
+        assert_eq!((before.lives.order(&text), after.lives.order(&text)), (Some(id), None));
+        let text = format!("{}-{}", story::LIVES[id.epoch as usize - 1], id.sequence);
+        assert_eq!(after.lives.text(id).as_str(), text);
+        assert_eq!((before.lives.order(&text), after.lives.order(&text)), (None, Some(id)));
+    }
 }
 
 fn kept_kind(kept: &Kept) -> u8 {
@@ -188,7 +221,13 @@ fn kept_kind(kept: &Kept) -> u8 {
 
 #[test]
 fn the_journal_of_the_newest_version_is_written_byte_by_byte_as_it_always_was() {
-    let (data, _) = unpack(VERSIONS[VERSIONS.len() - 1]);
+    for (name, _) in DIRECTORIES {
+        check_written_again(name);
+    }
+}
+
+fn check_written_again(name: &str) {
+    let (data, _) = unpack(name);
     let copy = fresh_directory();
     let disk = FileDisk::open(copy.path()).expect("it is there");
     let mut journal = Journal::create(disk, OPTIONS, ID).expect("there is room");
@@ -224,21 +263,22 @@ fn the_journal_of_the_newest_version_is_written_byte_by_byte_as_it_always_was() 
 
 #[test]
 fn the_story_of_the_newest_version_can_be_stored_again_and_comes_to_the_same() {
-    let (made, facts) = make(&story::tell());
-    // For whoever begins a new version, see above.
-    let packed = pack(made.path(), &facts);
-    println!("packed into {}", packed.display());
-    let (_, golden) = unpack(VERSIONS[VERSIONS.len() - 1]);
-    assert_eq!(facts, golden);
-    for from in [From::Genesis, From::NewestImage] {
-        let replayed = replayed(made.path(), from, None);
-        assert_eq!(codec::digest(&replayed.state).to_string(), golden.digest);
+    for (name, tell) in DIRECTORIES {
+        let (made, facts) = make(&tell());
+        // For whoever begins a new version, see above.
+        println!("packed into {}", pack(name, made.path(), &facts).display());
+        let (_, golden) = unpack(name);
+        assert_eq!(facts, golden, "{name}");
+        for from in [From::Genesis, From::NewestImage] {
+            let replayed = replayed(made.path(), from, None);
+            assert_eq!(codec::digest(&replayed.state).to_string(), golden.digest, "{name}");
+        }
     }
 }
 
 #[test]
 fn a_server_starts_from_every_version_and_goes_on() {
-    for version in VERSIONS {
+    for (version, _) in DIRECTORIES {
         let (data, facts) = unpack(version);
         // It is from long ago: the clock has gone on, and only who keeps all images keeps it whole.
         let launch = Launch::of(data.path()).small().argument("--accept-clock");
@@ -249,7 +289,15 @@ fn a_server_starts_from_every_version_and_goes_on() {
         let [total, available, held, sold] =
             ["total", "available", "held", "sold"].map(|name| sku[name].as_u64().expect("a count"));
         assert_eq!((available + held + sold, held), (total, 1), "a hold got its grace: {sku}");
-        client.ask(&client::Ask::order("golden", "hal", "B", 1)).expect(201);
+        // The first order is written as it was before, and the new one with a life of its own.
+        let oldest = client.get("/v1/orders?limit=1")["orders"][0]["id"].clone();
+        let first = if version == "format-1" { "1" } else { story::LIVES[0] };
+        let oldest = oldest.as_str().expect("an id");
+        assert_eq!(oldest.split('-').next(), Some(first), "{version}: {oldest}");
+        assert_eq!(client.get(&format!("/v1/orders/{oldest}"))["id"], oldest);
+        let sold = client.ask(&client::Ask::order("golden", "hal", "B", 1)).expect(201);
+        let life = sold["id"].as_str().and_then(|id| id.split('-').next()).unwrap_or_default();
+        assert!(life.len() == 8 && !story::LIVES.contains(&life), "{version}: {sold}");
         let stopped = server.stop().stopped();
         let replayed_now = replayed(data.path(), From::Genesis, None);
         assert_eq!(codec::digest(&replayed_now.state).to_string(), stopped.digest);
@@ -286,7 +334,7 @@ fn check_refused(data: &Path, parts: &[&str]) {
 #[test]
 fn a_journal_of_a_newer_version_is_refused_with_what_to_do() {
     for name in ["00000001.segment", "00000002.segment"] {
-        let (data, facts) = unpack(1);
+        let (data, facts) = unpack("format-1");
         make_newer(&journal_directory(data.path()).join(name));
         // What the image holds is not read; without it everything is.
         if name == "00000001.segment" {
@@ -299,7 +347,7 @@ fn a_journal_of_a_newer_version_is_refused_with_what_to_do() {
 
 #[test]
 fn an_image_of_a_newer_version_is_refused_with_what_to_do() {
-    let (data, facts) = unpack(1);
+    let (data, facts) = unpack("format-1");
     let name = image_name(facts.image_sequence);
     make_newer(&snapshot_directory(data.path()).join(&name));
     let advice = "start the newer version that wrote it, or move the file away";

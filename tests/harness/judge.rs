@@ -5,6 +5,7 @@
 //! itself. Next: the crate `doorbuster-witness`.
 
 use crate::answers::{Decided, decided};
+use crate::members::names;
 use crate::notes::Note;
 use crate::understand::{command, header, key_hash};
 use doorbuster::codec;
@@ -14,7 +15,7 @@ use doorbuster::domain::ids::{KeyClaim, PrincipalName};
 use doorbuster::recheck::command_of;
 use doorbuster::replay::journal_directory;
 use doorbuster_journal::{FileDisk, Origin, scan_with};
-use doorbuster_witness::{Checked, Entry, Fault, Notes, check};
+use doorbuster_witness::{Checked, Entry, Fault, Notes, check, lives_of, named, rename};
 use siphasher::sip128::SipHasher13;
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -56,13 +57,20 @@ fn translate(notes: &[Note], entries: &[Entry]) -> (Notes, Claims) {
     let mut claims = Claims { hash_key: hash_key.unwrap_or_default(), ..Claims::default() };
     let mut told = Notes::default();
     // The witness wants to be told in the order of sending, and hears at any time.
+    let lives = lives_of(entries);
     for note in notes {
-        let command = command(&note.ask);
+        let mut command = command(&note.ask);
+        if let Some(order) = named(&mut command) {
+            *order = names().in_journal(&lives, *order);
+        }
         let request = request(note, command);
         claims.note(note, &request);
         let heard = note.heard.as_ref().and_then(|(at, said)| {
             let gone = deletion(entries, &request.command);
-            Some((*at, decided(&request.command, said, gone)?))
+            let mut decided = decided(&request.command, said, gone)?;
+            let in_journal = |order| names().in_journal(&lives, order);
+            rename(&mut decided.answered.answer, in_journal);
+            Some((*at, decided))
         });
         let attempt = told.ask(Arc::new(request), note.sent);
         if let Some((at, Decided { answered, at: decided_at })) = heard {

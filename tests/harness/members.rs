@@ -8,7 +8,9 @@ use doorbuster::domain::draw::{Admission, Odds, Prize, Terms};
 use doorbuster::domain::ids::{
     DrawId, GroupId, LineRequest, LineRequests, OrderId, SkuId, Stamp, UserId,
 };
+use doorbuster_witness::Names;
 use serde_json::Value;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// A member that is there and not null.
 pub(crate) fn maybe<'v>(body: &'v Value, name: &str) -> Option<&'v Value> {
@@ -78,9 +80,21 @@ pub(crate) fn draw(id: &str) -> DrawId {
     DrawId::parse(id).unwrap_or_else(|_| panic!("{id:?} is no id of a draw"))
 }
 
+/// Ids of orders that were seen: a client knows their text, and nothing of what it says.
+static NAMES: Mutex<Names> = Mutex::new(Names::new());
+
+pub(crate) fn names() -> MutexGuard<'static, Names> {
+    NAMES.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 #[track_caller]
 pub(crate) fn order(id: &str) -> OrderId {
-    OrderId::parse(id).unwrap_or_else(|_| panic!("{id:?} is no id of an order"))
+    names().read(id).unwrap_or_else(|| panic!("{id:?} is no id of an order"))
+}
+
+/// The text of an id that was read.
+pub(crate) fn order_text(id: OrderId) -> String {
+    names().text(id)
 }
 
 #[track_caller]

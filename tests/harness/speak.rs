@@ -4,6 +4,7 @@
 //! way back.
 
 use crate::client::Ask;
+use crate::members::order_text;
 use doorbuster::domain::command::{
     Action, AdjustSku, Adjustment, Command, CreateOrder, Patch, Precondition, PutDraw, Query,
     Request, SkuChanges, SkuSettings, Take,
@@ -41,7 +42,7 @@ pub(crate) fn line(request: &Request) -> Option<String> {
     let (op, id) = match &request.command {
         Command::CreateOrder(_) => ("order", None),
         Command::ActOnOrder(order, action) => {
-            (action.verb().as_str(), Some(("id", order.to_string())))
+            (action.verb().as_str(), Some(("id", order_text(*order))))
         }
         Command::EnterDraw(enter) => ("entry", Some(("draw", enter.draw.to_string()))),
         Command::AdjustSku(adjust) => ("adjust", Some(("sku", adjust.sku.to_string()))),
@@ -90,9 +91,11 @@ fn condition(precondition: Precondition) -> Option<(&'static str, String)> {
 fn said(command: &Command) -> (&'static str, String, Option<Value>) {
     match command {
         Command::CreateOrder(create) => ("POST", "/v1/orders".to_owned(), Some(order(create))),
-        Command::ActOnOrder(order, action) => {
-            ("POST", format!("/v1/orders/{order}/{}", action.verb().as_str()), acted(action))
-        }
+        Command::ActOnOrder(order, action) => (
+            "POST",
+            format!("/v1/orders/{}/{}", order_text(*order), action.verb().as_str()),
+            acted(action),
+        ),
         Command::PutSku(put) => {
             let mut body = settings(&put.settings);
             body["stock"] = put.stock.into();
@@ -225,7 +228,7 @@ fn path(query: &Query) -> String {
             .collect();
         format!("{path}?limit={limit}{more}")
     };
-    let text = |id: &Option<OrderId>| id.map(|id| id.to_string());
+    let text = |id: &Option<OrderId>| id.map(order_text);
     match query {
         Query::Sku(sku) => format!("/v1/skus/{sku}"),
         Query::Skus { after, limit } => asked(
@@ -233,7 +236,7 @@ fn path(query: &Query) -> String {
             limit,
             &[("cursor", after.as_ref().map(ToString::to_string))],
         ),
-        Query::Order(order) => format!("/v1/orders/{order}"),
+        Query::Order(order) => format!("/v1/orders/{}", order_text(*order)),
         Query::Orders { status, sku, after, limit } => {
             let status = status.map(|status| status.as_str().to_owned());
             let sku = sku.as_ref().map(ToString::to_string);

@@ -162,7 +162,7 @@ fn kind(command: &Command, answered: &Answered) -> String {
         let replayed = if answered.replayed { " replayed" } else { "" };
         return format!("enter 201 {}{replayed}", entry.reason.as_str());
     }
-    let said = say(answered, &|id| id.to_string());
+    let said = say(answered, &|id| format!("{}-{}", id.epoch, id.sequence));
     let words = match &answered.answer {
         Answer::Refused(Refusal::Capacity(_) | Refusal::Invalid { .. }) => 3,
         Answer::Refused(_) | Answer::Order(_) | Answer::Created(_) => 2,

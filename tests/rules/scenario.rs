@@ -134,7 +134,7 @@ impl Script {
 
     fn name(&self, id: OrderId) -> String {
         let found = self.labels.iter().find(|(_, found)| **found == id);
-        found.map_or_else(|| id.to_string(), |(label, _)| label.clone())
+        found.map_or_else(|| format!("{}-{}", id.epoch, id.sequence), |(label, _)| label.clone())
     }
 
     fn ask(&mut self, verb: &str, words: &mut Words<'_>, label: Option<&str>) -> (String, bool) {
@@ -169,7 +169,7 @@ impl Script {
     }
 
     fn order(&self, label: &str) -> OrderId {
-        let parsed = OrderId::parse(label).ok();
+        let parsed = wording::order_id(label);
         self.labels.get(label).copied().or(parsed).unwrap_or_else(|| panic!("no order {label}"))
     }
 

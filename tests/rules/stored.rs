@@ -4,11 +4,10 @@
 use crate::harness::{BASE, Engine};
 use crate::wording::sku_id;
 use crate::wording::{
-    Words, action, adjust_sku, create_order, patch_sku, principal, put_sku, request,
+    Words, action, adjust_sku, create_order, order_id, patch_sku, principal, put_sku, request,
 };
 use doorbuster::codec::digest;
 use doorbuster::domain::command::Command;
-use doorbuster::domain::ids::OrderId;
 use doorbuster::domain::settings::Settings;
 
 /// What could be asked before there were draws, with settings that say nothing about them.
@@ -30,7 +29,7 @@ fn history_without_draws() -> Engine {
             "adjust" => adjust_sku(sku_id(words.next()), &mut words, None),
             "order" => create_order(&mut words),
             verb => {
-                let order = OrderId::parse(words.next()).expect("an order's id");
+                let order = order_id(words.next()).expect("an order's id");
                 Command::ActOnOrder(order, action(verb, &mut words).expect("a verb"))
             }
         };

@@ -90,6 +90,12 @@ pub(crate) fn user_id(text: &str) -> UserId {
     UserId::parse(text).expect("a user id")
 }
 
+/// An order by its numbers, `<epoch>-<sequence>`: the rules know no other id.
+pub(crate) fn order_id(text: &str) -> Option<OrderId> {
+    let (epoch, sequence) = text.split_once('-')?;
+    Some(OrderId { epoch: epoch.parse().ok()?, sequence: sequence.parse().ok()? })
+}
+
 /// Who asks: `by=`, else `shop`. `admin` sees everybody's orders.
 pub(crate) fn principal(words: &mut Words<'_>) -> Principal {
     let name = words.named("by").unwrap_or("shop");

@@ -73,6 +73,11 @@ pub(crate) fn pages(client: &mut Client, after: &str, limit: usize) -> (Vec<Valu
     }
 }
 
+/// What the ids of one start of the server begin with.
+pub(crate) fn life(id: &str) -> &str {
+    id.split('-').next().expect("an id has two parts")
+}
+
 /// The sequence in an id.
 pub(crate) fn sequence(id: &str) -> u64 {
     id.rsplit('-').next().and_then(|text| text.parse().ok()).expect("a sequence")
@@ -252,27 +257,37 @@ fn a_place_ahead_is_empty_and_one_of_another_history_is_told_from_it() {
     let server = Launch::of(data.path()).small().start();
     let client = &mut server.connect();
     let (events, end) = pages(client, "0", 1000);
-    let last = sequence(&end);
-    for after in
-        [end.clone(), last.to_string(), format!("2-{}", last + 1000), (last + 1000).to_string()]
-    {
+    let (last, life) = (sequence(&end), life(&end));
+    let ahead = last + 1000;
+    for after in [end.clone(), last.to_string(), format!("{life}-{ahead}"), ahead.to_string()] {
         let page = client.get(&format!("/v1/events?after={after}"));
         assert_eq!((&page["events"], &page["seq"]), (&json!([]), &json!(last)), "{after}");
-        assert_eq!(sequence(page["next_after"].as_str().expect("a place")), sequence(&after));
+        // A sequence alone is answered with a place of this start, which no other will have.
+        let next = page["next_after"].as_str().expect("a place");
+        assert_eq!((self::life(next), sequence(next)), (life, sequence(&after)));
     }
-    let first = sequence(events[0]["id"].as_str().expect("an id"));
+    let first = events[0]["id"].as_str().expect("an id");
+    let (before, first) = (self::life(first), sequence(first));
+    assert_ne!(before, life, "each start has a life of its own");
     let others = [
-        format!("1-{last}"),
-        format!("2-{first}"),
-        format!("1-{}", last + 1),
-        format!("3-{}", last + 1000),
+        format!("{before}-{last}"),
+        format!("{life}-{first}"),
+        format!("{before}-{}", last + 1),
+        format!("{life}-0"),
+        // What a version from before would have called the same places, and a life of no start.
+        format!("1-{first}"),
+        format!("2-{last}"),
+        format!("3-{ahead}"),
+        format!("zzzzzzzz-{first}"),
     ];
     for after in others {
         for ask in [Ask::get(format!("/v1/events?after={after}")), follow(&after)] {
             client.ask(&ask).problem(410, "diverged");
         }
     }
-    client.ask(&Ask::get("/v1/events?after=now")).problem(422, "invalid");
+    for shapeless in ["now".to_owned(), end.to_uppercase(), format!("{life}-0{last}")] {
+        client.ask(&Ask::get(format!("/v1/events?after={shapeless}"))).problem(422, "invalid");
+    }
     client.ask(&Ask::get("/v1/events?limit=1001")).problem(422, "invalid");
     let refused = client.ask(&Ask::post("/v1/events", &json!({})));
     refused.problem(405, "method_not_allowed");
@@ -302,6 +317,7 @@ fn a_place_that_was_pruned_is_compacted_and_says_what_is_left() {
         (answer.status != 200).then(|| answer.problem(410, "compacted")["oldest"].clone())
     });
     let oldest = oldest.as_str().expect("a place");
+    assert_eq!(life(oldest), life(all[0]["id"].as_str().expect("an id")));
     client.ask(&follow("0")).problem(410, "compacted");
     client.ask(&Ask::get("/v1/events")).problem(410, "compacted");
     let before = (sequence(oldest) - 1).to_string();

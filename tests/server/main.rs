@@ -42,6 +42,7 @@ mod protocol;
 mod pruning;
 mod rebuilt;
 mod restart;
+mod restored;
 mod roles;
 mod rotation;
 mod rules;

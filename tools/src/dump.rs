@@ -193,7 +193,8 @@ impl<W: Write> Out<'_, W> {
                 members.extend(events::record_object(&record, &self.lives));
                 writeln!(self.out, "{}", events::object(members))?;
             } else {
-                let (who, what) = (events::principal(&record), events::line(&record.event, &self.lives));
+                let (who, what) =
+                    (events::principal(&record), events::line(&record.event, &self.lives));
                 writeln!(self.out, "{sequence} {stamp} {epoch} {who} {what}")?;
             }
         }

@@ -76,7 +76,7 @@ fn list() -> Operation {
         .takes(&["Status", "OfSku", "Limit", "OrderCursor"])
         .answers(200, "A page.", Content::Json("OrderPage"), &[])
         .asked()
-        .refuses(&[Code::Invalid])
+        .refuses(&[Code::Invalid, Code::Diverged])
 }
 
 fn get() -> Operation {
@@ -176,7 +176,7 @@ fn of_user() -> Operation {
     .takes(&["User", "Limit", "OrderCursor"])
     .answers(200, "A page.", Content::Json("OrderPage"), &[])
     .asked()
-    .refuses(&[Code::Invalid])
+    .refuses(&[Code::Invalid, Code::Diverged])
 }
 
 fn remembered() -> Operation {

@@ -13,6 +13,8 @@ use crate::metrics::Stage;
 use serde_json::{Map, Value, json};
 
 const ID: &str = "^(?!\\.{1,2}$)[A-Za-z0-9._:@-]{1,64}$";
+/// A life, or an epoch of a journal from before there were lives; and a sequence.
+const EVENT_ID: &str = "^([0-9a-hjkmnp-tv-z]{8}|[1-9][0-9]*)-[1-9][0-9]*$";
 const USER: &str = "^(?!\\.{1,2}$)[A-Za-z0-9._:@+|=~-]{1,64}$";
 const INSTANT: &str = "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}\\.\\d{3}Z$";
 
@@ -78,8 +80,9 @@ fn basics() -> Value {
         "UserId": {"type": "string", "pattern": USER},
         "OrderId": {
             "type": "string",
-            "description": "Opaque.",
-            "examples": ["1-4"],
+            "description": "Opaque. Never given out twice, not even after an old copy of the data \
+                directory was put back.",
+            "examples": ["7k3v9q2m-4"],
         },
         "Instant": {"type": "string", "format": "date-time", "pattern": INSTANT},
         "InstantIn": {
@@ -215,7 +218,7 @@ fn many() -> Value {
     let event = object(
         json!({
             "specversion": {"const": "1.0"},
-            "id": {"type": "string", "pattern": "^[1-9][0-9]*-[1-9][0-9]*$"},
+            "id": {"type": "string", "pattern": EVENT_ID},
             "source": {"type": "string", "pattern": "^urn:doorbuster:journal:[0-9a-f]{32}$"},
             "type": {"type": "string", "pattern": "^doorbuster\\."},
             "subject": text(),

@@ -1,10 +1,10 @@
 //! A line that is read plainly asks for what the strict reader would have asked for.
 
-use crate::http::testing::lives;
 use super::super::plain_order::tests::changed;
 use super::*;
 use crate::domain::command::Reach;
 use crate::domain::ids::PrincipalName;
+use crate::http::testing::lives;
 
 const PLAIN: &[&str] = &[
     r#"{"op":"order","key":"k1","user":"u1","lines":[{"sku":"A","qty":1}]}"#,

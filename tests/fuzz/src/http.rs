@@ -67,10 +67,11 @@ fn converse(said: &[u8], step: usize) -> (Vec<u8>, Writer) {
     let lane = ends.pop().expect("one lane").settle();
     let mut writer = Writer::start(inbox, outbox);
     let mut builder = tokio::runtime::Builder::new_current_thread();
+    let lives = writer.lives();
     let runtime = builder.enable_time().build().expect("a runtime without sockets");
     let pieces: Vec<Vec<u8>> = said.chunks(step).map(<[u8]>::to_vec).collect();
     let heard = LocalSet::new().block_on(&runtime, async {
-        let door = Door::open(lane.clone(), cursors, HASH_KEY);
+        let door = Door::open(lane.clone(), cursors, HASH_KEY, lives);
         let (client, server) = tokio::io::duplex(PIPE_BYTES);
         let served = spawn_local(door.serve(server));
         let (mut hears, mut says) = tokio::io::split(client);

@@ -8,10 +8,12 @@ use doorbuster::domain::decide::{Decision, decide};
 use doorbuster::domain::event::{Event, Origin, Record, Started};
 use doorbuster::domain::ids::Stamp;
 use doorbuster::domain::invariants;
+use doorbuster::domain::lives::Lives;
 use doorbuster::domain::read::answer_to;
 use doorbuster::domain::settings::{Caps, Settings};
 use doorbuster::domain::state::State;
 use doorbuster::ring::{Decided, Inbox, Outbox, Outcome};
+use std::sync::Arc;
 
 pub(crate) const HASH_KEY: [u8; 16] = [7; 16];
 const START: Stamp = 1_700_000_000_000;
@@ -54,6 +56,11 @@ impl Writer {
         let settings = Settings { caps, ..Settings::default() };
         writer.record(Record { origin: None, event: Event::SettingsChanged(Box::new(settings)) });
         writer
+    }
+
+    /// What its ids are written with.
+    pub(crate) fn lives(&self) -> Arc<Lives> {
+        Arc::new(self.state.lives.clone())
     }
 
     /// One turn: everything that waits is answered, and durable at once.

@@ -17,6 +17,8 @@ impl World {
         if !self.stop()? {
             return violated("a stop can be in order", "once all is well");
         }
+        let (names, lives) = (&self.names, &self.history.lives);
+        self.notes.rename(|order| names.in_journal(lives, order));
         let checked = check(&self.notes, &self.history.entries)
             .or_else(|fault| violated(fault.rule, fault.detail))?;
         self.tally.add("witness: records", checked.records);
@@ -31,8 +33,7 @@ impl World {
         let (last, digest) = (state.sequence, codec::digest(&state));
         invariants::check(&state);
         drop(state);
-        let read = self.history.read_on(&self.disk, last);
-        read.or_else(|error| violated("a journal that is served can be read", error.to_string()))?;
+        self.read_history(last)?;
         let whole = self.disk.all_names().iter().any(|(name, _)| name.ends_with("00001.segment"));
         let origins = [From::NewestImage, From::OldestImage, From::Genesis];
         for from in origins.into_iter().take(if whole { 3 } else { 2 }) {

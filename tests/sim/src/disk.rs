@@ -6,7 +6,10 @@
 //! `world`. Files and names are lost by the rules of POSIX, not by the kinder ones of one file
 //! system. What the journal and the images see of it is in `files`. Next: `files`, `damage`.
 
+mod copies;
 mod files;
+
+pub(crate) use copies::Files;
 
 use crate::random::Random;
 use crate::tally::Tally;

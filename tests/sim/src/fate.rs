@@ -227,6 +227,7 @@ impl World {
         self.show_time();
         // What was read from memory may be read from the disk now.
         self.power_lost |= self.disk.revive();
+        self.put_back();
         if std::mem::take(&mut self.rot_due) && self.damage.is_none() {
             let before_sync = self.plan.durability.answers_before_sync();
             self.damage = strike(&self.disk, &mut self.random, before_sync);
@@ -263,6 +264,7 @@ impl World {
                 }
                 self.mend("rot: survived");
                 self.settle_history(found.lost_from, found.sequence)?;
+                self.settle_lives()?;
                 self.turn_after(1);
                 let life = self.life;
                 self.after(1_000, Event::Spare { life });
@@ -358,14 +360,22 @@ impl World {
             self.taken_back.push((self.life, lost_from));
         }
         self.power_lost = false;
-        let read = self.history.read_on(&self.disk, sequence);
-        read.or_else(|error| violated("a journal that is served can be read", error.to_string()))
+        self.read_history(sequence)
     }
 
     /// Reads what has become durable.
     pub(crate) fn read_on(&mut self) -> Held {
         let synced = self.server.as_ref().map_or(0, Server::synced);
-        let read = self.history.read_on(&self.disk, synced);
-        read.or_else(|error| violated("a journal that is served can be read", error.to_string()))
+        self.read_history(synced)
+    }
+
+    /// Reads the journal on, up to this sequence.
+    pub(crate) fn read_history(&mut self, until: Sequence) -> Held {
+        let read = self.history.read_on(&self.disk, until);
+        read.or_else(|error| violated("a journal that is served can be read", error.to_string()))?;
+        match self.history.twice.take() {
+            Some(id) => violated("no id is given out twice", format!("{id}, for two events")),
+            None => Ok(()),
+        }
     }
 }

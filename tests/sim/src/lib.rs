@@ -19,6 +19,7 @@ mod plan;
 #[cfg(feature = "planted")]
 mod planted;
 mod random;
+mod restore;
 mod run;
 mod server;
 mod steps;
@@ -32,6 +33,7 @@ pub use plan::{Faults, Plan};
 #[cfg(feature = "planted")]
 pub use planted::{Found, hunt};
 pub use random::Random;
+pub use restore::PUT_BACK;
 pub use run::{Options, Report, check_seed, rerun_line, run, run_plan};
 pub use tally::Tally;
 pub use world::Violation;

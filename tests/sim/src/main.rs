@@ -1,10 +1,11 @@
 //! Runs seeds: many, with a table at the end, or one, step by step.
 //!
-//! `--seeds 100000` runs so many from `--first`; `--seed 17 --trace` shows one. Ends with 1 where
+//! `--seeds 100000` runs so many from `--first`; `--seed 17 --trace` shows one; with `--restores 1000`
+//! old copies of the directory are put back all the time, so often in all. Ends with 1 where
 //! something was found, and with the line that shows it again. Next: `lib`.
 
 use clap::Parser;
-use doorbuster_sim::{Options, Report, Tally, rerun_line, run};
+use doorbuster_sim::{Options, PUT_BACK, Plan, Report, Tally, rerun_line, run_plan};
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::Mutex;
@@ -26,6 +27,9 @@ struct Arguments {
     /// Shows every step of it.
     #[arg(long, requires = "seed")]
     trace: bool,
+    /// Runs until old copies of the directory were put back so often, in every run again and again.
+    #[arg(long)]
+    restores: Option<u64>,
     /// Runs against each mistake that was made on purpose, or those that are named.
     #[cfg(feature = "planted")]
     #[arg(long, num_args = 0..)]
@@ -42,13 +46,20 @@ fn main() -> ExitCode {
         return planted(names, &arguments);
     }
     match arguments.seed {
-        Some(seed) => one(seed, arguments.trace),
+        Some(seed) => one(plan(seed, &arguments), seed, arguments.trace),
         None => many(&arguments),
     }
 }
 
-fn one(seed: u64, print: bool) -> ExitCode {
-    let report = run(seed, Options { print });
+fn plan(seed: u64, arguments: &Arguments) -> Plan {
+    match arguments.restores {
+        Some(_) => Plan::restored(seed),
+        None => Plan::new(seed),
+    }
+}
+
+fn one(plan: Plan, seed: u64, print: bool) -> ExitCode {
+    let report = run_plan(plan, seed, Options { print });
     println!("seed {seed} trace {:016x}", report.hash);
     print!("{}", report.tally);
     match report.violation {
@@ -85,6 +96,7 @@ fn cores() -> usize {
 
 #[derive(Default)]
 struct Sum {
+    runs: u64,
     tally: Tally,
     simulated_us: u64,
     hash: u64,
@@ -94,32 +106,39 @@ struct Sum {
 fn many(arguments: &Arguments) -> ExitCode {
     let next = AtomicU64::new(0);
     let sum = Mutex::new(Sum::default());
+    let over = || {
+        let sum = sum.lock().expect("no thread panicked");
+        arguments.restores.is_some_and(|restores| sum.tally.of(PUT_BACK) >= restores)
+    };
     let looked_at = std::io::stderr().is_terminal();
     thread::scope(|scope| {
         for _ in 0..arguments.threads.unwrap_or_else(cores) {
             scope.spawn(|| {
                 loop {
                     let number = next.fetch_add(1, Ordering::Relaxed);
-                    if number >= arguments.seeds {
+                    if number >= arguments.seeds || over() {
                         return;
                     }
                     if looked_at && number.is_multiple_of(100) {
                         eprint!("\r{number} of {} seeds ", arguments.seeds);
                         let _ = std::io::stderr().flush();
                     }
-                    take(&sum, run(arguments.first + number, Options::default()));
+                    let seed = arguments.first + number;
+                    take(&sum, run_plan(plan(seed, arguments), seed, Options::default()));
                 }
             });
         }
     });
     let mut sum = sum.into_inner().expect("no thread panicked");
     sum.found.sort_by_key(|report| report.seed);
-    println!("{} seeds from {}", arguments.seeds, arguments.first);
+    println!("{} seeds from {}", sum.runs, arguments.first);
     println!("{} simulated seconds, all traces {:016x}", sum.simulated_us / 1_000_000, sum.hash);
     print!("{}", sum.tally);
     for report in sum.found.iter().take(20) {
         let found = report.violation.as_ref().expect("it was kept for that");
-        println!("found: {}\n{}\n  {}", found.rule, found.detail, rerun_line(report.seed));
+        let again = rerun_line(report.seed);
+        let restores = if arguments.restores.is_some() { " --restores 1" } else { "" };
+        println!("found: {}\n{}\n  {again}{restores}", found.rule, found.detail);
     }
     println!("{} seeds found something", sum.found.len());
     if sum.found.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
@@ -128,6 +147,7 @@ fn many(arguments: &Arguments) -> ExitCode {
 /// The order in which runs end must not show.
 fn take(sum: &Mutex<Sum>, report: Report) {
     let mut sum = sum.lock().expect("no thread panicked");
+    sum.runs += 1;
     sum.tally.take(&report.tally);
     sum.simulated_us += report.simulated_us;
     sum.hash = sum.hash.wrapping_add(report.hash ^ report.seed.rotate_left(32));

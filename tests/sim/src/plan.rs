@@ -50,6 +50,9 @@ pub struct Plan {
     pub fault_every_us: Option<u64>,
     /// Which faults there are, by their bits.
     pub faults: Faults,
+    /// A copy of the directory is taken or put back this often on average, in microseconds; none =
+    /// nobody copies it.
+    pub copies_every_us: Option<u64>,
 }
 
 /// Kinds of faults of a run.
@@ -110,7 +113,14 @@ impl Plan {
             allocates_ahead: random.percent(60),
             fault_every_us: (!quiet).then(|| random.between(200_000, 5_000_000)),
             faults,
+            copies_every_us: copies(seed),
         }
+    }
+
+    /// The run of a seed, in which copies are taken and put back all the time.
+    pub fn restored(seed: u64) -> Self {
+        let every_us = 400_000 + (seed % 5) * 400_000;
+        Self { copies_every_us: Some(every_us), ..Self::new(seed) }
     }
 
     /// A run that is small enough for a tester that tries all orders.
@@ -136,8 +146,15 @@ impl Plan {
             allocates_ahead: true,
             fault_every_us: Some(60_000),
             faults: Faults { kills: true, power: true, ..Faults::default() },
+            copies_every_us: None,
         }
     }
+}
+
+/// Chance of its own, so that all else about a seed stays what it was.
+fn copies(seed: u64) -> Option<u64> {
+    let random = &mut Random::new(seed ^ 0x0C0_971E5);
+    random.once_in(6).then(|| random.between(500_000, 6_000_000))
 }
 
 fn caps(room: u32) -> Caps {

@@ -61,6 +61,7 @@ impl World {
                 Ok(())
             }
             Event::Start => self.start(),
+            Event::Copy => self.copy(),
         }
     }
 
@@ -124,7 +125,7 @@ impl World {
     }
 
     fn arrive(&mut self, message: usize) -> Held {
-        let request = (*self.messages[message].request).clone();
+        let request = self.inward(message);
         let elapsed_ms = self.elapsed_us() / 1000;
         let hurried = !self.closing && self.random.once_in(40);
         let deadline_ms = hurried.then(|| elapsed_ms + self.random.below(20));
@@ -215,6 +216,7 @@ impl World {
                 let request = &self.messages[message].request;
                 return violated("deciding does not panic", format!("{request:?}"));
             }
+            let outcome = self.outward(message, outcome)?;
             let answer = self.answers.len();
             self.trace.tell("answer", format_args!("{message}: {outcome:?}"));
             self.answers.push(Some((message, outcome, stamp, self.life)));

@@ -10,6 +10,7 @@ use crate::disk::SimDisk;
 use crate::history::History;
 use crate::plan::{Plan, START_MS};
 use crate::random::Random;
+use crate::restore::Copy;
 use crate::server::{Server, SimData, meters};
 use crate::tally::Tally;
 use crate::trace::Trace;
@@ -20,7 +21,7 @@ use doorbuster::domain::ids::{Sequence, Stamp};
 use doorbuster::metrics::Meters;
 use doorbuster::ring::Outcome;
 use doorbuster_journal::SEGMENT_BYTES_MIN;
-use doorbuster_witness::{Checked, Notes};
+use doorbuster_witness::{Checked, Names, Notes};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::sync::Arc;
@@ -65,6 +66,8 @@ pub(crate) enum Event {
     Relief,
     /// A server starts.
     Start,
+    /// A copy of the directory is taken, or put back.
+    Copy,
 }
 
 /// Somebody who asks one thing after the other.
@@ -121,6 +124,12 @@ pub(crate) struct World {
     /// From here on answers were lost before the starts that followed.
     pub(crate) lost_from: Option<Sequence>,
     pub(crate) rot_due: bool,
+    /// Chance of its own: a run without copies does the same with and without them.
+    pub(crate) copying: Random,
+    pub(crate) copy: Option<Copy>,
+    pub(crate) put_back_due: bool,
+    /// A copy was put back, and no server has started since.
+    pub(crate) restored: bool,
     pub(crate) damage: Option<Damage>,
     pub(crate) restarts_left: u32,
     /// When a step of the server was last taken, by its clock.
@@ -131,11 +140,14 @@ pub(crate) struct World {
     pub(crate) messages: Vec<Message>,
     /// Answers on their way: to which message, from which life.
     pub(crate) answers: Vec<Option<(usize, Outcome, Stamp, u64)>>,
-    /// Lives whose last answers power took back, as the mode says, and from which sequence on.
+    /// Lives whose last answers power took back, as the mode says, or an operator who put a copy
+    /// back; and from which sequence on.
     pub(crate) taken_back: Vec<(u64, Sequence)>,
     pub(crate) notes: Notes,
     pub(crate) moment: u64,
     pub(crate) knowledge: Knowledge,
+    /// Ids of orders as clients hold them.
+    pub(crate) names: Names,
     pub(crate) history: History,
     /// No new wishes, nothing goes wrong any more.
     pub(crate) closing: bool,
@@ -184,6 +196,10 @@ impl World {
             power_lost: false,
             lost_from: None,
             rot_due: false,
+            copying: Random::new(seed ^ 0xC0_9135),
+            copy: None,
+            put_back_due: false,
+            restored: false,
             damage: None,
             restarts_left: 200,
             turned_at_us: 0,
@@ -195,6 +211,7 @@ impl World {
             notes: Notes::default(),
             moment: 0,
             knowledge: Knowledge::new(reason_bytes_max),
+            names: Names::default(),
             history: History::default(),
             closing: false,
         }
@@ -243,6 +260,7 @@ impl World {
             self.after(wait_us, Event::Send { client });
         }
         self.plan_fault();
+        self.plan_copy();
         self.drive()?;
         self.conclude()
     }
@@ -276,6 +294,7 @@ impl World {
     fn heal(&mut self) {
         self.closing = true;
         self.death = None;
+        self.put_back_due = false;
         self.disk.die_in(None);
         self.disk.trouble(None);
         self.disk.medium().full = false;

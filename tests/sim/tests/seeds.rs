@@ -2,7 +2,7 @@
 //!
 //! `SIM_SEEDS=100 SIM_FIRST=7` runs others. A failure prints the line that shows it step by step.
 
-use doorbuster_sim::{Options, Tally, check_seed, run};
+use doorbuster_sim::{Options, PUT_BACK, Plan, Tally, check_seed, run, run_plan};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -39,6 +39,10 @@ const REACHED: &[&str] = &[
     "power: unsynced page kept",
     "power: unsynced page lost",
     "power: unsynced page torn",
+    "restore: an old copy was put back",
+    "restore: orders asked for that are lost",
+    "restore: places that are kept",
+    "restore: places that have diverged",
     "rot: bit of a synced frame or header",
     "rot: bit of an image",
     "rot: bit of the tail",
@@ -94,11 +98,26 @@ fn seeds_that_once_found_something_find_nothing() {
     }
 }
 
+/// Lives lost one after the other: what they gave out names nothing any more, and nobody is given it.
+#[test]
+fn two_hundred_old_copies_that_are_put_back_give_no_id_out_twice() {
+    let (mut put_back, mut seed) = (0, 0);
+    while put_back < 200 {
+        seed += 1;
+        let report = run_plan(Plan::restored(seed), seed, Options::default());
+        assert!(report.violation.is_none(), "seed {seed}, restored: {:?}", report.violation);
+        put_back += report.tally.of(PUT_BACK);
+    }
+}
+
 #[test]
 fn a_seed_does_the_same_each_time() {
     for seed in 1..=40 {
         let hashes = [(); 2].map(|()| run(seed, Options::default()).hash);
         assert_eq!(hashes[0], hashes[1], "seed {seed}");
+        let plan = || Plan::restored(seed);
+        let hashes = [(); 2].map(|()| run_plan(plan(), seed, Options::default()).hash);
+        assert_eq!(hashes[0], hashes[1], "seed {seed}, restored");
     }
 }
 

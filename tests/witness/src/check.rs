@@ -2,9 +2,9 @@
 //!
 //! Owns one pass over the journal, with the model beside it: every answer is there with the same
 //! content at the same sequence; nothing is there that nobody asked for; a key is decided once; what
-//! was heard before a request was sent comes before it; the counts hold after every event. Costs what
-//! the model costs; where a history is too long for that, `Ledger` alone reads it. Next: `ledger`,
-//! `model`.
+//! was heard before a request was sent comes before it; the counts hold after every event; no id was
+//! given out twice, in a life that is lost neither. Costs what the model costs; where a history is
+//! too long for that, `Ledger` alone reads it. Next: `ledger`, `model`.
 
 use crate::ledger::Ledger;
 use crate::model::Model;
@@ -14,6 +14,7 @@ use doorbuster::domain::command::{Action, Command, Principal, Reach, Request};
 use doorbuster::domain::draw::Seed;
 use doorbuster::domain::event::{Event, Origin, Record};
 use doorbuster::domain::ids::{KeyClaim, Sequence, Stamp};
+use doorbuster::domain::lives::Life;
 use doorbuster::recheck::command_of;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -47,7 +48,7 @@ pub struct Checked {
     pub records: u64,
     /// Answers that were heard and are true.
     pub answers: u64,
-    /// Answers that power took back, as the mode says.
+    /// Answers that power took back, as the mode says, or an operator who put an old copy back.
     pub void: u64,
 }
 
@@ -62,7 +63,28 @@ pub fn check(notes: &Notes, journal: &[Entry]) -> Result<Checked, Fault> {
         witness.entry(entry)?;
         witness.answers_at(entry.sequence)?;
     }
-    witness.conclude(journal.len() as u64)
+    let checked = witness.conclude(journal.len() as u64)?;
+    check_ids(notes)?;
+    Ok(checked)
+}
+
+/// No two orders were given one id, in lives that are lost neither.
+fn check_ids(notes: &Notes) -> Result<(), Fault> {
+    let mut given = BTreeMap::new();
+    for attempt in notes.attempts() {
+        let Some(heard) = &attempt.heard else { continue };
+        let made = match &heard.answered.answer {
+            Answer::Created(created) => Some(created.order),
+            Answer::Entered(entry) => entry.order.as_ref().map(|order| order.order),
+            _ => None,
+        };
+        if let Some(order) = made.filter(|_| !heard.answered.replayed)
+            && let Some(before) = given.insert(order, attempt)
+        {
+            return fault(rule::IDS, format!("{before:?}\n   and {attempt:?}"));
+        }
+    }
+    Ok(())
 }
 
 fn fault<T>(rule: &'static str, detail: impl Into<String>) -> Result<T, Fault> {
@@ -74,6 +96,8 @@ mod rule {
     pub(super) const GAPLESS: &str = "sequences follow each other";
     pub(super) const TIME: &str = "stamps never go back";
     pub(super) const EPOCH: &str = "an epoch is one more than the last";
+    pub(super) const LIFE: &str = "no two starts have one life";
+    pub(super) const IDS: &str = "no id is given out twice";
     pub(super) const ASKED: &str = "nothing happens that nobody asked for";
     pub(super) const DUE: &str = "what happens by itself is due";
     pub(super) const SAME: &str = "a request is decided as the rules say";
@@ -89,6 +113,7 @@ struct Witness<'n> {
     ledger: Ledger,
     journal: &'n [Entry],
     epoch: u32,
+    lives: BTreeSet<Life>,
     stamp: Stamp,
     /// Keyed requests by their key; a key may be used again for something else.
     keyed: BTreeMap<u128, Vec<&'n Request>>,
@@ -141,6 +166,7 @@ impl<'n> Witness<'n> {
             ledger: Ledger::default(),
             journal,
             epoch: 0,
+            lives: BTreeSet::new(),
             stamp: 0,
             keyed: BTreeMap::new(),
             unkeyed: BTreeMap::new(),
@@ -182,6 +208,9 @@ impl<'n> Witness<'n> {
         self.stamp = *stamp;
         if let Event::Started(started) = &record.event {
             self.epoch = started.epoch;
+            if started.life.is_some_and(|life| !self.lives.insert(life)) {
+                return fault(rule::LIFE, format!("{entry:?}"));
+            }
         }
         if *epoch != self.epoch {
             return fault(rule::EPOCH, format!("{sequence} says {epoch} in {}", self.epoch));

@@ -12,9 +12,11 @@ mod changes;
 mod check;
 mod ledger;
 pub mod model;
+mod names;
 mod notes;
 
 pub use changes::changes;
 pub use check::{Checked, Entry, Fault, check};
 pub use ledger::Ledger;
+pub use names::{Names, lives_of, named, rename};
 pub use notes::{Attempt, Heard, Notes};

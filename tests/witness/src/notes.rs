@@ -3,9 +3,10 @@
 //! Moments are any numbers that grow: a simulator counts its steps, a harness its nanoseconds. Never
 //! judges. Next: `check`.
 
+use crate::names::{named, rename};
 use doorbuster::domain::answer::Answered;
 use doorbuster::domain::command::Request;
-use doorbuster::domain::ids::{Sequence, Stamp};
+use doorbuster::domain::ids::{OrderId, Sequence, Stamp};
 use std::sync::Arc;
 
 /// One request sent once. A retry is another attempt.
@@ -62,6 +63,18 @@ impl Notes {
         self.rewinds.push((at, sequence));
         for heard in self.attempts.iter_mut().filter_map(|attempt| attempt.heard.as_mut()) {
             heard.void |= heard.answered.sequence >= sequence;
+        }
+    }
+
+    /// Gives all orders, in what was asked and in what was heard, other ids.
+    pub fn rename(&mut self, mut to: impl FnMut(OrderId) -> OrderId) {
+        for attempt in &mut self.attempts {
+            if let Some(order) = named(&mut Arc::make_mut(&mut attempt.request).command) {
+                *order = to(*order);
+            }
+            if let Some(heard) = &mut attempt.heard {
+                rename(&mut heard.answered.answer, &mut to);
+            }
         }
     }
 

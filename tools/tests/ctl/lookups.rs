@@ -2,6 +2,9 @@
 
 use crate::run::ctl;
 use crate::story::{tell, tell_to_the_end};
+use crate::writer::{LIFE_OF_2, START};
+use doorbuster::domain::command::{Action, Command};
+use doorbuster::domain::ids::OrderId;
 use serde_json::{Value, json};
 
 fn history(order: &Value) -> Vec<&str> {
@@ -13,7 +16,7 @@ fn history(order: &Value) -> Vec<&str> {
 fn an_order_is_shown_as_the_contract_shows_it_with_all_that_happened() {
     let story = tell();
     let data = story.writer.path();
-    let order = ctl(data, &format!("order {} --json", story.sold), 0).object();
+    let order = ctl(data, &format!("order {} --json", story.id(story.sold)), 0).object();
     assert_eq!(order["status"], "completed");
     assert_eq!(order["lines"], json!([{ "sku": "A", "qty": 2, "refunded_qty": 1 }]));
     assert_eq!((&order["user"], &order["principal"]), (&"ann".into(), &"shop".into()));
@@ -27,15 +30,15 @@ fn an_order_is_shown_as_the_contract_shows_it_with_all_that_happened() {
         "order_refunded",
     ];
     assert_eq!(history(&order), expected);
-    let order = ctl(data, &format!("--json order {}", story.retaken), 0).object();
+    let order = ctl(data, &format!("--json order {}", story.id(story.retaken)), 0).object();
     assert_eq!(history(&order), ["order_created", "order_expired", "order_reacquired"]);
-    let order = ctl(data, &format!("--json order {}", story.graced), 0).object();
+    let order = ctl(data, &format!("--json order {}", story.id(story.graced)), 0).object();
     assert_eq!(history(&order), ["order_created", "holds_graced"]);
     assert_eq!(
         (&order["status"], &order["expires_at"]),
         (&"held".into(), &"2027-01-15T08:01:30.000Z".into())
     );
-    let text = ctl(data, &format!("order {}", story.sold), 0).out;
+    let text = ctl(data, &format!("order {}", story.id(story.sold)), 0).out;
     assert!(
         text.contains("order_refunded order=1-5 lines=") && text.contains("completed"),
         "{text}"
@@ -45,18 +48,45 @@ fn an_order_is_shown_as_the_contract_shows_it_with_all_that_happened() {
 #[test]
 fn an_order_is_shown_as_it_was() {
     let story = tell();
-    let at = format!("order {} --json --until {}", story.sold, story.sold.sequence);
+    let at = format!("order {} --json --until {}", story.id(story.sold), story.sold.sequence);
     let order = ctl(story.writer.path(), &at, 0).object();
     assert_eq!((&order["status"], history(&order)), (&"held".into(), vec!["order_created"]));
-    let before = format!("order {} --until {}", story.sold, story.sold.sequence - 1);
+    let before = format!("order {} --until {}", story.id(story.sold), story.sold.sequence - 1);
     let told = ctl(story.writer.path(), &before, 1).err;
     assert!(told.contains("there is no order 1-5 at sequence 4"), "{told}");
 }
 
 #[test]
+fn an_order_is_named_by_the_life_that_made_it() {
+    let mut story = tell();
+    let order = OrderId { epoch: 2, sequence: story.writer.state.sequence };
+    let id = format!("{LIFE_OF_2}-{}", order.sequence);
+    story.writer.turn(START + 32_000, |writer| {
+        writer.ask("shop", None, Command::ActOnOrder(order, Action::Ship));
+    });
+    let data = story.writer.path();
+    let shown = ctl(data, &format!("order {id} --json"), 0).object();
+    assert_eq!((&shown["id"], &shown["user"]), (&id.as_str().into(), &"gus".into()));
+    assert_eq!(history(&shown), ["order_created", "order_shipped"]);
+    let dump = ctl(data, "journal dump", 0).out;
+    assert!(dump.contains(&format!("started epoch=2 life={LIFE_OF_2}")), "{dump}");
+    assert!(dump.contains(&format!("order_shipped order={id}")), "{dump}");
+    assert!(dump.contains("order_confirmed order=1-5"), "{dump}");
+    // An epoch that has a life, a life that was never drawn, and what another start made.
+    let lost = [format!("2-{}", order.sequence), format!("zzzzzzzz-{}", order.sequence)];
+    for lost in lost.into_iter().chain([format!("{LIFE_OF_2}-5")]) {
+        let told = ctl(data, &format!("order {lost}"), 1).err;
+        assert!(told.contains(&format!("no start of this journal gave {lost} out")), "{told}");
+    }
+    let early = ctl(data, &format!("order {id} --until 6"), 1).err;
+    assert!(early.contains("up to sequence 6 no start of this journal gave"), "{early}");
+}
+
+#[test]
 fn an_order_that_left_still_has_its_history() {
     let story = tell_to_the_end();
-    let order = ctl(story.writer.path(), &format!("order {} --json", story.sold), 0).object();
+    let order =
+        ctl(story.writer.path(), &format!("order {} --json", story.id(story.sold)), 0).object();
     assert_eq!(order["status"], "not kept any more");
     assert_eq!(history(&order).last(), Some(&"orders_archived"));
 }

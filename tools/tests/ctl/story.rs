@@ -76,6 +76,13 @@ pub(crate) struct Story {
     pub(crate) image: u64,
 }
 
+impl Story {
+    /// An order's id as clients see it.
+    pub(crate) fn id(&self, order: OrderId) -> String {
+        self.writer.state.lives.text(order).to_string()
+    }
+}
+
 /// Up to the point where the server was killed and came back; two images, every order kept.
 pub(crate) fn tell() -> Story {
     let mut writer = Writer::create(settings());

@@ -9,6 +9,7 @@ use doorbuster::domain::command::{Command, Principal, Reach, Request};
 use doorbuster::domain::decide::{Decision, decide};
 use doorbuster::domain::event::{Event, Origin, Record, RefusalCount, Started};
 use doorbuster::domain::ids::{KeyClaim, PrincipalName, Stamp};
+use doorbuster::domain::lives::Life;
 use doorbuster::domain::settings::Settings;
 use doorbuster::domain::state::State;
 use doorbuster::domain::{refusals, sweep};
@@ -21,6 +22,8 @@ use std::fs;
 use std::path::Path;
 use tempfile::TempDir;
 
+/// What the ids of the second start are written with.
+pub(crate) const LIFE_OF_2: &str = "0000002z";
 /// The stamp that tests count from: 2027-01-15T08:00:00Z.
 pub(crate) const START: Stamp = 1_800_000_000_000;
 /// Must never be printed.
@@ -100,8 +103,10 @@ impl Writer {
         let epoch = self.state.epoch + 1;
         self.now = now;
         self.journal().begin(epoch, now);
-        let started =
-            Started { epoch, hash_key: HASH_KEY, answers_before_sync: false, lost_from: None };
+        // The first start is one from before there were lives.
+        let life = (epoch > 1).then(|| Life::parse(&format!("{epoch:07}z")).expect("a life"));
+        let (hash_key, lost_from) = (HASH_KEY, None);
+        let started = Started { epoch, hash_key, answers_before_sync: false, lost_from, life };
         self.append(None, Event::Started(started));
         if let Some(settings) = settings {
             self.append(None, Event::SettingsChanged(Box::new(settings)));
