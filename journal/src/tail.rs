@@ -1,7 +1,7 @@
 //! Reading on from a sequence, beside the writer: for those who follow a live journal.
 //!
 //! Owns a place in a segment and the way from frame to frame behind it. Reads only what the caller
-//! knows to be synced, so every frame it comes to must be whole, and one that is not is damage.
+//! knows to be stored whole, be it synced or not, so every frame it comes to must be whole, and one that is not is damage.
 //! Changes no byte, reads with plain reads, judges no tail. Read `scan.rs` for what a start does.
 
 use std::io;

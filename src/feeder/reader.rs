@@ -77,34 +77,34 @@ impl Reader {
         }
     }
 
-    /// What is behind the place that is wanted, as far as it is synced.
-    pub(super) fn given(&mut self, want: &Want, synced: Sequence) -> Given {
+    /// What is behind the place that is wanted, as far as it was answered.
+    pub(super) fn given(&mut self, want: &Want, reach: Sequence) -> Given {
         if armed(Point::Feed) {
             return Given::Failed("it fails on purpose".to_owned());
         }
         let after = want.after;
-        if after.sequence > synced {
+        if after.sequence > reach {
             // It may still come, if it is of this start.
             if after.epoch.is_some_and(|epoch| epoch != self.epoch) {
                 return Given::Diverged;
             }
-            return Given::Piece(Piece { bytes: Bytes::new(), end: after, synced });
+            return Given::Piece(Piece { bytes: Bytes::new(), end: after, reach });
         }
         let same = |kept: &&Kept| kept.form == want.form && kept.after == after.sequence;
         if let Some(kept) = self.kept.iter().find(same).filter(|_| want.limit.is_none()) {
             return Given::Piece(kept.piece.clone());
         }
-        match self.read(want, synced) {
+        match self.read(want, reach) {
             Ok(given) => given,
             // Pruned while it was read.
             Err(JournalError::Io { cause, .. }) if cause.kind() == io::ErrorKind::NotFound => {
-                self.read(want, synced).unwrap_or_else(failed)
+                self.read(want, reach).unwrap_or_else(failed)
             }
             Err(error) => failed(error),
         }
     }
 
-    fn read(&mut self, want: &Want, synced: Sequence) -> Result<Given, JournalError> {
+    fn read(&mut self, want: &Want, reach: Sequence) -> Result<Given, JournalError> {
         let mut open = match self.take_open(want.after) {
             Some(open) => open,
             None => match self.seek(want.after.sequence)? {
@@ -128,7 +128,7 @@ impl Reader {
         }
         let (write, source) = (self.write, self.source.as_str());
         if let Some(disk) = &self.disk {
-            open.tail.read(disk, synced, &mut |frame| reading.frame(frame, write, source))?;
+            open.tail.read(disk, reach, &mut |frame| reading.frame(frame, write, source))?;
         }
         if reading.diverged {
             return Ok(Given::Diverged);
@@ -140,7 +140,7 @@ impl Reader {
         // In front of a frame; inside one, what is behind is found in it again.
         open.before = Some(end).filter(|end| end.sequence + 1 == open.tail.next_sequence());
         self.keep_open(open);
-        let piece = Piece { bytes: bytes.into(), end, synced };
+        let piece = Piece { bytes: bytes.into(), end, reach };
         if !page {
             self.keep(Kept { form: want.form, after: want.after.sequence, piece: piece.clone() });
         }

@@ -176,6 +176,7 @@ impl History {
             Now::Due(Some(due)) => format!("due: {due:?}"),
             Now::Decided(decision) => format!("{decision:?}"),
             Now::Panicked => "panicked".to_owned(),
+            Now::Stood(units) => format!("stood {units:?}"),
         })
     }
 

@@ -7,6 +7,7 @@
 //! `domain::decide`, `ring::inbox`, the journal crate.
 
 mod assembly;
+mod keeping;
 mod pace;
 mod quiet;
 mod room;
@@ -38,6 +39,7 @@ use crate::ring::{Asked, HandedIn, Inbox, Outbox, Outcome, Polled};
 use crate::tell::tell;
 pub use assembly::Parts;
 use doorbuster_journal::{Disk, FileDisk, Journal, JournalError, Spare};
+use keeping::Keeping;
 use pace::Pace;
 use room::Room;
 use showing::{Moment, Showing};
@@ -85,6 +87,7 @@ struct Core<D: Disk> {
     now: Stamp,
     room: Room,
     tally: Tally,
+    keeping: Keeping,
     showing: Showing,
     expire_budget: u32,
     /// Events were appended since the last seal; then, when the last of them were.
@@ -184,6 +187,8 @@ impl<D: Disk> Writer<D> {
     fn take_handed_in(&mut self) {
         let core = &mut self.core;
         self.inbox.take_handed_in(|refusals| core.count_handed_in(&refusals));
+        let lost = self.inbox.take_turned_away(|refusal| core.keep_turned_away(&refusal));
+        core.lose_turned_away(lost);
     }
 }
 
@@ -350,6 +355,17 @@ impl<D: Disk> Core<D> {
     /// Applies an event and appends it. An error is kept for the end of the turn: nothing of this
     /// turn is told before.
     fn append(&mut self, record: &Record) {
+        if !self.keeping.is_empty() {
+            self.tell_kept(true);
+        }
+        self.append_as_it_is(record);
+    }
+
+    fn append_as_it_is(&mut self, record: &Record) {
+        self.append_encoded(record, |bytes| codec::encode_record(record, bytes));
+    }
+
+    fn append_encoded(&mut self, record: &Record, encode: impl FnOnce(&mut Vec<u8>)) {
         if self.failure.is_some() {
             return;
         }
@@ -358,7 +374,7 @@ impl<D: Disk> Core<D> {
         let mut record_bytes = 0;
         let pushed = self.journal.push(|bytes| {
             let before = bytes.len();
-            codec::encode_record(record, bytes);
+            encode(bytes);
             record_bytes = bytes.len() - before;
         });
         match pushed {
@@ -371,6 +387,7 @@ impl<D: Disk> Core<D> {
 
     fn count_refusal(&mut self, request: &Request, answered: &Answered) {
         if let Answer::Refused(refusal) = &answered.answer {
+            self.keep_refusal(request, refusal);
             for (sku, reason) in refusals::counted(&request.command, refusal) {
                 self.tally.count(sku, reason, 1, self.now);
                 self.watch.refused(reason);
@@ -404,7 +421,9 @@ impl<D: Disk> Core<D> {
 
     /// Stores what the turn appended, syncs it if the mode asks for that, and tells the lanes.
     fn commit(&mut self) -> Result<(), JournalError> {
-        if self.records_in_turn > 0 || self.tally.is_due(self.now) {
+        let kept_due = self.keeping.due_at().is_some_and(|due_at| self.now >= due_at);
+        if self.records_in_turn > 0 || self.tally.is_due(self.now) || kept_due {
+            self.tell_kept(false);
             self.tell_refusals();
         }
         if armed(Point::Store) {
@@ -480,6 +499,7 @@ impl<D: Disk> Core<D> {
     /// Everything is answered; what is left is told to the journal.
     fn stop(mut self) -> Result<Stopped, JournalError> {
         self.begin();
+        self.tell_kept(true);
         self.tell_refusals();
         self.commit()?;
         self.sync()?;
