@@ -26,6 +26,8 @@ use std::path::Path;
 
 #[cfg(test)]
 mod history_tests;
+#[cfg(test)]
+mod refusals_tests;
 mod shelves;
 
 use shelves::Shelves;

@@ -348,6 +348,30 @@ mod tests {
         assert_eq!(lane.ask(question(), Rank::Ordinary, None).err(), Some(NotTaken::Draining));
     }
 
+    #[test]
+    fn whole_refusals_come_through_up_to_a_bound_and_the_others_are_counted() {
+        let cursors = Arc::new(Cursors::default());
+        let (mut ends, mut inbox, _outbox) = build(1, &cursors);
+        let lane = ends.pop().expect("one lane").settle();
+        let turned_away = |number| TurnedAway {
+            request: question(),
+            held: number,
+            seen: number,
+            elapsed_ms: number,
+        };
+        let most = TURNED_AWAY_SLOTS as u64;
+        for (round, lost) in [(0, 5), (1, 0), (2, 3)] {
+            (0..most + lost).for_each(|number| lane.keep(turned_away(number)));
+            assert!(inbox.called(), "many are called for");
+            inbox.poll(1, |_| {});
+            let mut taken = Vec::new();
+            let told = inbox.take_turned_away(|refusal| taken.push(refusal.held));
+            assert_eq!((taken, told), ((0..most).collect(), lost), "round {round}");
+        }
+        lane.keep(turned_away(0));
+        assert!(!inbox.called(), "a few wait for the next turn");
+    }
+
     /// Asks one of each rank, the last first, and tells in which order they are shown.
     fn shown(ranks: &[Rank], most: u64) -> (Vec<Query>, bool) {
         let cursors = Arc::new(Cursors::default());

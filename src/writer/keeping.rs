@@ -193,3 +193,47 @@ impl<D: Disk> Core<D> {
         self.watch.kept(u64::from(bundle.count));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::command::{CreateOrder, Principal, Reach, Take};
+    use crate::domain::ids::{LineRequest, PrincipalName, SkuId, UserId};
+    use std::sync::atomic::AtomicBool;
+
+    #[test]
+    fn what_waits_is_bounded_in_bundles_that_fit_a_record() {
+        let edge = Edge::default().keeping(Arc::new(AtomicBool::new(true)));
+        let mut keeping = Keeping::by(Arc::new(edge));
+        let sku = SkuId::parse("A").unwrap();
+        let lines = [LineRequest { sku: sku.clone(), quantity: 1 }].into();
+        let (user, take) = (UserId::parse("u").unwrap(), Take::Hold(None));
+        let create = CreateOrder { user, lines, reference: None, take };
+        let request = Request {
+            principal: Principal { name: PrincipalName::local(), reach: Reach::Own },
+            key: None,
+            traceparent: None,
+            command: Command::CreateOrder(create),
+        };
+        let refusal = Refusal::Paused(sku);
+        let given =
+            codec::Given { request: &request, refusal: &refusal, seen: 7, at: 10, at_edge: false };
+        let mut kept = 0;
+        while keeping.keep(&given, 10) {
+            kept += 1;
+        }
+        keeping.lose(1, 7, 500);
+        keeping.lose(2, 9, 500);
+        assert_eq!((keeping.not_kept, keeping.not_kept_since), (3, 7));
+        assert_eq!(keeping.due_at(), Some(10 + AGE_MS_MAX));
+        assert!(keeping.waiting_bytes < WAITING_BYTES_MAX + RECORD_BYTES, "{kept}");
+        let mut told = 0;
+        while let Some(bundle) = keeping.take_bundle() {
+            assert!(bundle.bytes.len() <= RECORD_BYTES + 1024 && bundle.count > 0);
+            told += bundle.count;
+        }
+        assert_eq!((told, keeping.waiting_bytes), (kept, 0));
+        keeping.not_kept = 0;
+        assert!(keeping.is_empty());
+    }
+}
