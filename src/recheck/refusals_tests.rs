@@ -79,7 +79,7 @@ fn a_refusal_is_decided_again_with_its_reason_and_its_numbers() {
 }
 
 #[test]
-fn the_numbers_of_the_edge_are_those_of_the_sequence_that_it_names() {
+fn the_edge_saw_the_numbers_of_the_sequence_that_it_names() {
     let mut history = held();
     let order = history.order_of("u3", 1, START + 3);
     let sold_out = history.state.sequence;

@@ -349,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn whole_refusals_come_through_up_to_a_bound_and_the_others_are_counted() {
+    fn whole_refusals_come_through_up_to_a_bound_or_are_counted() {
         let cursors = Arc::new(Cursors::default());
         let (mut ends, mut inbox, _outbox) = build(1, &cursors);
         let lane = ends.pop().expect("one lane").settle();

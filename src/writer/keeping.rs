@@ -49,6 +49,19 @@ pub(super) struct Keeping {
     /// Those that were not kept and are not told yet, and from which sequence on.
     not_kept: u64,
     not_kept_since: Sequence,
+    /// When what IO threads refused was taken last: what they lost since then, they gave since then.
+    taken_at: Sequence,
+}
+
+/// What comes behind the refusals that are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Behind {
+    /// The end of the turn.
+    Nothing,
+    /// An event that may change what they rest on.
+    Change,
+    /// The end of the journal, for now.
+    End,
 }
 
 impl Keeping {
@@ -60,6 +73,7 @@ impl Keeping {
             due_at: None,
             not_kept: 0,
             not_kept_since: 0,
+            taken_at: 0,
         }
     }
 
@@ -98,9 +112,8 @@ impl Keeping {
     }
 
     fn lose(&mut self, count: u64, sequence: Sequence, now: Stamp) {
-        if self.not_kept == 0 {
-            self.not_kept_since = sequence;
-        }
+        let before = if self.not_kept == 0 { sequence } else { self.not_kept_since };
+        self.not_kept_since = before.min(sequence);
         self.not_kept += count;
         self.due_at.get_or_insert(now + AGE_MS_MAX);
     }
@@ -115,7 +128,8 @@ impl Keeping {
 impl<D: Disk> Core<D> {
     /// Keeps a refusal that was just decided.
     pub(super) fn keep_refusal(&mut self, request: &Request, refusal: &Refusal) {
-        if self.keeping.is_on() {
+        // To look in vain is no refusal.
+        if self.keeping.is_on() && !matches!(request.command, Command::Read(_)) {
             let seen = self.state.sequence;
             let given = codec::Given { request, refusal, seen, at: self.now, at_edge: false };
             self.keep(&given);
@@ -144,8 +158,11 @@ impl<D: Disk> Core<D> {
     /// Refusals of IO threads that found no room on their way here.
     pub(super) fn lose_turned_away(&mut self, count: u64) {
         if count > 0 {
-            self.lose_refusals(count);
+            let since = self.keeping.taken_at.min(self.state.sequence);
+            self.keeping.lose(count, since, self.now);
+            self.watch.not_kept(count);
         }
+        self.keeping.taken_at = self.state.sequence;
     }
 
     fn keep(&mut self, given: &codec::Given<'_>) {
@@ -159,9 +176,10 @@ impl<D: Disk> Core<D> {
         self.watch.not_kept(count);
     }
 
-    /// Tells what waits, as far as there is room and room stays for one more record. With a change
-    /// behind it, what finds none is not kept: it would no longer stand behind its state.
-    pub(super) fn tell_kept(&mut self, change_follows: bool) {
+    /// Tells what waits, as far as there is room and room stays for one more record. Where it cannot
+    /// wait any longer, what finds none is not kept: behind a change it would no longer stand behind
+    /// its state.
+    pub(super) fn tell_kept(&mut self, behind: Behind) {
         while let Some(bundle) = self.keeping.bundles.front() {
             if !self.room.for_refusals(bundle.bytes.len()) || self.failure.is_some() {
                 break;
@@ -169,12 +187,16 @@ impl<D: Disk> Core<D> {
             let Some(bundle) = self.keeping.take_bundle() else { break };
             self.append_refusals(&bundle);
         }
-        if change_follows {
+        if behind != Behind::Nothing {
             while let Some(bundle) = self.keeping.take_bundle() {
                 self.lose_refusals(u64::from(bundle.count));
             }
         }
-        if self.keeping.not_kept > 0 && self.room.for_refusals(0) {
+        let room = match behind {
+            Behind::End => self.room.for_existing(),
+            Behind::Nothing | Behind::Change => self.room.for_refusals(0),
+        };
+        if self.keeping.not_kept > 0 && room {
             let (count, since) = (self.keeping.not_kept, self.keeping.not_kept_since);
             self.keeping.not_kept = 0;
             let event = Event::RefusalsNotKept(NotKept { count, since });

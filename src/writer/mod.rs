@@ -20,26 +20,25 @@ mod watch;
 use crate::clock::Stamps;
 use crate::codec;
 use crate::config::{Durability, Wait};
-use crate::domain::answer::{Answer, Answered};
+use crate::domain::answer::Answer;
 use crate::domain::apply::apply;
 use crate::domain::command::{Command, Reach, Request};
 use crate::domain::decide::{Decision, decide};
 use crate::domain::event::{Event, Origin, Record};
 use crate::domain::ids::{Sequence, Stamp};
 use crate::domain::settings::Settings;
-use crate::domain::sku::RefusalReason;
 use crate::domain::state::State;
 use crate::domain::warm::warm;
-use crate::domain::{read, refusals, sweep};
+use crate::domain::{read, sweep};
 use crate::faults::{Point, armed, slowed};
 use crate::images::Images;
 use crate::planted::{Bug, planted};
 use crate::preparer::Prepared;
-use crate::ring::{Asked, HandedIn, Inbox, Outbox, Outcome, Polled};
+use crate::ring::{Asked, Inbox, Outbox, Outcome, Polled};
 use crate::tell::tell;
 pub use assembly::Parts;
 use doorbuster_journal::{Disk, FileDisk, Journal, JournalError, Spare};
-use keeping::Keeping;
+use keeping::{Behind, Keeping};
 use pace::Pace;
 use room::Room;
 use showing::{Moment, Showing};
@@ -356,7 +355,7 @@ impl<D: Disk> Core<D> {
     /// turn is told before.
     fn append(&mut self, record: &Record) {
         if !self.keeping.is_empty() {
-            self.tell_kept(true);
+            self.tell_kept(Behind::Change);
         }
         self.append_as_it_is(record);
     }
@@ -385,45 +384,11 @@ impl<D: Disk> Core<D> {
         self.records_in_turn += 1;
     }
 
-    fn count_refusal(&mut self, request: &Request, answered: &Answered) {
-        if let Answer::Refused(refusal) = &answered.answer {
-            self.keep_refusal(request, refusal);
-            for (sku, reason) in refusals::counted(&request.command, refusal) {
-                self.tally.count(sku, reason, 1, self.now);
-                self.watch.refused(reason);
-            }
-            if self.tally.is_full() {
-                self.tell_refusals();
-            }
-        }
-    }
-
-    /// Those of a SKU that is gone go with it: its id may be another's.
-    fn count_handed_in(&mut self, refusals: &HandedIn) {
-        let HandedIn { sku, created, count } = refusals;
-        let slot = self.state.skus.find(sku);
-        if slot.is_none_or(|slot| self.state.skus[slot].created_sequence != *created) {
-            return;
-        }
-        self.tally.count(sku, RefusalReason::SoldOut, *count, self.now);
-        if self.tally.is_full() {
-            self.tell_refusals();
-        }
-    }
-
-    fn tell_refusals(&mut self) {
-        if self.room.for_new()
-            && let Some(event) = self.tally.take()
-        {
-            self.record(None, event);
-        }
-    }
-
     /// Stores what the turn appended, syncs it if the mode asks for that, and tells the lanes.
     fn commit(&mut self) -> Result<(), JournalError> {
         let kept_due = self.keeping.due_at().is_some_and(|due_at| self.now >= due_at);
         if self.records_in_turn > 0 || self.tally.is_due(self.now) || kept_due {
-            self.tell_kept(false);
+            self.tell_kept(Behind::Nothing);
             self.tell_refusals();
         }
         if armed(Point::Store) {
@@ -499,8 +464,8 @@ impl<D: Disk> Core<D> {
     /// Everything is answered; what is left is told to the journal.
     fn stop(mut self) -> Result<Stopped, JournalError> {
         self.begin();
-        self.tell_kept(true);
         self.tell_refusals();
+        self.tell_kept(Behind::End);
         self.commit()?;
         self.sync()?;
         self.seal(true)?;

@@ -14,7 +14,7 @@ fn launch(data: &Path, durability: &str) -> Launch {
 }
 
 #[test]
-fn what_was_answered_is_in_the_feed_at_once_whatever_the_disk_has() {
+fn what_was_answered_is_in_the_feed_before_the_disk_has_it() {
     for durability in ["os", "interval:60000", "group"] {
         let data = directory();
         let server = launch(data.path(), durability).start();

@@ -192,7 +192,7 @@ fn a_kill_takes_no_more_than_what_no_answer_rested_on() {
 }
 
 #[test]
-fn refusals_are_counted_only_unless_told_otherwise_and_a_hang_up_changes_that() {
+fn refusals_are_only_counted_by_default_until_a_hang_up() {
     let data = directory();
     let file = data.path().join("settings.toml");
     let say = |word: &str| {

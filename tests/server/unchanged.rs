@@ -17,7 +17,7 @@ fn last_event(client: &mut Client) -> Value {
 }
 
 #[test]
-fn an_adjustment_to_the_number_that_is_there_is_remembered_and_no_event() {
+fn an_adjustment_to_the_same_number_is_remembered_and_no_event() {
     let data = directory();
     let server = Launch::of(data.path()).small().start();
     let client = &mut server.connect();
@@ -85,7 +85,7 @@ fn no_write_that_finds_all_as_it_wants_it_is_an_event() {
 }
 
 #[test]
-fn the_now_of_an_answer_to_a_write_is_the_stamp_that_followers_see() {
+fn the_now_of_a_write_is_the_stamp_that_followers_see() {
     let data = directory();
     let server = Launch::of(data.path()).small().start();
     let client = &mut server.connect();
@@ -151,7 +151,7 @@ fn going_on_from_the_oldest_place_skips_nothing_that_is_kept() {
 }
 
 #[test]
-fn a_key_is_remembered_at_least_as_long_as_told_the_second_one_too() {
+fn a_key_is_remembered_at_least_as_long_as_told() {
     const RETAIN_MS: u64 = 1_500;
     let data = directory();
     let retain = RETAIN_MS.to_string();

@@ -15,6 +15,6 @@ pub mod model;
 mod notes;
 
 pub use changes::changes;
-pub use check::{Checked, Entry, Fault, check};
+pub use check::{Checked, Entry, Fault, check, refusals_missing};
 pub use ledger::Ledger;
 pub use notes::{Attempt, Heard, Notes};

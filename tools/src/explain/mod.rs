@@ -31,8 +31,12 @@ use shelf::Shelf;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// Entries that are told; more are counted. A script that asks again and again fills no screen.
-const ENTRIES_MAX: usize = 500;
+/// Events that are told; more are counted.
+const EVENTS_MAX: usize = 500;
+/// Refusals that are told; more are counted. A script that asks again and again fills no screen.
+const REFUSALS_MAX: usize = 200;
+/// What a refusal is told as.
+const REFUSED: &str = "refused";
 /// Stretches of refusals that were not kept which are told one by one.
 const STRETCHES_MAX: usize = 20;
 
@@ -93,6 +97,8 @@ pub(crate) struct Story {
     sku: Option<SkuId>,
     key: Option<String>,
     entries: Vec<Entry>,
+    /// Refusals among them.
+    refusals_told: usize,
     entries_left_out: u64,
     /// Orders whose later events are told: with a key, only those made under it.
     orders: Vec<OrderId>,
@@ -139,6 +145,7 @@ impl Story {
             sku,
             key,
             entries: Vec::new(),
+            refusals_told: 0,
             entries_left_out: 0,
             orders: Vec::new(),
             shelves: BTreeMap::new(),
@@ -168,7 +175,7 @@ impl Story {
                 self.refusals.count(count, sequence);
             }
             // What was counted and not told yet went with the process.
-            Event::Started(_) => self.refusals.open = self.refusals.open.min(0),
+            Event::Started(_) => self.refusals.open = 0,
             Event::OrderCreated(created) => {
                 let wanted = created.user == self.user
                     && self.names(&created.lines)
@@ -273,7 +280,13 @@ impl Story {
     }
 
     fn tell(&mut self, entry: Entry) {
-        if self.entries.len() < ENTRIES_MAX {
+        let refused = self.refusals_told;
+        let (told, most) = match entry.what {
+            REFUSED => (refused, REFUSALS_MAX),
+            _ => (self.entries.len() - refused, EVENTS_MAX),
+        };
+        if told < most {
+            self.refusals_told += usize::from(entry.what == REFUSED);
             self.entries.push(entry);
         } else {
             self.entries_left_out += 1;
@@ -300,7 +313,7 @@ impl Story {
         members.retain(|(_, value)| !value.is_null());
         let mut shelves = Vec::new();
         if let Refusal::SoldOut(lines) = &kept.refusal
-            && self.entries.len() < ENTRIES_MAX
+            && self.refusals_told < REFUSALS_MAX
         {
             for line in lines {
                 let shelf = self.shelves.entry(line.sku.clone()).or_default();
@@ -308,7 +321,7 @@ impl Story {
             }
         }
         let (sequence, at) = (kept.seen, kept.at);
-        self.tell(Entry { sequence, at, what: "refused", members, shelves });
+        self.tell(Entry { sequence, at, what: REFUSED, members, shelves });
     }
 
     fn is_wanted(&self, state: &State, kept: &KeptRefusal) -> bool {
@@ -349,7 +362,7 @@ impl Story {
                 "changed_seq": order.changed_sequence,
             })
         });
-        self.orders_now = now.take(ENTRIES_MAX).collect();
+        self.orders_now = now.take(EVENTS_MAX).collect();
     }
 }
 

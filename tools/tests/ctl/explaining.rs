@@ -46,7 +46,7 @@ fn sold_out(keeps: bool) -> (Writer, OrderId, OrderId) {
 }
 
 #[test]
-fn a_refused_buyer_hears_who_held_the_units_and_who_got_them_later() {
+fn a_refusal_tells_who_held_the_units_and_who_got_them_later() {
     let (writer, bob, dan) = sold_out(true);
     let data = writer.path();
     let before = bytes_of(data);
@@ -135,7 +135,7 @@ fn a_winner_hears_of_every_step_of_the_order() {
 }
 
 #[test]
-fn where_refusals_were_only_counted_that_is_said_and_all_else_is_told() {
+fn that_refusals_were_only_counted_is_said_plainly() {
     let (mut writer, ..) = sold_out(false);
     let silent = ctl(writer.path(), "explain --user cid", 1).err;
     for part in ["tells nothing of user cid", "1 refusals, of all users, were only counted"] {
