@@ -83,8 +83,8 @@ pub struct Piece {
     pub bytes: Bytes,
     /// Where the next begins.
     pub end: Position,
-    /// How far the journal was synced.
-    pub synced: Sequence,
+    /// How far the journal was durable in the configured mode.
+    pub reach: Sequence,
 }
 
 /// A record as it is to be written.

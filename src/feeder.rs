@@ -1,8 +1,8 @@
 //! The thread that reads the journal for its followers.
 //!
 //! Owns everything about the feed that touches files: where a place is, what is behind it, and how
-//! much of it is handed out in which time. Reads what is synced and nothing else, from the files and
-//! never from the writer; what followers share is read and written once. Goes easy on the machine:
+//! much of it is handed out in which time. Reads what is durable in the configured mode, as answers are,
+//! and nothing else, from the files and never from the writer; what followers share is read and written once. Goes easy on the machine:
 //! buyers come first, followers may lag. Never makes text by itself. Next: `feed`, the journal's
 //! `tail`.
 
@@ -89,8 +89,8 @@ impl Feeder {
             if now_us >= end_us {
                 (end_us, left) = (now_us + ROUND_US, ROUND_BYTES);
             }
-            let synced = self.cursors.synced();
-            let served = self.serve(synced, &mut left);
+            let reach = self.cursors.answerable();
+            let served = self.serve(reach, &mut left);
             let rest = Duration::from_micros(end_us.saturating_sub(self.clock.elapsed_us()));
             let heard = if left == 0 {
                 std::thread::sleep(rest);
@@ -99,7 +99,7 @@ impl Feeder {
                 // Others may be about to ask for the same.
                 self.listen(Some(rest))
             } else {
-                self.sleep(synced)
+                self.sleep(reach)
             };
             if heard.and_then(|()| self.drain()).is_err() {
                 return;
@@ -108,19 +108,19 @@ impl Feeder {
     }
 
     /// Answers what can be answered, in turn, while there is anything left to hand out.
-    fn serve(&mut self, synced: Sequence, left: &mut usize) -> bool {
+    fn serve(&mut self, reach: Sequence, left: &mut usize) -> bool {
         let mut served = false;
         for _ in 0..self.wants.len() {
             let Some(want) = self.wants.pop_front() else { break };
             if want.answer.is_closed() {
                 continue;
             }
-            let waits = want.limit.is_none() && want.after.sequence >= synced;
+            let waits = want.limit.is_none() && want.after.sequence >= reach;
             if waits || *left == 0 {
                 self.wants.push_back(want);
                 continue;
             }
-            let given = self.reader.given(&want, synced);
+            let given = self.reader.given(&want, reach);
             if let Given::Piece(piece) = &given {
                 *left = left.saturating_sub(piece.bytes.len().max(ANSWER_BYTES));
             }
@@ -132,17 +132,17 @@ impl Feeder {
     }
 
     /// Waits until somebody asks, or, if anybody waits for more, until there is more.
-    fn sleep(&mut self, synced: Sequence) -> Result<(), Stopped> {
+    fn sleep(&mut self, reach: Sequence) -> Result<(), Stopped> {
         let nearest = self.wants.iter().map(|want| want.after.sequence).min();
         let Some(nearest) = nearest else { return self.listen(None) };
-        let ahead = nearest.saturating_sub(synced);
+        let ahead = nearest.saturating_sub(reach);
         if ahead >= FAR {
             // Being woken by every turn of the writer until then would cost buyers.
             let until = Duration::from_millis(ahead / RECORDS_PER_MS_MAX).min(FAR_SLEEP_MAX);
             return self.listen(Some(until));
         }
         self.cursors.wake_when_moved(&self.bell);
-        if self.cursors.synced() > synced { Ok(()) } else { self.listen(None) }
+        if self.cursors.answerable() > reach { Ok(()) } else { self.listen(None) }
     }
 
     fn listen(&mut self, limit: Option<Duration>) -> Result<(), Stopped> {

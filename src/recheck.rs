@@ -2,10 +2,13 @@
 //!
 //! A replay only applies what was decided, so that old journals stay true when the rules change;
 //! this asks the rules that are in force now. Owns the way back from a record to the request that
-//! made it, and what must be true of the events that nobody asked for. Never writes, and changes no
-//! state: it is shown each record before `apply` is. Next: `replay`, `domain::decide`,
-//! `domain::sweep`.
+//! made it, and what must be true of the events that nobody asked for. A refusal that was kept whole is
+//! decided again where it stands, which is the state that it was given in; of one that the sold-out edge
+//! gave, the units of its SKU are compared with those at the sequence that it names: whether its key was
+//! remembered or a limit went before then is not. Never writes, and changes no state: it is shown each
+//! record before `apply` is. Next: `replay`, `domain::decide`, `domain::sweep`, `shelves`.
 
+use crate::domain::answer::{Answer, Refusal};
 use crate::domain::command::{
     Action, AdjustSku, Command, CreateOrder, DeleteDraw, DeleteSku, EnterDraw, Principal, PutDraw,
     PutSku, Reach, Refund, Request,
@@ -14,6 +17,7 @@ use crate::domain::decide::Decision;
 use crate::domain::draw::Seed;
 use crate::domain::event::{Event, Origin, Record, RefusalCount, Started};
 use crate::domain::ids::{OrderId, PrincipalName, Sequence, Stamp};
+use crate::domain::kept::{KeptRefusal, NotKept, stored_form};
 use crate::domain::lives::Lives;
 use crate::domain::state::State;
 use crate::domain::sweep;
@@ -23,6 +27,11 @@ use std::path::Path;
 
 #[cfg(test)]
 mod history_tests;
+#[cfg(test)]
+mod refusals_tests;
+mod shelves;
+
+use shelves::Shelves;
 
 /// Differences that are kept whole; the others are only counted.
 pub const DIFFERENCES_KEPT_MAX: usize = 20;
@@ -48,6 +57,9 @@ pub struct Difference {
 pub enum Now {
     /// The command is decided like this.
     Decided(Box<Decision>),
+    /// At the sequence that the edge named, the SKU had so many units available and held; none: there
+    /// was no such SKU.
+    Stood(Option<(u64, u64)>),
     /// Deciding panics.
     Panicked,
     /// An event that nobody asked for should be this one, or none.
@@ -62,6 +74,12 @@ pub struct Recheck {
     rules: Rules,
     /// Records whose command was decided again.
     pub commands: u64,
+    /// Refusals that were decided again.
+    pub refusals: u64,
+    /// Refusals of the edge whose numbers were compared.
+    pub edge_refusals: u64,
+    /// Refusals of the edge that name a state from before this replay began.
+    pub edge_refusals_beyond: u64,
     /// Records that nobody asked for, each checked as far as the state tells.
     pub unasked: u64,
     /// Records that would not be made now.
@@ -70,6 +88,9 @@ pub struct Recheck {
     pub differences: Vec<Difference>,
     /// What the ids in them are written with.
     pub lives: Lives,
+    shelves: Shelves,
+    /// The last record that may have changed what is decided by; none before the first.
+    changed: Option<Sequence>,
     /// The stamp of the last start, while its first events come.
     starting: Option<Stamp>,
 }
@@ -78,8 +99,20 @@ impl Recheck {
     /// Nothing was looked at yet.
     #[must_use]
     pub fn new(rules: Rules) -> Self {
-        let (differences, lives) = (Vec::new(), Lives::new());
-        Self { rules, commands: 0, unasked: 0, different: 0, differences, lives, starting: None }
+        Self {
+            rules,
+            commands: 0,
+            refusals: 0,
+            edge_refusals: 0,
+            edge_refusals_beyond: 0,
+            unasked: 0,
+            different: 0,
+            differences: Vec::new(),
+            lives: Lives::new(),
+            shelves: Shelves::default(),
+            changed: None,
+            starting: None,
+        }
     }
 
     /// Replays a data directory and looks at each record on the way. What was found until an error
@@ -100,6 +133,11 @@ impl Recheck {
 
     /// Looks at the record that comes next, made at `stamp`, with the state before it.
     pub fn look(&mut self, state: &State, record: &Record, stamp: Stamp) {
+        self.shelves.catch_up(state);
+        self.changed.get_or_insert(state.sequence);
+        if let Event::RefusalsKept(kept) = &record.event {
+            kept.iter().for_each(|refusal| self.look_at_refusal(state, refusal, stamp));
+        }
         let found = match &record.origin {
             Some(origin) => {
                 self.commands += 1;
@@ -111,13 +149,79 @@ impl Recheck {
             }
         };
         let started = self.check_start(state, &record.event, stamp);
+        self.shelves.note(state, record);
+        if !matches!(record.event, Event::RefusalsKept(_) | Event::RefusalsNotKept(_)) {
+            self.changed = Some(state.sequence + 1);
+        }
         let Err(now) = found.and(started) else { return };
+        self.differs(state, record.clone(), stamp, now);
+    }
+
+    fn differs(&mut self, state: &State, recorded: Record, stamp: Stamp, now: Now) {
         self.different += 1;
         if self.differences.len() < DIFFERENCES_KEPT_MAX {
             let sequence = state.sequence + 1;
-            self.differences.push(Difference { sequence, stamp, recorded: record.clone(), now });
+            self.differences.push(Difference { sequence, stamp, recorded, now });
             self.lives = state.lives.clone();
         }
+    }
+
+    fn look_at_refusal(&mut self, state: &State, kept: &KeptRefusal, stamp: Stamp) {
+        let found = match kept.at_edge {
+            true => self.compare_at_edge(state, kept),
+            false => {
+                self.refusals += 1;
+                self.refuse_again(state, kept)
+            }
+        };
+        let in_time = match kept.at <= stamp && kept.seen <= state.sequence {
+            true => Ok(()),
+            false => Err(Now::Wrong("it was given before it was journaled")),
+        };
+        if let Err(now) = in_time.and(found) {
+            let event = Event::RefusalsKept(vec![kept.clone()]);
+            self.differs(state, Record { origin: None, event }, kept.at, now);
+        }
+    }
+
+    /// Nothing that is decided by has changed since it was given: the state is the one that it saw.
+    fn refuse_again(&self, state: &State, kept: &KeptRefusal) -> Result<(), Now> {
+        if self.changed.is_some_and(|changed| kept.seen < changed) {
+            return Err(Now::Wrong("it stands right behind the state that it was given in"));
+        }
+        match self.decide(state, &kept.request(), kept.at)? {
+            Decision::Answer(answered) => match &answered.answer {
+                Answer::Refused(again) if stored_form(again.clone()) == kept.refusal => Ok(()),
+                _ => Err(Now::Decided(Box::new(Decision::Answer(answered)))),
+            },
+            other => Err(Now::Decided(Box::new(other))),
+        }
+    }
+
+    /// The edge says that a SKU has nothing available and so many units held at a sequence.
+    fn compare_at_edge(&mut self, state: &State, kept: &KeptRefusal) -> Result<(), Now> {
+        let Refusal::SoldOut(lines) = &kept.refusal else {
+            return Err(Now::Wrong("the edge says that something is sold out, or nothing"));
+        };
+        let Command::CreateOrder(order) = &kept.command else {
+            return Err(Now::Wrong("the edge refuses orders"));
+        };
+        let ([line], [asked]) = (lines.as_slice(), order.lines.as_slice()) else {
+            return Err(Now::Wrong("the edge refuses orders of one line"));
+        };
+        if (&line.sku, line.requested) != (&asked.sku, u64::from(asked.quantity)) {
+            return Err(Now::Wrong("it is the answer to another order"));
+        }
+        match self.shelves.units_at(state, &line.sku, kept.seen) {
+            Err(_) => self.edge_refusals_beyond += 1,
+            Ok(units) => {
+                self.edge_refusals += 1;
+                if units != Some((0, line.held)) || line.available != 0 {
+                    return Err(Now::Stood(units));
+                }
+            }
+        }
+        Ok(())
     }
 
     fn decide_again(
@@ -136,7 +240,7 @@ impl Recheck {
             command,
         };
         match self.decide(state, &request, stamp)? {
-            Decision::Change(again) if again == *event => Ok(()),
+            Decision::Change(again) if again == *event || as_before(&again, event) => Ok(()),
             other => Err(Now::Decided(Box::new(other))),
         }
     }
@@ -164,6 +268,13 @@ impl Recheck {
             | Event::UsesPurged(_)
             | Event::EntriesPurged(_) => due(sweep::tidy(state, stamp), event),
             Event::RefusalsCounted(counts) => check_refusals(counts),
+            Event::RefusalsKept(kept) if kept.is_empty() => Err(Now::Wrong("it tells nothing")),
+            // Each was looked at by itself.
+            Event::RefusalsKept(_) => Ok(()),
+            Event::RefusalsNotKept(NotKept { count, since }) => {
+                let sound = *count > 0 && *since <= state.sequence;
+                if sound { Ok(()) } else { Err(Now::Wrong("it tells nothing")) }
+            }
             _ => Err(Now::Wrong("somebody must have asked for it")),
         }
     }
@@ -202,6 +313,11 @@ impl Recheck {
     }
 }
 
+/// An adjustment to the number that is there was an event like any other once.
+fn as_before(again: &Event, event: &Event) -> bool {
+    matches!((again, event), (Event::AdjustmentRepeated(again), Event::SkuAdjusted(then)) if again == then)
+}
+
 fn due(due: Option<Event>, event: &Event) -> Result<(), Now> {
     if due.as_ref() == Some(event) { Ok(()) } else { Err(Now::Due(due.map(Box::new))) }
 }
@@ -218,12 +334,14 @@ pub fn command_of(event: &Event) -> Option<Command> {
             precondition: put.precondition,
         }))),
         Event::SkuPatched(patched) => Some(Command::PatchSku(Box::new(patched.patch.clone()))),
-        Event::SkuAdjusted(adjusted) => Some(Command::AdjustSku(Box::new(AdjustSku {
-            sku: adjusted.sku.clone(),
-            adjustment: adjusted.adjustment,
-            reason: adjusted.reason.clone(),
-            precondition: adjusted.precondition,
-        }))),
+        Event::SkuAdjusted(adjusted) | Event::AdjustmentRepeated(adjusted) => {
+            Some(Command::AdjustSku(Box::new(AdjustSku {
+                sku: adjusted.sku.clone(),
+                adjustment: adjusted.adjustment,
+                reason: adjusted.reason.clone(),
+                precondition: adjusted.precondition,
+            })))
+        }
         Event::SkuDeleted(deleted) => Some(Command::DeleteSku(Box::new(DeleteSku {
             sku: deleted.sku.clone(),
             precondition: deleted.precondition,

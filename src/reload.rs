@@ -14,6 +14,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A file that is longer is none of these.
 const FILE_BYTES_MAX: u64 = 8 * 1024 * 1024;
@@ -61,6 +62,8 @@ pub(crate) struct Files {
     pub(crate) rules: Arc<Reloadable<Rules>>,
     /// What a client may use up.
     pub(crate) limits: Arc<Reloadable<HttpLimits>>,
+    /// Refusals are journaled whole.
+    pub(crate) keeps_refusals: Arc<AtomicBool>,
     /// Files and sockets that may be open.
     descriptors: u64,
     tokens_file: Option<PathBuf>,
@@ -89,6 +92,7 @@ impl Files {
             started: config.rules.clone(),
             rules: Arc::new(Reloadable::new(rules(config)?)),
             limits: Arc::new(Reloadable::new(limits(config, descriptors))),
+            keeps_refusals: Arc::new(AtomicBool::new(config.refusals_full)),
             descriptors,
             tokens_file: config.tokens_file.clone(),
             tls_files,
@@ -106,6 +110,7 @@ impl Files {
             Ok((rules, config)) => {
                 self.rules.replace(rules);
                 self.limits.replace(limits(&config, self.descriptors));
+                self.keeps_refusals.store(config.refusals_full, Ordering::Relaxed);
                 let settings = config.rules;
                 tell(format_args!("took the limits and address lists"));
                 if settings.caps != self.started.caps {

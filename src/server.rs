@@ -112,7 +112,7 @@ pub fn run(config: &Config, reread: Reread) -> Result<(), ServerError> {
         tokens: files.tokens.clone(),
         handshakes,
         cursors,
-        edge: Arc::new(Edge::default()),
+        edge: Arc::new(Edge::default().keeping(files.keeps_refusals.clone())),
         images: Arc::new(images),
         feed,
         meters: Arc::new(Meters::new(config.io_threads, http::LABELS, &TABLES)),

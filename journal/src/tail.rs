@@ -1,8 +1,9 @@
 //! Reading on from a sequence, beside the writer: for those who follow a live journal.
 //!
 //! Owns a place in a segment and the way from frame to frame behind it. Reads only what the caller
-//! knows to be synced, so every frame it comes to must be whole, and one that is not is damage.
-//! Changes no byte, reads with plain reads, judges no tail. Read `scan.rs` for what a start does.
+//! knows to be stored, synced or not, so every frame it comes to must be whole, and one that is not is
+//! damage. Changes no byte, reads with plain reads, judges no tail. Read `scan.rs` for what a start
+//! does.
 
 use std::io;
 use std::ops::ControlFlow;
@@ -39,7 +40,7 @@ pub enum Sought<D: Disk> {
 }
 
 impl<D: Disk> Tail<D> {
-    /// Looks for the segment of a sequence that is known to be synced.
+    /// Looks for the segment of a sequence that is known to be stored.
     ///
     /// # Errors
     /// [`JournalError::Refused`] if a segment's header is not intact, [`JournalError::Io`].
@@ -95,22 +96,22 @@ impl<D: Disk> Tail<D> {
         self.next_sequence
     }
 
-    /// Shows every frame of records up to `synced`, which must be known to be synced. A frame at
+    /// Shows every frame of records up to `stored`, which must be known to be that. A frame at
     /// which `visit` breaks is shown again next time.
     ///
     /// # Errors
-    /// [`JournalError::Io`] if the disk fails, if a synced frame is not whole, or, of kind
+    /// [`JournalError::Io`] if the disk fails, if a stored frame is not whole, or, of kind
     /// `NotFound`, if the next segment was removed meanwhile. [`JournalError::Refused`] if the next
     /// segment's header is not intact.
     pub fn read(
         &mut self,
         disk: &D,
-        synced: u64,
+        stored: u64,
         visit: &mut dyn FnMut(&Frame<'_>) -> ControlFlow<()>,
     ) -> Result<(), JournalError> {
         // What was read before may have grown since.
         self.block.clear();
-        while self.next_sequence <= synced {
+        while self.next_sequence <= stored {
             self.load()?;
             let skip = usize::try_from(self.offset - self.block_start).unwrap_or(usize::MAX);
             let place = Place { seed: self.segment.header.seed(), offset: self.offset };
@@ -126,7 +127,7 @@ impl<D: Disk> Tail<D> {
                 continue;
             }
             let holds = frame.count() > 0;
-            if holds && (frame.next_sequence() > synced + 1 || visit(&frame).is_break()) {
+            if holds && (frame.next_sequence() > stored + 1 || visit(&frame).is_break()) {
                 break;
             }
             self.offset += frame.bytes();
@@ -154,7 +155,7 @@ impl<D: Disk> Tail<D> {
 
     fn damaged(&self) -> JournalError {
         let cause =
-            io::Error::new(io::ErrorKind::InvalidData, "no whole frame where one is synced");
+            io::Error::new(io::ErrorKind::InvalidData, "no whole frame where one is stored");
         JournalError::io("read on in", self.segment.place.clone(), self.offset)(cause)
     }
 }

@@ -1,20 +1,21 @@
 //! Stored shapes of events. Variants and members are only ever appended, never reordered.
 
 use super::CodecError;
+use super::action::{StoredAction, StoredLines, StoredTake, read_lines, store_lines};
 use super::draw::{StoredDrawPut, StoredEntryMade, draw_id};
+use super::kept::StoredKept;
 use super::sku::{
     StoredAdjustment, StoredPatchSku, StoredPrecondition, StoredSettings, reason, sku_id,
 };
-use crate::domain::command::{Action, Refund, Take};
 use crate::domain::event::{
     AnswerRepeated, DrawDeleted, EntriesPurged, Event, HoldsGraced, OrderCreated, OrderExtended,
     OrderRefunded, RefusalCount, SkuAdjusted, SkuDeleted, SkuPatched, SkuPut, Started, UsesPurged,
 };
-use crate::domain::ids::{LineRequest, LineRequests, OrderId, UserId};
+use crate::domain::ids::{OrderId, UserId};
+use crate::domain::kept::NotKept;
 use crate::domain::lives::Life;
 use crate::domain::settings::{Caps, Settings};
 use serde::{Deserialize, Serialize};
-use smallvec::SmallVec;
 
 #[derive(Serialize, Deserialize)]
 pub(super) enum StoredEvent<'a> {
@@ -117,6 +118,19 @@ pub(super) enum StoredEvent<'a> {
         lost_from: Option<u64>,
         life: u64,
     },
+    AdjustmentRepeated {
+        sku: &'a str,
+        adjustment: StoredAdjustment,
+        reason: &'a str,
+        precondition: StoredPrecondition,
+        total: u64,
+    },
+    /// Written by `kept::encode_refusals` too, which knows its number.
+    RefusalsKept(#[serde(borrow)] Vec<StoredKept<'a>>),
+    RefusalsNotKept {
+        count: u64,
+        since: u64,
+    },
 }
 
 /// Epoch and sequence.
@@ -141,69 +155,6 @@ fn store_ids(orders: &[OrderId]) -> Vec<StoredOrderId> {
 
 fn read_ids(orders: Vec<StoredOrderId>) -> Vec<OrderId> {
     orders.into_iter().map(OrderId::from).collect()
-}
-
-type StoredLines<'a> = SmallVec<[(&'a str, u32); 1]>;
-
-fn store_lines(lines: &LineRequests) -> StoredLines<'_> {
-    lines.iter().map(|line| (line.sku.as_str(), line.quantity)).collect()
-}
-
-fn read_lines(lines: StoredLines<'_>) -> Result<LineRequests, CodecError> {
-    let line = |(sku, quantity)| Ok(LineRequest { sku: sku_id(sku)?, quantity });
-    lines.into_iter().map(line).collect()
-}
-
-#[derive(Serialize, Deserialize, Clone, Copy)]
-pub(super) enum StoredTake {
-    Hold(Option<u64>),
-    Sell,
-}
-
-#[derive(Serialize, Deserialize)]
-pub(super) enum StoredAction<'a> {
-    Confirm {
-        reacquire: bool,
-    },
-    Cancel,
-    Extend(u64),
-    Ship,
-    Complete,
-    Refund {
-        #[serde(borrow)]
-        lines: StoredLines<'a>,
-        restock: bool,
-    },
-}
-
-impl<'a> From<&'a Action> for StoredAction<'a> {
-    fn from(action: &'a Action) -> Self {
-        match action {
-            Action::Confirm { reacquire } => Self::Confirm { reacquire: *reacquire },
-            Action::Cancel => Self::Cancel,
-            Action::Extend(hold_ms) => Self::Extend(*hold_ms),
-            Action::Ship => Self::Ship,
-            Action::Complete => Self::Complete,
-            Action::Refund(refund) => {
-                Self::Refund { lines: store_lines(&refund.lines), restock: refund.restock }
-            }
-        }
-    }
-}
-
-impl StoredAction<'_> {
-    fn read(self) -> Result<Action, CodecError> {
-        Ok(match self {
-            Self::Confirm { reacquire } => Action::Confirm { reacquire },
-            Self::Cancel => Action::Cancel,
-            Self::Extend(hold_ms) => Action::Extend(hold_ms),
-            Self::Ship => Action::Ship,
-            Self::Complete => Action::Complete,
-            Self::Refund { lines, restock } => {
-                Action::Refund(Refund { lines: read_lines(lines)?, restock })
-            }
-        })
-    }
 }
 
 /// The settings that decide outcomes.
@@ -285,10 +236,7 @@ impl<'a> From<&'a Event> for StoredEvent<'a> {
                 user: created.user.as_str(),
                 lines: store_lines(&created.lines),
                 reference: created.reference.as_deref(),
-                take: match created.take {
-                    Take::Hold(hold_ms) => StoredTake::Hold(hold_ms),
-                    Take::Sell => StoredTake::Sell,
-                },
+                take: created.take.into(),
                 expires_at: created.expires_at,
             },
             Event::KeysForgotten(count) => Self::KeysForgotten(*count),
@@ -299,6 +247,19 @@ impl<'a> From<&'a Event> for StoredEvent<'a> {
             Event::RefusalsCounted(counts) => Self::RefusalsCounted(
                 counts.iter().map(|of| (of.sku.as_str(), of.reason as u8, of.count)).collect(),
             ),
+            Event::AdjustmentRepeated(adjusted) => Self::AdjustmentRepeated {
+                sku: adjusted.sku.as_str(),
+                adjustment: adjusted.adjustment.into(),
+                reason: &adjusted.reason,
+                precondition: adjusted.precondition.into(),
+                total: adjusted.total,
+            },
+            Event::RefusalsKept(kept) => {
+                Self::RefusalsKept(kept.iter().map(StoredKept::from).collect())
+            }
+            Event::RefusalsNotKept(lost) => {
+                Self::RefusalsNotKept { count: lost.count, since: lost.since }
+            }
             Event::DrawPut(_)
             | Event::DrawClosed(_)
             | Event::DrawCloseRepeated(_)
@@ -403,6 +364,15 @@ impl StoredEvent<'_> {
                     total,
                 }))
             }
+            Self::AdjustmentRepeated { sku, adjustment, reason, precondition, total } => {
+                Event::AdjustmentRepeated(Box::new(SkuAdjusted {
+                    sku: sku_id(sku)?,
+                    adjustment: adjustment.into(),
+                    reason: reason.to_owned(),
+                    precondition: precondition.into(),
+                    total,
+                }))
+            }
             Self::SkuDeleted { sku, precondition } => Event::SkuDeleted(SkuDeleted {
                 sku: sku_id(sku)?,
                 precondition: precondition.into(),
@@ -412,10 +382,7 @@ impl StoredEvent<'_> {
                     user: UserId::parse(user).map_err(|_| CodecError::Value("user id"))?,
                     lines: read_lines(lines)?,
                     reference: reference.map(Into::into),
-                    take: match take {
-                        StoredTake::Hold(hold_ms) => Take::Hold(hold_ms),
-                        StoredTake::Sell => Take::Sell,
-                    },
+                    take: take.into(),
                     expires_at,
                 })
             }
@@ -466,6 +433,13 @@ impl StoredEvent<'_> {
             Self::EntryMade(made) => Event::EntryMade(Box::new(made.read()?)),
             Self::EntriesPurged { created_sequence, count } => {
                 Event::EntriesPurged(EntriesPurged { created_sequence, count })
+            }
+            Self::RefusalsKept(kept) => {
+                let kept: Result<_, CodecError> = kept.into_iter().map(StoredKept::read).collect();
+                Event::RefusalsKept(kept?)
+            }
+            Self::RefusalsNotKept { count, since } => {
+                Event::RefusalsNotKept(NotKept { count, since })
             }
         })
     }

@@ -5,17 +5,20 @@
 //! width integers, lengths as u64, variants as u32 in declared order), which is bincode 1's and
 //! has byte-compatible successors. Nothing here decides anything. Next: `record`, `image`.
 
+mod action;
 #[cfg(test)]
 mod bad_rows_tests;
 mod created;
 mod draw;
 mod event;
 mod image;
+mod kept;
 mod record;
 mod rows;
 mod sku;
 
 pub use image::{Digest, LivesReader, StateReader, digest, encode_state};
+pub use kept::{Given, encode_refusal, encode_refusals};
 pub use record::{Totals, decode_record, decode_totals, encode_record, encode_totals};
 
 use bincode::config::{Configuration, Fixint, Limit, LittleEndian};

@@ -458,11 +458,11 @@ fn read_kept(stored: StoredKept<'_>) -> Result<KeptRow, CodecError> {
     })
 }
 
-fn user_id(text: &str) -> Result<UserId, CodecError> {
+pub(super) fn user_id(text: &str) -> Result<UserId, CodecError> {
     UserId::parse(text).map_err(|_| CodecError::Value("user id"))
 }
 
-fn status(number: u8) -> Result<Status, CodecError> {
+pub(super) fn status(number: u8) -> Result<Status, CodecError> {
     let known = Status::ALL.get(usize::from(number)).copied();
     known.ok_or(CodecError::Value("order status"))
 }

@@ -90,6 +90,8 @@ pub struct Config {
     pub handshakes_max: usize,
     /// Size of a journal segment, in bytes.
     pub segment_bytes: u64,
+    /// Every refusal is journaled whole; otherwise they are counted.
+    pub refusals_full: bool,
     /// Segments are kept this long, images or not, in milliseconds.
     pub journal_retain_ms: u64,
     /// An image after so many events.

@@ -80,6 +80,7 @@ pub(super) fn blank() -> Config {
         handshake_timeout_ms: 0,
         handshakes_max: 0,
         segment_bytes: 0,
+        refusals_full: false,
         journal_retain_ms: 0,
         snapshot_events: 0,
         snapshot_every_ms: 0,
@@ -345,6 +346,22 @@ pub(super) static COMMON: &[Entry] = &[
         bounds: DURATION,
         meaning: "while a sync takes longer than this, new orders are refused and /readyz says so",
         take: |config, text| set(&mut config.stall_ms, number(text, 1, 3_600_000)),
+    },
+    Entry {
+        name: "journal.refusals",
+        kind: Kind::Text,
+        default: "counted",
+        bounds: "counted or full",
+        meaning: "refusals are journaled as counts, or each whole for `doorbusterctl explain` (more \
+                  disk, see bench/README.md); read again on SIGHUP",
+        take: |config, text| {
+            let full = match text {
+                "counted" => Some(false),
+                "full" => Some(true),
+                _ => None,
+            };
+            set(&mut config.refusals_full, full)
+        },
     },
     Entry {
         name: "journal.retain_ms",

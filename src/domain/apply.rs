@@ -48,6 +48,8 @@ pub fn apply(state: &mut State, record: &Record, stamp: Stamp) {
             skus.release_if_unused(sku);
         }
         Event::RefusalsCounted(counts) => count_refusals(state, counts),
+        // Nothing that is decided by changes: these tell of what did not happen.
+        Event::AdjustmentRepeated(_) | Event::RefusalsKept(_) | Event::RefusalsNotKept(_) => {}
         Event::DrawPut(_)
         | Event::DrawClosed(_)
         | Event::DrawCloseRepeated(_)
@@ -94,6 +96,7 @@ fn apply_to_sku(state: &mut State, event: &Event) {
         Event::SkuAdjusted(adjusted) => {
             let slot = state.skus.find(&adjusted.sku).expect("an adjusted SKU exists");
             let sku = &mut state.skus[slot];
+            // In journals from before `AdjustmentRepeated` this may change nothing.
             if sku.total != adjusted.total {
                 sku.total = adjusted.total;
                 sku.version = sequence;
@@ -345,7 +348,7 @@ fn count_refusals(state: &mut State, counts: &[RefusalCount]) {
 fn remember(state: &mut State, origin: &Origin, event: &Event) {
     let Some(claim) = origin.key else { return };
     let (order, answer) = match event {
-        Event::SkuAdjusted(adjusted) => {
+        Event::SkuAdjusted(adjusted) | Event::AdjustmentRepeated(adjusted) => {
             let slot = state.skus.find(&adjusted.sku).expect("an adjusted SKU exists");
             (None, Kept::Sku(Box::new(read::sku_view(&state.skus[slot], state.stamp))))
         }

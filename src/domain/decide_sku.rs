@@ -125,13 +125,16 @@ pub(super) fn adjust(state: &State, request: &Request, adjust: &AdjustSku, now: 
     if state.requests.wide() >= state.settings.caps.answers {
         return Err(Refusal::Capacity("answers").into());
     }
-    Ok(Event::SkuAdjusted(Box::new(SkuAdjusted {
+    let unchanged = total == sku.total;
+    let adjusted = Box::new(SkuAdjusted {
         sku: adjust.sku.clone(),
         adjustment: adjust.adjustment,
         reason: adjust.reason.clone(),
         precondition: adjust.precondition,
         total,
-    })))
+    });
+    // Its key must be remembered, and that is an event; for followers nothing happened.
+    Ok(if unchanged { Event::AdjustmentRepeated(adjusted) } else { Event::SkuAdjusted(adjusted) })
 }
 
 /// Takes a SKU off sale, if nobody holds a unit of it and no unclosed draw names it.

@@ -10,6 +10,7 @@ use super::ids::{
     DrawId, KeyClaim, LineRequests, OrderId, PrincipalName, Sequence, SkuId, Stamp, Traceparent,
     UserId,
 };
+use super::kept::{KeptRefusal, NotKept};
 use super::lives::Life;
 use super::settings::Settings;
 use super::sku::RefusalReason;
@@ -94,6 +95,12 @@ pub enum Event {
     EntryMade(Box<EntryMade>),
     /// The last entries of a deleted draw left.
     EntriesPurged(EntriesPurged),
+    /// A keyed adjustment found the total as it wanted it; the answer is remembered.
+    AdjustmentRepeated(Box<SkuAdjusted>),
+    /// Refusals, whole; they change nothing.
+    RefusalsKept(Vec<KeptRefusal>),
+    /// Refusals that could not be kept whole.
+    RefusalsNotKept(NotKept),
 }
 
 impl Event {
@@ -104,6 +111,7 @@ impl Event {
             self,
             Self::OrderCreated(_)
                 | Self::SkuAdjusted(_)
+                | Self::AdjustmentRepeated(_)
                 | Self::EntryMade(_)
                 | Self::DrawClosed(_)
                 | Self::DrawCloseRepeated(_)

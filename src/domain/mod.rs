@@ -20,6 +20,7 @@ pub mod event;
 pub mod ids;
 pub mod index;
 pub mod invariants;
+pub mod kept;
 mod limits;
 pub mod lives;
 pub mod order;

@@ -216,7 +216,9 @@ pub fn answer_to(state: &State, event: &Event) -> Answered {
         Event::SkuPut(put) if put.created => Answer::SkuCreated(sku(&put.sku)),
         Event::SkuPut(put) => Answer::Sku(sku(&put.sku)),
         Event::SkuPatched(patched) => Answer::Sku(sku(&patched.patch.sku)),
-        Event::SkuAdjusted(adjusted) => Answer::Sku(sku(&adjusted.sku)),
+        Event::SkuAdjusted(adjusted) | Event::AdjustmentRepeated(adjusted) => {
+            Answer::Sku(sku(&adjusted.sku))
+        }
         Event::SkuDeleted(_) => Answer::SkuDeleted,
         Event::DrawPut(_)
         | Event::DrawClosed(_)

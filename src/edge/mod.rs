@@ -25,6 +25,7 @@ use foldhash::SharedSeed;
 use foldhash::quality::SeedableRandomState;
 use std::hash::BuildHasher;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What the writer shows and IO threads look at.
 #[derive(Debug)]
@@ -33,6 +34,7 @@ pub struct Edge {
     keys: Arc<Reloadable<Filter>>,
     users: Arc<Reloadable<Filter>>,
     hashes: Hashes,
+    keeps_refusals: Arc<AtomicBool>,
 }
 
 /// How names are spread; another way in each process, so that nobody can choose what collides.
@@ -67,12 +69,25 @@ impl Edge {
         Self::spreading(SeedableRandomState::with_seed(seed, SharedSeed::global_fixed()))
     }
 
+    /// One where refusals are kept whole, by the writer and in front of it, while this says so.
+    #[must_use]
+    pub fn keeping(self, keeps_refusals: Arc<AtomicBool>) -> Self {
+        Self { keeps_refusals, ..self }
+    }
+
+    /// Refusals are kept whole.
+    #[must_use]
+    pub fn keeps_refusals(&self) -> bool {
+        self.keeps_refusals.load(Ordering::Relaxed)
+    }
+
     fn spreading(names: SeedableRandomState) -> Self {
         Self {
             skus: Arc::new(Reloadable::new(Board::new())),
             keys: Arc::new(Reloadable::new(Filter::with_room(0))),
             users: Arc::new(Reloadable::new(Filter::with_room(0))),
             hashes: Hashes(names),
+            keeps_refusals: Arc::default(),
         }
     }
 }

@@ -79,36 +79,36 @@ impl Reader {
         }
     }
 
-    /// What is behind the place that is wanted, as far as it is synced.
-    pub(super) fn given(&mut self, want: &Want, synced: Sequence) -> Given {
+    /// What is behind the place that is wanted, as far as it was answered.
+    pub(super) fn given(&mut self, want: &Want, reach: Sequence) -> Given {
         if armed(Point::Feed) {
             return Given::Failed("it fails on purpose".to_owned());
         }
         let after = want.after;
-        if after.sequence > synced {
+        if after.sequence > reach {
             // It may still come, if it is of this start; no other start will make it.
             let epoch = self.lives.epochs();
             if after.epoch.is_some_and(|of| of != epoch) {
                 return Given::Diverged;
             }
             let end = Position { epoch: Some(epoch), sequence: after.sequence };
-            return Given::Piece(Piece { bytes: Bytes::new(), end, synced });
+            return Given::Piece(Piece { bytes: Bytes::new(), end, reach });
         }
         let same = |kept: &&Kept| kept.form == want.form && kept.after == after.sequence;
         if let Some(kept) = self.kept.iter().find(same).filter(|_| want.limit.is_none()) {
             return Given::Piece(kept.piece.clone());
         }
-        match self.read(want, synced) {
+        match self.read(want, reach) {
             Ok(given) => given,
             // Pruned while it was read.
             Err(JournalError::Io { cause, .. }) if cause.kind() == io::ErrorKind::NotFound => {
-                self.read(want, synced).unwrap_or_else(failed)
+                self.read(want, reach).unwrap_or_else(failed)
             }
             Err(error) => failed(error),
         }
     }
 
-    fn read(&mut self, want: &Want, synced: Sequence) -> Result<Given, JournalError> {
+    fn read(&mut self, want: &Want, reach: Sequence) -> Result<Given, JournalError> {
         let mut open = match self.take_open(want.after) {
             Some(open) => open,
             None => match self.seek(want.after.sequence)? {
@@ -133,7 +133,7 @@ impl Reader {
         let (write, source, lives) = (self.write, self.source.as_str(), &*self.lives);
         if let Some(disk) = &self.disk {
             let frame = &mut |frame: &Frame<'_>| reading.frame(frame, write, (source, lives));
-            open.tail.read(disk, synced, frame)?;
+            open.tail.read(disk, reach, frame)?;
         }
         if reading.diverged {
             return Ok(Given::Diverged);
@@ -145,7 +145,7 @@ impl Reader {
         // In front of a frame; inside one, what is behind is found in it again.
         open.before = Some(end).filter(|end| end.sequence + 1 == open.tail.next_sequence());
         self.keep_open(open);
-        let piece = Piece { bytes: bytes.into(), end, synced };
+        let piece = Piece { bytes: bytes.into(), end, reach };
         if !page {
             self.keep(Kept { form: want.form, after: want.after.sequence, piece: piece.clone() });
         }

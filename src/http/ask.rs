@@ -4,7 +4,7 @@
 //! it; in the server it is a `Lane`. Never waits and never decides. Next: `service`.
 
 use crate::domain::command::Request;
-use crate::ring::{Arrived, HandedIn, Lane, Load, NotTaken, Rank, Waiting};
+use crate::ring::{Arrived, HandedIn, Lane, Load, NotTaken, Rank, TurnedAway, Waiting};
 use std::future::Future;
 use std::task::Waker;
 
@@ -42,6 +42,9 @@ pub(super) trait Ask: 'static {
 
     /// Hands in refusals that were not asked for; see `Lane::hand_in`.
     fn hand_in(&self, refusals: &mut Vec<HandedIn>, last: bool) -> bool;
+
+    /// Hands in a whole refusal that was not asked for; see `Lane::keep`.
+    fn keep(&self, refusal: TurnedAway);
 
     /// Which IO thread's it is.
     fn number(&self) -> u16;
@@ -85,6 +88,10 @@ impl Ask for Lane {
 
     fn hand_in(&self, refusals: &mut Vec<HandedIn>, last: bool) -> bool {
         Lane::hand_in(self, refusals, last)
+    }
+
+    fn keep(&self, refusal: TurnedAway) {
+        Lane::keep(self, refusal);
     }
 
     fn number(&self) -> u16 {

@@ -73,7 +73,10 @@ fn kind(event: &Event) -> Option<&'static str> {
         | Event::EntriesPurged(_)
         | Event::KeysForgotten(_)
         | Event::UsesPurged(_)
-        | Event::RefusalsCounted(_) => return None,
+        | Event::RefusalsCounted(_)
+        | Event::AdjustmentRepeated(_)
+        | Event::RefusalsKept(_)
+        | Event::RefusalsNotKept(_) => return None,
     })
 }
 

@@ -26,14 +26,14 @@ const BEAT: Duration = Duration::from_secs(15);
 
 /// One page.
 pub(super) async fn page(front: &Front, follow: Follow) -> Result<Reply, Refused> {
-    let Piece { bytes, end, synced } = piece(front, follow.after, Form::List, follow.limit).await?;
+    let Piece { bytes, end, reach } = piece(front, follow.after, Form::List, follow.limit).await?;
     let mut json = Json::new();
     json.raw("{\"events\":[");
     json.rendered(&bytes);
     json.raw("],\"next_after\":\"");
     json.raw(&end.text(front.lives()));
     json.raw("\"");
-    wire::end(&mut json, synced);
+    wire::end(&mut json, reach);
     Ok(Reply::json(StatusCode::OK, json))
 }
 

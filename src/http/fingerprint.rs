@@ -33,8 +33,10 @@ pub(super) fn claim(
     Some(KeyClaim { hash: key_hash(hash_key, principal, key), fingerprint: form.hasher.finish() })
 }
 
-/// The hash of a principal's key. No name holds a zero byte, so no two pairs run together.
-pub(super) fn key_hash(hash_key: &[u8; 16], principal: &PrincipalName, key: &[u8]) -> u128 {
+/// The hash of a principal's key, unquoted, under the journal's hash key. No name holds a zero byte, so
+/// no two pairs run together.
+#[must_use]
+pub fn key_hash(hash_key: &[u8; 16], principal: &PrincipalName, key: &[u8]) -> u128 {
     let mut hasher = sip128::SipHasher13::new_with_key(hash_key);
     hasher.write(principal.as_str().as_bytes());
     hasher.write_u8(0);

@@ -7,7 +7,7 @@ use crate::domain::ids::OrderId;
 use crate::domain::order::Status;
 use crate::http::peer::FRESH_MS;
 use crate::http::testing::{front, recovering};
-use crate::ring::{Arrived, HandedIn, Load, NotTaken, Outcome, Rank, Times};
+use crate::ring::{Arrived, HandedIn, Load, NotTaken, Outcome, Rank, Times, TurnedAway};
 use std::future::Future;
 use std::net::Ipv4Addr;
 use std::task::Waker;
@@ -60,6 +60,10 @@ impl Ask for Writer {
 
     fn may_be_under_way(&self, _: u128) -> bool {
         false
+    }
+
+    fn keep(&self, _: TurnedAway) {
+        unreachable!("nothing is refused here")
     }
 
     fn hand_in(&self, refusals: &mut Vec<HandedIn>, _: bool) -> bool {

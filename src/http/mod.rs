@@ -62,6 +62,7 @@ use crate::ring::Cursors;
 use accepting::Accepting;
 pub use admission::{Addresses, BadNetworks, Doors, NETWORKS_MAX, Networks, Quota, Rules};
 pub use cloud_events::write_event;
+pub use fingerprint::key_hash;
 pub use limits::HttpLimits;
 #[cfg(feature = "doors")]
 pub use listener::doors;

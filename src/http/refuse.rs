@@ -2,7 +2,8 @@
 //!
 //! Owns what was refused here and is not handed in yet: a bounded list, handed to the writer once a
 //! second and when this thread ends. What cannot be counted is not refused here. Never decides: see
-//! `edge`. Next: `answers`.
+//! `edge`. Where refusals are kept whole, each goes to the writer as well, if there is room for it.
+//! Next: `answers`.
 
 use super::answers;
 use super::ask::Ask;
@@ -11,7 +12,7 @@ use super::reply::Reply;
 use crate::domain::command::{Command, Request};
 use crate::domain::ids::{Sequence, SkuId};
 use crate::edge::{Door, Edge};
-use crate::ring::{HANDED_IN_MAX, HandedIn};
+use crate::ring::{HANDED_IN_MAX, HandedIn, TurnedAway};
 use std::cell::{Cell, RefCell};
 
 /// Refusals wait this long before they are handed in.
@@ -79,5 +80,10 @@ pub(super) fn refuse<A: Ask>(worker: &Worker<A>, request: &Request) -> Option<Re
     if !worker.refuser.count(&*worker.lane, worker.now_ms(), &line.sku, found.created) {
         return None;
     }
-    Some(answers::nothing_available(line, found.held, found.sequence.max(answerable)))
+    let (held, seen) = (found.held, found.sequence.max(answerable));
+    if front.edge.keeps_refusals() {
+        let elapsed_ms = front.clock.elapsed_ms();
+        worker.lane.keep(TurnedAway { request: request.clone(), held, seen, elapsed_ms });
+    }
+    Some(answers::nothing_available(line, held, seen))
 }

@@ -78,13 +78,13 @@ impl Deed {
     pub(super) const fn roles(self) -> &'static [Role] {
         match self {
             Self::Ask => &[Role::Buy, Role::Fulfil, Role::Metrics],
-            Self::ReadSkus => &[Role::Buy],
+            Self::ReadSkus => &[Role::Buy, Role::Fulfil],
             Self::ChangeSku => &[],
             Self::CreateOrder => &[Role::Buy],
             Self::ReadOrder => &[Role::Buy, Role::Fulfil],
             Self::ListOrders => &[],
             Self::ListUserOrders => &[Role::Buy],
-            Self::ReadRequest => &[Role::Buy],
+            Self::ReadRequest => &[Role::Buy, Role::Fulfil],
             Self::Act(Verb::Confirm | Verb::Cancel | Verb::Extend) => &[Role::Buy],
             Self::Act(Verb::Ship | Verb::Complete | Verb::Refund) => &[Role::Fulfil],
             Self::ReadDraws => &[Role::Buy],

@@ -193,6 +193,10 @@ impl Scrape {
         page.counters("refusals", "Order lines refused, by reason", rows)?;
         let meaning = "Orders refused without asking the writer";
         page.counter("edge_refusals", meaning, at_edge.iter().sum())?;
+        let meaning = "Refusals journaled whole, where journal.refusals is full";
+        page.counter("refusals_kept", meaning, copy.kept)?;
+        let meaning = "Refusals that were to be journaled whole and found no room";
+        page.counter("refusals_not_kept", meaning, copy.not_kept)?;
         page.gauge("holds", "Orders held", copy.holds)?;
         let lag_ns = copy.expiry_lag_ms.saturating_mul(1_000_000);
         page.seconds("expiry_lag_seconds", "How late the oldest due hold is", lag_ns)?;

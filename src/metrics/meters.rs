@@ -139,6 +139,8 @@ pub struct WriterMeter {
     turn_requests: Recorded,
     syncs_ns: Recorded,
     refusals: Grid,
+    kept: AtomicU64,
+    not_kept: AtomicU64,
     holds: AtomicU64,
     expiry_lag_ms: AtomicU64,
     segments: AtomicU64,
@@ -152,6 +154,8 @@ impl WriterMeter {
             turn_requests: Recorded::default(),
             syncs_ns: Recorded::default(),
             refusals: Grid::of(labels.reasons.len()),
+            kept: AtomicU64::new(0),
+            not_kept: AtomicU64::new(0),
             holds: AtomicU64::new(0),
             expiry_lag_ms: AtomicU64::new(0),
             segments: AtomicU64::new(0),
@@ -173,6 +177,16 @@ impl WriterMeter {
     /// Counts a refusal, by the place of its reason in the labels.
     pub fn count_refusal(&self, reason: usize) {
         self.refusals.count(reason);
+    }
+
+    /// Refusals were journaled whole.
+    pub fn count_kept(&self, count: u64) {
+        add(&self.kept, count);
+    }
+
+    /// Refusals could not be kept whole.
+    pub fn count_not_kept(&self, count: u64) {
+        add(&self.not_kept, count);
     }
 
     /// How many orders are held, and by how many milliseconds the oldest that is due is late.
@@ -200,6 +214,8 @@ impl WriterMeter {
             turn_requests: Copied::default(),
             syncs_ns: Copied::default(),
             refusals: self.refusals.0.iter().map(read).collect(),
+            kept: read(&self.kept),
+            not_kept: read(&self.not_kept),
             holds: read(&self.holds),
             expiry_lag_ms: read(&self.expiry_lag_ms),
             segments: read(&self.segments),
@@ -216,6 +232,8 @@ pub(super) struct WriterCopy {
     pub(super) turn_requests: Copied,
     pub(super) syncs_ns: Copied,
     pub(super) refusals: Vec<u64>,
+    pub(super) kept: u64,
+    pub(super) not_kept: u64,
     pub(super) holds: u64,
     pub(super) expiry_lag_ms: u64,
     pub(super) segments: u64,

@@ -11,17 +11,17 @@ use crate::domain::ids::{DrawId, KeyClaim, LineRequest, SkuId, UserId};
 use crate::domain::settings::Settings;
 use crate::domain::sku::RefusalReason;
 
-const START: Stamp = 1_700_000_000_000;
+pub(super) const START: Stamp = 1_700_000_000_000;
 
 /// A history in memory; each record is looked at before it is applied.
-struct History {
-    state: State,
-    recheck: Recheck,
+pub(super) struct History {
+    pub(super) state: State,
+    pub(super) recheck: Recheck,
 }
 
 impl History {
     /// A start, a SKU with five units and a limit of two a user.
-    fn begin(rules: Rules) -> Self {
+    pub(super) fn begin(rules: Rules) -> Self {
         let mut history = Self { state: State::new(1), recheck: Recheck::new(rules) };
         let (hash_key, lost_from, life) = ([7; 16], None, None);
         let started = Started { epoch: 1, hash_key, answers_before_sync: false, lost_from, life };
@@ -36,13 +36,13 @@ impl History {
         history
     }
 
-    fn record(&mut self, origin: Option<Origin>, event: Event, stamp: Stamp) {
+    pub(super) fn record(&mut self, origin: Option<Origin>, event: Event, stamp: Stamp) {
         let record = Record { origin, event };
         self.recheck.look(&self.state, &record, stamp);
         apply(&mut self.state, &record, stamp);
     }
 
-    fn ask(&mut self, command: Command, stamp: Stamp) {
+    pub(super) fn ask(&mut self, command: Command, stamp: Stamp) {
         let principal = Principal { name: PrincipalName::local(), reach: Reach::All };
         let request = Request { principal, key: None, traceparent: None, command };
         loop {
@@ -55,8 +55,12 @@ impl History {
     }
 
     fn order(&mut self, quantity: u32, stamp: Stamp) -> OrderId {
+        self.order_of("u", quantity, stamp)
+    }
+
+    pub(super) fn order_of(&mut self, user: &str, quantity: u32, stamp: Stamp) -> OrderId {
         let lines = [LineRequest { sku: SkuId::parse("A").unwrap(), quantity }];
-        let (user, take) = (UserId::parse("u").unwrap(), Take::Hold(None));
+        let (user, take) = (UserId::parse(user).unwrap(), Take::Hold(None));
         let create = CreateOrder { user, lines: lines.into(), reference: None, take };
         self.ask(Command::CreateOrder(create), stamp);
         OrderId { epoch: self.state.epoch, sequence: self.state.sequence }
@@ -176,6 +180,7 @@ impl History {
             Now::Due(Some(due)) => format!("due: {due:?}"),
             Now::Decided(decision) => format!("{decision:?}"),
             Now::Panicked => "panicked".to_owned(),
+            Now::Stood(units) => format!("stood {units:?}"),
         })
     }
 

@@ -4,7 +4,7 @@
 //! room for every ticket of its lane. Next: `writer`.
 
 use super::cursors::Cursors;
-use super::handed_in::HandedIn;
+use super::handed_in::{HandedIn, TurnedAway};
 use super::outcome::Outcome;
 use super::parking::Parking;
 use super::slot::{Reply, Slot};
@@ -19,6 +19,7 @@ use atomic_waker::AtomicWaker;
 use disruptor::{EventPoller, MultiProducerBarrier, Polling};
 use smallvec::SmallVec;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Of what a look may show, one in so many is kept for each rank behind.
@@ -30,6 +31,14 @@ pub struct Inbox {
     pub(super) pollers: Vec<EventPoller<Slot, MultiProducerBarrier>>,
     pub(super) parking: Arc<Parking>,
     pub(super) handed_in: Vec<rtrb::Consumer<HandedIn>>,
+    pub(super) turned_away: Vec<TurnedAwayPort>,
+}
+
+/// Where a lane's whole refusals come out.
+pub(super) struct TurnedAwayPort {
+    pub(super) refusals: rtrb::Consumer<TurnedAway>,
+    /// Those that found no room, since they were last taken.
+    pub(super) lost: Arc<AtomicU64>,
 }
 
 /// Wakes the writer for what does not come through the rings.
@@ -161,6 +170,23 @@ impl Inbox {
                 take(refusals);
             }
         }
+    }
+
+    /// Takes the whole refusals that lanes have handed in, as many as there are room for at most; gives
+    /// how many found no room since the last time. As `take_handed_in`.
+    pub fn take_turned_away(&mut self, mut take: impl FnMut(TurnedAway)) -> u64 {
+        let mut lost = 0;
+        for port in &mut self.turned_away {
+            // No more than are there now: a lane that goes on must not keep the writer here.
+            for _ in 0..port.refusals.slots() {
+                let Ok(refusal) = port.refusals.pop() else { break };
+                take(refusal);
+            }
+            if port.lost.load(Ordering::Relaxed) > 0 {
+                lost += port.lost.swap(0, Ordering::Relaxed);
+            }
+        }
+        lost
     }
 
     /// A lane has published or closed since the last look.

@@ -4,7 +4,7 @@
 //! `Send`; a `LaneEnd` is, and becomes a `Lane` on its thread. Next: `inbox`, the writer's end.
 
 use super::cursors::Cursors;
-use super::handed_in::{HANDED_IN_MAX, HandedIn};
+use super::handed_in::{HANDED_IN_MAX, HandedIn, TURNED_AWAY_PER_CALL, TurnedAway};
 use super::outcome::{Arrived, NotTaken, Outcome};
 use super::parking::Parking;
 use super::rank::Rank;
@@ -23,6 +23,7 @@ use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
 
 /// Publishes that wake the writer without waiting for the end of the IO turn. As many as a turn of
@@ -54,6 +55,8 @@ pub struct LaneEnd {
     pub(super) starved: Arc<Starved>,
     pub(super) under_way: Counts,
     pub(super) hand: rtrb::Producer<HandedIn>,
+    pub(super) keep: rtrb::Producer<TurnedAway>,
+    pub(super) lost: Arc<AtomicU64>,
     pub(super) bulk_max: usize,
 }
 
@@ -81,6 +84,11 @@ struct Inner {
     /// What deciding took the writer up to the answers that were taken last.
     deciding_ns: Cell<u64>,
     hand: RefCell<rtrb::Producer<HandedIn>>,
+    keep: RefCell<rtrb::Producer<TurnedAway>>,
+    /// Whole refusals that found no room.
+    lost: Arc<AtomicU64>,
+    /// Whole refusals since the writer was last called for them.
+    kept: Cell<u32>,
     bulk_max: usize,
     /// Nobody is kept waiting any more.
     gave_up: Cell<bool>,
@@ -105,6 +113,9 @@ impl LaneEnd {
             under_way: UnderWay::new(self.under_way, self.number, self.ticket_count),
             deciding_ns: Cell::new(0),
             hand: RefCell::new(self.hand),
+            keep: RefCell::new(self.keep),
+            lost: self.lost,
+            kept: Cell::new(0),
             bulk_max: self.bulk_max,
             gave_up: Cell::new(false),
         }))
@@ -281,6 +292,19 @@ impl Lane {
         }
         self.wake_writer();
         true
+    }
+
+    /// Hands in a whole refusal, to be kept. One that finds no room is counted instead.
+    pub fn keep(&self, refusal: TurnedAway) {
+        if self.0.keep.borrow_mut().push(refusal).is_err() {
+            self.0.lost.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        let kept = self.0.kept.get() + 1;
+        self.0.kept.set(kept % TURNED_AWAY_PER_CALL);
+        if kept == TURNED_AWAY_PER_CALL {
+            self.wake_writer();
+        }
     }
 
     /// Requests that wait for their answer, or have it and have not collected it yet.

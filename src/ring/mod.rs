@@ -21,7 +21,7 @@ mod times;
 mod under_way;
 
 pub use cursors::Cursors;
-pub use handed_in::{HANDED_IN_MAX, HandedIn};
+pub use handed_in::{HANDED_IN_MAX, HandedIn, TurnedAway};
 pub use inbox::{Alarm, Asked, Caller, Inbox, Outbox, Polled, ReturnAddress};
 pub use lane::{Lane, LaneEnd, Load, Waiting};
 pub use outcome::{Arrived, NotTaken, Outcome};
@@ -30,12 +30,13 @@ pub use times::{Decided, Times};
 
 use atomic_waker::AtomicWaker;
 use disruptor::{BusySpin, build_multi_producer};
-use handed_in::HANDED_IN_SLOTS;
-use inbox::LanePort;
+use handed_in::{HANDED_IN_SLOTS, TURNED_AWAY_SLOTS};
+use inbox::{LanePort, TurnedAwayPort};
 use parking::Parking;
 use slot::Slot;
 use starved::Starved;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 /// Requests of the ordinary rank that may wait for the writer.
 pub const RING_SLOTS: usize = 8192;
@@ -76,12 +77,16 @@ pub fn build_sized(
     let parking = Arc::new(Parking::new());
     let mut ports = Vec::new();
     let mut ends = Vec::new();
-    let mut handed_in = Vec::new();
+    let (mut handed_in, mut turned_away) = (Vec::new(), Vec::new());
     let under_way = under_way::counts(lanes);
     for number in 0..lanes {
         let (sender, receiver) = rtrb::RingBuffer::new(tickets_per_lane);
         let (hand, taken) = rtrb::RingBuffer::new(HANDED_IN_SLOTS);
         handed_in.push(taken);
+        // Memory that nobody touches where no refusals are kept.
+        let (keep, refusals) = rtrb::RingBuffer::new(TURNED_AWAY_SLOTS);
+        let lost = Arc::new(AtomicU64::new(0));
+        turned_away.push(TurnedAwayPort { refusals, lost: lost.clone() });
         let waker = Arc::new(AtomicWaker::new());
         let starved = Arc::new(Starved::default());
         ports.push(LanePort {
@@ -101,11 +106,13 @@ pub fn build_sized(
             starved,
             under_way: under_way.clone(),
             hand,
+            keep,
+            lost,
             bulk_max: for_lines / usize::from(lanes),
         });
     }
     let outbox = Outbox { lanes: ports, cursors: cursors.clone() };
-    (ends, Inbox { pollers, parking, handed_in }, outbox)
+    (ends, Inbox { pollers, parking, handed_in, turned_away }, outbox)
 }
 
 #[cfg(test)]
@@ -339,6 +346,30 @@ mod tests {
         assert_eq!(polled_outcome(waiting.as_mut(), context), Poll::Ready(Outcome::Unknown));
         lane.close();
         assert_eq!(lane.ask(question(), Rank::Ordinary, None).err(), Some(NotTaken::Draining));
+    }
+
+    #[test]
+    fn whole_refusals_come_through_up_to_a_bound_or_are_counted() {
+        let cursors = Arc::new(Cursors::default());
+        let (mut ends, mut inbox, _outbox) = build(1, &cursors);
+        let lane = ends.pop().expect("one lane").settle();
+        let turned_away = |number| TurnedAway {
+            request: question(),
+            held: number,
+            seen: number,
+            elapsed_ms: number,
+        };
+        let most = TURNED_AWAY_SLOTS as u64;
+        for (round, lost) in [(0, 5), (1, 0), (2, 3)] {
+            (0..most + lost).for_each(|number| lane.keep(turned_away(number)));
+            assert!(inbox.called(), "many are called for");
+            inbox.poll(1, |_| {});
+            let mut taken = Vec::new();
+            let told = inbox.take_turned_away(|refusal| taken.push(refusal.held));
+            assert_eq!((taken, told), ((0..most).collect(), lost), "round {round}");
+        }
+        lane.keep(turned_away(0));
+        assert!(!inbox.called(), "a few wait for the next turn");
     }
 
     /// Asks one of each rank, the last first, and tells in which order they are shown.

@@ -2,6 +2,7 @@
 //!
 //! Owns what it takes, and with what a writer begins. Never takes a turn. Next: `mod`.
 
+use super::keeping::Keeping;
 use super::pace::Pace;
 use super::room::Room;
 use super::showing::Showing;
@@ -74,6 +75,7 @@ impl<D: Disk> Writer<D> {
             clock: parts.clock,
             room: Room::of(parts.segment_bytes),
             tally: Tally::default(),
+            keeping: Keeping::by(parts.edge.clone()),
             showing: Showing::at(&parts.edge),
             expire_budget: EXPIRE_PER_TURN,
             unsealed_since: None,

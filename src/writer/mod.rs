@@ -7,6 +7,7 @@
 //! `domain::decide`, `ring::inbox`, the journal crate.
 
 mod assembly;
+mod keeping;
 mod pace;
 mod quiet;
 mod room;
@@ -19,25 +20,25 @@ mod watch;
 use crate::clock::Stamps;
 use crate::codec;
 use crate::config::{Durability, Wait};
-use crate::domain::answer::{Answer, Answered};
+use crate::domain::answer::Answer;
 use crate::domain::apply::apply;
 use crate::domain::command::{Command, Reach, Request};
 use crate::domain::decide::{Decision, decide};
 use crate::domain::event::{Event, Origin, Record};
 use crate::domain::ids::{Sequence, Stamp};
 use crate::domain::settings::Settings;
-use crate::domain::sku::RefusalReason;
 use crate::domain::state::State;
 use crate::domain::warm::warm;
-use crate::domain::{read, refusals, sweep};
+use crate::domain::{read, sweep};
 use crate::faults::{Point, armed, slowed};
 use crate::images::Images;
 use crate::planted::{Bug, planted};
 use crate::preparer::Prepared;
-use crate::ring::{Asked, HandedIn, Inbox, Outbox, Outcome, Polled};
+use crate::ring::{Asked, Inbox, Outbox, Outcome, Polled};
 use crate::tell::tell;
 pub use assembly::Parts;
 use doorbuster_journal::{Disk, FileDisk, Journal, JournalError, Spare};
+use keeping::{Behind, Keeping};
 use pace::Pace;
 use room::Room;
 use showing::{Moment, Showing};
@@ -85,6 +86,7 @@ struct Core<D: Disk> {
     now: Stamp,
     room: Room,
     tally: Tally,
+    keeping: Keeping,
     showing: Showing,
     expire_budget: u32,
     /// Events were appended since the last seal; then, when the last of them were.
@@ -184,6 +186,8 @@ impl<D: Disk> Writer<D> {
     fn take_handed_in(&mut self) {
         let core = &mut self.core;
         self.inbox.take_handed_in(|refusals| core.count_handed_in(&refusals));
+        let lost = self.inbox.take_turned_away(|refusal| core.keep_turned_away(&refusal));
+        core.lose_turned_away(lost);
     }
 }
 
@@ -350,6 +354,17 @@ impl<D: Disk> Core<D> {
     /// Applies an event and appends it. An error is kept for the end of the turn: nothing of this
     /// turn is told before.
     fn append(&mut self, record: &Record) {
+        if !self.keeping.is_empty() {
+            self.tell_kept(Behind::Change);
+        }
+        self.append_as_it_is(record);
+    }
+
+    fn append_as_it_is(&mut self, record: &Record) {
+        self.append_encoded(record, |bytes| codec::encode_record(record, bytes));
+    }
+
+    fn append_encoded(&mut self, record: &Record, encode: impl FnOnce(&mut Vec<u8>)) {
         if self.failure.is_some() {
             return;
         }
@@ -358,7 +373,7 @@ impl<D: Disk> Core<D> {
         let mut record_bytes = 0;
         let pushed = self.journal.push(|bytes| {
             let before = bytes.len();
-            codec::encode_record(record, bytes);
+            encode(bytes);
             record_bytes = bytes.len() - before;
         });
         match pushed {
@@ -369,42 +384,11 @@ impl<D: Disk> Core<D> {
         self.records_in_turn += 1;
     }
 
-    fn count_refusal(&mut self, request: &Request, answered: &Answered) {
-        if let Answer::Refused(refusal) = &answered.answer {
-            for (sku, reason) in refusals::counted(&request.command, refusal) {
-                self.tally.count(sku, reason, 1, self.now);
-                self.watch.refused(reason);
-            }
-            if self.tally.is_full() {
-                self.tell_refusals();
-            }
-        }
-    }
-
-    /// Those of a SKU that is gone go with it: its id may be another's.
-    fn count_handed_in(&mut self, refusals: &HandedIn) {
-        let HandedIn { sku, created, count } = refusals;
-        let slot = self.state.skus.find(sku);
-        if slot.is_none_or(|slot| self.state.skus[slot].created_sequence != *created) {
-            return;
-        }
-        self.tally.count(sku, RefusalReason::SoldOut, *count, self.now);
-        if self.tally.is_full() {
-            self.tell_refusals();
-        }
-    }
-
-    fn tell_refusals(&mut self) {
-        if self.room.for_new()
-            && let Some(event) = self.tally.take()
-        {
-            self.record(None, event);
-        }
-    }
-
     /// Stores what the turn appended, syncs it if the mode asks for that, and tells the lanes.
     fn commit(&mut self) -> Result<(), JournalError> {
-        if self.records_in_turn > 0 || self.tally.is_due(self.now) {
+        let kept_due = self.keeping.due_at().is_some_and(|due_at| self.now >= due_at);
+        if self.records_in_turn > 0 || self.tally.is_due(self.now) || kept_due {
+            self.tell_kept(Behind::Nothing);
             self.tell_refusals();
         }
         if armed(Point::Store) {
@@ -481,6 +465,7 @@ impl<D: Disk> Core<D> {
     fn stop(mut self) -> Result<Stopped, JournalError> {
         self.begin();
         self.tell_refusals();
+        self.tell_kept(Behind::End);
         self.commit()?;
         self.sync()?;
         self.seal(true)?;

@@ -12,6 +12,8 @@ const EXISTING_BYTES: u64 = 1 << 20;
 const SEAL_BYTES: u64 = 4096;
 /// A turn takes so many requests at least, whatever the room.
 const REQUESTS_MIN: u64 = 16;
+/// What tells of refusals that were not kept, length prefixes included.
+const NOT_KEPT_BYTES_MAX: usize = 64;
 /// An action on an order, or an expiry, records this much at most: ids, 16 lines, origin.
 const ACTION_BYTES_MAX: usize = 4096;
 
@@ -59,6 +61,15 @@ impl Room {
     /// There is room for anything that may be decided.
     pub(super) fn for_new(&self) -> bool {
         self.fits(RECORD_BYTES_MAX, SEAL_BYTES + self.kept_for_existing)
+    }
+
+    /// There is room for a record of refusals of so many bytes, and then still for anything that may
+    /// be decided.
+    pub(super) fn for_refusals(&self, bytes: usize) -> bool {
+        self.fits(
+            bytes + NOT_KEPT_BYTES_MAX + RECORD_BYTES_MAX,
+            SEAL_BYTES + self.kept_for_existing,
+        )
     }
 
     /// There is room for an action on an order that exists, and its expiry before that.

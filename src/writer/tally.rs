@@ -5,10 +5,16 @@
 //! second at most and are then stored on their own, so that the demand a shop could not serve
 //! shows while the sale runs.
 
+use super::Core;
+use crate::domain::answer::{Answer, Answered};
+use crate::domain::command::Request;
 use crate::domain::event::{Event, RefusalCount};
 use crate::domain::ids::{SkuId, Stamp};
+use crate::domain::refusals;
 use crate::domain::sku::RefusalReason;
 use crate::planted::{Bug, planted};
+use crate::ring::HandedIn;
+use doorbuster_journal::Disk;
 use std::collections::BTreeMap;
 
 /// Refusals wait this long at most.
@@ -62,6 +68,42 @@ impl Tally {
             counts.sort_by_key(|of| of.count.wrapping_mul(0x9E37_79B9) ^ of.reason as u64);
         }
         (!counts.is_empty()).then_some(Event::RefusalsCounted(counts))
+    }
+}
+
+impl<D: Disk> Core<D> {
+    pub(super) fn count_refusal(&mut self, request: &Request, answered: &Answered) {
+        if let Answer::Refused(refusal) = &answered.answer {
+            self.keep_refusal(request, refusal);
+            for (sku, reason) in refusals::counted(&request.command, refusal) {
+                self.tally.count(sku, reason, 1, self.now);
+                self.watch.refused(reason);
+            }
+            if self.tally.is_full() {
+                self.tell_refusals();
+            }
+        }
+    }
+
+    /// Those of a SKU that is gone go with it: its id may be another's.
+    pub(super) fn count_handed_in(&mut self, refusals: &HandedIn) {
+        let HandedIn { sku, created, count } = refusals;
+        let slot = self.state.skus.find(sku);
+        if slot.is_none_or(|slot| self.state.skus[slot].created_sequence != *created) {
+            return;
+        }
+        self.tally.count(sku, RefusalReason::SoldOut, *count, self.now);
+        if self.tally.is_full() {
+            self.tell_refusals();
+        }
+    }
+
+    pub(super) fn tell_refusals(&mut self) {
+        if self.room.for_new()
+            && let Some(event) = self.tally.take()
+        {
+            self.record(None, event);
+        }
     }
 }
 

@@ -122,6 +122,16 @@ impl Watch {
         self.meters.writer.count_refusal(reason as usize);
     }
 
+    /// Refusals were journaled whole.
+    pub(super) fn kept(&self, count: u64) {
+        self.meters.writer.count_kept(count);
+    }
+
+    /// Refusals could not be kept whole.
+    pub(super) fn not_kept(&self, count: u64) {
+        self.meters.writer.count_not_kept(count);
+    }
+
     /// Shows how the state stands.
     pub(super) fn show(&self, state: &State, now: Stamp, segments: u64) {
         let writer = &self.meters.writer;

@@ -331,23 +331,6 @@ fn a_place_that_was_pruned_is_compacted_and_says_what_is_left() {
 }
 
 #[test]
-fn only_what_is_synced_is_in_the_feed() {
-    let data = directory();
-    let launch = || Launch::of(data.path()).small().argument("--durability").argument("os");
-    let server = launch().start();
-    let client = &mut server.connect();
-    client.put_sku("s", &json!({"stock": 5}));
-    let page = client.get("/v1/events");
-    let status = client.get("/v1/status");
-    assert!(status["seq"].as_u64() > status["durable_seq"].as_u64(), "{status}");
-    assert_eq!((&page["events"], &page["seq"]), (&json!([]), &status["durable_seq"]));
-    server.stop().stopped();
-    let server = launch().start();
-    let (events, _) = pages(&mut server.connect(), "0", 10);
-    assert_eq!(events.len(), 1, "{events:?}");
-}
-
-#[test]
 fn a_stop_ends_streams_in_good_order() {
     let data = directory();
     let server = Launch::of(data.path()).small().start();

@@ -140,6 +140,9 @@ fn a_follower_killed_and_resumed_sees_every_event_once_in_order_while_the_server
                 | Event::KeysForgotten(_)
                 | Event::UsesPurged(_)
                 | Event::RefusalsCounted(_)
+                | Event::AdjustmentRepeated(_)
+                | Event::RefusalsKept(_)
+                | Event::RefusalsNotKept(_)
         );
         (!silent).then_some(sequence)
     };

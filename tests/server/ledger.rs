@@ -175,7 +175,9 @@ pub(crate) fn check_journal(history: &History, accepted: &[&Accepted]) {
         let sequence = number(&body, "seq");
         let record = history.record(sequence);
         if body["id"].is_null() {
-            let Event::SkuAdjusted(adjusted) = &record.event else {
+            let (Event::SkuAdjusted(adjusted) | Event::AdjustmentRepeated(adjusted)) =
+                &record.event
+            else {
                 panic!("{body} is answered at {record:?}")
             };
             let total = number(&body, "total");

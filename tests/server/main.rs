@@ -6,6 +6,7 @@
 //! README; `crash` and `damage` are the ones that matter most.
 
 mod admission;
+mod answered_feed;
 mod batch;
 mod batch_alone;
 mod batch_faults;
@@ -41,6 +42,7 @@ mod process;
 mod protocol;
 mod pruning;
 mod rebuilt;
+mod refusals;
 mod restart;
 mod restored;
 mod roles;
@@ -53,4 +55,5 @@ mod tls;
 mod tokens;
 mod typed;
 mod typed_many;
+mod unchanged;
 mod wide;

@@ -44,9 +44,9 @@ const TABLE: &str = "
     POST    /v1/batch                 401 401 401  200 200 200 200 200
     GET     /v1/events                401 401 401  403 403 403 403 200
     OPTIONS *                         401 401 401  204 204 204 204 204
-    GET     /v1/skus                  401 401 401  200 200 403 403 200
-    GET     /v1/skus/{sku}            401 401 401  200 200 403 403 200
-    HEAD    /v1/skus/{sku}            401 401 401  200 200 403 403 200
+    GET     /v1/skus                  401 401 401  200 200 200 403 200
+    GET     /v1/skus/{sku}            401 401 401  200 200 200 403 200
+    HEAD    /v1/skus/{sku}            401 401 401  200 200 200 403 200
     PUT     /v1/skus/{sku}            401 401 401  403 403 403 403 200
     PATCH   /v1/skus/{sku}            401 401 401  403 403 403 403 200
     DELETE  /v1/skus/{sku}            401 401 401  403 403 403 403 204
@@ -70,7 +70,7 @@ const TABLE: &str = "
     GET     /v1/draws/{draw}/entries  401 401 401  200 200 403 403 200
     POST    /v1/draws/{draw}/close    401 401 401  403 403 403 403 200
     GET     /v1/users/{user}/orders   401 401 401  200 200 403 403 200
-    GET     /v1/requests/{key}        401 401 401  200 404 403 403 404
+    GET     /v1/requests/{key}        401 401 401  200 404 404 403 404
     POST    /v1/admin/read-only       401 401 401  403 403 403 403 200
     POST    /v1/admin/read-write      401 401 401  403 403 403 403 200
     POST    /v1/admin/drain           401 401 401  403 403 403 403 200

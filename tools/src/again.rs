@@ -36,6 +36,11 @@ pub(crate) fn recheck(data: &Path, span: Span) -> Result<Findings, Trouble> {
         Err(trouble) => return Err(trouble),
     };
     facts.push(("commands_rechecked", recheck.commands.into()));
+    facts.push(("refusals_rechecked", recheck.refusals.into()));
+    facts.push(("edge_refusals_compared", recheck.edge_refusals.into()));
+    if recheck.edge_refusals_beyond > 0 {
+        facts.push(("edge_refusals_beyond", recheck.edge_refusals_beyond.into()));
+    }
     facts.push(("other_events_rechecked", recheck.unasked.into()));
     facts.push(("different", recheck.different.into()));
     Ok(Findings { facts, table: Some(table), wrong: recheck.different > 0 })
@@ -71,6 +76,10 @@ fn now(now: &Now, lives: &Lives) -> String {
         Now::Decided(decision) => decided(decision, lives),
         Now::Due(Some(event)) => events::line(event, lives),
         Now::Due(None) => "not due".to_owned(),
+        Now::Stood(Some((available, held))) => {
+            format!("the SKU had {available} available and {held} held")
+        }
+        Now::Stood(None) => "there was no such SKU".to_owned(),
         Now::Panicked => "deciding panics".to_owned(),
         Now::Wrong(why) => (*why).to_owned(),
     }

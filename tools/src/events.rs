@@ -4,7 +4,7 @@
 //! it can tell which idempotency keys were used. Nor the seed of a draw: before the draw is closed,
 //! whoever has it can tell who will win.
 
-use crate::instant;
+use crate::{instant, refusals};
 use doorbuster::domain::command::{Adjustment, Patch, Precondition, SkuChanges, SkuSettings, Take};
 use doorbuster::domain::draw::Prize;
 use doorbuster::domain::event::{DrawPut, Event, Origin, Record, SkuAdjusted, Started};
@@ -45,6 +45,9 @@ pub(crate) fn name(event: &Event) -> &'static str {
         Event::DrawDeleted(_) => "draw_deleted",
         Event::EntryMade(_) => "entry_made",
         Event::EntriesPurged(_) => "entries_purged",
+        Event::AdjustmentRepeated(_) => "adjustment_repeated",
+        Event::RefusalsKept(_) => "refusals_kept",
+        Event::RefusalsNotKept(_) => "refusals_not_kept",
     }
 }
 
@@ -67,7 +70,9 @@ pub(crate) fn members(event: &Event, lives: &Lives) -> Members {
             members.push(("settings", object(sku_settings(&patched.settings))));
             members
         }
-        Event::SkuAdjusted(adjusted) => adjusted_members(adjusted),
+        Event::SkuAdjusted(adjusted) | Event::AdjustmentRepeated(adjusted) => {
+            adjusted_members(adjusted)
+        }
         Event::SkuDeleted(deleted) => {
             let sku = [("sku", deleted.sku.as_str().into())];
             sku.into_iter().chain(precondition(deleted.precondition)).collect()
@@ -100,6 +105,12 @@ pub(crate) fn members(event: &Event, lives: &Lives) -> Members {
         ],
         Event::EntriesPurged(purged) => {
             vec![("created_seq", purged.created_sequence.into()), ("count", purged.count.into())]
+        }
+        Event::RefusalsKept(kept) => {
+            vec![("refusals", kept.iter().map(refusals::object).collect())]
+        }
+        Event::RefusalsNotKept(lost) => {
+            vec![("count", lost.count.into()), ("since_seq", lost.since.into())]
         }
         event => order_members(event, lives),
     }
@@ -245,7 +256,7 @@ fn precondition(precondition: Precondition) -> Option<(&'static str, Value)> {
     }
 }
 
-fn lines(lines: &LineRequests) -> Value {
+pub(crate) fn lines(lines: &LineRequests) -> Value {
     let line = |line: &doorbuster::domain::ids::LineRequest| json!({ "sku": line.sku.as_str(), "qty": line.quantity });
     lines.iter().map(line).collect()
 }

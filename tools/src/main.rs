@@ -12,12 +12,14 @@ mod again;
 mod draw;
 mod dump;
 mod events;
+mod explain;
 mod images;
 mod instant;
 mod look;
 mod lookup;
 mod mend;
 mod progress;
+mod refusals;
 mod show;
 mod token;
 
@@ -76,6 +78,13 @@ enum Command {
     /// Look at draws
     #[command(subcommand)]
     Draw(DrawCommand),
+    /// Tell one buyer's story: what was asked, what was decided, who held the units, who got them
+    Explain {
+        #[command(flatten)]
+        wanted: explain::Wanted,
+        #[command(flatten)]
+        reach: Reach,
+    },
     /// Make tokens
     #[command(subcommand)]
     Token(TokenCommand),
@@ -173,6 +182,15 @@ fn main() -> ExitCode {
             Err(trouble) => failed(&trouble, arguments.json),
         };
     }
+    if let Command::Explain { wanted, reach } = arguments.command {
+        return match explain::explain(&arguments.data, wanted, reach.span()) {
+            Ok(story) => {
+                explain::print(&story, arguments.json);
+                ExitCode::SUCCESS
+            }
+            Err(trouble) => failed(&trouble, arguments.json),
+        };
+    }
     match run(&arguments.data, arguments.command) {
         Ok(findings) => {
             show::print(&findings, arguments.json);
@@ -191,7 +209,9 @@ fn run(data: &Path, command: Command) -> Result<Findings, Trouble> {
     match command {
         Command::Journal(JournalCommand::Info) => look::info(data),
         Command::Journal(JournalCommand::Verify) => look::verify(data),
-        Command::Journal(JournalCommand::Dump { .. }) => unreachable!("it was taken before"),
+        Command::Journal(JournalCommand::Dump { .. }) | Command::Explain { .. } => {
+            unreachable!("it was taken before")
+        }
         Command::Journal(JournalCommand::Repair { accept_tail_loss, accept_loss_from }) => {
             let accepted = match (accept_tail_loss, accept_loss_from) {
                 (_, Some(sequence)) => Accepted::From(sequence),

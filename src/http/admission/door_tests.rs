@@ -7,7 +7,7 @@ use crate::domain::ids::UserId;
 use crate::http::observe;
 use crate::http::problem::Code;
 use crate::http::testing::front;
-use crate::ring::{Arrived, HandedIn, Load, Rank};
+use crate::ring::{Arrived, HandedIn, Load, Rank, TurnedAway};
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -49,6 +49,10 @@ impl Ask for Busy {
 
     fn may_be_under_way(&self, _: u128) -> bool {
         false
+    }
+
+    fn keep(&self, _: TurnedAway) {
+        unreachable!("nothing is refused here")
     }
 
     fn hand_in(&self, _: &mut Vec<HandedIn>, _: bool) -> bool {

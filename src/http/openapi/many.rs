@@ -25,10 +25,13 @@ fn batch() -> Operation {
 fn events() -> Operation {
     Operation::new(("get", "/v1/events"), "getEvents", "orders", "What changed, from the journal")
         .says(
-            "CloudEvents, one for each record that changed a SKU or an order, durable, in the \
-             order of their ids. `Accept: application/x-ndjson` and `text/event-stream` follow; a \
-             blank line or a comment comes every 15 s. Lines of an order stand in the event that \
-             created it. Without `after` from the beginning.",
+            "CloudEvents, one for each record that changed a SKU or an order, durable as answers are \
+             in the configured mode, in the order of their ids; a write that finds all as it wants it \
+             is none. `oldest` of a 410 `compacted` is the furthest back that `after` may be: going on \
+             from it skips nothing that is kept. A place that a power cut took back in a mode that \
+             answers before the sync is `diverged`. `Accept: application/x-ndjson` and \
+             `text/event-stream` follow; a blank line or a comment comes every 15 s. Lines of an order \
+             stand in the event that created it. Without `after` from the beginning.",
         )
         .takes(&["After", "EventLimit", "LastEventId", "Traceparent"])
         .answers(200, "A page, or a stream.", Content::Events, &[])

@@ -8,7 +8,7 @@ use doorbuster::codec;
 use doorbuster::domain::invariants;
 use doorbuster::domain::state::State;
 use doorbuster::replay::{self, From};
-use doorbuster_witness::{Checked, check};
+use doorbuster_witness::{Checked, check, refusals_missing};
 
 impl World {
     /// Stops the server in order, reads the rest, and asks the witness.
@@ -21,6 +21,13 @@ impl World {
         self.notes.rename(|order| names.in_journal(lives, order));
         let checked = check(&self.notes, &self.history.entries)
             .or_else(|fault| violated(fault.rule, fault.detail))?;
+        if self.plan.keeps_refusals && self.plan.fault_every_us.is_none() {
+            let missing = refusals_missing(&self.notes, &self.history.entries);
+            if missing > 0 {
+                let detail = format!("{missing} are neither there nor counted as not kept");
+                return violated("each refusal that was heard is kept", detail);
+            }
+        }
         self.tally.add("witness: records", checked.records);
         self.tally.add("witness: answers true", checked.answers);
         self.tally.add("witness: answers taken back", checked.void);

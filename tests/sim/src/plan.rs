@@ -44,6 +44,8 @@ pub struct Plan {
     pub draws: bool,
     /// Only orders that sell at once, adjustments and reads of one SKU.
     pub plain: bool,
+    /// Refusals are journaled whole.
+    pub keeps_refusals: bool,
     /// The disk takes space when it is asked for.
     pub allocates_ahead: bool,
     /// Something goes wrong this often on average, in microseconds; none = nothing does.
@@ -110,6 +112,7 @@ impl Plan {
             reason_bytes_max: if random.percent(50) { 50_000 } else { 40 },
             draws: random.percent(40),
             plain: false,
+            keeps_refusals: seed.is_multiple_of(3),
             allocates_ahead: random.percent(60),
             fault_every_us: (!quiet).then(|| random.between(200_000, 5_000_000)),
             faults,
@@ -143,6 +146,7 @@ impl Plan {
             reason_bytes_max: 40,
             draws: false,
             plain: true,
+            keeps_refusals: false,
             allocates_ahead: true,
             fault_every_us: Some(60_000),
             faults: Faults { kills: true, power: true, ..Faults::default() },

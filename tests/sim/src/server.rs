@@ -18,7 +18,9 @@ use doorbuster::images::{Ask, Images};
 use doorbuster::metrics::Meters;
 use doorbuster::recovery::{self, Recovered, RecoveryError};
 use doorbuster::replay::{DataDirectory, ReplayError};
-use doorbuster::ring::{self, Alarm, Cursors, HandedIn, Lane, NotTaken, Outcome, Rank, Waiting};
+use doorbuster::ring::{
+    self, Alarm, Cursors, HandedIn, Lane, NotTaken, Outcome, Rank, TurnedAway, Waiting,
+};
 use doorbuster::snapshotter::{self, Snapshotter};
 use doorbuster::writer::{Next, Parts, Writer};
 use doorbuster_journal::{JournalError, SpareMaker};
@@ -107,6 +109,7 @@ pub(crate) struct Server {
     cursors: Arc<Cursors>,
     /// Where an IO thread refuses by itself what is sold out.
     door: Door,
+    edge: Arc<Edge>,
     clock: Clock,
     waiting: Vec<(usize, u64, Waiting)>,
 }
@@ -165,7 +168,8 @@ impl Server {
             ballast_bytes: config.ballast_bytes,
         });
         let alarm = outbox.alarm();
-        let edge = Arc::new(Edge::seeded(EDGE_SEED));
+        let keeps_refusals = Arc::new(AtomicBool::new(config.refusals_full));
+        let edge = Arc::new(Edge::seeded(EDGE_SEED).keeping(keeps_refusals));
         let mut writer = Writer::new(Parts {
             state,
             journal,
@@ -203,6 +207,7 @@ impl Server {
             images,
             cursors,
             door: Door::of(&edge),
+            edge,
             clock,
             waiting,
         };
@@ -238,10 +243,15 @@ impl Server {
         if !self.lane.hand_in(&mut vec![counted], false) {
             return None;
         }
+        let (held, seen) = (found.held, found.sequence.max(answerable));
+        if self.edge.keeps_refusals() {
+            let elapsed_ms = self.clock.elapsed_ms();
+            self.lane.keep(TurnedAway { request: request.clone(), held, seen, elapsed_ms });
+        }
         let requested = u64::from(line.quantity);
-        let short = ShortLine { sku: line.sku.clone(), requested, available: 0, held: found.held };
+        let short = ShortLine { sku: line.sku.clone(), requested, available: 0, held };
         Some(Answered {
-            sequence: found.sequence.max(answerable),
+            sequence: seen,
             replayed: false,
             answer: Answer::Refused(Refusal::SoldOut([Box::new(short)].into_iter().collect())),
         })

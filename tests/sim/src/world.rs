@@ -170,6 +170,7 @@ impl World {
         config.snapshot_keep = plan.keep;
         config.ballast_bytes = 64 * 1024;
         config.rules = plan.settings.clone();
+        config.refusals_full = plan.keeps_refusals;
         let reason_bytes_max = plan.reason_bytes_max;
         let clients = (0..plan.clients).map(|_| Client::default()).collect();
         Self {

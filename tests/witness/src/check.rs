@@ -6,6 +6,10 @@
 //! given out twice, in a life that is lost neither. Costs what the model costs; where a history is
 //! too long for that, `Ledger` alone reads it. Next: `ledger`, `model`.
 
+mod refusals;
+
+pub use refusals::refusals_missing;
+
 use crate::ledger::Ledger;
 use crate::model::Model;
 use crate::notes::{Attempt, Heard, Notes};
@@ -217,6 +221,9 @@ impl<'n> Witness<'n> {
         }
         match &record.origin {
             None => {
+                if let Event::RefusalsKept(kept) = &record.event {
+                    self.refused(kept)?;
+                }
                 let followed = self.model.follow(&record.event, *stamp);
                 followed.or_else(|why| fault(rule::DUE, format!("{entry:?}: {why}")))?;
             }

@@ -16,7 +16,7 @@ mod names;
 mod notes;
 
 pub use changes::changes;
-pub use check::{Checked, Entry, Fault, check};
+pub use check::{Checked, Entry, Fault, check, refusals_missing};
 pub use ledger::Ledger;
 pub use names::{Names, lives_of, named, rename};
 pub use notes::{Attempt, Heard, Notes};

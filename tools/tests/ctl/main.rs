@@ -4,6 +4,7 @@
 mod again;
 mod draws;
 mod dumping;
+mod explaining;
 mod forged;
 mod lookups;
 mod mending;

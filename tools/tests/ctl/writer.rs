@@ -3,12 +3,13 @@
 
 use crate::run::undisturbed;
 use doorbuster::codec::{self, Totals};
-use doorbuster::domain::answer::{Answer, Answered};
+use doorbuster::domain::answer::{Answer, Answered, Refusal};
 use doorbuster::domain::apply::apply;
 use doorbuster::domain::command::{Command, Principal, Reach, Request};
 use doorbuster::domain::decide::{Decision, decide};
 use doorbuster::domain::event::{Event, Origin, Record, RefusalCount, Started};
 use doorbuster::domain::ids::{KeyClaim, PrincipalName, Stamp};
+use doorbuster::domain::kept::KeptRefusal;
 use doorbuster::domain::lives::Life;
 use doorbuster::domain::settings::Settings;
 use doorbuster::domain::state::State;
@@ -47,6 +48,10 @@ pub(crate) struct Writer {
     /// The digest after each event, from the first.
     pub(crate) digests: Vec<String>,
     pub(crate) stamps: Vec<Stamp>,
+    /// Refusals are kept whole, too, each in an event of its own.
+    pub(crate) keeps_refusals: bool,
+    /// The last of them as sold out.
+    pub(crate) last_kept: Option<KeptRefusal>,
     journal: Option<Journal>,
     lock: Option<Lock>,
     now: Stamp,
@@ -68,6 +73,8 @@ impl Writer {
             state: State::new(1),
             digests: Vec::new(),
             stamps: Vec::new(),
+            keeps_refusals: false,
+            last_kept: None,
             now: START,
         };
         writer.epoch(Some(settings), START);
@@ -150,9 +157,32 @@ impl Writer {
                     };
                     return self.append(Some(origin), event);
                 }
-                Decision::Answer(answered) => return self.count(&request.command, &answered),
+                Decision::Answer(answered) => {
+                    self.keep(&request, &answered);
+                    return self.count(&request.command, &answered);
+                }
             }
         }
+    }
+
+    fn keep(&mut self, request: &Request, answered: &Answered) {
+        let (Answer::Refused(refusal), true) = (&answered.answer, self.keeps_refusals) else {
+            return;
+        };
+        let kept = KeptRefusal {
+            principal: request.principal.name.clone(),
+            reach_all: true,
+            key: request.key,
+            command: request.command.clone(),
+            refusal: refusal.clone(),
+            seen: self.state.sequence,
+            at: self.now,
+            at_edge: false,
+        };
+        if matches!(refusal, Refusal::SoldOut(_)) {
+            self.last_kept = Some(kept.clone());
+        }
+        self.append(None, Event::RefusalsKept(vec![kept.stored()]));
     }
 
     fn count(&mut self, command: &Command, answered: &Answered) {

@@ -57,6 +57,10 @@ impl Model {
             }
             Event::EntriesPurged(_) => must(self.purge_entries(), "entries of a deleted draw go"),
             Event::RefusalsCounted(counts) => self.take_refusals(counts),
+            Event::RefusalsKept(_) | Event::RefusalsNotKept(_) => {
+                self.sequence += 1;
+                Ok(())
+            }
             _ => Err("somebody must have asked for it".to_owned()),
         }
     }
