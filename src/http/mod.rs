@@ -17,6 +17,7 @@ mod batch;
 mod batch_times;
 mod body;
 mod cloud_events;
+mod conditions;
 mod events;
 mod fields;
 mod fingerprint;
