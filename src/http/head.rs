@@ -36,7 +36,6 @@ names! {
     Host "host",
     TransferEncoding "transfer-encoding",
     Expect "expect",
-    Upgrade "upgrade",
     Origin "origin",
     ContentType "content-type",
     ContentEncoding "content-encoding",

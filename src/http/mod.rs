@@ -99,6 +99,7 @@ pub struct Front {
     hash_key: OnceLock<[u8; 16]>,
     connections: AtomicUsize,
     accepting: Accepting,
+    leaving: AtomicBool,
     read_only: AtomicBool,
     shared: Shared,
 }
@@ -155,6 +156,7 @@ impl Front {
             hash_key: OnceLock::new(),
             connections: AtomicUsize::new(0),
             accepting: Accepting::default(),
+            leaving: AtomicBool::new(false),
             read_only: AtomicBool::new(false),
             shared,
         }
@@ -172,6 +174,18 @@ impl Front {
                 Ordering::Acquire,
             );
         }
+    }
+
+    /// Turns readiness off and has each answer be its connection's last, while everything is served
+    /// still: who sends requests here learns to send them elsewhere before the drain.
+    pub fn leave(&self) {
+        self.leaving.store(true, Ordering::Release);
+    }
+
+    /// It drains, or is about to.
+    #[must_use]
+    pub fn is_leaving(&self) -> bool {
+        self.leaving.load(Ordering::Acquire) || self.phase() == Phase::Draining
     }
 
     /// Turns readiness off, refuses what is new and lets every accept loop end within `within_ms`.
