@@ -331,7 +331,7 @@ pub fn command_of(event: &Event) -> Option<Command> {
             sku: put.sku.clone(),
             stock: put.stock,
             settings: put.settings.clone(),
-            precondition: put.precondition,
+            precondition: put.precondition.clone(),
         }))),
         Event::SkuPatched(patched) => Some(Command::PatchSku(Box::new(patched.patch.clone()))),
         Event::SkuAdjusted(adjusted) | Event::AdjustmentRepeated(adjusted) => {
@@ -339,12 +339,12 @@ pub fn command_of(event: &Event) -> Option<Command> {
                 sku: adjusted.sku.clone(),
                 adjustment: adjusted.adjustment,
                 reason: adjusted.reason.clone(),
-                precondition: adjusted.precondition,
+                precondition: adjusted.precondition.clone(),
             })))
         }
         Event::SkuDeleted(deleted) => Some(Command::DeleteSku(Box::new(DeleteSku {
             sku: deleted.sku.clone(),
-            precondition: deleted.precondition,
+            precondition: deleted.precondition.clone(),
         }))),
         Event::OrderCreated(created) => Some(Command::CreateOrder(CreateOrder {
             user: created.user.clone(),
@@ -370,7 +370,7 @@ pub fn command_of(event: &Event) -> Option<Command> {
             admission: put.admission,
             // A draw that exists has its own.
             seed: put.sealed.map_or(Seed([0; 32]), |sealed| sealed.seed),
-            precondition: put.precondition,
+            precondition: put.precondition.clone(),
         }))),
         Event::EntryMade(made) => Some(Command::EnterDraw(EnterDraw {
             draw: made.draw.clone(),
@@ -382,7 +382,7 @@ pub fn command_of(event: &Event) -> Option<Command> {
         }
         Event::DrawDeleted(deleted) => Some(Command::DeleteDraw(Box::new(DeleteDraw {
             draw: deleted.draw.clone(),
-            precondition: deleted.precondition,
+            precondition: deleted.precondition.clone(),
         }))),
         _ => None,
     }

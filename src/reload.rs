@@ -193,6 +193,7 @@ fn limits(config: &Config, descriptors: u64) -> HttpLimits {
         batch_timeout_ms: http.batch_timeout_ms,
         write_timeout_ms: http.write_timeout_ms,
         lifetime_ms: http.lifetime_ms,
+        idle_grace_ms: http.idle_grace_ms,
         requests_max: http.requests_max,
         handshake_timeout_ms: config.handshake_timeout_ms,
         ..HttpLimits::default()

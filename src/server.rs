@@ -146,6 +146,9 @@ pub fn run(config: &Config, reread: Reread) -> Result<(), ServerError> {
     ));
     // From a signal, or from an operator over HTTP; `front` keeps one end, so one comes.
     let _ = stopped.recv();
+    front.leave();
+    // Everything is served meanwhile; a second signal ends the process here, too.
+    thread::sleep(Duration::from_millis(config.drain_delay_ms));
     front.drain(config.drain_ms);
     for thread in io_threads {
         thread.join().expect("an IO thread that panics ends the process");

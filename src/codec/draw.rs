@@ -156,7 +156,7 @@ impl<'a> From<&'a DrawPut> for StoredDrawPut<'a> {
             draw: put.draw.as_str(),
             terms: (&put.terms).into(),
             admission: put.admission.into(),
-            precondition: put.precondition.into(),
+            precondition: (&put.precondition).into(),
             sealed: put.sealed.map(StoredSealed::from),
         }
     }

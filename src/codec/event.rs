@@ -214,7 +214,7 @@ impl<'a> From<&'a Event> for StoredEvent<'a> {
                 sku: put.sku.as_str(),
                 stock: put.stock,
                 settings: (&put.settings).into(),
-                precondition: put.precondition.into(),
+                precondition: (&put.precondition).into(),
                 created: put.created,
             },
             Event::SkuPatched(patched) => Self::SkuPatched {
@@ -225,12 +225,12 @@ impl<'a> From<&'a Event> for StoredEvent<'a> {
                 sku: adjusted.sku.as_str(),
                 adjustment: adjusted.adjustment.into(),
                 reason: &adjusted.reason,
-                precondition: adjusted.precondition.into(),
+                precondition: (&adjusted.precondition).into(),
                 total: adjusted.total,
             },
             Event::SkuDeleted(deleted) => Self::SkuDeleted {
                 sku: deleted.sku.as_str(),
-                precondition: deleted.precondition.into(),
+                precondition: (&deleted.precondition).into(),
             },
             Event::OrderCreated(created) => Self::OrderCreated {
                 user: created.user.as_str(),
@@ -293,7 +293,7 @@ fn store_draw_event(event: &Event) -> StoredEvent<'_> {
         Event::DrawCloseRepeated(draw) => StoredEvent::DrawCloseRepeated(draw.as_str()),
         Event::DrawDeleted(deleted) => StoredEvent::DrawDeleted {
             draw: deleted.draw.as_str(),
-            precondition: deleted.precondition.into(),
+            precondition: (&deleted.precondition).into(),
         },
         Event::EntryMade(made) => StoredEvent::EntryMade((&**made).into()),
         Event::EntriesPurged(purged) => StoredEvent::EntriesPurged {

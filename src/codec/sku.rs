@@ -54,21 +54,32 @@ impl StoredSettings<'_> {
     }
 }
 
-#[derive(Serialize, Deserialize, Clone, Copy)]
+#[derive(Serialize, Deserialize)]
 pub(super) enum StoredPrecondition {
     None,
     Exists,
     Version(Option<u64>),
     Absent,
+    /// Events keep the version that met it instead.
+    OneOf(Box<[u64]>),
+    /// As above.
+    NoneOf {
+        exists: bool,
+        versions: Box<[u64]>,
+    },
 }
 
-impl From<Precondition> for StoredPrecondition {
-    fn from(precondition: Precondition) -> Self {
+impl From<&Precondition> for StoredPrecondition {
+    fn from(precondition: &Precondition) -> Self {
         match precondition {
             Precondition::None => Self::None,
             Precondition::Exists => Self::Exists,
-            Precondition::Version(version) => Self::Version(version),
+            Precondition::Version(version) => Self::Version(*version),
             Precondition::Absent => Self::Absent,
+            Precondition::OneOf(versions) => Self::OneOf(versions.clone()),
+            Precondition::NoneOf { exists, versions } => {
+                Self::NoneOf { exists: *exists, versions: versions.clone() }
+            }
         }
     }
 }
@@ -80,6 +91,8 @@ impl From<StoredPrecondition> for Precondition {
             StoredPrecondition::Exists => Self::Exists,
             StoredPrecondition::Version(version) => Self::Version(version),
             StoredPrecondition::Absent => Self::Absent,
+            StoredPrecondition::OneOf(versions) => Self::OneOf(versions),
+            StoredPrecondition::NoneOf { exists, versions } => Self::NoneOf { exists, versions },
         }
     }
 }
@@ -198,7 +211,7 @@ impl<'a> From<&'a PatchSku> for StoredPatchSku<'a> {
         Self {
             sku: patch.sku.as_str(),
             changes: (&patch.changes).into(),
-            precondition: patch.precondition.into(),
+            precondition: (&patch.precondition).into(),
         }
     }
 }

@@ -114,6 +114,8 @@ pub struct Config {
     pub http: HttpSettings,
     /// A data sync that takes longer stops new orders, in milliseconds.
     pub stall_ms: u64,
+    /// Before a drain, everything is served for this long while `/readyz` is 503, in milliseconds.
+    pub drain_delay_ms: u64,
     /// A stop waits this long for requests under way, in milliseconds.
     pub drain_ms: u64,
     /// Who is let in while there are more than can be served.

@@ -92,6 +92,7 @@ pub(super) fn blank() -> Config {
         idle_ms: 0,
         http: HttpSettings::default(),
         stall_ms: 0,
+        drain_delay_ms: 0,
         drain_ms: 0,
         admission: Admission::default(),
         rules: Settings::default(),
@@ -402,6 +403,14 @@ pub(super) static COMMON: &[Entry] = &[
         bounds: "bytes, 0 (none) to 1,099,511,627,776",
         meaning: "room held back, to be given up for an image when the disk is full",
         take: |config, text| set(&mut config.ballast_bytes, number(text, 0, 1 << 40)),
+    },
+    Entry {
+        name: "drain_delay_ms",
+        kind: Kind::Number,
+        default: "0",
+        bounds: "milliseconds, 0 to 3,600,000",
+        meaning: "before a stop, /readyz is 503 for so long while everything is served still",
+        take: |config, text| set(&mut config.drain_delay_ms, number(text, 0, 3_600_000)),
     },
     Entry {
         name: "drain_ms",

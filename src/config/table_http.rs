@@ -22,6 +22,8 @@ pub struct HttpSettings {
     pub write_timeout_ms: u64,
     /// A connection's.
     pub lifetime_ms: u64,
+    /// For one whose life is over, without a request.
+    pub idle_grace_ms: u64,
     /// On one connection; 0 = no limit.
     pub requests_max: u64,
 }
@@ -135,8 +137,16 @@ pub(super) static HTTP: &[Entry] = &[
         kind: Kind::Number,
         default: "3600000",
         bounds: "milliseconds, 1 to 86,400,000",
-        meaning: "a connection ends after this, behind the request under way; streams go on; read again on SIGHUP",
+        meaning: "after this, a tenth more or less, the next answer of a connection is its last; streams go on; read again on SIGHUP",
         take: |config, text| set(&mut config.http.lifetime_ms, number(text, 1, 86_400_000)),
+    },
+    Entry {
+        name: "http.idle_grace_ms",
+        kind: Kind::Number,
+        default: "10000",
+        bounds: DURATION,
+        meaning: "a connection at the end of its life is closed after this without a request; read again on SIGHUP",
+        take: |config, text| set(&mut config.http.idle_grace_ms, number(text, 1, 3_600_000)),
     },
     Entry {
         name: "http.requests_max",

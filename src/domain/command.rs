@@ -156,16 +156,65 @@ pub struct SkuSettings {
 }
 
 /// What `If-Match` and `If-None-Match` ask of the state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Precondition {
     /// No header.
     None,
     /// `If-Match: *`.
     Exists,
-    /// `If-Match: "<version>"`; `None` for a tag that was never a version of ours.
+    /// `If-Match: "<version>"`; `None` for tags that were never a version of ours.
     Version(Option<u64>),
     /// `If-None-Match: *`.
     Absent,
+    /// `If-Match` with several versions: one of them.
+    OneOf(Box<[u64]>),
+    /// `If-None-Match` with versions: none of them; with `If-Match: *` beside it if `exists`.
+    NoneOf {
+        /// There must be a version.
+        exists: bool,
+        /// It must be another.
+        versions: Box<[u64]>,
+    },
+}
+
+impl Precondition {
+    /// What has this version, or does not exist, is as it was asked to be.
+    #[must_use]
+    pub fn is_met(&self, version: Option<u64>) -> bool {
+        match self {
+            Self::None => true,
+            Self::Exists => version.is_some(),
+            Self::Absent => version.is_none(),
+            Self::Version(asked) => version.is_some() && *asked == version,
+            Self::OneOf(versions) => version.is_some_and(|version| versions.contains(&version)),
+            Self::NoneOf { exists, versions } => match version {
+                Some(version) => !versions.contains(&version),
+                None => !exists,
+            },
+        }
+    }
+
+    /// It holds an `If-Match`, as a change of what exists must.
+    #[must_use]
+    pub fn is_match(&self) -> bool {
+        match self {
+            Self::Exists | Self::Version(_) | Self::OneOf(_) => true,
+            Self::NoneOf { exists, .. } => *exists,
+            Self::None | Self::Absent => false,
+        }
+    }
+
+    /// The simplest one that this version, which meets it, meets for the same reason. An event keeps
+    /// that: deciding it again comes out the same.
+    #[must_use]
+    pub fn met_by(&self, version: Option<u64>) -> Self {
+        match self {
+            Self::OneOf(_) => Self::Version(version),
+            Self::NoneOf { exists: true, .. } => Self::Exists,
+            Self::NoneOf { exists: false, .. } => Self::None,
+            simple => simple.clone(),
+        }
+    }
 }
 
 /// `PUT /v1/skus/{sku}`.

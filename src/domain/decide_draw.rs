@@ -4,7 +4,7 @@
 //! rolled: no refusal depends on the pick. Next: `draw`, `apply_draw`.
 
 use super::answer::{Answer, Refusal};
-use super::command::{DeleteDraw, EnterDraw, Precondition, PutDraw, Request, Take};
+use super::command::{DeleteDraw, EnterDraw, PutDraw, Request, Take};
 use super::decide::{Decided, Early, check_pause, check_stock, check_windows, hold_ms};
 use super::decide::{make_room_for_key, make_room_for_order};
 use super::decide_sku::check_precondition;
@@ -31,7 +31,7 @@ pub(super) fn put(state: &State, put: &PutDraw, now: Stamp) -> Decided {
             return Err(Refusal::UnknownSku(prize.sku.clone()).into());
         }
     }
-    check_precondition(put.precondition, draw.map(|draw| draw.version))?;
+    check_precondition(&put.precondition, draw.map(|draw| draw.version))?;
     match draw {
         None if state.draws.len() >= state.settings.caps.draws => {
             return Err(Refusal::Capacity("draws").into());
@@ -43,7 +43,7 @@ pub(super) fn put(state: &State, put: &PutDraw, now: Stamp) -> Decided {
         draw: put.draw.clone(),
         terms: put.terms.clone(),
         admission: put.admission,
-        precondition: put.precondition,
+        precondition: put.precondition.met_by(draw.map(|draw| draw.version)),
         sealed: draw.is_none().then(|| Sealed::new(put.seed)),
     })))
 }
@@ -53,7 +53,7 @@ fn check_change(draw: &Draw, put: &PutDraw, now: Stamp) -> Result<(), Early> {
     if is_same && draw.admission == put.admission {
         return Err(Early::Unchanged(Answer::Draw(Box::new(read_draw::draw_view(draw, now)))));
     }
-    if put.precondition == Precondition::None {
+    if !put.precondition.is_match() {
         return Err(Refusal::IfMatchRequired(draw.version).into());
     }
     if !is_same {
@@ -93,11 +93,12 @@ pub(super) fn close(state: &State, request: &Request, id: &DrawId, now: Stamp) -
 /// Frees the id of a closed draw.
 pub(super) fn delete(state: &State, delete: &DeleteDraw) -> Decided {
     let draw = &state.draws[find(state, &delete.draw)?];
-    check_precondition(delete.precondition, Some(draw.version))?;
+    check_precondition(&delete.precondition, Some(draw.version))?;
     if draw.closed_at.is_none() {
         return Err(Refusal::DrawUnclosed.into());
     }
-    let (draw, precondition) = (delete.draw.clone(), delete.precondition);
+    let precondition = delete.precondition.met_by(Some(draw.version));
+    let draw = delete.draw.clone();
     Ok(Event::DrawDeleted(Box::new(DrawDeleted { draw, precondition })))
 }
 

@@ -14,16 +14,10 @@ use super::state::State;
 
 /// If-Match and If-None-Match against what exists.
 pub(super) fn check_precondition(
-    precondition: Precondition,
+    precondition: &Precondition,
     version: Option<u64>,
 ) -> Result<(), Refusal> {
-    let met = match precondition {
-        Precondition::None => true,
-        Precondition::Exists => version.is_some(),
-        Precondition::Absent => version.is_none(),
-        Precondition::Version(asked) => version.is_some() && asked == version,
-    };
-    if met { Ok(()) } else { Err(Refusal::VersionMismatch(version)) }
+    if precondition.is_met(version) { Ok(()) } else { Err(Refusal::VersionMismatch(version)) }
 }
 
 fn find(state: &State, sku: &SkuId) -> Result<u32, Refusal> {
@@ -34,13 +28,13 @@ fn find(state: &State, sku: &SkuId) -> Result<u32, Refusal> {
 pub(super) fn put(state: &State, put: &PutSku, now: Stamp) -> Decided {
     let slot = state.skus.find(&put.sku);
     let version = slot.map(|slot| state.skus[slot].version);
-    check_precondition(put.precondition, version)?;
+    check_precondition(&put.precondition, version)?;
     if let Some(slot) = slot {
         let sku = &state.skus[slot];
         if sku.total == put.stock && sku.settings == put.settings {
             return Err(Early::Unchanged(Answer::Sku(Box::new(read::sku_view(sku, now)))));
         }
-        if put.precondition == Precondition::None {
+        if !put.precondition.is_match() {
             return Err(Refusal::IfMatchRequired(sku.version).into());
         }
         check_committed(sku, put.stock)?;
@@ -53,7 +47,7 @@ pub(super) fn put(state: &State, put: &PutSku, now: Stamp) -> Decided {
         sku: put.sku.clone(),
         stock: put.stock,
         settings: put.settings.clone(),
-        precondition: put.precondition,
+        precondition: put.precondition.met_by(version),
         created: slot.is_none(),
     })))
 }
@@ -62,13 +56,15 @@ pub(super) fn put(state: &State, put: &PutSku, now: Stamp) -> Decided {
 pub(super) fn patch(state: &State, patch: &PatchSku, now: Stamp) -> Decided {
     let slot = find(state, &patch.sku)?;
     let sku = &state.skus[slot];
-    check_precondition(patch.precondition, Some(sku.version))?;
+    check_precondition(&patch.precondition, Some(sku.version))?;
     let settings = patch.changes.over(&sku.settings);
     if settings == sku.settings {
         return Err(Early::Unchanged(Answer::Sku(Box::new(read::sku_view(sku, now)))));
     }
     check_settings(state, Some(slot), &settings)?;
-    Ok(Event::SkuPatched(Box::new(SkuPatched { patch: patch.clone(), settings })))
+    let precondition = patch.precondition.met_by(Some(sku.version));
+    let patch = PatchSku { precondition, ..patch.clone() };
+    Ok(Event::SkuPatched(Box::new(SkuPatched { patch, settings })))
 }
 
 /// Rules over several settings, and over the SKUs of a group.
@@ -100,9 +96,9 @@ fn check_committed(sku: &Sku, total: u64) -> Result<(), Refusal> {
 pub(super) fn adjust(state: &State, request: &Request, adjust: &AdjustSku, now: Stamp) -> Decided {
     let slot = find(state, &adjust.sku)?;
     let sku = &state.skus[slot];
-    check_precondition(adjust.precondition, Some(sku.version))?;
+    check_precondition(&adjust.precondition, Some(sku.version))?;
     let total = match adjust.adjustment {
-        Adjustment::Stock(_) if adjust.precondition == Precondition::None => {
+        Adjustment::Stock(_) if !adjust.precondition.is_match() => {
             return Err(Refusal::IfMatchRequired(sku.version).into());
         }
         Adjustment::Stock(total) => total,
@@ -130,7 +126,7 @@ pub(super) fn adjust(state: &State, request: &Request, adjust: &AdjustSku, now: 
         sku: adjust.sku.clone(),
         adjustment: adjust.adjustment,
         reason: adjust.reason.clone(),
-        precondition: adjust.precondition,
+        precondition: adjust.precondition.met_by(Some(sku.version)),
         total,
     });
     // Its key must be remembered, and that is an event; for followers nothing happened.
@@ -141,12 +137,13 @@ pub(super) fn adjust(state: &State, request: &Request, adjust: &AdjustSku, now: 
 pub(super) fn delete(state: &State, delete: &DeleteSku) -> Decided {
     let slot = find(state, &delete.sku)?;
     let sku = &state.skus[slot];
-    if delete.precondition == Precondition::None {
+    check_precondition(&delete.precondition, Some(sku.version))?;
+    if !delete.precondition.is_match() {
         return Err(Refusal::IfMatchRequired(sku.version).into());
     }
-    check_precondition(delete.precondition, Some(sku.version))?;
     if sku.held > 0 || state.draws.names(slot) {
         return Err(Refusal::InUse { held: sku.held }.into());
     }
-    Ok(Event::SkuDeleted(SkuDeleted { sku: delete.sku.clone(), precondition: delete.precondition }))
+    let precondition = delete.precondition.met_by(Some(sku.version));
+    Ok(Event::SkuDeleted(SkuDeleted { sku: delete.sku.clone(), precondition }))
 }

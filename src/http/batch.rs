@@ -15,6 +15,7 @@ use super::listener::Worker;
 use super::mode;
 use super::observe;
 use super::payload::Pieces;
+use super::peer::Peer;
 use super::problem::Refused;
 use super::routes::batch::{Asker, question};
 use super::routes::{Question, not_ready};
@@ -35,7 +36,7 @@ const PIECE_BYTES_MAX: usize = 64 * 1024;
 
 /// Begins to answer; the first line was read already.
 pub(super) fn begin<A: Ask>(
-    worker: Rc<Worker<A>>,
+    (worker, peer): (Rc<Worker<A>>, Rc<Peer>),
     (asker, client, times): (Asker, IpAddr, BatchTimes),
     first: Bytes,
     lines: Lines,
@@ -43,6 +44,7 @@ pub(super) fn begin<A: Ask>(
     let out = Rc::new(Out::new(worker.answers_bytes.clone()));
     let batch = Batch {
         worker,
+        peer,
         asker,
         client,
         lines,
@@ -141,7 +143,7 @@ enum Next {
     Line(Bytes),
     /// A line that found no room in the ring.
     Held(Box<Question>),
-    /// Nothing; where the stream was at fault, that is told last.
+    /// Nothing; where the stream was at fault, or its client may not ask any more, that is told last.
     End(Option<Refused>),
 }
 
@@ -164,6 +166,8 @@ struct UnderWay<W> {
 /// The task of one batch.
 struct Batch<A: Ask> {
     worker: Rc<Worker<A>>,
+    /// Whose connection it comes on.
+    peer: Rc<Peer>,
     asker: Asker,
     /// Whose batch it is, by address.
     client: IpAddr,
@@ -246,6 +250,11 @@ impl<A: Ask> Batch<A> {
     }
 
     fn look(&mut self, context: &Context<'_>, line: &[u8]) -> bool {
+        // It may go on for as long as its client likes, and is one request to what was checked before.
+        if let Err(gone) = self.worker.still_admits(&self.peer, self.client) {
+            self.next = Next::End(Some(gone));
+            return true;
+        }
         let front = &*self.worker.front;
         let looked = match not_ready(front.phase()) {
             Some(refused) => Err(refused),

@@ -9,7 +9,9 @@ use super::limits::HttpLimits;
 use super::listener::Worker;
 use super::observe::Note;
 use super::problem::{Code, Problem, Refused};
+use super::routes::Place;
 use bytes::{Bytes, BytesMut};
+use hyper::Uri;
 use hyper::body::{Body, Incoming};
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -23,6 +25,26 @@ pub(super) enum Taken {
     Stream(Incoming),
     /// The client waits for leave to send it and is not given that; then the connection ends.
     Unsent,
+}
+
+/// A body that is too long is read and dropped, so that the connection can stay, unless that would take
+/// long, or the client waits for leave to send it.
+pub(super) fn check_length(
+    limits: &HttpLimits,
+    uri: &Uri,
+    head: &Head<'_>,
+    bytes: u64,
+) -> Result<(), Refused> {
+    let bytes_max = limits.body_bytes_max as u64;
+    if bytes <= bytes_max {
+        return Ok(());
+    }
+    let (bytes_max, passed_max) = match Place::find(uri.path()) {
+        Ok(Place::Batch) => (limits.batch_bytes_max, limits.batch_bytes_max),
+        _ if head.value(Name::Expect).is_some() => (bytes_max, bytes_max),
+        _ => (bytes_max, limits.dropped_bytes_max),
+    };
+    if bytes > passed_max { Err(too_large(bytes_max).closing()) } else { Ok(()) }
 }
 
 /// Reads the body, unless it is one that `streams`, or `refused` says that it is not worth it.

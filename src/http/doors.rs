@@ -83,7 +83,7 @@ impl Door {
         S: AsyncRead + AsyncWrite + Unpin + 'static,
     {
         let enrolled: Enrolled<Lane> = self.worker.enrol(ANYBODY).expect("a free place");
-        connection(socket, enrolled, self.builder.clone())
+        connection(socket, enrolled, self.builder.clone(), |_| false)
     }
 }
 

@@ -1,7 +1,7 @@
 //! `GET /v1/events`: pages of events, and streams of them that go on (API 5).
 //!
 //! Owns what a follower sees: beats while nothing happens, the end when the server drains, the
-//! follower's token ends, or what it would read next is gone. Holds one piece at most. Reads no file: it asks the feeder, which
+//! follower's token ends, its address is denied, or what it would read next is gone. Holds one piece at most. Reads no file: it asks the feeder, which
 //! followers at the same place share. Next: `feed`, `cloud_events` for the text.
 
 use super::payload::Pieces;
@@ -75,7 +75,7 @@ async fn piece(front: &Front, after: Position, form: Form, limit: usize) -> Resu
 /// The body of a stream.
 pub(super) struct Follower {
     front: Arc<Front>,
-    /// The follower's token is still good.
+    /// The follower's token is still good, and its address not denied.
     may_follow: Box<dyn Fn() -> bool>,
     form: Form,
     after: Position,

@@ -5,7 +5,8 @@
 //! independent of how the types look, and tests with fixed values. Never stores anything. Next:
 //! `routes`.
 
-use crate::domain::command::{Action, Adjustment, Command, Precondition, Refund, Take};
+use super::conditions::{Condition, version};
+use crate::domain::command::{Action, Adjustment, Command, Refund, Take};
 use crate::domain::ids::{KeyClaim, LineRequests, PrincipalName};
 use siphasher::sip;
 use siphasher::sip128::{self, Hasher128};
@@ -14,9 +15,8 @@ use std::hash::Hasher;
 /// What two requests may differ in although their commands are equal.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Beside<'r> {
-    pub(super) if_match: Precondition,
-    /// The tag of `If-Match`, if it is no version of ours.
-    pub(super) foreign_tag: Option<&'r [u8]>,
+    /// `If-Match`.
+    pub(super) if_match: &'r Condition<'r>,
     /// The order that the path names, if its id is none of ours.
     pub(super) foreign_order: Option<&'r str>,
 }
@@ -127,18 +127,28 @@ impl Form {
     }
 
     fn precondition(&mut self, beside: Beside<'_>) {
-        match beside.if_match {
-            Precondition::None => self.byte(0),
-            Precondition::Exists => self.byte(1),
-            Precondition::Version(None) => {
-                self.byte(2);
-                self.text(beside.foreign_tag.unwrap_or_default());
+        let tags = match beside.if_match {
+            Condition::None => return self.byte(0),
+            Condition::Any => return self.byte(1),
+            Condition::Tags(tags) => tags,
+        };
+        match tags.as_slice() {
+            [tag] => match version(tag) {
+                // It matches nothing, but two of them are two requests.
+                None => {
+                    self.byte(2);
+                    self.text(tag);
+                }
+                Some(version) => {
+                    self.byte(3);
+                    self.number(version);
+                }
+            },
+            several => {
+                self.byte(5);
+                self.number(several.len() as u64);
+                several.iter().for_each(|tag| self.text(tag));
             }
-            Precondition::Version(Some(version)) => {
-                self.byte(3);
-                self.number(version);
-            }
-            Precondition::Absent => self.byte(4),
         }
     }
 
@@ -259,6 +269,16 @@ mod tests {
         }
         let confirm = claimed("POST /v1/orders/3-17/confirm", "k");
         assert_eq!(claimed("POST /v1/orders/3-17/confirm {}", "k"), confirm);
+        assert_eq!(claimed("POST /v1/orders/3-17/confirm null", "k"), confirm);
+        let adjust = "POST /v1/skus/A/adjust {\"stock\":5,\"reason\":\"r\"}";
+        for (lines, same) in [
+            ("\"7\"", "\"7\" ,"),
+            ("\"7\", W/\"8\"", "\"7\",W/\"8\""),
+            ("\"7\", \"8\"", "\"7\"\nIf-Match: \"8\""),
+        ] {
+            let of = |tags: &str| claimed(&format!("If-Match: {tags}\n{adjust}"), "k");
+            assert_eq!(of(lines), of(same), "{same}");
+        }
         let refund = claimed("POST /v1/orders/3-17/refund", "k");
         assert_eq!(claimed(r#"POST /v1/orders/3-17/refund {"restock":true}"#, "k"), refund);
     }
@@ -294,6 +314,9 @@ mod tests {
             "If-Match: W/\"7\"\nPOST /v1/skus/A/adjust {\"stock\":5,\"reason\":\"r\"}",
             "If-Match: \"abc\"\nPOST /v1/skus/A/adjust {\"stock\":5,\"reason\":\"r\"}",
             "If-Match: \"xyz\"\nPOST /v1/skus/A/adjust {\"stock\":5,\"reason\":\"r\"}",
+            "If-Match: \"7\", \"8\"\nPOST /v1/skus/A/adjust {\"stock\":5,\"reason\":\"r\"}",
+            "If-Match: \"7\", \"9\"\nPOST /v1/skus/A/adjust {\"stock\":5,\"reason\":\"r\"}",
+            "If-Match: \"7\", \"8\", \"x\"\nPOST /v1/skus/A/adjust {\"stock\":5,\"reason\":\"r\"}",
             "If-Match: \"abc\"\nPOST /v1/orders/3-17/confirm",
             "If-Match: \"xyz\"\nPOST /v1/orders/3-17/confirm",
             "POST /v1/orders/nonsense/confirm",

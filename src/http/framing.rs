@@ -15,6 +15,13 @@ use smallvec::SmallVec;
 const KEPT_BYTES: usize = 64;
 const LENGTH: &[u8] = b"content-length:";
 const ENCODING: &[u8] = b"transfer-encoding:";
+/// How HTTP/2 begins where nobody asked for it first (RFC 9113, 3.4), and where its version stands.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0";
+const VERSION_AT: usize = PREFACE.len() - 3;
+/// The version that hyper is shown in its place.
+const SHOWN_VERSION: &[u8] = b"1.1";
+/// How a TLS connection begins: a record that is part of a handshake (RFC 8446, 5.1). No text does.
+const HANDSHAKE_RECORD: u8 = 22;
 /// As many digits always fit into 64 bits, with room to spare above.
 const LENGTH_DIGITS_MAX: usize = 19;
 
@@ -42,6 +49,33 @@ pub(super) enum Fault {
     LongLine,
     /// Its target goes on behind a `#`, which hyper leaves out.
     Fragment,
+    /// It is the beginning of HTTP/2; hyper sees one of HTTP/1.1.
+    Http2,
+    /// It is the beginning of TLS; hyper sees nothing of it.
+    Tls,
+}
+
+impl Fault {
+    /// What hyper is shown behind what it has seen, so that it asks for an answer: this comes in its
+    /// turn, behind the answers to the requests before it.
+    pub(super) const fn stand_in(self) -> &'static [u8] {
+        match self {
+            Self::LongLine => b" HTTP/1.1\r\n\r\n",
+            Self::Tls => b"GET / HTTP/1.1\r\n\r\n",
+            Self::Ambiguous | Self::Fragment | Self::Http2 => b"",
+        }
+    }
+
+    /// What the client is told.
+    pub(super) const fn says(self) -> &'static str {
+        match self {
+            Self::Ambiguous => "the length of the body is given twice or unreadable",
+            Self::LongLine => "the request line is too long",
+            Self::Fragment => "a request target has no fragment",
+            Self::Http2 => "HTTP/2 is not spoken here: this port speaks HTTP/1.1",
+            Self::Tls => "TLS is not spoken here: this port speaks HTTP/1.1 in clear",
+        }
+    }
 }
 
 /// Follows the messages of one connection.
@@ -53,6 +87,8 @@ pub(super) struct Framing {
     begun: bool,
     /// There is a `#` in it.
     fragment: bool,
+    /// So many bytes of HTTP/2's first line it begins with.
+    preface_bytes: usize,
     /// The first bytes of a line whose end is not here yet, and how long it is so far.
     kept: SmallVec<[u8; KEPT_BYTES]>,
     line_bytes: usize,
@@ -70,6 +106,7 @@ impl Framing {
             request_line_bytes_max,
             begun: false,
             fragment: false,
+            preface_bytes: 0,
             kept: SmallVec::new(),
             line_bytes: 0,
             lengths: 0,
@@ -96,9 +133,9 @@ impl Framing {
         self.state == State::Lost
     }
 
-    /// The request line of the head that hyper waits for was cut, so hyper waits for its end.
-    pub(super) fn has_cut_line(&self) -> bool {
-        matches!(self.faulty_head, Some((_, Fault::LongLine)))
+    /// What hyper is shown in place of the rest.
+    pub(super) fn stand_in(&self) -> &'static [u8] {
+        self.faulty_head.map_or(b"", |(_, fault)| fault.stand_in())
     }
 
     /// A next head has begun but not ended.
@@ -106,8 +143,13 @@ impl Framing {
         self.state == State::Head && (self.begun || self.line_bytes > 0)
     }
 
+    /// Nothing was seen behind so many requests.
+    pub(super) fn is_behind(&self, requests: u64) -> bool {
+        self.state == State::Head && !self.is_in_head() && self.heads == requests
+    }
+
     /// Reads on; says how many of these bytes hyper may see. Changes none but the digits of a length
-    /// beyond all lengths.
+    /// beyond all lengths, and of a version that is HTTP/2's.
     pub(super) fn feed(&mut self, bytes: &mut [u8]) -> usize {
         let mut passed = 0;
         while self.state != State::Lost
@@ -160,6 +202,12 @@ impl Framing {
         let (line, _) = bytes.split_at_mut(used);
         if self.state == State::Head && self.begun {
             self.shorten_length(line);
+        } else if self.state == State::Head {
+            if self.line_bytes == 0 && line.first() == Some(&HANDSHAKE_RECORD) {
+                self.fault(Fault::Tls);
+                return 0;
+            }
+            self.show_as_ours(line);
         }
         let line = &*line;
         let room = self.request_line_bytes_max.saturating_sub(self.line_bytes);
@@ -190,6 +238,21 @@ impl Framing {
             return 0;
         }
         used
+    }
+
+    /// hyper would close at HTTP/2's first line without a word, so it is shown another version.
+    fn show_as_ours(&mut self, line: &mut [u8]) {
+        if self.preface_bytes != self.line_bytes {
+            return;
+        }
+        for (own, byte) in PREFACE.iter().skip(self.line_bytes).zip(line) {
+            if byte != own {
+                return;
+            }
+            let shown = self.preface_bytes.checked_sub(VERSION_AT).map(|at| SHOWN_VERSION[at]);
+            *byte = shown.unwrap_or(*byte);
+            self.preface_bytes += 1;
+        }
     }
 
     /// To hyper the last lengths of 64 bits mean something else, and longer ones are none, so it
@@ -269,6 +332,10 @@ impl Framing {
             self.fault(Fault::Fragment);
             return;
         }
+        if self.preface_bytes > VERSION_AT {
+            self.fault(Fault::Http2);
+            return;
+        }
         self.state = match self.length {
             _ if self.encodings > 0 => State::ChunkSize,
             None | Some(0) => State::Head,
@@ -276,6 +343,7 @@ impl Framing {
         };
         self.heads += 1;
         self.begun = false;
+        self.preface_bytes = 0;
         self.lengths = 0;
         self.length = None;
         self.encodings = 0;

@@ -196,6 +196,28 @@ fn a_target_with_a_fragment_is_a_fault_of_its_head_and_nothing_behind_it_gets_th
     check_good(&format!("{GOOD}GET / HTTP/1.1\r\nHost: a#b\r\n\r\n"), 2);
 }
 
+#[test]
+fn the_beginnings_of_http2_and_tls_are_faults_and_nothing_behind_them_gets_through() {
+    let preface = "PRI * HTTP/2.0\r\n\r\n";
+    check_fault(&format!("{preface}SM\r\n\r\n{GOOD}"), 0, Fault::Http2);
+    check_fault(&format!("{GOOD}{preface}{GOOD}"), 1, Fault::Http2);
+    for step in [1, 3, 12, 100] {
+        let mut framing = Framing::new(LINE_BYTES_MAX);
+        let mut bytes = preface.to_owned().into_bytes();
+        bytes.chunks_mut(step).for_each(|bytes| assert_eq!(framing.feed(bytes), bytes.len()));
+        assert_eq!(bytes, b"PRI * HTTP/1.1\r\n\r\n", "{step}");
+    }
+    let hello = "\u{16}\u{3}\u{1}\0\u{5}";
+    check_fault(&format!("{hello}{GOOD}"), 0, Fault::Tls);
+    check_fault(&format!("{GOOD}{hello}{GOOD}"), 1, Fault::Tls);
+    assert_eq!(seen(&format!("{GOOD}{hello}"), 100).1, GOOD.len());
+    // Elsewhere they are no beginnings.
+    let body = format!("POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\n{hello}");
+    check_good(&format!("{body}{GOOD}"), 2);
+    check_good("PRI * HTTP/1.1\r\nHost: PRI * HTTP/2.0\r\n\r\n", 1);
+    check_good(&format!("P / HTTP/1.1\r\n\r\n{GOOD}"), 2);
+}
+
 proptest! {
     /// What stands in whole lines is read in one pass, what is cut bit by bit: both say the same, and
     /// let the same bytes through.
@@ -224,6 +246,9 @@ proptest! {
 const PARTS: &[&str] = &[
     "POST / HTTP/1.1\r\n",
     "GET /a#b HTTP/1.1\n",
+    "PRI * HTTP/2.0\r\n",
+    "PRI",
+    "\u{16}\u{3}",
     "Host: a\r\n",
     "Content-Length: 3\r\n",
     "content-length:3\n",

@@ -3,8 +3,8 @@
 //! Owns their syntax: one pass over the header map finds them and notices repeats. Never decides
 //! what a request needs: that is its route's. Next: `service`, `routes`.
 
+use super::conditions::Condition;
 use super::problem::{Problem, Refused};
-use crate::domain::command::Precondition;
 use crate::domain::ids::Traceparent;
 use hyper::header::{HeaderMap, HeaderValue};
 use std::borrow::Cow;
@@ -36,7 +36,6 @@ names! {
     Host "host",
     TransferEncoding "transfer-encoding",
     Expect "expect",
-    Upgrade "upgrade",
     Origin "origin",
     ContentType "content-type",
     ContentEncoding "content-encoding",
@@ -54,13 +53,14 @@ names! {
 /// The headers of one request, found.
 #[derive(Debug)]
 pub(super) struct Head<'h> {
+    headers: &'h HeaderMap,
     values: [Option<&'h HeaderValue>; NAMES],
     repeated: u32,
 }
 
 impl<'h> Head<'h> {
     pub(super) fn of(headers: &'h HeaderMap) -> Self {
-        let mut head = Self { values: [None; NAMES], repeated: 0 };
+        let mut head = Self { headers, values: [None; NAMES], repeated: 0 };
         for (name, value) in headers {
             let Some(name) = Name::of(name.as_str()) else { continue };
             if head.values[name as usize].replace(value).is_some() {
@@ -96,27 +96,21 @@ impl<'h> Head<'h> {
     }
 
     /// `If-Match`.
-    pub(super) fn if_match(&self) -> Result<Precondition, Refused> {
-        self.one(Name::IfMatch)?.map_or(Ok(Precondition::None), precondition)
+    pub(super) fn if_match(&self) -> Result<Condition<'h>, Refused> {
+        self.condition(Name::IfMatch)
     }
 
-    /// The text of `If-Match`, if it is a tag that is no version of ours. It matches nothing, but two
-    /// of them are two requests.
-    pub(super) fn foreign_tag(&self) -> Option<&'h [u8]> {
-        self.bytes(Name::IfMatch).and_then(foreign_tag)
+    /// `If-None-Match`.
+    pub(super) fn if_none_match(&self) -> Result<Condition<'h>, Refused> {
+        self.condition(Name::IfNoneMatch)
     }
 
-    /// `If-Match` or `If-None-Match: *`, for a PUT.
-    pub(super) fn put_precondition(&self) -> Result<Precondition, Refused> {
-        let if_match = self.if_match()?;
-        match (self.one(Name::IfNoneMatch)?, if_match) {
-            (None, _) => Ok(if_match),
-            (Some(b"*"), Precondition::None) => Ok(Precondition::Absent),
-            (Some(b"*"), _) => {
-                Err(Problem::malformed("If-Match and If-None-Match contradict each other"))
-            }
-            (Some(_), _) => Err(Problem::malformed("If-None-Match must be *")),
+    fn condition(&self, name: Name) -> Result<Condition<'h>, Refused> {
+        if self.value(name).is_none() {
+            return Ok(Condition::None);
         }
+        let lines = self.headers.get_all(name.as_str()).iter().map(HeaderValue::as_bytes);
+        Condition::read(name.as_str(), lines)
     }
 
     /// When `Request-Timeout-Ms` from `now_ms` is over. Most requests need not ask for the time.
@@ -141,21 +135,6 @@ impl<'h> Head<'h> {
         let value = self.value(Name::Traceparent)?;
         traceparent(value.as_bytes()).map(|trace| (trace, value))
     }
-}
-
-/// What a text of `If-Match` asks for.
-pub(super) fn precondition(text: &[u8]) -> Result<Precondition, Refused> {
-    match text {
-        b"*" => Ok(Precondition::Exists),
-        tag => entity_tag(tag).map(Precondition::Version).ok_or_else(|| {
-            Problem::malformed("If-Match must be * or one entity tag, like \"123\"")
-        }),
-    }
-}
-
-/// The text, if it is a tag that is no version of ours.
-pub(super) fn foreign_tag(text: &[u8]) -> Option<&[u8]> {
-    (entity_tag(text) == Some(None)).then_some(text)
 }
 
 /// `"k"` and `k` are one key. A quoted one is a structured-field string (RFC 9651, 3.3.3).
@@ -196,21 +175,6 @@ fn unescaped(inner: &[u8]) -> Option<Vec<u8>> {
         });
     }
     Some(key)
-}
-
-/// Our version in an entity tag; the inner none is for a tag that was never ours or is weak, which
-/// If-Match never matches (RFC 9110, 13.1.1). None for what is no tag at all.
-fn entity_tag(bytes: &[u8]) -> Option<Option<u64>> {
-    let (strong, quoted) = match bytes.strip_prefix(b"W/") {
-        Some(rest) => (false, rest),
-        None => (true, bytes),
-    };
-    let tag = quoted.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
-    if tag.iter().any(|byte| matches!(byte, 0..=b' ' | b'"' | 0x7f)) {
-        return None;
-    }
-    let canonical = tag.iter().all(u8::is_ascii_digit) && !tag.starts_with(b"0");
-    Some(str::from_utf8(tag).ok().filter(|_| strong && canonical).and_then(|tag| tag.parse().ok()))
 }
 
 /// Version 00, or the part of a later version that looks the same.
@@ -295,34 +259,12 @@ mod tests {
     }
 
     #[test]
-    fn if_match_is_a_star_or_one_tag() {
-        let check = |text: &str, expected: Result<Precondition, Code>| {
-            let headers = headers(text);
-            let read = Head::of(&headers).if_match().map_err(|refused| refused.code);
-            assert_eq!(read, expected, "{text}");
-        };
-        check("", Ok(Precondition::None));
-        check("If-Match: *", Ok(Precondition::Exists));
-        check("If-Match: \"123\"", Ok(Precondition::Version(Some(123))));
-        for never_ours in ["\"abc\"", "\"0123\"", "\"\"", "W/\"123\"", "\"99999999999999999999\""] {
-            check(&format!("If-Match: {never_ours}"), Ok(Precondition::Version(None)));
-        }
-        for bad in ["123", "\"1\", \"2\"", "\"1", "w/\"1\"", "\"1\"x", "**", "\"1\"\nIf-Match: *"] {
-            check(&format!("If-Match: {bad}"), Err(Code::Malformed));
-        }
-    }
-
-    #[test]
-    fn a_put_may_ask_for_absence_but_not_for_both() {
-        let check = |text: &str, expected: Result<Precondition, Code>| {
-            let headers = headers(text);
-            let read = Head::of(&headers).put_precondition().map_err(|refused| refused.code);
-            assert_eq!(read, expected, "{text}");
-        };
-        check("If-None-Match: *", Ok(Precondition::Absent));
-        check("If-Match: \"1\"", Ok(Precondition::Version(Some(1))));
-        check("If-None-Match: \"1\"", Err(Code::Malformed));
-        check("If-None-Match: *\nIf-Match: *", Err(Code::Malformed));
+    fn tags_may_stand_in_several_lines() {
+        let headers = headers("If-Match: \"1\"\nIf-None-Match: *\nif-match: \"2\", \"x\"");
+        let head = Head::of(&headers);
+        let tags: [&[u8]; 3] = [b"\"1\"", b"\"2\"", b"\"x\""];
+        assert_eq!(head.if_match().unwrap(), Condition::Tags(tags.into_iter().collect()));
+        assert_eq!(head.if_none_match().unwrap(), Condition::Any);
     }
 
     #[test]

@@ -56,6 +56,22 @@ impl Value<'_> {
 
 /// Reads a body that must be one object.
 pub(super) fn object(body: &[u8]) -> Result<Members<'_>, Refused> {
+    match value(body)? {
+        Value::Object(members) => Ok(members),
+        _ => Err(Problem::malformed("the body must be a JSON object")),
+    }
+}
+
+/// Reads a body where nothing need be said; then some clients send `null`.
+pub(super) fn object_or_null(body: &[u8]) -> Result<Members<'_>, Refused> {
+    match value(body)? {
+        Value::Object(members) => Ok(members),
+        Value::Null => Ok(Members::new()),
+        _ => Err(Problem::malformed("the body must be a JSON object")),
+    }
+}
+
+fn value(body: &[u8]) -> Result<Value<'_>, Refused> {
     let has_floats = Cell::new(false);
     let mut value = read(body, &has_floats);
     // serde_json takes too long an integer for a float, or for an error.
@@ -64,11 +80,7 @@ pub(super) fn object(body: &[u8]) -> Result<Members<'_>, Refused> {
     {
         value = read(&clamped, &has_floats).map(Value::into_owned);
     }
-    match value {
-        Ok(Value::Object(members)) => Ok(members),
-        Ok(_) => Err(Problem::malformed("the body must be a JSON object")),
-        Err(error) => Err(Problem::malformed(format!("the body is not the JSON we take: {error}"))),
-    }
+    value.map_err(|error| Problem::malformed(format!("the body is not the JSON we take: {error}")))
 }
 
 fn read<'b>(body: &'b [u8], has_floats: &Cell<bool>) -> Result<Value<'b>, serde_json::Error> {

@@ -43,8 +43,10 @@ pub struct HttpLimits {
     pub write_timeout_ms: u64,
     /// Between requests; then the connection closes.
     pub idle_ms: u64,
-    /// From the accept on; then the connection ends behind the request under way.
+    /// From the accept on, a tenth more or less; then the next answer is the connection's last.
     pub lifetime_ms: u64,
+    /// From then on, without a request; then the connection closes.
+    pub idle_grace_ms: u64,
     /// On one connection, 0 = no limit; the last one is told that it is.
     pub requests_max: u64,
     /// For a client of TLS to get through its handshake; then the connection closes.
@@ -72,6 +74,7 @@ impl Default for HttpLimits {
             write_timeout_ms: 10_000,
             idle_ms: 75_000,
             lifetime_ms: 3_600_000,
+            idle_grace_ms: 10_000,
             requests_max: 0,
             handshake_timeout_ms: 5_000,
             connections_max: 10_000,

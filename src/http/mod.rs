@@ -17,6 +17,7 @@ mod batch;
 mod batch_times;
 mod body;
 mod cloud_events;
+mod conditions;
 mod events;
 mod fields;
 mod fingerprint;
@@ -102,6 +103,7 @@ pub struct Front {
     unknown: Known,
     connections: AtomicUsize,
     accepting: Accepting,
+    leaving: AtomicBool,
     read_only: AtomicBool,
     shared: Shared,
 }
@@ -166,6 +168,7 @@ impl Front {
             unknown: Known::default(),
             connections: AtomicUsize::new(0),
             accepting: Accepting::default(),
+            leaving: AtomicBool::new(false),
             read_only: AtomicBool::new(false),
             shared,
         }
@@ -184,6 +187,18 @@ impl Front {
                 Ordering::Acquire,
             );
         }
+    }
+
+    /// Turns readiness off and has each answer be its connection's last, while everything is served
+    /// still: who sends requests here learns to send them elsewhere before the drain.
+    pub fn leave(&self) {
+        self.leaving.store(true, Ordering::Release);
+    }
+
+    /// It drains, or is about to.
+    #[must_use]
+    pub fn is_leaving(&self) -> bool {
+        self.leaving.load(Ordering::Acquire) || self.phase() == Phase::Draining
     }
 
     /// Turns readiness off, refuses what is new and lets every accept loop end within `within_ms`.

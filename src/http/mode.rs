@@ -4,9 +4,9 @@
 //! anything is decided, so neither is journaled, and a start is read-write again; deadlines go on.
 //! Never ends anything itself: a drain is asked for here and done by `server`. Next: `service`.
 
+use super::Front;
 use super::problem::{Code, Problem, Refused};
 use super::reply::Reply;
-use super::{Front, Phase};
 use crate::domain::command::Command;
 use std::sync::atomic::Ordering;
 
@@ -35,7 +35,7 @@ impl Front {
     /// One of [`WORDS`]; what weighs most.
     pub(super) fn mode(&self) -> &'static str {
         match () {
-            () if self.phase() == Phase::Draining => WORDS[3],
+            () if self.is_leaving() => WORDS[3],
             () if self.is_stalled() => WORDS[2],
             () if self.is_read_only() => WORDS[1],
             () => WORDS[0],
@@ -76,6 +76,9 @@ pub(super) fn admits(front: &Front, command: &Command) -> Result<(), Refused> {
 /// Why a server that serves is not ready, if it is not.
 pub(super) fn unready(front: &Front) -> Option<Refused> {
     match () {
+        () if front.is_leaving() => {
+            Some(Problem::new(Code::Draining, "the server is about to stop").closing())
+        }
         () if front.is_read_only() => Some(read_only()),
         () if front.is_stalled() => Some(stalled()),
         () => None,

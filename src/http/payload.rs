@@ -62,12 +62,14 @@ pub(super) trait Pieces: 'static {
 
 impl Stream {
     pub(super) fn new(peer: Rc<Peer>, pieces: impl Pieces) -> Self {
+        peer.set_streams(true);
         Self { peer, pieces: Box::new(pieces) }
     }
 }
 
 impl Drop for Stream {
     fn drop(&mut self) {
+        self.peer.set_streams(false);
         self.peer.answered();
     }
 }

@@ -6,13 +6,22 @@
 use super::HttpLimits;
 use super::framing::{Fault, Framing};
 use super::identity::Acquaintance;
+use super::problem::jitter;
 use std::cell::{Cell, RefCell};
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 use std::rc::Rc;
 use std::task::Waker;
 
 /// A connection that was accepted while draining has this long to ask its question.
 pub(super) const FRESH_MS: u64 = 500;
+/// A connection that was answered so short a while ago when a drain begins is busy: its next request is
+/// heard, and told that it is the last.
+pub(super) const BUSY_MS: u64 = 200;
+/// What was told to leave has this long to be gone.
+const LEAVING_MS: u64 = 1_000;
+/// Lives of connections that came together end apart, by a tenth to either side; in thousandths.
+const LIFE: RangeInclusive<u64> = 900..=1_100;
 
 /// What a connection is doing, as far as its deadlines go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +40,7 @@ pub(super) enum Stage {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wish {
     Stay,
-    /// End after the current request.
+    /// End behind the current request, or the next if it is there, and else now. Answers say so.
     Finish,
     /// End now.
     End,
@@ -51,6 +60,14 @@ pub(super) struct Peer {
     pub(super) framing: RefCell<Framing>,
     pub(super) requests: Cell<u64>,
     born_ms: u64,
+    /// How long it lives, in thousandths of what is set.
+    life: u64,
+    /// Its life was over when it was looked at then, and since.
+    spent_since_ms: Cell<Option<u64>>,
+    /// The socket was found empty in this turn of its task.
+    is_empty: Cell<bool>,
+    /// Its answer comes bit by bit.
+    streams: Cell<bool>,
     ended: Cell<bool>,
     /// At the other end of it.
     pub(super) address: IpAddr,
@@ -79,6 +96,10 @@ impl Peer {
             framing: RefCell::new(Framing::new(request_line_bytes_max)),
             requests: Cell::new(0),
             born_ms: now_ms.get(),
+            life: jitter(LIFE),
+            spent_since_ms: Cell::new(None),
+            is_empty: Cell::new(false),
+            streams: Cell::new(false),
             ended: Cell::new(false),
             address,
             acquaintance: Acquaintance::default(),
@@ -116,9 +137,41 @@ impl Peer {
         !self.framing.borrow().is_lost()
     }
 
-    /// hyper was given the start of a request line only.
-    pub(super) fn has_cut_line(&self) -> bool {
-        self.framing.borrow().has_cut_line()
+    /// What hyper is to be given in place of what does not get through.
+    pub(super) fn stand_in(&self) -> &'static [u8] {
+        self.framing.borrow().stand_in()
+    }
+
+    /// There is nothing to read, as far as the event loop has heard.
+    pub(super) fn saw_nothing(&self, has_unread: impl FnOnce() -> bool) {
+        if self.wish.get() == Wish::Finish {
+            self.is_empty.set(!has_unread());
+        }
+    }
+
+    /// Its task has its turn.
+    pub(super) fn begin_turn(&self) {
+        self.is_empty.set(false);
+    }
+
+    /// It is to leave and has nothing to do, and the client has sent nothing that was not answered.
+    pub(super) fn may_leave(&self) -> bool {
+        self.wish.get() == Wish::Finish
+            && self.stage.get() == Stage::Idle
+            && self.is_empty.get()
+            && self.framing.borrow().is_behind(self.requests.get())
+    }
+
+    /// Its answer comes bit by bit, or has come.
+    pub(super) fn set_streams(&self, streams: bool) {
+        self.streams.set(streams);
+    }
+
+    /// Has a stream looked after, whether it may go on.
+    pub(super) fn look_after_stream(&self) {
+        if self.streams.get() {
+            self.wake();
+        }
     }
 
     /// The client sends nothing any more.
@@ -144,8 +197,43 @@ impl Peer {
 
     /// It is to end behind the request under way.
     pub(super) fn is_spent(&self, limits: &HttpLimits) -> bool {
-        let old = self.now_ms.get().saturating_sub(self.born_ms) > limits.lifetime_ms;
+        let life_ms = limits.lifetime_ms.saturating_mul(self.life) / 1_000;
+        let old = self.now_ms.get().saturating_sub(self.born_ms) > life_ms;
         old || (limits.requests_max > 0 && self.requests.get() >= limits.requests_max)
+    }
+
+    /// The next answer says that it is the last.
+    pub(super) fn parts(&self, limits: &HttpLimits) -> bool {
+        self.wish.get() != Wish::Stay || self.is_spent(limits)
+    }
+
+    /// What the sweep wants of it because nothing comes any more. Where its life is over, a client that
+    /// is busy has a while to hear that with an answer.
+    pub(super) fn wish_of_idleness(&self, limits: &HttpLimits) -> Wish {
+        let now_ms = self.now_ms.get();
+        let over = |since_ms: u64, limit_ms: u64| now_ms.saturating_sub(since_ms) > limit_ms;
+        let spent = self.is_spent(limits);
+        let spent_since_ms = self.spent_since_ms.get().unwrap_or(now_ms);
+        self.spent_since_ms.set(spent.then_some(spent_since_ms));
+        if self.stage.get() != Stage::Idle || self.wish.get() == Wish::End {
+            return self.wish.get();
+        }
+        let idle_since_ms = self.since_ms.get();
+        let left_ms = match over(idle_since_ms, limits.idle_ms) {
+            true => Some(idle_since_ms.saturating_add(limits.idle_ms)),
+            false => {
+                let since_ms = spent_since_ms.max(idle_since_ms);
+                (spent && over(since_ms, limits.idle_grace_ms))
+                    .then(|| since_ms.saturating_add(limits.idle_grace_ms))
+            }
+        };
+        match left_ms {
+            None => self.wish.get(),
+            Some(since_ms) if over(since_ms, LEAVING_MS) && self.wish.get() == Wish::Finish => {
+                Wish::End
+            }
+            Some(_) => Wish::Finish,
+        }
     }
 
     /// It has taken longer than it may.
@@ -154,9 +242,8 @@ impl Peer {
         let over = |since_ms: u64, limit_ms: u64| now_ms.saturating_sub(since_ms) > limit_ms;
         let stage_over = match self.stage.get() {
             Stage::Handshake => over(self.since_ms.get(), limits.handshake_timeout_ms),
-            Stage::Idle => over(self.since_ms.get(), limits.idle_ms),
             Stage::Head => over(self.since_ms.get(), limits.header_timeout_ms),
-            Stage::Serving => false,
+            Stage::Idle | Stage::Serving => false,
         };
         let stuck = self.stuck_since_ms.get();
         stage_over || stuck.is_some_and(|since_ms| over(since_ms, limits.write_timeout_ms))
@@ -191,11 +278,11 @@ impl Peer {
         if self.wish.get() == Wish::End {
             return Wish::End;
         }
-        let over = self
-            .fresh_since_ms
-            .map(|since_ms| self.now_ms.get().saturating_sub(since_ms) > FRESH_MS);
-        match (over, self.stage.get()) {
+        let over = |since_ms: u64, limit_ms| self.now_ms.get().saturating_sub(since_ms) > limit_ms;
+        let is_busy = !over(self.since_ms.get(), BUSY_MS);
+        match (self.fresh_since_ms.map(|since_ms| over(since_ms, FRESH_MS)), self.stage.get()) {
             (Some(false), _) | (None, Stage::Head) => Wish::Stay,
+            (None, Stage::Idle) if is_busy => Wish::Stay,
             (_, Stage::Handshake) | (Some(true), Stage::Idle | Stage::Head) => Wish::End,
             (Some(true), Stage::Serving) | (None, Stage::Idle | Stage::Serving) => Wish::Finish,
         }
@@ -204,6 +291,10 @@ impl Peer {
     /// Has its task act on a wish.
     pub(super) fn wish(&self, wish: Wish) {
         self.wish.set(wish);
+        self.wake();
+    }
+
+    fn wake(&self) {
         if let Some(waker) = self.waker.borrow().as_ref() {
             waker.wake_by_ref();
         }

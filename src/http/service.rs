@@ -24,7 +24,7 @@ use super::reply::{Kind, Reply};
 use super::routes::batch::Asker;
 use super::routes::events::Follow;
 use super::routes::{self, Input, Place, Question, Wanted};
-use super::{Front, Phase, answers, batch, events, look, mode};
+use super::{Front, answers, batch, events, look, mode};
 use crate::feed::Form;
 use crate::ring::{Arrived, NotTaken, Rank};
 use bytes::Bytes;
@@ -43,9 +43,6 @@ const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
 /// A connection keeps room for so many headers at most, about 100 bytes each.
 const HEADERS_KEPT_MAX: usize = 24;
-
-/// Where a body may be longer than elsewhere.
-const BATCH_PATH: &str = "/v1/batch";
 
 /// A reply, and the stream that is its body, if it has one.
 struct Answering {
@@ -104,7 +101,8 @@ async fn respond<A: Ask>(
     let head = Head::of(&parts.headers);
     let mut note = Note::begin(front);
     let found = check_http(&worker.limits.get(), parts, &head, &body, fault)
-        .and_then(|()| find(worker, peer, parts, &head));
+        .and_then(|()| find(worker, peer, parts, &head))
+        .and_then(|step| check_unsent(step, parts, &head, &body));
     if let Ok(Step::Found(found)) = &found {
         note.found(found.place.number());
     }
@@ -122,7 +120,7 @@ async fn respond<A: Ask>(
     };
     let Answering { mut reply, stream } =
         answered.unwrap_or_else(|refused| Reply::from(refused).into());
-    reply.closes |= front.phase() == Phase::Draining || peer.is_spent(&worker.limits.get());
+    reply.closes |= front.is_leaving() || peer.parts(&worker.limits.get());
     let wants_timing = head.bytes(Name::ServerTiming) == Some(b"1");
     note.end(worker, &parts.method, &mut reply, wants_timing);
     let traceparent = head.traceparent().map(|(_, value)| value.clone());
@@ -187,7 +185,7 @@ fn act<'r, A: Ask>(
         (Ok(Wanted::Reply(reply)), _) => return Ok(Act::Answer(reply)),
         (Ok(Wanted::Change(change)), _) => return Ok(Act::Answer(mode::change(front, change))),
         (Ok(Wanted::Follow(follow)), _) => {
-            return Ok(Act::Later(Box::pin(answer_events(worker, peer, follow))));
+            return Ok(Act::Later(Box::pin(answer_events(worker, peer, (follow, client)))));
         }
         (Ok(Wanted::TakeImage), _) => {
             let taken = async move { take_image(front).await.map(Answering::from) };
@@ -282,21 +280,21 @@ async fn answer_lines<A: Ask>(
     let first = poll_fn(|context| lines.poll_line(context)).await?;
     let reply = Reply::stream(Kind::Lines);
     let Some(first) = first else { return Ok(reply.into()) };
-    let answers = batch::begin(worker.clone(), begun, first, lines);
+    let answers = batch::begin((worker.clone(), peer.clone()), begun, first, lines);
     Ok(Answering { reply, stream: Some(Stream::new(peer.clone(), answers)) })
 }
 
 /// Answers with events: one page, or a stream that goes on.
 async fn answer_events<A: Ask>(
-    worker: &Worker<A>,
+    worker: &Rc<Worker<A>>,
     peer: &Rc<Peer>,
-    follow: Follow,
+    (follow, client): (Follow, IpAddr),
 ) -> Result<Answering, Refused> {
     if follow.form == Form::List {
         return events::page(&worker.front, follow).await.map(Answering::from);
     }
-    let (tokens, follows) = (worker.tokens.clone(), peer.clone());
-    let may_follow = Box::new(move || follows.acquaintance.holds(&tokens));
+    let (asked, follows) = (worker.clone(), peer.clone());
+    let may_follow = Box::new(move || asked.still_admits(&follows, client).is_ok());
     let (reply, follower) = events::stream(&worker.front, follow, may_follow).await?;
     Ok(Answering { reply, stream: Some(Stream::new(peer.clone(), follower)) })
 }
@@ -325,19 +323,8 @@ fn check_http(
     let uri_too_long = || Problem::new(Code::UriTooLong, "the request target is too long");
     match fault {
         Some(Fault::LongLine) => return Err(uri_too_long().closing()),
-        Some(Fault::Ambiguous) => {
-            return Err(Problem::bad_framing(
-                "the length of the body is given twice or unreadable",
-            ));
-        }
-        Some(Fault::Fragment) => {
-            return Err(Problem::bad_framing("a request target has no fragment"));
-        }
+        Some(fault) => return Err(Problem::bad_framing(fault.says())),
         None => {}
-    }
-    // Whoever is in front of us might believe in it and read on in that other protocol.
-    if head.value(Name::Upgrade).is_some() {
-        return Err(Problem::bad_framing("there is no other protocol to go over to"));
     }
     if head.is_repeated(Name::TransferEncoding)
         || head.bytes(Name::TransferEncoding).is_some_and(|te| !te.eq_ignore_ascii_case(b"chunked"))
@@ -345,17 +332,7 @@ fn check_http(
         return Err(Problem::bad_framing("the only transfer encoding taken is chunked"));
     }
     check_target(&parts.method, uri, head, parts.version)?;
-    // Read and dropped, so that the connection can stay, unless that would take long, or the
-    // client waits for leave to send it.
-    let waits = head.value(Name::Expect).is_some();
-    let bytes_max = match waits {
-        _ if uri.path() == BATCH_PATH => limits.batch_bytes_max,
-        true => limits.body_bytes_max as u64,
-        false => limits.dropped_bytes_max,
-    };
-    if body.size_hint().lower() > bytes_max {
-        return Err(body::too_large(bytes_max).closing());
-    }
+    body::check_length(limits, uri, head, body.size_hint().lower())?;
     if uri.path().len() + uri.query().map_or(0, |query| query.len() + 1) > limits.uri_bytes_max {
         return Err(uri_too_long());
     }
@@ -370,6 +347,25 @@ fn check_http(
         return Err(Problem::bad_framing("this method takes no body"));
     }
     Ok(())
+}
+
+/// What the head alone decides is told to a client that waits for leave to send its body before it is
+/// given that. The head of a batch is looked at before its body in any case.
+fn check_unsent<'p>(
+    step: Step<'p>,
+    parts: &Parts,
+    head: &Head<'_>,
+    body: &Incoming,
+) -> Result<Step<'p>, Refused> {
+    if let Step::Found(Found { place, .. }) = &step
+        && head.value(Name::Expect).is_some()
+        && !body.is_end_stream()
+        && *place != Place::Batch
+    {
+        let is_bodied = body.size_hint().lower() > 0;
+        routes::check_head(place, (&parts.method, parts.uri.query()), head, is_bodied)?;
+    }
+    Ok(step)
 }
 
 /// One host, and the same in target and header (RFC 9112, 3.2).

@@ -3,23 +3,24 @@
 //! Owns the notes that the sweep of `listener` acts on: whether a head has begun, whether writing
 //! stands still. Shows every byte read to `framing` and hands on what gets through; behind a fault
 //! hyper sees the end. Reads through one buffer per IO thread, because hyper's own can only be
-//! filled, not looked at, in safe code. Never interprets anything. Next: `framing`.
+//! filled, not looked at, in safe code. Has a last look at the socket before a connection is closed
+//! that has nothing to do, so that no request is lost that is there already. Never interprets
+//! anything. Next: `framing`.
 
 use super::peer::{Peer, Stage};
 use hyper::rt::{Read, ReadBufCursor, Write};
+use socket2::SockRef;
 use std::cell::RefCell;
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
 
 /// As much as hyper asks for at first.
 const READ_BYTES: usize = 8 * 1024;
-/// What follows on a request line that was cut. hyper takes it for a request of its own, so that its
-/// 414 comes in its turn, behind the answers to the requests before it.
-const REST_OF_LINE: &[u8] = b" HTTP/1.1\r\n\r\n";
-
 thread_local! {
     static BUFFER: RefCell<[u8; READ_BYTES]> = const { RefCell::new([0; READ_BYTES]) };
 }
@@ -28,14 +29,24 @@ thread_local! {
 pub(super) struct Stream<S> {
     pub(super) socket: S,
     peer: Rc<Peer>,
-    /// What is left to hand on in place of a request line's rest.
-    rest_of_line: &'static [u8],
+    /// Whether bytes have come that nobody has read.
+    has_unread: fn(&S) -> bool,
+    /// So many bytes of what stands in for a faulty head were handed on.
+    stood_in: usize,
 }
 
 impl<S> Stream<S> {
-    pub(super) fn new(socket: S, peer: Rc<Peer>) -> Self {
-        Self { socket, peer, rest_of_line: REST_OF_LINE }
+    pub(super) fn new(socket: S, peer: Rc<Peer>, has_unread: fn(&S) -> bool) -> Self {
+        Self { socket, peer, has_unread, stood_in: 0 }
     }
+}
+
+/// Whether bytes, or an end, have come that nobody has read. Asks the kernel: the event loop hears of
+/// them only when it looks again.
+pub(super) fn has_unread(socket: &TcpStream) -> bool {
+    let mut byte = [MaybeUninit::uninit()];
+    let peeked = SockRef::from(socket).peek(&mut byte);
+    !peeked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Read for Stream<S> {
@@ -50,7 +61,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Read for Stream<S> {
             // What comes behind a fault is left to the socket: to hyper it is the end.
             while this.peer.is_read() {
                 let mut read = ReadBuf::new(buffer.get_mut(..room).unwrap_or_default());
-                ready!(Pin::new(&mut this.socket).poll_read(context, &mut read))?;
+                let Poll::Ready(done) = Pin::new(&mut this.socket).poll_read(context, &mut read)
+                else {
+                    this.peer.saw_nothing(|| (this.has_unread)(&this.socket));
+                    return Poll::Pending;
+                };
+                done?;
                 let bytes = read.filled_mut();
                 if bytes.is_empty() {
                     this.peer.ended();
@@ -66,11 +82,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Read for Stream<S> {
                     return Poll::Ready(Ok(()));
                 }
             }
-            if this.peer.has_cut_line() {
-                let (now, later) = this.rest_of_line.split_at(this.rest_of_line.len().min(room));
-                into.put_slice(now);
-                this.rest_of_line = later;
-            }
+            let left = this.peer.stand_in().get(this.stood_in..).unwrap_or_default();
+            let now = left.get(..room).unwrap_or(left);
+            into.put_slice(now);
+            this.stood_in += now.len();
             Poll::Ready(Ok(()))
         })
     }

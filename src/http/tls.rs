@@ -7,7 +7,10 @@
 //! names rustls. Next: `listener`.
 
 use super::linger::linger;
+use super::problem::Problem;
 use super::reloadable::Reloadable;
+use super::stream;
+use super::wire::{self, Json};
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, crypto};
@@ -15,7 +18,7 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio_rustls::TlsAcceptor;
@@ -88,6 +91,11 @@ impl Socket {
         self.0.as_mut().map(Pin::new).ok_or(io::ErrorKind::NotConnected.into())
     }
 
+    /// Whether bytes have come that nobody has read.
+    pub(super) fn has_unread(&self) -> bool {
+        self.0.as_ref().is_none_or(stream::has_unread)
+    }
+
     /// The first byte that comes, which stays to be read; none if none will.
     async fn first_byte(&mut self) -> Option<u8> {
         let mut first = [0];
@@ -113,6 +121,20 @@ impl AsyncWrite for Socket {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         self.stream()?.poll_write(context, bytes)
+    }
+
+    /// rustls writes all it has at once, and once only where a handshake fails: without this the alert
+    /// that says why would stay behind.
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        pieces: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.stream()?.poll_write_vectored(context, pieces)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -195,8 +217,10 @@ impl HandshakeEnd {
 
 async fn shake(mut socket: Socket, certificate: &Certificate) -> Option<Secured> {
     socket.move_here().ok()?;
-    // To somebody who speaks plain HTTP an alert would be noise in place of an answer.
+    // To a client of plain HTTP an alert would be noise in place of an answer.
     if socket.first_byte().await? != HANDSHAKE_RECORD {
+        // It may be gone already.
+        let _ = socket.write_all(&in_clear()).await;
         linger(socket).await;
         return None;
     }
@@ -209,4 +233,17 @@ async fn shake(mut socket: Socket, certificate: &Certificate) -> Option<Secured>
             None
         }
     }
+}
+
+/// What a client hears that speaks without TLS: the one answer that leaves in clear.
+fn in_clear() -> Vec<u8> {
+    let mut problem = Json::new();
+    let detail = "this port speaks HTTPS: HTTP/1.1 under TLS";
+    wire::problem(&mut problem, &Problem::malformed(detail));
+    let length = problem.bytes().len();
+    let head = format!(
+        "HTTP/1.1 400 Bad Request\r\nContent-Type: application/problem+json\r\n\
+         Cache-Control: no-store\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n"
+    );
+    [head.as_bytes(), problem.bytes()].concat()
 }

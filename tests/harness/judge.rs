@@ -98,15 +98,15 @@ fn request(note: &Note, command: Command) -> Request {
 /// Where the journal has a deletion. Its answer does not tell, but only one can have met its
 /// version; one that is in no journal is behind all of it.
 fn deletion(entries: &[Entry], command: &Command) -> u64 {
-    let meets = |version: Precondition| matches!(version, Precondition::Version(Some(_)));
+    let meets = |version: &Precondition| matches!(version, Precondition::Version(Some(_)));
     let found = entries.iter().find(|entry| match (&entry.record.event, command) {
         (Event::SkuDeleted(deleted), Command::DeleteSku(asked)) => {
-            meets(asked.precondition)
-                && (&deleted.sku, deleted.precondition) == (&asked.sku, asked.precondition)
+            meets(&asked.precondition)
+                && (&deleted.sku, &deleted.precondition) == (&asked.sku, &asked.precondition)
         }
         (Event::DrawDeleted(deleted), Command::DeleteDraw(asked)) => {
-            meets(asked.precondition)
-                && (&deleted.draw, deleted.precondition) == (&asked.draw, asked.precondition)
+            meets(&asked.precondition)
+                && (&deleted.draw, &deleted.precondition) == (&asked.draw, &asked.precondition)
         }
         _ => false,
     });

@@ -64,19 +64,19 @@ pub(crate) fn line(request: &Request) -> Option<String> {
     Some(Value::Object(line).to_string())
 }
 
-fn precondition(command: &Command) -> Precondition {
+fn precondition(command: &Command) -> &Precondition {
     match command {
-        Command::PutSku(put) => put.precondition,
-        Command::PatchSku(patch) => patch.precondition,
-        Command::AdjustSku(adjust) => adjust.precondition,
-        Command::DeleteSku(delete) => delete.precondition,
-        Command::PutDraw(put) => put.precondition,
-        Command::DeleteDraw(delete) => delete.precondition,
-        _ => Precondition::None,
+        Command::PutSku(put) => &put.precondition,
+        Command::PatchSku(patch) => &patch.precondition,
+        Command::AdjustSku(adjust) => &adjust.precondition,
+        Command::DeleteSku(delete) => &delete.precondition,
+        Command::PutDraw(put) => &put.precondition,
+        Command::DeleteDraw(delete) => &delete.precondition,
+        _ => &Precondition::None,
     }
 }
 
-fn condition(precondition: Precondition) -> Option<(&'static str, String)> {
+fn condition(precondition: &Precondition) -> Option<(&'static str, String)> {
     let if_match = |tag: &str| Some(("If-Match", tag.to_owned()));
     match precondition {
         Precondition::None => None,
@@ -84,6 +84,9 @@ fn condition(precondition: Precondition) -> Option<(&'static str, String)> {
         Precondition::Version(Some(version)) => if_match(&format!("\"{version}\"")),
         Precondition::Version(None) => if_match(FOREIGN_TAG),
         Precondition::Absent => Some(("If-None-Match", "*".to_owned())),
+        Precondition::OneOf(_) | Precondition::NoneOf { .. } => {
+            unreachable!("nobody in a plan asks for several versions")
+        }
     }
 }
 

@@ -93,15 +93,13 @@ impl Wishes {
             {
                 return None;
             }
-            Command::PatchSku(patch) => patch.precondition = without_absence(patch.precondition),
-            Command::AdjustSku(adjust) => {
-                adjust.precondition = without_absence(adjust.precondition)
-            }
+            Command::PatchSku(patch) => without_absence(&mut patch.precondition),
+            Command::AdjustSku(adjust) => without_absence(&mut adjust.precondition),
             // That is the server's to make.
             Command::PutDraw(put) => put.seed = Seed([0; 32]),
             // The answer of a deletion tells no sequence: only a version says which one it was.
-            Command::DeleteSku(delete) => delete.precondition = of_a_version(delete.precondition),
-            Command::DeleteDraw(delete) => delete.precondition = of_a_version(delete.precondition),
+            Command::DeleteSku(delete) => of_a_version(&mut delete.precondition),
+            Command::DeleteDraw(delete) => of_a_version(&mut delete.precondition),
             _ => {}
         }
         let who = name(&request);
@@ -126,15 +124,16 @@ impl Wishes {
 }
 
 /// `If-None-Match` is for PUT.
-fn without_absence(precondition: Precondition) -> Precondition {
-    if precondition == Precondition::Absent { Precondition::None } else { precondition }
+fn without_absence(precondition: &mut Precondition) {
+    if *precondition == Precondition::Absent {
+        *precondition = Precondition::None;
+    }
 }
 
 /// Every other is one that is never met.
-fn of_a_version(precondition: Precondition) -> Precondition {
-    match precondition {
-        Precondition::Version(_) => precondition,
-        _ => Precondition::Version(None),
+fn of_a_version(precondition: &mut Precondition) {
+    if !matches!(precondition, Precondition::Version(_)) {
+        *precondition = Precondition::Version(None);
     }
 }
 

@@ -286,17 +286,26 @@ impl Clients {
     }
 }
 
+/// Nothing ever has version 1. What comes to the same is said in one way or the other.
 fn matched(matching: Matching, known: Option<u64>) -> Precondition {
-    match matching {
-        Matching::None => Precondition::None,
-        Matching::Any => Precondition::Exists,
-        Matching::Known => match known {
-            Some(version) => Precondition::Version(Some(version)),
-            None => Precondition::None,
-        },
-        Matching::Stale => Precondition::Version(Some(1)),
-        Matching::Foreign => Precondition::Version(None),
-        Matching::Absent => Precondition::Absent,
+    let none_of =
+        |exists, version| Precondition::NoneOf { exists, versions: [version, u64::MAX].into() };
+    let other_way = known.filter(|version| version % 2 == 1);
+    match (matching, other_way) {
+        (Matching::None, Some(_)) => none_of(false, 1),
+        (Matching::Any, Some(_)) => none_of(true, 1),
+        (Matching::Known, Some(version)) => Precondition::OneOf([1, version].into()),
+        (Matching::Stale, Some(version)) => none_of(true, version),
+        (Matching::Foreign, Some(_)) => Precondition::OneOf([1, u64::MAX].into()),
+        (Matching::Absent, Some(version)) => none_of(false, version),
+        (Matching::None, None) => Precondition::None,
+        (Matching::Any, None) => Precondition::Exists,
+        (Matching::Known, None) => {
+            known.map_or(Precondition::None, |version| Precondition::Version(Some(version)))
+        }
+        (Matching::Stale, None) => Precondition::Version(Some(1)),
+        (Matching::Foreign, None) => Precondition::Version(None),
+        (Matching::Absent, None) => Precondition::Absent,
     }
 }
 

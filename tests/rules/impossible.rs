@@ -77,16 +77,22 @@ fn a_name_that_nobody_can_have_is_refused_in_every_record_about_skus() {
         sku: sku.clone(),
         stock: 1,
         settings: settings.clone(),
-        precondition,
+        precondition: precondition.clone(),
         created: true,
     };
     check(Event::SkuPut(Box::new(put)), &[("a-sku", "SKU id"), ("a-group", "group id")]);
     let changes = SkuChanges { limit_group: Patch::Set(group("to-group")), ..Default::default() };
-    let patch = PatchSku { sku: sku.clone(), changes, precondition };
+    let patch = PatchSku { sku: sku.clone(), changes, precondition: precondition.clone() };
     let names = [("a-sku", "SKU id"), ("to-group", "group id"), ("a-group", "group id")];
     check(Event::SkuPatched(Box::new(SkuPatched { patch, settings })), &names);
     let (adjustment, reason) = (Adjustment::Delta(1), "counted".to_owned());
-    let adjusted = SkuAdjusted { sku: sku.clone(), adjustment, reason, precondition, total: 2 };
+    let adjusted = SkuAdjusted {
+        sku: sku.clone(),
+        adjustment,
+        reason,
+        precondition: precondition.clone(),
+        total: 2,
+    };
     check(Event::SkuAdjusted(Box::new(adjusted)), &[("a-sku", "SKU id")]);
     check(Event::SkuDeleted(SkuDeleted { sku: sku.clone(), precondition }), &[("a-sku", "SKU id")]);
     let counts = vec![RefusalCount { sku, reason: RefusalReason::SoldOut, count: 3 }];

@@ -156,6 +156,9 @@ fn only_http_1_is_agreed_upon() {
         Client::over(stream).get("/livez");
     }
     issued.shake(&server, &["h2"]).expect_err("nothing in common");
+    // The alert of that name, and no silent end.
+    let why = issued.shake(&server, &["h2", "spdy/3"]).expect_err("nothing in common");
+    assert!(why.to_string().contains("NoApplicationProtocol"), "{why}");
     issued.connect(&server).get("/livez");
 }
 
@@ -207,13 +210,16 @@ fn a_start_refuses_a_certificate_that_it_cannot_use() {
 }
 
 #[test]
-fn plain_http_to_a_tls_port_is_closed_without_noise() {
+fn plain_text_to_a_tls_port_is_told_what_is_spoken_there() {
     let (server, issued, _data) = start(|launch| launch);
-    let mut plain = socket(server.address).expect("a connection");
-    plain.write_all(&Ask::get("/livez").bytes()).expect("the server takes bytes");
-    let mut heard = Vec::new();
-    // In order, and not by a reset.
-    assert_eq!(plain.read_to_end(&mut heard).expect("an orderly end"), 0);
+    for text in ["GET /livez HTTP/1.1\r\nHost: shop\r\n\r\n", "PRI * HTTP/2.0\r\n\r\n", "\0"] {
+        let mut plain = server.connect();
+        let answer = plain.raw(text.as_bytes());
+        let problem = answer.problem(400, "malformed");
+        assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains("HTTPS")));
+        assert_eq!(answer.header("Connection"), Some("close"));
+        assert!(plain.is_closed());
+    }
     issued.connect(&server).get("/livez");
 }
 

@@ -59,14 +59,14 @@ pub(crate) fn members(event: &Event, lives: &Lives) -> Members {
         Event::SkuPut(put) => {
             let mut members = vec![("sku", put.sku.as_str().into()), ("stock", put.stock.into())];
             members.extend(sku_settings(&put.settings));
-            members.extend(precondition(put.precondition));
+            members.extend(precondition(&put.precondition));
             members.push(("created", put.created.into()));
             members
         }
         Event::SkuPatched(patched) => {
             let mut members = vec![("sku", patched.patch.sku.as_str().into())];
             members.push(("changes", changes(&patched.patch.changes)));
-            members.extend(precondition(patched.patch.precondition));
+            members.extend(precondition(&patched.patch.precondition));
             members.push(("settings", object(sku_settings(&patched.settings))));
             members
         }
@@ -75,7 +75,7 @@ pub(crate) fn members(event: &Event, lives: &Lives) -> Members {
         }
         Event::SkuDeleted(deleted) => {
             let sku = [("sku", deleted.sku.as_str().into())];
-            sku.into_iter().chain(precondition(deleted.precondition)).collect()
+            sku.into_iter().chain(precondition(&deleted.precondition)).collect()
         }
         Event::KeysForgotten(count) => vec![("count", (*count).into())],
         Event::OrdersArchived(ids) => vec![("orders", orders(ids, lives))],
@@ -92,7 +92,7 @@ pub(crate) fn members(event: &Event, lives: &Lives) -> Members {
         }
         Event::DrawDeleted(deleted) => {
             let draw = [("draw", deleted.draw.as_str().into())];
-            draw.into_iter().chain(precondition(deleted.precondition)).collect()
+            draw.into_iter().chain(precondition(&deleted.precondition)).collect()
         }
         Event::EntryMade(made) => vec![
             ("draw", made.draw.as_str().into()),
@@ -129,7 +129,7 @@ fn put_draw_members(put: &DrawPut) -> Members {
         ("confirm", put.terms.sell.into()),
         ("commitment", put.sealed.map(|sealed| hex(&sealed.commitment)).into()),
     ];
-    members.extend(precondition(put.precondition));
+    members.extend(precondition(&put.precondition));
     members
 }
 
@@ -205,7 +205,7 @@ fn adjusted_members(adjusted: &SkuAdjusted) -> Members {
         Adjustment::Stock(stock) => ("stock", stock.into()),
     });
     members.push(("reason", adjusted.reason.as_str().into()));
-    members.extend(precondition(adjusted.precondition));
+    members.extend(precondition(&adjusted.precondition));
     members.push(("total", adjusted.total.into()));
     members
 }
@@ -244,7 +244,7 @@ fn changes(changes: &SkuChanges) -> Value {
     Value::Object(map)
 }
 
-fn precondition(precondition: Precondition) -> Option<(&'static str, Value)> {
+fn precondition(precondition: &Precondition) -> Option<(&'static str, Value)> {
     match precondition {
         Precondition::None => None,
         Precondition::Exists => Some(("if_match", "*".into())),
@@ -253,6 +253,8 @@ fn precondition(precondition: Precondition) -> Option<(&'static str, Value)> {
             Some(("if_match", version.into()))
         }
         Precondition::Absent => Some(("if_none_match", "*".into())),
+        Precondition::OneOf(versions) => Some(("if_match", json!(versions))),
+        Precondition::NoneOf { versions, .. } => Some(("if_none_match", json!(versions))),
     }
 }
 

@@ -128,13 +128,19 @@ impl Addresses {
     /// Whose request it is, if they may ask.
     pub(super) fn client(&self, peer: IpAddr, headers: &HeaderMap) -> Result<IpAddr, Refused> {
         let client = self.forwarded(peer, headers)?;
+        self.admits(peer, client)?;
+        Ok(client)
+    }
+
+    /// Refuses a client that may not ask through this peer.
+    pub(super) fn admits(&self, peer: IpAddr, client: IpAddr) -> Result<(), Refused> {
         let asks_for_itself = client == peer && self.trusted_proxies.contains(peer);
         // The peer's own address, too: a proxy may have been denied since it connected.
         let denied = self.deny.contains(peer) || self.deny.contains(client);
         if denied || !(asks_for_itself || self.lets_in(client)) {
             return Err(Problem::new(Code::Forbidden, "requests from this address are not taken"));
         }
-        Ok(client)
+        Ok(())
     }
 
     /// A header that a trusted proxy sends but that cannot be read is refused: to take the proxy's

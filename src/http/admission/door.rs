@@ -8,7 +8,7 @@ use crate::http::ask::Ask;
 use crate::http::listener::Worker;
 use crate::http::observe::Note;
 use crate::http::peer::Peer;
-use crate::http::problem::Refused;
+use crate::http::problem::{Code, Problem, Refused};
 use crate::ring::{NotTaken, Rank, Times};
 use hyper::header::HeaderMap;
 use std::net::IpAddr;
@@ -47,6 +47,17 @@ impl<A: Ask> Worker<A> {
     ) -> Result<IpAddr, Refused> {
         let client = self.usher.client(peer.address, headers);
         client.inspect_err(|_| self.count_refused(Reason::ClientAddress))
+    }
+
+    /// Whoever asked first on a stream that goes on may still do that: the token holds, and the address
+    /// is not denied.
+    pub(in crate::http) fn still_admits(&self, peer: &Peer, client: IpAddr) -> Result<(), Refused> {
+        if !peer.acquaintance.holds(&self.tokens) {
+            let detail = "the token that this began with is unknown now or has expired";
+            return Err(Problem::new(Code::Unauthenticated, detail));
+        }
+        let admitted = self.usher.still_admits(peer.address, client);
+        admitted.inspect_err(|_| self.count_refused(Reason::ClientAddress))
     }
 
     /// Lets one of many in as far as buckets go; what is too much for the server, waits.

@@ -162,6 +162,11 @@ impl Usher {
         self.rules.with(|_, rules| rules.addresses.client(peer, headers))
     }
 
+    /// Refuses a client that was let in before, if it would not be let in now.
+    pub(super) fn still_admits(&self, peer: IpAddr, client: IpAddr) -> Result<(), Refused> {
+        self.rules.with(|_, rules| rules.addresses.admits(peer, client))
+    }
+
     /// Takes a request out of every bucket that it is in, or out of none. Tells how they stand where
     /// there are any.
     pub(super) fn charge(

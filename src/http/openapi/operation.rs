@@ -31,6 +31,8 @@ pub(super) struct Operation {
 #[derive(Debug, Clone)]
 pub(super) struct Body {
     pub(super) media_type: &'static str,
+    /// May stand in its place.
+    pub(super) other_media_type: Option<&'static str>,
     pub(super) schema: &'static str,
     pub(super) required: bool,
     /// Name and value; each is a request that works.
@@ -119,15 +121,29 @@ impl Operation {
         required: bool,
         examples: Vec<(&'static str, Value)>,
     ) -> Self {
-        self.body = Some(Body { media_type: "application/json", schema, required, examples });
+        let media_type = "application/json";
+        let other_media_type = None;
+        self.body = Some(Body { media_type, other_media_type, schema, required, examples });
         self.problems.extend(BODIED);
+        self
+    }
+
+    /// The body may say that it is of this media type instead.
+    pub(super) fn or_media_type(mut self, media_type: &'static str) -> Self {
+        self.body.iter_mut().for_each(|body| body.other_media_type = Some(media_type));
         self
     }
 
     /// The body is a line of this schema after the other.
     pub(super) fn lines(mut self, schema: &'static str) -> Self {
         let media_type = "application/x-ndjson";
-        self.body = Some(Body { media_type, schema, required: false, examples: vec![] });
+        self.body = Some(Body {
+            media_type,
+            other_media_type: None,
+            schema,
+            required: false,
+            examples: vec![],
+        });
         self.problems.extend(BODIED);
         self
     }
@@ -224,10 +240,11 @@ impl Body {
         let example =
             |(name, value): &(&str, Value)| ((*name).to_owned(), json!({"value": value.clone()}));
         let examples: Map<String, Value> = self.examples.iter().map(example).collect();
-        json!({
-            "required": self.required,
-            "content": {self.media_type: {"schema": schema(self.schema), "examples": examples}},
-        })
+        let content = json!({"schema": schema(self.schema), "examples": examples});
+        let media_types = std::iter::once(self.media_type).chain(self.other_media_type);
+        let contents: Map<String, Value> =
+            media_types.map(|media_type| (media_type.to_owned(), content.clone())).collect();
+        json!({"required": self.required, "content": contents})
     }
 }
 

@@ -417,8 +417,15 @@ pub(super) fn parameters() -> Value {
         "Stage": query("stage", stages, "Which part of a request's time."),
         "IdempotencyKey": header("Idempotency-Key", true, key.clone(), key_means),
         "OptionalKey": header("Idempotency-Key", false, key, key_means),
-        "IfMatch": header("If-Match", false, text(), "The version that is to be changed, or *."),
-        "IfNoneMatch": header("If-None-Match", false, json!({"const": "*"}), "Create only."),
+        "IfMatch": header(
+            "If-Match", false, text(),
+            "The version that is to be changed, several of which one must be it, or *; weak tags \
+             match nothing.",
+        ),
+        "IfNoneMatch": header(
+            "If-None-Match", false, text(),
+            "Create only (*), or versions that must not be there; weak tags match nothing.",
+        ),
         "RequestTimeout": header(
             "Request-Timeout-Ms", false, integer(1, INTEGER_END),
             "Not decided at all unless it is decided within this.",

@@ -61,7 +61,7 @@ pub(super) fn operations() -> Vec<Operation> {
             .served()
             .refuses(&[Code::RateLimited, Code::Overloaded, Code::Internal]),
         mode("/v1/admin/drain", "drain", "Finish what is under way and stop")
-            .says("As SIGTERM does; the process ends with 0."),
+            .says("As SIGTERM does, `drain_delay_ms` before it included; the process ends with 0."),
         mode("/v1/admin/read-only", "setReadOnly", "Take no more writes")
             .says("They get 503 `read_only`, `/readyz` too; reads are served, deadlines run."),
         mode("/v1/admin/read-write", "setReadWrite", "Take writes again"),

@@ -56,9 +56,10 @@ fn get() -> Operation {
 
 fn patch() -> Operation {
     Operation::new(("patch", "/v1/skus/{sku}"), "patchSku", TAG, "Change some settings of a SKU")
-        .says("A member that is null goes back to its default. The total is not a setting.")
-        .takes(&["Sku", "IfMatch"])
+        .says("A merge patch: what is null goes back to its default. The total is not a setting.")
+        .takes(&["Sku", "IfMatch", "IfNoneMatch"])
         .body("SkuPatch", true, vec![("pause", json!({"paused": true}))])
+        .or_media_type("application/merge-patch+json")
         .answers(200, "It is now like this.", Content::Json("Sku"), &["ETag"])
         .recorded()
         .refuses(&[Code::UnknownSku, Code::VersionMismatch, Code::Invalid])
@@ -67,7 +68,7 @@ fn patch() -> Operation {
 fn delete() -> Operation {
     Operation::new(("delete", "/v1/skus/{sku}"), "deleteSku", TAG, "Take a SKU off sale for good")
         .says("Its orders stay readable; use counted per user goes with it.")
-        .takes(&["Sku", "IfMatch"])
+        .takes(&["Sku", "IfMatch", "IfNoneMatch"])
         .answers(204, "It is gone.", Content::Empty, &[])
         .recorded()
         .refuses(&[Code::UnknownSku, Code::InUse, Code::VersionMismatch, Code::IfMatchRequired])

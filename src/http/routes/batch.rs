@@ -7,12 +7,13 @@
 use super::{
     Beyond, Input, Question, Wanted, draws, key_missing, orders, plain_order, question_of, skus,
 };
-use crate::domain::command::{CreateOrder, Precondition, Principal};
+use crate::domain::command::{CreateOrder, Principal};
 use crate::domain::ids::{DrawId, SkuId, Traceparent};
 use crate::domain::lives::Lives;
 use crate::domain::order::Verb;
+use crate::http::conditions::Condition;
 use crate::http::fields::{Faults, id, required, text, wrong_type};
-use crate::http::head::{Head, Name, foreign_tag, precondition, unquoted_key};
+use crate::http::head::{Head, Name, unquoted_key};
 use crate::http::json::{self, Members, Value};
 use crate::http::problem::{Code, Problem, Refused};
 use crate::http::roles::{Deed, Role};
@@ -143,16 +144,12 @@ fn strict(line: &[u8], asker: &Asker) -> Result<Question, Refused> {
         }
     };
     let tag = if_match.as_ref().map(tag).transpose()?;
-    let if_match = match tag.as_deref() {
-        Some(tag) => precondition(tag.as_bytes())?,
-        None => Precondition::None,
-    };
+    let if_match = Condition::read("if_match", tag.as_deref().map(str::as_bytes))?;
     let key = key.as_ref().map(|key| unquoted_key(text(key, "key")?.as_bytes())).transpose()?;
     if parsed.key_required && key.is_none() {
         return Err(key_missing());
     }
-    let foreign_tag = tag.as_deref().and_then(|tag| foreign_tag(tag.as_bytes()));
-    question_of(parsed, Beyond { if_match, foreign_tag, key, ..asker.beyond() })
+    question_of(parsed, Beyond { if_match, key, ..asker.beyond() })
 }
 
 impl Asker {
@@ -162,8 +159,8 @@ impl Asker {
             principal: &self.principal,
             role: self.role,
             hash_key: &self.hash_key,
-            if_match: Precondition::None,
-            foreign_tag: None,
+            if_match: Condition::None,
+            if_none_match: Condition::None,
             key: None,
             traceparent: self.traceparent,
             deadline_ms: self.deadline_ms,

@@ -16,6 +16,7 @@ mod requests;
 mod skus;
 
 pub(super) use self::place::{Place, ROUTES};
+use super::conditions::{self, Condition};
 use super::fingerprint::{self, Beside};
 use super::head::{Head, Name};
 use super::json::{self, Members};
@@ -25,7 +26,7 @@ use super::reply::Reply;
 use super::roles::{Deed, Role};
 use super::target::parameters;
 use super::{Front, Phase};
-use crate::domain::command::{Command, Precondition, Principal, Query, Request};
+use crate::domain::command::{Command, Principal, Query, Request};
 use crate::domain::ids::Traceparent;
 use crate::domain::lives::Lives;
 use hyper::Method;
@@ -57,9 +58,9 @@ impl<'r> Input<'r> {
         json::object(self.body)
     }
 
-    /// The body's members; no body is an empty object.
+    /// The body's members; no body, and `null`, are an empty object.
     fn members_or_none(&self) -> Result<Members<'r>, Refused> {
-        if self.body.is_empty() { Ok(Members::new()) } else { self.members() }
+        if self.body.is_empty() { Ok(Members::new()) } else { json::object_or_null(self.body) }
     }
 
     fn no_parameters(&self) -> Result<(), Refused> {
@@ -117,7 +118,7 @@ pub(super) fn parse(front: &Front, place: Place<'_>, input: &Input<'_>) -> Resul
         return Ok(Wanted::Reply(Reply::options(place.methods().allow)));
     }
     if !input.body.is_empty() {
-        media_type(input.head)?;
+        media_type(input.method, input.head)?;
     }
     let parsed = match &place {
         Place::Live => return operations::live(input).map(Wanted::Reply),
@@ -147,11 +148,14 @@ pub(super) fn parse(front: &Front, place: Place<'_>, input: &Input<'_>) -> Resul
 }
 
 fn question(front: &Front, parsed: Parsed<'_>, input: &Input<'_>) -> Result<Question, Refused> {
-    let if_match = match (input.method, &parsed.command) {
-        (&Method::PUT, _) => input.head.put_precondition()?,
-        (_, Command::Read(_)) => Precondition::None,
-        _ => input.head.if_match()?,
-    };
+    let (mut if_match, mut if_none_match) = (Condition::None, Condition::None);
+    if !matches!(parsed.command, Command::Read(_)) {
+        if_match = input.head.if_match()?;
+        // What has a key is known again by If-Match alone.
+        if input.method != Method::POST {
+            if_none_match = input.head.if_none_match()?;
+        }
+    }
     // Keys are ignored on methods that are idempotent by themselves.
     let key = if input.method == Method::POST { input.head.idempotency_key()? } else { None };
     if parsed.key_required && key.is_none() {
@@ -162,7 +166,7 @@ fn question(front: &Front, parsed: Parsed<'_>, input: &Input<'_>) -> Result<Ques
         role: input.role,
         hash_key: input.hash_key,
         if_match,
-        foreign_tag: input.head.foreign_tag(),
+        if_none_match,
         key,
         traceparent: input.head.traceparent().map(|(traceparent, _)| traceparent),
         deadline_ms: input.head.deadline_ms(|| (input.now_ms)(front))?,
@@ -176,9 +180,8 @@ struct Beyond<'r> {
     principal: &'r Principal,
     role: Role,
     hash_key: &'r [u8; 16],
-    if_match: Precondition,
-    /// The text of `If-Match`, if it is no version of ours.
-    foreign_tag: Option<&'r [u8]>,
+    if_match: Condition<'r>,
+    if_none_match: Condition<'r>,
     /// Unquoted.
     key: Option<Cow<'r, [u8]>>,
     traceparent: Option<Traceparent>,
@@ -187,17 +190,26 @@ struct Beyond<'r> {
 
 fn question_of(parsed: Parsed<'_>, beyond: Beyond<'_>) -> Result<Question, Refused> {
     let Parsed { mut command, foreign_order, .. } = parsed;
-    let Beyond { principal, role, hash_key, if_match, foreign_tag, key, traceparent, deadline_ms } =
-        beyond;
+    let Beyond {
+        principal,
+        role,
+        hash_key,
+        if_match,
+        if_none_match,
+        key,
+        traceparent,
+        deadline_ms,
+    } = beyond;
     // The route or the line was checked before; a wrong row there must not let a command through.
     role.allows(Deed::of(&command))?;
+    let precondition = conditions::asked(&if_match, &if_none_match)?;
     match &mut command {
-        Command::PutSku(put) => put.precondition = if_match,
-        Command::PatchSku(patch) => patch.precondition = if_match,
-        Command::DeleteSku(delete) => delete.precondition = if_match,
-        Command::AdjustSku(adjust) => adjust.precondition = if_match,
-        Command::PutDraw(put) => put.precondition = if_match,
-        Command::DeleteDraw(delete) => delete.precondition = if_match,
+        Command::PutSku(put) => put.precondition = precondition,
+        Command::PatchSku(patch) => patch.precondition = precondition,
+        Command::DeleteSku(delete) => delete.precondition = precondition,
+        Command::AdjustSku(adjust) => adjust.precondition = precondition,
+        Command::PutDraw(put) => put.precondition = precondition,
+        Command::DeleteDraw(delete) => delete.precondition = precondition,
         Command::CreateOrder(_)
         | Command::ActOnOrder(..)
         | Command::EnterDraw(_)
@@ -205,7 +217,7 @@ fn question_of(parsed: Parsed<'_>, beyond: Beyond<'_>) -> Result<Question, Refus
         | Command::Read(_) => {}
     }
     let key = key.and_then(|key| {
-        let beside = Beside { if_match, foreign_tag, foreign_order };
+        let beside = Beside { if_match: &if_match, foreign_order };
         fingerprint::claim(hash_key, &principal.name, &key, &command, beside)
     });
     let request = Request { principal: principal.clone(), key, traceparent, command };
@@ -216,15 +228,45 @@ fn key_missing() -> Refused {
     Problem::new(Code::IdempotencyKeyMissing, "this request needs an idempotency key")
 }
 
-/// `application/json`, with `charset=utf-8` or without; unencoded.
-fn media_type(head: &Head<'_>) -> Result<(), Refused> {
-    if has_type(head, b"application/json") {
+/// What the head of a request decides by itself. It is told before a client that waits for leave to
+/// send the body is given that; any other hears the same when its body is parsed. `is_bodied` says
+/// that there is a body, as far as the head can tell.
+pub(super) fn check_head(
+    place: &Place<'_>,
+    (method, query): (&Method, Option<&str>),
+    head: &Head<'_>,
+    is_bodied: bool,
+) -> Result<(), Refused> {
+    if is_bodied || !place.may_lack_body() {
+        media_type(method, head)?;
+    }
+    parameters(query, []).map(|[]| ())?;
+    head.if_match()?;
+    if method == Method::POST {
+        if head.idempotency_key()?.is_none() && place.needs_key() {
+            return Err(key_missing());
+        }
+    } else {
+        head.if_none_match()?;
+    }
+    head.deadline_ms(|| 0).map(drop)
+}
+
+/// `application/json`, with `charset=utf-8` or without; unencoded. A PATCH may say that it is a merge
+/// patch (RFC 7396), which it is.
+fn media_type(method: &Method, head: &Head<'_>) -> Result<(), Refused> {
+    let is_patch = || method == Method::PATCH && has_type(head, b"application/merge-patch+json");
+    if has_type(head, b"application/json") || is_patch() {
         return Ok(());
     }
-    Err(Problem::new(
-        Code::UnsupportedMediaType,
-        "a body must be application/json in UTF-8, without content encoding",
-    ))
+    let detail = match *method {
+        Method::PATCH => {
+            "a body must be application/json or application/merge-patch+json in UTF-8, without \
+             content encoding"
+        }
+        _ => "a body must be application/json in UTF-8, without content encoding",
+    };
+    Err(Problem::new(Code::UnsupportedMediaType, detail))
 }
 
 /// The body is of this type, as UTF-8, unencoded.

@@ -225,6 +225,19 @@ impl<'p> Place<'p> {
         Some(deed)
     }
 
+    /// A `POST` there needs an idempotency key, whatever its body says.
+    pub(in crate::http) const fn needs_key(&self) -> bool {
+        matches!(self, Self::Orders | Self::Entries(_) | Self::Adjust(_))
+    }
+
+    /// A request there may come without a body, which is an empty one.
+    pub(in crate::http) const fn may_lack_body(&self) -> bool {
+        matches!(
+            self,
+            Self::Act(..) | Self::Adjust(_) | Self::CloseDraw(_) | Self::TakeImage | Self::Mode(_)
+        )
+    }
+
     /// Refuses a method that is not listed.
     pub(in crate::http) fn check(&self, method: &Method) -> Result<(), Refused> {
         let Methods { allow, each } = *self.methods();

@@ -1,6 +1,7 @@
 //! The model's rules of draws. Next: `reads`.
 
 use super::orders::Wanted;
+use super::skus::has_if_match;
 use super::{Done, EVENT_MAX, Model};
 use crate::chance;
 use doorbuster::domain::answer::{Answer, DrawView, EntryView, Page, Refusal};
@@ -89,11 +90,15 @@ impl Model {
             }
         }
         let version = found.map(|draw| draw.version);
-        match (put.precondition, version) {
+        match (&put.precondition, version) {
             (Precondition::None, _)
             | (Precondition::Exists, Some(_))
             | (Precondition::Absent, None) => {}
-            (Precondition::Version(Some(asked)), Some(version)) if asked == version => {}
+            (Precondition::Version(Some(asked)), Some(version)) if *asked == version => {}
+            (Precondition::OneOf(asked), Some(version)) if asked.contains(&version) => {}
+            (Precondition::NoneOf { versions, .. }, Some(version))
+                if !versions.contains(&version) => {}
+            (Precondition::NoneOf { exists: false, .. }, None) => {}
             _ => return Err(Refusal::VersionMismatch(version)),
         }
         let Some(draw) = found else { return self.create_draw(put) };
@@ -101,7 +106,7 @@ impl Model {
             let view = Answer::Draw(Box::new(self.draw_view(draw)));
             return Ok(Done { changed: false, order: None, answer: view });
         }
-        if put.precondition == Precondition::None {
+        if !has_if_match(&put.precondition) {
             return Err(Refusal::IfMatchRequired(draw.version));
         }
         if !same_terms {
@@ -170,9 +175,11 @@ impl Model {
 
     pub(super) fn delete_draw(&mut self, delete: &DeleteDraw) -> Result<Done, Refusal> {
         let draw = self.draw(&delete.draw).ok_or(Refusal::UnknownDraw)?;
-        match delete.precondition {
+        match &delete.precondition {
             Precondition::None | Precondition::Exists => {}
-            Precondition::Version(Some(asked)) if asked == draw.version => {}
+            Precondition::Version(Some(asked)) if *asked == draw.version => {}
+            Precondition::OneOf(asked) if asked.contains(&draw.version) => {}
+            Precondition::NoneOf { versions, .. } if !versions.contains(&draw.version) => {}
             _ => return Err(Refusal::VersionMismatch(Some(draw.version))),
         }
         if draw.closed_at.is_none() {

@@ -76,7 +76,7 @@ impl Model {
 
     fn check_precondition(
         &self,
-        precondition: Precondition,
+        precondition: &Precondition,
         sku: Option<usize>,
     ) -> Result<(), Refusal> {
         let version = sku.map(|sku| self.skus[sku].version);
@@ -85,7 +85,11 @@ impl Model {
             Precondition::Exists => sku.is_some(),
             Precondition::Absent => sku.is_none(),
             Precondition::Version(None) => false,
-            Precondition::Version(asked) => version == asked,
+            Precondition::Version(asked) => version == *asked,
+            Precondition::OneOf(versions) => versions.iter().any(|asked| version == Some(*asked)),
+            Precondition::NoneOf { exists, versions } => {
+                (sku.is_some() || !exists) && versions.iter().all(|asked| version != Some(*asked))
+            }
         };
         if met { Ok(()) } else { Err(Refusal::VersionMismatch(version)) }
     }
@@ -119,14 +123,14 @@ impl Model {
 
     pub(super) fn put_sku(&mut self, put: &PutSku) -> Result<Done, Refusal> {
         let found = self.live(&put.sku);
-        self.check_precondition(put.precondition, found)?;
+        self.check_precondition(&put.precondition, found)?;
         let Some(at) = found else {
             return self.create_sku(put);
         };
         if self.skus[at].total == put.stock && self.skus[at].settings == put.settings {
             return Ok(self.sku_done(at, false));
         }
-        if put.precondition == Precondition::None {
+        if !has_if_match(&put.precondition) {
             return Err(Refusal::IfMatchRequired(self.skus[at].version));
         }
         self.check_total(at, put.stock)?;
@@ -165,7 +169,7 @@ impl Model {
 
     pub(super) fn patch_sku(&mut self, patch: &PatchSku) -> Result<Done, Refusal> {
         let at = self.found(&patch.sku)?;
-        self.check_precondition(patch.precondition, Some(at))?;
+        self.check_precondition(&patch.precondition, Some(at))?;
         let settings = patch.changes.over(&self.skus[at].settings);
         if settings == self.skus[at].settings {
             return Ok(self.sku_done(at, false));
@@ -183,9 +187,9 @@ impl Model {
         adjust: &AdjustSku,
     ) -> Result<Done, Refusal> {
         let at = self.found(&adjust.sku)?;
-        self.check_precondition(adjust.precondition, Some(at))?;
+        self.check_precondition(&adjust.precondition, Some(at))?;
         let total = match adjust.adjustment {
-            Adjustment::Stock(_) if adjust.precondition == Precondition::None => {
+            Adjustment::Stock(_) if !has_if_match(&adjust.precondition) => {
                 return Err(Refusal::IfMatchRequired(self.skus[at].version));
             }
             Adjustment::Stock(total) => i128::from(total),
@@ -220,10 +224,10 @@ impl Model {
 
     pub(super) fn delete_sku(&mut self, delete: &DeleteSku) -> Result<Done, Refusal> {
         let at = self.found(&delete.sku)?;
-        if delete.precondition == Precondition::None {
+        self.check_precondition(&delete.precondition, Some(at))?;
+        if !has_if_match(&delete.precondition) {
             return Err(Refusal::IfMatchRequired(self.skus[at].version));
         }
-        self.check_precondition(delete.precondition, Some(at))?;
         let held = self.held(at);
         if held > 0 || self.is_named(at) {
             return Err(Refusal::InUse { held });
@@ -233,4 +237,12 @@ impl Model {
         self.skus[at].deleted = true;
         Ok(Done { changed: true, order: None, answer: Answer::SkuDeleted })
     }
+}
+
+/// It says what must exist.
+pub(super) fn has_if_match(precondition: &Precondition) -> bool {
+    !matches!(
+        precondition,
+        Precondition::None | Precondition::Absent | Precondition::NoneOf { exists: false, .. }
+    )
 }

@@ -1,0 +1,102 @@
+//! How a server ends connections, and itself, without a request being lost to that.
+//!
+//! Owns what a busy client sees at the end of its connection's life, and in the time before a drain.
+//! What the sweep decides when is proved where it is decided, in `src/http`. Next: `drain`.
+
+use crate::client::{Answer, Ask};
+use crate::patience;
+use crate::process::{Launch, Server, directory};
+use serde_json::json;
+
+const LIVES: usize = 20;
+
+fn says_close(answer: &Answer) -> bool {
+    answer.header("Connection") == Some("close")
+}
+
+#[test]
+fn a_busy_client_loses_no_request_over_twenty_ends_of_life() {
+    let data = directory();
+    let launch = Launch::of(data.path()).small().variable("HTTP_LIFETIME_MS", "60");
+    let server = launch.variable("HTTP_IDLE_GRACE_MS", "60000").start();
+    server.connect().put_sku("s", &json!({"stock": 1_000_000}));
+    let mut number = 0;
+    for _ in 0..LIVES {
+        let mut client = server.connect();
+        loop {
+            number += 1;
+            let name = format!("k{number}");
+            // Whatever moment the end of its life comes in, this is answered.
+            let answer = client.ask(&Ask::order(&name, &name, "s", 1));
+            answer.expect(201);
+            if says_close(&answer) {
+                assert!(client.is_closed(), "it was the last answer");
+                break;
+            }
+        }
+    }
+    assert_eq!(server.connect().get("/v1/skus/s")["held"], number);
+}
+
+#[test]
+fn a_connection_whose_life_is_over_and_that_says_nothing_is_closed_after_the_grace() {
+    let data = directory();
+    let launch = Launch::of(data.path()).small().variable("HTTP_LIFETIME_MS", "1");
+    let server = launch.variable("HTTP_IDLE_GRACE_MS", "1").start();
+    // It never asked, so it never heard that its life is over.
+    assert!(server.connect().is_closed(), "it would have stayed for 75 seconds");
+}
+
+/// A server that serves for a long while behind its first signal, and has had that.
+fn leaving(data: &std::path::Path) -> Server {
+    let server = Launch::of(data).small().variable("DRAIN_DELAY_MS", "3600000").start();
+    server.connect().put_sku("s", &json!({"stock": 9}));
+    server
+}
+
+fn await_unready(server: &Server) {
+    patience::until("readiness is off", || {
+        let answer = server.connect().ask(&Ask::get("/readyz"));
+        (answer.status == 503).then(|| answer.problem(503, "draining"))
+    });
+}
+
+#[test]
+fn before_a_drain_everything_is_served_and_a_second_signal_ends_at_once() {
+    let data = directory();
+    let server = leaving(data.path());
+    let mut known = server.connect();
+    known.get("/livez");
+    server.terminate();
+    await_unready(&server);
+    for (number, client) in [&mut known, &mut server.connect()].into_iter().enumerate() {
+        let name = format!("k{number}");
+        let answer = client.ask(&Ask::order(&name, &name, "s", 1));
+        answer.expect(201);
+        assert!(says_close(&answer) && client.is_closed(), "{answer:?}");
+    }
+    let status = server.connect().get("/v1/status");
+    assert_eq!(status["mode"], "draining");
+    server.terminate();
+    let exit = server.wait();
+    assert_eq!(exit.code, Some(1), "{exit:?}");
+    assert!(exit.complaints.contains("second signal"), "{exit:?}");
+}
+
+#[test]
+fn a_drain_that_an_operator_asks_for_waits_as_well() {
+    let data = directory();
+    let server = leaving(data.path());
+    server.connect().ask(&Ask::new("POST", "/v1/admin/drain")).expect(200);
+    await_unready(&server);
+    server.connect().ask(&Ask::order("k", "u", "s", 1)).expect(201);
+    let _ = server.kill();
+}
+
+#[test]
+fn behind_its_delay_a_drain_ends_in_order() {
+    let data = directory();
+    let server = Launch::of(data.path()).small().variable("DRAIN_DELAY_MS", "1").start();
+    server.connect().put_sku("s", &json!({"stock": 9}));
+    server.stop().stopped();
+}
