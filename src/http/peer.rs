@@ -6,6 +6,7 @@
 use super::HttpLimits;
 use super::framing::{Fault, Framing};
 use super::identity::Acquaintance;
+use super::proxy_protocol;
 use std::cell::{Cell, RefCell};
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -17,6 +18,8 @@ pub(super) const FRESH_MS: u64 = 500;
 /// What a connection is doing, as far as its deadlines go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
+    /// The proxy that brings it has not said yet whose it is, as it must.
+    Introduction,
     /// It is not under TLS yet, as it must be.
     Handshake,
     /// No byte of a next request is here.
@@ -52,8 +55,12 @@ pub(super) struct Peer {
     pub(super) requests: Cell<u64>,
     born_ms: u64,
     ended: Cell<bool>,
-    /// At the other end of it.
+    /// At the other end of it; of a connection that a proxy brings, at the end behind the proxy.
     pub(super) address: IpAddr,
+    /// The proxy that brings it, if that says whose it is.
+    pub(super) proxy: Option<IpAddr>,
+    /// It began with the header of a proxy that is not to send one.
+    unasked: Cell<bool>,
     /// Whoever speaks on it.
     pub(super) acquaintance: Acquaintance,
     /// Accepted while draining, at this time. It hears that, and holds the drain up no longer.
@@ -81,10 +88,17 @@ impl Peer {
             born_ms: now_ms.get(),
             ended: Cell::new(false),
             address,
+            proxy: None,
+            unasked: Cell::new(false),
             acquaintance: Acquaintance::default(),
             fresh_since_ms: fresh.then(|| now_ms.get()),
             now_ms,
         }
+    }
+
+    /// A connection that this proxy brings.
+    pub(super) fn behind(self, proxy: Option<IpAddr>) -> Self {
+        Self { proxy, ..self }
     }
 
     pub(super) fn stage(&self) -> Stage {
@@ -113,7 +127,18 @@ impl Peer {
 
     /// What the client sends still gets through to hyper.
     pub(super) fn is_read(&self) -> bool {
-        !self.framing.borrow().is_lost()
+        !self.unasked.get() && !self.framing.borrow().is_lost()
+    }
+
+    /// A head begins with these bytes. The first one of a connection may be no head at all.
+    pub(super) fn begins_head(&self, bytes: &[u8]) {
+        self.enter(Stage::Head);
+        self.unasked.set(self.requests.get() == 0 && proxy_protocol::begins(bytes));
+    }
+
+    /// It began with the header of a proxy that is not to send one.
+    pub(super) fn is_unasked(&self) -> bool {
+        self.unasked.get()
     }
 
     /// hyper was given the start of a request line only.
@@ -153,6 +178,7 @@ impl Peer {
         let now_ms = self.now_ms.get();
         let over = |since_ms: u64, limit_ms: u64| now_ms.saturating_sub(since_ms) > limit_ms;
         let stage_over = match self.stage.get() {
+            Stage::Introduction => over(self.since_ms.get(), limits.header_timeout_ms),
             Stage::Handshake => over(self.since_ms.get(), limits.handshake_timeout_ms),
             Stage::Idle => over(self.since_ms.get(), limits.idle_ms),
             Stage::Head => over(self.since_ms.get(), limits.header_timeout_ms),
@@ -196,7 +222,8 @@ impl Peer {
             .map(|since_ms| self.now_ms.get().saturating_sub(since_ms) > FRESH_MS);
         match (over, self.stage.get()) {
             (Some(false), _) | (None, Stage::Head) => Wish::Stay,
-            (_, Stage::Handshake) | (Some(true), Stage::Idle | Stage::Head) => Wish::End,
+            (_, Stage::Introduction | Stage::Handshake)
+            | (Some(true), Stage::Idle | Stage::Head) => Wish::End,
             (Some(true), Stage::Serving) | (None, Stage::Idle | Stage::Serving) => Wish::Finish,
         }
     }

@@ -57,7 +57,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Read for Stream<S> {
                     return Poll::Ready(Ok(()));
                 }
                 if this.peer.stage() == Stage::Idle {
-                    this.peer.enter(Stage::Head);
+                    this.peer.begins_head(bytes);
+                    if !this.peer.is_read() {
+                        break;
+                    }
                 }
                 let passed = this.peer.saw(bytes);
                 let passed = bytes.get(..passed).unwrap_or_default();
