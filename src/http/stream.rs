@@ -98,6 +98,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Write for Stream<S> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.peer.is_unasked() {
+            // It is still to hear why (`introduction`).
+            return Poll::Ready(Ok(()));
+        }
         Pin::new(&mut self.socket).poll_shutdown(context)
     }
 }
