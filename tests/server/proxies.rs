@@ -203,6 +203,7 @@ fn nginx_as_recommended_does_all_of_it() {
     behind.answers_batches_line_by_line();
     // A trace begins at the edge, and cookies end there.
     let cookies = Ask::get("/v1/skus/s").header("Cookie", &"c".repeat(7900));
+    let cookies = cookies.header("X-Other", &"x".repeat(1000));
     let answer = behind.front.connect().with_token(SHOP).ask(&cookies);
     answer.expect(200);
     let trace = answer.header("traceparent").expect("a trace");
