@@ -1,7 +1,7 @@
 //! Browsers: which pages may ask, and under which names the server may be asked for.
 //!
 //! Owns `Origin`, `Sec-Fetch-Site` and `Host` as far as they protect a user whose browser is made
-//! to ask by a page of somebody else (API 1 and 6), and the headers by which pages of named origins
+//! to ask by a page of another site (API 1 and 6), and the headers by which pages of named origins
 //! may read the answers (CORS, of the Fetch standard). Never asks for a token: these checks are
 //! beside it. Next: `service`.
 
@@ -123,7 +123,7 @@ impl Sites {
 }
 
 impl Page<'_> {
-    /// A page from elsewhere must not act through somebody's browser.
+    /// A page from elsewhere must not act through a user's browser.
     pub(super) fn check(self) -> Result<(), Refused> {
         match self {
             Self::Foreign => Err(Problem::new(

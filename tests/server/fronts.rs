@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
-/// A port that was free a moment ago may be somebody else's now; then another is tried.
+/// A port that was free a moment ago may be taken now; then another is tried.
 const TRIES: usize = 5;
 
 /// The program, if it is installed.
@@ -139,7 +139,7 @@ pub(crate) fn from(source: [u8; 4], to: SocketAddr) -> TcpStream {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
     let source = SocketAddr::from((source, 0));
     socket.bind(&source.into()).expect("all of 127.0.0.0/8 is this machine");
-    socket.connect_timeout(&to.into(), PATIENCE).expect("somebody listens");
+    socket.connect_timeout(&to.into(), PATIENCE).expect("the port is listened on");
     let stream = TcpStream::from(socket);
     stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
     stream.set_nodelay(true).expect("a socket");

@@ -142,7 +142,7 @@ fn a_header_from_a_peer_that_is_not_trusted_is_refused() {
     assert_eq!(refusals(&place.server), before + 2);
     let told = place.server.complaints();
     assert!(told.contains("127.0.0.2, which begins with a PROXY protocol header"), "{told}");
-    // It speaks HTTP like anybody.
+    // It speaks HTTP like any other client.
     Client::over(stranger()).get("/livez");
     // And where no header is expected at all, the same.
     place.set("address.trusted_proxies = \"127.0.0.1\"");
