@@ -451,17 +451,18 @@ fn find<'p, A: Ask>(
     if worker.tokens.with(|_, tokens| tokens.is_none()) {
         worker.usher.sites(|sites| sites.guard(page, parts, head))?;
     }
+    let path = parts.uri.path();
+    let place = Place::find(path);
     if page.is_preflight(parts, head) {
         // At any time and place: a page learns nothing of a refusal but from the request itself.
-        return Ok(Step::Done(Box::new(Reply::empty())));
+        let allow = place.as_ref().map_or(METHODS, |place| place.methods().allow);
+        return Ok(Step::Done(Box::new(Reply::options(allow))));
     }
-    let path = parts.uri.path();
     if !matches!(path, "/livez" | "/readyz")
         && let Some(refused) = routes::not_ready(worker.front.phase())
     {
         return Err(refused);
     }
-    let place = Place::find(path);
     let open = place.as_ref().is_ok_and(|place| place.deed(&parts.method).is_none());
     let identity = match open {
         true => Identity::nobody(),

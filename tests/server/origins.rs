@@ -61,6 +61,7 @@ fn allowed(answer: &Answer, method: &str) {
     for name in ["authorization", "content-type", "idempotency-key", "if-match", "traceparent"] {
         assert!(headers.split(", ").any(|one| one == name), "{headers}");
     }
+    assert!(words("Allow").contains("options"), "{answer:?}");
     assert!(words("Access-Control-Max-Age").parse::<u32>().expect("seconds") > 0);
     assert_eq!(answer.header("Vary"), Some("Origin"));
 }
