@@ -8,7 +8,7 @@ use crate::config::{Config, ConfigError, Rate, Reread};
 use crate::descriptors;
 use crate::domain::settings::Settings;
 use crate::http::{Addresses, BadCertificate, BadNetworks, BadTokens, Certificate, HttpLimits};
-use crate::http::{Networks, Quota, Reloadable, Rules, Tokens};
+use crate::http::{Networks, Quota, Reloadable, Rules, Sites, Tokens};
 use crate::tell::tell;
 use std::fs::File;
 use std::io::{self, Read};
@@ -64,6 +64,8 @@ pub(crate) struct Files {
     pub(crate) limits: Arc<Reloadable<HttpLimits>>,
     /// Refusals are journaled whole.
     pub(crate) keeps_refusals: Arc<AtomicBool>,
+    /// Nobody but this machine can reach the server.
+    on_loopback: bool,
     /// Files and sockets that may be open.
     descriptors: u64,
     tokens_file: Option<PathBuf>,
@@ -84,13 +86,15 @@ impl Files {
         reread: Reread,
         descriptors: u64,
     ) -> Result<Self, ReloadError> {
+        let on_loopback = config.listen.ip().is_loopback();
         let tls_files = config.tls_cert.clone().zip(config.tls_key.clone());
         let tokens = config.tokens_file.as_deref().map_or(Ok(Tokens::none()), read_tokens)?;
         let certificate = tls_files.as_ref().map(read_certificate).transpose()?;
         Ok(Self {
             reread,
             started: config.rules.clone(),
-            rules: Arc::new(Reloadable::new(rules(config)?)),
+            rules: Arc::new(Reloadable::new(rules(config, on_loopback)?)),
+            on_loopback,
             limits: Arc::new(Reloadable::new(limits(config, descriptors))),
             keeps_refusals: Arc::new(AtomicBool::new(config.refusals_full)),
             descriptors,
@@ -106,7 +110,7 @@ impl Files {
     pub(crate) fn reload(&self) -> Option<Settings> {
         self.reload_files();
         let reread = (self.reread)().map_err(ReloadError::from);
-        match reread.and_then(|config| Ok((rules(&config)?, config))) {
+        match reread.and_then(|config| Ok((rules(&config, self.on_loopback)?, config))) {
             Ok((rules, config)) => {
                 self.rules.replace(rules);
                 self.limits.replace(limits(&config, self.descriptors));
@@ -148,7 +152,8 @@ impl Files {
     }
 }
 
-fn rules(config: &Config) -> Result<Rules, ReloadError> {
+/// What stands in the settings now, of a server that listens where it did at its start.
+fn rules(config: &Config, on_loopback: bool) -> Result<Rules, ReloadError> {
     let admission = &config.admission;
     let networks = |file: &Option<PathBuf>| match file {
         Some(file) => Ok(Networks::read(&file.display().to_string(), &read_text(file)?)?),
@@ -161,6 +166,12 @@ fn rules(config: &Config) -> Result<Rules, ReloadError> {
             deny: networks(&admission.deny_file)?,
             allow: networks(&admission.allow_file)?,
             trusted_proxies: Networks::of(admission.trusted_proxies.iter().copied()),
+            proxy_protocol: admission.proxy_protocol,
+        },
+        sites: Sites {
+            origins: admission.origins.clone(),
+            hosts: admission.hosts.clone(),
+            checks_hosts: on_loopback || !admission.hosts.is_empty(),
         },
         connections_per_address_max: admission.connections_per_address_max,
         per_principal: quota(admission.per_principal),

@@ -134,7 +134,7 @@ impl Request {
         let blank = line("#########");
         let body_bytes = blank.len() as u64 * lines;
         let mut bytes = format!(
-            "POST /v1/batch HTTP/1.1\r\nhost: bench\r\ncontent-type: application/x-ndjson\r\n\
+            "POST /v1/batch HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-ndjson\r\n\
              content-length: {body_bytes}\r\n\r\n"
         )
         .into_bytes();

@@ -87,7 +87,7 @@ fn crowd(address: SocketAddr, count: usize) -> Result<Vec<TcpStream>, BenchError
 fn follower(address: SocketAddr, after: u64) -> Result<TcpStream, BenchError> {
     let mut socket = TcpStream::connect(address).map_err(io_error("connect a follower"))?;
     let request = format!(
-        "GET /v1/events?after={after} HTTP/1.1\r\nhost: bench\r\naccept: application/x-ndjson\r\n\r\n"
+        "GET /v1/events?after={after} HTTP/1.1\r\nhost: localhost\r\naccept: application/x-ndjson\r\n\r\n"
     );
     socket.write_all(request.as_bytes()).map_err(io_error("send a request"))?;
     let mut start = [0; 12];

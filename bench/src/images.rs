@@ -115,7 +115,8 @@ fn while_images_are_taken(
 fn take_image(address: SocketAddr) -> Result<Duration, BenchError> {
     let begun = now();
     let mut socket = TcpStream::connect(address).map_err(io_error("connect to the server"))?;
-    let request = "POST /v1/admin/snapshot HTTP/1.1\r\nhost: bench\r\ncontent-length: 0\r\n\r\n";
+    let request =
+        "POST /v1/admin/snapshot HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\n\r\n";
     socket.write_all(request.as_bytes()).map_err(io_error("ask for an image"))?;
     let (mut answer, mut piece) = (Vec::new(), [0; 4096]);
     while !http_whole(&answer) {

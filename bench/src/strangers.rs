@@ -101,7 +101,7 @@ fn order(name: &str) -> Vec<u8> {
 fn act(order: &str, action: &str) -> Vec<u8> {
     let body = if action == "extend" { r#"{"hold_ms":400000}"# } else { "{}" };
     format!(
-        "POST /v1/orders/{order}/{action} HTTP/1.1\r\nhost: bench\r\n\
+        "POST /v1/orders/{order}/{action} HTTP/1.1\r\nhost: localhost\r\n\
          content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
     )
@@ -172,7 +172,7 @@ fn batch(names: std::ops::Range<u64>) -> Vec<u8> {
         line.expect("memory takes all text");
     }
     let head = format!(
-        "POST /v1/batch HTTP/1.1\r\nhost: bench\r\ncontent-type: application/x-ndjson\r\n\
+        "POST /v1/batch HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-ndjson\r\n\
          content-length: {}\r\n\r\n",
         body.len()
     );

@@ -6,11 +6,13 @@
 use super::Config;
 use super::table::{DURATION_OR_NONE, Entry, FILE, Kind, file, number, set};
 use ipnet::IpNet;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::path::PathBuf;
 
 /// Networks of trusted proxies at most.
 const PROXIES_MAX: usize = 1000;
+/// Origins and hosts at most: a request is compared with each.
+const SITES_MAX: usize = 100;
 
 /// Who is let in.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -21,6 +23,13 @@ pub struct Admission {
     pub allow_file: Option<PathBuf>,
     /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// Each of their connections begins with a header of the PROXY protocol.
+    pub proxy_protocol: bool,
+    /// Origins whose pages may ask, as browsers write them.
+    pub origins: Vec<String>,
+    /// Names that a server without tokens may be asked for, beside those of loopback; in lower
+    /// case, without ports and brackets.
+    pub hosts: Vec<String>,
     /// Connections of one address at most; 0 = no limit.
     pub connections_per_address_max: u32,
     /// Requests of one principal.
@@ -65,6 +74,52 @@ fn networks(text: &str) -> Option<Vec<IpNet>> {
     (networks.len() <= PROXIES_MAX).then_some(networks)
 }
 
+/// The words between commas, if there are not too many.
+fn words(text: &str) -> Option<impl Iterator<Item = &str>> {
+    let words = || text.split(',').map(str::trim).filter(|word| !word.is_empty());
+    (words().count() <= SITES_MAX).then(words)
+}
+
+/// An origin as browsers write it, scheme, host and the port if it is not the scheme's own; nothing
+/// else would ever be equal to one.
+fn origin(text: &str) -> Option<String> {
+    let (scheme, authority) = text.split_once("://")?;
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => (host, Some(port)),
+        _ => (authority, None),
+    };
+    let own = match scheme {
+        "http" => Some("80"),
+        "https" => Some("443"),
+        _ => None,
+    };
+    let lettered = scheme.starts_with(|first: char| first.is_ascii_lowercase())
+        && scheme
+            .bytes()
+            .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'+' | b'-' | b'.'));
+    let ported = port.is_none_or(|port| number(port, 1, 65_535).is_some());
+    let address = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let hosted = match address {
+        Some(address) => address.parse::<Ipv6Addr>().is_ok(),
+        None => is_name(host),
+    };
+    let good = lettered && ported && hosted && (port.is_none() || port != own);
+    (good && text == text.to_ascii_lowercase()).then(|| text.to_owned())
+}
+
+/// A name, or an address of four bytes.
+fn is_name(text: &str) -> bool {
+    let named = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+    !text.is_empty() && text.bytes().all(named)
+}
+
+/// A host without port; an address of sixteen bytes in brackets or without.
+fn host(text: &str) -> Option<String> {
+    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+    let address = bare.parse::<Ipv6Addr>().ok().map(|address| address.to_string());
+    address.or_else(|| is_name(text).then(|| text.to_ascii_lowercase()))
+}
+
 /// Its settings.
 pub(super) static ADMISSION: &[Entry] = &[
     Entry {
@@ -89,8 +144,49 @@ pub(super) static ADMISSION: &[Entry] = &[
         kind: Kind::Text,
         default: "",
         bounds: "addresses and networks (CIDR) with commas between them, at most 1,000",
-        meaning: "proxies whose X-Forwarded-For is believed; read again on SIGHUP",
+        meaning: "proxies whose X-Forwarded-For is believed, and whose PROXY header is, where \
+                  address.proxy_protocol is on; read again on SIGHUP",
         take: |config, text| set(&mut config.admission.trusted_proxies, networks(text)),
+    },
+    Entry {
+        name: "address.proxy_protocol",
+        kind: Kind::Text,
+        default: "off",
+        bounds: "off or on",
+        meaning: "each connection of a trusted proxy begins with a header of the PROXY protocol, \
+                  version 1 or 2; read again on SIGHUP",
+        take: |config, text| {
+            let on = match text {
+                "on" => Some(true),
+                "off" => Some(false),
+                _ => None,
+            };
+            set(&mut config.admission.proxy_protocol, on)
+        },
+    },
+    Entry {
+        name: "http.origins",
+        kind: Kind::Text,
+        default: "",
+        bounds: "origins as browsers write them, like https://shop.example or \
+                 http://127.0.0.1:8080, with commas between them, at most 100",
+        meaning: "pages of other origins that may ask through a browser (CORS); read again on \
+                  SIGHUP",
+        take: |config, text| {
+            let origins = words(text).and_then(|words| words.map(origin).collect());
+            set(&mut config.admission.origins, origins)
+        },
+    },
+    Entry {
+        name: "http.hosts",
+        kind: Kind::Text,
+        default: "",
+        bounds: "names or addresses without ports, with commas between them, at most 100",
+        meaning: "without tokens: what a Host may name beside loopback; read again on SIGHUP",
+        take: |config, text| {
+            let hosts = words(text).and_then(|words| words.map(host).collect());
+            set(&mut config.admission.hosts, hosts)
+        },
     },
     Entry {
         name: "http.connections_per_address_max",
@@ -168,5 +264,47 @@ mod tests {
         }
         assert!(networks(&"::1,".repeat(PROXIES_MAX)).is_some());
         assert!(networks(&"::1,".repeat(PROXIES_MAX + 1)).is_none());
+    }
+
+    fn list(text: &str, each: fn(&str) -> Option<String>) -> Option<Vec<String>> {
+        words(text)?.map(each).collect()
+    }
+
+    #[test]
+    fn origins_are_exactly_as_browsers_write_them() {
+        let good =
+            "https://shop.example, http://127.0.0.1:8080,http://[::1]:3000,capacitor://localhost";
+        assert_eq!(list(good, origin).unwrap().len(), 4);
+        assert_eq!(list("", origin).unwrap().len(), 0);
+        for bad in [
+            "*",
+            "null",
+            "shop.example",
+            "https://",
+            "https://*.shop.example",
+            "https://shop.example/",
+            "https://shop.example:443",
+            "http://shop.example:80",
+            "https://shop.example:0",
+            "https://shop.example:port",
+            "https://Shop.example",
+            "HTTPS://shop.example",
+            "https://a@shop.example",
+            "https://::1",
+            "://shop.example",
+        ] {
+            assert_eq!(origin(bad), None, "{bad}");
+        }
+        assert!(list(&"http://a,".repeat(SITES_MAX), origin).is_some());
+        assert!(list(&"http://a,".repeat(SITES_MAX + 1), origin).is_none());
+    }
+
+    #[test]
+    fn hosts_have_no_ports_and_no_case() {
+        let hosts = list("Shop.example, 10.0.0.1, [2001:DB8::1], ::2", host).unwrap();
+        assert_eq!(hosts, ["shop.example", "10.0.0.1", "2001:db8::1", "::2"]);
+        for bad in ["shop.example:80", "http://shop.example", "*", "a/b", "[shop]", "[::1"] {
+            assert_eq!(host(bad), None, "{bad}");
+        }
     }
 }

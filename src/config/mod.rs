@@ -288,6 +288,11 @@ fn check_relations(config: &Config) -> Result<(), ConfigError> {
              reach them, add --insecure",
         ),
         (
+            !config.admission.proxy_protocol || !config.admission.trusted_proxies.is_empty(),
+            "address.proxy_protocol = on: name the proxies in address.trusted_proxies; from others \
+             the header is not taken",
+        ),
+        (
             config.tls_cert.is_some() == config.tls_key.is_some(),
             "tls.cert and tls.key go together: give both or neither",
         ),
@@ -341,6 +346,10 @@ mod tests {
         check(&[("tls.cert", "c.pem"), ("tls.key", "k.pem")], Ok(()));
         check(&[("tls.cert", "c.pem")], Err("go together"));
         check(&[("tls.key", "k.pem")], Err("go together"));
+        check(&[("address.proxy_protocol", "on")], Err("name the proxies"));
+        let proxied = [("address.proxy_protocol", "on"), ("address.trusted_proxies", "::1")];
+        check(&proxied, Ok(()));
+        check(&[("address.proxy_protocol", "true")], Err("must be off or on"));
         check(&[("listen", "localhost")], Err("an address and port"));
         check(&[("orders.retain_ms", "1000")], Err("must not be below idempotency.retain_ms"));
     }

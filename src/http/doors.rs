@@ -14,6 +14,7 @@ use crate::feed::Feed;
 use crate::http::head::{Head, unquoted_key};
 use crate::http::json::{self, Value};
 use crate::http::problem::{Code, Refused};
+use crate::http::proxy_protocol::{self, Source, Step};
 use crate::http::routes::{self, Input, Place, Question, Wanted};
 use crate::http::{
     Doors, Front, HttpLimits, LABELS, Reloadable, Role, Rules, Shared, Tokens, instant, target,
@@ -82,7 +83,7 @@ impl Door {
     where
         S: AsyncRead + AsyncWrite + Unpin + 'static,
     {
-        let enrolled: Enrolled<Lane> = self.worker.enrol(ANYBODY).expect("a free place");
+        let enrolled: Enrolled<Lane> = self.worker.enrol(ANYBODY, None).expect("a free place");
         connection(socket, enrolled, self.builder.clone(), |_| false)
     }
 }
@@ -255,4 +256,26 @@ pub fn instant(text: &str) -> Option<Stamp> {
 #[must_use]
 pub fn instant_text(stamp: Stamp) -> String {
     String::from_utf8_lossy(&instant::format(stamp)).into_owned()
+}
+
+/// What the first bytes of a connection come to, as a header of the PROXY protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Introduction {
+    /// So many more bytes are needed, at least.
+    Needs(usize),
+    /// It ends here; of a client at this address, or of none.
+    Ends(Option<IpAddr>),
+    /// It is none.
+    Refused,
+}
+
+/// Reads the first bytes of a connection as such a header.
+#[must_use]
+pub fn introduction(bytes: &[u8]) -> Introduction {
+    match proxy_protocol::step(bytes) {
+        Step::Needs(bytes) => Introduction::Needs(bytes),
+        Step::Done(Source::Proxy) => Introduction::Ends(None),
+        Step::Done(Source::Client(address)) => Introduction::Ends(Some(address)),
+        Step::Bad(_) => Introduction::Refused,
+    }
 }

@@ -48,6 +48,8 @@ names! {
     LastEventId "last-event-id",
     ServerTiming "server-timing",
     Authorization "authorization",
+    SecFetchSite "sec-fetch-site",
+    AccessControlRequestMethod "access-control-request-method",
 }
 
 /// The headers of one request, found.

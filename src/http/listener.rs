@@ -6,9 +6,11 @@
 
 use super::admission::{Seat, Usher};
 use super::ask::Ask;
+use super::introduction;
 use super::limits::Held;
 use super::linger::linger;
 use super::peer::{Peer, Stage, Wish};
+use super::proxy_protocol::Source;
 use super::refuse::Refuser;
 use super::reloadable::Kept;
 use super::service;
@@ -201,8 +203,9 @@ impl<A: Ask> Worker<A> {
         }
     }
 
-    /// Takes a place among the connections; none if there is none left for this address.
-    fn enrol(self: &Rc<Self>, address: IpAddr) -> Option<Enrolled<A>> {
+    /// Takes a place among the connections; none if there is none left for this address. A proxy may
+    /// have said whose address it is.
+    fn enrol(self: &Rc<Self>, address: IpAddr, proxy: Option<IpAddr>) -> Option<Enrolled<A>> {
         let address = address.to_canonical();
         self.limits.renew();
         let seat = self.seat(address)?;
@@ -210,7 +213,8 @@ impl<A: Ask> Worker<A> {
         self.now_ms.set(self.front.clock.elapsed_ms());
         self.enrolled.notify_one();
         let fresh = self.front.phase() == Phase::Draining;
-        let peer = Rc::new(Peer::new(self.now_ms.clone(), &self.limits.get(), fresh, address));
+        let peer = Peer::new(self.now_ms.clone(), &self.limits.get(), fresh, address);
+        let peer = Rc::new(peer.behind(proxy));
         let mut peers = self.peers.borrow_mut();
         peer.move_to(peers.len());
         peers.push(peer.clone());
@@ -281,7 +285,7 @@ async fn accept<A: Ask>(listener: TcpListener, worker: Rc<Worker<A>>) {
                 continue;
             }
         };
-        let Some(enrolled) = worker.enrol(address.ip()) else { continue };
+        let Some(enrolled) = worker.enrol(address.ip(), None) else { continue };
         // Without it answers wait for acknowledgements; it fails only on a dead socket.
         let _ = socket.set_nodelay(true);
         if generation != worker.limits.generation() {
@@ -289,11 +293,44 @@ async fn accept<A: Ask>(listener: TcpListener, worker: Rc<Worker<A>>) {
             heads = Rc::new(builder(&worker.limits.get()));
         }
         let builder = heads.clone();
-        if worker.front.handshakes.is_some() {
-            tokio::task::spawn_local(secured(socket, enrolled, builder));
+        if worker.is_to_introduce(&enrolled.peer) {
+            tokio::task::spawn_local(introduced(socket, enrolled, builder));
         } else {
-            tokio::task::spawn_local(connection(socket, enrolled, builder, has_unread));
+            begin(socket, enrolled, builder);
         }
+    }
+}
+
+/// A connection that begins with the word of its proxy whose it is; from there on it is that client's.
+async fn introduced<A: Ask>(
+    mut socket: TcpStream,
+    enrolled: Enrolled<A>,
+    builder: Rc<http1::Builder>,
+) {
+    let (worker, proxy) = (enrolled.worker.clone(), enrolled.peer.address);
+    let Some(source) = introduction::hear(&mut socket, &worker, &enrolled.peer).await else {
+        return;
+    };
+    let enrolled = match source {
+        Source::Proxy => {
+            enrolled.peer.enter(Stage::Idle);
+            Some(enrolled)
+        }
+        Source::Client(address) => {
+            drop(enrolled);
+            worker.enrol(address, Some(proxy))
+        }
+    };
+    if let Some(enrolled) = enrolled {
+        begin(socket, enrolled, builder);
+    }
+}
+
+fn begin<A: Ask>(socket: TcpStream, enrolled: Enrolled<A>, builder: Rc<http1::Builder>) {
+    if enrolled.worker.front.handshakes.is_some() {
+        tokio::task::spawn_local(secured(socket, enrolled, builder));
+    } else {
+        tokio::task::spawn_local(connection(socket, enrolled, builder, has_unread));
     }
 }
 
@@ -373,7 +410,11 @@ async fn connection<S, A>(
     .await;
     // Where nothing was under way there is no answer that could be lost.
     if ended && !left && !peer.has_ended() {
-        linger(connection.into_parts().io.socket).await;
+        let mut socket = connection.into_parts().io.socket;
+        if peer.is_unasked() {
+            introduction::refuse(&mut socket, worker, peer).await;
+        }
+        linger(socket).await;
     }
 }
 

@@ -95,7 +95,7 @@ fn connect(front: Front) -> (Rc<Worker<Writer>>, DuplexStream) {
     let worker = Worker::new(Arc::new(front), Rc::new(Writer));
     let (client, server) = tokio::io::duplex(1024 * 1024);
     let builder = Rc::new(builder(&worker.limits.get()));
-    let enrolled = worker.enrol(PEER).expect("a free place");
+    let enrolled = worker.enrol(PEER, None).expect("a free place");
     tokio::task::spawn_local(connection(server, enrolled, builder, |_| false));
     (worker, client)
 }
@@ -300,7 +300,7 @@ fn who_comes_while_draining_is_heard_and_does_not_make_it_last() {
 fn a_sweep_ends_some_at_a_time_and_misses_nobody_when_others_leave_meanwhile() {
     locally(async {
         let worker = Worker::new(Arc::new(front()), Rc::new(Writer));
-        let mut seats: Vec<_> = (0..3 * ENDED_TOGETHER).map(|_| worker.enrol(PEER)).collect();
+        let mut seats: Vec<_> = (0..3 * ENDED_TOGETHER).map(|_| worker.enrol(PEER, None)).collect();
         worker.front.drain(1000);
         worker.now_ms.set(worker.now_ms() + BUSY_MS + 1);
         let told = |worker: &Worker<Writer>| {
@@ -331,7 +331,7 @@ fn thousands_that_end_together_do_not_pile_up_in_front_of_others() {
         let heads = Rc::new(builder(&worker.limits.get()));
         let clients: Vec<_> = (0..1000)
             .map(|_| {
-                let enrolled = worker.enrol(PEER).expect("a free place");
+                let enrolled = worker.enrol(PEER, None).expect("a free place");
                 let (socket, client) = tokio::io::duplex(1);
                 tokio::task::spawn_local(connection(socket, enrolled, heads.clone(), |_| false));
                 client
@@ -464,8 +464,8 @@ fn one_connection_too_many_finds_no_place() {
     let limits = HttpLimits { connections_max: 1, ..HttpLimits::default() };
     let front = recovering(limits);
     let worker = Worker::new(Arc::new(front), Rc::new(Writer));
-    let first = worker.enrol(PEER);
-    assert!(first.is_some() && worker.enrol(PEER).is_none());
+    let first = worker.enrol(PEER, None);
+    assert!(first.is_some() && worker.enrol(PEER, None).is_none());
     drop(first);
-    assert!(worker.enrol(PEER).is_some());
+    assert!(worker.enrol(PEER, None).is_some());
 }

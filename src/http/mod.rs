@@ -6,8 +6,9 @@
 //! through a `Lane`. Read in this order: `service` (one request, start to end), `routes` (a file per
 //! family), `json` and `fields` (bodies in), `wire` and `answers` (bodies out), `problem`,
 //! `fingerprint`, `batch` (many requests in one), `events` (the feed), `listener` and `peer`
-//! (connections, their limits, the drain), `identity` and `roles` (who may do what), `admission` (who
-//! is let in when there are too many), `tls`.
+//! (connections, their limits, the drain), `proxy_protocol` (whose connection a proxy brings),
+//! `origin` (browsers), `identity` and `roles` (who may do what), `admission` (who is let in when
+//! there are too many), `tls`.
 
 mod accepting;
 mod admission;
@@ -25,6 +26,7 @@ mod framing;
 mod head;
 mod identity;
 mod instant;
+mod introduction;
 mod json;
 mod limits;
 mod lines;
@@ -32,11 +34,14 @@ mod linger;
 mod listener;
 mod look;
 mod mode;
+mod news;
 mod observe;
 mod openapi;
+mod origin;
 mod payload;
 mod peer;
 mod problem;
+mod proxy_protocol;
 mod refuse;
 mod reply;
 mod roles;
@@ -68,7 +73,9 @@ pub use limits::HttpLimits;
 #[cfg(feature = "doors")]
 pub use listener::doors;
 pub use listener::{EVENT_INTERVAL, serve};
+use news::News;
 pub use observe::LABELS;
+pub use origin::Sites;
 pub use reloadable::Reloadable;
 pub use roles::Role;
 use std::ops::Deref;
@@ -104,6 +111,7 @@ pub struct Front {
     connections: AtomicUsize,
     accepting: Accepting,
     leaving: AtomicBool,
+    introductions: News,
     read_only: AtomicBool,
     shared: Shared,
 }
@@ -169,6 +177,7 @@ impl Front {
             connections: AtomicUsize::new(0),
             accepting: Accepting::default(),
             leaving: AtomicBool::new(false),
+            introductions: News::default(),
             read_only: AtomicBool::new(false),
             shared,
         }

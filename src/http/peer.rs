@@ -7,6 +7,7 @@ use super::HttpLimits;
 use super::framing::{Fault, Framing};
 use super::identity::Acquaintance;
 use super::problem::jitter;
+use super::proxy_protocol;
 use std::cell::{Cell, RefCell};
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
@@ -26,6 +27,8 @@ const LIFE: RangeInclusive<u64> = 900..=1_100;
 /// What a connection is doing, as far as its deadlines go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
+    /// The proxy that brings it has not said yet whose it is, as it must.
+    Introduction,
     /// It is not under TLS yet, as it must be.
     Handshake,
     /// No byte of a next request is here.
@@ -69,8 +72,12 @@ pub(super) struct Peer {
     /// Its answer comes bit by bit.
     streams: Cell<bool>,
     ended: Cell<bool>,
-    /// At the other end of it.
+    /// At the other end of it; of a connection that a proxy brings, at the end behind the proxy.
     pub(super) address: IpAddr,
+    /// The proxy that brings it, if that says whose it is.
+    pub(super) proxy: Option<IpAddr>,
+    /// It began with the header of a proxy that is not to send one.
+    unasked: Cell<bool>,
     /// Whoever speaks on it.
     pub(super) acquaintance: Acquaintance,
     /// Accepted while draining, at this time. It hears that, and holds the drain up no longer.
@@ -102,10 +109,17 @@ impl Peer {
             streams: Cell::new(false),
             ended: Cell::new(false),
             address,
+            proxy: None,
+            unasked: Cell::new(false),
             acquaintance: Acquaintance::default(),
             fresh_since_ms: fresh.then(|| now_ms.get()),
             now_ms,
         }
+    }
+
+    /// A connection that this proxy brings.
+    pub(super) fn behind(self, proxy: Option<IpAddr>) -> Self {
+        Self { proxy, ..self }
     }
 
     pub(super) fn stage(&self) -> Stage {
@@ -134,7 +148,18 @@ impl Peer {
 
     /// What the client sends still gets through to hyper.
     pub(super) fn is_read(&self) -> bool {
-        !self.framing.borrow().is_lost()
+        !self.unasked.get() && !self.framing.borrow().is_lost()
+    }
+
+    /// A head begins with these bytes. The first one of a connection may be no head at all.
+    pub(super) fn begins_head(&self, bytes: &[u8]) {
+        self.enter(Stage::Head);
+        self.unasked.set(self.requests.get() == 0 && proxy_protocol::begins(bytes));
+    }
+
+    /// It began with the header of a proxy that is not to send one.
+    pub(super) fn is_unasked(&self) -> bool {
+        self.unasked.get()
     }
 
     /// What hyper is to be given in place of what does not get through.
@@ -241,6 +266,7 @@ impl Peer {
         let now_ms = self.now_ms.get();
         let over = |since_ms: u64, limit_ms: u64| now_ms.saturating_sub(since_ms) > limit_ms;
         let stage_over = match self.stage.get() {
+            Stage::Introduction => over(self.since_ms.get(), limits.header_timeout_ms),
             Stage::Handshake => over(self.since_ms.get(), limits.handshake_timeout_ms),
             Stage::Head => over(self.since_ms.get(), limits.header_timeout_ms),
             Stage::Idle | Stage::Serving => false,
@@ -283,7 +309,8 @@ impl Peer {
         match (self.fresh_since_ms.map(|since_ms| over(since_ms, FRESH_MS)), self.stage.get()) {
             (Some(false), _) | (None, Stage::Head) => Wish::Stay,
             (None, Stage::Idle) if is_busy => Wish::Stay,
-            (_, Stage::Handshake) | (Some(true), Stage::Idle | Stage::Head) => Wish::End,
+            (_, Stage::Introduction | Stage::Handshake)
+            | (Some(true), Stage::Idle | Stage::Head) => Wish::End,
             (Some(true), Stage::Serving) | (None, Stage::Idle | Stage::Serving) => Wish::Finish,
         }
     }

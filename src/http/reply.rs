@@ -15,6 +15,7 @@ static SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 static RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 static RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+static ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 /// What kind of text a body is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +37,11 @@ pub(super) enum Kind {
 }
 
 impl Kind {
+    /// Its body comes bit by bit, and each bit is waited for.
+    fn is_streamed(self) -> bool {
+        matches!(self, Self::Lines | Self::ServerEvents)
+    }
+
     fn content_type(self) -> Option<HeaderValue> {
         macro_rules! fixed {
             ($text:literal) => {
@@ -154,6 +160,10 @@ impl Reply {
             headers.insert(header::CONTENT_TYPE, content_type);
         }
         headers.insert(header::CACHE_CONTROL, const { HeaderValue::from_static("no-store") });
+        if self.kind.is_streamed() {
+            // nginx, and others after its example, keep an answer back until it is long, or whole.
+            headers.insert(&ACCEL_BUFFERING, const { HeaderValue::from_static("no") });
+        }
         if let Some(location) = self.location {
             headers.insert(header::LOCATION, location);
         }

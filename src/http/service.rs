@@ -16,6 +16,7 @@ use super::limits::HttpLimits;
 use super::lines::Lines;
 use super::listener::Worker;
 use super::observe::Note;
+use super::origin::Page;
 use super::payload::{Payload, Stream};
 use super::peer::{Peer, Stage};
 use super::problem::{Code, Problem, Refused};
@@ -100,8 +101,9 @@ async fn respond<A: Ask>(
     let (parts, front) = (&*lent, &*worker.front);
     let head = Head::of(&parts.headers);
     let mut note = Note::begin(front);
+    let page = worker.usher.sites(|sites| sites.page(&head));
     let found = check_http(&worker.limits.get(), parts, &head, &body, fault)
-        .and_then(|()| find(worker, peer, parts, &head))
+        .and_then(|()| find(worker, peer, parts, (&head, page)))
         .and_then(|step| check_unsent(step, parts, &head, &body));
     if let Ok(Step::Found(found)) = &found {
         note.found(found.place.number());
@@ -124,10 +126,12 @@ async fn respond<A: Ask>(
     let wants_timing = head.bytes(Name::ServerTiming) == Some(b"1");
     note.end(worker, &parts.method, &mut reply, wants_timing);
     let traceparent = head.traceparent().map(|(_, value)| value.clone());
+    let cross = worker.usher.sites(|sites| sites.cross(page, parts, &head));
     // A stream says so itself, at its end.
     let whole = stream.is_none();
     let headers = emptied(&mut lent.headers);
-    let response = reply.into_response(headers, traceparent, stream);
+    let mut response = reply.into_response(headers, traceparent, stream);
+    cross.tell(response.headers_mut());
     if whole {
         peer.answered();
     }
@@ -431,27 +435,35 @@ enum Step<'p> {
     Found(Found<'p>),
 }
 
-/// Address, phase, authentication, origin, route, method, role.
+/// Address, browsers where there are no tokens, phase, authentication, origin, route, method, role.
 fn find<'p, A: Ask>(
     worker: &Worker<A>,
     peer: &Peer,
     parts: &'p Parts,
-    head: &Head<'_>,
+    (head, page): (&Head<'_>, Page<'_>),
 ) -> Result<Step<'p>, Refused> {
     let client = worker.client(peer, &parts.headers)?;
+    if worker.tokens.with(|_, tokens| tokens.is_none()) {
+        worker.usher.sites(|sites| sites.guard(page, parts, head))?;
+    }
     let path = parts.uri.path();
+    let place = Place::find(path);
+    if page.is_preflight(parts, head) {
+        // At any time and place: a page learns nothing of a refusal but from the request itself.
+        let allow = place.as_ref().map_or(METHODS, |place| place.methods().allow);
+        return Ok(Step::Done(Box::new(Reply::options(allow))));
+    }
     if !matches!(path, "/livez" | "/readyz")
         && let Some(refused) = routes::not_ready(worker.front.phase())
     {
         return Err(refused);
     }
-    let place = Place::find(path);
     let open = place.as_ref().is_ok_and(|place| place.deed(&parts.method).is_none());
     let identity = match open {
         true => Identity::nobody(),
         false => identify(&worker.tokens, &peer.acquaintance, head)?,
     };
-    check_origin(head)?;
+    page.check()?;
     if path == "*" && parts.method == Method::OPTIONS {
         return Ok(Step::Done(Box::new(Reply::options(METHODS))));
     }
@@ -459,26 +471,4 @@ fn find<'p, A: Ask>(
     place.check(&parts.method)?;
     place.deed(&parts.method).map_or(Ok(()), |deed| identity.role.allows(deed))?;
     Ok(Step::Found(Found { place, identity, client }))
-}
-
-/// A page from elsewhere must not act through somebody's browser.
-fn check_origin(head: &Head<'_>) -> Result<(), Refused> {
-    let Some(origin) = head.bytes(Name::Origin) else { return Ok(()) };
-    let host = head.bytes(Name::Host).unwrap_or_default();
-    if !head.is_repeated(Name::Origin) && is_own_origin(origin, host) {
-        return Ok(());
-    }
-    Err(Problem::new(Code::Forbidden, "requests from pages of other origins are not taken"))
-}
-
-fn is_own_origin(origin: &[u8], host: &[u8]) -> bool {
-    [(b"http://".as_slice(), b":80".as_slice()), (b"https://", b":443")].into_iter().any(
-        |(scheme, port)| {
-            let bare = |authority: &[u8]| -> Vec<u8> {
-                authority.strip_suffix(port).unwrap_or(authority).to_ascii_lowercase()
-            };
-            let own = origin.strip_prefix(scheme);
-            own.is_some_and(|authority| !host.is_empty() && bare(authority) == bare(host))
-        },
-    )
 }

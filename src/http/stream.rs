@@ -73,7 +73,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Read for Stream<S> {
                     return Poll::Ready(Ok(()));
                 }
                 if this.peer.stage() == Stage::Idle {
-                    this.peer.enter(Stage::Head);
+                    this.peer.begins_head(bytes);
+                    if !this.peer.is_read() {
+                        break;
+                    }
                 }
                 let passed = this.peer.saw(bytes);
                 let passed = bytes.get(..passed).unwrap_or_default();
@@ -110,6 +113,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Write for Stream<S> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.peer.is_unasked() {
+            // It is still to hear why (`introduction`).
+            return Poll::Ready(Ok(()));
+        }
         Pin::new(&mut self.socket).poll_shutdown(context)
     }
 }

@@ -8,7 +8,7 @@ use crate::process::{Launch, Server, directory};
 use serde_json::json;
 
 const HEAD: &str =
-    "POST /v1/batch HTTP/1.1\r\nHost: shop\r\nContent-Type: application/x-ndjson\r\n";
+    "POST /v1/batch HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-ndjson\r\n";
 
 fn open(data: &tempfile::TempDir) -> Server {
     let server = Launch::of(data.path()).small().argument("--durability").argument("os").start();

@@ -72,7 +72,10 @@ impl Ask {
     }
 
     pub(crate) fn bytes(&self) -> Vec<u8> {
-        let mut head = format!("{} {} HTTP/1.1\r\nHost: shop\r\n", self.method, self.path);
+        let mut head = format!("{} {} HTTP/1.1\r\n", self.method, self.path);
+        if !self.headers.iter().any(|(name, _)| name == "Host") {
+            head.push_str("Host: localhost\r\n");
+        }
         for (name, value) in &self.headers {
             write!(head, "{name}: {value}\r\n").expect("a string takes text");
         }

@@ -194,14 +194,14 @@ fn a_page_of_another_origin_is_forbidden() {
     let (_data, _server, mut client) = shop();
     let ask = Ask::get("/v1/skus/s").header("Origin", "http://elsewhere");
     check(&mut client, &ask, 403, "forbidden");
-    client.ask(&Ask::get("/v1/skus/s").header("Origin", "http://shop")).expect(200);
+    client.ask(&Ask::get("/v1/skus/s").header("Origin", "http://localhost")).expect(200);
 }
 
 #[test]
 fn ambiguous_or_broken_framing_closes_and_nothing_behind_it_is_read() {
     let (_data, server, mut client) = shop();
     let behind = String::from_utf8(Ask::order("smuggled", "u", "s", 1).bytes()).unwrap();
-    let post = "POST /v1/orders HTTP/1.1\r\nHost: shop\r\n";
+    let post = "POST /v1/orders HTTP/1.1\r\nHost: localhost\r\n";
     for (start, rest) in [
         (post, "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
         (post, "Content-Length: 0\r\nContent-Length: 0\r\n\r\n"),
@@ -209,9 +209,9 @@ fn ambiguous_or_broken_framing_closes_and_nothing_behind_it_is_read() {
         (post, "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"),
         (post, "Content-Length: -1\r\n\r\n"),
         ("POST /v1/orders HTTP/1.1\r\n", "Content-Length: 0\r\n\r\n"),
-        ("GET /v1/skus/s HTTP/1.1\r\n", "Host: shop\r\nHost: shop\r\n\r\n"),
-        ("GET /v1/skus/s HTTP/1.1\r\n", "Host shop\r\n\r\n"),
-        ("GET /v1/skus/s\r\n", "Host: shop\r\n\r\n"),
+        ("GET /v1/skus/s HTTP/1.1\r\n", "Host: localhost\r\nHost: localhost\r\n\r\n"),
+        ("GET /v1/skus/s HTTP/1.1\r\n", "Host localhost\r\n\r\n"),
+        ("GET /v1/skus/s\r\n", "Host: localhost\r\n\r\n"),
         ("nonsense\r\n", "\r\n"),
     ] {
         let mut broken = server.connect();
@@ -230,7 +230,7 @@ fn a_trailer_or_a_bare_line_feed_among_chunks_closes_and_hides_no_request() {
     let behind = String::from_utf8(Ask::order("behind", "u", "s", 1).bytes()).unwrap();
     for end in ["0\r\nX: a\n\r\n", "0\r\nX: a\r\n\r\n", "0\n\r\n", "0\r\n\n", "0;a\n\r\n"] {
         let bytes = format!(
-            "POST /v1/orders HTTP/1.1\r\nHost: shop\r\nIdempotency-Key: before\r\n\
+            "POST /v1/orders HTTP/1.1\r\nHost: localhost\r\nIdempotency-Key: before\r\n\
              Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n\
              {:x}\r\n{body}\r\n{end}{behind}",
             body.len()
@@ -300,7 +300,7 @@ fn a_body_in_chunks_or_byte_by_byte_is_the_same_body() {
     let body = whole.body.as_deref().expect("an order has a body");
     let (left, right) = body.split_at(body.len() / 2);
     let chunked = format!(
-        "POST /v1/orders HTTP/1.1\r\nHost: shop\r\nIdempotency-Key: k\r\n\
+        "POST /v1/orders HTTP/1.1\r\nHost: localhost\r\nIdempotency-Key: k\r\n\
          Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n\
          {:x}\r\n{left}\r\n{:x};a=b\r\n{right}\r\n0\r\n\r\n",
         left.len(),

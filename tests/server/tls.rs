@@ -18,14 +18,14 @@ use std::sync::Arc;
 use tempfile::TempDir;
 
 /// A certificate of its own making.
-struct Issued {
+pub(crate) struct Issued {
     certificate: CertificateDer<'static>,
     chain_pem: String,
     key_pem: String,
 }
 
 impl Issued {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let issued =
             rcgen::generate_simple_self_signed(["shop".to_owned()]).expect("a certificate");
         Self {
@@ -36,7 +36,7 @@ impl Issued {
     }
 
     /// Puts both files there.
-    fn write(&self, folder: &Path) {
+    pub(crate) fn write(&self, folder: &Path) {
         fs::write(folder.join("cert.pem"), &self.chain_pem).expect("a file is written");
         fs::write(folder.join("key.pem"), &self.key_pem).expect("a file is written");
     }
@@ -60,10 +60,19 @@ impl Issued {
         server: &Server,
         protocols: &[&str],
     ) -> io::Result<StreamOwned<ClientConnection, TcpStream>> {
+        self.shake_on(socket(server.address)?, protocols)
+    }
+
+    /// A handshake on a connection that is there.
+    pub(crate) fn shake_on(
+        &self,
+        stream: TcpStream,
+        protocols: &[&str],
+    ) -> io::Result<StreamOwned<ClientConnection, TcpStream>> {
         let name = ServerName::try_from("shop").expect("a name");
         let session = ClientConnection::new(Arc::new(self.config(protocols)), name);
         let session = session.map_err(io::Error::other)?;
-        let mut stream = StreamOwned::new(session, socket(server.address)?);
+        let mut stream = StreamOwned::new(session, stream);
         while stream.conn.is_handshaking() {
             stream.conn.complete_io(&mut stream.sock)?;
         }
@@ -138,7 +147,7 @@ fn a_sale_goes_the_same_under_tls() {
     assert_eq!(last.read(false).expect("an answer").status, 200);
     assert!(last.is_closed());
     // A page of this server's own origin is told by the host it was asked for.
-    let own = Ask::get("/v1/skus/s").header("Origin", "https://shop");
+    let own = Ask::get("/v1/skus/s").header("Origin", "https://localhost");
     assert_eq!(shop.ask(&own).expect(200)["sold"], 100);
     server.stop().stopped();
 }
@@ -272,4 +281,30 @@ fn one_handshake_more_than_there_may_be_is_closed_at_once() {
     let mut fresh =
         patience::until("a place", || issued.shake(&server, &[]).ok().map(Client::over));
     fresh.get("/livez");
+}
+
+#[test]
+fn the_header_of_a_proxy_comes_before_the_handshake() {
+    let (server, issued, _data) = start(|launch| {
+        let launch = launch.variable("ADDRESS_PROXY_PROTOCOL", "on");
+        let launch = launch.variable("ADDRESS_TRUSTED_PROXIES", "127.0.0.1");
+        launch.variable("RATE_ADDRESS", "1/3600")
+    });
+    let begin = |header: &[u8]| {
+        let mut stream = socket(server.address).expect("a connection");
+        stream.write_all(header).expect("the server takes bytes");
+        issued.shake_on(stream, &["http/1.1"])
+    };
+    let ask = Ask::get("/v1/skus/s");
+    for client in ["192.0.2.1", "192.0.2.2"] {
+        let header = format!("PROXY TCP4 {client} 127.0.0.1 40000 443\r\n");
+        let mut first = Client::over(begin(header.as_bytes()).expect("a handshake"));
+        first.ask(&ask).problem(404, "unknown_sku");
+        first.ask(&ask).problem(429, "rate_limited");
+    }
+    // Without one there is no handshake, and not a byte that the client would take for one.
+    begin(b"").expect_err("the server ends it");
+    let mut plain = socket(server.address).expect("a connection");
+    plain.write_all(&Ask::get("/livez").bytes()).expect("the server takes bytes");
+    is_closed_in_silence(&mut plain);
 }

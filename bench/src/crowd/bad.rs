@@ -216,12 +216,12 @@ async fn misbehave(kind: Kind, socket: &mut TcpStream) {
         Kind::Idle => drip(socket, b"", 0).await,
         Kind::Head => drip(socket, b"GET /livez HTTP/1.1\r\nX-Slow: ", usize::MAX).await,
         Kind::Body => {
-            let head = b"POST /v1/orders HTTP/1.1\r\nHost: shop\r\nIdempotency-Key: slow\r\n\
+            let head = b"POST /v1/orders HTTP/1.1\r\nHost: localhost\r\nIdempotency-Key: slow\r\n\
                          Content-Type: application/json\r\nContent-Length: 60000\r\n\r\n";
             drip(socket, head, usize::MAX).await;
         }
         Kind::Read => {
-            let asks = b"GET /openapi.json HTTP/1.1\r\nHost: shop\r\n\r\n".repeat(ASKS);
+            let asks = b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(ASKS);
             if socket.write_all(&asks).await.is_err() {
                 return;
             }

@@ -197,7 +197,7 @@ fn buy(options: &Options, server: &Server, lasts: Duration, run: u64) -> Result<
 
 /// Open connections, as the server counts them.
 fn connections(server: &Server) -> Result<u64, BenchError> {
-    let ask = b"GET /metrics HTTP/1.1\r\nhost: bench\r\n\r\n".to_vec();
+    let ask = b"GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n".to_vec();
     let answer = load::ask(server.address, &server.dialect, ask)?;
     let text = String::from_utf8_lossy(&answer);
     let row = text.lines().find_map(|line| line.strip_prefix("doorbuster_connections "));

@@ -8,7 +8,7 @@ pub(super) fn order(bytes: &mut Vec<u8>, order: &Order<'_>) {
     let body = format!(r#"{{"user":"{user}","lines":[{{"sku":"{sku}","qty":1}}]}}"#);
     write!(
         bytes,
-        "POST /v1/orders HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\n\
+        "POST /v1/orders HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
          idempotency-key: {key}\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
     )
@@ -18,7 +18,7 @@ pub(super) fn order(bytes: &mut Vec<u8>, order: &Order<'_>) {
 pub(super) fn put_sku(sku: &str, stock: u64) -> Vec<u8> {
     let body = format!(r#"{{"stock":{stock},"per_user_limit":1}}"#);
     format!(
-        "PUT /v1/skus/{sku} HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\n\
+        "PUT /v1/skus/{sku} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
          content-length: {}\r\n\r\n{body}",
         body.len()
     )

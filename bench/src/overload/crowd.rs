@@ -264,7 +264,7 @@ impl Crowd {
             }
             let Some((id, phase)) = self.winners.borrow_mut().pop_front() else { continue };
             socket.request = format!(
-                "POST /v1/orders/{id}/confirm HTTP/1.1\r\nhost: bench\r\ncontent-length: 0\r\n\r\n"
+                "POST /v1/orders/{id}/confirm HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\n\r\n"
             )
             .into_bytes();
             let sent_ns = self.now_ns();

@@ -81,7 +81,7 @@ pub(super) fn flood(
 
 async fn batch(socket: &mut TcpStream, lines: &str) -> Result<Vec<u8>, BenchError> {
     let head = format!(
-        "POST /v1/batch HTTP/1.1\r\nhost: bench\r\ncontent-type: application/x-ndjson\r\n\
+        "POST /v1/batch HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-ndjson\r\n\
          content-length: {}\r\n\r\n",
         lines.len()
     );

@@ -70,7 +70,7 @@ pub(crate) fn run(options: &Options) -> Result<(), BenchError> {
     let [confirmed, cancelled] =
         [("confirm", &early[0]), ("cancel", &early[1])].map(|(act, id)| {
             let path = format!("/v1/orders/{id}/{act}");
-            ask(&server, &format!("POST {path} HTTP/1.1\r\nhost: bench\r\n\r\n"))
+            ask(&server, &format!("POST {path} HTTP/1.1\r\nhost: localhost\r\n\r\n"))
         });
     let mut stated = WORKING_BYTES_MAX;
     println!("{:<12} {:>12} {:>12}", "table", "used", "cap");
@@ -118,7 +118,7 @@ fn order(server: &Server, name: &str) -> Result<String, BenchError> {
     let order = ask(
         server,
         &format!(
-            "POST /v1/orders HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\n\
+            "POST /v1/orders HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
          idempotency-key: {name}\r\ncontent-length: {}\r\n\r\n{body}",
             body.len()
         ),
@@ -127,7 +127,7 @@ fn order(server: &Server, name: &str) -> Result<String, BenchError> {
 }
 
 fn get(server: &Server, path: &str) -> Result<Value, BenchError> {
-    ask(server, &format!("GET {path} HTTP/1.1\r\nhost: bench\r\n\r\n"))
+    ask(server, &format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n"))
 }
 
 /// The body of an answer, which must be JSON.

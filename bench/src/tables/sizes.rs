@@ -46,7 +46,7 @@ fn measure(
         super::ask(
             &server,
             &format!(
-                "PUT {path} HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\n\
+                "PUT {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
                  content-length: {}\r\n\r\n{body}",
                 body.len()
             ),

@@ -109,6 +109,8 @@ pub struct Addresses {
     pub allow: Networks,
     /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Networks,
+    /// Each of their connections begins with a header of the PROXY protocol.
+    pub proxy_protocol: bool,
 }
 
 impl Addresses {
@@ -125,6 +127,16 @@ impl Addresses {
         self.lets_in(peer)
     }
 
+    /// A connection from this peer begins with a header that says whose it is.
+    pub(super) fn is_to_introduce(&self, peer: IpAddr) -> bool {
+        self.proxy_protocol && self.trusted_proxies.contains(peer)
+    }
+
+    /// The word of this proxy, by which a connection is another's, still counts.
+    pub(super) fn brings(&self, proxy: IpAddr) -> bool {
+        self.trusted_proxies.contains(proxy) && !self.deny.contains(proxy)
+    }
+
     /// Whose request it is, if they may ask.
     pub(super) fn client(&self, peer: IpAddr, headers: &HeaderMap) -> Result<IpAddr, Refused> {
         let client = self.forwarded(peer, headers)?;
@@ -138,7 +150,7 @@ impl Addresses {
         // The peer's own address, too: a proxy may have been denied since it connected.
         let denied = self.deny.contains(peer) || self.deny.contains(client);
         if denied || !(asks_for_itself || self.lets_in(client)) {
-            return Err(Problem::new(Code::Forbidden, "requests from this address are not taken"));
+            return Err(not_taken());
         }
         Ok(())
     }
@@ -164,6 +176,11 @@ impl Addresses {
         }
         Ok(client)
     }
+}
+
+/// The refusal of a client by its address, or its proxy's.
+pub(super) fn not_taken() -> Refused {
+    Problem::new(Code::Forbidden, "requests from this address are not taken")
 }
 
 /// An address as proxies write it: bare, in brackets, or with a port.
@@ -272,6 +289,7 @@ mod tests {
             deny: networks("192.0.2.66 10.0.0.66"),
             allow: networks("192.0.2.0/24"),
             trusted_proxies: networks("10.0.0.0/24"),
+            proxy_protocol: false,
         };
         for (peer, accepted) in [
             ("192.0.2.1", true),
@@ -292,6 +310,19 @@ mod tests {
         // A list that changed while the connection was open.
         assert_eq!(client(&addresses, "10.0.0.66", &["192.0.2.1"]), Err(Code::Forbidden));
         assert_eq!(client(&addresses, "203.0.113.1", &[]), Err(Code::Forbidden));
+    }
+
+    #[test]
+    fn only_a_trusted_proxy_introduces_and_its_word_ends_with_the_trust() {
+        let proxies = networks("10.0.0.0/24");
+        let mut addresses = Addresses { trusted_proxies: proxies, ..Addresses::default() };
+        assert!(!addresses.is_to_introduce(ip("10.0.0.1")));
+        addresses.proxy_protocol = true;
+        assert!(addresses.is_to_introduce(ip("10.0.0.1")));
+        assert!(!addresses.is_to_introduce(ip("192.0.2.1")));
+        assert!(addresses.brings(ip("10.0.0.1")) && !addresses.brings(ip("192.0.2.1")));
+        addresses.deny = networks("10.0.0.1");
+        assert!(!addresses.brings(ip("10.0.0.1")) && addresses.brings(ip("10.0.0.2")));
     }
 
     #[test]

@@ -39,13 +39,18 @@ impl<A: Ask> Worker<A> {
         seated.inspect_err(|reason| self.count_refused(*reason)).ok()
     }
 
+    /// The proxy at the other end says first whose connection it is.
+    pub(in crate::http) fn is_to_introduce(&self, peer: &Peer) -> bool {
+        self.usher.is_to_introduce(peer.address)
+    }
+
     /// Whose request it is.
     pub(in crate::http) fn client(
         &self,
         peer: &Peer,
         headers: &HeaderMap,
     ) -> Result<IpAddr, Refused> {
-        let client = self.usher.client(peer.address, headers);
+        let client = self.usher.client((peer.address, peer.proxy), headers);
         client.inspect_err(|_| self.count_refused(Reason::ClientAddress))
     }
 
@@ -113,7 +118,7 @@ impl<A: Ask> Worker<A> {
         self.usher.heard(admitted.rank, answered_ms.saturating_sub(admitted.asked_ms));
     }
 
-    fn count_refused(&self, reason: Reason) {
+    pub(in crate::http) fn count_refused(&self, reason: Reason) {
         self.meter().count_refused(reason as usize);
     }
 }

@@ -18,6 +18,7 @@ pub(super) use crowd::Seat;
 pub(super) use door::Admitted;
 pub(super) use rates::Rates;
 
+use super::origin::Sites;
 use super::problem::{Code, Problem, Refused, jitter};
 use super::reloadable::{Kept, Reloadable};
 use crate::domain::command::{Command, Query};
@@ -35,6 +36,8 @@ use std::sync::Arc;
 pub struct Rules {
     /// Who may come at all.
     pub addresses: Addresses,
+    /// Which pages may ask, and under which names.
+    pub sites: Sites,
     /// Connections of one sender at most; 0 = as many as there are places.
     pub connections_per_address_max: u32,
     /// Requests of one principal.
@@ -65,6 +68,7 @@ pub(super) enum Reason {
     AddressRate,
     Shed,
     RingFull,
+    ProxyHeader,
 }
 
 /// The words for them, in their order.
@@ -78,6 +82,7 @@ pub(super) const REASONS: &[&str] = &[
     "address_rate",
     "shed",
     "ring_full",
+    "proxy_header",
 ];
 
 /// What all IO threads share.
@@ -157,9 +162,29 @@ impl Usher {
         })
     }
 
-    /// Whose request it is; refuses those who may not ask.
-    pub(super) fn client(&self, peer: IpAddr, headers: &HeaderMap) -> Result<IpAddr, Refused> {
-        self.rules.with(|_, rules| rules.addresses.client(peer, headers))
+    /// A connection from this peer begins with a header that says whose it is.
+    pub(super) fn is_to_introduce(&self, peer: IpAddr) -> bool {
+        self.rules.with(|_, rules| rules.addresses.is_to_introduce(peer))
+    }
+
+    /// Whose request it is; refuses those who may not ask. The connection may be one that a proxy
+    /// brought for this peer.
+    pub(super) fn client(
+        &self,
+        (peer, proxy): (IpAddr, Option<IpAddr>),
+        headers: &HeaderMap,
+    ) -> Result<IpAddr, Refused> {
+        self.rules.with(|_, rules| {
+            if proxy.is_some_and(|proxy| !rules.addresses.brings(proxy)) {
+                return Err(addresses::not_taken());
+            }
+            rules.addresses.client(peer, headers)
+        })
+    }
+
+    /// Shows what the operator says of browsers.
+    pub(super) fn sites<R>(&self, show: impl FnOnce(&Sites) -> R) -> R {
+        self.rules.with(|_, rules| show(&rules.sites))
     }
 
     /// Refuses a client that was let in before, if it would not be let in now.

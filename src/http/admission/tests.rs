@@ -141,12 +141,13 @@ fn a_peer_is_taken_by_its_address_and_by_how_many_it_has() {
     }
     drop(seats);
     assert!(accept("192.0.2.1").unwrap().is_some());
-    assert!(usher.client(ip("192.0.2.9"), &headers("")).is_ok());
+    assert!(usher.client((ip("192.0.2.9"), None), &headers("")).is_ok());
 }
 
 #[test]
 fn every_reason_has_its_word() {
     assert_eq!(REASONS[Reason::PeerAddress as usize], "peer_address");
     assert_eq!(REASONS[Reason::RingFull as usize], "ring_full");
-    assert_eq!(REASONS.len(), Reason::RingFull as usize + 1);
+    assert_eq!(REASONS[Reason::ProxyHeader as usize], "proxy_header");
+    assert_eq!(REASONS.len(), Reason::ProxyHeader as usize + 1);
 }

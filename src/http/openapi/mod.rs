@@ -28,9 +28,10 @@ pub(super) fn reply() -> Reply {
 const DESCRIPTION: &str = "Sells what thousands of people want in the same second. One process \
 decides all orders one after the other, never oversells, and answers only what is durable. \
 Every refusal is a problem (RFC 9457) whose `code` programs may compare and whose `retryable` says \
-whether the same request may succeed later. Times are RFC 3339 in UTC with milliseconds, durations \
-are integers in milliseconds, and only plain integers count as numbers. `seq` is the journal \
-sequence of the state that an answer was decided or read at.";
+whether the same request may succeed later. Pages of the origins in the setting `http.origins` may \
+ask through a browser (CORS), those of others are refused with `forbidden`. Times are RFC 3339 in \
+UTC with milliseconds, durations are integers in milliseconds, and only plain integers count as \
+numbers. `seq` is the journal sequence of the state that an answer was decided or read at.";
 
 const BEARER: &str = "A token of the server's tokens file. `x-roles` names the roles that an \
 operation is for; another role is refused with `forbidden`, and another principal's order or key \

@@ -38,6 +38,7 @@ fn main() {
     bodies();
     parts();
     files();
+    proxies();
 }
 
 /// One record of each kind and length class of the golden journal.
@@ -232,6 +233,35 @@ fn requests() {
             input.extend_from_slice(said.as_bytes());
             keep("http_bytes", &format!("{name}-{way}"), &input);
         }
+    }
+}
+
+/// Headers of both versions, with a request behind them or without.
+fn proxies() {
+    let v2 = |command: u8, kind: u8, rest: &[u8]| {
+        let length = (rest.len() as u16).to_be_bytes();
+        [b"\r\n\r\n\0\r\nQUIT\n".as_slice(), &[command, kind], &length, rest].concat()
+    };
+    let four = [192, 0, 2, 1, 10, 0, 0, 1, 31, 144, 0, 80];
+    let values = [&four[..], &[3, 0, 4, 1, 2, 3, 4, 2, 0, 1, b'a']].concat();
+    let request = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    for (name, header) in [
+        ("text-four", b"PROXY TCP4 192.0.2.1 10.0.0.1 8080 80\r\n".to_vec()),
+        ("text-six", b"PROXY TCP6 2001:db8::1 ::ffff:10.0.0.1 8080 80\r\n".to_vec()),
+        ("text-unknown", b"PROXY UNKNOWN and more\r\n".to_vec()),
+        ("text-cut", b"PROXY TCP4 192.0.2.1 ".to_vec()),
+        ("text-signed-port", b"PROXY TCP4 192.0.2.1 10.0.0.1 +1 80\r\n".to_vec()),
+        ("four", v2(0x21, 0x11, &four)),
+        ("four-values", v2(0x21, 0x11, &values)),
+        ("six", v2(0x21, 0x21, &[1; 36])),
+        ("local", v2(0x20, 0x00, &[])),
+        ("unspecified", v2(0x21, 0x00, &values)),
+        ("socket", v2(0x21, 0x31, &[0; 216])),
+        ("datagram", v2(0x21, 0x12, &four)),
+        ("short", v2(0x21, 0x21, &four)),
+    ] {
+        keep("proxy_header", name, &header);
+        keep("proxy_header", &format!("{name}-asks"), &[&header[..], request].concat());
     }
 }
 

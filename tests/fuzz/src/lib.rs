@@ -15,6 +15,7 @@ mod http;
 mod image;
 mod journal;
 mod json;
+mod proxy;
 mod record;
 mod repair;
 mod replies;
@@ -47,6 +48,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "json_body", check: json::body, cases: 30_000, bytes_max: 512 },
     Target { name: "request_parts", check: request::parts, cases: 50_000, bytes_max: 256 },
     Target { name: "tokens_file", check: files::tokens, cases: 30_000, bytes_max: 1_024 },
+    Target { name: "proxy_header", check: proxy::header, cases: 50_000, bytes_max: 256 },
     Target { name: "config_file", check: files::config, cases: 30_000, bytes_max: 512 },
 ];
 
