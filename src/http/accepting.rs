@@ -4,7 +4,6 @@
 //! descriptor or memory to give: then accepting pauses and goes on, is counted, and told once a
 //! minute. Never closes anything to make room. Next: `listener`.
 
-use crate::tell::tell;
 use std::io::{self, ErrorKind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -36,7 +35,8 @@ impl Accepting {
         }
         self.failures.fetch_add(1, Ordering::Relaxed);
         if self.is_news(now_ms) {
-            tell(format_args!("cannot accept connections, and tries again meanwhile: {error}"));
+            let cause = error.to_string();
+            tracing::warn!(cause, "cannot accept connections, and tries again meanwhile");
         }
         tokio::time::sleep(PAUSE).await;
     }

@@ -239,5 +239,5 @@ pub fn instant(text: &str) -> Option<Stamp> {
 /// An instant as answers show it.
 #[must_use]
 pub fn instant_text(stamp: Stamp) -> String {
-    String::from_utf8_lossy(&instant::format(stamp)).into_owned()
+    instant::text(stamp)
 }

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use tempfile::TempDir;
 
 /// A certificate of its own making.
-struct Issued {
+pub(crate) struct Issued {
     certificate: CertificateDer<'static>,
     chain_pem: String,
     key_pem: String,
@@ -26,17 +26,23 @@ struct Issued {
 
 impl Issued {
     fn new() -> Self {
-        let issued =
-            rcgen::generate_simple_self_signed(["shop".to_owned()]).expect("a certificate");
+        let parameters = rcgen::CertificateParams::new(["shop".to_owned()]);
+        Self::of(parameters.expect("a name"))
+    }
+
+    /// Signed by its own key.
+    pub(crate) fn of(parameters: rcgen::CertificateParams) -> Self {
+        let key = rcgen::KeyPair::generate().expect("a key");
+        let certificate = parameters.self_signed(&key).expect("a certificate");
         Self {
-            certificate: issued.cert.der().clone(),
-            chain_pem: issued.cert.pem(),
-            key_pem: issued.signing_key.serialize_pem(),
+            certificate: certificate.der().clone(),
+            chain_pem: certificate.pem(),
+            key_pem: key.serialize_pem(),
         }
     }
 
     /// Puts both files there.
-    fn write(&self, folder: &Path) {
+    pub(crate) fn write(&self, folder: &Path) {
         fs::write(folder.join("cert.pem"), &self.chain_pem).expect("a file is written");
         fs::write(folder.join("key.pem"), &self.key_pem).expect("a file is written");
     }
@@ -70,7 +76,7 @@ impl Issued {
         Ok(stream)
     }
 
-    fn connect(&self, server: &Server) -> Client {
+    pub(crate) fn connect(&self, server: &Server) -> Client {
         Client::over(self.shake(server, &["http/1.1"]).expect("a handshake"))
     }
 }
