@@ -1,6 +1,6 @@
 //! Doorbuster: one process that sells what thousands of people want in the same second.
 #![forbid(unsafe_code)]
-// A line that cannot be written must not panic: see `tell`.
+// A line that cannot be written must not panic: see `log`.
 #![warn(clippy::print_stderr, clippy::print_stdout)]
 
 pub mod client;
@@ -15,6 +15,8 @@ pub mod feed;
 pub mod feeder;
 pub mod http;
 pub mod images;
+mod instant;
+pub mod log;
 pub mod metrics;
 mod planted;
 pub mod preparer;
@@ -28,5 +30,5 @@ mod scrubber;
 pub mod server;
 mod signals;
 pub mod snapshotter;
-pub mod tell;
+mod systemd;
 pub mod writer;

@@ -20,10 +20,12 @@ use crate::replay::{
     DataDirectory, From, Progress, ReplayError, Replayed, journal_directory, replay,
     snapshot_directory,
 };
-use doorbuster_journal::{Disk, Dropped, FileDisk, Journal, JournalError, JournalId, Options};
+use doorbuster_journal::{DIRECTORY_MODE, Disk, FILE_MODE};
+use doorbuster_journal::{Dropped, FileDisk, Journal, JournalError, JournalId, Options};
 use doorbuster_snapshots::PassedOver;
-use std::fs::{self, File, TryLockError};
+use std::fs::{DirBuilder, File, TryLockError};
 use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
 /// A life is drawn so often at most. One draw in eleven thousand is all digits; one that was drawn
@@ -116,7 +118,9 @@ fn io_error<'a>(
 pub fn lock(directory: &Path) -> Result<Lock, RecoveryError> {
     make_directory(directory)?;
     let path = directory.join("LOCK");
-    let file = File::options().create(true).truncate(false).write(true).open(&path);
+    let mut options = File::options();
+    options.create(true).truncate(false).write(true).mode(FILE_MODE);
+    let file = options.open(&path);
     let file = file.map_err(io_error("open", &path))?;
     match file.try_lock() {
         Ok(()) => Ok(Lock { _file: file }),
@@ -139,7 +143,7 @@ fn make_directory(directory: &Path) -> Result<(), RecoveryError> {
     if !parent.is_dir() {
         make_directory(parent)?;
     }
-    match fs::create_dir(directory) {
+    match DirBuilder::new().mode(DIRECTORY_MODE).create(directory) {
         Err(cause) if cause.kind() != io::ErrorKind::AlreadyExists => {
             return Err(io_error("create", directory)(cause));
         }

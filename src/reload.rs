@@ -4,12 +4,14 @@
 //! later, leaves everything of its kind as it was; the operator is told either way. Never decides who
 //! comes in. Next: `http/tokens`, `http/tls`, `http/admission`.
 
+use crate::clock;
 use crate::config::{Config, ConfigError, Rate, Reread};
 use crate::descriptors;
 use crate::domain::settings::Settings;
 use crate::http::{Addresses, BadCertificate, BadNetworks, BadTokens, Certificate, HttpLimits};
-use crate::http::{Networks, Quota, Reloadable, Rules, Sites, Tokens};
-use crate::tell::tell;
+use crate::http::{Networks, Quota, Reloadable, Rules, Sites, Tokens, Validity};
+use crate::instant;
+use crate::log;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -18,6 +20,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A file that is longer is none of these.
 const FILE_BYTES_MAX: u64 = 8 * 1024 * 1024;
+
+/// A certificate that ends within this is told of, at each start and SIGHUP.
+const EXPIRY_TOLD_MS: u64 = 14 * 24 * 60 * 60 * 1000;
 
 /// Why a file cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -86,10 +91,13 @@ impl Files {
         reread: Reread,
         descriptors: u64,
     ) -> Result<Self, ReloadError> {
-        let on_loopback = config.listen.ip().is_loopback();
+        let on_loopback = !config.listen.is_beyond_loopback();
         let tls_files = config.tls_cert.clone().zip(config.tls_key.clone());
         let tokens = config.tokens_file.as_deref().map_or(Ok(Tokens::none()), read_tokens)?;
         let certificate = tls_files.as_ref().map(read_certificate).transpose()?;
+        if let Some((certificate, (file, _))) = certificate.as_ref().zip(tls_files.as_ref()) {
+            tell_validity(certificate.validity(), file, clock::wall_ms());
+        }
         Ok(Self {
             reread,
             started: config.rules.clone(),
@@ -116,14 +124,16 @@ impl Files {
                 self.limits.replace(limits(&config, self.descriptors));
                 self.keeps_refusals.store(config.refusals_full, Ordering::Relaxed);
                 let settings = config.rules;
-                tell(format_args!("took the limits and address lists"));
+                log::set_level(config.log.level);
+                tracing::info!("took the limits and address lists");
                 if settings.caps != self.started.caps {
-                    tell(format_args!("kept the caps as they were: a start changes them"));
+                    tracing::warn!("kept the caps as they were: a start changes them");
                 }
                 Some(Settings { caps: self.started.caps.clone(), ..settings })
             }
             Err(error) => {
-                tell(format_args!("kept the limits and address lists as they were: {error}"));
+                let cause = error.to_string();
+                tracing::warn!(cause, "kept the limits and address lists as they were");
                 None
             }
         }
@@ -133,20 +143,28 @@ impl Files {
         if let Some(file) = &self.tokens_file {
             match read_tokens(file) {
                 Ok(tokens) => {
-                    let count = tokens.count();
+                    let (count, file) = (tokens.count(), file.display().to_string());
                     self.tokens.replace(tokens);
-                    tell(format_args!("took the tokens in {} ({count})", file.display()));
+                    tracing::info!(file, count, "took the tokens");
                 }
-                Err(error) => tell(format_args!("kept the tokens as they were: {error}")),
+                Err(error) => {
+                    let cause = error.to_string();
+                    tracing::warn!(cause, "kept the tokens as they were");
+                }
             }
         }
         if let Some((files, place)) = self.tls_files.as_ref().zip(self.certificate.as_ref()) {
             match read_certificate(files) {
                 Ok(certificate) => {
+                    let (validity, file) = (certificate.validity(), files.0.display().to_string());
                     place.replace(certificate);
-                    tell(format_args!("took the certificate in {}", files.0.display()));
+                    tracing::info!(file, "took the certificate");
+                    tell_validity(validity, &files.0, clock::wall_ms());
                 }
-                Err(error) => tell(format_args!("kept the certificate as it was: {error}")),
+                Err(error) => {
+                    let cause = error.to_string();
+                    tracing::warn!(cause, "kept the certificate as it was");
+                }
             }
         }
     }
@@ -186,11 +204,13 @@ fn limits(config: &Config, descriptors: u64) -> HttpLimits {
     let http = &config.http;
     let connections_max = descriptors::connections_max(descriptors, config.connections_max);
     if connections_max < config.connections_max / 2 {
-        tell(format_args!(
-            "at most {connections_max} connections: the system allows {descriptors} open files \
-             (ulimit -n); http.connections_max is {}",
-            config.connections_max
-        ));
+        tracing::warn!(
+            connections_max,
+            descriptors,
+            wished = config.connections_max,
+            "fewer connections than http.connections_max: so few files may be open (ulimit -n, \
+             LimitNOFILE)"
+        );
     }
     HttpLimits {
         connections_max,
@@ -225,6 +245,30 @@ fn read_text(file: &Path) -> Result<String, ReloadError> {
 fn read_certificate((cert, key): &(PathBuf, PathBuf)) -> Result<Certificate, ReloadError> {
     let unusable = |cause| ReloadError::Certificate { cert: cert.clone(), key: key.clone(), cause };
     Certificate::read(&read(cert)?, &read(key)?).map_err(unusable)
+}
+
+/// Clients would find out; an operator should before.
+fn tell_validity(validity: Option<Validity>, file: &Path, now_ms: u64) {
+    let file = file.display().to_string();
+    let text = |at_s: u64| instant::text(at_s.saturating_mul(1000));
+    match validity {
+        Some(Validity { not_after_s, .. }) if not_after_s.saturating_mul(1000) <= now_ms => {
+            let not_after = text(not_after_s);
+            tracing::warn!(file, not_after, "the certificate has expired: clients refuse it");
+        }
+        Some(Validity { not_after_s, .. })
+            if not_after_s.saturating_mul(1000) <= now_ms + EXPIRY_TOLD_MS =>
+        {
+            let not_after = text(not_after_s);
+            tracing::warn!(file, not_after, "the certificate expires within 14 days");
+        }
+        Some(Validity { not_before_s, .. }) if not_before_s.saturating_mul(1000) > now_ms => {
+            let not_before = text(not_before_s);
+            tracing::warn!(file, not_before, "the certificate is not valid yet");
+        }
+        Some(_) => {}
+        None => tracing::warn!(file, "when the certificate expires cannot be read from it"),
+    }
 }
 
 fn read(file: &Path) -> Result<Vec<u8>, ReloadError> {

@@ -6,7 +6,6 @@
 //! journal crate's `scrub`.
 
 use crate::clock::Clock;
-use crate::tell::tell;
 use doorbuster_journal::{Disk, JournalError, Link, Scrubbed, verify_segment};
 use std::time::Duration;
 
@@ -42,7 +41,13 @@ impl Scrubber {
             Scrubbed::Intact { link, .. } => self.link = Some(link),
             Scrubbed::Damaged(refusal) => {
                 let told = refusal.to_string();
-                tell(format_args!("the journal's history is damaged; service goes on: {told}"));
+                tracing::warn!(
+                    file = refusal.file,
+                    offset = refusal.offset,
+                    sequence = refusal.sequence,
+                    why = told,
+                    "the journal's history is damaged; service goes on"
+                );
                 return Ok(Some(told));
             }
             Scrubbed::NotClosed => self.next = 0,

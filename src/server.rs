@@ -4,12 +4,14 @@
 //! server that lives and is not ready; they serve once the writer stands. Next: `recovery`,
 //! `writer`, `http`.
 
+mod output;
+mod telling;
+
 use crate::clock::Clock;
 use crate::codec;
-use crate::config::{Config, Reread};
+use crate::config::{Config, ConfigError, Reread};
 use crate::descriptors;
 use crate::domain::answer::TABLES;
-use crate::domain::ids::Sequence;
 use crate::domain::lives::Lives;
 use crate::domain::settings::Settings;
 use crate::edge::Edge;
@@ -17,30 +19,31 @@ use crate::feed::{Feed, Note};
 use crate::feeder::{self, Feeder};
 use crate::http::{self, Doors, Front, HandshakeEnd, Handshakes, Shared};
 use crate::images::{Ask, Images};
+use crate::log;
 use crate::metrics::Meters;
 use crate::recovery::{self, Recovered, RecoveryError};
 use crate::reload::{Files, ReloadError};
 use crate::ring::{self, Alarm, Caller, Cursors, Inbox, LaneEnd, Outbox};
-use crate::signals::Signals;
+pub use crate::signals::Signals;
 use crate::snapshotter::{self, Snapshotter};
-use crate::tell::{tell, tell_progress};
+use crate::systemd::{Manager, Watchdog};
 use crate::writer::{Parts, Stopped, Writer};
 use doorbuster_journal::JournalError;
+pub use output::print;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::future::{Future, poll_fn};
-use std::io::{self, IsTerminal, Write};
+use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use tokio::runtime::{Builder, LocalOptions};
 
-/// Between two lines about a recovery that takes long.
-const PROGRESS_MS: u64 = 1_000;
 /// Connections that the kernel keeps for us to accept.
 const BACKLOG: i32 = 1024;
 /// Of what is written to a connection, the kernel keeps so much that it has not sent yet, and no more.
@@ -51,6 +54,9 @@ const UNSENT_BYTES: u32 = 32 * 1024;
 /// After the writer stopped in the middle, clients have this long to hear that their outcome is
 /// unknown; then the process ends.
 const POISON_MS: u64 = 200;
+/// Beyond `drain_ms` a stop still syncs, seals and joins its threads; the service manager is to wait
+/// for that.
+const STOP_PATIENCE_MS: u64 = 30_000;
 
 /// Why the server did not start, or did not end in good order.
 #[derive(Debug, thiserror::Error)]
@@ -64,6 +70,12 @@ pub enum ServerError {
         #[source]
         cause: io::Error,
     },
+    /// The host name to listen on has no address that the settings allow.
+    #[error(transparent)]
+    Settings(#[from] ConfigError),
+    /// What a supervisor waits for cannot be told.
+    #[error("cannot write to standard output: {0}")]
+    Output(io::Error),
     /// The data directory cannot be served from.
     #[error(transparent)]
     Recovery(#[from] RecoveryError),
@@ -88,26 +100,31 @@ fn start_error(part: &'static str) -> impl FnOnce(io::Error) -> ServerError {
 /// Serves until a signal asks to stop, and everything that was taken is answered and durable.
 ///
 /// # Errors
-/// When the server cannot start. Once it serves, a failure ends the process instead.
-pub fn run(config: &Config, reread: Reread) -> Result<(), ServerError> {
+/// When the server cannot start, and, behind an orderly stop, when standard output could not be
+/// written. Once it serves, a failure ends the process instead.
+pub fn run(config: &Config, reread: Reread, signals: Signals) -> Result<(), ServerError> {
     let clock = Clock::start();
+    let manager = Manager::of_environment();
+    let asked_for = config.address()?;
     let files = Files::open(config, reread, descriptors::raise())?;
     let lock = recovery::lock(&config.data)?;
-    let listeners = listen(config.listen, config.io_threads)
-        .map_err(|cause| ServerError::Listen { address: config.listen, cause })?;
+    telling::permissions(&config.data);
+    let listeners = listen(asked_for, config.io_threads)
+        .map_err(|cause| ServerError::Listen { address: asked_for, cause })?;
     let address = listeners[0].local_addr().map_err(start_error("the listener"))?;
     let cursors = Arc::new(Cursors::default());
     let (lanes, inbox, outbox) = ring::build(config.io_threads, &cursors);
     let (images, asked) = Images::new();
     let (handshakes, handshake_ends) = handshakes(config, &files).unzip();
     let (feed, notes) = Feed::new();
-    let (stop, stopped) = mpsc::channel();
+    let serving = signals.serving();
+    let Signals { stop, stopped, hangups, .. } = signals;
     let front = Arc::new(Front::new(Shared {
         clock,
         durability: config.durability.to_string(),
         limits: files.limits.clone(),
         stall_ms: config.stall_ms,
-        stop: stop.clone(),
+        stop,
         doors: Doors::new(files.rules.clone()),
         tokens: files.tokens.clone(),
         handshakes,
@@ -120,13 +137,14 @@ pub fn run(config: &Config, reread: Reread) -> Result<(), ServerError> {
     }));
     let io_threads = start_io_threads(listeners, lanes, &front)?;
     start_handshakes(handshake_ends.unwrap_or_default())?;
-    let (signals, hangups) = Signals::watch(stop).map_err(start_error("the signal handler"))?;
     let scheme = if files.certificate.is_some() { "https" } else { "http" };
-    tell_exposure(config, address);
+    telling::exposure(config, address);
     let (settings, fresh_settings) = mpsc::channel();
-    start_reloading(files, hangups, (settings, inbox.caller()))?;
-    let recovered = recovery::recover(&lock, config, clock, &mut progress(clock))?;
-    tell_recovery(&recovered);
+    start_reloading(files, hangups, manager.clone(), (settings, inbox.caller()))?;
+    let writers_caller = inbox.caller();
+    let recovered =
+        recovery::recover(&lock, config, clock, &mut telling::progress(clock, &manager))?;
+    telling::recovery(&recovered);
     let hash_key = recovered.state.hash_key;
     // No more are begun while it serves: who writes and reads ids has a copy, and needs no lock.
     let lives = Arc::new(recovered.state.lives.clone());
@@ -138,17 +156,26 @@ pub fn run(config: &Config, reread: Reread) -> Result<(), ServerError> {
     let feeder = start_feeder(config, &recovered, &front, (notes, lives.clone()))?;
     let writer = start_writer(config, recovered, &front, (inbox, outbox), fresh_settings)?;
     front.serve_with(hash_key, lives);
-    signals.serving();
-    say(format_args!(
-        "listening on {scheme}://{address} durability {} epoch {epoch} data {}",
-        config.durability,
-        config.data.display()
-    ));
-    // From a signal, or from an operator over HTTP; `front` keeps one end, so one comes.
-    let _ = stopped.recv();
+    serving.store(true, Ordering::SeqCst);
+    let listening = format!("listening on {scheme}://{address}");
+    let (durability, data) = (config.durability, config.data.display());
+    let told = print(&format!("{listening} durability {durability} epoch {epoch} data {data}\n"));
+    let (stopping, watched) = mpsc::channel();
+    start_watchdog(&manager, &front, writers_caller, watched)?;
+    // A supervisor that waits for that line would wait for ever: then it stops in order at once.
+    let delay_ms = if told.is_ok() {
+        manager.ready(&listening);
+        // From a signal, or from an operator over HTTP; `front` keeps one end, so one comes.
+        let _ = stopped.recv();
+        config.drain_delay_ms
+    } else {
+        0
+    };
+    manager.stopping(delay_ms + config.drain_ms + STOP_PATIENCE_MS);
     front.leave();
     // Everything is served meanwhile; a second signal ends the process here, too.
-    thread::sleep(Duration::from_millis(config.drain_delay_ms));
+    thread::sleep(Duration::from_millis(delay_ms));
+    drop(stopping);
     front.drain(config.drain_ms);
     for thread in io_threads {
         thread.join().expect("an IO thread that panics ends the process");
@@ -160,20 +187,11 @@ pub fn run(config: &Config, reread: Reread) -> Result<(), ServerError> {
     let _ = feeder.join();
     // Whatever became of the last image, the journal has everything.
     let _ = snapshotter.join();
-    say(format_args!(
-        "stopped epoch {} seq {} digest {}",
-        state.epoch,
-        state.sequence,
-        codec::digest(&state)
-    ));
+    let (epoch, sequence, digest) = (state.epoch, state.sequence, codec::digest(&state));
+    let told = told
+        .and_then(|()| print(&format!("stopped epoch {epoch} seq {sequence} digest {digest}\n")));
     drop(lock);
-    Ok(())
-}
-
-/// One line on standard output, whole. Nobody may be reading any more.
-fn say(line: std::fmt::Arguments<'_>) {
-    let mut out = io::stdout().lock();
-    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+    told.map_err(ServerError::Output)
 }
 
 /// One socket, lent to every IO thread. Not a socket each under `SO_REUSEPORT`: then another
@@ -230,12 +248,13 @@ fn start_handshakes(ends: Vec<HandshakeEnd>) -> Result<(), ServerError> {
 fn start_reloading(
     files: Files,
     hangups: Receiver<()>,
+    manager: Manager,
     (settings, writer): (Sender<Settings>, Caller),
 ) -> Result<(), ServerError> {
     let reload = move || {
         for () in hangups {
             // A writer that has stopped needs no settings.
-            if let Some(rules) = files.reload()
+            if let Some(rules) = manager.reload(|| files.reload())
                 && settings.send(rules).is_ok()
             {
                 writer.call();
@@ -246,28 +265,25 @@ fn start_reloading(
     thread.spawn(reload).map(drop).map_err(start_error("the reload thread"))
 }
 
-/// Whoever listens on a network should know what can be read or done there.
-fn tell_exposure(config: &Config, address: SocketAddr) {
-    if address.ip().is_loopback() {
-        return;
-    }
-    if config.tokens_file.is_none() {
-        tell(format_args!(
-            "listening on {address} without tokens: whoever can reach it may do everything"
-        ));
-    }
-    if config.tls_cert.is_none() {
-        tell(format_args!(
-            "listening on {address} without TLS: tokens and orders can be read and changed on their \
-             way; set tls.cert and tls.key, or let nobody but a proxy that ends TLS reach it"
-        ));
-    }
+/// Only where a service manager wants to hear from it; it ends with the process.
+fn start_watchdog(
+    manager: &Manager,
+    front: &Front,
+    writer: Caller,
+    stopping: Receiver<()>,
+) -> Result<(), ServerError> {
+    let Some(within) = manager.watchdog() else { return Ok(()) };
+    let (cursors, clock) = (front.cursors.clone(), front.clock);
+    let watchdog = Watchdog { manager: manager.clone(), within, writer, cursors, clock, stopping };
+    let thread = thread::Builder::new().name("watchdog".to_owned());
+    thread.spawn(move || watchdog.run()).map(drop).map_err(start_error("the watchdog"))
 }
 
 /// Ends the process if `work` panics: the parts that are left cannot do without it.
 fn or_abort<T>(what: &str, work: impl FnOnce() -> T) -> T {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
-        tell(format_args!("{what} panicked; the next start recovers what is durable"));
+        tracing::error!(part = what, "a part panicked; the next start recovers what is durable");
+        log::flush();
         std::process::abort()
     })
 }
@@ -291,42 +307,6 @@ fn io_thread(listener: TcpListener, lane: LaneEnd, front: Arc<Front>) {
         .await;
         lane.close();
     });
-}
-
-/// Tells how far a recovery is, once it takes longer than a second, to somebody who looks.
-fn progress(clock: Clock) -> impl FnMut(Sequence) {
-    let looked_at = io::stderr().is_terminal();
-    let mut told_ms = clock.elapsed_ms();
-    move |sequence| {
-        let now_ms = clock.elapsed_ms();
-        if looked_at && now_ms >= told_ms + PROGRESS_MS {
-            told_ms = now_ms;
-            tell_progress(format_args!("recovering: at sequence {sequence}"));
-        }
-    }
-}
-
-fn tell_recovery(recovered: &Recovered) {
-    if let Some(dropped) = &recovered.dropped {
-        tell(format_args!(
-            "dropped an unfinished tail that was never synced: {} at byte {}, {} bytes, first \
-             sequence lost {}",
-            dropped.file, dropped.offset, dropped.bytes, dropped.first_sequence_lost
-        ));
-    }
-    if let Some(lost_from) = recovered.lost_from {
-        tell(format_args!(
-            "the last epoch answered before it synced and did not stop in order: answers from \
-             sequence {lost_from} on, if there were any, are lost"
-        ));
-    }
-    for image in &recovered.passed_over {
-        tell(format_args!("passed over an image: {}", image.why));
-    }
-    if recovered.replayed > 0 {
-        let from = recovered.image_sequence;
-        tell(format_args!("recovered {} events, up to {from} from an image", recovered.replayed));
-    }
 }
 
 fn start_writer(
@@ -420,14 +400,16 @@ fn supervise(writer: Writer, alarm: &Alarm) -> Stopped {
         Err(_) => "it panicked".to_owned(),
     };
     alarm.sound();
-    tell(format_args!("the writer stopped in the middle: {why}"));
+    tracing::error!(why, "the writer stopped in the middle");
     thread::sleep(Duration::from_millis(POISON_MS));
+    log::flush();
     std::process::abort()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Write;
     use std::net::Ipv4Addr;
 
     #[test]

@@ -1,10 +1,13 @@
-//! SIGTERM and SIGINT, watched in the background: while the server recovers, one ends the process;
-//! once it serves, the first is reported and a second ends the process at once. SIGHUP is reported at
-//! any time.
+//! The signals of this process, watched in the background from the very beginning.
 //!
-//! Never drains or reloads anything itself. Next: `server`, `reload`.
+//! SIGTERM and SIGINT: while the server starts, one ends the process; once it serves, the first is
+//! reported and a second ends the process at once. SIGHUP is reported at any time. SIGUSR1, SIGUSR2
+//! and SIGALRM mean nothing here and end nothing; SIGXFSZ becomes an error of the write that it comes
+//! with. SIGQUIT is left to the system: it ends the process at once. Never drains or reloads
+//! anything itself. Next: `server`, `reload`.
 
-use crate::tell::tell;
+use crate::log;
+use rustix::process::Signal as System;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,34 +16,48 @@ use std::thread;
 use tokio::runtime::Builder;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// The signals of this process.
-pub(crate) struct Signals {
+/// Those that nothing comes of, but that would end a process which does not handle them.
+const WITHOUT_EFFECT: [System; 4] = [System::XFSZ, System::USR1, System::USR2, System::ALARM];
+
+/// Whose signals are watched.
+#[derive(Debug)]
+pub struct Signals {
     serving: Arc<AtomicBool>,
+    /// Where else a stop may be asked for.
+    pub(crate) stop: Sender<()>,
+    /// Each time that a stop is asked for.
+    pub(crate) stopped: Receiver<()>,
+    /// Each SIGHUP; those that come while one waits there are one with it.
+    pub(crate) hangups: Receiver<()>,
 }
 
 impl Signals {
-    /// Handles them from its return on; the one that asks to stop goes into `stop`. Each SIGHUP comes out of the receiver; those that come while
-    /// one waits there are one with it.
+    /// Handles them from its return on.
     ///
     /// # Errors
     /// When the system has no thread or handler to give.
-    pub(crate) fn watch(stop: Sender<()>) -> io::Result<(Self, Receiver<()>)> {
+    pub fn watch() -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let entered = runtime.enter();
-        let stops = [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?];
         let hangup = signal(SignalKind::hangup())?;
+        let stops = [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?];
+        for ignored in WITHOUT_EFFECT {
+            // Its handler stays when this goes.
+            drop(signal(SignalKind::from_raw(ignored.as_raw()))?);
+        }
         drop(entered);
         let serving = Arc::new(AtomicBool::new(false));
+        let (stop, stopped) = mpsc::channel();
         let (hang_up, hangups) = mpsc::sync_channel(1);
-        let watch = watch(stops, hangup, serving.clone(), stop, hang_up);
+        let watch = watch(stops, hangup, serving.clone(), stop.clone(), hang_up);
         let thread = thread::Builder::new().name("signals".to_owned());
         thread.spawn(move || runtime.block_on(watch))?;
-        Ok((Self { serving }, hangups))
+        Ok(Self { serving, stop, stopped, hangups })
     }
 
-    /// From here on a signal means to stop in order, and a second one to end at once.
-    pub(crate) fn serving(self) {
-        self.serving.store(true, Ordering::SeqCst);
+    /// What says that it serves.
+    pub(crate) fn serving(&self) -> Arc<AtomicBool> {
+        self.serving.clone()
     }
 }
 
@@ -63,11 +80,13 @@ async fn watch(
             }
         }
         if !serving.load(Ordering::SeqCst) {
-            tell(format_args!("stopped while recovering; nothing was served or lost"));
+            tracing::info!("stopped while recovering; nothing was served or lost");
+            log::flush();
             std::process::exit(0);
         }
         if stopping {
-            tell(format_args!("stopped by a second signal; the next start recovers"));
+            tracing::warn!("stopped by a second signal; the next start recovers");
+            log::flush();
             std::process::exit(1);
         }
         stopping = true;

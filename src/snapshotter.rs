@@ -15,7 +15,6 @@ use crate::planted::{Bug, planted};
 use crate::replay::{self, DataDirectory, From, ReplayError, Replayed};
 use crate::ring::Cursors;
 use crate::scrubber::Scrubber;
-use crate::tell::tell;
 use doorbuster_journal::{Ballast, Disk, JournalError, JournalId, Pruner, sequence_at};
 use doorbuster_snapshots::{
     ImageWriter, Keep, Meta, PassedOver, SnapshotError, image_name, prune, remove_leftovers,
@@ -78,13 +77,15 @@ pub struct Parts<P: DataDirectory = PathBuf> {
 pub struct Snapshotter<P: DataDirectory = PathBuf> {
     parts: Parts<P>,
     scrubber: Scrubber,
+    /// The last attempt to hold room back failed, and that was told.
+    ballast_failed: bool,
 }
 
 impl<P: DataDirectory> Snapshotter<P> {
     /// Puts it together.
     #[must_use]
     pub fn new(parts: Parts<P>) -> Self {
-        Self { parts, scrubber: Scrubber::default() }
+        Self { parts, scrubber: Scrubber::default(), ballast_failed: false }
     }
 
     /// Takes images when asked and when it is time, until it is told to stop.
@@ -153,18 +154,19 @@ impl<P: DataDirectory> Snapshotter<P> {
         }
         match taken {
             Ok(sequence) => {
+                tracing::debug!(sequence, "took an image");
                 parts.images.took(sequence, parts.clock.elapsed_ms());
                 // The image is there all the same; what stays too long is a reason to look.
                 if let Err(error) = self.let_go(space_short, pause) {
                     let told = format!("old images or segments stay: {error}");
-                    tell(format_args!("{told}"));
+                    tracing::warn!(cause = told, "what an image replaces stays");
                     parts.images.failed(told);
                 }
                 Ok(sequence)
             }
             Err(error) => {
                 let told = error.to_string();
-                tell(format_args!("no image was taken: {told}"));
+                tracing::warn!(cause = told, "no image was taken");
                 parts.images.failed(told.clone());
                 Err(told)
             }
@@ -202,17 +204,33 @@ impl<P: DataDirectory> Snapshotter<P> {
     fn give_up_ballast(&self) -> bool {
         let freed = self.ballast().and_then(|ballast| ballast.take().ok()).unwrap_or(0);
         if freed > 0 {
-            tell(format_args!("the disk is full: {freed} bytes of ballast given up for an image"));
+            tracing::warn!(bytes = freed, "the disk is full: ballast given up for an image");
         }
         freed > 0
     }
 
     /// Holds room back again. On a full disk there is none, which the writer tells.
-    fn hold_ballast(&self) {
+    fn hold_ballast(&mut self) {
         if !self.parts.images.space_short()
             && let Some(ballast) = self.ballast()
         {
-            let _ = ballast.restore();
+            self.tell_ballast(ballast.restore());
+        }
+    }
+
+    /// Says once that none can be held back, and that it can again.
+    fn tell_ballast(&mut self, held: Result<(), JournalError>) {
+        match held {
+            Err(error) if !self.ballast_failed => {
+                let cause = error.to_string();
+                tracing::warn!(cause, "no room is held back for an image on a full disk");
+                self.ballast_failed = true;
+            }
+            Ok(()) if self.ballast_failed => {
+                tracing::info!("room is held back again for an image on a full disk");
+                self.ballast_failed = false;
+            }
+            _ => {}
         }
     }
 
@@ -276,12 +294,14 @@ pub fn fold<P: DataDirectory + ?Sized>(
 /// cannot be read at all, or is another journal's, stays as it is.
 fn set_aside<D: Disk>(disk: &D, passed_over: &[PassedOver]) {
     for image in passed_over {
-        tell(format_args!("passed over an image: {}", image.why));
+        let (sequence, why) = (image.sequence, image.why.to_string());
+        tracing::warn!(sequence, why, "passed over an image");
         if matches!(image.why, SnapshotError::Damaged { .. } | SnapshotError::Rejected { .. }) {
             let name = image_name(image.sequence);
             let moved = disk.rename(&name, &format!("{name}.damaged"));
             if let Err(cause) = moved {
-                tell(format_args!("cannot set {name} aside: {cause}"));
+                let (file, cause) = (disk.place(&name), cause.to_string());
+                tracing::warn!(file, cause, "cannot set a damaged image aside");
             }
         }
     }

@@ -6,9 +6,11 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Advice as FileAdvice, FallocateFlags};
+use rustix::process::{Resource, getrlimit};
 
 use crate::mapped::OpenFile;
 use crate::steps;
@@ -132,6 +134,24 @@ pub trait Mapped: Send + 'static {
     fn sync(&self) -> io::Result<()>;
 }
 
+/// Files of a data directory hold seeds of draws and what buyers bought: nobody else reads them.
+pub const FILE_MODE: u32 = 0o600;
+/// As [`FILE_MODE`], of directories.
+pub const DIRECTORY_MODE: u32 = 0o700;
+
+/// Names the limit where a file would have been larger than it: the system only says that there is
+/// one. (Its signal must be handled, or it ends the process.)
+pub(crate) fn with_limit(cause: io::Error) -> io::Error {
+    let limit = getrlimit(Resource::Fsize).current;
+    match limit.filter(|_| cause.kind() == io::ErrorKind::FileTooLarge) {
+        Some(bytes) => io::Error::new(
+            cause.kind(),
+            format!("no file of this process may be over {bytes} bytes (ulimit -f, LimitFSIZE)"),
+        ),
+        None => cause,
+    }
+}
+
 /// A real directory.
 #[derive(Debug)]
 pub struct FileDisk {
@@ -177,7 +197,9 @@ impl Disk for FileDisk {
 
     fn create(&self, name: &str, bytes: u64) -> io::Result<OpenFile> {
         steps::before("create", name);
-        let file = File::options().read(true).write(true).create_new(true).open(self.path(name))?;
+        let mut options = File::options();
+        options.read(true).write(true).create_new(true).mode(FILE_MODE);
+        let file = options.open(self.path(name))?;
         if bytes == 0 {
             return Ok(OpenFile::new(file));
         }
@@ -188,7 +210,7 @@ impl Disk for FileDisk {
         match allocated {
             // Some file systems cannot allocate ahead; the zeros that follow do it there.
             Ok(()) | Err(rustix::io::Errno::OPNOTSUPP) => Ok(OpenFile::new(file)),
-            Err(errno) => Err(errno.into()),
+            Err(errno) => Err(with_limit(errno.into())),
         }
     }
 

@@ -111,6 +111,11 @@ pub enum JournalError {
 }
 
 impl JournalError {
+    /// A file would be larger than the process may have any: room would not help.
+    pub fn is_file_too_large(&self) -> bool {
+        matches!(self, Self::Io { cause, .. } if cause.kind() == io::ErrorKind::FileTooLarge)
+    }
+
     /// Wraps an error of the disk; for use with `map_err`.
     pub(crate) fn io(
         operation: &'static str,

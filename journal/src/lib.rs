@@ -79,7 +79,7 @@ mod walk;
 mod window;
 
 pub use ballast::Ballast;
-pub use disk::{Access, Disk, DiskFile, FileDisk, Mapped};
+pub use disk::{Access, DIRECTORY_MODE, Disk, DiskFile, FILE_MODE, FileDisk, Mapped};
 pub use dump::{DumpContent, DumpItem, dump};
 pub use error::{JournalError, Refusal, VisitError};
 pub use format::{

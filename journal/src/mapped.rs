@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use memmap2::{Advice, MmapOptions, MmapRaw};
 
-use crate::disk::{DiskFile, Mapped};
+use crate::disk::{DiskFile, Mapped, with_limit};
 use crate::steps;
 
 /// An opened file of a real directory.
@@ -45,7 +45,7 @@ impl DiskFile for OpenFile {
 
     fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         steps::before("write", "a file");
-        self.file.write_all_at(bytes, offset)
+        self.file.write_all_at(bytes, offset).map_err(with_limit)
     }
 
     fn sync(&self) -> io::Result<()> {

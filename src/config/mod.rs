@@ -5,18 +5,23 @@
 //! others shape only this process. Next: `table`, the list of all settings.
 
 mod admission;
+mod environment;
+mod listen;
 mod table;
 mod table_http;
+mod table_log;
 
 use crate::domain::settings::Settings;
 pub use admission::{Admission, Rate};
 use doorbuster_snapshots::Keep;
+use environment::Whose;
+pub use listen::Listen;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 pub use table::{Entry, Kind, environment_name};
 pub use table_http::HttpSettings;
+pub use table_log::{LogFormat, LogLevel, LogSettings};
 
 /// When an answer may leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,7 +70,7 @@ pub struct Config {
     /// Where everything is kept.
     pub data: PathBuf,
     /// Where to listen.
-    pub listen: SocketAddr,
+    pub listen: Listen,
     /// When an answer may leave.
     pub durability: Durability,
     /// Threads that read requests and write answers.
@@ -120,13 +125,16 @@ pub struct Config {
     pub drain_ms: u64,
     /// Who is let in while there are more than can be served.
     pub admission: Admission,
+    /// How and what is told on standard error.
+    pub log: LogSettings,
     /// What decides outcomes.
     pub rules: Settings,
 }
 
 /// Every setting there is.
 pub fn settings() -> impl Iterator<Item = &'static Entry> {
-    table::COMMON.iter().chain(table_http::HTTP).chain(admission::ADMISSION)
+    let further = table_http::HTTP.iter().chain(admission::ADMISSION).chain(table_log::LOG);
+    table::COMMON.iter().chain(further)
 }
 
 /// Why the settings cannot be used.
@@ -138,6 +146,15 @@ pub enum ConfigError {
         /// File, environment or flag.
         origin: String,
         /// As written.
+        name: String,
+    },
+    /// It is no setting, but has the form of what a cluster sets.
+    #[error(
+        "environment: there is no setting {name}; if it comes from a Kubernetes Service, say \
+         `enableServiceLinks: false` in the pod's specification"
+    )]
+    ServiceLink {
+        /// The variable.
         name: String,
     },
     /// The value does not fit the setting.
@@ -217,10 +234,11 @@ impl Sources {
         Ok(())
     }
 
-    /// Takes the environment's `DOORBUSTER_…` variables.
+    /// Takes the environment's `DOORBUSTER_…` variables, but for what a cluster sets for a Service of
+    /// this name, and what the tools read.
     ///
     /// # Errors
-    /// When one names no setting, or is not UTF-8.
+    /// When another one names no setting, or is not UTF-8.
     pub fn environment(
         &mut self,
         variables: impl Iterator<Item = (OsString, OsString)>,
@@ -232,9 +250,18 @@ impl Sources {
                 continue;
             }
             let entry = settings().find(|entry| environment_name(entry.name) == variable);
-            let unknown =
-                || ConfigError::Unknown { origin: ORIGIN.into(), name: variable.to_string() };
-            let entry = entry.ok_or_else(unknown)?;
+            let Some(entry) = entry else {
+                match environment::whose(&variable) {
+                    Whose::Others => continue,
+                    Whose::Service => {
+                        return Err(ConfigError::ServiceLink { name: variable.to_string() });
+                    }
+                    Whose::Nobody => {
+                        let (origin, name) = (ORIGIN.into(), variable.to_string());
+                        return Err(ConfigError::Unknown { origin, name });
+                    }
+                }
+            };
             let value = value.into_string().map_err(|value| ConfigError::Value {
                 origin: ORIGIN.into(),
                 name: entry.name,
@@ -273,6 +300,16 @@ impl Sources {
     }
 }
 
+const BEYOND_LOOPBACK: &str = "without tokens the server listens on loopback only; name a file of \
+     tokens in auth.tokens_file, or, to listen on other addresses all the same, to anybody who can \
+     reach them, add --insecure";
+
+impl Config {
+    fn may_listen_beyond_loopback(&self) -> bool {
+        self.insecure || self.tokens_file.is_some()
+    }
+}
+
 fn check_relations(config: &Config) -> Result<(), ConfigError> {
     let rules = &config.rules;
     let relations = [
@@ -282,10 +319,8 @@ fn check_relations(config: &Config) -> Result<(), ConfigError> {
              its order",
         ),
         (
-            config.insecure || config.tokens_file.is_some() || config.listen.ip().is_loopback(),
-            "without tokens the server listens on loopback only; name a file of tokens in \
-             auth.tokens_file, or, to listen on other addresses all the same, to anybody who can \
-             reach them, add --insecure",
+            config.may_listen_beyond_loopback() || !config.listen.is_beyond_loopback(),
+            BEYOND_LOOPBACK,
         ),
         (
             !config.admission.proxy_protocol || !config.admission.trusted_proxies.is_empty(),
@@ -350,7 +385,8 @@ mod tests {
         let proxied = [("address.proxy_protocol", "on"), ("address.trusted_proxies", "::1")];
         check(&proxied, Ok(()));
         check(&[("address.proxy_protocol", "true")], Err("must be off or on"));
-        check(&[("listen", "localhost")], Err("an address and port"));
+        check(&[("listen", "localhost")], Err("an address or a host name, and a port"));
+        check(&[("listen", "localhost:7070")], Ok(()));
         check(&[("orders.retain_ms", "1000")], Err("must not be below idempotency.retain_ms"));
     }
 
@@ -373,6 +409,9 @@ mod tests {
         assert_eq!(config.rules.orders_retain_ms, 86_400_003);
         let typo = [("DOORBUSTER_HOLD_MAX".into(), "6".into())];
         assert!(sources.environment(typo.into_iter()).is_err());
+        let link = [("DOORBUSTER_METRICS_PORT".into(), "tcp://10.0.0.1:9090".into())];
+        let told = sources.environment(link.into_iter()).unwrap_err().to_string();
+        assert!(told.contains("DOORBUSTER_METRICS_PORT") && told.contains("enableServiceLinks"));
         assert!(sources.file("b.toml", "[orders]\nretain = 1").is_err());
         assert!(sources.file("b.toml", "orders = [").is_err());
     }

@@ -1,7 +1,7 @@
 //! The list of all settings. A new one is a row here and a member of `Config`.
 
 use super::admission::Admission;
-use super::{Config, Durability, HttpSettings, Wait};
+use super::{Config, Durability, HttpSettings, Listen, LogFormat, LogLevel, LogSettings, Wait};
 use crate::domain::ids::HOLD_MS_END;
 use crate::domain::settings::Settings;
 use doorbuster_journal::{SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
@@ -67,7 +67,7 @@ pub(super) fn find(name: &str) -> Option<&'static Entry> {
 pub(super) fn blank() -> Config {
     Config {
         data: "".into(),
-        listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        listen: Listen::Address(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
         durability: Durability::Group,
         io_threads: 0,
         wait: Wait::Park,
@@ -95,6 +95,7 @@ pub(super) fn blank() -> Config {
         drain_delay_ms: 0,
         drain_ms: 0,
         admission: Admission::default(),
+        log: LogSettings { format: LogFormat::Text, level: LogLevel::Info },
         rules: Settings::default(),
     }
 }
@@ -162,7 +163,7 @@ const CAP: &str = "an integer, 1 to 1,073,741,824";
 pub(super) const DURATION: &str = "milliseconds, 1 to 3,600,000";
 pub(super) const DURATION_OR_NONE: &str = "milliseconds, 0 (none) to 3,600,000";
 
-/// All settings but those of `table_http` and `admission`, those of daily use first.
+/// All settings but those of `table_http`, `table_log` and `admission`, those of daily use first.
 pub(super) static COMMON: &[Entry] = &[
     Entry {
         name: "data",
@@ -176,9 +177,9 @@ pub(super) static COMMON: &[Entry] = &[
         name: "listen",
         kind: Kind::Text,
         default: "127.0.0.1:7070",
-        bounds: "an address and port, such as 127.0.0.1:7070 (port 0 picks one)",
+        bounds: "an address or a host name, and a port, such as 127.0.0.1:7070 (port 0 picks one)",
         meaning: "where to listen",
-        take: |config, text| set(&mut config.listen, text.parse().ok()),
+        take: |config, text| set(&mut config.listen, Listen::parse(text)),
     },
     Entry {
         name: "durability",

@@ -5,7 +5,6 @@
 //! minute. Never closes anything to make room. Next: `listener`.
 
 use super::news::News;
-use crate::tell::tell;
 use std::io::{self, ErrorKind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -28,7 +27,8 @@ impl Accepting {
         }
         self.failures.fetch_add(1, Ordering::Relaxed);
         if self.news.is_due(now_ms) {
-            tell(format_args!("cannot accept connections, and tries again meanwhile: {error}"));
+            let cause = error.to_string();
+            tracing::warn!(cause, "cannot accept connections, and tries again meanwhile");
         }
         tokio::time::sleep(PAUSE).await;
     }

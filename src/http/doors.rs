@@ -255,7 +255,7 @@ pub fn instant(text: &str) -> Option<Stamp> {
 /// An instant as answers show it.
 #[must_use]
 pub fn instant_text(stamp: Stamp) -> String {
-    String::from_utf8_lossy(&instant::format(stamp)).into_owned()
+    instant::text(stamp)
 }
 
 /// What the first bytes of a connection come to, as a header of the PROXY protocol.

@@ -13,7 +13,6 @@ use super::peer::{Peer, Stage, Wish};
 use super::problem::Problem;
 use super::proxy_protocol::{self, Source, Unread};
 use super::reply::Reply;
-use crate::tell::tell;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::Poll;
@@ -48,11 +47,12 @@ where
         Err(Unread::Bad(why)) => {
             worker.count_refused(Reason::ProxyHeader);
             if worker.front.introductions.is_due(worker.now_ms()) {
-                tell(format_args!(
-                    "refused a connection from {}, which must begin with a PROXY protocol header \
-                     (address.proxy_protocol = on): {why}",
-                    peer.address
-                ));
+                tracing::warn!(
+                    peer = %peer.address,
+                    why = %why,
+                    "refused a connection that must begin with a PROXY protocol header \
+                     (address.proxy_protocol = on)"
+                );
             }
             // To a client of TLS it would be noise.
             if worker.front.handshakes.is_none() {
@@ -73,11 +73,11 @@ where
 {
     worker.count_refused(Reason::ProxyHeader);
     if worker.front.introductions.is_due(worker.now_ms()) {
-        tell(format_args!(
-            "refused a connection from {}, which begins with a PROXY protocol header: they are \
-             taken from address.trusted_proxies only, and with address.proxy_protocol = on",
-            peer.address
-        ));
+        tracing::warn!(
+            peer = %peer.address,
+            "refused a connection that begins with a PROXY protocol header: they are taken from \
+             address.trusted_proxies only, and with address.proxy_protocol = on"
+        );
     }
     say(socket, "a PROXY protocol header is not taken from this address").await;
 }

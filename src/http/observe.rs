@@ -13,6 +13,7 @@ use super::mode::unready;
 use super::problem::{Code, OUTCOMES};
 use super::reply::{Kind, Reply};
 use super::routes::ROUTES;
+use super::tls::Handshakes;
 use super::wire::Json;
 use crate::domain::command::{Action, Command};
 use crate::domain::sku::RefusalReason;
@@ -332,6 +333,7 @@ pub(super) fn exposition(front: &Front) -> Reply {
         }),
         image_failed: images.failure().is_some(),
         journal_damaged: images.damage().is_some(),
+        certificate_not_after_s: front.handshakes.as_ref().and_then(Handshakes::not_after_s),
     };
     Reply::text(Kind::Metrics, metrics::exposition(&front.meters, facts))
 }

@@ -23,6 +23,8 @@ use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
+use x509_cert::Certificate as Chained;
+use x509_cert::der::Decode;
 
 /// The first byte of a TLS connection: a record that is part of a handshake (RFC 8446, 5.1).
 const HANDSHAKE_RECORD: u8 = 22;
@@ -32,7 +34,40 @@ pub(super) type Secured = Box<TlsStream<Socket>>;
 
 /// A certificate and its key, in use.
 #[derive(Debug)]
-pub struct Certificate(Arc<ServerConfig>);
+pub struct Certificate {
+    config: Arc<ServerConfig>,
+    validity: Option<Validity>,
+}
+
+/// When a chain of certificates may be used, in seconds since 1970: from the latest beginning to
+/// the earliest end of its certificates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Validity {
+    /// Not valid before.
+    pub not_before_s: u64,
+    /// Not valid behind.
+    pub not_after_s: u64,
+}
+
+impl Validity {
+    /// None where one of them cannot be read, which only means that nobody can be warned.
+    fn of(chain: &[CertificateDer<'_>]) -> Option<Self> {
+        let validities: Option<Vec<Self>> = chain.iter().map(Self::of_one).collect();
+        validities?.into_iter().reduce(|one, other| Self {
+            not_before_s: one.not_before_s.max(other.not_before_s),
+            not_after_s: one.not_after_s.min(other.not_after_s),
+        })
+    }
+
+    fn of_one(certificate: &CertificateDer<'_>) -> Option<Self> {
+        let read = Chained::from_der(certificate).ok()?;
+        let validity = read.tbs_certificate().validity();
+        Some(Self {
+            not_before_s: validity.not_before.to_unix_duration().as_secs(),
+            not_after_s: validity.not_after.to_unix_duration().as_secs(),
+        })
+    }
+}
 
 /// Why a certificate or key cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -61,6 +96,7 @@ impl Certificate {
         }
         let key = PrivateKeyDer::from_pem_slice(key)
             .map_err(|error| BadCertificate::Key(error.to_string()))?;
+        let validity = Validity::of(&chain);
         let pair = |error: rustls::Error| BadCertificate::Pair(error.to_string());
         let mut config =
             ServerConfig::builder_with_provider(Arc::new(crypto::ring::default_provider()))
@@ -70,7 +106,13 @@ impl Certificate {
                 .with_single_cert(chain, key)
                 .map_err(pair)?;
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Self(Arc::new(config)))
+        Ok(Self { config: Arc::new(config), validity })
+    }
+
+    /// When it may be used, if that can be read.
+    #[must_use]
+    pub fn validity(&self) -> Option<Validity> {
+        self.validity
     }
 }
 
@@ -159,6 +201,7 @@ struct Job {
 pub struct Handshakes {
     places: Arc<Semaphore>,
     jobs: Vec<mpsc::Sender<Job>>,
+    certificate: Arc<Reloadable<Certificate>>,
 }
 
 /// What one handshake thread works from.
@@ -180,7 +223,13 @@ impl Handshakes {
         let channels = (0..threads).map(|_| mpsc::channel(places));
         let end = |jobs| HandshakeEnd { jobs, certificate: certificate.clone() };
         let (jobs, ends) = channels.map(|(jobs, end_jobs)| (jobs, end(end_jobs))).unzip();
-        (Self { places: Arc::new(Semaphore::new(places)), jobs }, ends)
+        let places = Arc::new(Semaphore::new(places));
+        (Self { places, jobs, certificate: certificate.clone() }, ends)
+    }
+
+    /// When the certificate that is shown now ends, in seconds since 1970, if that can be read.
+    pub(super) fn not_after_s(&self) -> Option<u64> {
+        self.certificate.current().validity.map(|validity| validity.not_after_s)
     }
 
     /// Has a handshake done for the IO thread of this number, in its event loop. None if it fails,
@@ -224,7 +273,7 @@ async fn shake(mut socket: Socket, certificate: &Certificate) -> Option<Secured>
         linger(socket).await;
         return None;
     }
-    let accept = TlsAcceptor::from(certificate.0.clone()).accept(socket);
+    let accept = TlsAcceptor::from(certificate.config.clone()).accept(socket);
     match accept.into_fallible().await {
         Ok(secured) => Some(Box::new(secured)),
         // The client was sent an alert that says why.

@@ -80,6 +80,8 @@ pub struct Facts {
     pub image_failed: bool,
     /// Damage was found in the journal's history.
     pub journal_damaged: bool,
+    /// When the certificate ends, in seconds since 1970; none without TLS.
+    pub certificate_not_after_s: Option<u64>,
 }
 
 /// The text, in UTF-8.
@@ -127,7 +129,16 @@ impl Scrape {
         page.gauge("connections_max", "Connections that there may be", *connections_max)?;
         let meaning = "Accepts that failed, by what was wanting";
         let wanting = [("wanting", "resources".to_owned())];
-        page.counters("accept_failures", meaning, [(wanting, *accept_failures)].into_iter())
+        page.counters("accept_failures", meaning, [(wanting, *accept_failures)].into_iter())?;
+        // Without TLS there is no such moment, and 0 would be an alarm.
+        match self.facts.certificate_not_after_s {
+            Some(at_s) => {
+                let meaning =
+                    "When the certificate, or the first of its chain, expires; since 1970";
+                page.gauge("tls_certificate_not_after_seconds", meaning, at_s)
+            }
+            None => Ok(()),
+        }
     }
 
     fn requests(&self, page: &mut Page<'_>) -> Result<(), Error> {

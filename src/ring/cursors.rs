@@ -25,6 +25,8 @@ pub struct Cursors {
     /// Who follows the journal and has seen all that was synced.
     follower: AtomicWaker,
     turns: Box<[TurnTimes; TURNS_KEPT]>,
+    /// Turns that began, requests or not.
+    turns_begun: AtomicU64,
 }
 
 impl Default for Cursors {
@@ -39,6 +41,7 @@ impl Default for Cursors {
             sync_since_ms: AtomicU64::new(NO_SYNC),
             follower: AtomicWaker::new(),
             turns: Box::new(std::array::from_fn(|_| TurnTimes::default())),
+            turns_begun: AtomicU64::new(0),
         }
     }
 }
@@ -76,6 +79,19 @@ impl Cursors {
     #[must_use]
     pub fn answerable(&self) -> Sequence {
         self.answerable.load(Ordering::Acquire)
+    }
+
+    /// Says that the writer lives: it begins a turn.
+    pub fn count_turn(&self) {
+        // Only the writer counts.
+        let begun = self.turns_begun.load(Ordering::Relaxed);
+        self.turns_begun.store(begun.wrapping_add(1), Ordering::Relaxed);
+    }
+
+    /// How many turns began; a number that moves is a writer that lives.
+    #[must_use]
+    pub fn turns_begun(&self) -> u64 {
+        self.turns_begun.load(Ordering::Relaxed)
     }
 
     /// Says when a turn was stored and when durable, before the cursors say that it is.

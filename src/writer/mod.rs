@@ -35,7 +35,6 @@ use crate::images::Images;
 use crate::planted::{Bug, planted};
 use crate::preparer::Prepared;
 use crate::ring::{Asked, Inbox, Outbox, Outcome, Polled};
-use crate::tell::tell;
 pub use assembly::Parts;
 use doorbuster_journal::{Disk, FileDisk, Journal, JournalError, Spare};
 use keeping::{Behind, Keeping};
@@ -206,7 +205,10 @@ impl<D: Disk> Core<D> {
     fn prepare_memory(&mut self) {
         match Prepared::by_thread() {
             Ok(prepared) => self.prepared = Some(prepared),
-            Err(cause) => tell(format_args!("memory is not prepared ahead: no thread: {cause}")),
+            Err(cause) => {
+                let cause = cause.to_string();
+                tracing::warn!(cause, "memory is not prepared ahead: there is no thread for it");
+            }
         }
     }
 
@@ -219,6 +221,7 @@ impl<D: Disk> Core<D> {
             self.now = self.clock.wall_ms();
         }
         self.records_in_turn = 0;
+        self.outbox.cursors().count_turn();
         self.journal.begin(self.state.epoch, self.now);
         self.room.begin(self.journal.room());
         self.watch_spare();
@@ -228,14 +231,14 @@ impl<D: Disk> Core<D> {
     fn watch_spare(&mut self) {
         match (self.journal.take_spare_failure(), self.spare_failed) {
             (Some(failure), false) => {
-                tell(format_args!(
-                    "no spare segment, new orders stop when this one is full: {failure}"
-                ));
+                let cause = failure.to_string();
+                tracing::warn!(cause, "no spare segment, new orders stop when this one is full");
                 self.spare_failed = true;
-                self.images.set_space_short(true);
+                // Letting history go makes room, but no file that may be larger.
+                self.images.set_space_short(!failure.is_file_too_large());
             }
             (None, true) if self.journal.room().spare == Spare::Ready => {
-                tell(format_args!("there is a spare segment again"));
+                tracing::info!("there is a spare segment again");
                 self.spare_failed = false;
                 self.images.set_space_short(false);
             }

@@ -5,7 +5,7 @@
 
 use crate::exchange::{self, Asking};
 use doorbuster::config::{Config, Sources};
-use doorbuster::server;
+use doorbuster::server::{self, Signals};
 use socket2::{Domain, Socket, Type};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::thread::{self, JoinHandle};
@@ -28,7 +28,9 @@ pub(crate) fn start() -> Server {
     let config = config(&data, address);
     let again = config.clone();
     let serving = thread::spawn(move || {
-        server::run(&config, Box::new(move || Ok(again.clone()))).expect("it serves to its end");
+        let signals = Signals::watch().expect("the system gives a thread");
+        let reread = Box::new(move || Ok(again.clone()));
+        server::run(&config, reread, signals).expect("it serves to its end");
     });
     let server = Server { address, serving, _data: data, _port: port };
     server.wait();

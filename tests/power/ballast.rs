@@ -96,7 +96,8 @@ fn a_full_disk_gives_up_its_ballast_for_an_image_and_history_for_a_segment_and_s
         wait_for_ballast(disk);
         book.check(client);
         let exit = server.kill();
-        let given_up = format!("the disk is full: {BALLAST_BYTES} bytes of ballast given up");
+        let given_up =
+            format!("the disk is full: ballast given up for an image bytes={BALLAST_BYTES}\n");
         for told in [&*given_up, "no spare segment", "there is a spare segment again"] {
             assert!(exit.complaints.contains(told), "no {told:?} in {exit:?}");
         }

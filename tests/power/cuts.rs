@@ -112,8 +112,8 @@ fn where_the_kernel_syncs_a_cut_takes_a_tail_that_the_next_start_names() {
         // It goes on from there; the SKU may have gone with the rest.
         let next = client.ask(&Ask::put("/v1/skus/next", &json!({"stock": 5}))).expect(201);
         let complaints = server.stop().complaints;
-        let marker = "answers from sequence ";
-        let named = complaints.split_once(marker).and_then(|(_, rest)| rest.split_once(' '));
+        let marker = " lost_from=";
+        let named = complaints.split_once(marker).and_then(|(_, rest)| rest.split_once('\n'));
         let from: u64 = named.and_then(|(from, _)| from.parse().ok()).expect("it is named");
         assert!(next["seq"].as_u64() > Some(from), "{next}");
         assert!(sold[..kept].iter().all(|(_, sequence)| *sequence < from), "{from}: {sold:?}");

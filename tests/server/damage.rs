@@ -231,7 +231,7 @@ fn a_torn_tail_is_dropped_by_the_server_which_says_so_and_goes_on() {
     assert_eq!(client.get("/v1/requests/k1")["status"], 201);
     client.ask(&Ask::order("k4", "u4", &format!("sku-1-{}", "x".repeat(50)), 50)).expect(201);
     let complaints = server.stop().complaints;
-    let lost = format!("first sequence lost {}", last + 1);
+    let lost = format!("first_sequence_lost={}\n", last + 1);
     assert!(complaints.contains("dropped") && complaints.contains(&lost), "{complaints:?}");
 }
 

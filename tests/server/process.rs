@@ -7,23 +7,28 @@
 use crate::client::Client;
 use crate::noise;
 use crate::patience::{self, Deadline};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use std::ffi::OsString;
+use std::fs::Permissions;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
-use tempfile::TempDir;
+use tempfile::{Builder, TempDir};
 
 /// Small, because every segment is filled with zeros before its use.
 const SEGMENT_BYTES: &str = "1048576";
 
-/// A fresh directory beside the build, not in memory: syncs shall be real.
+/// A fresh directory beside the build, not in memory: syncs shall be real. Nobody else reads it, of
+/// which a start would warn.
 pub(crate) fn directory() -> TempDir {
-    TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).expect("the build directory takes a directory")
+    let own = Permissions::from_mode(0o700);
+    let directory = Builder::new().permissions(own).tempdir_in(env!("CARGO_TARGET_TMPDIR"));
+    directory.expect("the build directory takes a directory")
 }
 
 /// A command line and environment of the server, from a clean slate.
@@ -72,9 +77,13 @@ impl Launch {
 
     /// With no more address space than this, in KiB.
     pub(crate) fn within(self, address_space_kib: u64) -> Self {
+        self.behind(&format!("ulimit -v {address_space_kib}"))
+    }
+
+    /// Behind a command of the shell that shapes the process: `ulimit`, `umask`, `exec >…`.
+    pub(crate) fn behind(self, shell: &str) -> Self {
         let mut command = Command::new("sh");
-        command.args(["-c", "ulimit -v \"$1\"; shift; exec \"$@\"", "sh"]);
-        command.arg(address_space_kib.to_string());
+        command.args(["-c", &format!("{shell}; exec \"$@\""), "sh"]);
         command.arg(self.command.get_program()).args(self.command.get_args());
         for (name, value) in self.command.get_envs() {
             match value {
@@ -114,6 +123,11 @@ impl Launch {
         self.spawn().exit()
     }
 
+    /// To be started by the test itself, with ends of its own.
+    pub(crate) fn command(self) -> Command {
+        self.command
+    }
+
     fn spawn(mut self) -> Running {
         noise::announce();
         self.command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -127,7 +141,9 @@ impl Launch {
 }
 
 fn is_setting(name: &OsString) -> bool {
-    name.to_str().is_some_and(|name| name.starts_with("DOORBUSTER_"))
+    const SYSTEMD: [&str; 3] = ["NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC"];
+    let is_one = |name: &str| name.starts_with("DOORBUSTER_") || SYSTEMD.contains(&name);
+    name.to_str().is_some_and(is_one)
 }
 
 fn read_lines(stdout: ChildStdout) -> Receiver<String> {
@@ -274,14 +290,26 @@ impl Server {
         self.running.exit()
     }
 
+    /// Any signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.running.child), signal).expect("it still runs");
+    }
+
     /// SIGTERM; it may take its time.
     pub(crate) fn terminate(&self) {
-        kill_process(Pid::from_child(&self.running.child), Signal::TERM).expect("it still runs");
+        self.signal(Signal::TERM);
     }
 
     /// SIGHUP.
     pub(crate) fn hang_up(&self) {
-        kill_process(Pid::from_child(&self.running.child), Signal::HUP).expect("it still runs");
+        self.signal(Signal::HUP);
+    }
+
+    /// From here on its files may be so large at most, in bytes.
+    pub(crate) fn limit_files(&self, bytes: u64) {
+        let limit = Rlimit { current: Some(bytes), maximum: Some(bytes) };
+        let process = Some(Pid::from_child(&self.running.child));
+        prlimit(process, Resource::Fsize, limit).expect("it is our child");
     }
 
     /// SIGHUP, and what it says to that.

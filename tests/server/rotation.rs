@@ -11,7 +11,7 @@ use serde_json::json;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-const TOOK: &str = "took the tokens in";
+const TOOK: &str = "took the tokens file=";
 const KEPT: &str = "kept the tokens as they were";
 
 #[test]
@@ -140,7 +140,7 @@ fn reloads_under_load_hurt_nobody_whose_token_stays() {
         for number in 0..RELOADS {
             let [now, before] = [number, number.wrapping_sub(1)].map(|n| format!("guest-{n}"));
             tokens.hold(&[("guest", "metrics", &now, ""), shop, operator]);
-            server.reload("tokens.toml (3)");
+            server.reload("tokens.toml\" count=3");
             let mut guest = server.connect().with_token(&now);
             guest.get("/v1/status");
             guest.with_token(&before).ask(&Ask::get("/v1/status")).problem(401, "unauthenticated");

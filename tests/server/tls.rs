@@ -26,12 +26,18 @@ pub(crate) struct Issued {
 
 impl Issued {
     pub(crate) fn new() -> Self {
-        let issued =
-            rcgen::generate_simple_self_signed(["shop".to_owned()]).expect("a certificate");
+        let parameters = rcgen::CertificateParams::new(["shop".to_owned()]);
+        Self::of(parameters.expect("a name"))
+    }
+
+    /// Signed by its own key.
+    pub(crate) fn of(parameters: rcgen::CertificateParams) -> Self {
+        let key = rcgen::KeyPair::generate().expect("a key");
+        let certificate = parameters.self_signed(&key).expect("a certificate");
         Self {
-            certificate: issued.cert.der().clone(),
-            chain_pem: issued.cert.pem(),
-            key_pem: issued.signing_key.serialize_pem(),
+            certificate: certificate.der().clone(),
+            chain_pem: certificate.pem(),
+            key_pem: key.serialize_pem(),
         }
     }
 
@@ -79,7 +85,7 @@ impl Issued {
         Ok(stream)
     }
 
-    fn connect(&self, server: &Server) -> Client {
+    pub(crate) fn connect(&self, server: &Server) -> Client {
         Client::over(self.shake(server, &["http/1.1"]).expect("a handshake"))
     }
 }

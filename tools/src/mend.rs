@@ -8,14 +8,15 @@ use crate::look::{self, Findings, Span, Table, Trouble, state_facts};
 use doorbuster::recovery;
 use doorbuster::replay::{self, From, Until};
 use doorbuster_journal::{
-    DumpContent, FileDisk, ImageEnd, JournalId, Loss, RepairPlan, dump, journal_id, plan_repair,
-    repair,
+    DIRECTORY_MODE, DumpContent, FileDisk, ImageEnd, JournalId, Loss, RepairPlan, dump, journal_id,
+    plan_repair, repair,
 };
 use doorbuster_snapshots::{ImageState, list, verify};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::{DirBuilder, File};
 use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 /// What a person gives up.
@@ -135,7 +136,7 @@ fn losses(losses: &[Loss]) -> Table {
 fn quarantine(data: &Path) -> io::Result<PathBuf> {
     for number in 1_u32.. {
         let place = data.join(format!("quarantine-{number}"));
-        match fs::create_dir(&place) {
+        match DirBuilder::new().mode(DIRECTORY_MODE).create(&place) {
             Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {}
             made => {
                 made?;

@@ -56,7 +56,6 @@ thread_local! {
 pub fn run_plan(plan: Plan, seed: u64, options: Options) -> Report {
     static QUIET: Once = Once::new();
     QUIET.call_once(|| {
-        doorbuster::tell::silence();
         // A panic in a run is a finding or a death, and is told as such.
         let otherwise = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {

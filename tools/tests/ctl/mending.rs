@@ -54,6 +54,9 @@ fn check_repaired(accept: &str) {
     let copy = done["originals"][0].as_str().unwrap();
     assert!(copy.contains("quarantine-1"), "{copy}");
     assert_eq!(fs::read(copy).unwrap(), original);
+    // Whatever the umask of who runs the tests.
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&data.join("quarantine-1")), mode(Path::new(copy))), (0o700, 0o600));
     ctl(data, "journal verify", 0);
     ctl(data, "journal dump", 0);
     let again = ctl(data, "journal repair --json --accept-tail-loss", 0).object();

@@ -2,12 +2,12 @@
 //!
 //! Owns both directions, and the calendar: all that RFC 3339 can say from 1970 to the last
 //! millisecond of 9999 in UTC is an instant of ours. A leap second counts as the last millisecond of
-//! the second before it. Never reads a clock. Next: `wire`, `fields`.
+//! the second before it. Never reads a clock. Next: `http/wire`, `log`.
 
 use crate::domain::ids::Stamp;
 
 /// Bytes of a formatted instant.
-pub(super) const INSTANT_BYTES: usize = 24;
+pub(crate) const INSTANT_BYTES: usize = 24;
 
 const MINUTE_MS: i64 = 60_000;
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
@@ -18,7 +18,7 @@ const LAST: Stamp = 253_402_300_799_999;
 
 /// Why a text is not an instant of ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum BadInstant {
+pub(crate) enum BadInstant {
     /// It is not RFC 3339.
     Form,
     /// It lies before 1970.
@@ -28,7 +28,7 @@ pub(super) enum BadInstant {
 }
 
 /// Reads RFC 3339, cut to milliseconds.
-pub(super) fn parse(text: &str) -> Result<Stamp, BadInstant> {
+pub(crate) fn parse(text: &str) -> Result<Stamp, BadInstant> {
     let (date_time, rest) = text.split_at_checked(19).ok_or(BadInstant::Form)?;
     let digits = fraction_digits(rest).ok_or(BadInstant::Form)?;
     let (fraction, offset) = rest.split_at_checked(digits).ok_or(BadInstant::Form)?;
@@ -128,7 +128,7 @@ fn offset_minutes(text: &[u8]) -> Option<i64> {
 
 /// Writes `2027-01-02T03:04:05.678Z`. Stamps stay within the year 9999; one of a damaged file that does
 /// not is written as its last millisecond.
-pub(super) fn format(stamp: Stamp) -> [u8; INSTANT_BYTES] {
+pub(crate) fn format(stamp: Stamp) -> [u8; INSTANT_BYTES] {
     let stamp = stamp.min(LAST);
     let (year, month, day) = civil(stamp / DAY_MS);
     let in_day = stamp % DAY_MS;
@@ -149,6 +149,11 @@ pub(super) fn format(stamp: Stamp) -> [u8; INSTANT_BYTES] {
     }
     text[22] += (fraction % 10) as u8;
     text
+}
+
+/// As [`format`], for lines and messages.
+pub(crate) fn text(stamp: Stamp) -> String {
+    String::from_utf8_lossy(&format(stamp.min(LAST))).into_owned()
 }
 
 const fn pairs() -> [[u8; 2]; 100] {

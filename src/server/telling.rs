@@ -1,0 +1,108 @@
+//! What a start tells the operator: who can reach the server and read its directory, and what a
+//! recovery found.
+//!
+//! Owns the sentences and their levels. Changes nothing. Next: `recovery`, `systemd`.
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::domain::ids::Sequence;
+use crate::log;
+use crate::recovery::Recovered;
+use crate::systemd::Manager;
+use std::fs;
+use std::io::{self, IsTerminal};
+use std::net::SocketAddr;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+/// Between two words about a recovery that takes long.
+const PROGRESS_MS: u64 = 1_000;
+/// A recovery that was heard of is given so much longer.
+const PATIENCE_MS: u64 = 60_000;
+
+/// Whoever listens on a network should know what can be read or done there.
+pub(super) fn exposure(config: &Config, address: SocketAddr) {
+    if address.ip().is_loopback() {
+        return;
+    }
+    let address = address.to_string();
+    if config.tokens_file.is_none() {
+        tracing::warn!(
+            address,
+            "listening beyond loopback without tokens: every client that reaches it may do \
+             everything"
+        );
+    }
+    if config.tls_cert.is_none() {
+        tracing::warn!(
+            address,
+            "listening beyond loopback without TLS: tokens and orders can be read and changed on \
+             their way; set tls.cert and tls.key, or let only a proxy that ends TLS reach it"
+        );
+    }
+}
+
+/// What the server makes is its own user's; what was there before may not be.
+pub(super) fn permissions(data: &Path) {
+    let Ok(metadata) = fs::metadata(data) else { return };
+    let own = metadata.uid() == rustix::process::geteuid().as_raw();
+    // A group that another owner gave access to is how this process comes in.
+    let open = if own { 0o077 } else { 0o007 };
+    if metadata.mode() & open != 0 {
+        let directory = data.display().to_string();
+        let mode = format!("{:04o}", metadata.mode() & 0o7777);
+        let remedy = format!("chmod -R go= {directory}");
+        tracing::warn!(
+            directory,
+            mode,
+            remedy,
+            "other users of this machine can read the data directory, and in it the seeds of open \
+             draws"
+        );
+    }
+}
+
+/// Tells how far a recovery is: to the service manager, and on a terminal.
+pub(super) fn progress(clock: Clock, manager: &Manager) -> impl FnMut(Sequence) + use<> {
+    let (looked_at, manager) = (io::stderr().is_terminal(), manager.clone());
+    manager.starting("recovering", PATIENCE_MS);
+    let mut told_ms = clock.elapsed_ms();
+    move |sequence| {
+        let now_ms = clock.elapsed_ms();
+        if now_ms < told_ms + PROGRESS_MS {
+            return;
+        }
+        told_ms = now_ms;
+        manager.starting(&format!("recovering: at sequence {sequence}"), PATIENCE_MS);
+        if looked_at {
+            log::progress(format_args!("recovering: at sequence {sequence}"));
+        }
+    }
+}
+
+pub(super) fn recovery(recovered: &Recovered) {
+    if let Some(dropped) = &recovered.dropped {
+        tracing::warn!(
+            file = dropped.file,
+            offset = dropped.offset,
+            bytes = dropped.bytes,
+            first_sequence_lost = dropped.first_sequence_lost,
+            "dropped an unfinished tail that was never synced"
+        );
+    }
+    if let Some(lost_from) = recovered.lost_from {
+        tracing::warn!(
+            lost_from,
+            "the last epoch answered before it synced and did not stop in order: answers from this \
+             sequence on, if there were any, are lost"
+        );
+    }
+    for image in &recovered.passed_over {
+        let (sequence, why) = (image.sequence, image.why.to_string());
+        tracing::warn!(sequence, why, "passed over an image");
+    }
+    if recovered.replayed > 0 {
+        let (events, image_sequence) = (recovered.replayed, recovered.image_sequence);
+        tracing::info!(events, image_sequence, "recovered");
+    }
+}
