@@ -113,7 +113,7 @@ pub(super) fn parse(front: &Front, place: Place<'_>, input: &Input<'_>) -> Resul
         return Ok(Wanted::Reply(Reply::options(place.methods().allow)));
     }
     if !input.body.is_empty() {
-        media_type(input.head)?;
+        media_type(input.method, input.head)?;
     }
     let parsed = match &place {
         Place::Live => return operations::live(input).map(Wanted::Reply),
@@ -212,15 +212,21 @@ fn key_missing() -> Refused {
     Problem::new(Code::IdempotencyKeyMissing, "this request needs an idempotency key")
 }
 
-/// `application/json`, with `charset=utf-8` or without; unencoded.
-fn media_type(head: &Head<'_>) -> Result<(), Refused> {
-    if has_type(head, b"application/json") {
+/// `application/json`, with `charset=utf-8` or without; unencoded. A PATCH may say that it is a merge
+/// patch (RFC 7396), which it is.
+fn media_type(method: &Method, head: &Head<'_>) -> Result<(), Refused> {
+    let is_patch = || method == Method::PATCH && has_type(head, b"application/merge-patch+json");
+    if has_type(head, b"application/json") || is_patch() {
         return Ok(());
     }
-    Err(Problem::new(
-        Code::UnsupportedMediaType,
-        "a body must be application/json in UTF-8, without content encoding",
-    ))
+    let detail = match *method {
+        Method::PATCH => {
+            "a body must be application/json or application/merge-patch+json in UTF-8, without \
+             content encoding"
+        }
+        _ => "a body must be application/json in UTF-8, without content encoding",
+    };
+    Err(Problem::new(Code::UnsupportedMediaType, detail))
 }
 
 /// The body is of this type, as UTF-8, unencoded.
