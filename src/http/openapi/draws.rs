@@ -61,7 +61,7 @@ fn delete() -> Operation {
             "Its entries go with it, as far as no remembered key names them; orders that were won \
              stay. A closed draw does not change any more, so If-Match is not needed.",
         )
-        .takes(&["Draw", "IfMatch"])
+        .takes(&["Draw", "IfMatch", "IfNoneMatch"])
         .answers(204, "It is gone.", Content::Empty, &[])
         .recorded()
         .refuses(&[Code::UnknownDraw, Code::InUse, Code::VersionMismatch])

@@ -31,7 +31,7 @@ fn batch() -> Operation {
                     "two orders",
                     lines(&[
                         r#"{"op":"order","key":"b-1","user":"u1","lines":[{"sku":"A","qty":1}]}"#,
-                        r#"{"op":"order","key":"b-2","user":"u2","lines":[{"sku":"B","qty":2}],"confirm":true}"#,
+                        r#"{"op":"order","key":"b-2","user":"u2","lines":[{"sku":"B","qty":2}]}"#,
                     ]),
                 ),
                 (

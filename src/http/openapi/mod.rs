@@ -31,18 +31,19 @@ pub(super) fn reply() -> Reply {
     Reply::fixed_bytes(TEXT.get_or_init(|| document().to_string().into()).clone())
 }
 
-const DESCRIPTION: &str = "Sells what thousands of people want in the same second. One process \
-decides all orders one after the other, never oversells, and answers only what is durable.\n\n\
-Every refusal is a problem (RFC 9457) of the one shape `Problem`, whose `code` programs may compare \
-and whose `retryable` says whether the same request may succeed later; `x-codes` of each answer are \
-the codes that it may have. Only a request whose head cannot be read may get a bare 400, 414 or 431 \
-without a body. A path that is not here is 404 `not_found`, another method 405 \
-`method_not_allowed` with `Allow`; HEAD is answered like GET, OPTIONS with 204 and `Allow`. Answers \
-are never to be stored (`Cache-Control: no-store`).\n\n\
-Times are RFC 3339 in UTC with milliseconds, durations are integers in milliseconds, and only plain \
-integers count as numbers. `seq` is the journal sequence of the state that an answer was decided or \
-read at. A member of a request that is null is as good as absent, and so is a body that may be left out; a \
-member that is unknown is refused.";
+const DESCRIPTION: &str = "\
+Sells what thousands of people want in the same second. One process decides all orders one \
+after the other, never oversells, and answers only what is durable.\n\n\
+Every refusal is a problem (RFC 9457) of the one shape `Problem`, whose `code` programs may \
+compare and whose `retryable` says whether the same request may succeed later; `x-codes` of \
+each answer are the codes that it may have. Only a request whose head cannot be read may get a \
+bare 400, 414 or 431 without a body. A path that is not here is 404 `not_found`, another \
+method 405 `method_not_allowed` with `Allow`; HEAD is answered like GET, OPTIONS with 204 and \
+`Allow`. Answers are never to be stored (`Cache-Control: no-store`).\n\n\
+Times are RFC 3339 in UTC with milliseconds, durations are integers in milliseconds, and only \
+plain integers count as numbers. `seq` is the journal sequence of the state that an answer was \
+decided or read at. In a request null is as good as absent, as a member and as a body that may \
+be left out; a member that is unknown is refused.";
 
 const BEARER: &str = "A token of the server's tokens file. `x-roles` names the roles that an \
 operation is for; another role is refused with `forbidden`, and another principal's order or key \

@@ -330,7 +330,8 @@ impl Answer {
     }
 }
 
-/// A text whose lines are of this schema. The standard has no word for that before its version 3.2.
+/// A text whose lines are of this schema. The standard has no word for that before its version 3.2;
+/// generators that know none either may take it for bytes.
 fn lines_of(name: &str) -> Value {
     json!({
         "type": "string",
@@ -360,7 +361,7 @@ fn problems(codes: &[Code]) -> Value {
     if codes.contains(&Code::Unauthenticated) {
         declare(&mut json, "WWW-Authenticate", true);
     }
-    // All of these statuses say when to come back, one of the others may.
+    // Answers of these statuses always say when to come back, some of others do.
     let pauses = matches!(codes[0].status(), 429 | 503);
     if pauses || codes.iter().any(|code| matches!(code, Code::NotOpen | Code::SoldOut)) {
         declare(&mut json, "Retry-After", pauses);

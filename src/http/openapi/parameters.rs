@@ -7,14 +7,17 @@ use super::shapes::{integer, matching, number, says, schema, text, words};
 use crate::metrics::Stage;
 use serde_json::{Map, Value, json};
 
-/// Headers that may be missing where they are declared; others are always there.
+/// Ends the name of a header that may be missing; others are always there.
 const OPTIONAL: &str = "-Optional";
 
-const KEY_MEANS: &str = "Yours to choose: one key, one decision. Retry with the same key. 1 to 255 \
+const KEY: &str = "Yours to choose: one key, one decision. Retry with the same key. 1 to 255 \
 printable ASCII characters, or those in double quotes, which is the same key.";
 
-const IF_MATCH_MEANS: &str = "The version that is to be changed, as `ETag` tells it, several of \
+const IF_MATCH: &str = "The version that is to be changed, as `ETag` tells it, several of \
 them, or `*` for any. A weak tag never matches.";
+
+const IF_NONE_MATCH: &str = "`*`: only if there is none yet, which is not said together with \
+If-Match. Otherwise the versions that it must not be. A weak tag never matches.";
 
 pub(super) fn parameters() -> Value {
     let mut all = Map::new();
@@ -44,7 +47,12 @@ fn of_paths() -> Value {
 }
 
 fn of_queries() -> Value {
-    let query = |name: &str, shape: Value, meaning: &str| json!({"name": name, "in": "query", "schema": shape, "description": meaning});
+    let query = |name: &str, shape: Value, meaning: &str| {
+        json!({
+            "name": name, "in": "query", "schema": shape,
+            "description": meaning,
+        })
+    };
     let with_default = |mut shape: Value, default: Value| {
         shape["default"] = default;
         shape
@@ -80,41 +88,36 @@ fn of_queries() -> Value {
 }
 
 fn of_headers() -> Value {
-    let header = |name: &str, required: bool, shape: Value, example: &str, meaning: &str| {
+    let header = |name: &str, required: bool, shape: Value, example: Value, meaning: &str| {
         json!({
             "name": name, "in": "header", "required": required, "schema": shape,
             "example": example, "description": meaning,
         })
     };
-    let key = || matching(patterns::KEY);
+    let key = |required| {
+        header("Idempotency-Key", required, matching(patterns::KEY), json!("shop-17"), KEY)
+    };
+    let tags = || matching(patterns::TAGS);
     let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-    let mut timeout = header(
-        "Request-Timeout-Ms",
-        false,
-        number(),
-        "",
-        "In milliseconds: it is not decided at all unless it is decided within this.",
-    );
-    timeout["example"] = json!(2000);
     json!({
-        "IdempotencyKey": header("Idempotency-Key", true, key(), "shop-17", KEY_MEANS),
-        "OptionalKey": header("Idempotency-Key", false, key(), "shop-17", KEY_MEANS),
-        "IfMatch": header("If-Match", false, matching(patterns::TAGS), "\"17\"", IF_MATCH_MEANS),
-        "IfNoneMatch": header(
-            "If-None-Match", false, matching(patterns::TAGS), "*",
-            "`*`: only if there is none yet. Not together with If-Match.",
-        ),
+        "IdempotencyKey": key(true),
+        "OptionalKey": key(false),
+        "IfMatch": header("If-Match", false, tags(), json!("\"17\""), IF_MATCH),
+        "IfNoneMatch": header("If-None-Match", false, tags(), json!("*"), IF_NONE_MATCH),
         "LastEventId": header(
-            "Last-Event-ID", false, matching(patterns::LAST_PLACE), "k3v9x2qa-17",
+            "Last-Event-ID", false, matching(patterns::LAST_PLACE), json!("k3v9x2qa-17"),
             "Beats `after`; empty where no event was seen yet.",
         ),
-        "RequestTimeout": timeout,
+        "RequestTimeout": header(
+            "Request-Timeout-Ms", false, number(), json!(2000),
+            "It is not decided at all unless it is decided within so many milliseconds.",
+        ),
         "Traceparent": header(
-            "traceparent", false, text(), trace,
+            "traceparent", false, text(), json!(trace),
             "W3C Trace Context; echoed, journaled, in the feed. One that is not valid is ignored.",
         ),
         "ServerTiming": header(
-            "Server-Timing", false, text(), "1",
+            "Server-Timing", false, text(), json!("1"),
             "`1`: tell in a header of the same name where the time went. Anything else is ignored.",
         ),
     })

@@ -18,17 +18,17 @@ pub(super) const USER: &str = concat!(
     r"|\.\.[A-Za-z0-9._:@+|=~-]{1,62})$",
 );
 
-/// Of orders and events. The first part names a life of the journal: eight letters and digits, or
-/// a small number in journals from before.
-pub(super) const ORDER: &str = r"^(?:[A-Za-z0-9]{8}|[1-9][0-9]{0,8})-[1-9][0-9]{0,18}$";
+/// Of orders and events. The first part names a life of the journal: eight digits and small letters
+/// without i, l, o and u, or a small number in journals from before.
+pub(super) const ORDER: &str = r"^(?:[0-9a-hjkmnp-tv-z]{8}|[1-9][0-9]{0,8})-[1-9][0-9]{0,18}$";
 
 /// An event's id, or a bare sequence.
 pub(super) const PLACE: &str =
-    r"^(?:(?:[A-Za-z0-9]{8}|0|[1-9][0-9]{0,8})-)?(?:0|[1-9][0-9]{0,18})$";
+    r"^(?:(?:[0-9a-hjkmnp-tv-z]{8}|0|[1-9][0-9]{0,8})-)?(?:0|[1-9][0-9]{0,18})$";
 
 /// The same, or nothing, which a reader sends that has seen no event yet.
 pub(super) const LAST_PLACE: &str =
-    r"^(?:(?:(?:[A-Za-z0-9]{8}|0|[1-9][0-9]{0,8})-)?(?:0|[1-9][0-9]{0,18}))?$";
+    r"^(?:(?:(?:[0-9a-hjkmnp-tv-z]{8}|0|[1-9][0-9]{0,8})-)?(?:0|[1-9][0-9]{0,18}))?$";
 
 /// An idempotency key as the value of a header, which has no white space at its ends.
 pub(super) const KEY: &str =

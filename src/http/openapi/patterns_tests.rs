@@ -1,7 +1,8 @@
-//! The document's schemas of parameters and bodies against the parsers: whatever one takes, the other
-//! does.
+//! The document's schemas of parameters and bodies against the parsers: whatever one takes, the
+//! other does.
 
 use crate::http::openapi::document;
+use crate::http::problem::Code;
 use crate::http::routes::Wanted;
 use crate::http::routes::batch::{op_names, question};
 use crate::http::testing::wanted;
@@ -36,14 +37,19 @@ fn encoded(text: &str) -> String {
 /// The text is allowed by the schema and taken by the server, or neither.
 fn agree(shape: &Validator, text: &str, ask: &str) -> Result<(), TestCaseError> {
     let allowed = shape.is_valid(&json!(text));
-    let taken = wanted(ask).map(drop).map_err(|refused| refused.code.as_str());
-    prop_assert_eq!(allowed, taken.is_ok(), "{:?}: {:?}", text, taken);
+    let taken = wanted(ask).map(drop).map_err(|refused| refused.code);
+    // What is well said may still name a place that this journal never had.
+    let well_said = matches!(taken, Ok(()) | Err(Code::Diverged));
+    prop_assert_eq!(allowed, well_said, "{:?}: {:?}", text, taken);
     Ok(())
 }
 
 /// Texts that are ids, nearly so, or not at all.
 const NEAR_IDS: &str = "\\.{0,3}[A-Za-z0-9._:@+|=~ ä!-]{0,3}[A-Za-z0-9._:@+|=~-]{0,62}";
-const NEAR_PLACES: &str = "(([0-9]{0,9}|[1-9][0-9]{0,8}|[+-]?[0-9]{1,3})-)?[0-9]{0,18}[a ]?";
+const NEAR_PLACES: &str = concat!(
+    "(([1-9][0-9]{0,6}|[1-9][0-9]{8}|0[0-9]{1,3}|[+-][1-9]|)-)?",
+    "([1-9][0-9]{0,18}|0[0-9]{1,3}|)[a ]?",
+);
 
 proptest! {
     #[test]

@@ -55,8 +55,8 @@ fn get() -> Operation {
 
 fn patch() -> Operation {
     Operation::new(("patch", "/v1/skus/{sku}"), "patchSku", TAG, "Change some settings of a SKU")
-        .says("A member that is null goes back to its default. The total is not a setting.")
-        .takes(&["Sku", "IfMatch"])
+        .says("A merge patch: what is null goes back to its default. The total is not a setting.")
+        .takes(&["Sku", "IfMatch", "IfNoneMatch"])
         .patch("SkuPatch", vec![("pause", json!({"paused": true}))])
         .answers(200, "It is now like this.", Content::Json("Sku"), &["ETag"])
         .recorded()
@@ -66,7 +66,7 @@ fn patch() -> Operation {
 fn delete() -> Operation {
     Operation::new(("delete", "/v1/skus/{sku}"), "deleteSku", TAG, "Take a SKU off sale for good")
         .says("Its orders stay readable; use counted per user goes with it.")
-        .takes(&["Sku", "IfMatch"])
+        .takes(&["Sku", "IfMatch", "IfNoneMatch"])
         .answers(204, "It is gone.", Content::Empty, &[])
         .recorded()
         .refuses(&[Code::UnknownSku, Code::InUse, Code::VersionMismatch, Code::IfMatchRequired])

@@ -19,7 +19,14 @@ fn every_operation_answers_what_the_document_says() {
     let url = format!("http://{}", server.address);
     let tally = place.path().join("tally.json");
     let said = Tool::new(Kit::Python.program("schemathesis"), place.path())
-        .arguments(["run", "--checks=all", "--header", &format!("Authorization: Bearer {TOKEN}"), "--url", &url])
+        .arguments([
+            "run",
+            "--checks=all",
+            "--header",
+            &format!("Authorization: Bearer {TOKEN}"),
+            "--url",
+            &url,
+        ])
         .arguments(ENDS.map(|id| format!("--exclude-operation-id={id}")))
         .arguments([document::path()])
         .variable("DOORBUSTER_URL", &url)

@@ -115,7 +115,7 @@ def is_positive(case):
 
 
 def whole(value):
-    """Numbers without a fraction are integers to a schema; the server takes only those that look it."""
+    """To a schema 1.0 is an integer; the server takes only what looks like one."""
     if isinstance(value, dict):
         return {name: whole(member) for name, member in value.items()}
     if isinstance(value, list):
@@ -199,8 +199,10 @@ def mend_headers(case):
     if "If-Match" in headers or name in ("adjustSku", "deleteSku"):
         headers["If-Match"] = "*"
     if "If-None-Match" in headers:
-        headers["If-None-Match"] = "*"
-        headers.pop("If-Match", None)
+        # A version that never was; what is put may ask that there be none.
+        headers["If-None-Match"] = "*" if case.method == "PUT" else '"0"'
+        if case.method == "PUT":
+            headers.pop("If-Match", None)
     if headers.get("Last-Event-ID"):
         headers["Last-Event-ID"] = new_place()
 

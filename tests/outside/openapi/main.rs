@@ -40,6 +40,7 @@ const TOKEN: &str = "admin";
 fn server() -> (Server, TempDir) {
     let directory = process::directory();
     let file = TokensFile::beside(directory.path(), &[("a", "admin", TOKEN, "")]);
-    let server = file.launch().start();
-    (server, directory)
+    // Nothing is to be refused because the disk is slow.
+    let launch = file.launch().variable("JOURNAL_STALL_MS", "60000");
+    (launch.variable("OVERLOAD_WAIT_MS_MAX", "60000").start(), directory)
 }
