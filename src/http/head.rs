@@ -5,7 +5,7 @@
 
 use super::conditions::Condition;
 use super::problem::{Problem, Refused};
-use crate::domain::ids::Traceparent;
+use crate::domain::ids::{INTEGER_END, Traceparent};
 use hyper::header::{HeaderMap, HeaderValue};
 use std::borrow::Cow;
 
@@ -122,9 +122,9 @@ impl<'h> Head<'h> {
             .ok()
             .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))
             .and_then(|text| text.parse::<u64>().ok())
-            .filter(|timeout_ms| *timeout_ms > 0)
+            .filter(|timeout_ms| (1..INTEGER_END).contains(timeout_ms))
             .ok_or_else(|| {
-                Problem::malformed("Request-Timeout-Ms must be a plain integer from 1")
+                Problem::malformed("Request-Timeout-Ms must be a plain integer from 1, below 2^53")
             })?;
         Ok(Some(now_ms().saturating_add(timeout_ms)))
     }
@@ -278,9 +278,9 @@ mod tests {
         };
         check("", Ok(None));
         check("Request-Timeout-Ms: 250", Ok(Some(1250)));
-        check("Request-Timeout-Ms: 18446744073709551615", Ok(Some(u64::MAX)));
+        check("Request-Timeout-Ms: 9007199254740991", Ok(Some((1 << 53) + 999)));
         for bad in
-            ["0", "", "-1", "+1", "1.0", "1s", "18446744073709551616", "1\nRequest-Timeout-Ms: 1"]
+            ["0", "", "-1", "+1", "1.0", "1s", "9007199254740992", "1\nRequest-Timeout-Ms: 1"]
         {
             check(&format!("Request-Timeout-Ms: {bad}"), Err(Code::Malformed));
         }

@@ -55,9 +55,7 @@ impl Document {
         let mut declared = Vec::new();
         for operation in self.operations() {
             for (status, response) in operation.responses() {
-                let schema = &response["content"]["application/problem+json"]["schema"];
-                let codes = schema["allOf"][1]["properties"]["code"]["enum"].as_array();
-                for code in codes.into_iter().flatten() {
+                for code in response["x-codes"].as_array().into_iter().flatten() {
                     let code = code.as_str().expect("a word").to_owned();
                     declared.push(Declared { operation: operation.id.clone(), status, code });
                 }
@@ -88,15 +86,47 @@ impl Document {
         };
         let kind = answer.header("Content-Type").expect("a body has a type");
         let declared = content.get(kind).unwrap_or_else(|| panic!("{id} declares no {kind}"));
-        if kind.contains("json") {
+        let lines = &declared["schema"]["contentSchema"];
+        if lines.is_object() {
+            for line in answer.lines() {
+                self.check_schema(lines, &line, id);
+            }
+        } else if kind.contains("json") {
             self.check_schema(&declared["schema"], &answer.json(), id);
         }
-        for name in response["headers"].as_object().into_iter().flat_map(|headers| headers.keys()) {
-            // Buckets may be told of only where there are any.
-            let of_buckets = name.starts_with("RateLimit") && answer.status != 429;
-            let optional = name == "Idempotent-Replayed" || of_buckets;
-            assert!(optional || answer.header(name).is_some(), "{id} without {name}: {answer:?}");
+        if kind == "application/problem+json" {
+            self.check_problem(response, &answer.json(), id);
         }
+        for (name, reference) in response["headers"].as_object().into_iter().flatten() {
+            let header = self.at(reference["$ref"].as_str().expect("a reference"));
+            match answer.header(name) {
+                Some(value) => self.check_header(&header["schema"], value, name),
+                None => assert_ne!(header["required"], true, "{id} without {name}: {answer:?}"),
+            }
+        }
+    }
+
+    /// What a reference names.
+    fn at(&self, reference: &str) -> &Value {
+        self.0.pointer(reference.trim_start_matches('#')).expect("a reference to something")
+    }
+
+    /// A problem has no member and no code that are not declared.
+    fn check_problem(&self, response: &Value, problem: &Value, id: &str) {
+        let known = self.at("#/components/schemas/Problem/properties");
+        for name in problem.as_object().expect("an object").keys() {
+            assert!(known[name].is_object(), "{id} does not declare {name}: {problem}");
+        }
+        let codes = response["x-codes"].as_array().expect("codes");
+        assert!(codes.contains(&problem["code"]), "{id} does not declare {problem}");
+    }
+
+    fn check_header(&self, schema: &Value, value: &str, name: &str) {
+        let value = match schema["type"].as_str() {
+            Some("integer") => json!(value.parse::<u64>().expect("a number")),
+            _ => json!(value),
+        };
+        self.check_schema(schema, &value, name);
     }
 }
 
@@ -112,10 +142,15 @@ impl Operation {
         self.responses().into_iter().map(|(status, _)| status).filter(|one| *one < 300).collect()
     }
 
-    /// Examples of its body, and their schema.
-    pub(crate) fn examples(&self) -> (Vec<Value>, Value) {
-        let content = &self.json["requestBody"]["content"]["application/json"];
-        let examples = content["examples"].as_object().into_iter().flatten();
-        (examples.map(|(_, example)| example["value"].clone()).collect(), content["schema"].clone())
+    /// Examples of its body, each with what it may be called and its schema.
+    pub(crate) fn examples(&self) -> Vec<(String, Value, Value)> {
+        let contents = self.json["requestBody"]["content"].as_object().into_iter().flatten();
+        let examples = contents.flat_map(|(media_type, content)| {
+            let examples = content["examples"].as_object().into_iter().flatten();
+            examples.map(|(_, example)| {
+                (media_type.clone(), content["schema"].clone(), example["value"].clone())
+            })
+        });
+        examples.collect()
     }
 }

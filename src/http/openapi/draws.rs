@@ -22,7 +22,6 @@ fn put() -> Operation {
         .takes(&["Draw", "IfMatch", "IfNoneMatch"])
         .body(
             "DrawPut",
-            true,
             vec![(
                 "one in ten",
                 json!({
@@ -34,6 +33,7 @@ fn put() -> Operation {
         )
         .answers(201, "It is new.", Content::Json("Draw"), &["ETag"])
         .answers(200, "It was there, and is now like this.", Content::Json("Draw"), &["ETag"])
+        .leads(&["getDraw", "enterDraw", "listEntries", "closeDraw"], ("draw", "draw"))
         .recorded()
         .refuses(&[
             Code::UnknownSku,
@@ -77,7 +77,6 @@ fn enter() -> Operation {
         .takes(&["Draw", "IdempotencyKey"])
         .body(
             "EntryCreate",
-            true,
             vec![
                 ("plain", json!({"user": "u1"})),
                 ("own luck", json!({"user": "u1", "client_seed": "my own luck"})),
@@ -110,7 +109,7 @@ fn entries() -> Operation {
          is now, null for a loss and once the order is no longer kept; `seq` of an entry is that of \
          its decision. A filtered page may be empty and still have a `next_after`.",
     )
-    .takes(&["Draw", "After", "Limit", "OfUser"])
+    .takes(&["Draw", "EntriesAfter", "Limit", "OfUser"])
     .answers(200, "A page.", Content::Json("EntryPage"), &[])
     .asked()
     .refuses(&[Code::UnknownDraw, Code::Invalid])
@@ -125,13 +124,14 @@ fn close() -> Operation {
     )
     .says("Closing it again is answered the same.")
     .takes(&["Draw", "OptionalKey"])
-    .body("Empty", false, vec![])
+    .may_have_body("Empty", vec![])
     .answers(
         200,
         "It is closed; `seed` is the secret.",
         Content::Json("Draw"),
         &["ETag", "Idempotent-Replayed"],
     )
+    .leads(&["listEntries", "deleteDraw"], ("draw", "draw"))
     .recorded()
     .refuses(&[Code::UnknownDraw, Code::IdempotencyKeyReused, Code::Capacity])
 }

@@ -2,9 +2,15 @@
 
 use super::operation::{Content, Operation};
 use crate::http::problem::Code;
+use serde_json::Value;
 
 pub(super) fn operations() -> Vec<Operation> {
     vec![batch(), events()]
+}
+
+/// A body of these lines.
+fn lines(lines: &[&str]) -> Value {
+    lines.iter().flat_map(|line| [line, "\n"]).collect::<String>().into()
 }
 
 fn batch() -> Operation {
@@ -15,11 +21,35 @@ fn batch() -> Operation {
              each in their order, exactly as if they had been sent alone: a key means the same in \
              both. What is wrong with the stream ends it with a line without `replayed`; earlier \
              lines stand; so does a token or address that is taken back meanwhile, with 401 or 403. \
-             The answers come while the lines are read.",
+             The answers come while the lines are read. A batch has no `Idempotency-Key`: its lines \
+             have one each.",
         )
         .takes(&["RequestTimeout", "Traceparent"])
-        .lines("BatchLine")
-        .answers(200, "A line for each line.", Content::Lines("BatchAnswer"), &[])
+        .lines(
+            "BatchLine",
+            vec![
+                (
+                    "two orders",
+                    lines(&[
+                        r#"{"op":"order","key":"b-1","user":"u1","lines":[{"sku":"A","qty":1}]}"#,
+                        r#"{"op":"order","key":"b-2","user":"u2","lines":[{"sku":"B","qty":2}]}"#,
+                    ]),
+                ),
+                (
+                    "stock",
+                    lines(&[
+                        r#"{"op":"sku","sku":"C","stock":1000,"per_user_limit":1}"#,
+                        r#"{"op":"adjust","key":"b-3","sku":"C","delta":-5,"reason":"damaged"}"#,
+                    ]),
+                ),
+            ],
+        )
+        .answers(
+            200,
+            "A line for each line.",
+            Content::Lines("BatchAnswer"),
+            &["X-Accel-Buffering"],
+        )
         .served()
 }
 
@@ -34,8 +64,8 @@ fn events() -> Operation {
              `text/event-stream` follow; a blank line or a comment comes every 15 s. Lines of an order \
              stand in the event that created it. Without `after` from the beginning.",
         )
-        .takes(&["After", "EventLimit", "LastEventId", "Traceparent"])
-        .answers(200, "A page, or a stream.", Content::Events, &[])
+        .takes(&["EventsAfter", "EventLimit", "LastEventId", "Traceparent"])
+        .answers(200, "A page, or a stream.", Content::Events, &["X-Accel-Buffering"])
         .served()
         .refuses(&[
             Code::Invalid,

@@ -1,16 +1,22 @@
 //! The contract as a document: OpenAPI 3.1 at `/openapi.json`.
 //!
 //! Owns what is said of every route: parameters, bodies, examples, answers and refusals. Never
-//! decides anything: `tests/contract` drives the server from this document and fails where the two
-//! differ. Next: `operation`, then a file per family of routes.
+//! decides anything: `tests/contract` drives the server from this document, and
+//! `tests/outside/openapi` clients that were made from it; both fail where the two differ. It is kept
+//! as `docs/openapi.json`, too. Next: `operation`, then a file per family of routes; `schemas`.
 
 mod draws;
 mod many;
 mod operation;
 mod orders;
+mod parameters;
+mod patterns;
+mod problem;
 mod schemas;
 mod server;
+mod shapes;
 mod skus;
+mod stream;
 
 use super::reply::Reply;
 use bytes::Bytes;
@@ -25,13 +31,21 @@ pub(super) fn reply() -> Reply {
     Reply::fixed_bytes(TEXT.get_or_init(|| document().to_string().into()).clone())
 }
 
-const DESCRIPTION: &str = "Sells what thousands of people want in the same second. One process \
-decides all orders one after the other, never oversells, and answers only what is durable. \
-Every refusal is a problem (RFC 9457) whose `code` programs may compare and whose `retryable` says \
-whether the same request may succeed later. Pages of the origins in the setting `http.origins` may \
-ask through a browser (CORS), those of others are refused with `forbidden`. Times are RFC 3339 in \
-UTC with milliseconds, durations are integers in milliseconds, and only plain integers count as \
-numbers. `seq` is the journal sequence of the state that an answer was decided or read at.";
+const DESCRIPTION: &str = "\
+Sells what thousands of people want in the same second. One process decides all orders one \
+after the other, never oversells, and answers only what is durable.\n\n\
+Every refusal is a problem (RFC 9457) of the one shape `Problem`, whose `code` programs may \
+compare and whose `retryable` says whether the same request may succeed later; `x-codes` of \
+each answer are the codes that it may have. Only a request whose head cannot be read may get a \
+bare 400, 414 or 431 without a body. A path that is not here is 404 `not_found`, another \
+method 405 `method_not_allowed` with `Allow`; HEAD is answered like GET, OPTIONS with 204 and \
+`Allow`. Answers are never to be stored (`Cache-Control: no-store`). Pages of the origins in \
+the setting `http.origins` may ask through a browser (CORS), those of others are refused with \
+`forbidden`.\n\n\
+Times are RFC 3339 in UTC with milliseconds, durations are integers in milliseconds, and only \
+plain integers count as numbers. `seq` is the journal sequence of the state that an answer was \
+decided or read at. In a request null is as good as absent, as a member and as a body that may \
+be left out; a member that is unknown is refused.";
 
 const BEARER: &str = "A token of the server's tokens file. `x-roles` names the roles that an \
 operation is for; another role is refused with `forbidden`, and another principal's order or key \
@@ -55,6 +69,10 @@ fn document() -> Value {
         let path = paths.entry(operation.path).or_insert_with(|| json!({}));
         path[operation.method] = operation.json();
     }
+    let mut schemas = Map::new();
+    for part in [schemas::schemas(), stream::schemas(), problem::schemas()] {
+        schemas.extend(part.as_object().cloned().unwrap_or_default());
+    }
     json!({
         "openapi": "3.1.0",
         "jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
@@ -62,9 +80,10 @@ fn document() -> Value {
             "title": "Doorbuster",
             "version": env!("CARGO_PKG_VERSION"),
             "description": DESCRIPTION,
+            "contact": {"name": "The operator of this server"},
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        "servers": [{"url": "http://127.0.0.1:7070"}],
+        "servers": [{"url": "/", "description": "The server that this came from."}],
         "tags": [
             {"name": "skus", "description": "What is on sale."},
             {"name": "orders", "description": "Holds and what becomes of them."},
@@ -74,9 +93,9 @@ fn document() -> Value {
         "security": [{"bearer": []}],
         "paths": paths,
         "components": {
-            "schemas": schemas::schemas(),
-            "parameters": schemas::parameters(),
-            "headers": schemas::headers(),
+            "schemas": schemas,
+            "parameters": parameters::parameters(),
+            "headers": parameters::headers(),
             "securitySchemes": {"bearer": {
                 "type": "http", "scheme": "bearer", "description": BEARER,
             }},

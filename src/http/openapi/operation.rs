@@ -3,6 +3,8 @@
 //! Owns what operations have in common: the refusals that any request may meet. Next: `skus`,
 //! `orders`, `draws`, `server`.
 
+use super::parameters::header_key;
+use super::shapes::schema;
 use crate::http::problem::Code;
 use crate::http::roles::{Deed, Role};
 use crate::http::routes::Place;
@@ -22,6 +24,7 @@ pub(super) struct Operation {
     pub(super) parameters: Vec<&'static str>,
     pub(super) body: Option<Body>,
     pub(super) answers: Vec<Answer>,
+    pub(super) links: Option<Links>,
     pub(super) problems: Vec<Code>,
     /// What the roles are asked; none where no token is needed.
     pub(super) deed: Option<Deed>,
@@ -30,10 +33,9 @@ pub(super) struct Operation {
 /// A body that a request has.
 #[derive(Debug, Clone)]
 pub(super) struct Body {
-    pub(super) media_type: &'static str,
-    /// May stand in its place.
-    pub(super) other_media_type: Option<&'static str>,
-    pub(super) schema: &'static str,
+    /// What it may be called.
+    pub(super) media_types: &'static [&'static str],
+    pub(super) schema: Value,
     pub(super) required: bool,
     /// Name and value; each is a request that works.
     pub(super) examples: Vec<(&'static str, Value)>,
@@ -45,8 +47,17 @@ pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) meaning: &'static str,
     pub(super) content: Content,
-    /// Names among the document's headers.
+    /// Headers that it always has, and those of [`OPTIONAL`] that it may have.
     pub(super) headers: Vec<&'static str>,
+}
+
+/// Operations that a success leads to, all by the same parameter.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Links {
+    pub(super) operations: &'static [&'static str],
+    pub(super) parameter: &'static str,
+    /// The member of the body that is its value.
+    pub(super) member: &'static str,
 }
 
 /// What an answer holds.
@@ -58,6 +69,8 @@ pub(super) enum Content {
     Json(&'static str),
     /// Text of this media type.
     Text(&'static str),
+    /// What Prometheus scrapes, in one of two formats.
+    Metrics,
     /// Lines of this schema each.
     Lines(&'static str),
     /// A page of events, or a stream of them.
@@ -80,6 +93,11 @@ const ASKED: &[Code] = &[
 ];
 /// How buckets stand, where there are any.
 const RATES: [&str; 2] = ["RateLimit-Policy", "RateLimit"];
+/// What an answer has only sometimes.
+const OPTIONAL: &[&str] =
+    &["Idempotent-Replayed", "Server-Timing", "traceparent", "X-Accel-Buffering"];
+/// Each line is a text of its own.
+const LINES: &str = "application/x-ndjson";
 
 impl Operation {
     pub(super) fn new(
@@ -100,6 +118,7 @@ impl Operation {
             parameters: Vec::new(),
             body: None,
             answers: Vec::new(),
+            links: None,
             problems: ANY.iter().copied().chain(token).collect(),
             deed,
         }
@@ -115,35 +134,33 @@ impl Operation {
         self
     }
 
-    pub(super) fn body(
-        mut self,
-        schema: &'static str,
-        required: bool,
-        examples: Vec<(&'static str, Value)>,
-    ) -> Self {
-        let media_type = "application/json";
-        let other_media_type = None;
-        self.body = Some(Body { media_type, other_media_type, schema, required, examples });
-        self.problems.extend(BODIED);
-        self
+    /// A JSON body of this schema; the examples by name.
+    pub(super) fn body(self, name: &str, examples: Vec<(&'static str, Value)>) -> Self {
+        let media_types = &["application/json"];
+        self.with_body(Body { media_types, schema: schema(name), required: true, examples })
     }
 
-    /// The body may say that it is of this media type instead.
-    pub(super) fn or_media_type(mut self, media_type: &'static str) -> Self {
-        self.body.iter_mut().for_each(|body| body.other_media_type = Some(media_type));
-        self
+    /// The same, where none is an empty object. So is null; a schema that said so would lead some
+    /// generators to clients that cannot leave the body out.
+    pub(super) fn may_have_body(self, name: &str, examples: Vec<(&'static str, Value)>) -> Self {
+        let (media_types, schema) = (&["application/json"], schema(name));
+        self.with_body(Body { media_types, schema, required: false, examples })
     }
 
-    /// The body is a line of this schema after the other.
-    pub(super) fn lines(mut self, schema: &'static str) -> Self {
-        let media_type = "application/x-ndjson";
-        self.body = Some(Body {
-            media_type,
-            other_media_type: None,
-            schema,
-            required: false,
-            examples: vec![],
-        });
+    /// Members that are to be changed.
+    pub(super) fn patch(self, name: &str, examples: Vec<(&'static str, Value)>) -> Self {
+        let media_types = &["application/json", "application/merge-patch+json"];
+        self.with_body(Body { media_types, schema: schema(name), required: true, examples })
+    }
+
+    /// Lines, each of this schema; the examples are whole bodies.
+    pub(super) fn lines(self, name: &str, examples: Vec<(&'static str, Value)>) -> Self {
+        let (media_types, schema) = (&[LINES], lines_of(name));
+        self.with_body(Body { media_types, schema, required: false, examples })
+    }
+
+    fn with_body(mut self, body: Body) -> Self {
+        self.body = Some(body);
         self.problems.extend(BODIED);
         self
     }
@@ -156,6 +173,16 @@ impl Operation {
         headers: &[&'static str],
     ) -> Self {
         self.answers.push(Answer { status, meaning, content, headers: headers.to_vec() });
+        self
+    }
+
+    /// What may be asked next, with this member of the answer as this parameter.
+    pub(super) fn leads(
+        mut self,
+        operations: &'static [&'static str],
+        (parameter, member): (&'static str, &'static str),
+    ) -> Self {
+        self.links = Some(Links { operations, parameter, member });
         self
     }
 
@@ -205,11 +232,17 @@ impl Operation {
 
     fn responses(&self) -> Value {
         let mut responses = Map::new();
-        let rated = self.problems.contains(&Code::RateLimited);
+        let rates = if self.problems.contains(&Code::RateLimited) { &RATES[..] } else { &[] };
+        let told = [("ServerTiming", "Server-Timing"), ("Traceparent", "traceparent")];
+        let told = told.iter().filter(|(asked, _)| self.parameters.contains(asked));
+        let told: Vec<&str> = told.map(|(_, told)| *told).chain(rates.iter().copied()).collect();
         for answer in &self.answers {
             let mut json = answer.json();
-            for header in RATES.iter().filter(|_| rated) {
-                json["headers"][header] = reference(header);
+            for header in &told {
+                declare(&mut json, header, false);
+            }
+            if let Some(links) = &self.links {
+                json["links"] = links.json();
             }
             responses.insert(answer.status.to_string(), json);
         }
@@ -239,12 +272,25 @@ impl Body {
     fn json(&self) -> Value {
         let example =
             |(name, value): &(&str, Value)| ((*name).to_owned(), json!({"value": value.clone()}));
-        let examples: Map<String, Value> = self.examples.iter().map(example).collect();
-        let content = json!({"schema": schema(self.schema), "examples": examples});
-        let media_types = std::iter::once(self.media_type).chain(self.other_media_type);
-        let contents: Map<String, Value> =
-            media_types.map(|media_type| (media_type.to_owned(), content.clone())).collect();
-        json!({"required": self.required, "content": contents})
+        let mut media = json!({"schema": self.schema});
+        if !self.examples.is_empty() {
+            let examples: Map<String, Value> = self.examples.iter().map(example).collect();
+            media["examples"] = examples.into();
+        }
+        let named = |name: &&str| ((*name).to_owned(), media.clone());
+        let content: Map<String, Value> = self.media_types.iter().map(named).collect();
+        json!({"required": self.required, "content": content})
+    }
+}
+
+impl Links {
+    fn json(&self) -> Value {
+        let value = format!("$response.body#/{}", self.member);
+        let link = |id: &&str| {
+            let link = json!({"operationId": id, "parameters": {self.parameter: value}});
+            ((*id).to_owned(), link)
+        };
+        Value::Object(self.operations.iter().map(link).collect())
     }
 }
 
@@ -257,13 +303,20 @@ impl Answer {
                 json["content"] = json!({"application/json": {"schema": schema(name)}});
             }
             Content::Lines(name) => {
-                json["content"] = json!({"application/x-ndjson": {"schema": schema(name)}});
+                json["content"] = json!({LINES: {"schema": lines_of(name)}});
             }
             Content::Events => {
                 json["content"] = json!({
                     "application/json": {"schema": schema("EventPage")},
-                    "application/x-ndjson": {"schema": schema("Event")},
+                    LINES: {"schema": lines_of("Event")},
                     "text/event-stream": {"schema": {"type": "string"}},
+                });
+            }
+            Content::Metrics => {
+                json["content"] = json!({
+                    "text/plain; version=0.0.4; charset=utf-8": {"schema": {"type": "string"}},
+                    "application/openmetrics-text; version=1.0.0; charset=utf-8":
+                        {"schema": {"type": "string"}},
                 });
             }
             Content::Text(media_type) => {
@@ -271,36 +324,51 @@ impl Answer {
             }
         }
         for header in &self.headers {
-            json["headers"][header] = reference(header);
+            declare(&mut json, header, !OPTIONAL.contains(header));
         }
         json
     }
 }
 
-fn reference(header: &str) -> Value {
-    json!({"$ref": format!("#/components/headers/{header}")})
+/// A text whose lines are of this schema. The standard has no word for that before its version 3.2;
+/// generators that know none either may take it for bytes.
+fn lines_of(name: &str) -> Value {
+    json!({
+        "type": "string",
+        "format": "binary",
+        "description": "Lines; each is a JSON text of the schema in `contentSchema`.",
+        "contentMediaType": LINES,
+        "contentSchema": schema(name),
+    })
 }
 
-pub(super) fn schema(name: &str) -> Value {
-    json!({"$ref": format!("#/components/schemas/{name}")})
+/// A header that a response always has, or may have.
+fn declare(response: &mut Value, header: &str, always: bool) {
+    let key = header_key(header, always);
+    response["headers"][header] = json!({"$ref": format!("#/components/headers/{key}")});
 }
 
-/// Refusals of one status.
+/// Refusals of one status. `x-codes` are the words that `code` may be.
 fn problems(codes: &[Code]) -> Value {
     let words: Vec<&str> = codes.iter().map(|code| code.as_str()).collect();
     let titles: Vec<String> =
         codes.iter().map(|code| format!("`{}`: {}.", code.as_str(), code.title())).collect();
-    let own = json!({"properties": {"code": {"enum": words}}});
     let mut json = json!({
         "description": titles.join(" "),
-        "content": {"application/problem+json": {"schema": {"allOf": [schema("Problem"), own]}}},
+        "content": {"application/problem+json": {"schema": schema("Problem")}},
+        "x-codes": words,
     });
     if codes.contains(&Code::Unauthenticated) {
-        json["headers"]["WWW-Authenticate"] = reference("WWW-Authenticate");
+        declare(&mut json, "WWW-Authenticate", true);
+    }
+    // Answers of these statuses always say when to come back, some of others do.
+    let pauses = matches!(codes[0].status(), 429 | 503);
+    if pauses || codes.iter().any(|code| matches!(code, Code::NotOpen | Code::SoldOut)) {
+        declare(&mut json, "Retry-After", pauses);
     }
     if codes.contains(&Code::RateLimited) {
-        for header in RATES.iter().chain(&["Retry-After"]) {
-            json["headers"][header] = reference(header);
+        for header in RATES {
+            declare(&mut json, header, true);
         }
     }
     json

@@ -2,7 +2,7 @@
 
 use super::operation::{Content, Operation};
 use crate::http::problem::Code;
-use serde_json::{Value, json};
+use serde_json::json;
 
 const TAG: &str = "orders";
 
@@ -31,7 +31,6 @@ fn create() -> Operation {
         .takes(&["IdempotencyKey"])
         .body(
             "OrderCreate",
-            true,
             vec![
                 ("one", json!({"user": "u1", "lines": [{"sku": "A", "qty": 1}]})),
                 (
@@ -53,6 +52,7 @@ fn create() -> Operation {
             Content::Json("Order"),
             &["Location", "Idempotent-Replayed"],
         )
+        .leads(&["getOrder", "confirmOrder", "extendOrder", "cancelOrder"], ("order", "id"))
         .recorded()
         .refuses(&[
             Code::IdempotencyKeyMissing,
@@ -81,22 +81,16 @@ fn list() -> Operation {
 
 fn get() -> Operation {
     Operation::new(("get", "/v1/orders/{order}"), "getOrder", TAG, "Look at an order")
+        .says("Another principal's order is unknown, unless the role sees all of them.")
         .takes(&["Order"])
         .answers(200, "As it is.", Content::Json("Order"), &[])
         .asked()
         .refuses(&[Code::UnknownOrder])
 }
 
-fn action(
-    path: &'static str,
-    id: &'static str,
-    summary: &'static str,
-    schema: &'static str,
-    examples: Vec<(&'static str, Value)>,
-) -> Operation {
+fn action(path: &'static str, id: &'static str, summary: &'static str) -> Operation {
     Operation::new(("post", path), id, TAG, summary)
         .takes(&["Order", "OptionalKey"])
-        .body(schema, false, examples)
         .answers(200, "The order as it is now.", Content::Json("Order"), &["Idempotent-Replayed"])
         .recorded()
         .refuses(&[
@@ -108,62 +102,65 @@ fn action(
 }
 
 fn confirm() -> Operation {
-    action(
-        "/v1/orders/{order}/confirm",
-        "confirmOrder",
-        "Sell what is held",
-        "Confirmation",
-        vec![("plain", json!({})), ("take it again", json!({"if_expired": "reacquire"}))],
-    )
-    .says(
-        "With `\"if_expired\":\"reacquire\"` a hold that ran out takes its units again, if they \
-         are there, and sells them in the same decision.",
-    )
-    .refuses(&[
-        Code::HoldExpired,
-        Code::UnknownSku,
-        Code::Paused,
-        Code::DrawOnly,
-        Code::UserLimit,
-        Code::SoldOut,
-        Code::Invalid,
-    ])
+    action("/v1/orders/{order}/confirm", "confirmOrder", "Sell what is held")
+        .says(
+            "With `\"if_expired\":\"reacquire\"` a hold that ran out takes its units again, if \
+             they are there, and sells them in the same decision. An order that is confirmed \
+             already stays as it is.",
+        )
+        .may_have_body(
+            "Confirmation",
+            vec![("plain", json!({})), ("take it again", json!({"if_expired": "reacquire"}))],
+        )
+        .leads(&["shipOrder", "refundOrder"], ("order", "id"))
+        .refuses(&[
+            Code::HoldExpired,
+            Code::UnknownSku,
+            Code::Paused,
+            Code::DrawOnly,
+            Code::UserLimit,
+            Code::SoldOut,
+            Code::Invalid,
+        ])
 }
 
 fn cancel() -> Operation {
-    action("/v1/orders/{order}/cancel", "cancelOrder", "Give a hold back", "Empty", vec![])
+    action("/v1/orders/{order}/cancel", "cancelOrder", "Give a hold back")
+        .says("An order that is cancelled or expired already stays as it is.")
+        .may_have_body("Empty", vec![])
 }
 
 fn extend() -> Operation {
-    action(
-        "/v1/orders/{order}/extend",
-        "extendOrder",
-        "Let a hold run out later",
-        "Extension",
-        vec![("a minute", json!({"hold_ms": 60_000}))],
-    )
-    .says("Never shortens; ends at the longest hold that the server allows.")
-    .refuses(&[Code::HoldExpired, Code::Invalid])
+    action("/v1/orders/{order}/extend", "extendOrder", "Let a hold run out later")
+        .says("Never shortens; ends at the longest hold that the server allows.")
+        .body("Extension", vec![("a minute", json!({"hold_ms": 60_000}))])
+        .refuses(&[Code::HoldExpired, Code::Invalid])
 }
 
 fn ship() -> Operation {
-    action("/v1/orders/{order}/ship", "shipOrder", "Sold units left the house", "Empty", vec![])
+    action("/v1/orders/{order}/ship", "shipOrder", "Sold units left the house")
+        .says("An order that is shipped or completed already stays as it is.")
+        .may_have_body("Empty", vec![])
+        .leads(&["completeOrder", "refundOrder"], ("order", "id"))
 }
 
 fn complete() -> Operation {
-    action("/v1/orders/{order}/complete", "completeOrder", "Sold units arrived", "Empty", vec![])
+    action("/v1/orders/{order}/complete", "completeOrder", "Sold units arrived")
+        .says("An order that is completed already stays as it is.")
+        .may_have_body("Empty", vec![])
 }
 
 fn refund() -> Operation {
-    action(
-        "/v1/orders/{order}/refund",
-        "refundOrder",
-        "Take sold units back",
-        "Refund",
-        vec![("all that is left", json!({})), ("off sale", json!({"restock": false}))],
-    )
-    .says("With `lines` a part, for which a key is required; without, all that is left.")
-    .refuses(&[Code::IdempotencyKeyMissing, Code::Invalid])
+    action("/v1/orders/{order}/refund", "refundOrder", "Take sold units back")
+        .says(
+            "With `lines` a part, for which a key is required; without, all that is left. An order \
+             that is refunded already stays as it is.",
+        )
+        .may_have_body(
+            "Refund",
+            vec![("all that is left", json!({})), ("off sale", json!({"restock": false}))],
+        )
+        .refuses(&[Code::IdempotencyKeyMissing, Code::Invalid])
 }
 
 fn of_user() -> Operation {
@@ -173,6 +170,7 @@ fn of_user() -> Operation {
         TAG,
         "Page through a user's orders, newest first",
     )
+    .says("Those of the own principal, or all where the role sees all.")
     .takes(&["User", "Limit", "OrderCursor"])
     .answers(200, "A page.", Content::Json("OrderPage"), &[])
     .asked()

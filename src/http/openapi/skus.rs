@@ -5,7 +5,6 @@ use crate::http::problem::Code;
 use serde_json::json;
 
 const TAG: &str = "skus";
-const PAGE: &[&str] = &["Limit", "Cursor"];
 
 pub(super) fn operations() -> Vec<Operation> {
     vec![put(), get(), patch(), delete(), adjust(), list()]
@@ -20,7 +19,6 @@ fn put() -> Operation {
         .takes(&["Sku", "IfMatch", "IfNoneMatch"])
         .body(
             "SkuPut",
-            true,
             vec![
                 ("plain", json!({"stock": 1000})),
                 (
@@ -35,6 +33,7 @@ fn put() -> Operation {
         )
         .answers(201, "It is new.", Content::Json("Sku"), &["ETag"])
         .answers(200, "It was there, and is now like this.", Content::Json("Sku"), &["ETag"])
+        .leads(&["getSku", "patchSku", "adjustSku", "deleteSku"], ("sku", "sku"))
         .recorded()
         .refuses(&[
             Code::StockBelowCommitted,
@@ -58,8 +57,7 @@ fn patch() -> Operation {
     Operation::new(("patch", "/v1/skus/{sku}"), "patchSku", TAG, "Change some settings of a SKU")
         .says("A merge patch: what is null goes back to its default. The total is not a setting.")
         .takes(&["Sku", "IfMatch", "IfNoneMatch"])
-        .body("SkuPatch", true, vec![("pause", json!({"paused": true}))])
-        .or_media_type("application/merge-patch+json")
+        .patch("SkuPatch", vec![("pause", json!({"paused": true}))])
         .answers(200, "It is now like this.", Content::Json("Sku"), &["ETag"])
         .recorded()
         .refuses(&[Code::UnknownSku, Code::VersionMismatch, Code::Invalid])
@@ -78,7 +76,7 @@ fn adjust() -> Operation {
     Operation::new(("post", "/v1/skus/{sku}/adjust"), "adjustSku", TAG, "Change a SKU's total")
         .says("By a difference, or with If-Match to an absolute number.")
         .takes(&["Sku", "IdempotencyKey", "IfMatch"])
-        .body("Adjustment", true, vec![("damage", json!({"delta": -5, "reason": "damaged"}))])
+        .body("Adjustment", vec![("damage", json!({"delta": -5, "reason": "damaged"}))])
         .answers(
             200,
             "It is now like this.",
@@ -100,7 +98,8 @@ fn adjust() -> Operation {
 
 fn list() -> Operation {
     Operation::new(("get", "/v1/skus"), "listSkus", TAG, "Page through the SKUs, by id")
-        .takes(PAGE)
+        .says("A page is one consistent state; the list is not.")
+        .takes(&["Limit", "SkuCursor"])
         .answers(200, "A page.", Content::Json("SkuPage"), &[])
         .asked()
         .refuses(&[Code::Invalid])

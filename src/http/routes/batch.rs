@@ -66,6 +66,7 @@ const OPS: &[(&str, Op)] = &[
 ];
 
 /// The words that `op` may be.
+#[cfg(test)]
 pub(in crate::http) fn op_names() -> Vec<&'static str> {
     OPS.iter().map(|(name, _)| *name).collect()
 }
