@@ -9,6 +9,7 @@
 //! (connections, their limits, the drain), `identity` and `roles` (who may do what), `admission` (who
 //! is let in when there are too many), `tls`.
 
+mod accept;
 mod accepting;
 mod admission;
 mod answers;
@@ -35,6 +36,7 @@ mod observe;
 mod openapi;
 mod payload;
 mod peer;
+mod possible;
 mod problem;
 mod refuse;
 mod reply;

@@ -56,6 +56,8 @@ pub(super) enum Content {
     Json(&'static str),
     /// Text of this media type.
     Text(&'static str),
+    /// What Prometheus scrapes, in one of two formats.
+    Metrics,
     /// Lines of this schema each.
     Lines(&'static str),
     /// A page of events, or a stream of them.
@@ -247,6 +249,13 @@ impl Answer {
                     "application/json": {"schema": schema("EventPage")},
                     "application/x-ndjson": {"schema": schema("Event")},
                     "text/event-stream": {"schema": {"type": "string"}},
+                });
+            }
+            Content::Metrics => {
+                json["content"] = json!({
+                    "text/plain; version=0.0.4; charset=utf-8": {"schema": {"type": "string"}},
+                    "application/openmetrics-text; version=1.0.0; charset=utf-8":
+                        {"schema": {"type": "string"}},
                 });
             }
             Content::Text(media_type) => {

@@ -4,7 +4,6 @@ use super::operation::{Content, Operation};
 use crate::http::problem::Code;
 
 const TAG: &str = "server";
-const METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 pub(super) fn operations() -> Vec<Operation> {
     vec![
@@ -46,7 +45,11 @@ pub(super) fn operations() -> Vec<Operation> {
         .served()
         .refuses(&[Code::Invalid]),
         Operation::new(("get", "/metrics"), "getMetrics", TAG, "What Prometheus scrapes")
-            .answers(200, "OpenMetrics text.", Content::Text(METRICS), &[])
+            .says(
+                "Prometheus' text format 0.0.4, or OpenMetrics 1.0 where `Accept` would rather have \
+                 that. Every counter is there from the start, at 0.",
+            )
+            .answers(200, "All figures.", Content::Metrics, &[])
             .served(),
         Operation::new(("get", "/openapi.json"), "getContract", TAG, "This document")
             .answers(200, "OpenAPI 3.1.", Content::Json("Document"), &[])
