@@ -142,7 +142,9 @@ impl<P: DataDirectory> Snapshotter<P> {
             false => ControlFlow::Break(()),
         };
         if armed(Point::Image) {
-            return Err("told to".to_owned());
+            let why = "told to".to_owned();
+            parts.images.failed(why.clone());
+            return Err(why);
         }
         let synced = parts.cursors.synced();
         // As it is now: a segment that takes what the ballast leaves does not end the shortage.

@@ -40,6 +40,11 @@ impl Asked {
         let CreateOrder { user, lines, reference, .. } = order;
         Some(Self { user: user.clone(), lines: lines.clone(), reference: reference.clone() })
     }
+
+    /// What is ordered.
+    pub(super) fn skus(&self) -> impl Iterator<Item = &str> {
+        self.lines.iter().map(|line| line.sku.as_str())
+    }
 }
 
 /// What became of a request, as a reply.

@@ -264,10 +264,7 @@ impl<A: Ask> Batch<A> {
             }),
         };
         match looked {
-            Ok(question) => {
-                observe::count_hot(&self.worker, &question.request.command);
-                self.offer(context, question)
-            }
+            Ok(question) => self.offer(context, question),
             Err(refused) => {
                 self.under_way.push_back(Entry::Refused(refused));
                 true
@@ -343,6 +340,7 @@ impl<A: Ask> Batch<A> {
             match (self.under_way.pop_front(), outcome) {
                 (Some(Entry::Asked(UnderWay { asked, command, .. })), Some(outcome)) => {
                     let front = &self.worker.front;
+                    observe::count_hot(&self.worker, asked.as_ref(), &outcome);
                     let told = answers::line(&mut self.text, front, asked.as_ref(), outcome);
                     observe::count_line(&self.worker, command, told);
                 }

@@ -10,6 +10,7 @@
 //! `origin` (browsers), `identity` and `roles` (who may do what), `admission` (who is let in when
 //! there are too many), `tls`.
 
+mod accept;
 mod accepting;
 mod admission;
 mod answers;
@@ -39,6 +40,7 @@ mod openapi;
 mod origin;
 mod payload;
 mod peer;
+mod possible;
 mod problem;
 mod proxy_protocol;
 mod refuse;

@@ -7,26 +7,31 @@
 
 use super::Front;
 use super::admission::{self, Rates};
+use super::answers::Asked;
 use super::ask::Ask;
 use super::listener::Worker;
 use super::mode::unready;
+use super::possible::possible;
 use super::problem::{Code, OUTCOMES};
 use super::reply::{Kind, Reply};
 use super::routes::ROUTES;
 use super::tls::Handshakes;
 use super::wire::Json;
+use crate::domain::answer::{Answer, Refusal};
 use crate::domain::command::{Action, Command};
+use crate::domain::ids::SkuId;
 use crate::domain::sku::RefusalReason;
-use crate::metrics::{self, Copied, Facts, Labels, Moments, Stage};
-use crate::ring::{ALL_SLOTS, Times};
+use crate::metrics::{self, Copied, Facts, Format, Labels, Moments, Stage};
+use crate::ring::{ALL_SLOTS, Outcome, Times};
 use hyper::header::HeaderValue;
 use hyper::{Method, StatusCode};
 
 /// The methods that there are; the last stands for all others.
-const METHODS: &[&str] = &["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "other"];
+pub(super) const METHODS: &[&str] =
+    &["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "other"];
 
 /// The kinds of commands, in the order of [`command_number`].
-const COMMANDS: &[&str] = &[
+pub(super) const COMMANDS: &[&str] = &[
     "create_order",
     "confirm",
     "cancel",
@@ -63,6 +68,7 @@ pub const LABELS: Labels = Labels {
     commands: COMMANDS,
     reasons: REASONS,
     admission: admission::REASONS,
+    possible,
 };
 
 pub(super) fn command_number(command: &Command) -> usize {
@@ -86,7 +92,7 @@ pub(super) fn command_number(command: &Command) -> usize {
     }
 }
 
-fn method_number(method: &Method) -> usize {
+pub(super) fn method_number(method: &Method) -> usize {
     match *method {
         Method::GET => 0,
         Method::HEAD => 1,
@@ -100,7 +106,7 @@ fn method_number(method: &Method) -> usize {
 }
 
 /// Of the successes those that are counted apart; see [`OUTCOMES`].
-fn outcome_number(status: StatusCode, code: Option<Code>) -> usize {
+pub(super) fn outcome_number(status: StatusCode, code: Option<Code>) -> usize {
     const SUCCESSES: usize = OUTCOMES.len() - Code::ALL.len();
     match (code, status) {
         (Some(code), _) => SUCCESSES + code as usize,
@@ -110,10 +116,25 @@ fn outcome_number(status: StatusCode, code: Option<Code>) -> usize {
     }
 }
 
-/// Counts the SKUs that an order asks for.
-pub(super) fn count_hot<A: Ask>(worker: &Worker<A>, command: &Command) {
-    if let Command::CreateOrder(order) = command {
-        worker.count_hot(order.lines.iter().map(|line| line.sku.as_str()));
+/// Counts the SKUs of an order that was answered, as far as the answer tells that they exist. A name
+/// that a client makes up must not become a label.
+pub(super) fn count_hot<A: Ask>(worker: &Worker<A>, asked: Option<&Asked>, outcome: &Outcome) {
+    let (Some(asked), Outcome::Answered(answered)) = (asked, outcome) else { return };
+    match &answered.answer {
+        Answer::Created(_) => worker.count_hot(asked.skus()),
+        Answer::Refused(refusal) => count_refused(worker, refusal),
+        _ => {}
+    }
+}
+
+fn count_refused<A: Ask>(worker: &Worker<A>, refusal: &Refusal) {
+    let one = |sku: &SkuId| worker.count_hot(std::iter::once(sku.as_str()));
+    match refusal {
+        Refusal::SoldOut(lines) => worker.count_hot(lines.iter().map(|line| line.sku.as_str())),
+        Refusal::Closed(window) | Refusal::NotOpen(window) => one(&window.sku),
+        Refusal::Paused(sku) | Refusal::DrawOnly(sku) => one(sku),
+        Refusal::UserLimit(limit) => one(&limit.sku),
+        _ => {}
     }
 }
 
@@ -176,7 +197,6 @@ impl Note {
     pub(super) fn asks<A: Ask>(&mut self, worker: &Worker<A>, command: &Command) {
         self.command = Some(command_number(command));
         self.moments.published = moment(&worker.front);
-        count_hot(worker, command);
     }
 
     /// This thread refused it as sold out: it spends no time where it does not go.
@@ -184,7 +204,10 @@ impl Note {
         self.command = Some(command_number(command));
         self.at_edge = true;
         worker.meter().count_refusal(RefusalReason::SoldOut as usize);
-        count_hot(worker, command);
+        // The edge knows the SKU.
+        if let Command::CreateOrder(order) = command {
+            worker.count_hot(order.lines.iter().map(|line| line.sku.as_str()));
+        }
     }
 
     /// The ring did not take it.
@@ -311,7 +334,7 @@ pub(super) fn percentiles(front: &Front, stage: Stage) -> Reply {
 }
 
 /// `GET /metrics`.
-pub(super) fn exposition(front: &Front) -> Reply {
+pub(super) fn exposition(front: &Front, format: Format) -> Reply {
     let images = &front.images;
     let facts = Facts {
         version: env!("CARGO_PKG_VERSION"),
@@ -335,7 +358,11 @@ pub(super) fn exposition(front: &Front) -> Reply {
         journal_damaged: images.damage().is_some(),
         certificate_not_after_s: front.handshakes.as_ref().and_then(Handshakes::not_after_s),
     };
-    Reply::text(Kind::Metrics, metrics::exposition(&front.meters, facts))
+    let kind = match format {
+        Format::Text => Kind::Metrics,
+        Format::OpenMetrics => Kind::OpenMetrics,
+    };
+    Reply::text(kind, metrics::exposition(&front.meters, facts, format))
 }
 
 #[cfg(test)]

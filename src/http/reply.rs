@@ -32,8 +32,10 @@ pub(super) enum Kind {
     ServerEvents,
     /// `text/plain`.
     Text,
-    /// What Prometheus scrapes.
+    /// What Prometheus scrapes, in the text format 0.0.4.
     Metrics,
+    /// The same as OpenMetrics 1.0.
+    OpenMetrics,
 }
 
 impl Kind {
@@ -56,7 +58,10 @@ impl Kind {
             Self::Lines => fixed!("application/x-ndjson"),
             Self::ServerEvents => fixed!("text/event-stream"),
             Self::Text => fixed!("text/plain; charset=utf-8"),
-            Self::Metrics => fixed!("application/openmetrics-text; version=1.0.0; charset=utf-8"),
+            Self::Metrics => fixed!("text/plain; version=0.0.4; charset=utf-8"),
+            Self::OpenMetrics => {
+                fixed!("application/openmetrics-text; version=1.0.0; charset=utf-8")
+            }
         }
     }
 }

@@ -15,7 +15,7 @@ use super::identity::{Identity, identify};
 use super::limits::HttpLimits;
 use super::lines::Lines;
 use super::listener::Worker;
-use super::observe::Note;
+use super::observe::{Note, count_hot};
 use super::origin::Page;
 use super::payload::{Payload, Stream};
 use super::peer::{Peer, Stage};
@@ -259,6 +259,7 @@ async fn hear<A: Ask>(
         arrived.map_err(|why| not_taken(worker, &admitted, note, why))?;
     worker.heard(&admitted, times);
     note.arrived(times);
+    count_hot(worker, asked.as_ref(), &outcome);
     Ok(answers::reply(&worker.front, asked.as_ref(), outcome).into())
 }
 

@@ -1,4 +1,4 @@
-//! All numbers as the text that Prometheus scrapes (OpenMetrics 1.0).
+//! All numbers as the page that Prometheus scrapes: OpenMetrics 1.0, and by `plain` the text format.
 //!
 //! Owns the names, in Prometheus' conventions: base units, `_total` for what only grows, no user and
 //! no order in any label. SKU ids appear for the few hottest only. The only place that names
@@ -6,6 +6,7 @@
 
 use super::histogram::Copied;
 use super::meters::Meters;
+use super::plain::plain;
 use super::stages::Stage;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet, text};
@@ -13,9 +14,6 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 use std::fmt::Error;
 use std::sync::Arc;
-
-/// SKUs that are named as hot.
-const HOT_MAX: usize = 10;
 
 /// Bounds of durations, in nanoseconds: 10 µs to 10 s.
 const DURATIONS_NS: [u64; 19] = [
@@ -84,14 +82,26 @@ pub struct Facts {
     pub certificate_not_after_s: Option<u64>,
 }
 
-/// The text, in UTF-8.
+/// How the page is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Prometheus' text format 0.0.4.
+    Text,
+    /// OpenMetrics 1.0.
+    OpenMetrics,
+}
+
+/// The page, in UTF-8.
 #[must_use]
-pub fn exposition(meters: &Arc<Meters>, facts: Facts) -> String {
+pub fn exposition(meters: &Arc<Meters>, facts: Facts, format: Format) -> String {
     let mut registry = Registry::with_prefix("doorbuster");
     registry.register_collector(Box::new(Scrape { meters: meters.clone(), facts }));
     let mut out = String::new();
     text::encode(&mut out, &registry).expect("text in memory takes every write");
-    out
+    match format {
+        Format::OpenMetrics => out,
+        Format::Text => plain(&out),
+    }
 }
 
 #[derive(Debug)]
@@ -156,11 +166,19 @@ impl Scrape {
         });
         page.counters("http_requests", "Requests by route, method, status and problem code", rows)?;
         let commands = self.meters.commands();
-        let rows = commands.iter().map(|(command, outcome, count)| {
-            let outcome = &labels.outcomes[*outcome];
-            let word = if outcome.code.is_empty() { "ok" } else { outcome.code };
-            let command = labels.commands[*command].to_owned();
-            ([("command", command), ("outcome", word.to_owned())], *count)
+        let word = |outcome: usize| match labels.outcomes[outcome].code {
+            "" => "ok",
+            code => code,
+        };
+        // The successes, which come first, are told apart by their status only: here they are one.
+        let same = |one: &(usize, usize, u64), other: &(usize, usize, u64)| {
+            one.0 == other.0 && word(one.1) == word(other.1)
+        };
+        let rows = commands.chunk_by(same).map(|cells| {
+            let (command, outcome, _) = cells[0];
+            let command = labels.commands[command].to_owned();
+            let words = [("command", command), ("outcome", word(outcome).to_owned())];
+            (words, cells.iter().map(|(_, _, count)| count).sum())
         });
         page.counters("commands", "Commands that were answered, by outcome", rows)?;
         let stages = Stage::ALL.map(|stage| (stage.as_str(), self.meters.stage(stage)));
@@ -179,9 +197,9 @@ impl Scrape {
             "Requests that may be under way, or wait to be decided, whichever are fewer",
             limit,
         )?;
-        let hot = self.meters.hot(HOT_MAX);
+        let hot = self.meters.hot(self.facts.uptime_ms);
         let rows = hot.into_iter().map(|(sku, count)| ([("sku", sku)], count));
-        page.gauges("hot_sku_requests", "Orders asked for lately, of the hottest SKUs", rows)
+        page.gauges("hot_sku_requests", "Orders of the hottest SKUs lately", rows)
     }
 
     fn writer(&self, page: &mut Page<'_>) -> Result<(), Error> {
@@ -340,5 +358,5 @@ impl Page<'_> {
 /// Bounds and the values between them; the library adds them up.
 fn buckets(values: &Copied, bounds: &[u64], unit: f64) -> Vec<(f64, u64)> {
     let bounds_in_unit = bounds.iter().map(|bound| *bound as f64 / unit);
-    bounds_in_unit.chain([f64::MAX]).zip(values.between(bounds)).collect()
+    bounds_in_unit.chain([f64::INFINITY]).zip(values.between(bounds)).collect()
 }

@@ -2,7 +2,8 @@
 //!
 //! Owns the "space saving" sketch: a name that is not in a full table takes the place of the least
 //! one and its count, so a count is never too low, and at most by the least count too high. Counts
-//! halve now and then, so that they tell of the last minutes. Ids come in checked. Next: `meters`.
+//! halve now and then, so that they tell of the last minutes. Names are of SKUs that exist: who counts
+//! sees to that. Next: `shown`, `meters`.
 
 /// Names one thread counts.
 const NAMES_MAX: usize = 32;
@@ -63,10 +64,9 @@ impl Hot {
         }
     }
 
-    /// The highest counts, highest first.
-    pub(super) fn top(mut self, most: usize) -> Vec<(String, u64)> {
+    /// All counts, the highest first.
+    pub(super) fn ranked(mut self) -> Vec<(String, u64)> {
         self.counts.sort_by(|one, other| other.1.cmp(&one.1).then_with(|| one.0.cmp(&other.0)));
-        self.counts.truncate(most);
         self.counts
     }
 }
@@ -86,7 +86,7 @@ mod tests {
             }
         }
         assert_eq!(hot.counts.len(), NAMES_MAX);
-        let top = hot.top(2);
+        let top = hot.ranked();
         assert_eq!((top[0].0.as_str(), top[1].0.as_str()), ("phone", "ticket"));
         assert!((10_000..=10_700).contains(&top[0].1), "{top:?}");
     }
@@ -113,6 +113,6 @@ mod tests {
         let mut both = Hot::default();
         both.count("A");
         both.add(&hot);
-        assert_eq!(both.top(9), [("A".to_owned(), 3)]);
+        assert_eq!(both.ranked(), [("A".to_owned(), 3)]);
     }
 }

@@ -4,6 +4,7 @@
 
 use super::histogram::{Copied, Recorded, add};
 use super::hot::Hot;
+use super::shown::Shown;
 use super::stages::{Stage, Stages};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -32,6 +33,28 @@ pub struct Labels {
     pub reasons: &'static [&'static str],
     /// Reasons for which requests and connections are not let in.
     pub admission: &'static [&'static str],
+    /// What may occur of these, as far as it is known beforehand.
+    pub possible: fn() -> Possible,
+}
+
+/// What may occur, by the places of the words in the labels: counted from the start, at 0, so that a
+/// scraper sees the first one as an increase.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Possible {
+    /// Route, method, outcome.
+    pub requests: Vec<(usize, usize, usize)>,
+    /// Command, outcome.
+    pub commands: Vec<(usize, usize)>,
+}
+
+impl Labels {
+    fn request_cell(&self, route: usize, method: usize, outcome: usize) -> usize {
+        (route * self.methods.len() + method) * self.outcomes.len() + outcome
+    }
+
+    fn command_cell(&self, command: usize, outcome: usize) -> usize {
+        command * self.outcomes.len() + outcome
+    }
 }
 
 /// Numbers by several labels.
@@ -50,6 +73,13 @@ impl Grid {
     fn get(&self, cell: usize) -> u64 {
         self.0[cell].load(Ordering::Relaxed)
     }
+}
+
+/// The cells of these numbers among so many.
+fn marked(cells: usize, marks: impl Iterator<Item = usize>) -> Box<[bool]> {
+    let mut marked = vec![false; cells].into_boxed_slice();
+    marks.for_each(|cell| marked[cell] = true);
+    marked
 }
 
 /// What one IO thread counts.
@@ -85,18 +115,14 @@ impl IoMeter {
         }
     }
 
-    fn request_cell(labels: &Labels, route: usize, method: usize, outcome: usize) -> usize {
-        (route * labels.methods.len() + method) * labels.outcomes.len() + outcome
-    }
-
     /// Counts an answered request; all by their place in the labels.
     pub fn count_request(&self, route: usize, method: usize, outcome: usize) {
-        self.requests.count(Self::request_cell(&self.labels, route, method, outcome));
+        self.requests.count(self.labels.request_cell(route, method, outcome));
     }
 
     /// Counts what became of a command; both by their place in the labels.
     pub fn count_command(&self, command: usize, outcome: usize) {
-        self.commands.count(command * self.labels.outcomes.len() + outcome);
+        self.commands.count(self.labels.command_cell(command, outcome));
     }
 
     /// Counts what was not let in, by the place of the reason in the labels.
@@ -248,15 +274,31 @@ pub struct Meters {
     io: Vec<IoMeter>,
     /// The writer's.
     pub writer: WriterMeter,
+    /// The cells that are told at 0 too.
+    possible_requests: Box<[bool]>,
+    possible_commands: Box<[bool]>,
+    /// The SKUs that the last scrapes were told of.
+    shown: Mutex<Shown>,
 }
 
 impl Meters {
     /// Meters for so many IO threads; the tables are those of the domain, in its order.
     #[must_use]
     pub fn new(io_threads: u16, labels: Labels, table_names: &'static [&'static str]) -> Self {
+        let Possible { requests, commands } = (labels.possible)();
+        let requests = requests.into_iter();
+        let requests =
+            requests.map(|(route, method, outcome)| labels.request_cell(route, method, outcome));
+        let commands = commands.into_iter();
+        let commands = commands.map(|(command, outcome)| labels.command_cell(command, outcome));
+        let outcomes = labels.outcomes.len();
+        let cells = labels.routes.len() * labels.methods.len() * outcomes;
         Self {
             io: (0..io_threads).map(|_| IoMeter::new(labels)).collect(),
             writer: WriterMeter::new(&labels, table_names.len()),
+            possible_requests: marked(cells, requests),
+            possible_commands: marked(labels.commands.len() * outcomes, commands),
+            shown: Mutex::default(),
             labels,
             table_names,
         }
@@ -298,32 +340,34 @@ impl Meters {
         (0..self.labels.reasons.len()).map(of_reason).collect()
     }
 
-    /// Every cell of requests that counts anything: route, method, outcome, count.
+    /// Every cell of requests that is possible, or counts something all the same: route, method,
+    /// outcome, count.
     pub(super) fn requests(&self) -> Vec<(usize, usize, usize, u64)> {
-        let labels = &self.labels;
-        let mut cells = Vec::new();
-        for route in 0..labels.routes.len() {
-            for method in 0..labels.methods.len() {
-                for outcome in 0..labels.outcomes.len() {
-                    let cell = IoMeter::request_cell(labels, route, method, outcome);
-                    let count: u64 = self.io.iter().map(|io| io.requests.get(cell)).sum();
-                    if count > 0 {
-                        cells.push((route, method, outcome, count));
-                    }
-                }
-            }
-        }
-        cells
+        let (methods, outcomes) = (self.labels.methods.len(), self.labels.outcomes.len());
+        let cells = self.possible_requests.iter().enumerate();
+        let cells = cells.filter_map(|(cell, possible)| {
+            let count: u64 = self.io.iter().map(|io| io.requests.get(cell)).sum();
+            let place = cell / outcomes;
+            (*possible || count > 0).then_some((
+                place / methods,
+                place % methods,
+                cell % outcomes,
+                count,
+            ))
+        });
+        cells.collect()
     }
 
-    /// Every cell of commands that counts anything: command, outcome, count.
+    /// Every cell of commands that is possible, or counts something all the same: command, outcome,
+    /// count.
     pub(super) fn commands(&self) -> Vec<(usize, usize, u64)> {
         let outcomes = self.labels.outcomes.len();
-        let cells = (0..self.labels.commands.len() * outcomes).map(|cell| {
+        let cells = self.possible_commands.iter().enumerate();
+        let cells = cells.filter_map(|(cell, possible)| {
             let count = self.io.iter().map(|io| io.commands.get(cell)).sum();
-            (cell / outcomes, cell % outcomes, count)
+            (*possible || count > 0).then_some((cell / outcomes, cell % outcomes, count))
         });
-        cells.filter(|(_, _, count)| *count > 0).collect()
+        cells.collect()
     }
 
     /// What was not let in, by reason in the order of the labels.
@@ -337,12 +381,13 @@ impl Meters {
         self.io.iter().map(|io| io.limit.load(Ordering::Relaxed)).sum()
     }
 
-    /// The SKUs that were asked for most lately.
-    pub(super) fn hot(&self, most: usize) -> Vec<(String, u64)> {
+    /// The SKUs that were asked for most lately, those that are named; now on any clock.
+    pub(super) fn hot(&self, now_ms: u64) -> Vec<(String, u64)> {
         let mut all = Hot::default();
         for io in &self.io {
             all.add(&io.hot.lock().unwrap_or_else(PoisonError::into_inner));
         }
-        all.top(most)
+        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        shown.renew(&all.ranked(), now_ms)
     }
 }

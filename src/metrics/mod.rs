@@ -3,18 +3,21 @@
 //!
 //! Every number has one writer: an IO thread its `IoMeter`, the writer its `WriterMeter`. Readers add
 //! them up. Nothing here locks on the path of a request, allocates there, or reads a clock; nothing
-//! is ever reset. Read in this order: `histogram`, `stages`, `meters`, `hot`, `exposition`.
+//! is ever reset. Read in this order: `histogram`, `stages`, `meters`, `hot`,
+//! `shown`, `exposition`, `plain`.
 
 mod exposition;
 mod histogram;
 mod hot;
 mod meters;
 mod percentiles;
+mod plain;
+mod shown;
 mod stages;
 
-pub use exposition::{Facts, exposition};
+pub use exposition::{Facts, Format, exposition};
 pub use histogram::Copied;
 pub use hot::Hot;
-pub use meters::{IoMeter, Labels, Meters, Outcome, WriterMeter};
+pub use meters::{IoMeter, Labels, Meters, Outcome, Possible, WriterMeter};
 pub use percentiles::percentiles;
 pub use stages::{Moments, Stage};

@@ -145,7 +145,7 @@ impl Watch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::Labels;
+    use crate::metrics::{Labels, Possible};
 
     #[test]
     fn what_deciding_took_is_added_up_over_turns_in_which_somebody_asked() {
@@ -157,6 +157,7 @@ mod tests {
             commands: &[],
             reasons: &[],
             admission: &[],
+            possible: Possible::default,
         };
         let meters = Arc::new(Meters::new(1, labels, &[]));
         let mut watch = Watch::new(Clock::start(), meters, false);

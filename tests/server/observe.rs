@@ -28,15 +28,20 @@ fn sold_out() -> (TempDir, Server) {
 }
 
 fn text(client: &mut Client, path: &str, content_type: &str) -> String {
-    let answer = client.ask(&Ask::get(path));
+    asked(client, &Ask::get(path), content_type)
+}
+
+fn asked(client: &mut Client, ask: &Ask, content_type: &str) -> String {
+    let answer = client.ask(ask);
     assert_eq!((answer.status, answer.header("Content-Type")), (200, Some(content_type)));
     String::from_utf8(answer.body).expect("UTF-8")
 }
 
+const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
+const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
 fn metrics(client: &mut Client) -> BTreeMap<String, f64> {
-    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    let text = text(client, "/metrics", kind);
-    assert!(text.ends_with("# EOF\n"), "{text}");
+    let text = text(client, "/metrics", TEXT);
     let rows = text.lines().filter(|line| !line.starts_with('#'));
     rows.map(|line| {
         let (name, value) = line.rsplit_once(' ').unwrap_or_else(|| panic!("{line}"));
@@ -180,22 +185,144 @@ fn metrics_count_what_was_done_and_name_nobody() {
 }
 
 #[test]
-fn hot_skus_show_while_they_are_hot_and_only_the_hottest() {
+fn accept_chooses_between_two_formats_of_the_same_rows() {
     let (_data, server) = sold_out();
     let client = &mut server.connect();
+    for (accept, kind) in [
+        ("*/*", TEXT),
+        ("text/html", TEXT),
+        ("text/plain;version=0.0.4", TEXT),
+        ("application/openmetrics-text;q=0.2, text/plain;q=0.3", TEXT),
+        ("application/openmetrics-text; version=0.0.1", TEXT),
+        ("application/openmetrics-text", OPENMETRICS),
+        ("application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5", OPENMETRICS),
+    ] {
+        let page = asked(client, &Ask::get("/metrics").header("Accept", accept), kind);
+        let (counter, info) = ("doorbuster_commands", "doorbuster_build");
+        let declared = |line: String| page.lines().any(|known| known == line);
+        let is_text = kind == TEXT;
+        assert_eq!(page.ends_with("# EOF\n"), !is_text, "{accept}");
+        assert_eq!(declared(format!("# TYPE {counter}_total counter")), is_text, "{accept}");
+        assert_eq!(declared(format!("# TYPE {counter} counter")), !is_text, "{accept}");
+        assert_eq!(declared(format!("# TYPE {info}_info gauge")), is_text, "{accept}");
+        assert_eq!(declared(format!("# TYPE {info} info")), !is_text, "{accept}");
+    }
+    let openmetrics = Ask::get("/metrics").header("Accept", "application/openmetrics-text");
+    let samples = |page: String| -> BTreeSet<String> {
+        let lines = page.lines().filter(|line| !line.starts_with('#'));
+        lines.map(|line| line.rsplit_once(' ').expect("a value").0.to_owned()).collect()
+    };
+    let (one, other) = (text(client, "/metrics", TEXT), asked(client, &openmetrics, OPENMETRICS));
+    assert_eq!(samples(one), samples(other));
+    for (accept, kind) in [("*/*", TEXT), ("application/openmetrics-text", OPENMETRICS)] {
+        let head = client.ask(&Ask::new("HEAD", "/metrics").header("Accept", accept));
+        assert_eq!((head.status, head.header("Content-Type")), (200, Some(kind)));
+        assert!(head.body.is_empty());
+    }
+}
+
+#[test]
+fn every_histogram_ends_in_infinity() {
+    let (_data, server) = sold_out();
+    let client = &mut server.connect();
+    let rows = metrics(client);
+    let counts = rows.iter().filter(|(name, _)| {
+        let name = name.split('{').next().unwrap_or_default();
+        name.ends_with("_count")
+    });
+    let mut histograms = 0;
+    for (name, count) in counts {
+        let (metric, labels) = name.split_once('{').unwrap_or((name, "}"));
+        let comma = if labels == "}" { "" } else { "," };
+        let labels = labels.trim_end_matches('}');
+        let bucket = metric.replace("_count", "_bucket");
+        let last = format!("{bucket}{{le=\"+Inf\"{comma}{labels}}}");
+        let other = format!("{bucket}{{{labels}{comma}le=\"+Inf\"}}");
+        let found = rows.get(&last).or_else(|| rows.get(&other));
+        assert_eq!(found, Some(count), "{last}");
+        histograms += 1;
+    }
+    // One for each stage, turns, syncs.
+    assert_eq!(histograms, STAGES.len() + 2);
+    assert!(!rows.keys().any(|name| name.contains("e308")), "{rows:#?}");
+}
+
+#[test]
+fn what_is_counted_was_there_before_at_0() {
+    let data = directory();
+    let server = Launch::of(data.path()).small().start();
+    let client = &mut server.connect();
+    let counters = |client: &mut Client| -> BTreeMap<String, f64> {
+        let rows = metrics(client).into_iter();
+        rows.filter(|(name, _)| name.contains("_total")).collect()
+    };
+    let before = counters(client);
+    let own = |name: &String| name.contains("route=\"/metrics\"");
+    let counted = |rows: &BTreeMap<String, f64>| -> BTreeSet<String> {
+        rows.iter().filter(|(_, count)| **count > 0.0).map(|(name, _)| name.clone()).collect()
+    };
+    assert!(counted(&before).iter().all(own), "{before:#?}");
+    client.put_sku("phone", &json!({"stock": 2, "per_user_limit": 1}));
+    let again = json!({"stock": 2, "per_user_limit": 1});
+    client.ask(&Ask::put("/v1/skus/phone", &again)).expect(200);
+    let order = |key: &str, user: &str| Ask::order(key, user, "phone", 1);
+    client.ask(&order("k-1", "u-1")).expect(201);
+    client.ask(&order("k-2", "u-1")).problem(409, "user_limit");
+    client.ask(&order("k-1", "u-2")).problem(422, "idempotency_key_reused");
+    client.ask(&order("k-3", "u-3")).expect(201);
+    client.ask(&order("k-4", "u-4")).problem(409, "sold_out");
+    client.ask(&Ask::order("k-5", "u-4", "nothing", 1)).problem(404, "unknown_sku");
+    client.ask(&Ask::order("k-6", "u-4", "phone", 0)).problem(422, "invalid");
+    client.ask(&Ask::get("/v1/orders/1-999")).problem(404, "unknown_order");
+    client.ask(&Ask::get("/v1/orders?limit=0")).problem(422, "invalid");
+    client.ask(&Ask::get("/nothing")).problem(404, "not_found");
+    client.ask(&Ask::new("DELETE", "/livez")).problem(405, "method_not_allowed");
+    client.ask(&Ask::new("PATCH", "/v1/skus/phone").json("{")).problem(400, "malformed");
+    client.ask(&Ask::new("DELETE", "/v1/skus/phone")).problem(428, "if_match_required");
+    client.ask(&Ask::new("OPTIONS", "/v1/skus")).expect(204);
+    client.ask(&Ask::new("HEAD", "/v1/skus/phone")).expect(200);
+    client.ask(&Ask::new("POST", "/v1/admin/read-only")).expect(200);
+    client.ask(&order("k-7", "u-5")).problem(503, "read_only");
+    client.ask(&Ask::get("/readyz")).problem(503, "read_only");
+    client.ask(&Ask::new("POST", "/v1/admin/read-write")).expect(200);
+    let after = counters(client);
+    let known: BTreeSet<String> = before.keys().cloned().collect();
+    let fresh: Vec<_> = after.keys().filter(|name| !known.contains(*name)).collect();
+    assert!(fresh.is_empty(), "{fresh:#?}");
+    let grown = counted(&after).len();
+    assert!(grown >= 25, "{:#?}", counted(&after));
+    // One row for a command's successes, whatever their status.
+    assert_eq!(after["doorbuster_commands_total{command=\"put_sku\",outcome=\"ok\"}"], 2.0);
+}
+
+/// The SKUs that are named as hot.
+fn hot(rows: &BTreeMap<String, f64>) -> BTreeSet<String> {
+    let names = rows.keys().filter_map(|name| {
+        name.strip_prefix("doorbuster_hot_sku_requests{sku=\"")?.strip_suffix("\"}")
+    });
+    names.map(str::to_owned).collect()
+}
+
+#[test]
+fn a_sku_that_does_not_exist_is_never_hot() {
+    let (_data, server) = sold_out();
+    let client = &mut server.connect();
+    client.put_sku("ticket", &json!({"stock": 9, "paused": true}));
     for number in 0..100 {
         let sku = format!("cold-{number}");
         client.ask(&Ask::order(&sku, "u", &sku, 1)).problem(404, "unknown_sku");
+        let line = format!(
+            r#"{{"op":"order","key":"b-{sku}","user":"u","lines":[{{"sku":"{sku}","qty":1}}]}}"#
+        );
+        assert_eq!(answers(&client.ask(&Ask::batch(&line)))[0]["status"], 404);
     }
-    let hot = |rows: &BTreeMap<String, f64>| -> Vec<String> {
-        rows.keys().filter(|name| name.starts_with("doorbuster_hot_sku")).cloned().collect()
-    };
+    client.ask(&Ask::order("paused", "u", "ticket", 1)).problem(409, "paused");
     // They are shown by the sweep of connections.
-    crate::patience::until("the hot SKU", || {
-        let rows = metrics(client);
-        let shown = hot(&rows);
-        assert!(shown.len() <= 10, "{shown:?}");
-        shown.contains(&"doorbuster_hot_sku_requests{sku=\"phone\"}".to_owned()).then_some(())
+    crate::patience::until("the hot SKUs", || {
+        let shown = hot(&metrics(client));
+        let expected = BTreeSet::from(["phone".to_owned(), "ticket".to_owned()]);
+        assert!(shown.is_subset(&expected), "{shown:?}");
+        (shown == expected).then_some(())
     });
 }
 

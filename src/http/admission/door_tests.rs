@@ -7,6 +7,7 @@ use crate::domain::ids::UserId;
 use crate::http::observe;
 use crate::http::problem::Code;
 use crate::http::testing::front;
+use crate::metrics::Format;
 use crate::ring::{Arrived, HandedIn, Load, Rank, TurnedAway};
 use std::cell::Cell;
 use std::rc::Rc;
@@ -92,7 +93,7 @@ fn what_is_shed_or_finds_no_room_was_never_charged_and_is_counted() {
     // What is urgent is not shed, and has as much again.
     admit(Rank::Urgent).expect("it is let in");
     assert_eq!(admit(Rank::Urgent).err(), Some(Code::RateLimited));
-    let text = observe::exposition(&worker.front).body;
+    let text = observe::exposition(&worker.front, Format::OpenMetrics).body;
     let text = std::str::from_utf8(&text).unwrap();
     for (reason, count) in [("shed", 3), ("ring_full", 3), ("user_rate", 2), ("connections", 0)] {
         let row = format!("doorbuster_admission_refusals_total{{reason=\"{reason}\"}} {count}\n");

@@ -18,8 +18,10 @@ mod shapes;
 mod skus;
 mod stream;
 
+use super::problem::Code;
 use super::reply::Reply;
 use bytes::Bytes;
+use hyper::Method;
 use operation::Operation;
 use serde_json::{Map, Value, json};
 use std::sync::OnceLock;
@@ -61,6 +63,29 @@ fn operations() -> Vec<Operation> {
         server::operations(),
     ]
     .concat()
+}
+
+/// What an operation may come to, for those who count.
+#[derive(Debug)]
+pub(super) struct Told {
+    pub(super) method: Method,
+    pub(super) path: &'static str,
+    pub(super) id: &'static str,
+    /// Of successes.
+    pub(super) statuses: Vec<u16>,
+    pub(super) problems: Vec<Code>,
+}
+
+/// What every operation may come to.
+pub(super) fn told() -> Vec<Told> {
+    let told = |operation: Operation| Told {
+        method: Method::from_bytes(operation.method.to_uppercase().as_bytes()).unwrap_or_default(),
+        path: operation.path,
+        id: operation.id,
+        statuses: operation.answers.iter().map(|answer| answer.status).collect(),
+        problems: operation.problems,
+    };
+    operations().into_iter().map(told).collect()
 }
 
 fn document() -> Value {
@@ -106,9 +131,7 @@ fn document() -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::problem::Code;
     use crate::http::routes::{Place, ROUTES};
-    use hyper::Method;
     use std::collections::BTreeSet;
 
     #[test]

@@ -1,10 +1,11 @@
 //! `GET /v1/events` (API 5): from where, how many, in which form.
 //!
-//! Owns what `Accept` chooses here and nowhere else. Next: `http::events`.
+//! Owns which forms `Accept` may choose from. Next: `http::events`, `http::accept`.
 
 use super::{Input, Wanted};
 use crate::domain::lives::Place;
 use crate::feed::{Form, Position};
+use crate::http::accept::{Offer, choose};
 use crate::http::fields::Faults;
 use crate::http::head::{Head, Name};
 use crate::http::problem::{Problem, Refused};
@@ -62,35 +63,13 @@ pub(super) fn follow(input: &Input<'_>) -> Result<Wanted, Refused> {
 
 /// The form that `Accept` likes best; JSON where it names none of them.
 fn form(head: &Head<'_>) -> Form {
-    const FORMS: &[(&[u8], Form)] = &[
-        (b"application/json", Form::List),
-        (b"application/x-ndjson", Form::Lines),
-        (b"text/event-stream", Form::ServerEvents),
-    ];
-    let accept = head.bytes(Name::Accept).unwrap_or_default();
-    let mut best = (0, Form::List);
-    for range in accept.split(|byte| *byte == b',') {
-        let mut parts = range.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
-        let essence = parts.next().unwrap_or_default();
-        let quality = parts.find_map(quality).unwrap_or(1_000);
-        let form = FORMS.iter().find(|(own, _)| essence.eq_ignore_ascii_case(own));
-        if let Some((_, form)) = form
-            && quality > best.0
-        {
-            best = (quality, *form);
-        }
+    const FORMS: [Form; 3] = [Form::List, Form::Lines, Form::ServerEvents];
+    const fn plain(essence: &'static str) -> Offer {
+        Offer { essence, version: None }
     }
-    best.1
-}
-
-/// `q=0.5` as 500 (RFC 9110, 12.4.2).
-fn quality(parameter: &[u8]) -> Option<u32> {
-    let value = str::from_utf8(parameter).ok()?.trim_start_matches(['q', 'Q']);
-    let value = value.strip_prefix('=').filter(|_| value.len() < parameter.len())?;
-    let (whole, part) = value.split_once('.').unwrap_or((value, ""));
-    let digits = format!("{whole}{part:0<3}");
-    let quality: u32 = digits.parse().ok()?;
-    Some(quality.min(1_000))
+    const OFFERS: [Offer; 3] =
+        [plain("application/json"), plain("application/x-ndjson"), plain("text/event-stream")];
+    FORMS[choose(head.bytes(Name::Accept).unwrap_or_default(), &OFFERS)]
 }
 
 #[cfg(test)]

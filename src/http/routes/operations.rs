@@ -5,12 +5,14 @@
 
 use super::{Input, Parsed, Wanted, not_ready, parameters};
 use crate::domain::command::Query;
+use crate::http::accept::{Offer, choose};
 use crate::http::fields::{Faults, present};
+use crate::http::head::Name;
 use crate::http::mode::unready;
 use crate::http::problem::Refused;
 use crate::http::reply::Reply;
 use crate::http::{Front, observe, openapi};
-use crate::metrics::Stage;
+use crate::metrics::{Format, Stage};
 
 pub(super) fn live(input: &Input<'_>) -> Result<Reply, Refused> {
     input.no_parameters()?;
@@ -58,9 +60,17 @@ pub(super) fn percentiles(front: &Front, input: &Input<'_>) -> Result<Reply, Ref
     Ok(observe::percentiles(front, stage))
 }
 
+/// The text format 0.0.4, which every scraper reads, or OpenMetrics 1.0 where `Accept` would rather
+/// have that.
 pub(super) fn metrics(front: &Front, input: &Input<'_>) -> Result<Reply, Refused> {
+    const FORMATS: [Format; 2] = [Format::Text, Format::OpenMetrics];
+    const OFFERS: [Offer; 2] = [
+        Offer { essence: "text/plain", version: Some("0.0.4") },
+        Offer { essence: "application/openmetrics-text", version: Some("1.0.0") },
+    ];
     input.no_parameters()?;
-    Ok(observe::exposition(front))
+    let accept = input.head.bytes(Name::Accept).unwrap_or_default();
+    Ok(observe::exposition(front, FORMATS[choose(accept, &OFFERS)]))
 }
 
 pub(super) fn contract(input: &Input<'_>) -> Result<Reply, Refused> {
