@@ -16,6 +16,7 @@ pub mod feeder;
 pub mod http;
 pub mod images;
 pub mod metrics;
+pub mod output;
 mod planted;
 pub mod preparer;
 pub mod recheck;

@@ -19,6 +19,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("planted", &[]),
     ("images", &["domain", "faults"]),
     ("metrics", &[]),
+    ("output", &[]),
     ("reload", &["config", "descriptors", "domain", "http", "reloadable", "tell"]),
     ("reloadable", &[]),
     ("signals", &["tell"]),

@@ -5,6 +5,7 @@
 //! whoever has it can tell who will win.
 
 use crate::instant;
+use crate::printable;
 use doorbuster::domain::command::{Adjustment, Patch, Precondition, SkuChanges, SkuSettings, Take};
 use doorbuster::domain::draw::Prize;
 use doorbuster::domain::event::{DrawPut, Event, Origin, Record, SkuAdjusted, Started};
@@ -305,6 +306,6 @@ pub(crate) fn word(value: &Value) -> String {
         Value::String(text) if text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"') => {
             text.clone()
         }
-        other => other.to_string(),
+        other => printable::json(other),
     }
 }

@@ -2,13 +2,16 @@
 #![allow(missing_docs)]
 
 mod again;
+mod backups;
 mod draws;
 mod dumping;
 mod forged;
 mod lookups;
 mod mending;
+mod outputs;
 mod reading;
 mod replaying;
+mod restores;
 mod run;
 mod story;
 mod tokens;
