@@ -7,16 +7,18 @@
 //! it. Never changes the source.
 
 use super::paced::{Meter, PacedDirectory, PacedDisk};
+use super::staging::io_error;
 use crate::look::Trouble;
 use doorbuster::replay::{
     self, DataDirectory, From, Replayed, Until, journal_directory, snapshot_directory,
 };
 use doorbuster_journal::{
-    Behind, Copied, FileDisk, ImageEnd, JournalError, JournalId, Origin, SEGMENT_BYTES_DEFAULT,
-    Scan, Space, Verdict, begin_behind, copy_prefix, journal_id, scan, settle,
+    Behind, Copied, Disk as _, FileDisk, ImageEnd, JournalError, JournalId, Origin,
+    SEGMENT_BYTES_DEFAULT, Scan, Space, Verdict, begin_behind, copy_prefix, journal_id, scan,
+    settle,
 };
 use doorbuster_snapshots::{
-    ImageReader, ImageState, ImageWriter, Listed, Meta, SnapshotError, list, no_pause,
+    ImageReader, ImageState, ImageWriter, Listed, Meta, SnapshotError, image_name, list, no_pause,
 };
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -80,7 +82,7 @@ pub(super) fn take(
         Some(disk) => list(disk, id)?,
         None => Vec::new(),
     };
-    let to = replay::open(&snapshot_directory(target))?;
+    let to_snapshots = replay::open(&snapshot_directory(target))?;
     let mut taken = Taken {
         images: Vec::new(),
         passed_over: Vec::new(),
@@ -89,17 +91,18 @@ pub(super) fn take(
         last_sequence: 0,
     };
     if let Some(disk) = &snapshots {
-        copy_images(disk, &to, id, images, wish, &source.meter, &mut taken)?;
+        copy_images(disk, &to_snapshots, id, images, wish, &source.meter, &mut taken)?;
     }
     let to = replay::open(&journal_directory(target))?;
     let has_segments = journal.as_ref().map(journal_id).transpose()?.flatten().is_some();
     let Some(journal) = journal.filter(|_| has_segments) else {
-        return begin(&to, taken, 2, SEGMENT_BYTES_DEFAULT);
+        return begin(&to, &to_snapshots, taken, 2, SEGMENT_BYTES_DEFAULT);
     };
     bar.begin("reading the journal", 0);
     let (origin, scanned) = scan_from(&journal, wish, &taken.images)?;
     taken.origin = origin;
     taken.last_sequence = scanned.last_sequence;
+    leave_out_older(&to_snapshots, &mut taken)?;
     if wish.live {
         settle(&journal, &scanned)?;
     }
@@ -108,7 +111,7 @@ pub(super) fn take(
     match scanned.segments.first() {
         Some(first) if taken.copied.segments == 0 => {
             let (number, bytes) = (first.number.max(2), first.bytes);
-            begin(&to, taken, number, bytes)
+            begin(&to, &to_snapshots, taken, number, bytes)
         }
         _ => Ok(taken),
     }
@@ -215,7 +218,13 @@ fn scan_from(
 }
 
 /// A journal that begins behind the newest image and holds nothing.
-fn begin(to: &FileDisk, mut taken: Taken, number: u64, bytes: u64) -> Result<Taken, Trouble> {
+fn begin(
+    to: &FileDisk,
+    to_snapshots: &FileDisk,
+    mut taken: Taken,
+    number: u64,
+    bytes: u64,
+) -> Result<Taken, Trouble> {
     let (Some(image), Some(newest)) = (taken.newest_end(), taken.images.first()) else {
         let told = "there is neither a journal nor an image that could be used";
         let why = taken.passed_over.iter().map(|why| format!(": {why}")).collect::<String>();
@@ -226,14 +235,28 @@ fn begin(to: &FileDisk, mut taken: Taken, number: u64, bytes: u64) -> Result<Tak
     begin_behind(to, &behind)?;
     taken.origin = Origin::Image(image);
     taken.last_sequence = taken.last_sequence.max(image.sequence);
+    leave_out_older(to_snapshots, &mut taken)?;
     Ok(taken)
+}
+
+/// An image that the journal does not reach back to is of no use to a start.
+fn leave_out_older(to: &FileDisk, taken: &mut Taken) -> Result<(), Trouble> {
+    let goes_back_to = taken.goes_back_to();
+    let (kept, older): (Vec<Meta>, Vec<Meta>) =
+        taken.images.drain(..).partition(|image| image.sequence >= goes_back_to);
+    taken.images = kept;
+    for image in older {
+        let name = image_name(image.sequence);
+        to.remove(&name).map_err(io_error("remove", Path::new(&to.place(&name))))?;
+    }
+    to.sync_directory().map_err(io_error("sync", to.directory()))
 }
 
 /// Reads a copy from the device, whole, and replays it as a start would.
 pub(super) fn check(place: &Path, taken: &Taken, meter: &Arc<Meter>) -> Result<Replayed, Trouble> {
     let images = taken.images.iter().map(|image| image.payload_bytes).sum::<u64>();
     meter.bar.begin("checking the copy", images + taken.copied.bytes);
-    let copy = PacedDirectory { path: place.to_owned(), meter: Arc::clone(meter), uncached: true };
+    let copy = PacedDirectory { path: place.to_owned(), meter: Arc::clone(meter), is_copy: true };
     // What a start from the newest image does not come to.
     if taken.newest_end().is_some_and(|newest| Origin::Image(newest) != taken.origin) {
         scan(&copy.journal()?, taken.origin)?;

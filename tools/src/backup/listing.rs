@@ -180,7 +180,7 @@ fn hash(path: &Path, meter: &Meter) -> Result<String, Trouble> {
             return Ok(hash.iter().map(|byte| format!("{byte:02x}")).collect());
         }
         hasher.update(&block[..bytes]);
-        meter.spend(bytes as u64).map_err(io_error("read", path))?;
+        meter.spend_on_copy(&block[..bytes]).map_err(io_error("read", path))?;
     }
 }
 

@@ -47,10 +47,10 @@ pub(crate) fn backup(
     history: bool,
 ) -> Result<Findings, Trouble> {
     check_apart(data, to)?;
-    let meter = Meter::begin(Some(bytes_per_s)).map_err(io_error("watch signals for", to))?;
+    let meter = begin_meter(Some(bytes_per_s), to)?;
     // A refusal by the system costs only that.
     let _ = rustix::process::nice(NICENESS);
-    let source = PacedDirectory { path: data.to_owned(), meter, uncached: false };
+    let source = PacedDirectory { path: data.to_owned(), meter, is_copy: false };
     let id = journal_id(&source.journal()?)?;
     let id = id.ok_or_else(|| Trouble::Unreadable("there is no journal here".to_owned()))?;
     let staging = Staging::begin(to, "backup")?;
@@ -187,7 +187,7 @@ fn check_apart(source: &Path, target: &Path) -> Result<(), Trouble> {
     Ok(())
 }
 
-/// The meter of a command that nobody buys beside.
-fn unpaced(bytes_per_s: Option<u64>, target: &Path) -> Result<Arc<Meter>, Trouble> {
+/// What paces a command and hears the signals that end it.
+fn begin_meter(bytes_per_s: Option<u64>, target: &Path) -> Result<Arc<Meter>, Trouble> {
     Meter::begin(bytes_per_s).map_err(io_error("watch signals for", target))
 }

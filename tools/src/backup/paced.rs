@@ -49,8 +49,14 @@ impl Meter {
         self.ended.load(Ordering::Relaxed)
     }
 
+    /// These bytes of a copy were read: a hole in it cost the device nothing.
+    pub(super) fn spend_on_copy(&self, bytes: &[u8]) -> io::Result<()> {
+        let is_hole = bytes.iter().all(|&byte| byte == 0);
+        self.spend(if is_hole { 0 } else { bytes.len() as u64 })
+    }
+
     /// So many bytes were read: rests as long as they take at the pace.
-    pub(super) fn spend(&self, bytes: u64) -> io::Result<()> {
+    fn spend(&self, bytes: u64) -> io::Result<()> {
         self.bar.advance(bytes);
         let until_us = self.bytes_per_s.map_or(0, |pace| {
             let cost_us = bytes.saturating_mul(1_000_000) / pace;
@@ -76,13 +82,13 @@ impl Meter {
 pub(super) struct PacedDirectory {
     pub(super) path: PathBuf,
     pub(super) meter: Arc<Meter>,
-    /// What the system has cached of a file is dropped when it is opened: the device is asked.
-    pub(super) uncached: bool,
+    /// It was just written, and is read from the device, not from what the system has cached.
+    pub(super) is_copy: bool,
 }
 
 impl PacedDirectory {
     fn paced(&self, disk: FileDisk) -> PacedDisk {
-        PacedDisk { disk, meter: Arc::clone(&self.meter), uncached: self.uncached }
+        PacedDisk { disk, meter: Arc::clone(&self.meter), is_copy: self.is_copy }
     }
 }
 
@@ -114,7 +120,13 @@ impl DataDirectory for PacedDirectory {
 pub(super) struct PacedDisk {
     disk: FileDisk,
     meter: Arc<Meter>,
-    uncached: bool,
+    is_copy: bool,
+}
+
+impl PacedDisk {
+    fn paced(&self, file: <FileDisk as Disk>::File) -> PacedFile {
+        PacedFile { file, meter: Arc::clone(&self.meter), is_copy: self.is_copy }
+    }
 }
 
 impl Disk for PacedDisk {
@@ -125,16 +137,15 @@ impl Disk for PacedDisk {
     }
 
     fn create(&self, name: &str, bytes: u64) -> io::Result<PacedFile> {
-        let file = self.disk.create(name, bytes)?;
-        Ok(PacedFile { file, meter: Arc::clone(&self.meter) })
+        Ok(self.paced(self.disk.create(name, bytes)?))
     }
 
     fn open(&self, name: &str, access: Access) -> io::Result<PacedFile> {
         let file = self.disk.open(name, access)?;
-        if self.uncached {
+        if self.is_copy {
             file.forget_cached()?;
         }
-        Ok(PacedFile { file, meter: Arc::clone(&self.meter) })
+        Ok(self.paced(file))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
@@ -158,6 +169,7 @@ impl Disk for PacedDisk {
 pub(super) struct PacedFile {
     file: <FileDisk as Disk>::File,
     meter: Arc<Meter>,
+    is_copy: bool,
 }
 
 impl DiskFile for PacedFile {
@@ -169,7 +181,10 @@ impl DiskFile for PacedFile {
 
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
         self.file.read_exact_at(buffer, offset)?;
-        self.meter.spend(buffer.len() as u64)
+        match self.is_copy {
+            true => self.meter.spend_on_copy(buffer),
+            false => self.meter.spend(buffer.len() as u64),
+        }
     }
 
     fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {

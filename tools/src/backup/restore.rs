@@ -10,7 +10,7 @@ use super::copying::{Wish, check, take};
 use super::listing::{self, Promise};
 use super::paced::PacedDirectory;
 use super::staging::Staging;
-use super::{check_apart, check_end, nothing_left, unpaced};
+use super::{begin_meter, check_apart, check_end, nothing_left};
 use crate::instant;
 use crate::look::{Findings, Span, Trouble, read_with};
 use crate::show;
@@ -39,11 +39,11 @@ pub(crate) fn restore(
     bytes_per_s: Option<u64>,
 ) -> Result<Findings, Trouble> {
     check_apart(from, data)?;
-    let meter = unpaced(bytes_per_s, data)?;
+    let meter = begin_meter(bytes_per_s, data)?;
     meter.bar.begin("checking the backup", 0);
     let promise = listing::check(from, &meter)?;
     let is_backup = promise.is_some();
-    let source = PacedDirectory { path: from.to_owned(), meter, uncached: false };
+    let source = PacedDirectory { path: from.to_owned(), meter, is_copy: false };
     let goal = goal(&source, until.unwrap_or(Until::End), promise)?;
     let staging = Staging::begin(data, "restore")?;
     match fill(&source, &staging, data, &goal) {

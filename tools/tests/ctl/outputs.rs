@@ -13,7 +13,6 @@ use std::process::{Command, Stdio};
 const PRINTING: &[&str] = &[
     "--help",
     "--version",
-    "help journal",
     "journal --help",
     "journal info",
     "journal dump",

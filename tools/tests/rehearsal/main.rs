@@ -181,7 +181,8 @@ fn rehearse(durability: &str) {
     let (data, backup, restored) = (path("data"), path("backup"), path("restored"));
     let server = Server::start(&data, durability);
     let client = server.client();
-    let put = client.put_sku("sneaker", &NewSku::of(STOCK), Precondition::IfAbsent);
+    let sku = NewSku::of(STOCK);
+    let put = client.put_sku("sneaker", &sku, Precondition::IfAbsent);
     runtime().block_on(put).expect("it is new");
     let stop = AtomicBool::new(false);
     let (made, bought) = thread::scope(|scope| {
