@@ -40,8 +40,10 @@ mod tables;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 use doorbuster::output;
+use signal_hook::consts::SIGXFSZ;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 const NOTES: &str = "\
 Exit codes: 0 good; 1 a difference was found, or a bar does not hold; 2 usage; 3 it could not be
@@ -115,6 +117,9 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    // A limit on the size of files is an error of a write, not the end of the process. Where the
+    // system refuses even this, it stays what it was.
+    let _ = signal_hook::flag::register(SIGXFSZ, Arc::default());
     let arguments: Arguments = match output::parse("doorbuster-bench") {
         Ok(arguments) => arguments,
         Err(code) => return code,

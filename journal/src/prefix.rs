@@ -62,7 +62,7 @@ pub struct Behind {
 ///
 /// # Errors
 /// [`JournalError::Io`]; of kind `NotFound` if a segment was pruned since.
-pub fn settle<D: Disk>(disk: &D, scan: &Scan) -> Result<(), JournalError> {
+pub fn sync_scanned<D: Disk>(disk: &D, scan: &Scan) -> Result<(), JournalError> {
     for restore in &scan.restores {
         let name = segment_name(restore.header.number);
         let io = |operation| JournalError::io(operation, disk.place(&name), 0);

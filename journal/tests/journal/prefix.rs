@@ -3,7 +3,7 @@
 use crate::support::{ID, SMALL, append, append_unsynced, image_at, read, read_from};
 use doorbuster_journal::{
     Access, Behind, Disk, DiskFile, Journal, JournalError, MemoryDisk, Origin, SEGMENT_BYTES_MIN,
-    Space, Verdict, begin_behind, copy_prefix, scan, settle,
+    Space, Verdict, begin_behind, copy_prefix, scan, sync_scanned,
 };
 
 /// Turns of three records each, over several segments, with a seal behind every fourth.
@@ -79,17 +79,17 @@ fn what_is_appended_meanwhile_is_not_copied() {
 }
 
 #[test]
-fn what_a_scan_showed_survives_a_power_cut_once_it_is_settled() {
-    for settled in [false, true] {
+fn what_a_scan_showed_survives_a_power_cut_once_it_is_synced() {
+    for synced in [false, true] {
         let (disk, mut journal) = written(3);
         append_unsynced(&mut journal, 4, &["stored"]);
         let found = scan(&disk, Origin::Genesis).unwrap();
         assert_eq!(found.last_sequence, 10);
-        if settled {
-            settle(&disk, &found).unwrap();
+        if synced {
+            sync_scanned(&disk, &found).unwrap();
         }
         let after = disk.after_power_loss(|_, _| false);
-        assert_eq!(read(&after).0.last_sequence, if settled { 10 } else { 9 });
+        assert_eq!(read(&after).0.last_sequence, if synced { 10 } else { 9 });
     }
 }
 

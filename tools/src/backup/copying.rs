@@ -15,7 +15,7 @@ use doorbuster::replay::{
 use doorbuster_journal::{
     Behind, Copied, Disk as _, FileDisk, ImageEnd, JournalError, JournalId, Origin,
     SEGMENT_BYTES_DEFAULT, Scan, Space, Verdict, begin_behind, copy_prefix, journal_id, scan,
-    settle,
+    sync_scanned,
 };
 use doorbuster_snapshots::{
     ImageReader, ImageState, ImageWriter, Listed, Meta, SnapshotError, image_name, list, no_pause,
@@ -104,7 +104,7 @@ pub(super) fn take(
     taken.last_sequence = scanned.last_sequence;
     leave_out_older(&to_snapshots, &mut taken)?;
     if wish.live {
-        settle(&journal, &scanned)?;
+        sync_scanned(&journal, &scanned)?;
     }
     bar.begin("copying the journal", scanned.segments.iter().map(|segment| segment.end).sum());
     taken.copied = copy_prefix(&journal, &to, &scanned, wish.until, wish.space)?;

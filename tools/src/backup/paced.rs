@@ -7,7 +7,7 @@ use crate::progress::Bar;
 use doorbuster::clock::Clock;
 use doorbuster::replay::{DataDirectory, ReplayError};
 use doorbuster_journal::{Access, Disk, DiskFile, FileDisk};
-use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
+use signal_hook::consts::{SIGINT, SIGTERM};
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -31,15 +31,13 @@ pub(super) struct Meter {
 }
 
 impl Meter {
-    /// With signals watched: from here on they end what is read, and a limit on the size of files is
-    /// an error of the write and not the end of the process.
+    /// With signals watched: from here on they end what is read.
     pub(super) fn begin(bytes_per_s: Option<u64>) -> io::Result<Arc<Self>> {
         let clock = Clock::start();
         let ended = Arc::new(AtomicBool::new(false));
         for signal in [SIGINT, SIGTERM] {
             signal_hook::flag::register(signal, Arc::clone(&ended))?;
         }
-        signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)))?;
         let (paid_until_us, bar) = (Mutex::new(0), Bar::new(clock));
         Ok(Arc::new(Self { clock, bytes_per_s, paid_until_us, ended, bar }))
     }

@@ -30,6 +30,8 @@ pub(super) struct Staging {
     disk: FileDisk,
     made_root: bool,
     had_lock: bool,
+    /// What has got its name already.
+    named: Vec<PathBuf>,
     done: bool,
 }
 
@@ -45,7 +47,8 @@ impl Staging {
         make_directory(root)?;
         let had_lock = root.join("LOCK").exists();
         let disk = FileDisk::open(root).map_err(io_error("open", root))?;
-        let staging = Self { root: root.to_owned(), disk, made_root, had_lock, done: false };
+        let (named, done) = (Vec::new(), false);
+        let staging = Self { root: root.to_owned(), disk, made_root, had_lock, named, done };
         staging.fresh()?;
         Ok(staging)
     }
@@ -84,8 +87,10 @@ impl Staging {
     /// Gives the content its names, in this order, each durable before the next.
     pub(super) fn publish(mut self, names: &[&str]) -> Result<(), Trouble> {
         for name in names {
+            let path = self.root.join(name);
             let renamed = self.disk.rename(&format!("{UNFINISHED}/{name}"), name);
-            renamed.map_err(io_error("rename to", &self.root.join(name)))?;
+            renamed.map_err(io_error("rename to", &path))?;
+            self.named.push(path);
             self.disk.sync_directory().map_err(io_error("sync", &self.root))?;
         }
         // What has its name stays, from here on.
@@ -100,6 +105,10 @@ impl Drop for Staging {
     fn drop(&mut self) {
         if self.done {
             return;
+        }
+        // The last first: what is left if this is interrupted is no more than there was.
+        for path in self.named.drain(..).rev() {
+            let _ = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
         }
         // What cannot be removed has a name that says what it is.
         let _ = fs::remove_dir_all(self.place());

@@ -195,7 +195,7 @@ fn what_is_no_data_directory_is_not_backed_up() {
 }
 
 /// As [`command`], from a shell that does something before.
-fn after(setup: &str, data: &Path, arguments: &str) -> Command {
+pub(crate) fn after(setup: &str, data: &Path, arguments: &str) -> Command {
     let own = command(data, arguments);
     let mut shell = Command::new("sh");
     shell.args(["-c", &format!("{setup}; exec \"$@\""), "sh"]);
@@ -244,7 +244,8 @@ fn a_full_disk_is_told_and_left_empty() {
     );
     let mut shell = after(&setup, story.path(), "backup --history");
     let mut unshared = Command::new("unshare");
-    unshared.arg("-rm").arg(shell.get_program()).args(shell.get_args());
+    let root = rustix::process::geteuid().is_root();
+    unshared.arg(if root { "-m" } else { "-rm" }).arg(shell.get_program()).args(shell.get_args());
     shell = unshared;
     let output = ended(&mut shell);
     let told = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -1,7 +1,7 @@
 //! What cannot be printed is an error, for every command; a reader who went away is none. Help,
 //! completions, manual pages, and values that make no sense.
 
-use crate::backups::{back_up, elsewhere};
+use crate::backups::{after, back_up, elsewhere};
 use crate::run::{command, ctl, ended, start, undisturbed};
 use crate::story::{Story, settings, tell, tell_to_the_end};
 use crate::writer::{START, Writer};
@@ -53,6 +53,22 @@ fn output_that_cannot_be_written_is_no_success() {
             let reason = "cannot write to standard output: No space left on device";
             assert!(told.contains(reason), "{arguments}{json}: {told}");
         }
+    }
+}
+
+#[test]
+fn a_limit_on_the_size_of_files_is_told_and_kills_nobody() {
+    let story = tell();
+    let place = elsewhere();
+    for arguments in ["journal dump", "replay --json", "man"] {
+        let mut shell = after("ulimit -f 0", story.writer.path(), arguments);
+        let file = File::create(place.path().join("out")).expect("there is room");
+        shell.stdin(Stdio::null()).stdout(file).stderr(Stdio::piped());
+        let child = undisturbed(|| shell.spawn().expect("there is a shell"));
+        let output = child.wait_with_output().unwrap();
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(3), "{arguments}: {told}");
+        assert!(told.contains("File too large"), "{arguments}: {told}");
     }
 }
 

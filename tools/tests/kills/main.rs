@@ -93,15 +93,19 @@ fn a_repair_can_be_made_again_after_a_death_before_any_step() {
     assert_met(&places, &["create", "allocate", "write", "sync", "rename", "remove"]);
 }
 
-/// Runs a command that fills `{to}`, dying before each of its steps; `check` looks at each of what
-/// is left, and says whether it counts as done. Gives what it died before.
-fn die_filling(data: &Path, arguments: &str, check: impl Fn(&Path) -> bool) -> BTreeSet<String> {
+/// Runs a command that fills a directory, dying before each of its steps; `check` looks at each of
+/// what is left, and says whether it counts as done. Gives what it died before.
+fn die_filling(
+    data: &Path,
+    filling: impl Fn(&Path) -> Command,
+    check: impl Fn(&Path) -> bool,
+) -> BTreeSet<String> {
     let before = bytes_of(data);
     let (mut places, mut done) = (BTreeSet::new(), 0);
     for step in 1..=STEPS_MAX {
         let place = TempDir::new().expect("there is room");
         let to = place.path().join("to");
-        let mut command = run::command(data, &arguments.replace("{to}", &to.to_string_lossy()));
+        let mut command = filling(&to);
         let output = ended(command.env("FAULTS_KILL_AT", format!("main:{step}")));
         let told = String::from_utf8(output.stderr).expect("it tells text");
         assert!(before == bytes_of(data), "step {step}: the source changed");
@@ -109,7 +113,7 @@ fn die_filling(data: &Path, arguments: &str, check: impl Fn(&Path) -> bool) -> B
         let Some(place) = told.lines().find_map(|line| line.strip_prefix("killed before: ")) else {
             assert_eq!(output.status.code(), Some(0), "step {step}: {told}");
             assert!(is_done, "step {step}: it is not whole");
-            eprintln!("{arguments}: died before {places:?}");
+            eprintln!("died before {places:?}");
             return places;
         };
         assert_eq!(output.status.code(), None, "a signal ended it");
@@ -125,7 +129,8 @@ fn a_backup_that_died_is_none_or_whole() {
     let story = tell();
     let data = story.writer.path();
     let digest = story.writer.digests.last().expect("there are events").as_str();
-    let places = die_filling(data, "backup --to {to}", |to| {
+    let filling = |to: &Path| run::command(data, &format!("backup --to {}", to.display()));
+    let places = die_filling(data, filling, |to| {
         let restored = TempDir::new().expect("there is room");
         let arguments = format!("restore --json --from {}", to.display());
         let output = ended(&mut run::command(&restored.path().join("data"), &arguments));
@@ -146,9 +151,8 @@ fn a_restore_that_died_is_never_taken_for_a_directory_that_holds_less() {
     let backup = place.path().join("b");
     ctl(story.writer.path(), &format!("backup --to {}", backup.display()), 0);
     let digest = story.writer.digests.last().expect("there are events").as_str();
-    // The target is `--data` here, so what is given before the arguments is of no use.
-    let arguments = format!("restore --from {} --data {{to}}", backup.display());
-    let places = die_filling(story.writer.path(), &arguments, |to| {
+    let filling = |to: &Path| run::command(to, &format!("restore --from {}", backup.display()));
+    let places = die_filling(story.writer.path(), filling, |to| {
         let output = ended(&mut run::command(to, "replay --json"));
         let told: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
         // Either nothing is there yet, or all is, or it is refused.
