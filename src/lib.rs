@@ -18,6 +18,7 @@ pub mod images;
 mod instant;
 pub mod log;
 pub mod metrics;
+pub mod output;
 mod planted;
 pub mod preparer;
 pub mod recheck;

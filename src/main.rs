@@ -145,7 +145,7 @@ fn not_parsed(error: &clap::Error) -> ExitCode {
 
 /// Prints a text whole, or says why not.
 fn print(text: &str) -> ExitCode {
-    match server::print(text) {
+    match doorbuster::output::print(text) {
         Ok(()) => ExitCode::SUCCESS,
         Err(cause) => failed(&ServerError::Output(cause)),
     }

@@ -4,7 +4,6 @@
 //! server that lives and is not ready; they serve once the writer stands. Next: `recovery`,
 //! `writer`, `http`.
 
-mod output;
 mod telling;
 
 use crate::clock::Clock;
@@ -21,6 +20,7 @@ use crate::http::{self, Doors, Front, HandshakeEnd, Handshakes, Shared};
 use crate::images::{Ask, Images};
 use crate::log;
 use crate::metrics::Meters;
+use crate::output::print;
 use crate::recovery::{self, Recovered, RecoveryError};
 use crate::reload::{Files, ReloadError};
 use crate::ring::{self, Alarm, Caller, Cursors, Inbox, LaneEnd, Outbox};
@@ -29,7 +29,6 @@ use crate::snapshotter::{self, Snapshotter};
 use crate::systemd::{Manager, Watchdog};
 use crate::writer::{Parts, Stopped, Writer};
 use doorbuster_journal::JournalError;
-pub use output::print;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::future::{Future, poll_fn};
 use std::io;

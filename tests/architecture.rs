@@ -19,6 +19,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("planted", &[]),
     ("images", &["domain", "faults"]),
     ("metrics", &[]),
+    ("output", &[]),
     ("instant", &["domain"]),
     ("log", &["clock", "config", "instant"]),
     (

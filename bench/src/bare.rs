@@ -8,7 +8,6 @@ use answer::Answer;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use std::io::Write;
 use std::path::PathBuf;
 use std::rc::Rc;
 use tokio::net::TcpListener;
@@ -48,7 +47,9 @@ pub(crate) fn serve(options: &Options) -> Result<(), BenchError> {
         let listener = TcpListener::bind("127.0.0.1:0").await.map_err(io_error("listen"))?;
         let address = listener.local_addr().map_err(io_error("listen"))?;
         println!("listening on http://{address} ");
-        std::io::stdout().flush().map_err(io_error("print"))?;
+        if let Some(cause) = crate::out::failure() {
+            return Err(io_error("print")(cause));
+        }
         loop {
             let (socket, _) = listener.accept().await.map_err(io_error("accept"))?;
             socket.set_nodelay(true).map_err(io_error("set TCP_NODELAY"))?;

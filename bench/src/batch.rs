@@ -3,6 +3,7 @@
 //!
 //! Client and server share the machine. Next: `peers` for single requests.
 
+use crate::arguments::at_least_one;
 use crate::error::{BenchError, io_error};
 use crate::load::now;
 use crate::memory;
@@ -24,13 +25,13 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(1..=10_000))]
     pub(crate) lines: u64,
     /// Connections, each with one batch under way
-    #[arg(long, value_delimiter = ',', default_value = "1,2,4,8")]
+    #[arg(long, value_delimiter = ',', default_value = "1,2,4,8", value_parser = at_least_one::<u64>())]
     pub(crate) connections: Vec<u64>,
     /// Lines a round
-    #[arg(long, default_value_t = 400_000)]
+    #[arg(long, default_value_t = 400_000, value_parser = at_least_one::<u64>())]
     pub(crate) total: u64,
     /// Rounds; the table shows each, and the median of all but the first, which warms up
-    #[arg(long, default_value_t = 4)]
+    #[arg(long, default_value_t = 4, value_parser = at_least_one::<usize>())]
     pub(crate) rounds: usize,
     /// Durability mode
     #[arg(long, default_value = "group")]

@@ -2,6 +2,7 @@
 //! another as in a server, without syncs and without network; then the replay of what was written,
 //! from its beginning and from an image; and the memory of the orders that live meanwhile.
 
+use crate::arguments::at_least_one;
 use crate::error::{BenchError, io_error};
 use crate::load::now;
 use crate::{memory, peers};
@@ -30,10 +31,10 @@ use std::time::Duration;
 #[derive(clap::Args)]
 pub(crate) struct Options {
     /// Orders to create and hold; each of a user of its own, under a key of its own
-    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(..=ORDERS_MAX))]
+    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(1..=ORDERS_MAX))]
     pub(crate) orders: u32,
     /// Records of one turn
-    #[arg(long, default_value_t = 64)]
+    #[arg(long, default_value_t = 64, value_parser = at_least_one::<u32>())]
     pub(crate) turn: u32,
     /// Replays from the first event, each on its own; the last one's rate counts
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]

@@ -3,6 +3,7 @@
 //!
 //! Rounds in turn, so that a machine that slows down slows both. Next: `load`.
 
+use crate::arguments::at_least_one;
 use crate::error::{BenchError, io_error};
 use crate::load;
 use crate::peers::{self, median, start};
@@ -18,13 +19,13 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 1_000)]
     followers: usize,
     /// Connections that order, each with one request under way
-    #[arg(long, value_delimiter = ',', default_value = "16,64,256")]
+    #[arg(long, value_delimiter = ',', default_value = "16,64,256", value_parser = at_least_one::<u64>())]
     connections: Vec<u64>,
     /// Orders a round
-    #[arg(long, default_value_t = 60_000)]
+    #[arg(long, default_value_t = 60_000, value_parser = at_least_one::<u64>())]
     requests: u64,
     /// Rounds of each; the table shows medians
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 5, value_parser = at_least_one::<usize>())]
     rounds: usize,
     /// The server's binary [default: beside this one]
     #[arg(long)]

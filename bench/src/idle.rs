@@ -1,5 +1,6 @@
 //! What a server costs that nobody asks anything: its CPU time over some seconds.
 
+use crate::arguments::at_least_one;
 use crate::error::BenchError;
 use crate::peers::{self, start};
 use std::path::{Path, PathBuf};
@@ -9,7 +10,7 @@ use std::time::Duration;
 #[derive(clap::Args)]
 pub(crate) struct Options {
     /// Seconds to look for
-    #[arg(long, default_value_t = 10)]
+    #[arg(long, default_value_t = 10, value_parser = at_least_one::<u64>())]
     pub(crate) seconds: u64,
     /// The server's binary [default: beside this one]
     #[arg(long)]

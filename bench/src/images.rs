@@ -3,6 +3,7 @@
 //! One server, rounds without images and rounds in which one image follows the other, in turn, so that
 //! a machine that slows down slows both. In between, nothing is measured. Next: `load`, `server`.
 
+use crate::arguments::at_least_one;
 use crate::dialect::http_whole;
 use crate::error::{BenchError, io_error};
 use crate::load::{self, Measured, now};
@@ -19,16 +20,16 @@ use std::time::Duration;
 #[derive(clap::Args)]
 pub(crate) struct Options {
     /// Orders that live before the first round; each image holds them
-    #[arg(long, default_value_t = 500_000)]
+    #[arg(long, default_value_t = 500_000, value_parser = at_least_one::<u64>())]
     pub(crate) orders: u64,
     /// Connections, each with one request under way
-    #[arg(long, value_delimiter = ',', default_value = "16,64")]
+    #[arg(long, value_delimiter = ',', default_value = "16,64", value_parser = at_least_one::<u64>())]
     pub(crate) connections: Vec<u64>,
     /// Requests a round
-    #[arg(long, default_value_t = 100_000)]
+    #[arg(long, default_value_t = 100_000, value_parser = at_least_one::<u64>())]
     pub(crate) requests: u64,
     /// Rounds of each kind; the table shows medians
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 5, value_parser = at_least_one::<usize>())]
     pub(crate) rounds: usize,
     /// The server's binary [default: beside this one]
     #[arg(long)]

@@ -11,6 +11,11 @@
 //! Never says a number without its conditions. Next: `run`, `bars`, `peers`.
 #![forbid(unsafe_code)]
 
+// Before all others: they write with its macros.
+#[macro_use]
+mod out;
+
+mod arguments;
 mod bare;
 mod bars;
 mod batch;
@@ -33,12 +38,28 @@ mod stall;
 mod strangers;
 mod tables;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
+use doorbuster::output;
+use signal_hook::consts::SIGXFSZ;
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
+
+const NOTES: &str = "\
+Exit codes: 0 good; 1 a difference was found, or a bar does not hold; 2 usage; 3 it could not be
+measured, or its output not be written.
+
+Environment: DOORBUSTER_URL and DOORBUSTER_TOKEN are the server and the token of `run`.
+
+Examples:
+  doorbuster-bench run --url http://127.0.0.1:7070 --scenario flash-sale --rate 5000 --duration 20 \\
+      --connections 64 --report report
+  doorbuster-bench bars
+  doorbuster-bench report diff report-before report-after";
 
 /// Load and latency reports for Doorbuster.
 #[derive(Parser)]
-#[command(name = "doorbuster-bench", version)]
+#[command(name = "doorbuster-bench", version, after_help = NOTES)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -79,13 +100,31 @@ enum Command {
     /// Merge or compare what `run` left behind
     #[command(subcommand)]
     Report(report::Command),
+    /// Print what makes a shell complete these commands
+    Completions {
+        /// Whose
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, or write one of every command
+    Man {
+        /// Where the pages go; a directory that is there
+        #[arg(long, value_name = "DIR")]
+        to: Option<PathBuf>,
+    },
     /// Serve fixed bytes with hyper and nothing else; what `peers` compares with
     #[command(hide = true)]
     Bare(bare::Options),
 }
 
 fn main() -> ExitCode {
-    let ended = match Arguments::parse().command {
+    // A limit on the size of files is an error of a write, not the end of the process. Where the
+    // system refuses even this, it stays what it was.
+    let _ = signal_hook::flag::register(SIGXFSZ, Arc::default());
+    let arguments: Arguments = match output::parse("doorbuster-bench") {
+        Ok(arguments) => arguments,
+        Err(code) => return code,
+    };
+    let ended = match arguments.command {
         Command::Bars(options) => bars::run(&options),
         Command::Peers(options) => peers::run(&options),
         Command::Engine(options) => engine::run(&options),
@@ -102,13 +141,22 @@ fn main() -> ExitCode {
         Command::Strangers(options) => strangers::run(&options),
         Command::Run(options) => run::run(&options),
         Command::Report(command) => report::run(&command),
+        Command::Completions { shell } => arguments::completions(Arguments::command(), shell),
+        Command::Man { to } => arguments::pages(Arguments::command(), to.as_deref()),
         Command::Bare(options) => bare::serve(&options),
     };
-    match ended {
-        Ok(()) => ExitCode::SUCCESS,
+    let code = match ended {
+        Ok(()) => 0,
         Err(error) => {
             eprintln!("doorbuster-bench: {error}");
-            ExitCode::from(error.exit_code())
+            error.exit_code()
+        }
+    };
+    match out::failure() {
+        None => ExitCode::from(code),
+        Some(cause) => {
+            eprintln!("doorbuster-bench: {}", output::reason(&cause));
+            ExitCode::from(output::UNWRITTEN)
         }
     }
 }

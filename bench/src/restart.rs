@@ -3,6 +3,7 @@
 //! Owns the history and the clock. What the start does is told by the server itself, on standard
 //! error. Next: `batch`, which makes the history.
 
+use crate::arguments::at_least_one;
 use crate::batch::{self, Load};
 use crate::error::BenchError;
 use crate::load::{self, now};
@@ -14,10 +15,10 @@ use std::path::PathBuf;
 #[derive(clap::Args)]
 pub(crate) struct Options {
     /// Orders before the kill
-    #[arg(long, default_value_t = 10_000_000)]
+    #[arg(long, default_value_t = 10_000_000, value_parser = at_least_one::<u64>())]
     decisions: u64,
     /// Starts to measure, each after a kill of the one before
-    #[arg(long, default_value_t = 3)]
+    #[arg(long, default_value_t = 3, value_parser = at_least_one::<usize>())]
     starts: usize,
     /// The server's binary [default: beside this one]
     #[arg(long)]

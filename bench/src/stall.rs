@@ -5,6 +5,7 @@
 //! built with `--features faults`: no data sync comes to its end while the point is armed. What was
 //! in the ring by then waits and is served behind it; what comes is refused. Next: `overload::crowd`.
 
+use crate::arguments::at_least_one;
 use crate::crowd::raise_files;
 use crate::error::{BenchError, io_error};
 use crate::load::{self, SKU, STOCK};
@@ -36,7 +37,7 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(100..=100_000))]
     rate: u64,
     /// Connections of those who order, each with one request under way
-    #[arg(long, default_value_t = 8_000)]
+    #[arg(long, default_value_t = 8_000, value_parser = at_least_one::<u64>())]
     connections: u64,
     /// Seconds without a sync
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(2..=60))]

@@ -5,6 +5,7 @@
 //! name also asks for a cell. What existed before is confirmed to the end. Next: `batch`, and `tables`
 //! for what each table takes.
 
+use crate::arguments::at_least_one;
 use crate::batch::read_chunked;
 use crate::dialect::Dialect;
 use crate::error::{BenchError, io_error};
@@ -30,10 +31,10 @@ const CONNECTIONS: u64 = 4;
 #[derive(clap::Args)]
 pub(crate) struct Options {
     /// Names that are offered
-    #[arg(long, default_value_t = 10_000_000)]
+    #[arg(long, default_value_t = 10_000_000, value_parser = at_least_one::<u64>())]
     names: u64,
     /// Caps of all tables
-    #[arg(long, default_value_t = 100_000)]
+    #[arg(long, default_value_t = 100_000, value_parser = at_least_one::<u64>())]
     cap: u64,
     /// Exit with 1 unless all bars hold
     #[arg(long)]

@@ -153,6 +153,11 @@ pub(crate) fn compose<F: DiskFile>(
     Ok(composer.bytes)
 }
 
+/// The used bytes of a segment that holds a mark and nothing else; its header is left blank.
+pub(crate) fn begin_behind(header: SegmentHeader, mark: StartMark) -> Vec<u8> {
+    Composer::begin(header, Start::Mark(mark)).bytes
+}
+
 /// Segments that fill one after the other.
 struct Layout {
     composer: Composer,

@@ -61,6 +61,7 @@ mod opened;
 mod origin;
 mod plan;
 mod planted;
+mod prefix;
 mod preparer;
 mod prune;
 mod regions;
@@ -96,6 +97,7 @@ pub use plan::{Loss, RepairPlan, plan_repair};
 #[cfg(feature = "planted")]
 pub use planted::plant;
 pub use planted::{Bug, planted};
+pub use prefix::{Behind, Copied, Space, begin_behind, copy_prefix, sync_scanned};
 pub use preparer::SpareMaker;
 pub use prune::{Pruned, Pruner, prune};
 pub use regions::Gap;

@@ -57,6 +57,10 @@ impl Images {
 
     fn write(&mut self, bytes: &[u8], offset: u64) {
         let start = usize::try_from(offset).expect("an offset fits the address space");
+        // As in a real file, what lies between the end and a write behind it reads as zeros.
+        let grown = self.live.len().max(start + bytes.len());
+        self.live.resize(grown, 0);
+        self.durable.resize(grown, 0);
         self.live[start..start + bytes.len()].copy_from_slice(bytes);
         let sector = |at: usize| (at / SECTOR_BYTES) as u64;
         self.dirty_sectors.extend(sector(start)..=sector((start + bytes.len()).max(1) - 1));

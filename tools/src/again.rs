@@ -28,11 +28,7 @@ pub(crate) fn recheck(data: &Path, span: Span) -> Result<Findings, Trouble> {
     let mut facts = match read_with(span, |_| replayed) {
         Ok(replayed) => state_facts(&replayed),
         // What does not fit any more is why: the difference says more than where it ended.
-        Err(trouble) if recheck.different > 0 => match trouble {
-            Trouble::Damage(text) | Trouble::NotThere(text) | Trouble::Unreadable(text) => {
-                vec![("ended", text.into())]
-            }
-        },
+        Err(trouble) if recheck.different > 0 => vec![("ended", trouble.text().into())],
         Err(trouble) => return Err(trouble),
     };
     facts.push(("commands_rechecked", recheck.commands.into()));

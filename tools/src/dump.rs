@@ -6,6 +6,7 @@
 use crate::events::{self, Members};
 use crate::instant;
 use crate::look::{self, Trouble};
+use crate::{printable, show};
 use doorbuster::codec;
 use doorbuster::domain::event::{Event, Record};
 use doorbuster::domain::lives::Lives;
@@ -33,14 +34,18 @@ pub(crate) fn show(
     let out = BufWriter::new(io::stdout().lock());
     let lives = doorbuster::replay::lives(data)?;
     let mut dump_out = Out { out, as_json, sequences, scan, lives, damaged: false, file: None };
-    match dump(&journal, &mut |item| dump_out.item(item).map_err(VisitError::from)) {
-        // Whoever does not read on need not be told.
-        Ok(()) => drop(dump_out.zeros_behind(true)),
-        Err(JournalError::Visitor { cause, .. }) if cause.is::<io::Error>() => {}
+    let printed = match dump(&journal, &mut |item| dump_out.item(item).map_err(VisitError::from)) {
+        Ok(()) => dump_out.zeros_behind(true).and_then(|()| dump_out.out.flush()),
+        Err(JournalError::Visitor { cause, first_sequence }) => {
+            match cause.downcast::<io::Error>() {
+                Ok(cause) => Err(*cause),
+                Err(cause) => return Err(JournalError::Visitor { cause, first_sequence }.into()),
+            }
+        }
         Err(error) => return Err(error.into()),
-    }
+    };
+    show::written(printed)?;
     let damaged = dump_out.damaged;
-    let _ = dump_out.out.flush();
     drop(dump_out);
     match judged {
         Ok(_) => Ok(!damaged),
@@ -191,7 +196,7 @@ impl<W: Write> Out<'_, W> {
                     ("epoch", epoch.into()),
                 ];
                 members.extend(events::record_object(&record, &self.lives));
-                writeln!(self.out, "{}", events::object(members))?;
+                writeln!(self.out, "{}", printable::json(&events::object(members)))?;
             } else {
                 let (who, what) =
                     (events::principal(&record), events::line(&record.event, &self.lives));
@@ -211,7 +216,7 @@ impl<W: Write> Out<'_, W> {
         members.extend(more);
         if self.as_json {
             members.insert(0, ("kind", kind.into()));
-            return writeln!(self.out, "{}", events::object(members));
+            return writeln!(self.out, "{}", printable::json(&events::object(members)));
         }
         write!(self.out, "# {kind}")?;
         for (name, value) in members.iter().filter(|(_, value)| !value.is_null()) {

@@ -4,6 +4,7 @@
 //! it can tell which idempotency keys were used. Nor the seed of a draw: before the draw is closed,
 //! whoever has it can tell who will win.
 
+use crate::printable;
 use crate::{instant, refusals};
 use doorbuster::domain::command::{Adjustment, Patch, Precondition, SkuChanges, SkuSettings, Take};
 use doorbuster::domain::draw::Prize;
@@ -320,6 +321,6 @@ pub(crate) fn word(value: &Value) -> String {
         Value::String(text) if text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"') => {
             text.clone()
         }
-        other => other.to_string(),
+        other => printable::json(other),
     }
 }

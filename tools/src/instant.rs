@@ -17,10 +17,15 @@ pub(crate) fn until(text: &str) -> Result<Until, String> {
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         return text.parse().map(Until::Sequence).map_err(|_| "no sequence is as high".to_owned());
     }
-    let instant: jiff::Timestamp =
-        text.parse().map_err(|_| "neither a sequence nor an instant of RFC 3339".to_owned())?;
-    let stamp = u64::try_from(instant.as_millisecond());
-    stamp.map(Until::Stamp).map_err(|_| "no journal is older than 1970".to_owned())
+    stamp(text).map(Until::Stamp).map_err(|told| format!("no sequence, and {told}"))
+}
+
+/// An instant in RFC 3339, cut to milliseconds.
+pub(crate) fn stamp(text: &str) -> Result<Stamp, String> {
+    let instant: jiff::Timestamp = text.parse().map_err(|_| {
+        "not an instant of RFC 3339 with its offset, such as 2027-01-31T00:00:00Z".to_owned()
+    })?;
+    u64::try_from(instant.as_millisecond()).map_err(|_| "it is before 1970".to_owned())
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use crate::instant;
 use crate::progress::Progress;
 use doorbuster::codec;
+use doorbuster::output;
 use doorbuster::replay::{self, ReplayError, Replayed, Until};
 use doorbuster_journal::{
     FileDisk, ImageEnd, JournalError, Origin, Scan, Verdict, journal_id, scan,
@@ -41,15 +42,31 @@ pub(crate) enum Trouble {
     Damage(String),
     /// What was asked for is not there.
     NotThere(String),
-    /// It could not be looked at.
+    /// It cannot be done as the command line says.
+    Usage(String),
+    /// It could not be looked at, or what comes of it not be stored.
     Unreadable(String),
+    /// It could not be printed.
+    Unwritten(String),
 }
 
 impl Trouble {
     pub(crate) fn code(&self) -> u8 {
         match self {
             Self::Damage(_) | Self::NotThere(_) => 1,
+            Self::Usage(_) => 2,
             Self::Unreadable(_) => 3,
+            Self::Unwritten(_) => output::UNWRITTEN,
+        }
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        match self {
+            Self::Damage(text)
+            | Self::NotThere(text)
+            | Self::Usage(text)
+            | Self::Unreadable(text)
+            | Self::Unwritten(text) => text,
         }
     }
 }

@@ -1,14 +1,16 @@
 //! `doorbusterctl`: what an operator asks of a data directory.
 //!
-//! All but `snapshot create` and an accepted `journal repair` only look: they change no byte, take
-//! no lock, and run beside a live server.
+//! All but `snapshot create`, an accepted `journal repair` and `restore` only look: they change no
+//! byte of it, take no lock, and run beside a live server.
 //! Exit codes: 0 good, 1 damage or a difference found, or what was asked for is not there, 2 usage,
-//! 3 cannot read. Next: `look`, `show`.
+//! 3 cannot read, or not write what was asked for. Next: `arguments`, `look`, `show`.
 #![forbid(unsafe_code)]
 // A reader who goes away early must not cause a panic: see `show`.
 #![warn(clippy::print_stderr, clippy::print_stdout)]
 
 mod again;
+mod arguments;
+mod backup;
 mod draw;
 mod dump;
 mod events;
@@ -17,201 +19,59 @@ mod images;
 mod instant;
 mod look;
 mod lookup;
+mod manual;
 mod mend;
+mod printable;
 mod progress;
 mod refusals;
 mod show;
 mod token;
 
-use clap::{Args, Parser, Subcommand};
-use doorbuster::domain::ids::PrincipalName;
-use doorbuster::replay::{From, Until};
-use look::{Findings, Span, Trouble};
+use arguments::{Arguments, Command, DrawCommand, JournalCommand, SnapshotCommand, TokenCommand};
+use doorbuster::output;
+use look::{Findings, Trouble};
 use mend::Accepted;
-use std::path::{Path, PathBuf};
+use signal_hook::consts::SIGXFSZ;
+use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
-/// Look into a data directory of Doorbuster.
-#[derive(Parser)]
-#[command(name = "doorbusterctl", version)]
-struct Arguments {
-    /// The data directory
-    #[arg(long, global = true, default_value = "./data", value_name = "DIR")]
-    data: PathBuf,
-    /// Print JSON instead of text: one object, from `journal dump` one a line
-    #[arg(long, global = true)]
-    json: bool,
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// Look at the journal, or repair it
-    #[command(subcommand)]
-    Journal(JournalCommand),
-    /// Apply the events of the journal and print what comes of it
-    Replay {
-        #[command(flatten)]
-        reach: Reach,
-        /// Decide again every command that made an event, and compare
-        #[arg(long)]
-        recheck: bool,
-    },
-    /// Look at the images, or take one
-    #[command(subcommand)]
-    Snapshot(SnapshotCommand),
-    /// Print an order and what happened to it
-    Order {
-        /// Its id, as clients see it
-        id: String,
-        #[command(flatten)]
-        reach: Reach,
-    },
-    /// Print a SKU with its counts and settings
-    Sku {
-        /// Its id
-        id: String,
-        #[command(flatten)]
-        reach: Reach,
-    },
-    /// Look at draws
-    #[command(subcommand)]
-    Draw(DrawCommand),
-    /// Tell one buyer's story: what was asked, what was decided, who held the units, who got them
-    Explain {
-        #[command(flatten)]
-        wanted: explain::Wanted,
-        #[command(flatten)]
-        reach: Reach,
-    },
-    /// Make tokens
-    #[command(subcommand)]
-    Token(TokenCommand),
-}
-
-/// How much of the history counts.
-#[derive(Args)]
-struct Reach {
-    /// End behind this sequence, or behind the last event at or before this instant of RFC 3339
-    #[arg(long, value_name = "SEQ|TIME", value_parser = instant::until)]
-    until: Option<Until>,
-    /// Begin at the first event, not at the newest image
-    #[arg(long)]
-    from_genesis: bool,
-}
-
-impl Reach {
-    fn span(&self) -> Span {
-        let from = if self.from_genesis { From::Genesis } else { From::NewestImage };
-        Span { from, until: self.until.unwrap_or(Until::End) }
-    }
-}
-
-#[derive(Subcommand)]
-enum SnapshotCommand {
-    /// Print them, newest first
-    List,
-    /// Read every byte of each
-    Verify,
-    /// Take one of everything the journal holds; the server must not run
-    Create,
-}
-
-#[derive(Subcommand)]
-enum JournalCommand {
-    /// Print its segments and where it ends
-    Info,
-    /// Print every record and whatever else is there, also of a damaged journal
-    Dump {
-        /// Records from this sequence on
-        #[arg(long, value_name = "SEQ", default_value_t = 0)]
-        from: u64,
-        /// Records up to this sequence
-        #[arg(long, value_name = "SEQ", default_value_t = u64::MAX, hide_default_value = true)]
-        to: u64,
-    },
-    /// Check every byte that is used, and that the records make sense
-    Verify,
-    /// Print what a repair would lose; with that accepted, repair. The server must not run
-    Repair {
-        /// Give up everything that the repair cannot keep
-        #[arg(long, conflicts_with = "accept_loss_from")]
-        accept_tail_loss: bool,
-        /// Give up everything from this sequence on; refused if more or less would be lost
-        #[arg(long, value_name = "SEQ")]
-        accept_loss_from: Option<u64>,
-    },
-}
-
-#[derive(Subcommand)]
-enum DrawCommand {
-    /// Work out every pick again from the seed, and check every reason against the journal
-    Verify {
-        /// Its id
-        id: String,
-        /// The commitment as it was published, to be compared with the seed
-        #[arg(long, value_name = "HEX")]
-        commitment: Option<String>,
-        #[command(flatten)]
-        reach: Reach,
-    },
-}
-
-#[derive(Subcommand)]
-enum TokenCommand {
-    /// Print a fresh token, once, and the entry to add to the tokens' file
-    New {
-        /// Whose it is; tokens of one name share orders and keys
-        #[arg(long, value_parser = token::name)]
-        name: PrincipalName,
-        /// What it may do
-        #[arg(long)]
-        role: token::Role,
-        /// How its requests are treated
-        #[arg(long)]
-        class: Option<token::Class>,
-    },
-}
+const PROGRAM: &str = "doorbusterctl";
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    if let Command::Journal(JournalCommand::Dump { from, to }) = arguments.command {
-        return match dump::show(&arguments.data, from..=to, arguments.json) {
-            Ok(whole) => ExitCode::from(u8::from(!whole)),
-            Err(trouble) => failed(&trouble, arguments.json),
-        };
+    // A limit on the size of files is an error of a write, not the end of the process. Where the
+    // system refuses even this, it stays what it was.
+    let _ = signal_hook::flag::register(SIGXFSZ, Arc::default());
+    let Arguments { data, json, command } = match output::parse(PROGRAM) {
+        Ok(arguments) => arguments,
+        Err(code) => return code,
+    };
+    if let Err(told) = command.check() {
+        return output::refuse(PROGRAM, &told);
     }
-    if let Command::Explain { wanted, reach } = arguments.command {
-        return match explain::explain(&arguments.data, wanted, reach.span()) {
-            Ok(story) => {
-                explain::print(&story, arguments.json);
-                ExitCode::SUCCESS
-            }
-            Err(trouble) => failed(&trouble, arguments.json),
-        };
-    }
-    match run(&arguments.data, arguments.command) {
-        Ok(findings) => {
-            show::print(&findings, arguments.json);
-            ExitCode::from(u8::from(findings.wrong))
+    let ended = match command {
+        Command::Journal(JournalCommand::Dump { from, to }) => dump::show(&data, from..=to, json),
+        Command::Completions { shell } => manual::completions(shell).map(|()| true),
+        Command::Man { to } => manual::pages(to.as_deref()).map(|()| true),
+        Command::Explain { wanted, reach } => {
+            explain::explain(&data, wanted, reach.span())
+                .and_then(|story| explain::print(&story, json).map(|()| true))
         }
-        Err(trouble) => failed(&trouble, arguments.json),
-    }
-}
-
-fn failed(trouble: &Trouble, as_json: bool) -> ExitCode {
-    show::complain(trouble, as_json);
-    ExitCode::from(trouble.code())
+        command => run(&data, command).and_then(|findings| {
+            show::print(&findings, json)?;
+            Ok(!findings.wrong)
+        }),
+    };
+    ExitCode::from(match ended {
+        Ok(good) => u8::from(!good),
+        Err(trouble) => show::complain(&trouble, json),
+    })
 }
 
 fn run(data: &Path, command: Command) -> Result<Findings, Trouble> {
     match command {
         Command::Journal(JournalCommand::Info) => look::info(data),
         Command::Journal(JournalCommand::Verify) => look::verify(data),
-        Command::Journal(JournalCommand::Dump { .. }) | Command::Explain { .. } => {
-            unreachable!("it was taken before")
-        }
         Command::Journal(JournalCommand::Repair { accept_tail_loss, accept_loss_from }) => {
             let accepted = match (accept_tail_loss, accept_loss_from) {
                 (_, Some(sequence)) => Accepted::From(sequence),
@@ -230,6 +90,21 @@ fn run(data: &Path, command: Command) -> Result<Findings, Trouble> {
         Command::Draw(DrawCommand::Verify { id, commitment, reach }) => {
             draw::verify(data, &id, commitment.as_deref(), reach.span())
         }
-        Command::Token(TokenCommand::New { name, role, class }) => token::new(&name, role, class),
+        Command::Backup { to, history, rate_mb } => {
+            backup::backup(data, &to, rate_mb * BYTES_PER_MB, history)
+        }
+        Command::Restore { from, until, rate_mb } => {
+            let bytes_per_s = rate_mb.map(|rate_mb| rate_mb * BYTES_PER_MB);
+            backup::restore(&from, data, until, bytes_per_s)
+        }
+        Command::Token(TokenCommand::New { name, role, class, expires_at }) => {
+            token::new(&name, role, class, expires_at)
+        }
+        Command::Journal(JournalCommand::Dump { .. })
+        | Command::Explain { .. }
+        | Command::Completions { .. }
+        | Command::Man { .. } => unreachable!("it was taken before"),
     }
 }
+
+const BYTES_PER_MB: u64 = 1_000_000;

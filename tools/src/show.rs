@@ -1,26 +1,39 @@
 //! Prints findings: a table for people, an object for machines. A reader who goes away early, as
-//! `head` does, ends the printing and nothing else.
+//! `head` does, ends the printing and nothing else; what else keeps it from being printed is told on
+//! standard error.
 
 use crate::look::{Findings, Table, Trouble};
+use crate::printable;
+use doorbuster::output;
 use serde_json::{Map, Value, json};
 use std::io::{self, BufWriter, Write};
 
 fn text(value: &Value) -> String {
     match value {
-        Value::String(text) => text.clone(),
+        Value::String(text) => printable::lines(text).into_owned(),
         Value::Null => "-".to_owned(),
-        other => other.to_string(),
+        other => printable::json(other),
     }
 }
 
-pub(crate) fn print(findings: &Findings, as_json: bool) {
+pub(crate) fn print(findings: &Findings, as_json: bool) -> Result<(), Trouble> {
     let mut out = BufWriter::new(io::stdout().lock());
     let printed = match as_json {
-        true => writeln!(out, "{}", object(findings)),
+        true => writeln!(out, "{}", printable::json(&object(findings))),
         false => print_text(&mut out, findings),
     };
-    // Nobody is left to be told that it could not be printed.
-    let _ = printed.and_then(|()| out.flush());
+    written(printed.and_then(|()| out.flush()))
+}
+
+/// Bytes as they are: what a shell or a reader of manuals is given.
+pub(crate) fn print_bytes(bytes: &[u8]) -> Result<(), Trouble> {
+    let mut out = io::stdout().lock();
+    written(out.write_all(bytes).and_then(|()| out.flush()))
+}
+
+/// What becomes of a write to standard output.
+pub(crate) fn written(printed: io::Result<()>) -> Result<(), Trouble> {
+    output::unless_closed(printed).map_err(|cause| Trouble::Unwritten(output::reason(&cause)))
 }
 
 fn print_text(out: &mut impl Write, findings: &Findings) -> io::Result<()> {
@@ -79,13 +92,29 @@ fn print_table(out: &mut impl Write, table: &Table) -> io::Result<()> {
     cells.iter().try_for_each(|row| line(&mut row.iter().map(String::as_str)))
 }
 
-pub(crate) fn complain(trouble: &Trouble, as_json: bool) {
-    let (Trouble::Damage(text) | Trouble::NotThere(text) | Trouble::Unreadable(text)) = trouble;
-    let _ = match as_json {
-        true => {
-            let damage = matches!(trouble, Trouble::Damage(_));
-            writeln!(io::stdout().lock(), "{}", json!({ "error": text, "damage": damage }))
-        }
-        false => writeln!(io::stderr().lock(), "doorbusterctl: {text}"),
+/// Tells what went wrong, and gives the code to exit with. Where JSON is asked for, it is told there,
+/// unless that is what cannot be written.
+pub(crate) fn complain(trouble: &Trouble, as_json: bool) -> u8 {
+    let told = if as_json && !matches!(trouble, Trouble::Unwritten(_)) {
+        let damage = matches!(trouble, Trouble::Damage(_));
+        let object = printable::json(&json!({ "error": trouble.text(), "damage": damage }));
+        let mut out = io::stdout().lock();
+        written(writeln!(out, "{object}").and_then(|()| out.flush()))
+    } else {
+        warn(trouble.text());
+        Ok(())
     };
+    match told {
+        Ok(()) => trouble.code(),
+        Err(unwritten) => {
+            warn(trouble.text());
+            warn(unwritten.text());
+            unwritten.code()
+        }
+    }
+}
+
+/// A line on standard error; that it cannot be written is told nowhere.
+pub(crate) fn warn(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "doorbusterctl: {}", printable::lines(text));
 }

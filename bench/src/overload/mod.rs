@@ -9,6 +9,7 @@
 pub(crate) mod crowd;
 pub(crate) mod step;
 
+use crate::arguments::at_least_one;
 use crate::crowd::raise_files;
 use crate::dialect::Dialect;
 use crate::error::BenchError;
@@ -40,10 +41,10 @@ const CONFIRMED_MIN: f64 = 0.999;
 #[derive(clap::Args)]
 pub(crate) struct Options {
     /// Connections of those who order, each with one request under way
-    #[arg(long, default_value_t = 6_000)]
+    #[arg(long, default_value_t = 6_000, value_parser = at_least_one::<u64>())]
     connections: u64,
     /// How many times the capacity is offered, step after step
-    #[arg(long, value_delimiter = ',', default_value = "1,2,5,10")]
+    #[arg(long, value_delimiter = ',', default_value = "1,2,5,10", value_parser = at_least_one::<u64>())]
     factors: Vec<u64>,
     /// Seconds of a step
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=600))]

@@ -47,7 +47,7 @@ report could not be made.";
 #[command(after_help = NOTES)]
 pub(crate) struct Options {
     /// The server, such as http://127.0.0.1:7070
-    #[arg(long)]
+    #[arg(long, env = "DOORBUSTER_URL")]
     url: String,
     /// What the crowd does
     #[arg(long, value_enum)]

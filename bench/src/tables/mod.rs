@@ -7,6 +7,7 @@
 mod flood;
 pub(crate) mod sizes;
 
+use crate::arguments::at_least_one;
 use crate::error::BenchError;
 use crate::load;
 use crate::peers::{data_folder, start};
@@ -19,7 +20,7 @@ use std::path::PathBuf;
 #[derive(clap::Args)]
 pub(crate) struct Options {
     /// Distinct keys with as many users, and as many SKU ids
-    #[arg(long, default_value_t = 10_000_000)]
+    #[arg(long, default_value_t = 10_000_000, value_parser = at_least_one::<u64>())]
     offers: u64,
     /// Rows of the tables of orders, keys, uses and users; a tenth of that of SKUs
     #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(100..=100_000_000))]

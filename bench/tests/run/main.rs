@@ -6,6 +6,7 @@
 #![allow(missing_docs)]
 
 mod crowd;
+mod outputs;
 mod peers;
 mod process;
 

@@ -115,7 +115,7 @@ impl From<Output> for Ran {
 pub(crate) fn command() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_doorbuster-bench"));
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command.env_remove("DOORBUSTER_TOKEN");
+    command.env_remove("DOORBUSTER_TOKEN").env_remove("DOORBUSTER_URL");
     command
 }
 

@@ -11,6 +11,7 @@ mod full_disk;
 mod kills;
 mod mortal;
 mod power_loss;
+mod prefix;
 mod prune;
 mod repair;
 mod scrub;

@@ -4,18 +4,22 @@
 
 use super::{Entry, Story};
 use crate::events::{self, word};
-use crate::instant;
+use crate::look::Trouble;
+use crate::{instant, printable, show};
 use serde_json::{Map, Value, json};
 use std::io::{self, BufWriter, Write};
 
-/// A reader who goes away early ends the printing and nothing else.
-pub(crate) fn print(story: &Story, as_json: bool) {
+/// Prints a story as text for people, or as an object.
+///
+/// # Errors
+/// Where standard output cannot be written.
+pub(crate) fn print(story: &Story, as_json: bool) -> Result<(), Trouble> {
     let mut out = BufWriter::new(io::stdout().lock());
     let printed = match as_json {
-        true => writeln!(out, "{}", story.object()),
+        true => writeln!(out, "{}", printable::json(&story.object())),
         false => story.text(&mut out),
     };
-    let _ = printed.and_then(|()| out.flush());
+    show::written(printed.and_then(|()| out.flush()))
 }
 
 impl Story {

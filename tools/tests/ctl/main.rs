@@ -2,14 +2,17 @@
 #![allow(missing_docs)]
 
 mod again;
+mod backups;
 mod draws;
 mod dumping;
 mod explaining;
 mod forged;
 mod lookups;
 mod mending;
+mod outputs;
 mod reading;
 mod replaying;
+mod restores;
 mod run;
 mod story;
 mod tokens;

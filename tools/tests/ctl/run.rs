@@ -54,7 +54,15 @@ pub(crate) fn ended(command: &mut Command) -> Output {
 pub(crate) fn command(data: &Path, arguments: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_doorbusterctl"));
     command.arg("--data").arg(data).args(arguments.split_whitespace());
+    command.env_remove("DOORBUSTER_DATA");
     command
+}
+
+/// What a test needs of the machine is not there: told, and an error where it must be.
+pub(crate) fn must_be_there(what: &str, why: &str) {
+    let must = std::env::var("CI").is_ok_and(|ci| ci == "true");
+    assert!(!must, "there must be {what} in continuous integration: {why}");
+    eprintln!("left out: it takes {what}: {why}");
 }
 
 /// As [`command`], held to the permissions of files: root is not, unless it gives that up. None, and
@@ -74,9 +82,7 @@ pub(crate) fn command_that_may_not(data: &Path, arguments: &str) -> Option<Comma
     };
     let tried = undisturbed(|| held("true".as_ref()).output());
     if !tried.is_ok_and(|output| output.status.success()) {
-        let must = std::env::var("CI").is_ok_and(|ci| ci == "true");
-        assert!(!must, "there must be a setpriv in continuous integration");
-        eprintln!("left out: it takes a setpriv that works, or somebody who is not root");
+        must_be_there("a setpriv that works, or a user who is not root", "it does not");
         return None;
     }
     let mut held = held(own.get_program());

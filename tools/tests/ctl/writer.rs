@@ -15,12 +15,13 @@ use doorbuster::domain::settings::Settings;
 use doorbuster::domain::state::State;
 use doorbuster::domain::{refusals, sweep};
 use doorbuster::recovery::{self, Lock};
+use doorbuster::replay::{self, From};
 use doorbuster::snapshotter;
 use doorbuster_journal::{FileDisk, Journal, JournalId, Options, SEGMENT_BYTES_MIN, scan};
 use doorbuster_snapshots::{ImageWriter, Meta};
 use std::convert::Infallible;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 /// What the ids of the second start are written with.
@@ -52,6 +53,8 @@ pub(crate) struct Writer {
     pub(crate) keeps_refusals: bool,
     /// The last of them as sold out.
     pub(crate) last_kept: Option<KeptRefusal>,
+    /// Where it is instead, if its directory was restored elsewhere.
+    moved: Option<PathBuf>,
     journal: Option<Journal>,
     lock: Option<Lock>,
     now: Stamp,
@@ -70,6 +73,7 @@ impl Writer {
             journal: Some(Journal::create(disk, OPTIONS, ID).expect("it is empty")),
             lock: Some(lock),
             directory,
+            moved: None,
             state: State::new(1),
             digests: Vec::new(),
             stamps: Vec::new(),
@@ -82,7 +86,7 @@ impl Writer {
     }
 
     pub(crate) fn path(&self) -> &Path {
-        self.directory.path()
+        self.moved.as_deref().unwrap_or(self.directory.path())
     }
 
     /// The server is gone; what it appended stays. The directory may be changed by others.
@@ -99,11 +103,33 @@ impl Writer {
 
     /// The server starts again after a kill.
     pub(crate) fn restart(&mut self, now: Stamp) {
+        // A journal that begins behind an image is read from that.
+        let replayed = replay::replay(self.path(), From::NewestImage, None, &mut |_| {});
+        let scan = replayed.expect("it is whole").scan.expect("it was read to its end");
         let disk = FileDisk::open(self.path().join("journal")).expect("it is there");
-        let scan = scan(&disk, doorbuster_journal::Origin::Genesis).expect("it is whole");
         self.lock = Some(recovery::lock(self.path()).expect("nobody has it"));
         self.journal = Some(Journal::resume(disk, OPTIONS, scan).expect("it is whole"));
         self.epoch(None, now);
+    }
+
+    /// As [`Writer::restart`], where an image stands for what the journal no longer has.
+    pub(crate) fn restart_from_image(&mut self, now: Stamp) {
+        let replayed =
+            replay::replay(self.path(), From::NewestImage, None, &mut |_| {}).expect("it is whole");
+        self.state = replayed.state;
+        self.digests.truncate(self.state.sequence as usize);
+        self.stamps.truncate(self.state.sequence as usize);
+        let disk = FileDisk::open(self.path().join("journal")).expect("it is there");
+        self.lock = Some(recovery::lock(self.path()).expect("nobody has it"));
+        let scan = replayed.scan.expect("it was read to its end");
+        self.journal = Some(Journal::resume(disk, OPTIONS, scan).expect("it is whole"));
+        self.epoch(None, now);
+    }
+
+    /// From now on another directory is meant; the server must be gone.
+    pub(crate) fn move_to(&mut self, data: &Path) {
+        assert!(self.journal.is_none(), "it lives");
+        self.moved = Some(data.to_owned());
     }
 
     fn epoch(&mut self, settings: Option<Settings>, now: Stamp) {

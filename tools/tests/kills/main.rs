@@ -21,7 +21,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use story::tell_at_length;
+use story::{tell, tell_at_length};
 use tempfile::TempDir;
 
 /// More steps than any of the commands has.
@@ -91,6 +91,78 @@ fn a_repair_can_be_made_again_after_a_death_before_any_step() {
         );
     });
     assert_met(&places, &["create", "allocate", "write", "sync", "rename", "remove"]);
+}
+
+/// Runs a command that fills a directory, dying before each of its steps; `check` looks at each of
+/// what is left, and says whether it counts as done. Gives what it died before.
+fn die_filling(
+    data: &Path,
+    filling: impl Fn(&Path) -> Command,
+    check: impl Fn(&Path) -> bool,
+) -> BTreeSet<String> {
+    let before = bytes_of(data);
+    let (mut places, mut done) = (BTreeSet::new(), 0);
+    for step in 1..=STEPS_MAX {
+        let place = TempDir::new().expect("there is room");
+        let to = place.path().join("to");
+        let mut command = filling(&to);
+        let output = ended(command.env("FAULTS_KILL_AT", format!("main:{step}")));
+        let told = String::from_utf8(output.stderr).expect("it tells text");
+        assert!(before == bytes_of(data), "step {step}: the source changed");
+        let is_done = check(&to);
+        let Some(place) = told.lines().find_map(|line| line.strip_prefix("killed before: ")) else {
+            assert_eq!(output.status.code(), Some(0), "step {step}: {told}");
+            assert!(is_done, "step {step}: it is not whole");
+            eprintln!("died before {places:?}");
+            return places;
+        };
+        assert_eq!(output.status.code(), None, "a signal ended it");
+        places.insert(place.to_owned());
+        done += u32::from(is_done);
+        assert!(done <= 1, "only the last step changes nothing that counts");
+    }
+    panic!("after {STEPS_MAX} deaths there still was a step");
+}
+
+#[test]
+fn a_backup_that_died_is_none_or_whole() {
+    let story = tell();
+    let data = story.writer.path();
+    let digest = story.writer.digests.last().expect("there are events").as_str();
+    let filling = |to: &Path| run::command(data, &format!("backup --to {}", to.display()));
+    let places = die_filling(data, filling, |to| {
+        let restored = TempDir::new().expect("there is room");
+        let arguments = format!("restore --json --from {}", to.display());
+        let output = ended(&mut run::command(&restored.path().join("data"), &arguments));
+        let told: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        match output.status.code() {
+            Some(0) => assert_eq!(told["digest"], digest),
+            code => assert!(matches!(code, Some(1 | 3)), "{output:?}"),
+        }
+        output.status.code() == Some(0)
+    });
+    assert_met(&places, &["create", "allocate", "write", "sync", "rename"]);
+}
+
+#[test]
+fn a_restore_that_died_is_never_taken_for_a_directory_that_holds_less() {
+    let story = tell();
+    let place = TempDir::new().expect("there is room");
+    let backup = place.path().join("b");
+    ctl(story.writer.path(), &format!("backup --to {}", backup.display()), 0);
+    let digest = story.writer.digests.last().expect("there are events").as_str();
+    let filling = |to: &Path| run::command(to, &format!("restore --from {}", backup.display()));
+    let places = die_filling(story.writer.path(), filling, |to| {
+        let output = ended(&mut run::command(to, "replay --json"));
+        let told: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        // Either nothing is there yet, or all is, or it is refused.
+        match output.status.code() {
+            Some(0) => assert_eq!(told["digest"], digest, "{told}"),
+            code => assert!(matches!(code, Some(1 | 3)), "{output:?}"),
+        }
+        !to.join("unfinished").exists() && output.status.code() == Some(0)
+    });
+    assert_met(&places, &["create", "allocate", "write", "sync", "rename"]);
 }
 
 #[test]

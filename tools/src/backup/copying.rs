@@ -1,0 +1,266 @@
+//! From one data directory to another: images, and the segments behind them, up to the end or to a
+//! sequence.
+//!
+//! Owns which images and which segments belong to a copy, for a backup and a restore alike. Reads
+//! beside a live server, whose snapshotter may remove a file meanwhile: that is an error here, and
+//! the caller tries again from the newer image. What is copied is not yet proven: [`check`] replays
+//! it. Never changes the source.
+
+use super::paced::{Meter, PacedDirectory, PacedDisk};
+use super::staging::io_error;
+use crate::look::Trouble;
+use doorbuster::replay::{
+    self, DataDirectory, From, Replayed, Until, journal_directory, snapshot_directory,
+};
+use doorbuster_journal::{
+    Behind, Copied, Disk as _, FileDisk, ImageEnd, JournalError, JournalId, Origin,
+    SEGMENT_BYTES_DEFAULT, Scan, Space, Verdict, begin_behind, copy_prefix, journal_id, scan,
+    sync_scanned,
+};
+use doorbuster_snapshots::{
+    ImageReader, ImageState, ImageWriter, Listed, Meta, SnapshotError, image_name, list, no_pause,
+};
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
+/// What is to be copied.
+pub(super) struct Wish<'w> {
+    /// Only the newest image and what is behind it; otherwise everything that is kept.
+    pub(super) newest_only: bool,
+    /// Nothing behind this sequence.
+    pub(super) until: Option<u64>,
+    /// Somebody may be appending.
+    pub(super) live: bool,
+    pub(super) space: Space,
+    /// Images that turned out not to hold what they say.
+    pub(super) excluded: &'w BTreeSet<u64>,
+}
+
+/// What was copied.
+pub(super) struct Taken {
+    /// Newest first.
+    pub(super) images: Vec<Meta>,
+    /// Images that could not be used, and why.
+    pub(super) passed_over: Vec<String>,
+    /// What the copied journal can be read from.
+    pub(super) origin: Origin,
+    pub(super) copied: Copied,
+    /// The last sequence of the source that was seen, and of the copy if it was not cut.
+    pub(super) last_sequence: u64,
+}
+
+impl Taken {
+    /// The lowest sequence that the copy can be brought back to; 1 = all of its history is there.
+    pub(super) fn goes_back_to(&self) -> u64 {
+        match self.origin {
+            Origin::Image(image) => image.sequence,
+            Origin::Genesis | Origin::GenesisBeside(_) => 1,
+        }
+    }
+
+    fn newest_end(&self) -> Option<ImageEnd> {
+        self.images.first().map(end)
+    }
+}
+
+fn end(image: &Meta) -> ImageEnd {
+    ImageEnd { sequence: image.sequence, chain: image.chain }
+}
+
+/// Copies into a folder that has the two directories and nothing in them.
+pub(super) fn take(
+    source: &PacedDirectory,
+    target: &Path,
+    wish: &Wish<'_>,
+) -> Result<Taken, Trouble> {
+    let bar = &source.meter.bar;
+    let journal = source.path.join("journal").is_dir().then(|| source.journal()).transpose()?;
+    let snapshots = source.has_snapshots().then(|| source.snapshots()).transpose()?;
+    let id = whose(journal.as_ref(), snapshots.as_ref())?;
+    let images = match &snapshots {
+        Some(disk) => list(disk, id)?,
+        None => Vec::new(),
+    };
+    let to_snapshots = replay::open(&snapshot_directory(target))?;
+    let mut taken = Taken {
+        images: Vec::new(),
+        passed_over: Vec::new(),
+        origin: Origin::Genesis,
+        copied: Copied::default(),
+        last_sequence: 0,
+    };
+    if let Some(disk) = &snapshots {
+        copy_images(disk, &to_snapshots, id, images, wish, &source.meter, &mut taken)?;
+    }
+    let to = replay::open(&journal_directory(target))?;
+    let has_segments = journal.as_ref().map(journal_id).transpose()?.flatten().is_some();
+    let Some(journal) = journal.filter(|_| has_segments) else {
+        return begin(&to, &to_snapshots, taken, 2, SEGMENT_BYTES_DEFAULT);
+    };
+    bar.begin("reading the journal", 0);
+    let (origin, scanned) = scan_from(&journal, wish, &taken.images)?;
+    taken.origin = origin;
+    taken.last_sequence = scanned.last_sequence;
+    leave_out_older(&to_snapshots, &mut taken)?;
+    if wish.live {
+        sync_scanned(&journal, &scanned)?;
+    }
+    bar.begin("copying the journal", scanned.segments.iter().map(|segment| segment.end).sum());
+    taken.copied = copy_prefix(&journal, &to, &scanned, wish.until, wish.space)?;
+    match scanned.segments.first() {
+        Some(first) if taken.copied.segments == 0 => {
+            let (number, bytes) = (first.number.max(2), first.bytes);
+            begin(&to, &to_snapshots, taken, number, bytes)
+        }
+        _ => Ok(taken),
+    }
+}
+
+/// Whose journal it is; where there are only images, whose the newest is.
+fn whose(journal: Option<&PacedDisk>, snapshots: Option<&PacedDisk>) -> Result<JournalId, Trouble> {
+    if let Some(id) = journal.map(journal_id).transpose()?.flatten() {
+        return Ok(id);
+    }
+    let nobody = JournalId([0; 16]);
+    let images = snapshots.map(|disk| list(disk, nobody)).transpose()?.unwrap_or_default();
+    let id = images.iter().find_map(|image| match &image.state {
+        ImageState::ForeignJournal(id) => Some(*id),
+        ImageState::Valid(meta) => Some(meta.journal),
+        _ => None,
+    });
+    id.ok_or_else(|| Trouble::NotThere("it holds neither a journal nor a whole image".to_owned()))
+}
+
+/// Copies the newest image that is whole, or all that are, none of them beyond the end.
+fn copy_images(
+    disk: &PacedDisk,
+    to: &FileDisk,
+    id: JournalId,
+    images: Vec<Listed>,
+    wish: &Wish<'_>,
+    meter: &Arc<Meter>,
+    taken: &mut Taken,
+) -> Result<(), Trouble> {
+    let wanted = |image: &Listed| {
+        wish.until.is_none_or(|until| image.sequence <= until)
+            && !wish.excluded.contains(&image.sequence)
+    };
+    for image in images.into_iter().filter(wanted) {
+        if wish.newest_only && !taken.images.is_empty() {
+            break;
+        }
+        match image.state {
+            ImageState::Valid(meta) => meter.bar.begin("copying an image", meta.payload_bytes),
+            ImageState::NewerVersion { format } => {
+                let told = format!("{}: format {format} is newer than this tool", image.name);
+                return Err(Trouble::Damage(told));
+            }
+            // Whose it is does not matter to ours.
+            ImageState::ForeignJournal(_) => continue,
+            ImageState::Broken(why) => {
+                taken.passed_over.push(why.to_string());
+                continue;
+            }
+        }
+        match copy_image(disk, to, id, &image.name)? {
+            Ok(meta) => taken.images.push(meta),
+            Err(why) if meter.is_ended() => return Err(why.into()),
+            Err(why) => taken.passed_over.push(why.to_string()),
+        }
+    }
+    Ok(())
+}
+
+/// The inner error is the source's; the image is then not there.
+fn copy_image(
+    disk: &PacedDisk,
+    to: &FileDisk,
+    id: JournalId,
+    name: &str,
+) -> Result<Result<Meta, SnapshotError>, Trouble> {
+    let mut reader = match ImageReader::open_of(disk, name, id) {
+        Ok(reader) => reader,
+        Err(why) => return Ok(Err(why)),
+    };
+    let mut writer = ImageWriter::begin(to, reader.meta().clone(), no_pause)?;
+    loop {
+        match reader.next_block() {
+            Ok(Some(block)) => writer.append(block)?,
+            Ok(None) => break,
+            Err(why) => return Ok(Err(why)),
+        }
+    }
+    Ok(Ok(writer.finish()?.meta))
+}
+
+/// Reads the journal from as far back as is wished for and possible.
+fn scan_from(
+    journal: &PacedDisk,
+    wish: &Wish<'_>,
+    images: &[Meta],
+) -> Result<(Origin, Scan), Trouble> {
+    let oldest_first = images.iter().rev().map(|image| Origin::Image(end(image)));
+    let mut origins: Vec<Origin> = std::iter::once(Origin::Genesis).chain(oldest_first).collect();
+    if wish.newest_only {
+        origins.drain(..origins.len() - 1);
+    }
+    let last = origins.len() - 1;
+    for (at, origin) in origins.into_iter().enumerate() {
+        match scan(journal, origin) {
+            // Pruned: from a newer image on it is whole.
+            Err(JournalError::Refused(refusal))
+                if refusal.verdict == Verdict::SegmentMissing && at < last => {}
+            scanned => return Ok((origin, scanned?)),
+        }
+    }
+    unreachable!("the last one is handed on whatever it is")
+}
+
+/// A journal that begins behind the newest image and holds nothing.
+fn begin(
+    to: &FileDisk,
+    to_snapshots: &FileDisk,
+    mut taken: Taken,
+    number: u64,
+    bytes: u64,
+) -> Result<Taken, Trouble> {
+    let (Some(image), Some(newest)) = (taken.newest_end(), taken.images.first()) else {
+        let told = "there is neither a journal nor an image that could be used";
+        let why = taken.passed_over.iter().map(|why| format!(": {why}")).collect::<String>();
+        return Err(Trouble::Damage(format!("{told}{why}")));
+    };
+    let (id, epoch, stamp_ms) = (newest.journal, newest.epoch, newest.stamp_ms);
+    let behind = Behind { id, number, segment_bytes: bytes, image, epoch, stamp_ms };
+    begin_behind(to, &behind)?;
+    taken.origin = Origin::Image(image);
+    taken.last_sequence = taken.last_sequence.max(image.sequence);
+    leave_out_older(to_snapshots, &mut taken)?;
+    Ok(taken)
+}
+
+/// An image that the journal does not reach back to is of no use to a start.
+fn leave_out_older(to: &FileDisk, taken: &mut Taken) -> Result<(), Trouble> {
+    let goes_back_to = taken.goes_back_to();
+    let (kept, older): (Vec<Meta>, Vec<Meta>) =
+        taken.images.drain(..).partition(|image| image.sequence >= goes_back_to);
+    taken.images = kept;
+    for image in older {
+        let name = image_name(image.sequence);
+        to.remove(&name).map_err(io_error("remove", Path::new(&to.place(&name))))?;
+    }
+    to.sync_directory().map_err(io_error("sync", to.directory()))
+}
+
+/// Reads a copy from the device, whole, and replays it as a start would.
+pub(super) fn check(place: &Path, taken: &Taken, meter: &Arc<Meter>) -> Result<Replayed, Trouble> {
+    let images = taken.images.iter().map(|image| image.payload_bytes).sum::<u64>();
+    meter.bar.begin("checking the copy", images + taken.copied.bytes);
+    let copy = PacedDirectory { path: place.to_owned(), meter: Arc::clone(meter), is_copy: true };
+    // What a start from the newest image does not come to.
+    if taken.newest_end().is_some_and(|newest| Origin::Image(newest) != taken.origin) {
+        scan(&copy.journal()?, taken.origin)?;
+    }
+    let mut progress = |_| {};
+    Ok(replay::replay_watched(&copy, From::NewestImage, Until::End, &mut progress, None)?)
+}
