@@ -251,7 +251,7 @@ impl<'a> From<&'a Event> for StoredEvent<'a> {
                 sku: adjusted.sku.as_str(),
                 adjustment: adjusted.adjustment.into(),
                 reason: &adjusted.reason,
-                precondition: adjusted.precondition.into(),
+                precondition: (&adjusted.precondition).into(),
                 total: adjusted.total,
             },
             Event::RefusalsKept(kept) => {

@@ -182,24 +182,24 @@ impl<'a> StoredCommand<'a> {
                 sku: put.sku.as_str(),
                 stock: put.stock,
                 settings: (&put.settings).into(),
-                precondition: put.precondition.into(),
+                precondition: (&put.precondition).into(),
             },
             Command::PatchSku(patch) => Self::PatchSku((&**patch).into()),
             Command::AdjustSku(adjust) => Self::AdjustSku {
                 sku: adjust.sku.as_str(),
                 adjustment: adjust.adjustment.into(),
                 reason: &adjust.reason,
-                precondition: adjust.precondition.into(),
+                precondition: (&adjust.precondition).into(),
             },
             Command::DeleteSku(delete) => Self::DeleteSku {
                 sku: delete.sku.as_str(),
-                precondition: delete.precondition.into(),
+                precondition: (&delete.precondition).into(),
             },
             Command::PutDraw(put) => Self::PutDraw {
                 draw: put.draw.as_str(),
                 terms: (&put.terms).into(),
                 admission: put.admission.into(),
-                precondition: put.precondition.into(),
+                precondition: (&put.precondition).into(),
             },
             Command::EnterDraw(enter) => Self::EnterDraw {
                 draw: enter.draw.as_str(),
@@ -209,7 +209,7 @@ impl<'a> StoredCommand<'a> {
             Command::CloseDraw(draw) => Self::CloseDraw(draw.as_str()),
             Command::DeleteDraw(delete) => Self::DeleteDraw {
                 draw: delete.draw.as_str(),
-                precondition: delete.precondition.into(),
+                precondition: (&delete.precondition).into(),
             },
             Command::Read(_) => return None,
         })

@@ -28,7 +28,7 @@ impl Listen {
     }
 
     /// It is beyond loopback, without looking a name up.
-    pub(super) fn is_beyond_loopback(&self) -> bool {
+    pub fn is_beyond_loopback(&self) -> bool {
         matches!(self, Self::Address(address) if !address.ip().is_loopback())
     }
 }
