@@ -207,7 +207,11 @@ mod tests {
         for _ in 0..BYTES_MAX / 1024 + 3 {
             lines.push(&line);
         }
-        assert_eq!((lines.lock().bytes, lines.lock().lost), (BYTES_MAX, 3));
+        let (bytes, lost) = {
+            let waiting = lines.lock();
+            (waiting.bytes, waiting.lost)
+        };
+        assert_eq!((bytes, lost), (BYTES_MAX, 3));
         let mut place = Place::default();
         lines.write_next(&mut place);
         assert_eq!((place.taken.len(), lines.lock().lost), (1024, 0), "it was told");

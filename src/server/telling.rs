@@ -106,3 +106,36 @@ pub(super) fn recovery(recovered: &Recovered) {
         tracing::info!(events, image_sequence, "recovered");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::SetClock;
+    use std::os::unix::net::UnixDatagram;
+
+    #[test]
+    fn a_long_recovery_asks_for_more_time_once_a_second() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let path = folder.path().join("notify");
+        let socket = UnixDatagram::bind(&path).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let told = || {
+            let mut bytes = [0; 256];
+            let count = socket.recv(&mut bytes).ok()?;
+            Some(String::from_utf8_lossy(&bytes[..count]).into_owned())
+        };
+        let set: &'static SetClock = Box::leak(Box::default());
+        let manager = Manager::at(&path.into_os_string()).unwrap();
+        let mut progress = progress(Clock::set_by(set), &manager);
+        let more = "EXTEND_TIMEOUT_USEC=60000000\n";
+        assert_eq!(told(), Some(format!("STATUS=recovering\n{more}")));
+        for (elapsed_ms, sequence, is_told) in
+            [(999, 5, false), (1000, 7, true), (1999, 8, false), (2500, 9, true)]
+        {
+            set.set(elapsed_ms * 1000, 0);
+            progress(sequence);
+            let expected = format!("STATUS=recovering: at sequence {sequence}\n{more}");
+            assert_eq!(told(), is_told.then_some(expected), "at {elapsed_ms}");
+        }
+    }
+}
