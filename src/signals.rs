@@ -61,6 +61,17 @@ impl Signals {
     }
 }
 
+/// Makes a write beyond the limit on file sizes an error of that write; otherwise its signal ends the
+/// process. [`Signals::watch`] does it too; this is for tools that write and watch no signal.
+///
+/// # Errors
+/// When the system has no handler to give.
+pub fn outlive_file_limit() -> io::Result<()> {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let _entered = runtime.enter();
+    signal(SignalKind::from_raw(System::XFSZ.as_raw())).map(drop)
+}
+
 async fn watch(
     [mut terminate, mut interrupt]: [Signal; 2],
     mut hangup: Signal,

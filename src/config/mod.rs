@@ -146,8 +146,8 @@ pub enum ConfigError {
     },
     /// It is no setting, but has the form of what a cluster sets.
     #[error(
-        "environment: there is no setting {name}; if it comes from a Kubernetes Service, say \
-         `enableServiceLinks: false` in the pod's specification"
+        "environment: there is no setting {name}; `doorbuster config` lists them all. If it comes from \
+         a Kubernetes Service, say `enableServiceLinks: false` in the pod's specification"
     )]
     ServiceLink {
         /// The variable.
