@@ -1,5 +1,5 @@
-//! What the service manager is told (`sd_notify(3)`): ready, reloading, stopping, how a recovery goes,
-//! and that the writer lives.
+//! What the service manager is told (`sd_notify(3)`): ready, reloading, stopping, how a recovery
+//! goes, and that the writer lives.
 //!
 //! Owns the datagrams and when each may be sent. Without `NOTIFY_SOCKET` nothing is sent. Never
 //! decides anything about the server, and an error of the socket stops nothing. Next: `server`.
@@ -147,9 +147,9 @@ pub(crate) struct Watchdog {
 impl Watchdog {
     /// Tells the manager again and again that the writer took a turn; ends with the process.
     ///
-    /// An idle writer sleeps, so it is called, and looked at the next time. In a data sync it cannot
-    /// take turns and lives: another process would wait for the same disk, so a stalled disk is told
-    /// by `/readyz`, the metrics and the alert, and not by killing the server.
+    /// An idle writer sleeps, so it is called, and looked at the next time. In a data sync it
+    /// cannot take turns and lives: another process would wait for the same disk, so a stalled disk
+    /// is told by `/readyz`, the metrics and the alert, and not by killing the server.
     pub(crate) fn run(self) {
         let mut stops = false;
         loop {

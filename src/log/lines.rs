@@ -1,9 +1,9 @@
 //! Lines on their way to standard error.
 //!
 //! Owns the bounded queue of them and what becomes of those that it cannot take: they are counted,
-//! and told once a line can be written again. A thread that tells something holds a lock for the time
-//! of a copy and never waits for a reader, a disk or a terminal; the one thread that writes may.
-//! Next: `log`.
+//! and told once a line can be written again. A thread that tells something holds a lock for the
+//! time of a copy and never waits for a reader, a disk or a terminal; the one thread that writes
+//! may. Next: `log`.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};

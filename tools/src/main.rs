@@ -167,7 +167,7 @@ enum TokenCommand {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    // Where the system has no handler to give, such a limit ends a repair without a word, as before.
+    // Where the system has no handler to give, such a limit ends a repair without a word.
     let _ = doorbuster::signals::outlive_file_limit();
     if let Command::Journal(JournalCommand::Dump { from, to }) = arguments.command {
         return match dump::show(&arguments.data, from..=to, arguments.json) {
