@@ -20,7 +20,7 @@ const PROGRESS_MS: u64 = 1_000;
 /// A recovery that was heard of is given so much longer.
 const PATIENCE_MS: u64 = 60_000;
 
-/// Who reaches the server, an operator should know.
+/// What every client on the network can read or do.
 pub(super) fn exposure(config: &Config, address: SocketAddr) {
     if address.ip().is_loopback() {
         return;
