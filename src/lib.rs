@@ -29,7 +29,7 @@ pub mod replay;
 pub mod ring;
 mod scrubber;
 pub mod server;
-mod signals;
+pub mod signals;
 pub mod snapshotter;
 mod systemd;
 pub mod writer;

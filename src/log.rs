@@ -94,7 +94,7 @@ pub(crate) fn set_level(level: LogLevel) {
     }
 }
 
-/// Standard library's own hook writes where it stands, and would stand still with the reader.
+/// The standard library's own hook writes where it stands, and would stand still with the reader.
 fn told_panic(panic: &PanicHookInfo<'_>) {
     let said = panic.payload_as_str().unwrap_or("with a value that is no text");
     let place = panic.location().map(ToString::to_string).unwrap_or_default();
@@ -108,6 +108,10 @@ fn told_panic(panic: &PanicHookInfo<'_>) {
             tracing::error!(thread, place, said, trace, "panicked");
         }
         _ => tracing::error!(thread, place, said, "panicked"),
+    }
+    // The process ends with this one; clients may wait for any other.
+    if thread == "main" {
+        flush();
     }
 }
 

@@ -2,8 +2,8 @@
 //!
 //! SIGTERM and SIGINT: while the server starts, one ends the process; once it serves, the first is
 //! reported and a second ends the process at once. SIGHUP is reported at any time. SIGUSR1, SIGUSR2
-//! and SIGALRM mean nothing here and end nothing; SIGXFSZ becomes an error of the write that it comes
-//! with. SIGQUIT is left to the system: it ends the process at once. Never drains or reloads
+//! and SIGALRM mean nothing here and end nothing; SIGXFSZ becomes an error of the write that it
+//! comes with. SIGQUIT is left to the system: it ends the process at once. Never drains or reloads
 //! anything itself. Next: `server`, `reload`.
 
 use crate::log;
@@ -59,6 +59,17 @@ impl Signals {
     pub(crate) fn serving(&self) -> Arc<AtomicBool> {
         self.serving.clone()
     }
+}
+
+/// Makes a write beyond the limit on file sizes an error of that write; otherwise its signal ends
+/// the process. [`Signals::watch`] does it too; this is for tools that write and watch no signal.
+///
+/// # Errors
+/// When the system has no handler to give.
+pub fn outlive_file_limit() -> io::Result<()> {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let _entered = runtime.enter();
+    signal(SignalKind::from_raw(System::XFSZ.as_raw())).map(drop)
 }
 
 async fn watch(

@@ -156,7 +156,9 @@ impl<P: DataDirectory> Snapshotter<P> {
         }
         match taken {
             Ok(sequence) => {
-                tracing::debug!(sequence, "took an image");
+                if sequence > newest {
+                    tracing::debug!(sequence, "took an image");
+                }
                 parts.images.took(sequence, parts.clock.elapsed_ms());
                 // The image is there all the same; what stays too long is a reason to look.
                 if let Err(error) = self.let_go(space_short, pause) {

@@ -1,5 +1,5 @@
-//! What the service manager is told (`sd_notify(3)`): ready, reloading, stopping, how a recovery goes,
-//! and that the writer lives.
+//! What the service manager is told (`sd_notify(3)`): ready, reloading, stopping, how a recovery
+//! goes, and that the writer lives.
 //!
 //! Owns the datagrams and when each may be sent. Without `NOTIFY_SOCKET` nothing is sent. Never
 //! decides anything about the server, and an error of the socket stops nothing. Next: `server`.
@@ -38,7 +38,7 @@ struct Way {
 }
 
 impl Manager {
-    /// The one that the environment names.
+    /// The one that the environment names, if it can be told anything.
     pub(crate) fn of_environment() -> Self {
         let Some(name) = std::env::var_os("NOTIFY_SOCKET").filter(|name| !name.is_empty()) else {
             return Self::default();
@@ -54,7 +54,7 @@ impl Manager {
         })
     }
 
-    fn at(name: &OsString) -> io::Result<Self> {
+    pub(crate) fn at(name: &OsString) -> io::Result<Self> {
         let address = match name.as_bytes() {
             [b'@', abstract_name @ ..] => SocketAddr::from_abstract_name(abstract_name),
             [b'/', ..] => SocketAddr::from_pathname(name),
@@ -147,9 +147,9 @@ pub(crate) struct Watchdog {
 impl Watchdog {
     /// Tells the manager again and again that the writer took a turn; ends with the process.
     ///
-    /// An idle writer sleeps, so it is called, and looked at the next time. In a data sync it cannot
-    /// take turns and lives: another process would wait for the same disk, so a stalled disk is told
-    /// by `/readyz`, the metrics and the alert, and not by killing the server.
+    /// An idle writer sleeps, so it is called, and looked at the next time. In a data sync it
+    /// cannot take turns and lives: another process would wait for the same disk, so a stalled disk
+    /// is told by `/readyz`, the metrics and the alert, and not by killing the server.
     pub(crate) fn run(self) {
         let mut stops = false;
         loop {
@@ -161,16 +161,16 @@ impl Watchdog {
                 let waited = self.stopping.recv_timeout(self.within / LOOKS);
                 stops = waited != Err(RecvTimeoutError::Timeout);
             }
-            if stops || self.lives(begun) {
+            if stops || lives(&self.cursors, begun, self.clock.elapsed_ms()) {
                 self.manager.send("WATCHDOG=1\n");
             }
         }
     }
+}
 
-    fn lives(&self, begun: u64) -> bool {
-        let in_sync = self.cursors.sync_age_ms(self.clock.elapsed_ms()) > 0;
-        in_sync || self.cursors.turns_begun() != begun
-    }
+/// It has begun a turn since there were so many, or is in a data sync.
+fn lives(cursors: &Cursors, begun: u64, now_ms: u64) -> bool {
+    cursors.sync_age_ms(now_ms) > 0 || cursors.turns_begun() != begun
 }
 
 #[cfg(test)]
@@ -207,6 +207,20 @@ mod tests {
             assert!(told().starts_with("STATUS="), "no READY came behind a stop");
         }
         assert!(Manager::at(&"vsock:2:1234".into()).is_err());
+    }
+
+    #[test]
+    fn a_writer_lives_while_it_takes_turns_or_waits_for_the_disk() {
+        let cursors = Cursors::default();
+        let begun = cursors.turns_begun();
+        assert!(!lives(&cursors, begun, 50), "it was called and did not come");
+        cursors.begin_sync(10);
+        assert!(lives(&cursors, begun, 50), "the disk stands still, not the writer");
+        cursors.end_sync();
+        assert!(!lives(&cursors, begun, 90));
+        cursors.count_turn();
+        assert!(lives(&cursors, begun, 90));
+        assert!(!lives(&cursors, cursors.turns_begun(), 130));
     }
 
     #[test]

@@ -150,8 +150,8 @@ pub enum ConfigError {
     },
     /// It is no setting, but has the form of what a cluster sets.
     #[error(
-        "environment: there is no setting {name}; if it comes from a Kubernetes Service, say \
-         `enableServiceLinks: false` in the pod's specification"
+        "environment: there is no setting {name}; `doorbuster config` lists them all. If it comes \
+         from a Kubernetes Service, say `enableServiceLinks: false` in the pod's specification"
     )]
     ServiceLink {
         /// The variable.
@@ -234,8 +234,8 @@ impl Sources {
         Ok(())
     }
 
-    /// Takes the environment's `DOORBUSTER_…` variables, but for what a cluster sets for a Service of
-    /// this name, and what the tools read.
+    /// Takes the environment's `DOORBUSTER_…` variables, but for what a cluster sets for a Service
+    /// of this name, and what the tools read.
     ///
     /// # Errors
     /// When another one names no setting, or is not UTF-8.

@@ -1,9 +1,9 @@
 //! Lines on their way to standard error.
 //!
 //! Owns the bounded queue of them and what becomes of those that it cannot take: they are counted,
-//! and told once a line can be written again. A thread that tells something holds a lock for the time
-//! of a copy and never waits for a reader, a disk or a terminal; the one thread that writes may.
-//! Next: `log`.
+//! and told once a line can be written again. A thread that tells something holds a lock for the
+//! time of a copy and never waits for a reader, a disk or a terminal; the one thread that writes
+//! may. Next: `log`.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -207,7 +207,11 @@ mod tests {
         for _ in 0..BYTES_MAX / 1024 + 3 {
             lines.push(&line);
         }
-        assert_eq!((lines.lock().bytes, lines.lock().lost), (BYTES_MAX, 3));
+        let (bytes, lost) = {
+            let waiting = lines.lock();
+            (waiting.bytes, waiting.lost)
+        };
+        assert_eq!((bytes, lost), (BYTES_MAX, 3));
         let mut place = Place::default();
         lines.write_next(&mut place);
         assert_eq!((place.taken.len(), lines.lock().lost), (1024, 0), "it was told");

@@ -20,7 +20,7 @@ const PROGRESS_MS: u64 = 1_000;
 /// A recovery that was heard of is given so much longer.
 const PATIENCE_MS: u64 = 60_000;
 
-/// Whoever listens on a network should know what can be read or done there.
+/// What every client on the network can read or do.
 pub(super) fn exposure(config: &Config, address: SocketAddr) {
     if address.ip().is_loopback() {
         return;
@@ -104,5 +104,38 @@ pub(super) fn recovery(recovered: &Recovered) {
     if recovered.replayed > 0 {
         let (events, image_sequence) = (recovered.replayed, recovered.image_sequence);
         tracing::info!(events, image_sequence, "recovered");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::SetClock;
+    use std::os::unix::net::UnixDatagram;
+
+    #[test]
+    fn a_long_recovery_asks_for_more_time_once_a_second() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let path = folder.path().join("notify");
+        let socket = UnixDatagram::bind(&path).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let told = || {
+            let mut bytes = [0; 256];
+            let count = socket.recv(&mut bytes).ok()?;
+            Some(String::from_utf8_lossy(&bytes[..count]).into_owned())
+        };
+        let set: &'static SetClock = Box::leak(Box::default());
+        let manager = Manager::at(&path.into_os_string()).unwrap();
+        let mut progress = progress(Clock::set_by(set), &manager);
+        let more = "EXTEND_TIMEOUT_USEC=60000000\n";
+        assert_eq!(told(), Some(format!("STATUS=recovering\n{more}")));
+        for (elapsed_ms, sequence, is_told) in
+            [(999, 5, false), (1000, 7, true), (1999, 8, false), (2500, 9, true)]
+        {
+            set.set(elapsed_ms * 1000, 0);
+            progress(sequence);
+            let expected = format!("STATUS=recovering: at sequence {sequence}\n{more}");
+            assert_eq!(told(), is_told.then_some(expected), "at {elapsed_ms}");
+        }
     }
 }

@@ -167,7 +167,7 @@ fn lines_that_a_slow_reader_missed_are_counted() {
     let (_, lost) = lost.rsplit_once("lost=").expect("how many");
     assert!(lost.parse::<u64>().is_ok_and(|lost| lost > 0), "{lost}");
     kill_process(Pid::from_child(&child), Signal::TERM).expect("it still runs");
-    // Whoever stops reading now is a closed pipe, and no reason either.
+    // A reader who stops now is a closed pipe, and no reason either.
     drop(told);
     assert_eq!(child.wait().expect("it ends").code(), Some(0));
 }

@@ -31,17 +31,14 @@ use arguments::{Arguments, Command, DrawCommand, JournalCommand, SnapshotCommand
 use doorbuster::output;
 use look::{Findings, Trouble};
 use mend::Accepted;
-use signal_hook::consts::SIGXFSZ;
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 const PROGRAM: &str = "doorbusterctl";
 
 fn main() -> ExitCode {
-    // A limit on the size of files is an error of a write, not the end of the process. Where the
-    // system refuses even this, it stays what it was.
-    let _ = signal_hook::flag::register(SIGXFSZ, Arc::default());
+    // Where the system has no handler to give, such a limit ends the process without a word.
+    let _ = doorbuster::signals::outlive_file_limit();
     let Arguments { data, json, command } = match output::parse(PROGRAM) {
         Ok(arguments) => arguments,
         Err(code) => return code,

@@ -1,10 +1,12 @@
 //! `journal repair`.
 
-use crate::run::{bytes_of, command_that_may_not, ctl, ended, flip, segment};
+use crate::run::{bytes_of, command, command_that_may_not, ctl, ended, flip, segment};
 use crate::story::{settings, tell_at_length};
 use crate::writer::{START, Writer};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::Command;
 
 /// Twenty turns of one SKU each and a seal; no image. The server is gone.
 fn shelf() -> Writer {
@@ -240,6 +242,23 @@ fn a_journal_that_says_nowhere_whose_it_is_cannot_be_repaired() {
         assert!(why.contains("cannot be repaired"), "{why}");
     }
     assert_eq!(before, bytes_of(data));
+}
+
+#[test]
+fn a_limit_on_file_sizes_is_told_and_repairs_nothing() {
+    let writer = shelf();
+    let data = writer.path();
+    flip(&segment(data, 1), offset_of(&writer, 12));
+    let original = fs::read(segment(data, 1)).unwrap();
+    let own = command(data, "journal repair --accept-tail-loss");
+    let mut limited = Command::new("sh");
+    limited.args(["-c", "ulimit -f 64; exec \"$@\"", "sh"]).arg(own.get_program());
+    let output = ended(limited.args(own.get_args()));
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(3), "{told}");
+    assert!(told.contains("no file of this process may be over 32768 bytes (ulimit -f"), "{told}");
+    assert_eq!(fs::read(segment(data, 1)).unwrap(), original);
+    ctl(data, "journal repair --accept-tail-loss", 0);
 }
 
 #[test]
