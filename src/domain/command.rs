@@ -204,8 +204,8 @@ impl Precondition {
         }
     }
 
-    /// The simplest one that this version, which meets it, meets for the same reason. An event keeps
-    /// that: deciding it again comes out the same.
+    /// The simplest one that this version, which meets it, meets for the same reason. An event
+    /// keeps that: deciding it again comes out the same.
     #[must_use]
     pub fn met_by(&self, version: Option<u64>) -> Self {
         match self {

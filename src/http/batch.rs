@@ -143,7 +143,8 @@ enum Next {
     Line(Bytes),
     /// A line that found no room in the ring.
     Held(Box<Question>),
-    /// Nothing; where the stream was at fault, or its client may not ask any more, that is told last.
+    /// Nothing; where the stream was at fault, or its client may not ask any more, that is told
+    /// last.
     End(Option<Refused>),
 }
 
@@ -250,7 +251,8 @@ impl<A: Ask> Batch<A> {
     }
 
     fn look(&mut self, context: &Context<'_>, line: &[u8]) -> bool {
-        // It may go on for as long as its client likes, and is one request to what was checked before.
+        // It may go on for as long as its client likes, and is one request to what was checked
+        // before.
         if let Err(gone) = self.worker.still_admits(&self.peer, self.client) {
             self.next = Next::End(Some(gone));
             return true;

@@ -27,8 +27,8 @@ pub(super) enum Taken {
     Unsent,
 }
 
-/// A body that is too long is read and dropped, so that the connection can stay, unless that would take
-/// long, or the client waits for leave to send it.
+/// A body that is too long is read and dropped, so that the connection can stay, unless that would
+/// take long, or the client waits for leave to send it.
 pub(super) fn check_length(
     limits: &HttpLimits,
     uri: &Uri,

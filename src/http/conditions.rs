@@ -1,9 +1,9 @@
-//! `If-Match` and `If-None-Match` (RFC 9110, 13.1): a star, or a list of entity tags, in one line or
-//! over several.
+//! `If-Match` and `If-None-Match` (RFC 9110, 13.1): a star, or a list of entity tags, in one line
+//! or over several.
 //!
 //! Owns their syntax, and what both together ask of the state. A tag that is weak, or was never a
-//! version of ours, matches nothing (API 1). Never compares anything with the state: that is `decide`.
-//! Next: `head`, `fingerprint`.
+//! version of ours, matches nothing (API 1). Never compares anything with the state: that is
+//! `decide`. Next: `head`, `fingerprint`.
 
 use super::problem::{Problem, Refused};
 use crate::domain::command::Precondition;

@@ -1,8 +1,9 @@
 //! `GET /v1/events`: pages of events, and streams of them that go on (API 5).
 //!
 //! Owns what a follower sees: beats while nothing happens, the end when the server drains, the
-//! follower's token ends, its address is denied, or what it would read next is gone. Holds one piece at most. Reads no file: it asks the feeder, which
-//! followers at the same place share. Next: `feed`, `cloud_events` for the text.
+//! follower's token ends, its address is denied, or what it would read next is gone. Holds one
+//! piece at most. Reads no file: it asks the feeder, which followers at the same place share. Next:
+//! `feed`, `cloud_events` for the text.
 
 use super::payload::Pieces;
 use super::problem::{Code, Member, Problem, Refused};

@@ -56,8 +56,8 @@ pub(super) enum Fault {
 }
 
 impl Fault {
-    /// What hyper is shown behind what it has seen, so that it asks for an answer: this comes in its
-    /// turn, behind the answers to the requests before it.
+    /// What hyper is shown behind what it has seen, so that it asks for an answer: this comes in
+    /// its turn, behind the answers to the requests before it.
     pub(super) const fn stand_in(self) -> &'static [u8] {
         match self {
             Self::LongLine => b" HTTP/1.1\r\n\r\n",

@@ -99,20 +99,20 @@ impl<'h> Head<'h> {
 
     /// `If-Match`.
     pub(super) fn if_match(&self) -> Result<Condition<'h>, Refused> {
-        self.condition(Name::IfMatch)
+        self.condition(Name::IfMatch, "If-Match")
     }
 
     /// `If-None-Match`.
     pub(super) fn if_none_match(&self) -> Result<Condition<'h>, Refused> {
-        self.condition(Name::IfNoneMatch)
+        self.condition(Name::IfNoneMatch, "If-None-Match")
     }
 
-    fn condition(&self, name: Name) -> Result<Condition<'h>, Refused> {
+    fn condition(&self, name: Name, told: &'static str) -> Result<Condition<'h>, Refused> {
         if self.value(name).is_none() {
             return Ok(Condition::None);
         }
         let lines = self.headers.get_all(name.as_str()).iter().map(HeaderValue::as_bytes);
-        Condition::read(name.as_str(), lines)
+        Condition::read(told, lines)
     }
 
     /// When `Request-Timeout-Ms` from `now_ms` is over. Most requests need not ask for the time.

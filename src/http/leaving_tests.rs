@@ -29,7 +29,8 @@ fn pass_a_moment(worker: &Worker<Writer>) {
     }
 }
 
-/// What a client hears whose next request is in the socket when the sweep wants the connection to leave.
+/// What a client hears whose next request is in the socket when the sweep wants the connection to
+/// leave.
 fn heard_at_the_last_moment(limits: HttpLimits, drains: bool) -> String {
     locally(async {
         let (worker, mut client) = connect(serving(limits));

@@ -201,7 +201,7 @@ impl Front {
     }
 
     /// Turns readiness off and has each answer be its connection's last, while everything is served
-    /// still: who sends requests here learns to send them elsewhere before the drain.
+    /// still: clients and balancers learn to send their requests elsewhere before the drain.
     pub fn leave(&self) {
         self.leaving.store(true, Ordering::Release);
     }

@@ -16,8 +16,8 @@ use std::task::Waker;
 
 /// A connection that was accepted while draining has this long to ask its question.
 pub(super) const FRESH_MS: u64 = 500;
-/// A connection that was answered so short a while ago when a drain begins is busy: its next request is
-/// heard, and told that it is the last.
+/// A connection that was answered so short a while ago when a drain begins is busy: its next
+/// request is heard, and told that it is the last.
 pub(super) const BUSY_MS: u64 = 200;
 /// What was told to leave has this long to be gone.
 const LEAVING_MS: u64 = 1_000;
@@ -232,8 +232,8 @@ impl Peer {
         self.wish.get() != Wish::Stay || self.is_spent(limits)
     }
 
-    /// What the sweep wants of it because nothing comes any more. Where its life is over, a client that
-    /// is busy has a while to hear that with an answer.
+    /// What the sweep wants of it because nothing comes any more. Where its life is over, a client
+    /// that is busy has a while to hear that with an answer.
     pub(super) fn wish_of_idleness(&self, limits: &HttpLimits) -> Wish {
         let now_ms = self.now_ms.get();
         let over = |since_ms: u64, limit_ms: u64| now_ms.saturating_sub(since_ms) > limit_ms;

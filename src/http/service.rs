@@ -354,8 +354,8 @@ fn check_http(
     Ok(())
 }
 
-/// What the head alone decides is told to a client that waits for leave to send its body before it is
-/// given that. The head of a batch is looked at before its body in any case.
+/// What the head alone decides is told to a client that waits for leave to send its body before it
+/// is given that. The head of a batch is looked at before its body in any case.
 fn check_unsent<'p>(
     step: Step<'p>,
     parts: &Parts,

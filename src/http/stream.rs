@@ -41,8 +41,8 @@ impl<S> Stream<S> {
     }
 }
 
-/// Whether bytes, or an end, have come that nobody has read. Asks the kernel: the event loop hears of
-/// them only when it looks again.
+/// Whether bytes, or an end, have come that nobody has read. Asks the kernel: the event loop hears
+/// of them only when it looks again.
 pub(super) fn has_unread(socket: &TcpStream) -> bool {
     let mut byte = [MaybeUninit::uninit()];
     let peeked = SockRef::from(socket).peek(&mut byte);

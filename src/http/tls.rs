@@ -165,8 +165,8 @@ impl AsyncWrite for Socket {
         self.stream()?.poll_write(context, bytes)
     }
 
-    /// rustls writes all it has at once, and once only where a handshake fails: without this the alert
-    /// that says why would stay behind.
+    /// rustls writes all it has at once, and once only where a handshake fails: without this the
+    /// alert that says why would stay behind.
     fn poll_write_vectored(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

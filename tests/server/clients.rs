@@ -1,7 +1,7 @@
 //! What common client libraries send beyond what the contract's own examples show.
 //!
-//! Owns lists of entity tags, bodies that say nothing, merge patches, and offers of other protocols.
-//! The libraries themselves sell a unit in `tests/outside`. Next: `protocol`.
+//! Owns lists of entity tags, bodies that say nothing, merge patches, and offers of other
+//! protocols. The libraries themselves sell a unit in `tests/outside`. Next: `protocol`.
 
 use crate::client::{Ask, Client};
 use crate::process::Launch;

@@ -1,7 +1,7 @@
 //! How a server ends connections, and itself, without a request being lost to that.
 //!
-//! Owns what a busy client sees at the end of its connection's life, and in the time before a drain.
-//! What the sweep decides when is proved where it is decided, in `src/http`. Next: `drain`.
+//! Owns what a busy client sees at the end of its connection's life, and in the time before a
+//! drain. What the sweep decides when is proved where it is decided, in `src/http`. Next: `drain`.
 
 use crate::client::{Answer, Ask};
 use crate::patience;

@@ -1,7 +1,7 @@
 //! What goes on for long ends when its client may not have it any more: streams of events, batches.
 //!
-//! Owns tokens that are taken back or run out, and addresses that are denied, in the middle. What they
-//! mean for single requests is in `rotation` and `admission`.
+//! Owns tokens that are taken back or run out, and addresses that are denied, in the middle. What
+//! they mean for single requests is in `rotation` and `admission`.
 
 use crate::client::{Ask, Client};
 use crate::patience::wall_ms;

@@ -54,8 +54,8 @@ impl<A: Ask> Worker<A> {
         client.inspect_err(|_| self.count_refused(Reason::ClientAddress))
     }
 
-    /// Whoever asked first on a stream that goes on may still do that: the token holds, and the address
-    /// is not denied.
+    /// A client that was let in once may go on with what takes long: its token holds, and its
+    /// address is not denied.
     pub(in crate::http) fn still_admits(&self, peer: &Peer, client: IpAddr) -> Result<(), Refused> {
         if !peer.acquaintance.holds(&self.tokens) {
             let detail = "the token that this began with is unknown now or has expired";

@@ -20,9 +20,9 @@ fn batch() -> Operation {
              They are decided one after another, not as one transaction, and answered by a line \
              each in their order, exactly as if they had been sent alone: a key means the same in \
              both. What is wrong with the stream ends it with a line without `replayed`; earlier \
-             lines stand; so does a token or address that is taken back meanwhile, with 401 or 403. \
-             The answers come while the lines are read. A batch has no `Idempotency-Key`: its lines \
-             have one each.",
+             lines stand. So does a token or an address that is taken back meanwhile, with 401 or \
+             403. The answers come while the lines are read. A batch has no `Idempotency-Key`: its \
+             lines have one each.",
         )
         .takes(&["RequestTimeout", "Traceparent"])
         .lines(

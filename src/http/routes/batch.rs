@@ -145,7 +145,7 @@ fn strict(line: &[u8], asker: &Asker) -> Result<Question, Refused> {
         }
     };
     let tag = if_match.as_ref().map(tag).transpose()?;
-    let if_match = Condition::read("if_match", tag.as_deref().map(str::as_bytes))?;
+    let if_match = Condition::read("If-Match", tag.as_deref().map(str::as_bytes))?;
     let key = key.as_ref().map(|key| unquoted_key(text(key, "key")?.as_bytes())).transpose()?;
     if parsed.key_required && key.is_none() {
         return Err(key_missing());

@@ -252,8 +252,8 @@ pub(super) fn check_head(
     head.deadline_ms(|| 0).map(drop)
 }
 
-/// `application/json`, with `charset=utf-8` or without; unencoded. A PATCH may say that it is a merge
-/// patch (RFC 7396), which it is.
+/// `application/json`, with `charset=utf-8` or without; unencoded. A PATCH may say that it is a
+/// merge patch (RFC 7396), which it is.
 fn media_type(method: &Method, head: &Head<'_>) -> Result<(), Refused> {
     let is_patch = || method == Method::PATCH && has_type(head, b"application/merge-patch+json");
     if has_type(head, b"application/json") || is_patch() {

@@ -1,9 +1,9 @@
-//! Client libraries and programs that others made, each selling a unit at the real server over plain
-//! HTTP: the JDK's client as it comes, `curl --http2`, axios and requests.
+//! Client libraries and programs that others made, each selling a unit at the real server over
+//! plain HTTP: the JDK's client as it comes, `curl --http2`, axios and requests.
 //!
 //! Owns starting them. What they need is installed by `.ci/run`, pinned; where it is missing a test
-//! says so and returns, and fails where the environment says that this is a CI run (`CI=true`). What
-//! they send that is worth a test of its own has one in `tests/server/clients`.
+//! says so and returns, and fails where the environment says that this is a CI run (`CI=true`).
+//! What they send that is worth a test of its own has one in `tests/server/clients`.
 
 // All of these serve `tests/server` first; not everything in them is needed here.
 #[allow(dead_code)]
