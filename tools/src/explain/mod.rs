@@ -16,7 +16,7 @@ use crate::refusals;
 use doorbuster::domain::answer::Refusal;
 use doorbuster::domain::command::Command;
 use doorbuster::domain::draw::Reason;
-use doorbuster::domain::event::{Event, Origin, Record};
+use doorbuster::domain::event::{EntryMade, Event, OrderCreated, Origin, Record};
 use doorbuster::domain::ids::{
     KeyClaim, LineRequests, OrderId, PrincipalName, SkuId, Stamp, UserId,
 };
@@ -177,42 +177,9 @@ impl Story {
             // What was counted and not told yet went with the process.
             Event::Started(_) => self.refusals.open = 0,
             Event::OrderCreated(created) => {
-                let wanted = created.user == self.user
-                    && self.names(&created.lines)
-                    && self.is_under_key(state, record.origin.as_ref());
-                if wanted {
-                    self.orders.push(order);
-                    self.tell_event(
-                        record,
-                        sequence,
-                        stamp,
-                        vec![("order", order.to_string().into())],
-                    );
-                }
+                self.ordered(state, record, created, (order, stamp));
             }
-            Event::EntryMade(made) => {
-                let draw = state.draws.find(&made.draw).map(|slot| &state.draws[slot]);
-                let has_prize = |sku: &SkuId| {
-                    draw.is_some_and(|draw| {
-                        draw.terms.odds.prizes().iter().any(|prize| prize.sku == *sku)
-                    })
-                };
-                let wanted = made.user == self.user
-                    && self.sku.as_ref().is_none_or(has_prize)
-                    && self.is_under_key(state, record.origin.as_ref());
-                if wanted {
-                    let won = made.reason == Reason::Won;
-                    if won {
-                        self.orders.push(order);
-                    }
-                    let picked = draw.and_then(|draw| draw.picked(made.pick));
-                    let more = vec![
-                        ("prize", picked.map(SkuId::as_str).into()),
-                        ("order", won.then(|| order.to_string()).into()),
-                    ];
-                    self.tell_event(record, sequence, stamp, more);
-                }
-            }
+            Event::EntryMade(made) => self.entered(state, record, made, (order, stamp)),
             Event::HoldsGraced(graced) => self.tell_of(state, &graced.orders, record, stamp),
             Event::OrdersArchived(orders) => self.tell_of(state, orders, record, stamp),
             event => {
@@ -221,6 +188,52 @@ impl Story {
                 }
             }
         }
+    }
+
+    fn ordered(
+        &mut self,
+        state: &State,
+        record: &Record,
+        created: &OrderCreated,
+        (order, stamp): (OrderId, Stamp),
+    ) {
+        let wanted = created.user == self.user
+            && self.names(&created.lines)
+            && self.is_under_key(state, record.origin.as_ref());
+        if wanted {
+            self.orders.push(order);
+            let more = vec![("order", order.to_string().into())];
+            self.tell_event(record, order.sequence, stamp, more);
+        }
+    }
+
+    fn entered(
+        &mut self,
+        state: &State,
+        record: &Record,
+        made: &EntryMade,
+        (order, stamp): (OrderId, Stamp),
+    ) {
+        let draw = state.draws.find(&made.draw).map(|slot| &state.draws[slot]);
+        let has_prize = |sku: &SkuId| {
+            draw.is_some_and(|draw| draw.terms.odds.prizes().iter().any(|prize| prize.sku == *sku))
+        };
+        let wanted = made.user == self.user
+            && self.sku.as_ref().is_none_or(has_prize)
+            && self.is_under_key(state, record.origin.as_ref());
+        if !wanted {
+            return;
+        }
+        let won = made.reason == Reason::Won;
+        if won {
+            self.orders.push(order);
+        }
+        let picked = draw.and_then(|draw| draw.picked(made.pick));
+        let more = vec![
+            ("prize", picked.map(SkuId::as_str).into()),
+            ("order", won.then(|| order.to_string()).into()),
+        ];
+        self.tell_event(record, order.sequence, stamp, more);
     }
 
     /// Tells an event on some orders, if one of them is the user's.
@@ -265,7 +278,8 @@ impl Story {
     fn tell_event(&mut self, record: &Record, sequence: u64, at: Stamp, more: Members) {
         let mut members = more;
         for (name, value) in events::members(&record.event) {
-            if !members.iter().any(|(known, _)| *known == name) {
+            // Of events on many orders, those of others are no part of the story.
+            if name != "orders" && !members.iter().any(|(known, _)| *known == name) {
                 members.push((name, value));
             }
         }

@@ -3,6 +3,7 @@
 use crate::run::{bytes_of, ctl};
 use crate::story::{order, put, settings, tell};
 use crate::writer::{START, Writer};
+use doorbuster::domain::answer::Refusal;
 use doorbuster::domain::command::{Action, Command, Take};
 use doorbuster::domain::event::Event;
 use doorbuster::domain::ids::{OrderId, PrincipalName};
@@ -181,7 +182,9 @@ fn kept_refusals_are_dumped_and_decided_again() {
     let found = ctl(writer.path(), "replay --recheck --json", 0).object();
     assert_eq!((&found["refusals_rechecked"], &found["different"]), (&json!(2), &json!(0)));
     // One that the rules would not give.
-    let forged = writer.last_kept.clone().expect("one was kept");
+    let mut forged = writer.last_kept.clone().expect("one was kept");
+    let Refusal::SoldOut(lines) = &mut forged.refusal else { panic!("{forged:?}") };
+    lines[0].held += 1;
     writer.turn(START + 40, |writer| {
         let seen = writer.state.sequence;
         let forged = doorbuster::domain::kept::KeptRefusal { seen, at: START + 40, ..forged };
