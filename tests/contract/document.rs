@@ -88,7 +88,7 @@ impl Document {
         let declared = content.get(kind).unwrap_or_else(|| panic!("{id} declares no {kind}"));
         let lines = &declared["schema"]["contentSchema"];
         if lines.is_object() {
-            for line in answer.lines() {
+            for line in lines_of(answer) {
                 self.check_schema(lines, &line, id);
             }
         } else if kind.contains("json") {
@@ -128,6 +128,12 @@ impl Document {
         };
         self.check_schema(schema, &value, name);
     }
+}
+
+/// The lines of an answer.
+pub(crate) fn lines_of(answer: &Answer) -> Vec<Value> {
+    let lines = answer.body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    lines.map(|line| serde_json::from_slice(line).expect("a line in JSON")).collect()
 }
 
 impl Operation {

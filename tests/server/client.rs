@@ -116,13 +116,6 @@ impl Answer {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
-    /// The body's lines.
-    pub(crate) fn lines(&self) -> Vec<Value> {
-        let lines = self.body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-        let line = |line| serde_json::from_slice(line).unwrap_or_else(|e| panic!("{e}: {self:?}"));
-        lines.map(line).collect()
-    }
-
     /// The body of an answer that must have this status.
     pub(crate) fn expect(&self, status: u16) -> Value {
         assert_eq!(self.status, status, "{self:?}");
