@@ -60,7 +60,8 @@ struct Drawn {
 
 impl Bar {
     pub(crate) fn new(clock: Clock) -> Self {
-        Self { looked_at: std::io::stderr().is_terminal(), clock, drawn: Mutex::default() }
+        let drawn = Mutex::new(Drawn { step: "looking", ..Drawn::default() });
+        Self { looked_at: std::io::stderr().is_terminal(), clock, drawn }
     }
 
     /// A step of so many bytes begins.
