@@ -250,7 +250,7 @@ impl Lives {
         let at = self.begun.partition_point(|begun| begun.epoch <= id.epoch);
         let first = match at.checked_sub(1).map(|before| &self.begun[before]) {
             Some(own) if own.epoch == id.epoch => own.sequence,
-            Some(before) => before.sequence + 1,
+            Some(before) => before.sequence.saturating_add(1),
             None => 1,
         };
         let over = self.begun.get(at).is_some_and(|next| id.sequence >= next.sequence);
@@ -263,8 +263,8 @@ impl Lives {
         let at = self.begun.partition_point(|begun| begun.sequence <= sequence);
         let begun = &self.begun[at.checked_sub(1)?];
         // A start without a life may lie between two with one, and does not say where it began.
-        let next = self.begun.get(at).map_or(self.epochs + 1, |next| next.epoch);
-        (next == begun.epoch + 1).then_some(begun.epoch)
+        let last = self.begun.get(at).map_or(self.epochs, |next| next.epoch - 1);
+        (last == begun.epoch).then_some(begun.epoch)
     }
 }
 
