@@ -38,9 +38,15 @@ fn commands() -> Vec<Command> {
             take,
         })
     };
-    let put = PutSku { sku: sku(), stock: 1, settings, precondition };
+    let put = PutSku { sku: sku(), stock: 1, settings, precondition: precondition.clone() };
     let draw_id = || draw.clone();
-    let put_draw = PutDraw { draw: draw_id(), terms, admission, seed: Seed([7; 32]), precondition };
+    let put_draw = PutDraw {
+        draw: draw_id(),
+        terms,
+        admission,
+        seed: Seed([7; 32]),
+        precondition: precondition.clone(),
+    };
     let client_seed = Some("of my own".into());
     vec![
         create(Take::Hold(Some(5))),
@@ -48,9 +54,18 @@ fn commands() -> Vec<Command> {
         Command::ActOnOrder(order, Action::Confirm { reacquire: true }),
         Command::ActOnOrder(order, Action::Refund(refund)),
         Command::PutSku(Box::new(put)),
-        Command::PatchSku(Box::new(PatchSku { sku: sku(), changes, precondition })),
-        Command::AdjustSku(Box::new(AdjustSku { sku: sku(), adjustment, reason, precondition })),
-        Command::DeleteSku(Box::new(DeleteSku { sku: sku(), precondition })),
+        Command::PatchSku(Box::new(PatchSku {
+            sku: sku(),
+            changes,
+            precondition: precondition.clone(),
+        })),
+        Command::AdjustSku(Box::new(AdjustSku {
+            sku: sku(),
+            adjustment,
+            reason,
+            precondition: precondition.clone(),
+        })),
+        Command::DeleteSku(Box::new(DeleteSku { sku: sku(), precondition: precondition.clone() })),
         Command::PutDraw(Box::new(put_draw)),
         Command::EnterDraw(EnterDraw { draw: draw_id(), user: user.clone(), client_seed }),
         Command::CloseDraw(draw_id()),

@@ -5,7 +5,7 @@ use crate::http::peer::Peer;
 
 fn serving(limits: HttpLimits) -> Front {
     let front = recovering(limits);
-    front.serve_with(crate::http::testing::HASH_KEY);
+    front.serve_with(crate::http::testing::HASH_KEY, Arc::default());
     front
 }
 

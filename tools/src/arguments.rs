@@ -2,9 +2,9 @@
 //!
 //! Owns names, bounds and the relations between values. Never does what is asked. Next: `main`.
 
-use crate::{explain, instant};
 use crate::look::Span;
 use crate::token;
+use crate::{explain, instant};
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use doorbuster::domain::ids::{PrincipalName, Stamp};

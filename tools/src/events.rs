@@ -108,7 +108,7 @@ pub(crate) fn members(event: &Event, lives: &Lives) -> Members {
             vec![("created_seq", purged.created_sequence.into()), ("count", purged.count.into())]
         }
         Event::RefusalsKept(kept) => {
-            vec![("refusals", kept.iter().map(refusals::object).collect())]
+            vec![("refusals", kept.iter().map(|kept| refusals::object(kept, lives)).collect())]
         }
         Event::RefusalsNotKept(lost) => {
             vec![("count", lost.count.into()), ("since_seq", lost.since.into())]

@@ -50,10 +50,8 @@ fn main() -> ExitCode {
         Command::Journal(JournalCommand::Dump { from, to }) => dump::show(&data, from..=to, json),
         Command::Completions { shell } => manual::completions(shell).map(|()| true),
         Command::Man { to } => manual::pages(to.as_deref()).map(|()| true),
-        Command::Explain { wanted, reach } => {
-            explain::explain(&data, wanted, reach.span())
-                .and_then(|story| explain::print(&story, json).map(|()| true))
-        }
+        Command::Explain { wanted, reach } => explain::explain(&data, wanted, reach.span())
+            .and_then(|story| explain::print(&story, json).map(|()| true)),
         command => run(&data, command).and_then(|findings| {
             show::print(&findings, json)?;
             Ok(!findings.wrong)

@@ -7,6 +7,7 @@ use crate::events::{self, Members};
 use doorbuster::domain::answer::{Refusal, ShortLine, Window};
 use doorbuster::domain::command::{Action, Adjustment, Command, Take};
 use doorbuster::domain::kept::KeptRefusal;
+use doorbuster::domain::lives::Lives;
 use serde_json::{Value, json};
 
 /// The problem's code, as the client saw it.
@@ -94,7 +95,7 @@ pub(crate) fn shortage(refusal: &Refusal) -> Members {
 }
 
 /// What was asked.
-pub(crate) fn asked(command: &Command) -> Members {
+pub(crate) fn asked(command: &Command, lives: &Lives) -> Members {
     let mut members: Members = vec![("op", op(command).into())];
     match command {
         Command::CreateOrder(create) => {
@@ -107,7 +108,7 @@ pub(crate) fn asked(command: &Command) -> Members {
             }
         }
         Command::ActOnOrder(order, action) => {
-            members.push(("order", order.to_string().into()));
+            members.push(("order", lives.text(*order).to_string().into()));
             match action {
                 Action::Extend(hold_ms) => members.push(("hold_ms", (*hold_ms).into())),
                 Action::Refund(refund) => members.push(("lines", events::lines(&refund.lines))),
@@ -157,7 +158,7 @@ fn op(command: &Command) -> &'static str {
 }
 
 /// A refusal as one object.
-pub(crate) fn object(kept: &KeptRefusal) -> Value {
+pub(crate) fn object(kept: &KeptRefusal, lives: &Lives) -> Value {
     let mut members: Members = vec![
         ("at", events::instant(Some(kept.at))),
         ("seen_seq", kept.seen.into()),
@@ -167,7 +168,7 @@ pub(crate) fn object(kept: &KeptRefusal) -> Value {
     if let Some(key) = kept.key {
         members.push(("key_hash", format!("{:032x}", key.hash).into()));
     }
-    members.push(("asked", events::object(asked(&kept.command))));
+    members.push(("asked", events::object(asked(&kept.command, lives))));
     members.push(("code", code(&kept.refusal).into()));
     members.extend(shortage(&kept.refusal));
     events::object(members)

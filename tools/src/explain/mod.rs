@@ -202,8 +202,8 @@ impl Story {
             && self.is_under_key(state, record.origin.as_ref());
         if wanted {
             self.orders.push(order);
-            let more = vec![("order", order.to_string().into())];
-            self.tell_event(record, order.sequence, stamp, more);
+            let more = vec![("order", state.lives.text(order).to_string().into())];
+            self.tell_event(state, record, (order.sequence, stamp), more);
         }
     }
 
@@ -231,9 +231,9 @@ impl Story {
         let picked = draw.and_then(|draw| draw.picked(made.pick));
         let more = vec![
             ("prize", picked.map(SkuId::as_str).into()),
-            ("order", won.then(|| order.to_string()).into()),
+            ("order", won.then(|| state.lives.text(order).to_string()).into()),
         ];
-        self.tell_event(record, order.sequence, stamp, more);
+        self.tell_event(state, record, (order.sequence, stamp), more);
     }
 
     /// Tells an event on some orders, if one of them is the user's.
@@ -243,8 +243,9 @@ impl Story {
         if own.is_empty() {
             return;
         }
-        let told = own.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
-        self.tell_event(record, state.sequence + 1, stamp, vec![("order", told.into())]);
+        let text = |order: &OrderId| state.lives.text(*order).to_string();
+        let told = own.iter().map(text).collect::<Vec<_>>().join(" ");
+        self.tell_event(state, record, (state.sequence + 1, stamp), vec![("order", told.into())]);
     }
 
     fn is_own(&self, state: &State, order: OrderId) -> bool {
@@ -275,9 +276,15 @@ impl Story {
         claim.is_some_and(|claim| claim.hash == hash())
     }
 
-    fn tell_event(&mut self, record: &Record, sequence: u64, at: Stamp, more: Members) {
+    fn tell_event(
+        &mut self,
+        state: &State,
+        record: &Record,
+        (sequence, at): (u64, Stamp),
+        more: Members,
+    ) {
         let mut members = more;
-        for (name, value) in events::members(&record.event) {
+        for (name, value) in events::members(&record.event, &state.lives) {
             // Of events on many orders, those of others are no part of the story.
             if name != "orders" && !members.iter().any(|(known, _)| *known == name) {
                 members.push((name, value));
@@ -318,7 +325,7 @@ impl Story {
         }
         let mut members: Members = vec![
             ("code", refusals::code(&kept.refusal).into()),
-            ("asked", events::object(refusals::asked(&kept.command))),
+            ("asked", events::object(refusals::asked(&kept.command, &state.lives))),
         ];
         members.extend(refusals::shortage(&kept.refusal));
         members.push(("at_edge", kept.at_edge.into()));
@@ -372,7 +379,7 @@ impl Story {
         let own = orders.filter(|order| self.is_own(state, order.id));
         let now = own.map(|order| {
             serde_json::json!({
-                "id": order.id.to_string(), "status": order.status.as_str(),
+                "id": state.lives.text(order.id).to_string(), "status": order.status.as_str(),
                 "changed_seq": order.changed_sequence,
             })
         });

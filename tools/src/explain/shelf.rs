@@ -71,13 +71,13 @@ impl Shelf {
             Event::OrderCreated(created) => {
                 if let Some(line) = created.lines.iter().find(|line| line.sku == sku) {
                     let units = u64::from(line.quantity);
-                    self.went((units, "order_created"), (order, at), &created.user, own);
+                    self.went(state, (units, "order_created"), (order, at), &created.user, own);
                 }
             }
             Event::EntryMade(made) if made.reason == Reason::Won => {
                 let draw = state.draws.find(&made.draw).map(|slot| &state.draws[slot]);
                 if draw.and_then(|draw| draw.picked(made.pick)) == Some(&sku) {
-                    self.went((1, "entry_made"), (order, at), &made.user, own);
+                    self.went(state, (1, "entry_made"), (order, at), &made.user, own);
                 }
             }
             Event::SkuPut(put) if put.sku == sku => self.restocked(state, &sku, put.stock, at),
@@ -111,7 +111,7 @@ impl Shelf {
             }
             Event::OrderReacquired(id) => {
                 let sequence = state.sequence + 1;
-                self.went_at((Order::left(line), name), (*id, sequence, at), user, own);
+                self.went_at(state, (Order::left(line), name), (*id, sequence, at), user, own);
             }
             // Sold, and no longer held.
             Event::OrderConfirmed(_) => self.listed_at = None,
@@ -141,7 +141,7 @@ impl Shelf {
         if units > 0 {
             self.units_back += units;
             self.note(json!({
-                "what": "came_back", "units": units, "by": by, "order": order.to_string(),
+                "what": "came_back", "units": units, "by": by, "order": state.lives.text(order).to_string(),
                 "user": user.as_str(), "seq": state.sequence + 1,
                 "at": events::instant(Some(at)),
             }));
@@ -150,16 +150,18 @@ impl Shelf {
 
     fn went(
         &mut self,
+        state: &State,
         what: (u64, &str),
         (order, at): (OrderId, Stamp),
         user: &UserId,
         own: &UserId,
     ) {
-        self.went_at(what, (order, order.sequence, at), user, own);
+        self.went_at(state, what, (order, order.sequence, at), user, own);
     }
 
     fn went_at(
         &mut self,
+        state: &State,
         (units, by): (u64, &str),
         (order, sequence, at): (OrderId, u64, Stamp),
         user: &UserId,
@@ -167,7 +169,7 @@ impl Shelf {
     ) {
         self.units_gone += units;
         self.note(json!({
-            "what": "went", "units": units, "by": by, "order": order.to_string(),
+            "what": "went", "units": units, "by": by, "order": state.lives.text(order).to_string(),
             "user": user.as_str(), "own": user == own, "seq": sequence,
             "at": events::instant(Some(at)),
         }));
@@ -197,7 +199,7 @@ fn holders(state: &State, sku: &SkuId) -> (Vec<Value>, usize) {
     let told = holders.into_iter().take(HOLDERS_MAX).map(|order| {
         let line = order.lines.iter().find(|line| state.skus[line.sku].id == *sku);
         json!({
-            "order": order.id.to_string(), "user": state.users[order.user].id.as_str(),
+            "order": state.lives.text(order.id).to_string(), "user": state.users[order.user].id.as_str(),
             "units": line.map_or(0, |line| u64::from(line.quantity)),
             "expires_at": events::instant(Some(order.expires_at)),
         })

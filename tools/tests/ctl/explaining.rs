@@ -49,6 +49,7 @@ fn sold_out(keeps: bool) -> (Writer, OrderId, OrderId) {
 #[test]
 fn a_refusal_tells_who_held_the_units_and_who_got_them_later() {
     let (writer, bob, dan) = sold_out(true);
+    let (bob_id, dan_id) = (writer.id(bob), writer.id(dan));
     let data = writer.path();
     let before = bytes_of(data);
     let told = ctl(data, "explain --user cid --json", 0).object();
@@ -64,14 +65,14 @@ fn a_refusal_tells_who_held_the_units_and_who_got_them_later() {
     let then = &refused["stock_then"][0];
     let units = ["total", "available", "held", "sold"].map(|name| then[name].as_u64());
     assert_eq!(units, [Some(2), Some(0), Some(1), Some(1)]);
-    assert_eq!(then["held_by"][0]["order"], json!(bob.to_string()));
+    assert_eq!(then["held_by"][0]["order"], json!(bob_id));
     assert_eq!(then["held_by"][0]["user"], "bob");
     assert_eq!(story[1]["code"], "unknown_sku");
     let after = &told["afterwards"][0];
     assert_eq!((&after["units_back"], &after["units_gone"]), (&json!(1), &json!(1)));
     let moved: Vec<_> = after["moves"].as_array().expect("moves").iter().collect();
     let order = |at: usize| moved[at]["order"].as_str().map(str::to_owned);
-    assert_eq!((order(0), order(1)), (Some(bob.to_string()), Some(dan.to_string())));
+    assert_eq!((order(0), order(1)), (Some(bob_id.clone()), Some(dan_id.clone())));
     assert_eq!(moved[1]["user"], "dan");
     assert_eq!((&told["refusals_kept"], &told["not_known"]), (&json!(2), &json!([])));
     let text = ctl(data, "explain --user cid", 0).out;
@@ -79,9 +80,9 @@ fn a_refusal_tells_who_held_the_units_and_who_got_them_later() {
         "2027-01-15T08:00:00.020Z",
         "refused: sold_out",
         "A then: 0 available, 1 held, 1 sold of 2",
-        &format!("1 unit held by order {bob} of user bob until 2027-01-15T08:00:10.010Z"),
-        &format!("1 unit came back from order {bob} of user bob (order_cancelled)"),
-        &format!("1 unit went to order {dan} of user dan (order_created)"),
+        &format!("1 unit held by order {bob_id} of user bob until 2027-01-15T08:00:10.010Z"),
+        &format!("1 unit came back from order {bob_id} of user bob (order_cancelled)"),
+        &format!("1 unit went to order {dan_id} of user dan (order_created)"),
     ] {
         assert!(text.contains(part), "{part} is not in {text}");
     }

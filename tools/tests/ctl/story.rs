@@ -79,7 +79,7 @@ pub(crate) struct Story {
 impl Story {
     /// An order's id as clients see it.
     pub(crate) fn id(&self, order: OrderId) -> String {
-        self.writer.state.lives.text(order).to_string()
+        self.writer.id(order)
     }
 }
 

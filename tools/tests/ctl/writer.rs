@@ -8,7 +8,7 @@ use doorbuster::domain::apply::apply;
 use doorbuster::domain::command::{Command, Principal, Reach, Request};
 use doorbuster::domain::decide::{Decision, decide};
 use doorbuster::domain::event::{Event, Origin, Record, RefusalCount, Started};
-use doorbuster::domain::ids::{KeyClaim, PrincipalName, Stamp};
+use doorbuster::domain::ids::{KeyClaim, OrderId, PrincipalName, Stamp};
 use doorbuster::domain::kept::KeptRefusal;
 use doorbuster::domain::lives::Life;
 use doorbuster::domain::settings::Settings;
@@ -61,6 +61,11 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
+    /// An order's id as clients see it.
+    pub(crate) fn id(&self, order: OrderId) -> String {
+        self.state.lives.text(order).to_string()
+    }
+
     /// A directory in which a server started for the first time.
     pub(crate) fn create(settings: Settings) -> Self {
         let directory = TempDir::new().expect("there is room");
