@@ -2,7 +2,8 @@
 //!
 //! It owns the bytes on disk: how they are stored ([`Journal`]), when they are durable
 //! ([`Journal::sync`]), what is still there after a crash ([`scan`]), how a start continues from that
-//! ([`Journal::resume`]), what is given up once an image holds it ([`prune`]), and what an operator
+//! ([`Journal::resume`]), what is given up once an image holds it ([`prune`]), how a first part of it
+//! comes to another directory ([`copy_prefix`]), and what an operator
 //! needs on a bad day ([`verify_segment`], [`dump`], [`plan_repair`], [`repair`]). It never knows
 //! what a record means, reads no clock (stamps are passed in), retries no failed sync, cuts no file
 //! shorter, and uses no segment twice.
