@@ -66,6 +66,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "images",
             "log",
             "metrics",
+            "output",
             "recovery",
             "reload",
             "ring",
@@ -75,7 +76,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "writer",
         ],
     ),
-    ("main", &["config", "log", "server"]),
+    ("main", &["config", "log", "output", "server"]),
     ("lib", &[]),
 ];
 
