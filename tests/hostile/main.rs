@@ -142,7 +142,12 @@ fn whatever_is_sent_is_refused_or_read_right_and_nothing_behind_it_is_misread() 
     let plain = |byte: &u8| matches!(byte, b'\n' | b' '..=b'~');
     assert!(metrics.iter().all(plain), "something raw stands in the metrics");
     let exit = server.stop();
-    assert_eq!(exit.complaints, "", "nothing of it is worth a line");
+    // A proxy that is set up otherwise than the server is the operator's to mend; once a minute.
+    let (proxy, told): (Vec<&str>, Vec<&str>) = exit
+        .complaints
+        .lines()
+        .partition(|line| line.contains("begins with a PROXY protocol header"));
+    assert!(proxy.len() <= 1 && told.is_empty(), "nothing else is worth a line: {exit:?}");
     exit.stopped();
     eprintln!("{} cases, {orders} orders and SKUs", cases.len());
 }
