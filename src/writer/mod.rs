@@ -20,7 +20,6 @@ mod watch;
 use crate::clock::Stamps;
 use crate::codec;
 use crate::config::{Durability, Wait};
-use crate::domain::answer::Answer;
 use crate::domain::apply::apply;
 use crate::domain::command::{Command, Reach, Request};
 use crate::domain::decide::{Decision, decide};
