@@ -24,7 +24,7 @@ use std::sync::Arc;
 const AGE_MS_MAX: u64 = 1_000;
 /// Without room in the journal they are tried again this soon.
 const NO_ROOM_PAUSE_MS: u64 = 100;
-/// Bytes that wait at most; some 50,000 refusals. That much is stored and synced at once, where only
+/// Bytes that wait at most; some 43,000 refusals. That much is stored and synced at once, where only
 /// refusals come.
 const WAITING_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// A record of refusals is about this long, in bytes, and never longer than a record may be: one
