@@ -15,7 +15,7 @@ use crate::domain::ids::{Sequence, Stamp};
 use crate::domain::kept::NotKept;
 use crate::edge::Edge;
 use crate::ring::TurnedAway;
-use doorbuster_journal::Disk;
+use doorbuster_journal::{Disk, RECORD_BYTES_MAX};
 use smallvec::smallvec;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -24,12 +24,13 @@ use std::sync::Arc;
 const AGE_MS_MAX: u64 = 1_000;
 /// Without room in the journal they are tried again this soon.
 const NO_ROOM_PAUSE_MS: u64 = 100;
-/// Bytes that wait at most; some 50,000 refusals. That much is stored and synced at once, where only
+/// Bytes that wait at most; some 43,000 refusals. That much is stored and synced at once, where only
 /// refusals come.
 const WAITING_BYTES_MAX: usize = 8 * 1024 * 1024;
-/// A record of refusals is about this long, in bytes, and never longer than a record may be: one
-/// refusal takes a quarter of the rest at most.
-const RECORD_BYTES: usize = 32 * 1024;
+/// A record of refusals is about this long, in bytes,
+const BUNDLE_BYTES: usize = 32 * 1024;
+/// and never longer than this: what is in front of them in a record is short.
+const BUNDLE_BYTES_MAX: usize = RECORD_BYTES_MAX - 64;
 
 /// Refusals that are told in one event.
 #[derive(Debug, Default)]
@@ -95,20 +96,29 @@ impl Keeping {
         if self.waiting_bytes >= WAITING_BYTES_MAX {
             return false;
         }
-        if self.bundles.back().is_none_or(|last| last.bytes.len() >= RECORD_BYTES) {
+        if self.bundles.back().is_none_or(|last| last.bytes.len() >= BUNDLE_BYTES) {
             self.bundles.push_back(Bundle::default());
         }
         let bundle = self.bundles.back_mut().expect("there is one now");
         let before = bundle.bytes.len();
-        if codec::encode_refusal(given, &mut bundle.bytes) {
+        codec::encode_refusal(given, &mut bundle.bytes);
+        let own_bytes = bundle.bytes.len() - before;
+        let is_kept = (1..=BUNDLE_BYTES_MAX).contains(&own_bytes);
+        if !is_kept {
+            bundle.bytes.truncate(before);
+        } else if bundle.bytes.len() <= BUNDLE_BYTES_MAX {
             bundle.count += 1;
-            self.waiting_bytes += bundle.bytes.len() - before;
-            self.due_at.get_or_insert(now + AGE_MS_MAX);
+        } else {
+            let bytes = bundle.bytes.split_off(before);
+            self.bundles.push_back(Bundle { bytes, count: 1 });
         }
-        if bundle.count == 0 {
+        if is_kept {
+            self.waiting_bytes += own_bytes;
+            self.due_at.get_or_insert(now + AGE_MS_MAX);
+        } else if before == 0 {
             self.bundles.pop_back();
         }
-        true
+        is_kept
     }
 
     fn lose(&mut self, count: u64, sequence: Sequence, now: Stamp) {
@@ -219,7 +229,8 @@ impl<D: Disk> Core<D> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::command::{CreateOrder, Principal, Reach, Take};
+    use crate::domain::command::{AdjustSku, Adjustment, CreateOrder, Precondition};
+    use crate::domain::command::{Principal, Reach, Take};
     use crate::domain::ids::{LineRequest, PrincipalName, SkuId, UserId};
     use std::sync::atomic::AtomicBool;
 
@@ -248,14 +259,49 @@ mod tests {
         keeping.lose(2, 9, 500);
         assert_eq!((keeping.not_kept, keeping.not_kept_since), (3, 7));
         assert_eq!(keeping.due_at(), Some(10 + AGE_MS_MAX));
-        assert!(keeping.waiting_bytes < WAITING_BYTES_MAX + RECORD_BYTES, "{kept}");
+        assert!(keeping.waiting_bytes < WAITING_BYTES_MAX + BUNDLE_BYTES, "{kept}");
         let mut told = 0;
         while let Some(bundle) = keeping.take_bundle() {
-            assert!(bundle.bytes.len() <= RECORD_BYTES + 1024 && bundle.count > 0);
+            assert!(bundle.bytes.len() <= BUNDLE_BYTES + 1024 && bundle.count > 0);
             told += bundle.count;
         }
         assert_eq!((told, keeping.waiting_bytes), (kept, 0));
         keeping.not_kept = 0;
         assert!(keeping.is_empty());
+    }
+
+    #[test]
+    fn a_long_refusal_has_a_bundle_of_its_own_or_is_not_kept() {
+        let edge = Edge::default().keeping(Arc::new(AtomicBool::new(true)));
+        let mut keeping = Keeping::by(Arc::new(edge));
+        let keep = |keeping: &mut Keeping, reason_bytes: usize| {
+            let adjust = AdjustSku {
+                sku: SkuId::parse("A").unwrap(),
+                adjustment: Adjustment::Delta(-1),
+                reason: "x".repeat(reason_bytes),
+                precondition: Precondition::None,
+            };
+            let request = Request {
+                principal: Principal { name: PrincipalName::local(), reach: Reach::All },
+                key: None,
+                traceparent: None,
+                command: Command::AdjustSku(Box::new(adjust)),
+            };
+            let refusal = Refusal::StockBelowCommitted { held: 1, sold: 0 };
+            let (request, refusal) = (&request, &refusal);
+            let given = codec::Given { request, refusal, seen: 7, at: 10, at_edge: false };
+            keeping.keep(&given, 10)
+        };
+        assert!(!keep(&mut keeping, RECORD_BYTES_MAX) && keeping.is_empty());
+        for reason_bytes in [BUNDLE_BYTES - 500, BUNDLE_BYTES, 10, BUNDLE_BYTES - 500] {
+            assert!(keep(&mut keeping, reason_bytes));
+        }
+        assert!(!keep(&mut keeping, RECORD_BYTES_MAX));
+        let told = std::iter::from_fn(|| keeping.take_bundle()).map(|bundle| {
+            assert!(bundle.bytes.len() <= BUNDLE_BYTES_MAX);
+            bundle.count
+        });
+        assert_eq!(told.sum::<u32>(), 4);
+        assert_eq!(keeping.waiting_bytes, 0);
     }
 }

@@ -221,12 +221,12 @@ fn units(count: u64) -> String {
     if count == 1 { "1 unit".to_owned() } else { format!("{count} units") }
 }
 
+/// `order lines=… hold_ms=…`; the user is known.
 fn words(members: &Map<String, Value>) -> String {
-    let words = members.iter().map(|(name, value)| match name.as_str() {
-        "op" => word(value),
-        name => format!("{name}={}", word(value)),
-    });
-    words.collect::<Vec<_>>().join(" ")
+    let op = members.get("op").map(word);
+    let others = members.iter().filter(|(name, _)| !matches!(name.as_str(), "op" | "user"));
+    let others = others.map(|(name, value)| format!("{name}={}", word(value)));
+    op.into_iter().chain(others).collect::<Vec<_>>().join(" ")
 }
 
 fn text(value: &Value) -> String {
