@@ -128,7 +128,8 @@ fn a_trusted_proxy_without_a_header_is_refused() {
     assert!(Client::over(silent).is_closed());
     assert_eq!(refusals(server), before + 6);
     let told = server.complaints();
-    assert!(told.contains("127.0.0.1, which must begin with a PROXY protocol header"), "{told}");
+    assert!(told.contains("that must begin with a PROXY protocol header"), "{told}");
+    assert!(told.contains("peer=127.0.0.1"), "{told}");
     assert_eq!(told.matches("PROXY protocol header").count(), 1, "once a minute: {told}");
 }
 
@@ -141,7 +142,8 @@ fn a_header_from_a_peer_that_is_not_trusted_is_refused() {
     refused(stranger(), &v2([127, 0, 0, 1]));
     assert_eq!(refusals(&place.server), before + 2);
     let told = place.server.complaints();
-    assert!(told.contains("127.0.0.2, which begins with a PROXY protocol header"), "{told}");
+    assert!(told.contains("that begins with a PROXY protocol header"), "{told}");
+    assert!(told.contains("peer=127.0.0.2"), "{told}");
     // It speaks HTTP like any other client.
     Client::over(stranger()).get("/livez");
     // And where no header is expected at all, the same.
