@@ -12,12 +12,13 @@ pub use refusals::refusals_missing;
 
 use crate::ledger::Ledger;
 use crate::model::Model;
+use crate::names::named;
 use crate::notes::{Attempt, Heard, Notes};
 use doorbuster::domain::answer::{Answer, Answered, Refusal};
 use doorbuster::domain::command::{Action, Command, Principal, Reach, Request};
 use doorbuster::domain::draw::Seed;
 use doorbuster::domain::event::{Event, Origin, Record};
-use doorbuster::domain::ids::{KeyClaim, Sequence, Stamp};
+use doorbuster::domain::ids::{KeyClaim, OrderId, Sequence, Stamp};
 use doorbuster::domain::lives::Life;
 use doorbuster::recheck::command_of;
 use std::collections::{BTreeMap, BTreeSet};
@@ -123,6 +124,9 @@ struct Witness<'n> {
     keyed: BTreeMap<u128, Vec<&'n Request>>,
     /// How often each unkeyed command was sent, and by whom.
     unkeyed: BTreeMap<String, u64>,
+    /// What was sent about an order, under which key, as it reads where the journal never gave out the
+    /// order's id.
+    of_unknown: BTreeSet<(Option<u128>, String)>,
     /// What was heard, by the sequence it names.
     heard: BTreeMap<Sequence, Vec<(&'n Attempt, &'n Heard)>>,
     /// What the records of a key should have been answered, in their order.
@@ -131,6 +135,9 @@ struct Witness<'n> {
     /// Power took answers back, as the mode says.
     rewound: bool,
 }
+
+/// What an id stands for that the server never gave out, as `http/routes` has it.
+const NO_ORDER: OrderId = OrderId { epoch: 0, sequence: 0 };
 
 /// A command as a record tells it: what a record does not tell is left out.
 fn told(principal: &Principal, command: &Command) -> String {
@@ -174,6 +181,7 @@ impl<'n> Witness<'n> {
             stamp: 0,
             keyed: BTreeMap::new(),
             unkeyed: BTreeMap::new(),
+            of_unknown: BTreeSet::new(),
             heard: BTreeMap::new(),
             by_key: BTreeMap::new(),
             checked: Checked { records: journal.len() as u64, ..Checked::default() },
@@ -182,6 +190,12 @@ impl<'n> Witness<'n> {
         check_order(notes)?;
         for attempt in notes.attempts() {
             let request = &*attempt.request;
+            let mut command = request.command.clone();
+            if let Some(order) = named(&mut command) {
+                *order = NO_ORDER;
+                let told = told(&request.principal, &command);
+                witness.of_unknown.insert((request.key.map(|claim| claim.hash), told));
+            }
             match request.key {
                 Some(claim) => witness.keyed.entry(claim.hash).or_default().push(request),
                 None => {
