@@ -9,7 +9,7 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Advice as FileAdvice, FallocateFlags};
+use rustix::fs::{Advice as FileAdvice, FallocateFlags, OFlags};
 use rustix::process::{Resource, getrlimit};
 
 use crate::mapped::OpenFile;
@@ -216,7 +216,14 @@ impl Disk for FileDisk {
 
     fn open(&self, name: &str, access: Access) -> io::Result<OpenFile> {
         let write = access == Access::ReadAndWrite;
-        let file = File::options().read(true).write(write).open(self.path(name))?;
+        let mut options = File::options();
+        // A pipe of that name is not waited for, and a link not followed.
+        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        options.read(true).write(write).custom_flags(flags.bits().cast_signed());
+        let file = options.open(self.path(name))?;
+        if !file.metadata()?.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
+        }
         // Whatever a scan reads from a cold disk stays in the page cache and is mapped later. With
         // readahead it would come in large folios, which every small sync then writes whole (measured
         // on Linux 6.18 with ext4 after a cold restart: 3,300 instead of 9,700 syncs/s).
