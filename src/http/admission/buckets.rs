@@ -5,12 +5,12 @@
 //! window ahead, full where it has passed. All IO threads charge the same cells by compare and swap,
 //! so a limit is exact over all of them.
 //!
-//! Where a set of cells is taken, a newcomer takes over the cell that has paid ahead least, and its
-//! debt with it (as in Metwally, Agrawal, El Abbadi, "Efficient computation of frequent and top-k
-//! elements", 2005). So nobody gets rid of a debt by bringing strangers; a stranger is charged at
-//! most what the least indebted in his set owes; and only admitted requests fill cells, at the rate
-//! that the limit allows. Who shares a set with whom is a secret of the process. Never reads a
-//! clock. Next: `mod`.
+//! Where a set of cells is taken, a newcomer takes over the cell that has paid ahead least (as in
+//! Metwally, Agrawal, El Abbadi, "Efficient computation of frequent and top-k elements", 2005). Of its
+//! debt the newcomer takes over one request at most, and none where that would be its first: in a crowd
+//! of more owners than cells a first request is always let in. An owner in debt keeps its cell as long as
+//! another in its set owes less, so strangers who ask a little free no heavy debtor. Which owners share a
+//! set is a secret of the process. Never reads a clock. Next: `mod`.
 
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::hint;
@@ -52,6 +52,11 @@ impl Quota {
     /// How far ahead anybody can have paid under this quota; what is beyond is of another one.
     const fn most_ns(self, now_ns: u64) -> u64 {
         now_ns + self.ahead_ns(Share::Twice) + APART_NS
+    }
+
+    /// How far a newcomer may have paid ahead by the cell that it takes over.
+    const fn taken_over_ns(self, now_ns: u64) -> u64 {
+        if self.requests == 1 { now_ns } else { now_ns + self.interval_ns() }
     }
 
     /// When the bucket would be paid up to, or for how long there is nothing in it.
@@ -149,10 +154,7 @@ impl Buckets {
         let empty = |paid_ns: u64, wait_ns| Empty { wait_ns, level: level(quota, paid_ns, now_ns) };
         let way = match cells.find(tag) {
             Some(way) => way,
-            None => cells.insert(tag, quota.most_ns(now_ns), |paid_ns| {
-                let paid = quota.pay(paid_ns, now_ns, share);
-                paid.map(drop).map_err(|wait_ns| empty(paid_ns, wait_ns))
-            })?,
+            None => cells.insert(tag, quota.most_ns(now_ns), quota.taken_over_ns(now_ns)),
         };
         let paid = &cells.cells[way].paid_ns;
         let mut before_ns = cells.cells[way].paid_up_to(quota.most_ns(now_ns));
@@ -204,24 +206,21 @@ impl Set {
         self.cells.iter().position(|cell| cell.tag.load(Ordering::Acquire) == tag)
     }
 
-    /// Gives a newcomer the cell that has paid ahead least, unless `may` refuses with its debt. One
-    /// thread at a time, for some loads and a store, so that nobody has two cells.
-    fn insert(
-        &self,
-        tag: u64,
-        most_ns: u64,
-        may: impl Fn(u64) -> Result<(), Empty>,
-    ) -> Result<usize, Empty> {
+    /// Gives a newcomer the cell that has paid ahead least, paid up to `taken_over_ns` at most. One
+    /// thread at a time, for some loads and two stores, so that no owner has two cells.
+    fn insert(&self, tag: u64, most_ns: u64, taken_over_ns: u64) -> usize {
         let _turn = Turn::take(&self.inserting);
         if let Some(way) = self.find(tag) {
-            return Ok(way);
+            return way;
         }
         let paid = self.cells.iter().map(|cell| cell.paid_up_to(most_ns));
-        let (way, paid_ns) =
-            paid.enumerate().min_by_key(|(_, paid_ns)| *paid_ns).expect("a set has cells");
-        may(paid_ns)?;
-        self.cells[way].tag.store(tag, Ordering::Release);
-        Ok(way)
+        let least = paid.enumerate().min_by_key(|(_, paid_ns)| *paid_ns);
+        let (way, _) = least.expect("a set has cells");
+        let cell = &self.cells[way];
+        // Before its tag: who finds the newcomer finds what it owes, not what another did.
+        cell.paid_ns.fetch_min(taken_over_ns, Ordering::Relaxed);
+        cell.tag.store(tag, Ordering::Release);
+        way
     }
 }
 
