@@ -6,16 +6,24 @@
 //! meaning. Next: `fields`.
 
 use super::problem::{Problem, Refused};
-use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use crate::domain::ids::{LINES_MAX, PRIZES_MAX};
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::fmt;
 
 /// Objects and arrays inside each other at most; a line of an order is the third.
 const DEPTH_MAX: u8 = 4;
+/// Values of one list that are looked at; what stands behind them is read over. No list of ours may be
+/// so long, so the list is refused for its length whatever they are.
+const VALUES_MAX: usize = PRIZES_MAX + 1;
+/// Digits in a row from which on a plain integer may be beyond 64 bits.
+const LONG_DIGITS: usize = 19;
 /// Members of one object at most. No object of ours has half as many, and looking for duplicates
 /// takes the square of it.
 const MEMBERS_MAX: usize = 32;
+
+const _: () = assert!(VALUES_MAX > PRIZES_MAX && VALUES_MAX > LINES_MAX);
 
 /// A value, borrowed from the body where it has no escapes.
 #[derive(Debug, Clone, PartialEq)]
@@ -76,6 +84,7 @@ fn value(body: &[u8]) -> Result<Value<'_>, Refused> {
     let mut value = read(body, &has_floats);
     // serde_json takes too long an integer for a float, or for an error.
     if (has_floats.get() || value.is_err())
+        && may_have_long_integers(body)
         && let Some(clamped) = with_clamped_integers(body)
     {
         value = read(&clamped, &has_floats).map(Value::into_owned);
@@ -87,6 +96,11 @@ fn read<'b>(body: &'b [u8], has_floats: &Cell<bool>) -> Result<Value<'b>, serde_
     let mut reader = serde_json::Deserializer::from_slice(body);
     let value = Seed { depth: 0, has_floats }.deserialize(&mut reader)?;
     reader.end().map(|()| value)
+}
+
+/// Whether a plain integer can be beyond 64 bits; costs a small part of reading the text.
+fn may_have_long_integers(text: &[u8]) -> bool {
+    text.split(|byte| !byte.is_ascii_digit()).any(|digits| digits.len() >= LONG_DIGITS)
 }
 
 /// The text with plain integers beyond 64 bits replaced by the nearest that fit; none if there are
@@ -194,6 +208,10 @@ impl<'b> Visitor<'b> for Seed<'_> {
         let mut values = Vec::new();
         while let Some(value) = list.next_element_seed(inner)? {
             values.push(value);
+            if values.len() == VALUES_MAX {
+                while list.next_element::<IgnoredAny>()?.is_some() {}
+                break;
+            }
         }
         Ok(Value::List(values))
     }
@@ -348,6 +366,25 @@ mod tests {
     fn a_crowd_of_members_is_refused_before_it_costs_time() {
         let crowd: Vec<String> = (0..5000).map(|number| format!("\"{number}\":1")).collect();
         check_refused(format!("{{{}}}", crowd.join(",")).as_bytes());
+    }
+
+    /// So a body costs no more than its bytes, whatever its lists hold.
+    #[test]
+    fn values_beyond_the_longest_list_are_read_over() {
+        let list = |count| format!("{{\"lines\":[{}]}}", vec!["[1.5]"; count].join(","));
+        for (count, kept) in [(100, 100), (101, 101), (102, 101), (10_000, 101)] {
+            let body = list(count);
+            let members = object(body.as_bytes()).expect("it is JSON");
+            let [(_, Value::List(values))] = members.as_slice() else { panic!("{members:?}") };
+            assert_eq!(values.len(), kept, "of {count}");
+        }
+        check_refused(list(10_000).replace("]}", ",}").as_bytes());
+    }
+
+    #[test]
+    fn only_a_text_with_nineteen_digits_in_a_row_is_read_again() {
+        assert!(!may_have_long_integers(b"[1.5,123456789012345678]"));
+        assert!(may_have_long_integers(b"[1.5,-1234567890123456789]"));
     }
 
     #[test]
