@@ -273,7 +273,7 @@ pub(super) static COMMON: &[Entry] = &[
         kind: Kind::Number,
         default: "1000",
         bounds: "an integer, 1 to 100,000",
-        meaning: "TLS handshakes at a time; one more is closed as soon as it is accepted",
+        meaning: "TLS handshakes at a time, each from its whole first message on; others wait their turn",
         take: |config, text| {
             let most = number(text, 1, 100_000).and_then(|most| usize::try_from(most).ok());
             set(&mut config.handshakes_max, most)

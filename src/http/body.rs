@@ -13,6 +13,7 @@ use super::routes::Place;
 use bytes::{Bytes, BytesMut};
 use hyper::Uri;
 use hyper::body::{Body, Incoming};
+use std::cell::Cell;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -62,8 +63,9 @@ pub(super) async fn take<A: Ask>(
         // A client that waits for leave to send the body need not send it at all. Whether it does
         // cannot be told, so what follows may be anything.
         Some(_) if head.value(Name::Expect).is_some() => Ok(Taken::Unsent),
-        // The body is read before a refusal, too, so that the connection can stay.
-        _ => read(worker, body, note).await.map(Taken::Whole),
+        // The body is read before a refusal, too, so that the connection can stay; nothing of it is kept.
+        Some(_) => pass_by(worker, body, note).await.map(|()| Taken::Whole(Bytes::new())),
+        None => read(worker, body, note).await.map(Taken::Whole),
     }
 }
 
@@ -81,9 +83,79 @@ pub(super) async fn pass<A: Ask>(
         return refused.closing();
     }
     // Nobody is asked behind it.
-    match read(worker, body, &mut Note::default()).await {
+    match pass_by(worker, body, &mut Note::default()).await {
         Err(unread) if unread.closes => refused.closing(),
         _ => refused,
+    }
+}
+
+/// Reads a body that nobody looks at, piece by piece, and keeps none.
+async fn pass_by<A: Ask>(
+    worker: &Worker<A>,
+    body: Incoming,
+    note: &mut Note,
+) -> Result<(), Refused> {
+    let limits = worker.limits.get();
+    let limit = Duration::from_millis(limits.body_timeout_ms);
+    let passed = Box::pin(tokio::time::timeout(limit, drop_all(limits, body))).await;
+    note.came_late(&worker.front);
+    passed.unwrap_or_else(|_| Err(too_slow()))
+}
+
+async fn drop_all(limits: Rc<HttpLimits>, mut body: Incoming) -> Result<(), Refused> {
+    let mut dropped: u64 = 0;
+    while let Some(frame) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
+        let data = frame.map_err(broken)?.into_data().unwrap_or_default();
+        dropped += data.len() as u64;
+        if dropped > limits.dropped_bytes_max {
+            return Err(too_large(limits.body_bytes_max as u64).closing());
+        }
+    }
+    match dropped > limits.body_bytes_max as u64 {
+        true => Err(too_large(limits.body_bytes_max as u64)),
+        false => Ok(()),
+    }
+}
+
+fn too_slow() -> Refused {
+    Problem::new(Code::Timeout, "the body did not come in time").closing()
+}
+
+/// Bytes of bodies that one IO thread keeps until the rest of them is there.
+#[derive(Debug)]
+struct Kept<'k> {
+    whole: BytesMut,
+    all: &'k Cell<usize>,
+}
+
+impl Kept<'_> {
+    /// Keeps some more, unless the thread keeps as much as it may already.
+    fn keep(&mut self, data: &[u8], bytes_max: usize) -> Result<(), Refused> {
+        let all = self.all.get() + data.len();
+        if all > bytes_max {
+            let detail = "too many bodies are under way: there is no room for more of this one";
+            return Err(Problem::new(Code::Overloaded, detail).closing());
+        }
+        self.all.set(all);
+        self.whole.extend_from_slice(data);
+        Ok(())
+    }
+
+    fn clear(&mut self) {
+        self.all.set(self.all.get() - self.whole.len());
+        self.whole.clear();
+    }
+
+    /// All of it, which is the request's from here on.
+    fn into_whole(mut self) -> Bytes {
+        self.all.set(self.all.get() - self.whole.len());
+        std::mem::take(&mut self.whole).freeze()
+    }
+}
+
+impl Drop for Kept<'_> {
+    fn drop(&mut self) {
+        self.clear();
     }
 }
 
@@ -114,32 +186,37 @@ async fn read<A: Ask>(
     let limits = worker.limits.get();
     let limit = Duration::from_millis(limits.body_timeout_ms);
     // Boxed, because the future of every request would be as large as this rare one otherwise.
-    let rest = Box::pin(tokio::time::timeout(limit, rest(limits, first, body)));
-    let whole = rest.await.unwrap_or_else(|_| {
-        Err(Problem::new(Code::Timeout, "the body did not come in time").closing())
-    });
+    let kept = Kept { whole: BytesMut::new(), all: &worker.bodies_bytes };
+    let rest = Box::pin(tokio::time::timeout(limit, rest(limits, kept, first, body)));
+    let whole = rest.await.unwrap_or_else(|_| Err(too_slow()));
     note.came_late(&worker.front);
     whole
 }
 
-async fn rest(limits: Rc<HttpLimits>, first: Bytes, mut body: Incoming) -> Result<Bytes, Refused> {
-    let mut whole = BytesMut::from(first);
+async fn rest(
+    limits: Rc<HttpLimits>,
+    mut kept: Kept<'_>,
+    first: Bytes,
+    mut body: Incoming,
+) -> Result<Bytes, Refused> {
+    kept.keep(&first, limits.bodies_bytes_max)?;
+    drop(first);
     let mut dropped: u64 = 0;
     loop {
-        if whole.len() > limits.body_bytes_max {
-            dropped += whole.len() as u64;
-            whole.clear();
+        if kept.whole.len() > limits.body_bytes_max {
+            dropped += kept.whole.len() as u64;
+            kept.clear();
         }
         if dropped > limits.dropped_bytes_max {
             return Err(too_large(limits.body_bytes_max as u64).closing());
         }
         match poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
             None if dropped > 0 => return Err(too_large(limits.body_bytes_max as u64)),
-            None => return Ok(whole.freeze()),
+            None => return Ok(kept.into_whole()),
             // Trailers do not get here: to `framing` they are bad framing.
             Some(frame) => {
                 let data = frame.map_err(broken)?.into_data().unwrap_or_default();
-                whole.extend_from_slice(&data);
+                kept.keep(&data, limits.bodies_bytes_max)?;
             }
         }
     }

@@ -7,6 +7,7 @@
 //! message gets through unless both read it alike, and nothing behind a fault does. Owns only that;
 //! faults in which both agree are left to hyper. Next: `stream`.
 
+use super::hello::HANDSHAKE_RECORD;
 use memchr::{memchr, memchr_iter};
 use smallvec::SmallVec;
 
@@ -20,8 +21,6 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0";
 const VERSION_AT: usize = PREFACE.len() - 3;
 /// The version that hyper is shown in its place.
 const SHOWN_VERSION: &[u8] = b"1.1";
-/// How a TLS connection begins: a record that is part of a handshake (RFC 8446, 5.1). No text does.
-const HANDSHAKE_RECORD: u8 = 22;
 /// As many digits always fit into 64 bits, with room to spare above.
 const LENGTH_DIGITS_MAX: usize = 19;
 

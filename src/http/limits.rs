@@ -30,10 +30,14 @@ pub struct HttpLimits {
     pub answers_bytes_max: usize,
     /// See `answers_bytes_max`.
     pub batch_answers_bytes: usize,
+    /// Parts of bodies whose rest has not come yet, of all connections of an IO thread; one that would
+    /// go beyond it is refused.
+    pub bodies_bytes_max: usize,
     /// Of a body that is longer, so much is read and dropped so that the connection can stay; a
     /// longer one closes it.
     pub dropped_bytes_max: u64,
-    /// From the first byte of a head to its last; then the connection closes.
+    /// From the first byte of a head to its last, and from the accept to the first byte; then the
+    /// connection closes.
     pub header_timeout_ms: u64,
     /// For a body that did not come with its head, and for the next bytes of a batch; then 408.
     pub body_timeout_ms: u64,
@@ -51,7 +55,8 @@ pub struct HttpLimits {
     pub requests_max: u64,
     /// For a client of TLS to get through its handshake; then the connection closes.
     pub handshake_timeout_ms: u64,
-    /// Connections on all IO threads; one more is closed as soon as it is accepted.
+    /// Connections on all IO threads. One more takes the place of one that is idle; where none is, it is
+    /// closed as soon as it is accepted.
     pub connections_max: usize,
 }
 
@@ -67,6 +72,7 @@ impl Default for HttpLimits {
             line_bytes_max: 64 * 1024,
             answers_bytes_max: 64 * 1024 * 1024,
             batch_answers_bytes: 64 * 1024,
+            bodies_bytes_max: 64 * 1024 * 1024,
             dropped_bytes_max: 1024 * 1024,
             header_timeout_ms: 5_000,
             body_timeout_ms: 5_000,

@@ -4,8 +4,9 @@
 //! thread looks at all of its connections ten times a second; a timer in each would cost every
 //! request an entry in the timer wheel. Never looks into a request. Next: `peer`, `stream`, `service`.
 
-use super::admission::{Seat, Usher};
+use super::admission::{Reason, Seat, Usher};
 use super::ask::Ask;
+use super::hello;
 use super::introduction;
 use super::limits::Held;
 use super::linger::linger;
@@ -54,6 +55,9 @@ pub const EVENT_INTERVAL: u32 = 24;
 /// goes on at each look at the sockets, so if it ended as many as are served between two, the
 /// ending would pile up in front of everybody else.
 const ENDED_TOGETHER: usize = 8;
+/// Connections that are looked at for an idle one when there is no place left, at a newcomer's cost of
+/// some microseconds.
+const LOOKED_AT_TOGETHER: usize = 64;
 const _: () = assert!(ENDED_TOGETHER < EVENT_INTERVAL as usize / 2);
 /// After the end of a drain, what is told to those who still wait has this long to leave.
 const GIVEN_UP_MS: u64 = 200;
@@ -80,6 +84,10 @@ pub(super) struct Worker<A> {
     enrolled: Notify,
     /// Answers to lines of batches that clients have not taken yet, in bytes.
     pub(super) answers_bytes: Rc<Cell<usize>>,
+    /// Where the next look for an idle connection begins.
+    looked_at: Cell<usize>,
+    /// Bodies of which a part is there, in bytes of these parts.
+    pub(super) bodies_bytes: Cell<usize>,
 }
 
 impl<A: Ask> Worker<A> {
@@ -99,6 +107,8 @@ impl<A: Ask> Worker<A> {
             now_ms,
             enrolled: Notify::new(),
             answers_bytes: Rc::default(),
+            looked_at: Cell::default(),
+            bodies_bytes: Cell::default(),
         })
     }
 
@@ -178,6 +188,9 @@ impl<A: Ask> Worker<A> {
                 () => peer.wish_of_idleness(&limits),
             };
             if peer.wished() != wish {
+                if wish == Wish::End && peer.stage() == Stage::Handshake {
+                    self.count_refused(Reason::HandshakeTimeout);
+                }
                 peer.wish(wish);
                 ended += 1;
             }
@@ -186,6 +199,20 @@ impl<A: Ask> Worker<A> {
             }
         }
         0
+    }
+
+    /// Has the idlest of some connections of this thread make room for a newcomer; false if none of
+    /// those is idle. Looks at other ones each time, and at a bounded number.
+    pub(super) fn end_an_idle_one(&self) -> bool {
+        let peers = self.peers.borrow();
+        let from = self.looked_at.get() % peers.len().max(1);
+        self.looked_at.set(from + LOOKED_AT_TOGETHER);
+        let some = peers.iter().cycle().skip(from).take(LOOKED_AT_TOGETHER.min(peers.len()));
+        let idle = some.filter_map(|peer| peer.idleness().map(|idleness| (idleness, peer)));
+        let Some((_, idlest)) = idle.max_by_key(|(idleness, _)| *idleness) else { return false };
+        idlest.wish(Wish::End);
+        self.count_refused(Reason::IdleReplaced);
+        true
     }
 
     /// Connections that were there when the drain began.
@@ -347,7 +374,11 @@ async fn shaken<A: Ask>(socket: TcpStream, enrolled: &Enrolled<A>) -> Option<Sec
     let Enrolled { worker, peer, .. } = enrolled;
     peer.enter(Stage::Handshake);
     let handshakes = worker.front.handshakes.as_ref()?;
-    let mut shaking = pin!(handshakes.shake(worker.lane.number(), socket));
+    // A client that has not said all of its hello costs a connection, and no place among handshakes.
+    let mut shaking = pin!(async {
+        hello::whole(&socket).await.ok()?;
+        handshakes.shake(worker.lane.number(), socket).await
+    });
     poll_fn(|context| {
         peer.wake_with(context.waker());
         match peer.wished() {

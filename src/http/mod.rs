@@ -25,6 +25,7 @@ mod fields;
 mod fingerprint;
 mod framing;
 mod head;
+mod hello;
 mod identity;
 mod introduction;
 mod json;

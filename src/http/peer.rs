@@ -269,10 +269,27 @@ impl Peer {
             Stage::Introduction => over(self.since_ms.get(), limits.header_timeout_ms),
             Stage::Handshake => over(self.since_ms.get(), limits.handshake_timeout_ms),
             Stage::Head => over(self.since_ms.get(), limits.header_timeout_ms),
+            // One that never asked anything has no claim to stay for long.
+            Stage::Idle if self.requests.get() == 0 => {
+                over(self.since_ms.get(), limits.header_timeout_ms)
+            }
             Stage::Idle | Stage::Serving => false,
         };
         let stuck = self.stuck_since_ms.get();
         stage_over || stuck.is_some_and(|since_ms| over(since_ms, limits.write_timeout_ms))
+    }
+
+    /// For how long nothing has come from it, with what never asked anything before all others; none
+    /// if it is not idle, was busy just now, or ends already. Newcomers take its place.
+    pub(super) fn idleness(&self) -> Option<(bool, u64)> {
+        let idle_ms = self.now_ms.get().saturating_sub(self.since_ms.get());
+        let never_asked = self.requests.get() == 0;
+        let idle = match self.stage.get() {
+            Stage::Idle => never_asked || idle_ms > BUSY_MS,
+            Stage::Introduction | Stage::Handshake => idle_ms > BUSY_MS,
+            Stage::Head | Stage::Serving => false,
+        };
+        (idle && self.wish.get() != Wish::End).then_some((never_asked, idle_ms))
     }
 
     /// What the sweep wants of it.

@@ -6,6 +6,7 @@
 //! how long one may take is told by the sweep of `listener`, which drops it. The only place that
 //! names rustls. Next: `listener`.
 
+use super::hello::HANDSHAKE_RECORD;
 use super::linger::linger;
 use super::problem::Problem;
 use super::reloadable::Reloadable;
@@ -25,9 +26,6 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use x509_cert::Certificate as Chained;
 use x509_cert::der::Decode;
-
-/// The first byte of a TLS connection: a record that is part of a handshake (RFC 8446, 5.1).
-const HANDSHAKE_RECORD: u8 = 22;
 
 /// A connection under TLS; boxed, because it is over a KiB and moves between threads.
 pub(super) type Secured = Box<TlsStream<Socket>>;
@@ -232,10 +230,11 @@ impl Handshakes {
         self.certificate.current().validity.map(|validity| validity.not_after_s)
     }
 
-    /// Has a handshake done for the IO thread of this number, in its event loop. None if it fails,
-    /// the client is not one of TLS, or there are too many already; the socket is closed then.
+    /// Has a handshake done for the IO thread of this number, in its event loop, once there is a place
+    /// for it: they are given in the order in which they were asked for. None if it fails, or the client
+    /// is not one of TLS; the socket is closed then.
     pub(super) async fn shake(&self, number: u16, socket: TcpStream) -> Option<Secured> {
-        let place = self.places.clone().try_acquire_owned().ok()?;
+        let place = self.places.clone().acquire_owned().await.ok()?;
         let jobs = self.jobs.get(usize::from(number) % self.jobs.len().max(1))?;
         let (done, waiting) = oneshot::channel();
         jobs.try_send(Job { socket: Socket(Some(socket)), done, place }).ok()?;

@@ -76,3 +76,27 @@ fn times_and_counts_hold_for_everybody_after_a_hang_up() {
     assert!(one_too_many.is_closed());
     thrice.get("/livez");
 }
+
+/// Connections that say nothing, and others that have asked something and wait.
+#[test]
+fn a_newcomer_takes_the_place_of_a_silent_connection() {
+    let place = Place::with("", |launch| launch.variable("HTTP_CONNECTIONS_MAX", "8"));
+    let server = &place.server;
+    let mut known: Vec<Client> = (0..2).map(|_| server.connect()).collect();
+    known.iter_mut().for_each(|client| drop(client.get("/livez")));
+    let mut silent: Vec<Client> = (0..6).map(|_| server.connect()).collect();
+    for _ in 0..20 {
+        server.connect().get("/livez");
+    }
+    known.iter_mut().for_each(|client| drop(client.get("/livez")));
+    assert!(silent.iter_mut().any(Client::is_closed));
+}
+
+#[test]
+fn a_connection_that_never_asks_has_the_time_of_a_head() {
+    let place = Place::with("http.header_timeout_ms = 300", |launch| launch);
+    let mut known = place.server.connect();
+    known.get("/livez");
+    assert!(place.server.connect().is_closed(), "it would have stayed for 75 seconds");
+    known.get("/livez");
+}

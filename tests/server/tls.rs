@@ -4,7 +4,6 @@
 //! same as without it, and tested there. Next: `rotation` for tokens.
 
 use crate::client::{Ask, Client, Transport, socket};
-use crate::patience;
 use crate::process::{Launch, Server, directory};
 use crate::tokens::TokensFile;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -83,6 +82,16 @@ impl Issued {
             stream.conn.complete_io(&mut stream.sock)?;
         }
         Ok(stream)
+    }
+
+    /// Says a whole hello, hears what the server says to it, and nothing more.
+    fn begin(&self, server: &Server) -> TcpStream {
+        let mut stream = socket(server.address).expect("a connection");
+        let name = ServerName::try_from("shop").expect("a name");
+        let mut client = ClientConnection::new(Arc::new(self.config(&[])), name).expect("TLS");
+        client.write_tls(&mut stream).expect("the server takes bytes");
+        assert!(stream.read(&mut [0]).expect("the server speaks") > 0);
+        stream
     }
 
     pub(crate) fn connect(&self, server: &Server) -> Client {
@@ -261,32 +270,40 @@ fn whoever_does_not_finish_a_handshake_is_gone_by_the_limit_and_holds_nobody_up(
     assert_eq!(client.get("/v1/skus/s")["held"], 20);
 }
 
+fn two_at_a_time(launch: Launch) -> Launch {
+    launch.variable("TLS_HANDSHAKES_MAX", "2").variable("TLS_HANDSHAKE_TIMEOUT_MS", "600000")
+}
+
 #[test]
-fn one_handshake_more_than_there_may_be_is_closed_at_once() {
-    let limits = |launch: Launch| {
-        launch.variable("TLS_HANDSHAKES_MAX", "2").variable("TLS_HANDSHAKE_TIMEOUT_MS", "600000")
-    };
-    let (server, issued, _data) = start(limits);
-    let mut client = issued.connect(&server);
-    // Only now is it certain that its handshake is over for the server, too.
-    client.get("/livez");
-    let mut waiting: Vec<TcpStream> =
-        (0..3).map(|_| socket(server.address).expect("a connection")).collect();
-    // Two of the three wait; which one does not is for the threads that accept to say.
-    let closed = patience::until("one that is closed", || {
-        waiting.iter().position(|stream| {
-            stream.set_nonblocking(true).expect("a socket");
-            let mut byte = [0];
-            matches!(stream.peek(&mut byte), Ok(0))
+fn silent_connections_hold_no_place_among_handshakes() {
+    let (server, issued, _data) = start(two_at_a_time);
+    let begun: [&[u8]; 3] = [&[], &[22], &[22, 3, 1, 2, 0, 1]];
+    let crowd: Vec<TcpStream> = (0..60)
+        .map(|number| {
+            let mut stream = socket(server.address).expect("a connection");
+            stream.write_all(begun[number % begun.len()]).expect("the server takes bytes");
+            stream
         })
+        .collect();
+    for _ in 0..20 {
+        issued.connect(&server).get("/livez");
+    }
+    drop(crowd);
+}
+
+#[test]
+fn a_handshake_waits_for_its_place_and_is_not_turned_away() {
+    let (server, issued, _data) = start(two_at_a_time);
+    let stalled: Vec<TcpStream> = (0..2).map(|_| issued.begin(&server)).collect();
+    std::thread::scope(|scope| {
+        let address = server.address;
+        let issued = &issued;
+        let late = move || issued.shake_on(socket(address)?, &["http/1.1"]).map(Client::over);
+        let late = scope.spawn(move || late().expect("a handshake").get("/livez"));
+        // Whatever comes first: it is served once the two are gone.
+        drop(stalled);
+        late.join().expect("it is served");
     });
-    drop(waiting.swap_remove(closed));
-    issued.shake(&server, &[]).expect_err("there are two");
-    client.get("/livez");
-    drop(waiting);
-    let mut fresh =
-        patience::until("a place", || issued.shake(&server, &[]).ok().map(Client::over));
-    fresh.get("/livez");
 }
 
 #[test]

@@ -30,7 +30,8 @@ impl<A: Ask> Worker<A> {
         let connections = &self.front.connections;
         let seated = self.usher.accept(&self.front.doors, address).and_then(|seat| {
             let most = self.limits.get().connections_max;
-            if connections.fetch_add(1, Ordering::Relaxed) >= most {
+            // One that ends gives its place back a moment later: for that long there are a few more.
+            if connections.fetch_add(1, Ordering::Relaxed) >= most && !self.end_an_idle_one() {
                 connections.fetch_sub(1, Ordering::Relaxed);
                 return Err(Reason::Connections);
             }

@@ -69,6 +69,8 @@ pub(super) enum Reason {
     Shed,
     RingFull,
     ProxyHeader,
+    HandshakeTimeout,
+    IdleReplaced,
 }
 
 /// The words for them, in their order.
@@ -83,6 +85,8 @@ pub(super) const REASONS: &[&str] = &[
     "shed",
     "ring_full",
     "proxy_header",
+    "handshake_timeout",
+    "idle_replaced",
 ];
 
 /// What all IO threads share.

@@ -149,5 +149,6 @@ fn every_reason_has_its_word() {
     assert_eq!(REASONS[Reason::PeerAddress as usize], "peer_address");
     assert_eq!(REASONS[Reason::RingFull as usize], "ring_full");
     assert_eq!(REASONS[Reason::ProxyHeader as usize], "proxy_header");
-    assert_eq!(REASONS.len(), Reason::ProxyHeader as usize + 1);
+    assert_eq!(REASONS[Reason::IdleReplaced as usize], "idle_replaced");
+    assert_eq!(REASONS.len(), Reason::IdleReplaced as usize + 1);
 }
