@@ -410,7 +410,8 @@ fn may_leave_early(state: &State, orders: &[OrderId], stamp: Stamp) -> bool {
     state.orders.len() >= settings.caps.orders
         && !orders.is_empty()
         && longest_untouched().map(|order| &order.id).eq(orders)
-        && longest_untouched().all(|order| order.touched_at <= until && order.key_end <= first_key)
+        && longest_untouched()
+            .all(|order| order.touched_at <= until && order.keys.end() <= first_key)
 }
 
 /// Refused requests leave no other trace, so only the form can be checked.

@@ -4,6 +4,10 @@
 //! start is: a key that is answered again must not be lost by the next power cut. The only caller
 //! of `Journal::resume`, which is the only cutter of tails. Next: `replay`, `writer`.
 
+mod lock;
+
+pub use lock::{Lock, lock};
+
 use crate::clock::{Clock, ClockError, Stamps};
 use crate::codec;
 use crate::config::Config;
@@ -11,7 +15,7 @@ use crate::domain::apply::apply;
 use crate::domain::event::{Event, Record, Started};
 use crate::domain::ids::Sequence;
 use crate::domain::lives::Life;
-use crate::domain::settings::Caps;
+use crate::domain::settings::{Caps, Settings};
 use crate::domain::state::State;
 use crate::domain::sweep;
 use crate::faults::{Point, armed};
@@ -20,12 +24,12 @@ use crate::replay::{
     DataDirectory, From, Progress, ReplayError, Replayed, journal_directory, replay,
     snapshot_directory,
 };
-use doorbuster_journal::{DIRECTORY_MODE, Disk, FILE_MODE};
+use doorbuster_journal::{DIRECTORY_MODE, Disk};
 use doorbuster_journal::{Dropped, FileDisk, Journal, JournalError, JournalId, Options};
 use doorbuster_snapshots::PassedOver;
-use std::fs::{DirBuilder, File, TryLockError};
+use std::fs::{DirBuilder, File};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 /// A life is drawn so often at most. One draw in eleven thousand is all digits; one that was drawn
@@ -78,12 +82,6 @@ pub enum RecoveryError {
     Clock(#[from] ClockError),
 }
 
-/// The directory's lock, held as long as it lives.
-#[derive(Debug)]
-pub struct Lock {
-    _file: File,
-}
-
 /// A writer's state and journal, ready to serve.
 pub struct Recovered<D: Disk = FileDisk> {
     /// With this epoch's start applied.
@@ -109,26 +107,6 @@ fn io_error<'a>(
     path: &'a Path,
 ) -> impl FnOnce(io::Error) -> RecoveryError + 'a {
     move |cause| RecoveryError::Io { operation, path: path.display().to_string(), cause }
-}
-
-/// Takes the directory for this process, before anything in it is looked at.
-///
-/// # Errors
-/// At once when another process has it.
-pub fn lock(directory: &Path) -> Result<Lock, RecoveryError> {
-    make_directory(directory)?;
-    let path = directory.join("LOCK");
-    let mut options = File::options();
-    options.create(true).truncate(false).write(true).mode(FILE_MODE);
-    let file = options.open(&path);
-    let file = file.map_err(io_error("open", &path))?;
-    match file.try_lock() {
-        Ok(()) => Ok(Lock { _file: file }),
-        Err(TryLockError::WouldBlock) => {
-            Err(RecoveryError::Locked { directory: directory.display().to_string() })
-        }
-        Err(TryLockError::Error(cause)) => Err(io_error("lock", &path)(cause)),
-    }
 }
 
 /// Makes a directory that survives a power cut: its name is synced into its parent.
@@ -157,7 +135,8 @@ fn make_directory(directory: &Path) -> Result<(), RecoveryError> {
 /// # Errors
 /// When the journal is damaged, or the disk or the clock refuses. Nothing was lost by trying.
 pub fn recover(
-    _lock: &Lock,
+    lock: &Lock,
+    rules: &Settings,
     config: &Config,
     clock: Clock,
     progress: Progress<'_>,
@@ -165,10 +144,11 @@ pub fn recover(
     while armed(Point::Recovery) {
         std::thread::yield_now();
     }
-    check_memory(&config.rules.caps)?;
+    check_memory(&rules.caps)?;
     make_directory(&journal_directory(&config.data))?;
+    lock.hold_journal(&journal_directory(&config.data))?;
     make_directory(&snapshot_directory(&config.data))?;
-    recover_in(&config.data, config, clock, progress)
+    recover_in(&config.data, rules, config, clock, progress)
 }
 
 /// As [`recover`], in a directory that is made and that nobody else uses, whatever it is on; where
@@ -178,6 +158,7 @@ pub fn recover(
 /// As [`recover`].
 pub fn recover_in<P: DataDirectory + ?Sized>(
     data: &P,
+    rules: &Settings,
     config: &Config,
     clock: Clock,
     progress: Progress<'_>,
@@ -202,7 +183,7 @@ pub fn recover_in<P: DataDirectory + ?Sized>(
     }?;
     let replayed = state.sequence;
     let mut start = Start { state, journal, now: stamps.now() };
-    start.epoch(config, lost_from, drawn)?;
+    start.epoch(rules, config, lost_from, drawn)?;
     let Start { state, journal, .. } = start;
     Ok(Recovered {
         state,
@@ -256,6 +237,7 @@ struct Start<D: Disk> {
 impl<D: Disk> Start<D> {
     fn epoch(
         &mut self,
+        rules: &Settings,
         config: &Config,
         lost_from: Option<u64>,
         drawn: Drawn,
@@ -272,10 +254,10 @@ impl<D: Disk> Start<D> {
             life: Some(drawn.life),
         }))?;
         if planted(Bug::SettingsUnrecorded) && !first {
-            self.state.settings = config.rules.clone();
+            self.state.settings = rules.clone();
         }
-        if self.state.settings != config.rules {
-            self.append(Event::SettingsChanged(Box::new(config.rules.clone())))?;
+        if self.state.settings != *rules {
+            self.append(Event::SettingsChanged(Box::new(rules.clone())))?;
         }
         for event in sweep::grace(&self.state, self.now) {
             self.append(event)?;

@@ -61,8 +61,8 @@ pub enum ReloadError {
 /// The files, and where what stands in them is used.
 pub(crate) struct Files {
     reread: Reread,
-    /// Those of the start; the tables of a running server do not grow.
-    started: Settings,
+    /// Those that decide outcomes, as they were taken last.
+    settings: Settings,
     /// Who is let in.
     pub(crate) rules: Arc<Reloadable<Rules>>,
     /// What a client may use up.
@@ -100,7 +100,7 @@ impl Files {
         }
         Ok(Self {
             reread,
-            started: config.rules.clone(),
+            settings: Settings { principals: tokens.ordering(), ..config.rules.clone() },
             rules: Arc::new(Reloadable::new(rules(config, on_loopback)?)),
             on_loopback,
             limits: Arc::new(Reloadable::new(limits(config, descriptors))),
@@ -113,9 +113,14 @@ impl Files {
         })
     }
 
+    /// The settings that decide outcomes, with what stands in the files.
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
     /// Reads them again. One that is bad now does not keep another from being taken. Gives the
     /// settings that decide outcomes, as they shall hold from now on: these the writer takes.
-    pub(crate) fn reload(&self) -> Option<Settings> {
+    pub(crate) fn reload(&mut self) -> Settings {
         self.reload_files();
         let reread = (self.reread)().map_err(ReloadError::from);
         match reread.and_then(|config| Ok((rules(&config, self.on_loopback)?, config))) {
@@ -126,24 +131,27 @@ impl Files {
                 let settings = config.rules;
                 log::set_level(config.log.level);
                 tracing::info!("took the limits and address lists");
-                if settings.caps != self.started.caps {
+                // The tables of a running server do not grow.
+                let Settings { caps, principals, .. } = self.settings.clone();
+                if settings.caps != caps {
                     tracing::warn!("kept the caps as they were: a start changes them");
                 }
-                Some(Settings { caps: self.started.caps.clone(), ..settings })
+                self.settings = Settings { caps, principals, ..settings };
             }
             Err(error) => {
                 let cause = error.to_string();
                 tracing::warn!(cause, "kept the limits and address lists as they were");
-                None
             }
         }
+        self.settings.clone()
     }
 
-    fn reload_files(&self) {
+    fn reload_files(&mut self) {
         if let Some(file) = &self.tokens_file {
             match read_tokens(file) {
                 Ok(tokens) => {
                     let (count, file) = (tokens.count(), file.display().to_string());
+                    self.settings.principals = tokens.ordering();
                     self.tokens.replace(tokens);
                     tracing::info!(file, count, "took the tokens");
                 }

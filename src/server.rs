@@ -21,7 +21,7 @@ use crate::images::{Ask, Images};
 use crate::log;
 use crate::metrics::Meters;
 use crate::output::print;
-use crate::recovery::{self, Recovered, RecoveryError};
+use crate::recovery::{self, Lock, Recovered, RecoveryError};
 use crate::reload::{Files, ReloadError};
 use crate::ring::{self, Alarm, Caller, Cursors, Inbox, LaneEnd, Outbox};
 pub use crate::signals::Signals;
@@ -43,6 +43,8 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use tokio::runtime::{Builder, LocalOptions};
 
+/// Between two looks whether the data directory is still where it was.
+const GUARD_PAUSE: Duration = Duration::from_secs(1);
 /// Connections that the kernel keeps for us to accept.
 const BACKLOG: i32 = 1024;
 /// Of what is written to a connection, the kernel keeps so much that it has not sent yet, and no more.
@@ -106,7 +108,7 @@ pub fn run(config: &Config, reread: Reread, signals: Signals) -> Result<(), Serv
     let manager = Manager::of_environment();
     let asked_for = config.address()?;
     let files = Files::open(config, reread, descriptors::raise())?;
-    let lock = recovery::lock(&config.data)?;
+    let lock = Arc::new(recovery::lock(&config.data)?);
     telling::permissions(&config.data);
     let listeners = listen(asked_for, config.io_threads)
         .map_err(|cause| ServerError::Listen { address: asked_for, cause })?;
@@ -138,12 +140,14 @@ pub fn run(config: &Config, reread: Reread, signals: Signals) -> Result<(), Serv
     start_handshakes(handshake_ends.unwrap_or_default())?;
     let scheme = if files.certificate.is_some() { "https" } else { "http" };
     telling::exposure(config, address);
+    let rules = files.settings().clone();
     let (settings, fresh_settings) = mpsc::channel();
     start_reloading(files, hangups, manager.clone(), (settings, inbox.caller()))?;
     let writers_caller = inbox.caller();
-    let recovered =
-        recovery::recover(&lock, config, clock, &mut telling::progress(clock, &manager))?;
+    let progress = &mut telling::progress(clock, &manager);
+    let recovered = recovery::recover(&lock, &rules, config, clock, progress)?;
     telling::recovery(&recovered);
+    start_guard(&lock, clock)?;
     let hash_key = recovered.state.hash_key;
     // No more are begun while it serves: who writes and reads ids has a copy, and needs no lock.
     let lives = Arc::new(recovered.state.lives.clone());
@@ -243,9 +247,32 @@ fn start_handshakes(ends: Vec<HandshakeEnd>) -> Result<(), ServerError> {
     Ok(())
 }
 
+/// Ends the process when its directory is no longer where it was: what is at the path then may be
+/// another server's, and new segments would be made there. It ends with the process.
+fn start_guard(lock: &Arc<Lock>, clock: Clock) -> Result<(), ServerError> {
+    let lock = Arc::downgrade(lock);
+    let guard = move || {
+        while let Some(lock) = lock.upgrade() {
+            if !lock.is_still_there() {
+                tracing::error!(
+                    "the data directory, or its journal, is no longer at its path: it was moved, \
+                     replaced or mounted over; stopping at once, so that nothing is written into \
+                     another's. Put it back and start again"
+                );
+                log::flush();
+                std::process::abort();
+            }
+            drop(lock);
+            clock.sleep(GUARD_PAUSE);
+        }
+    };
+    let thread = thread::Builder::new().name("guard".to_owned());
+    thread.spawn(guard).map(drop).map_err(start_error("the guard of the directory"))
+}
+
 /// It ends with the process.
 fn start_reloading(
-    files: Files,
+    mut files: Files,
     hangups: Receiver<()>,
     manager: Manager,
     (settings, writer): (Sender<Settings>, Caller),
@@ -253,9 +280,7 @@ fn start_reloading(
     let reload = move || {
         for () in hangups {
             // A writer that has stopped needs no settings.
-            if let Some(rules) = manager.reload(|| files.reload())
-                && settings.send(rules).is_ok()
-            {
+            if settings.send(manager.reload(|| files.reload())).is_ok() {
                 writer.call();
             }
         }

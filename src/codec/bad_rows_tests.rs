@@ -11,9 +11,10 @@ use crate::domain::command::SkuSettings;
 use crate::domain::draw::{Admission, Odds, Prize, Reason, Sealed, Seed, Terms};
 use crate::domain::ids::{CLIENT_SEED_BYTES_MAX, DrawId, GroupId, OrderId, SkuId};
 use crate::domain::order::Status;
+use crate::domain::principals::PRINCIPALS_MAX;
 use crate::domain::settings::{Caps, Settings};
 use crate::domain::sku::{RefusalReason, Refused};
-use crate::domain::state::{PRINCIPALS_MAX, State};
+use crate::domain::state::State;
 use smallvec::smallvec;
 
 /// Where the rows stand that [`taken`] begins with.
@@ -331,10 +332,15 @@ fn orders_that_contradict_what_is_there_are_refused() {
         ],
     );
     let many: Change = |rows| {
-        let more = (0..PRINCIPALS_MAX).map(|_| Row::Principal("west"));
-        rows.splice(PRINCIPAL..PRINCIPAL, more).for_each(drop);
+        let name = |number| Row::Principal(format!("west-{number}").leak());
+        rows.splice(PRINCIPAL..PRINCIPAL, (0..PRINCIPALS_MAX).map(name)).for_each(drop);
     };
     check("more principals than fit", &[many]);
+    let twice: Change = |rows| {
+        let again = [Row::Principal("west"), Row::Principal("west")];
+        rows.splice(PRINCIPAL..PRINCIPAL, again).for_each(drop);
+    };
+    check("a principal stands twice", &[twice]);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::domain::event::{
     AnswerRepeated, DrawDeleted, EntriesPurged, Event, HoldsGraced, OrderCreated, OrderExtended,
     OrderRefunded, RefusalCount, SkuAdjusted, SkuDeleted, SkuPatched, SkuPut, Started, UsesPurged,
 };
-use crate::domain::ids::{OrderId, UserId};
+use crate::domain::ids::{OrderId, PrincipalName, UserId};
 use crate::domain::kept::NotKept;
 use crate::domain::lives::Life;
 use crate::domain::settings::{Caps, Settings};
@@ -131,6 +131,20 @@ pub(super) enum StoredEvent<'a> {
         count: u64,
         since: u64,
     },
+    /// Settings that name principals.
+    SettingsChangedWithPrincipals {
+        rules: StoredRules,
+        draws: u32,
+        entries: u32,
+        #[serde(borrow)]
+        principals: Vec<&'a str>,
+    },
+}
+
+/// Reads names of principals.
+pub(super) fn principal_names(names: Vec<&str>) -> Result<Vec<PrincipalName>, CodecError> {
+    let name = |name| PrincipalName::parse(name).map_err(|_| CodecError::Value("principal"));
+    names.into_iter().map(name).collect()
 }
 
 /// Epoch and sequence.
@@ -171,7 +185,8 @@ pub(super) struct StoredRules {
 
 impl From<&Settings> for StoredRules {
     fn from(settings: &Settings) -> Self {
-        // Those of draws and entries stand elsewhere, and only where they are not the defaults.
+        // Those of draws and entries stand elsewhere, and only where they are not the defaults; so do
+        // principals.
         let Caps { skus, orders, keys, answers, uses, users, draws: _, entries: _ } = settings.caps;
         Self {
             hold_ms_default: settings.hold_ms_default,
@@ -196,6 +211,7 @@ impl From<StoredRules> for Settings {
             idempotency_retain_ms: stored.idempotency_retain_ms,
             orders_retain_ms: stored.orders_retain_ms,
             caps: Caps { skus, orders, keys, answers, uses, users, ..Caps::default() },
+            principals: Vec::new(),
         }
     }
 }
@@ -204,12 +220,7 @@ impl<'a> From<&'a Event> for StoredEvent<'a> {
     fn from(event: &'a Event) -> Self {
         match event {
             Event::Started(started) => store_started(started),
-            Event::SettingsChanged(settings) => match settings.caps.of_draws() {
-                Caps::OF_DRAWS => Self::SettingsChanged((&**settings).into()),
-                (draws, entries) => {
-                    Self::SettingsChangedWithDraws { rules: (&**settings).into(), draws, entries }
-                }
-            },
+            Event::SettingsChanged(settings) => store_settings(settings),
             Event::SkuPut(put) => Self::SkuPut {
                 sku: put.sku.as_str(),
                 stock: put.stock,
@@ -268,6 +279,20 @@ impl<'a> From<&'a Event> for StoredEvent<'a> {
             | Event::EntriesPurged(_) => store_draw_event(event),
             event => store_order_event(event),
         }
+    }
+}
+
+/// In the oldest shape that holds them: journals without draws or tokens keep the bytes they had.
+fn store_settings(settings: &Settings) -> StoredEvent<'_> {
+    let (draws, entries) = settings.caps.of_draws();
+    let rules = settings.into();
+    if !settings.principals.is_empty() {
+        let principals = settings.principals.iter().map(PrincipalName::as_str).collect();
+        return StoredEvent::SettingsChangedWithPrincipals { rules, draws, entries, principals };
+    }
+    match settings.caps.of_draws() {
+        Caps::OF_DRAWS => StoredEvent::SettingsChanged(rules),
+        (draws, entries) => StoredEvent::SettingsChangedWithDraws { rules, draws, entries },
     }
 }
 
@@ -433,6 +458,12 @@ impl StoredEvent<'_> {
             Self::EntryMade(made) => Event::EntryMade(Box::new(made.read()?)),
             Self::EntriesPurged { created_sequence, count } => {
                 Event::EntriesPurged(EntriesPurged { created_sequence, count })
+            }
+            Self::SettingsChangedWithPrincipals { rules, draws, entries, principals } => {
+                let mut settings = Settings::from(rules);
+                (settings.caps.draws, settings.caps.entries) = (draws, entries);
+                settings.principals = principal_names(principals)?;
+                Event::SettingsChanged(Box::new(settings))
             }
             Self::RefusalsKept(kept) => {
                 let kept: Result<_, CodecError> = kept.into_iter().map(StoredKept::read).collect();

@@ -6,7 +6,7 @@ use super::draw::{
     StoredAdmission, StoredDrawView, StoredSealed, StoredTerms, client_seed, draw_id, entry_reason,
 };
 pub(super) use super::event::life;
-use super::event::{StoredOrderId, StoredRules};
+use super::event::{StoredOrderId, StoredRules, principal_names};
 use super::sku::{StoredSettings, StoredSkuView, read_refused, refused, sku_id};
 use super::{CodecError, LAYOUT};
 use crate::domain::draw::Draw;
@@ -14,9 +14,10 @@ use crate::domain::entries::Entry;
 use crate::domain::ids::{KeyClaim, PrincipalName, SkuId, UserId};
 use crate::domain::lives::Begun;
 use crate::domain::order::{Line, Order, Status};
+use crate::domain::principals::{NO_PRINCIPAL, Table};
 use crate::domain::requests::{Kept, OrderThen, Remembered};
 use crate::domain::restore::{
-    DrawRow, EntryRow, HeadRow, KeptRow, KeyRow, OrderRow, Restore, SkuRow,
+    DrawRow, EntryRow, HeadRow, KeptRow, KeyRow, OrderRow, Owner, Restore, SkuRow,
 };
 use crate::domain::settings::Caps;
 use crate::domain::sku::Sku;
@@ -110,6 +111,18 @@ pub(super) enum Row<'a> {
         life: u64,
         sequence: u64,
     },
+    /// The principals that the settings name, and the numbers of those that are configured; behind the
+    /// principals, where there are any.
+    Configured {
+        names: Vec<&'a str>,
+        numbers: Vec<u16>,
+    },
+    /// Whose the next user is that no row before named, or the next use; where a configured principal
+    /// brought it.
+    Owner {
+        principal: u16,
+        of_user: bool,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -156,15 +169,24 @@ pub(super) fn each_row<E>(
     for Begun { epoch, life, sequence } in state.lives.begun() {
         row(&Row::Life { epoch: *epoch, life: life.bits(), sequence: *sequence })?;
     }
-    for entry in &state.principals {
+    for entry in state.principals.iter() {
         row(&Row::Principal(entry.name.as_str()))?;
     }
+    if !state.settings.principals.is_empty() {
+        let names = state.settings.principals.iter().map(PrincipalName::as_str).collect();
+        row(&Row::Configured { names, numbers: state.principals.configured().collect() })?;
+    }
+    let mut owned_users = OwnedUsers::of(state);
     let skus = || state.skus.after(None::<&SkuId>).chain(state.skus.deleted());
     for sku in skus() {
         row(&sku_row(sku))?;
     }
     for sku in skus() {
         for found in state.uses.of_sku(sku) {
+            owned_users.show(state, found.user, row)?;
+            if found.owner != NO_PRINCIPAL {
+                row(&Row::Owner { principal: found.owner, of_user: false })?;
+            }
             row(&Row::Use {
                 sku_created_sequence: sku.created_sequence,
                 user: state.users[found.user].id.as_str(),
@@ -173,6 +195,7 @@ pub(super) fn each_row<E>(
         }
     }
     for order in state.orders.after(None) {
+        owned_users.show(state, order.user, row)?;
         row(&order_row(state, order))?;
     }
     for draw in state.draws.by_id().chain(state.draws.deleted()) {
@@ -186,6 +209,37 @@ pub(super) fn each_row<E>(
         row(&key_row(state, &key))?;
     }
     Ok(())
+}
+
+/// Owners of users, each told before the first row that names its user: so their order is that of the
+/// rows, whatever slots the users have.
+struct OwnedUsers {
+    /// A bit for each slot whose user was named; none where no user has an owner.
+    named: Option<Vec<u64>>,
+}
+
+impl OwnedUsers {
+    fn of(state: &State) -> Self {
+        let owned = state.principals.iter().any(|entry| entry.owned(Table::Users) > 0);
+        let words = (state.users.slots() as usize).div_ceil(u64::BITS as usize);
+        Self { named: owned.then(|| vec![0; words]) }
+    }
+
+    fn show<E>(
+        &mut self,
+        state: &State,
+        user: u32,
+        row: &mut dyn FnMut(&Row<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let Some(named) = &mut self.named else { return Ok(()) };
+        let (word, bit) = ((user / u64::BITS) as usize, 1 << (user % u64::BITS));
+        let principal = state.users[user].owner;
+        if named[word] & bit != 0 || principal == NO_PRINCIPAL {
+            return Ok(());
+        }
+        named[word] |= bit;
+        row(&Row::Owner { principal, of_user: true })
+    }
 }
 
 fn sku_row(sku: &Sku) -> Row<'_> {
@@ -372,6 +426,8 @@ fn take_after_head(restore: &mut Restore, row: Row<'_>) -> Result<(), CodecError
             let name = PrincipalName::parse(name).map_err(|_| CodecError::Value("principal"))?;
             restore.principal(name)
         }
+        Row::Configured { names, numbers } => restore.configured(principal_names(names)?, &numbers),
+        Row::Owner { principal, of_user } => restore.owner(Owner { principal, of_user }),
         Row::Sku {
             sku,
             created_sequence,

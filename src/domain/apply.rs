@@ -7,10 +7,11 @@
 use super::apply_draw::{self, apply_to_draw};
 use super::event::{Event, OrderCreated, OrderRefunded, Origin, Record, RefusalCount, Started};
 use super::ids::{KeyClaim, OrderId, Stamp};
-use super::order::{Line, Order, Status};
+use super::order::{Line, Order, OrderKeys, Status};
+use super::principals::Table;
 use super::read;
 use super::read_draw;
-use super::requests::{Kept, OrderThen};
+use super::requests::{Forgotten, Kept, OrderThen};
 use super::slab::NONE;
 use super::state::State;
 use crate::planted::{Bug, planted};
@@ -42,9 +43,13 @@ pub fn apply(state: &mut State, record: &Record, stamp: Stamp) {
         Event::KeysForgotten(count) => forget_keys(state, *count),
         Event::OrdersArchived(orders) => orders.iter().for_each(|order| archive(state, *order)),
         Event::UsesPurged(purged) => {
-            let State { skus, users, uses, .. } = state;
+            let State { skus, users, uses, principals, .. } = state;
             let sku = skus.find_deleted(purged.created_sequence).expect("a deleted SKU has uses");
-            uses.purge(skus, users, sku, purged.count);
+            for _ in 0..purged.count {
+                let gone = uses.remove_first(skus, users, sku);
+                principals.subtract(Table::Uses, gone.owner);
+                users.release_if_unused(principals, gone.user);
+            }
             skus.release_if_unused(sku);
         }
         Event::RefusalsCounted(counts) => count_refusals(state, counts),
@@ -131,9 +136,9 @@ pub(super) fn create_order(
     created: &OrderCreated,
 ) -> u32 {
     let origin = origin.expect("an order has somebody who asked for it");
-    let principal = state.principal_or_new(&origin.principal);
-    state.principals[usize::from(principal)].orders += 1;
-    let user = state.users.find_or_create(&created.user);
+    let principal = state.principals.number_or_new(&origin.principal);
+    state.principals.add(Table::Orders, principal);
+    let user = state.users.find_or_create(&mut state.principals, &created.user, principal);
     let status = if created.expires_at.is_some() { Status::Held } else { Status::Confirmed };
     let find = |line: &super::ids::LineRequest| Line {
         sku: state.skus.find(&line.sku).expect("an ordered SKU exists"),
@@ -151,7 +156,7 @@ pub(super) fn create_order(
         changed_sequence: state.sequence,
         touched_at: state.stamp,
         touched_sequence: state.sequence,
-        key_end: 0,
+        keys: OrderKeys::default(),
         lines: created.lines.iter().map(find).collect(),
         reference: created.reference.clone().map(Box::new),
         newer: NONE,
@@ -161,13 +166,13 @@ pub(super) fn create_order(
     };
     for line in order.lines.clone().iter() {
         state.skus[line.sku].lines += 1;
-        take(state, user, line, status);
+        take(state, (user, principal), line, status);
     }
     state.orders.insert(&mut state.users, order)
 }
 
 /// Available to held or sold, and into the user's use.
-fn take(state: &mut State, user: u32, line: &Line, status: Status) {
+fn take(state: &mut State, (user, principal): (u32, u16), line: &Line, status: Status) {
     let units = Order::left(line);
     let sku = &mut state.skus[line.sku];
     assert!(sku.available() >= units, "units are taken only where there are some");
@@ -175,8 +180,11 @@ fn take(state: &mut State, user: u32, line: &Line, status: Status) {
         Status::Held => sku.held += units,
         _ => sku.sold += units,
     }
-    let State { skus, users, uses, .. } = state;
-    uses.add(skus, users, (line.sku, user), units);
+    let State { skus, users, uses, principals, .. } = state;
+    let owner = principals.owner(principal);
+    if uses.add(skus, users, (line.sku, user), (units, owner)) {
+        principals.add(Table::Uses, owner);
+    }
 }
 
 fn find_order(state: &State, order: OrderId) -> u32 {
@@ -198,9 +206,9 @@ fn apply_to_order(state: &mut State, event: &Event) {
         }
         Event::OrderReacquired(id) => {
             let slot = find_order(state, *id);
-            let user = state.orders[slot].user;
+            let Order { user, principal, .. } = state.orders[slot];
             for line in state.orders[slot].lines.clone().iter() {
-                take(state, user, line, Status::Confirmed);
+                take(state, (user, principal), line, Status::Confirmed);
             }
             set_status(state, slot, Status::Expired, Status::Confirmed);
         }
@@ -265,10 +273,13 @@ fn release_hold(state: &mut State, id: OrderId, status: Status) {
 
 /// The order keeps its user alive.
 fn give_back_use(state: &mut State, user: u32, sku: u32, units: u64) {
-    let State { skus, users, uses, .. } = state;
+    let State { skus, users, uses, principals, .. } = state;
     // A deleted SKU's use goes with it, as fast as it is purged.
-    if units > 0 && !skus[sku].deleted {
-        uses.subtract(skus, users, (sku, user), units);
+    if units > 0
+        && !skus[sku].deleted
+        && let Some(gone) = uses.subtract(skus, users, (sku, user), units)
+    {
+        principals.subtract(Table::Uses, gone.owner);
     }
 }
 
@@ -313,8 +324,14 @@ fn give_back_sold(state: &mut State, slot: u32, units: u64, restock: bool) {
 
 fn forget_keys(state: &mut State, count: u32) {
     for _ in 0..count {
-        let principal = state.requests.forget_oldest();
-        state.principals[usize::from(principal)].keys -= 1;
+        let Forgotten { principal, whole, acted_on } = state.requests.forget_oldest();
+        state.principals.subtract(Table::Keys, principal);
+        if whole {
+            state.principals.subtract(Table::Answers, principal);
+        }
+        if let Some(order) = acted_on {
+            state.orders[order].keys.forget_action();
+        }
     }
     state.draws.unpin(state.requests.first());
 }
@@ -323,7 +340,7 @@ fn forget_keys(state: &mut State, count: u32) {
 fn archive(state: &mut State, id: OrderId) {
     let slot = find_order(state, id);
     let order = state.orders.remove(&mut state.users, slot);
-    state.principals[usize::from(order.principal)].orders -= 1;
+    state.principals.subtract(Table::Orders, order.principal);
     for line in order.lines.iter() {
         let sku = &mut state.skus[line.sku];
         sku.lines -= 1;
@@ -333,7 +350,7 @@ fn archive(state: &mut State, id: OrderId) {
         }
         state.skus.release_if_unused(line.sku);
     }
-    state.users.release_if_unused(order.user);
+    state.users.release_if_unused(&mut state.principals, order.user);
 }
 
 fn count_refusals(state: &mut State, counts: &[RefusalCount]) {
@@ -370,7 +387,7 @@ fn remember(state: &mut State, origin: &Origin, event: &Event) {
             (Some(order), Kept::Order { order, then })
         }
     };
-    let principal = state.principal_or_new(&origin.principal);
+    let principal = state.principals.number_or_new(&origin.principal);
     keep_answer(state, claim, principal, order, answer);
 }
 
@@ -381,15 +398,18 @@ fn keep_answer(
     order: Option<u32>,
     answer: Kept,
 ) {
-    state.principals[usize::from(principal)].keys += 1;
+    state.principals.add(Table::Keys, principal);
+    if answer.is_whole() {
+        state.principals.add(Table::Answers, principal);
+    }
     let (sequence, stamp) = (state.sequence, state.stamp);
-    let draw = answer.draw();
+    let (draw, of_action) = (answer.draw(), answer.acted_on().is_some());
     let number = state.requests.remember(claim, sequence, stamp, principal, answer);
     if let Some(draw) = draw {
         state.draws[draw].key_end = number + 1;
     }
     if let Some(order) = order {
-        state.orders[order].key_end = number + 1;
+        state.orders[order].keys.note(number, of_action);
     }
 }
 

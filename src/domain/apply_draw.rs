@@ -5,6 +5,7 @@ use super::draw::{Draw, Reason};
 use super::entries::Entry;
 use super::event::{DrawPut, EntriesPurged, EntryMade, Event, OrderCreated, Origin};
 use super::ids::{DrawId, LineRequest, OrderId};
+use super::principals::Table;
 use super::state::State;
 
 /// Events of draws; the repeated closing changes nothing.
@@ -74,8 +75,8 @@ fn close(state: &mut State, draw: &DrawId) {
 /// The entry, and with a win its order, as any other order.
 fn enter(state: &mut State, origin: Option<&Origin>, made: &EntryMade) {
     let brought_by = origin.expect("an entry has somebody who asked for it");
-    let principal = state.principal_or_new(&brought_by.principal);
-    state.principals[usize::from(principal)].entries += 1;
+    let principal = state.principals.number_or_new(&brought_by.principal);
+    state.principals.add(Table::Entries, principal);
     let slot = find(state, &made.draw);
     let won = made.reason == Reason::Won;
     let entry = Entry {
@@ -111,7 +112,7 @@ fn won_order(draw: &Draw, made: &EntryMade) -> OrderCreated {
 fn purge(state: &mut State, purged: &EntriesPurged) {
     let slot = state.draws.find_deleted(purged.created_sequence).expect("a deleted draw");
     for principal in state.draws.purge(slot, purged.count) {
-        state.principals[usize::from(principal)].entries -= 1;
+        state.principals.subtract(Table::Entries, principal);
     }
 }
 

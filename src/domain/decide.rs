@@ -104,10 +104,10 @@ fn create_order(state: &State, request: &Request, create: &CreateOrder, now: Sta
         limits::open_holds(state, user)?;
     }
     check_stock(state, &lines)?;
-    limits::room_for_use(state, user, &lines)?;
+    limits::room_for_use(state, &request.principal.name, user, &lines)?;
     make_room_for_order(state, now)?;
     make_room_for_key(state, request, now)?;
-    limits::room_for_order(state, &request.principal)?;
+    limits::room_for_order(state, &request.principal.name)?;
     limits::room_for_key(state, request, KeyFor::New)?;
     let expires_at = match create.take {
         Take::Sell => None,
@@ -225,8 +225,7 @@ pub(super) fn find_order(
 }
 
 pub(super) fn visible(state: &State, principal: &Principal, order: &Order) -> bool {
-    principal.reach == Reach::All
-        || state.principals[usize::from(order.principal)].name == principal.name
+    principal.reach == Reach::All || state.principals[order.principal].name == principal.name
 }
 
 fn act_on_order(
@@ -246,7 +245,7 @@ fn act_on_order(
         (Transition::Gone, Action::Confirm { reacquire: again })
             if *again || planted(Bug::ConfirmAfterExpiry) =>
         {
-            reacquire(state, request, order, now)
+            reacquire(state, request, slot, now)
         }
         (Transition::Gone, _) => Err(Refusal::HoldExpired.into()),
         (Transition::Not, _) => Err(Refusal::InvalidTransition(order.status).into()),
@@ -255,17 +254,19 @@ fn act_on_order(
         }
         (Transition::Change, Action::Refund(refund)) => {
             check_refund(state, order, refund)?;
-            keep(state, request, now, Event::OrderRefunded(Box::new(refunded(id, refund))))
+            keep(state, request, slot, now, Event::OrderRefunded(Box::new(refunded(id, refund))))
         }
         (Transition::Change, Action::Confirm { .. }) => {
-            keep(state, request, now, Event::OrderConfirmed(id))
+            keep(state, request, slot, now, Event::OrderConfirmed(id))
         }
         (Transition::Change, Action::Cancel) => {
-            keep(state, request, now, Event::OrderCancelled(id))
+            keep(state, request, slot, now, Event::OrderCancelled(id))
         }
-        (Transition::Change, Action::Ship) => keep(state, request, now, Event::OrderShipped(id)),
+        (Transition::Change, Action::Ship) => {
+            keep(state, request, slot, now, Event::OrderShipped(id))
+        }
         (Transition::Change, Action::Complete) => {
-            keep(state, request, now, Event::OrderCompleted(id))
+            keep(state, request, slot, now, Event::OrderCompleted(id))
         }
     }
 }
@@ -275,9 +276,9 @@ fn refunded(order: OrderId, refund: &Refund) -> OrderRefunded {
 }
 
 /// The event, if its key can be remembered.
-fn keep(state: &State, request: &Request, now: Stamp, event: Event) -> Decided {
+fn keep(state: &State, request: &Request, order: u32, now: Stamp, event: Event) -> Decided {
     make_room_for_key(state, request, now)?;
-    limits::room_for_key(state, request, KeyFor::Existing)?;
+    limits::room_for_key(state, request, KeyFor::Existing(order))?;
     Ok(event)
 }
 
@@ -288,7 +289,7 @@ fn same(state: &State, request: &Request, slot: u32, action: &Action, now: Stamp
         return Err(Early::Unchanged(Answer::Order(Box::new(read::order_view(state, order)))));
     }
     let repeated = AnswerRepeated { order: order.id, action: action.clone() };
-    keep(state, request, now, Event::AnswerRepeated(Box::new(repeated)))
+    keep(state, request, slot, now, Event::AnswerRepeated(Box::new(repeated)))
 }
 
 /// Never earlier than it is, never later than the cap from the order's creation.
@@ -300,12 +301,13 @@ fn extend(state: &State, request: &Request, slot: u32, hold_ms: u64, now: Stamp)
         return same(state, request, slot, &Action::Extend(hold_ms), now);
     }
     let extended = OrderExtended { order: order.id, hold_ms, expires_at };
-    keep(state, request, now, Event::OrderExtended(extended))
+    keep(state, request, slot, now, Event::OrderExtended(extended))
 }
 
 /// Takes an expired order's units again, as a new order would, but whatever the window says and
 /// without asking for open holds: it is sold in the same decision.
-fn reacquire(state: &State, request: &Request, order: &Order, now: Stamp) -> Decided {
+fn reacquire(state: &State, request: &Request, slot: u32, now: Stamp) -> Decided {
+    let order = &state.orders[slot];
     for line in order.lines.iter() {
         if state.skus[line.sku].deleted {
             return Err(Refusal::UnknownSku(state.skus[line.sku].id.clone()).into());
@@ -317,8 +319,9 @@ fn reacquire(state: &State, request: &Request, order: &Order, now: Stamp) -> Dec
     decide_draw::check_retaken(state, order)?;
     limits::user_limits(state, Some(order.user), &lines)?;
     check_stock(state, &lines)?;
-    limits::room_for_use(state, Some(order.user), &lines)?;
-    keep(state, request, now, Event::OrderReacquired(order.id))
+    let owner = &state.principals[order.principal].name;
+    limits::room_for_use(state, owner, Some(order.user), &lines)?;
+    keep(state, request, slot, now, Event::OrderReacquired(order.id))
 }
 
 fn check_refund(state: &State, order: &Order, refund: &Refund) -> Result<(), Refusal> {

@@ -10,7 +10,7 @@ use super::decide::{make_room_for_key, make_room_for_order};
 use super::decide_sku::check_precondition;
 use super::draw::{Draw, Pick, Reason, Sealed, Ticket, roll};
 use super::event::{DrawDeleted, DrawPut, EntryMade, Event};
-use super::ids::{DrawId, Stamp, UserId};
+use super::ids::{DrawId, PrincipalName, Stamp, UserId};
 use super::limits::{self, FoundLine, KeyFor};
 use super::order::{Line, Order};
 use super::read_draw;
@@ -81,9 +81,7 @@ pub(super) fn close(state: &State, request: &Request, id: &DrawId, now: Stamp) -
     }
     make_room_for_key(state, request, now)?;
     limits::room_for_key(state, request, KeyFor::New)?;
-    if state.requests.wide() >= state.settings.caps.answers {
-        return Err(Refusal::Capacity("answers").into());
-    }
+    limits::room_for_answer(state, request)?;
     Ok(match draw.closed_at {
         Some(_) => Event::DrawCloseRepeated(id.clone()),
         None => Event::DrawClosed(id.clone()),
@@ -112,12 +110,12 @@ pub(super) fn enter(state: &State, request: &Request, enter: &EnterDraw, now: St
     if matches!(draw.take(), Take::Hold(_)) {
         limits::open_holds(state, user)?;
     }
-    room_for_win(state, draw, user)?;
+    room_for_win(state, &request.principal.name, draw, user)?;
     make_room_for_order(state, now)?;
     make_room_for_key(state, request, now)?;
-    limits::room_for_order(state, &request.principal)?;
+    limits::room_for_order(state, &request.principal.name)?;
     limits::room_for_key(state, request, KeyFor::New)?;
-    limits::room_for_entry(state, &request.principal)?;
+    limits::room_for_entry(state, &request.principal.name)?;
 
     let number = draw.entries.len() + 1;
     let client_seed = enter.client_seed.as_deref();
@@ -154,11 +152,16 @@ fn check_entries(state: &State, slot: u32, user: &UserId) -> Result<(), Refusal>
 }
 
 /// Room for the use and the user that a win would add, whatever would be won.
-fn room_for_win(state: &State, draw: &Draw, user: Option<u32>) -> Result<(), Refusal> {
+fn room_for_win(
+    state: &State,
+    principal: &PrincipalName,
+    draw: &Draw,
+    user: Option<u32>,
+) -> Result<(), Refusal> {
     for prize in draw.terms.odds.prizes().iter().filter(|prize| prize.weight > 0) {
-        limits::room_for_use(state, user, &[line_of(state, &prize.sku)])?;
+        limits::room_for_use(state, principal, user, &[line_of(state, &prize.sku)])?;
         // With room for one more use there is room for any.
-        if state.uses.len() < state.settings.caps.uses {
+        if limits::has_room_for_uses(state, principal) {
             break;
         }
     }

@@ -118,9 +118,7 @@ pub(super) fn adjust(state: &State, request: &Request, adjust: &AdjustSku, now: 
     }
     make_room_for_key(state, request, now)?;
     limits::room_for_key(state, request, KeyFor::New)?;
-    if state.requests.wide() >= state.settings.caps.answers {
-        return Err(Refusal::Capacity("answers").into());
-    }
+    limits::room_for_answer(state, request)?;
     let unchanged = total == sku.total;
     let adjusted = Box::new(SkuAdjusted {
         sku: adjust.sku.clone(),

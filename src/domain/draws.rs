@@ -8,7 +8,7 @@ use super::entries::Entry;
 use super::ids::{DrawId, OrderId, Sequence, UserId};
 use super::index::Index;
 use super::slab::Slab;
-use super::users::{hash_number, hash_text};
+use super::table_hash::TableHash;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A user with entries in one draw.
@@ -42,7 +42,7 @@ pub struct Draws {
     entrants: Slab<Entrant>,
     index: Index,
     entries: u32,
-    seed: u64,
+    hash: TableHash,
 }
 
 impl Draws {
@@ -50,7 +50,7 @@ impl Draws {
     pub(super) const ENTRIES_ENTRY_BYTES: usize =
         size_of::<Entry>() + Slab::<Entrant>::ENTRY_BYTES + Index::ENTRY_BYTES;
 
-    pub(super) fn with_cap(entries: u32, seed: u64) -> Self {
+    pub(super) fn with_cap(entries: u32, hash: TableHash) -> Self {
         Self {
             slab: Slab::default(),
             by_id: BTreeMap::new(),
@@ -61,7 +61,7 @@ impl Draws {
             entrants: Slab::default(),
             index: Index::with_cap(entries),
             entries: 0,
-            seed,
+            hash,
         }
     }
 
@@ -145,7 +145,7 @@ impl Draws {
     }
 
     fn hash(&self, draw: u32, user: &UserId) -> u64 {
-        hash_text(self.seed, user.as_str()) ^ hash_number(u64::from(draw))
+        self.hash.text(user.as_str()) ^ self.hash.number(u64::from(draw))
     }
 
     /// Who entered a draw, if they did.

@@ -4,6 +4,7 @@
 use super::apply_draw::named;
 use super::draw::Reason;
 use super::order::{Order, Status};
+use super::principals::{NO_PRINCIPAL, Table};
 use super::requests::Kept;
 use super::state::State;
 use std::collections::BTreeMap;
@@ -94,34 +95,69 @@ fn check_users(state: &State) {
     }
     assert_eq!(orders, state.orders.len() as usize);
     assert_eq!(holds, state.orders.deadlines().len());
-    let owned: u32 = state.principals.iter().map(|entry| entry.orders).sum();
-    assert_eq!(owned, state.orders.len(), "every order has its principal");
+    check_owned(state, Table::Orders, |counted| {
+        state.orders.after(None).for_each(|order| counted(order.principal));
+    });
+    check_owned(state, Table::Users, |counted| {
+        state.users.iter().for_each(|(_, user)| counted(user.owner));
+    });
+    check_owned(state, Table::Uses, |counted| {
+        let uses = state.skus.iter().flat_map(|(_, sku)| state.uses.of_sku(sku));
+        uses.for_each(|found| counted(found.owner));
+    });
+}
+
+/// A principal is charged for exactly the rows that name it.
+fn check_owned(state: &State, table: Table, each: impl FnOnce(&mut dyn FnMut(u16))) {
+    let mut counted = vec![0; state.principals.len()];
+    each(&mut |owner| {
+        if owner != NO_PRINCIPAL {
+            counted[usize::from(owner)] += 1;
+        }
+    });
+    let told: Vec<u32> = state.principals.iter().map(|entry| entry.owned(table)).collect();
+    assert_eq!(counted, told, "{} by principal", table.name());
 }
 
 fn check_keys(state: &State) {
     let mut last = 0;
+    let mut of_actions: BTreeMap<u32, u16> = BTreeMap::new();
     for key in state.requests.iter() {
         assert!(key.sequence > last, "keys stand in the order of their answers");
         last = key.sequence;
         assert!(state.requests.find(key.hash).is_some_and(|found| found.sequence == key.sequence));
         if let Kept::Created { order, .. } | Kept::Order { order, .. } = &*key.answer {
-            assert!(state.orders[*order].key_end > state.requests.first(), "a key pins its order");
+            assert!(
+                state.orders[*order].keys.end() > state.requests.first(),
+                "a key pins its order"
+            );
+        }
+        if let Kept::Order { order, .. } = &*key.answer {
+            *of_actions.entry(*order).or_default() += 1;
         }
         if let Some(draw) = key.answer.draw() {
             assert!(state.draws[draw].key_end > state.requests.first(), "a key pins its draw");
         }
     }
-    let keys: u32 = state.principals.iter().map(|entry| entry.keys).sum();
-    assert_eq!(keys, state.requests.len(), "every key has its principal");
+    for order in state.orders.after(None) {
+        let slot = state.orders.find(order.id).expect("it is kept");
+        let counted = of_actions.get(&slot).copied().unwrap_or(0);
+        assert_eq!(order.keys.of_actions(), counted, "keys of actions on {:?}", order.id);
+    }
+    check_owned(state, Table::Keys, |counted| {
+        state.requests.iter().for_each(|key| counted(key.principal));
+    });
+    check_owned(state, Table::Answers, |counted| {
+        let whole = state.requests.iter().filter(|key| key.answer.is_whole());
+        whole.for_each(|key| counted(key.principal));
+    });
 }
 
 /// Entries are counted once each; a pick fits its reason, and a kept order of a win is the entry's.
 fn check_draws(state: &State) {
     state.draws.check(|draw| named(state, draw));
-    let mut brought = vec![0; state.principals.len()];
     for draw in state.draws.by_id().chain(state.draws.deleted()) {
         for (_, entry) in draw.entries.after(0) {
-            brought[usize::from(entry.principal)] += 1;
             let picked = draw.picked(entry.pick);
             assert_eq!(picked.is_none(), entry.reason == Reason::Blank, "only blanks pick nothing");
             let won = super::ids::OrderId { sequence: entry.sequence, epoch: entry.epoch };
@@ -138,6 +174,10 @@ fn check_draws(state: &State) {
             );
         }
     }
-    let told: Vec<u32> = state.principals.iter().map(|entry| entry.entries).collect();
-    assert_eq!(brought, told, "every entry has its principal");
+    check_owned(state, Table::Entries, |counted| {
+        let draws = state.draws.by_id().chain(state.draws.deleted());
+        draws
+            .flat_map(|draw| draw.entries.after(0))
+            .for_each(|(_, entry)| counted(entry.principal));
+    });
 }

@@ -3,8 +3,11 @@
 //! Reads only. Next: `decide`.
 
 use super::answer::{Refusal, UserLimit};
-use super::command::{Principal, Request};
-use super::state::{PRINCIPALS_MAX, State};
+use super::command::Request;
+use super::ids::PrincipalName;
+use super::order::ACTION_KEYS_MAX;
+use super::principals::Table;
+use super::state::State;
 use crate::planted::{Bug, planted};
 
 /// A line whose SKU has been found.
@@ -73,44 +76,46 @@ pub(super) fn open_holds(state: &State, user: Option<u32>) -> Result<(), Refusal
     Ok(())
 }
 
-/// Room for the use and the user that some lines would add.
+/// Room for the use and the user that some lines would add for this principal.
 pub(super) fn room_for_use(
     state: &State,
+    principal: &PrincipalName,
     user: Option<u32>,
     lines: &[FoundLine],
 ) -> Result<(), Refusal> {
-    let caps = &state.settings.caps;
-    if user.is_none() && state.users.len() >= caps.users {
-        return Err(Refusal::Capacity("users"));
+    if user.is_none() {
+        room(state, principal, Table::Users, 1)?;
     }
     let known = |line: &&FoundLine| {
         user.is_none_or(|user| state.uses.units(&state.users, line.sku, user) == 0)
     };
-    let new = lines.iter().filter(known).count() as u64;
-    if new > 0 && u64::from(state.uses.len()) + new > u64::from(caps.uses) {
-        return Err(Refusal::Capacity("uses"));
+    match lines.iter().filter(known).count() as u64 {
+        0 => Ok(()),
+        new => room(state, principal, Table::Uses, new),
     }
-    Ok(())
+}
+
+/// One more use of this principal has room.
+pub(super) fn has_room_for_uses(state: &State, principal: &PrincipalName) -> bool {
+    room(state, principal, Table::Uses, 1).is_ok()
 }
 
 /// Room for one more order of this principal.
-pub(super) fn room_for_order(state: &State, principal: &Principal) -> Result<(), Refusal> {
-    let cap = state.settings.caps.orders;
-    if state.orders.len() >= cap {
-        return Err(Refusal::Capacity("orders"));
-    }
-    let share = |number: u16| state.principals[usize::from(number)].orders;
-    fair_share(state, principal, "orders", (state.orders.len(), cap), share)
+pub(super) fn room_for_order(state: &State, principal: &PrincipalName) -> Result<(), Refusal> {
+    room(state, principal, Table::Orders, 1)
 }
 
 /// Room for one more entry of this principal.
-pub(super) fn room_for_entry(state: &State, principal: &Principal) -> Result<(), Refusal> {
-    let cap = state.settings.caps.entries;
-    if state.draws.entries() >= cap {
-        return Err(Refusal::Capacity("entries"));
+pub(super) fn room_for_entry(state: &State, principal: &PrincipalName) -> Result<(), Refusal> {
+    room(state, principal, Table::Entries, 1)
+}
+
+/// Room to keep one more answer whole, if the request has a key.
+pub(super) fn room_for_answer(state: &State, request: &Request) -> Result<(), Refusal> {
+    match request.key {
+        None => Ok(()),
+        Some(_) => room(state, &request.principal.name, Table::Answers, 1),
     }
-    let share = |number: u16| state.principals[usize::from(number)].entries;
-    fair_share(state, principal, "entries", (state.draws.entries(), cap), share)
 }
 
 /// What a key is for: the last tenth of the table serves only what exists already.
@@ -118,8 +123,8 @@ pub(super) fn room_for_entry(state: &State, principal: &Principal) -> Result<(),
 pub(super) enum KeyFor {
     /// Something new.
     New,
-    /// An action on an existing order.
-    Existing,
+    /// An action on the order in this slot.
+    Existing(u32),
 }
 
 /// Room to remember the key, if the request has one.
@@ -127,39 +132,39 @@ pub(super) fn room_for_key(state: &State, request: &Request, what: KeyFor) -> Re
     if request.key.is_none() {
         return Ok(());
     }
-    let cap = state.settings.caps.keys;
-    let end = match what {
-        KeyFor::New => cap - cap / 10,
-        KeyFor::Existing => cap,
-    };
-    if state.requests.len() >= end {
-        return Err(Refusal::Capacity("keys"));
+    if let KeyFor::Existing(order) = what
+        && state.orders[order].keys.of_actions() >= ACTION_KEYS_MAX
+    {
+        return Err(Refusal::Capacity(Table::Keys.name()));
     }
-    let share = |number: u16| state.principals[usize::from(number)].keys;
-    fair_share(state, &request.principal, "keys", (state.requests.len(), cap), share)
+    room_in(state, &request.principal.name, (Table::Keys, 1), |cap| match what {
+        KeyFor::New => cap - cap / 10,
+        KeyFor::Existing(_) => cap,
+    })
 }
 
-/// Where there are others, one principal may not fill more than half of a table that is 80 % full.
-fn fair_share(
+/// Room for more rows of this principal.
+fn room(state: &State, principal: &PrincipalName, table: Table, more: u64) -> Result<(), Refusal> {
+    room_in(state, principal, (table, more), |cap| cap)
+}
+
+/// Room for more rows of this principal: in its own reserve, or in what no reserve holds, up to where
+/// the common part ends.
+fn room_in(
     state: &State,
-    principal: &Principal,
-    table: &'static str,
-    (used, cap): (u32, u32),
-    share: impl Fn(u16) -> u32,
+    principal: &PrincipalName,
+    (table, more): (Table, u64),
+    common_end: impl Fn(u32) -> u32,
 ) -> Result<(), Refusal> {
-    let principals = state.principals.len();
-    let full = principals >= PRINCIPALS_MAX;
-    let crowded = u64::from(used) * 5 >= u64::from(cap) * 4;
-    let contested = crowded && principals >= 2;
-    // Who asks makes no difference then, and is not looked for.
-    if !full && !contested {
-        return Ok(());
+    let number = state.principals.number(principal);
+    if number.is_none() && !state.principals.has_room() {
+        return Err(Refusal::Capacity("principals"));
     }
-    match state.principal(&principal.name) {
-        None if full => Err(Refusal::Capacity("principals")),
-        Some(number) if contested && u64::from(share(number)) * 2 > u64::from(cap) => {
-            Err(Refusal::Capacity(table))
-        }
-        _ => Ok(()),
-    }
+    let cap = table.cap(&state.settings.caps);
+    let after = u64::from(state.rows(table)) + more;
+    let in_reserve = u64::from(state.principals.own_reserve(table, number)) >= more;
+    let kept = state.principals.kept_for_others(table, number);
+    let end = if in_reserve { cap } else { common_end(cap) };
+    let common = in_reserve || after + kept <= u64::from(end);
+    if after <= u64::from(end) && common { Ok(()) } else { Err(Refusal::Capacity(table.name())) }
 }

@@ -181,6 +181,48 @@ impl DerefMut for Lines {
     }
 }
 
+/// Remembered keys of actions on one order at most; with the key that created it these are 64 (API 1).
+pub const ACTION_KEYS_MAX: u16 = 63;
+
+/// The keys whose answers name an order: where they end, and how many of them are of its actions, in one
+/// word.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct OrderKeys(u64);
+
+impl OrderKeys {
+    /// Key numbers end below: at 300,000 keys a second after thirty years.
+    const END_BITS: u32 = 48;
+    const END_MASK: u64 = (1 << Self::END_BITS) - 1;
+
+    /// One more than the number of the newest of them; 0 = there never was one.
+    #[must_use]
+    pub const fn end(self) -> u64 {
+        self.0 & Self::END_MASK
+    }
+
+    /// Those of its actions. Journals from before [`ACTION_KEYS_MAX`] may have more.
+    #[must_use]
+    pub const fn of_actions(self) -> u16 {
+        (self.0 >> Self::END_BITS) as u16
+    }
+
+    /// A key is remembered that names it.
+    pub(super) fn note(&mut self, number: u64, of_action: bool) {
+        let actions = self.of_actions().saturating_add(u16::from(of_action));
+        self.set(number + 1, actions);
+    }
+
+    /// The key of an action is forgotten.
+    pub(super) fn forget_action(&mut self) {
+        self.set(self.end(), self.of_actions().saturating_sub(1));
+    }
+
+    fn set(&mut self, end: u64, actions: u16) {
+        assert!(end <= Self::END_MASK, "keys are numbered from 0");
+        self.0 = (u64::from(actions) << Self::END_BITS) | end;
+    }
+}
+
 /// An order as kept. The links belong to `orders`.
 #[derive(Debug, Clone)]
 pub struct Order {
@@ -204,8 +246,8 @@ pub struct Order {
     pub touched_at: Stamp,
     /// The event of that change or answer.
     pub touched_sequence: Sequence,
-    /// One more than the number of the newest key whose answer names it; 0 = none did.
-    pub key_end: u64,
+    /// The remembered keys whose answers name it.
+    pub keys: OrderKeys,
     /// What.
     pub lines: Lines,
     /// The shop's own name for it.

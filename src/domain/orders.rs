@@ -8,7 +8,8 @@ use super::ids::{OrderId, Sequence, Stamp};
 use super::index::{Index, Places, near};
 use super::order::{Order, Status};
 use super::slab::{NONE, Slab};
-use super::users::{Users, hash_number};
+use super::table_hash::TableHash;
+use super::users::Users;
 use std::collections::BTreeMap;
 
 /// The orders of the state.
@@ -16,6 +17,7 @@ use std::collections::BTreeMap;
 pub struct Orders {
     pub(super) slab: Slab<Order>,
     index: Index,
+    hash: TableHash,
     /// Which of 64 sequences that follow each other are orders: bit by bit, by their upper bits.
     by_id: BTreeMap<Sequence, u64>,
     /// The last of these groups, which new orders come into, and its bits; not in `by_id`.
@@ -33,19 +35,15 @@ const fn group(sequence: Sequence) -> (Sequence, u64) {
     (sequence >> GROUP_BITS, 1 << (sequence & ((1 << GROUP_BITS) - 1)))
 }
 
-/// Orders that came one after the other stand together.
-const fn hash(sequence: Sequence) -> u64 {
-    near(hash_number(sequence >> 3), sequence)
-}
-
 impl Orders {
     pub(super) const ENTRY_BYTES: usize =
         Slab::<Order>::ENTRY_BYTES + Index::ENTRY_BYTES + Deadlines::ENTRY_BYTES;
 
-    pub(super) fn with_cap(cap: u32) -> Self {
+    pub(super) fn with_cap(cap: u32, hash: TableHash) -> Self {
         Self {
             slab: Slab::default(),
             index: Index::with_cap(cap),
+            hash,
             by_id: BTreeMap::new(),
             last_group: (0, 0),
             deadlines: Deadlines::default(),
@@ -79,11 +77,12 @@ impl Orders {
     /// The slot of an order.
     #[must_use]
     pub fn find(&self, id: OrderId) -> Option<u32> {
-        self.index.find(hash(id.sequence), |slot| self.slab[slot].id == id)
+        self.index.find(self.hash(id.sequence), |slot| self.slab[slot].id == id)
     }
 
-    pub(super) fn hash(&self, id: OrderId) -> u64 {
-        hash(id.sequence)
+    /// Orders that came one after the other stand together.
+    pub(super) const fn hash(&self, sequence: Sequence) -> u64 {
+        near(self.hash.number(sequence >> 3), sequence)
     }
 
     /// Where the searches for some orders begin; see `warm`.
@@ -130,7 +129,7 @@ impl Orders {
         if older != NONE {
             self.slab[older].newer = slot;
         }
-        self.index.insert(hash(sequence), slot);
+        self.index.insert(self.hash(sequence), slot);
         self.note_id(sequence);
         if held {
             self.deadlines.insert(&mut self.slab, slot);
@@ -226,7 +225,7 @@ impl Orders {
         assert!(self.slab[slot].status != Status::Held, "a held order is never let go");
         self.unlink_touched(slot);
         let order = self.slab.remove(slot);
-        self.index.remove(hash(order.id.sequence), slot);
+        self.index.remove(self.hash(order.id.sequence), slot);
         self.forget_id(order.id.sequence);
         match order.newer {
             NONE => users[order.user].newest = order.older,
@@ -260,7 +259,8 @@ impl Orders {
     }
 
     fn at(&self, sequence: Sequence) -> &Order {
-        let found = self.index.find(hash(sequence), |slot| self.slab[slot].id.sequence == sequence);
+        let found =
+            self.index.find(self.hash(sequence), |slot| self.slab[slot].id.sequence == sequence);
         &self.slab[found.expect("what has its bit is an order that is kept")]
     }
 

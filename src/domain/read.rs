@@ -12,11 +12,12 @@ use super::decide::{find_order, visible};
 use super::event::Event;
 use super::ids::{OrderId, Sequence, SkuId, Stamp, UserId};
 use super::order::{Order, Status};
+use super::principals::PRINCIPALS_MAX;
 use super::read_draw;
 use super::requests::{self, Kept};
 use super::sku::Sku;
 use super::slab::NONE;
-use super::state::{PRINCIPALS_MAX, State};
+use super::state::State;
 
 /// Entries that one list looks at; about a tenth of a millisecond when none is in the cache.
 pub(super) const VISITS_MAX: usize = 1000;
@@ -104,7 +105,7 @@ fn user_orders(
     after: Option<OrderId>,
     limit: usize,
 ) -> Answer {
-    let own = |order: &Order| state.principals[usize::from(order.principal)].name == principal.name;
+    let own = |order: &Order| state.principals[order.principal].name == principal.name;
     let user = state.users.find(user);
     let newest = user.map_or(NONE, |user| state.users[user].newest);
     let first = match after {

@@ -2,6 +2,7 @@
 
 use super::answer::{Answer, Answered, DrawView, EntryView, OrderView, Page, Refusal};
 use super::command::Principal;
+use super::decide::visible;
 use super::draw::{Draw, Reason};
 use super::entries::Entry;
 use super::event::{EntryMade, Event};
@@ -84,11 +85,12 @@ pub(super) fn entry_then(
     })
 }
 
-/// An entry as it is: its order as it stands, none if that is no longer kept.
-fn entry_now(state: &State, slot: u32, number: u32) -> EntryView {
+/// An entry as it is: its order as it stands; none if that is no longer kept, or is another
+/// principal's, whose order does not exist for this one (API 1).
+fn entry_now(state: &State, principal: &Principal, slot: u32, number: u32) -> EntryView {
     entry_view(state, slot, number, |id| {
-        let order = state.orders.find(id)?;
-        Some(order_view(state, &state.orders[order]))
+        let order = &state.orders[state.orders.find(id)?];
+        visible(state, principal, order).then(|| order_view(state, order))
     })
 }
 
@@ -105,7 +107,7 @@ pub(super) fn entries(
     let Some(slot) = state.draws.find(draw) else { return Answer::Refused(Refusal::UnknownDraw) };
     let draw = &state.draws[slot];
     let shown = |entry: &Entry| {
-        let name = &state.principals[usize::from(entry.principal)].name;
+        let name = &state.principals[entry.principal].name;
         draw.shows(name, &principal.name)
             && user.is_none_or(|user| state.draws.entrant_of(entry).user == *user)
     };
@@ -119,7 +121,7 @@ pub(super) fn entries(
             return Answer::Entries(Box::new(page));
         }
         if shown(entry) {
-            page.entries.push(entry_now(state, slot, number));
+            page.entries.push(entry_now(state, principal, slot, number));
         }
         page.next = Some(number);
         number = match user {

@@ -101,10 +101,29 @@ impl Kept {
         }
     }
 
+    /// Slot of the order that an action was about.
+    pub(super) const fn acted_on(&self) -> Option<u32> {
+        match self {
+            Self::Order { order, .. } => Some(*order),
+            _ => None,
+        }
+    }
+
     /// It is neither an order nor an entry, and kept whole.
-    const fn is_whole(&self) -> bool {
+    pub(super) const fn is_whole(&self) -> bool {
         matches!(self, Self::Sku(_) | Self::Draw(_))
     }
+}
+
+/// A key that was forgotten.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Forgotten {
+    /// Number of its principal.
+    pub(super) principal: u16,
+    /// Its answer was neither an order's nor an entry's.
+    pub(super) whole: bool,
+    /// Slot of the order that an action under it was about.
+    pub(super) acted_on: Option<u32>,
 }
 
 /// What of an order changes over its life.
@@ -292,17 +311,20 @@ impl Requests {
         u32::try_from(old.count()).expect("no more than most")
     }
 
-    /// Forgets the oldest key; gives the number of its principal.
-    pub(super) fn forget_oldest(&mut self) -> u16 {
+    /// Forgets the oldest key; says what is to be counted down for it.
+    pub(super) fn forget_oldest(&mut self) -> Forgotten {
         let gone = self.rows.pop_front().expect("only keys that are kept are forgotten");
         self.index.remove(gone.hash_upper, (self.first & NUMBER_MASK) as u32);
         self.first += 1;
+        let mut forgotten = Forgotten { principal: gone.principal, whole: false, acted_on: None };
         if gone.answer == Shape::Wide {
             let answer = self.wide.pop_front().expect("wide answers go with their keys");
             self.wide_first += 1;
             self.whole -= u32::from(answer.is_whole());
+            forgotten.whole = answer.is_whole();
+            forgotten.acted_on = answer.acted_on();
         }
-        gone.principal
+        forgotten
     }
 
     /// The number of the next key.

@@ -11,12 +11,13 @@ use super::draw::{Admission, Draw, Pick, Reason, Sealed, Terms};
 use super::entries::Entry;
 use super::ids::{DrawId, KeyClaim, OrderId, PrincipalName, Sequence, SkuId, Stamp, UserId};
 use super::lives::Begun;
-use super::order::{Line, Lines, Order, Status};
+use super::order::{Line, Lines, Order, OrderKeys, Status};
+use super::principals::{NO_PRINCIPAL, PRINCIPALS_MAX, Table};
 use super::requests::{Kept, OrderThen};
 use super::settings::{Caps, Settings};
 use super::sku::{Refused, Sku};
 use super::slab::NONE;
-use super::state::{PRINCIPALS_MAX, PrincipalEntry, State};
+use super::state::State;
 use super::warm::{Wanted, warm_rows};
 use compact_str::CompactString;
 use smallvec::SmallVec;
@@ -168,6 +169,15 @@ pub enum KeptRow {
     Draw(Box<DrawView>),
 }
 
+/// Whose the next user or use is; only where a configured principal brought it.
+#[derive(Debug)]
+pub struct Owner {
+    /// Number of the principal.
+    pub principal: u16,
+    /// The next user that was not there before, or the next use.
+    pub of_user: bool,
+}
+
 /// A state in the making.
 pub struct Restore {
     state: State,
@@ -180,6 +190,10 @@ pub struct Restore {
     draws: BTreeMap<Sequence, u32>,
     /// The slot of the draw whose entries come.
     last_draw: Option<u32>,
+    /// Whose the next new user is.
+    user_owner: Option<u16>,
+    /// Whose the next use is.
+    use_owner: Option<u16>,
 }
 
 fn require(holds: bool, what: &'static str) -> Result<(), Contradiction> {
@@ -205,6 +219,8 @@ impl Restore {
             last_order: 0,
             draws: BTreeMap::new(),
             last_draw: None,
+            user_owner: None,
+            use_owner: None,
         }
     }
 
@@ -239,8 +255,42 @@ impl Restore {
     pub fn principal(&mut self, name: PrincipalName) -> Result<(), Contradiction> {
         let principals = &mut self.state.principals;
         require(principals.len() < PRINCIPALS_MAX, "more principals than fit")?;
-        principals.push(PrincipalEntry { name, orders: 0, keys: 0, entries: 0 });
+        require(principals.number(&name).is_none(), "a principal stands twice")?;
+        principals.number_or_new(&name);
         Ok(())
+    }
+
+    /// The principals that the settings name, and the numbers of those that are configured, once all
+    /// principals are there.
+    ///
+    /// # Errors
+    /// When one is not there.
+    pub fn configured(
+        &mut self,
+        names: Vec<PrincipalName>,
+        numbers: &[u16],
+    ) -> Result<(), Contradiction> {
+        numbers.iter().try_for_each(|number| self.find_principal(*number).map(drop))?;
+        let State { principals, settings, .. } = &mut self.state;
+        settings.principals = names;
+        principals.restore_configured(numbers, &settings.caps);
+        Ok(())
+    }
+
+    fn find_principal(&self, number: u16) -> Result<u16, Contradiction> {
+        let known = usize::from(number) < self.state.principals.len();
+        require(known, "a principal is named that is not there")?;
+        Ok(number)
+    }
+
+    /// The next user or use is this principal's.
+    ///
+    /// # Errors
+    /// When the principal is not there.
+    pub fn owner(&mut self, owner: Owner) -> Result<(), Contradiction> {
+        let number = self.find_principal(owner.principal)?;
+        let place = if owner.of_user { &mut self.user_owner } else { &mut self.use_owner };
+        require(place.replace(number).is_none(), "an owner stands twice")
     }
 
     /// The next SKU.
@@ -290,20 +340,26 @@ impl Restore {
     ) -> Result<(), Contradiction> {
         let sku = self.find_sku(sku)?;
         let user = self.user(user)?;
-        let State { skus, users, uses, .. } = &mut self.state;
+        let owner = self.use_owner.take().unwrap_or(NO_PRINCIPAL);
+        let State { skus, users, uses, principals, .. } = &mut self.state;
         require(
             units > 0 && uses.units(users, sku, user) == 0,
             "a use stands twice, or for nothing",
         )?;
         uses.make_room();
-        uses.add(skus, users, (sku, user), units);
+        uses.add(skus, users, (sku, user), (units, owner));
+        principals.add(Table::Uses, owner);
         Ok(())
     }
 
     fn user(&mut self, user: &UserId) -> Result<u32, Contradiction> {
-        let users = &mut self.state.users;
+        let State { users, principals, .. } = &mut self.state;
         users.make_room();
-        Ok(users.find_or_create(user))
+        let before = users.len();
+        let owner = self.user_owner.take();
+        let slot = users.find_or_create_of(principals, user, owner.unwrap_or(NO_PRINCIPAL));
+        require(owner.is_none() || users.len() > before, "a user has two owners")?;
+        Ok(slot)
     }
 
     /// The next order.
@@ -316,8 +372,8 @@ impl Restore {
         self.state.orders.make_room();
         let lines = self.lines(&row)?;
         let user = self.user(&row.user)?;
-        let principal = self.state.principals.get_mut(usize::from(row.principal));
-        principal.ok_or(Contradiction("a principal is named that is not there"))?.orders += 1;
+        let principal = self.find_principal(row.principal)?;
+        self.state.principals.add(Table::Orders, principal);
         let order = Order {
             id: row.id,
             user,
@@ -329,7 +385,7 @@ impl Restore {
             changed_sequence: row.changed_sequence,
             touched_at: row.touched_at,
             touched_sequence: row.touched_sequence,
-            key_end: 0,
+            keys: OrderKeys::default(),
             lines,
             reference: row.reference.map(Box::new),
             newer: NONE,
@@ -400,8 +456,8 @@ impl Restore {
         let fits = draw.picked(row.pick).is_some() == row.pick.is_some()
             && row.pick.is_none() == (row.reason == Reason::Blank);
         require(fits, "a pick does not fit its draw")?;
-        let principal = self.state.principals.get_mut(usize::from(row.principal));
-        principal.ok_or(Contradiction("a principal is named that is not there"))?.entries += 1;
+        let principal = self.find_principal(row.principal)?;
+        self.state.principals.add(Table::Entries, principal);
         let entry = Entry {
             entrant: 0,
             principal: row.principal,
@@ -421,6 +477,7 @@ impl Restore {
     /// # Errors
     /// When its order or principal is not there.
     pub fn key(&mut self, row: KeyRow) -> Result<(), Contradiction> {
+        let principal = self.find_principal(row.principal)?;
         let state = &mut self.state;
         state.requests.make_room();
         require(state.requests.find(row.claim.hash).is_none(), "a key stands twice")?;
@@ -448,16 +505,18 @@ impl Restore {
             }
             KeptRow::Draw(draw) => (None, Kept::Draw(draw)),
         };
-        let principal = state.principals.get_mut(usize::from(row.principal));
-        principal.ok_or(Contradiction("a principal is named that is not there"))?.keys += 1;
-        let KeyRow { claim, sequence, at, principal, .. } = row;
-        let draw = answer.draw();
+        state.principals.add(Table::Keys, principal);
+        if answer.is_whole() {
+            state.principals.add(Table::Answers, principal);
+        }
+        let KeyRow { claim, sequence, at, .. } = row;
+        let (draw, of_action) = (answer.draw(), answer.acted_on().is_some());
         let number = state.requests.remember(claim, sequence, at, principal, answer);
         if let Some(draw) = draw {
             state.draws[draw].key_end = number + 1;
         }
         if let Some(order) = order {
-            state.orders[order].key_end = number + 1;
+            state.orders[order].keys.note(number, of_action);
         }
         Ok(())
     }

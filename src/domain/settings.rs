@@ -1,6 +1,8 @@
 //! The settings that decide outcomes. They are state: each change is a journaled event, so a
 //! replay decides with what was in force then. Next: `state`, and `config` for where they come from.
 
+use super::ids::PrincipalName;
+
 /// What the rules may be told from outside; durations in milliseconds, caps in entries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
@@ -18,6 +20,9 @@ pub struct Settings {
     pub orders_retain_ms: u64,
     /// The caps of the tables.
     pub caps: Caps,
+    /// The principals that may order, by name: each has a reserve in every table that clients fill. None
+    /// where no tokens are configured: one principal has all to itself.
+    pub principals: Vec<PrincipalName>,
 }
 
 /// How many entries each table may hold; beyond it a command is refused with `capacity`.
@@ -52,6 +57,7 @@ impl Default for Settings {
             idempotency_retain_ms: 24 * HOUR_MS,
             orders_retain_ms: 30 * 24 * HOUR_MS,
             caps: Caps::default(),
+            principals: Vec::new(),
         }
     }
 }

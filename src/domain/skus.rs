@@ -6,7 +6,7 @@ use super::ids::{GroupId, Sequence, SkuId};
 use super::index::Index;
 use super::sku::Sku;
 use super::slab::{NONE, Slab};
-use super::users::hash_text;
+use super::table_hash::TableHash;
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,13 +24,13 @@ pub struct Skus {
     deleted: BTreeMap<Sequence, u32>,
     /// Those of them that still have uses.
     to_purge: BTreeSet<Sequence>,
-    seed: u64,
+    hash: TableHash,
 }
 
 impl Skus {
     pub(super) const ENTRY_BYTES: usize = Slab::<Sku>::ENTRY_BYTES + Index::ENTRY_BYTES;
 
-    pub(super) fn with_cap(cap: u32, seed: u64) -> Self {
+    pub(super) fn with_cap(cap: u32, hash: TableHash) -> Self {
         Self {
             slab: Slab::default(),
             index: Index::with_cap(cap),
@@ -39,7 +39,7 @@ impl Skus {
             groups: BTreeMap::new(),
             deleted: BTreeMap::new(),
             to_purge: BTreeSet::new(),
-            seed,
+            hash,
         }
     }
 
@@ -60,7 +60,7 @@ impl Skus {
     }
 
     fn hash(&self, id: &SkuId) -> u64 {
-        hash_text(self.seed, id.as_str())
+        self.hash.text(id.as_str())
     }
 
     /// The slot of the SKU that has this id now.
@@ -210,7 +210,7 @@ mod tests {
 
     #[test]
     fn an_id_that_was_found_last_is_found_only_while_it_names_that_sku() {
-        let mut skus = Skus::with_cap(4, 1);
+        let mut skus = Skus::with_cap(4, TableHash::new(1));
         let [one, other] = ["one", "other"].map(|id| SkuId::parse(id).expect("an id"));
         let first = skus.create(one.clone(), 1);
         assert_eq!((skus.find(&one), skus.find(&other)), (Some(first), None));

@@ -3,16 +3,15 @@
 //! Owns the tables and their caps. Next: `decide`, `apply`.
 
 use super::draws::Draws;
-use super::ids::{PrincipalName, Sequence, Stamp};
+use super::ids::{Sequence, Stamp};
 use super::lives::Lives;
 use super::orders::Orders;
+use super::principals::{Principals, Table};
 use super::requests::Requests;
 use super::settings::{Caps, Settings};
 use super::skus::Skus;
+use super::table_hash::TableHash;
 use super::users::{Users, Uses};
-
-/// Principals that may own orders and keys at most; tokens are few.
-pub const PRINCIPALS_MAX: usize = 4096;
 
 /// Entries that the tables of draws have room for before the first settings arrive.
 const FEW: u32 = 16;
@@ -34,8 +33,8 @@ pub struct State {
     pub answers_before_sync: bool,
     /// What decides outcomes from outside.
     pub settings: Settings,
-    /// Who has owned something, in the order they first did.
-    pub principals: Vec<PrincipalEntry>,
+    /// Who owns something or is configured to, and how much of the tables they fill.
+    pub principals: Principals,
     /// The SKUs.
     pub skus: Skus,
     /// The users.
@@ -50,24 +49,11 @@ pub struct State {
     pub requests: Requests,
 }
 
-/// A principal with how much of the tables it fills.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PrincipalEntry {
-    /// The token's name.
-    pub name: PrincipalName,
-    /// Kept orders it created.
-    pub orders: u32,
-    /// Remembered keys.
-    pub keys: u32,
-    /// Entries of draws that it brought.
-    pub entries: u32,
-}
-
 impl State {
-    /// The empty state, before the first event. `seed` spreads the tables' hashes; nothing that is
+    /// The empty state, before the first event. `secret` spreads the tables' hashes; nothing that is
     /// kept or answered depends on it.
     #[must_use]
-    pub fn new(seed: u64) -> Self {
+    pub fn new(secret: u64) -> Self {
         // Small until the first settings arrive as an event: a state is often only looked at.
         let settings = Settings {
             caps: Caps {
@@ -82,6 +68,7 @@ impl State {
             ..Settings::default()
         };
         let caps = &settings.caps;
+        let hash = TableHash::new(secret);
         Self {
             sequence: 0,
             stamp: 0,
@@ -89,12 +76,12 @@ impl State {
             lives: Lives::new(),
             hash_key: [0; 16],
             answers_before_sync: false,
-            principals: Vec::new(),
-            skus: Skus::with_cap(caps.skus, seed),
-            users: Users::with_cap(caps.users, seed),
-            uses: Uses::with_cap(caps.uses),
-            orders: Orders::with_cap(caps.orders),
-            draws: Draws::with_cap(FEW, seed),
+            principals: Principals::default(),
+            skus: Skus::with_cap(caps.skus, hash.clone()),
+            users: Users::with_cap(caps.users, hash.clone()),
+            uses: Uses::with_cap(caps.uses, hash.clone()),
+            orders: Orders::with_cap(caps.orders, hash.clone()),
+            draws: Draws::with_cap(FEW, hash),
             requests: Requests::with_cap(caps.keys),
             settings,
         }
@@ -122,23 +109,24 @@ impl State {
         self.orders.grow(caps.orders);
         self.draws.grow(caps.entries);
         self.requests.grow(caps.keys);
+        if settings.principals == self.settings.principals {
+            self.principals.reserve_in(caps);
+        } else {
+            self.principals.configure(&settings.principals, caps);
+        }
         self.settings = settings;
     }
 
-    /// The number of a principal that has owned something.
+    /// Rows in a table.
     #[must_use]
-    pub fn principal(&self, name: &PrincipalName) -> Option<u16> {
-        let found = self.principals.iter().position(|entry| entry.name == *name)?;
-        u16::try_from(found).ok()
-    }
-
-    pub(super) fn principal_or_new(&mut self, name: &PrincipalName) -> u16 {
-        if let Some(number) = self.principal(name) {
-            return number;
+    pub fn rows(&self, table: Table) -> u32 {
+        match table {
+            Table::Orders => self.orders.len(),
+            Table::Keys => self.requests.len(),
+            Table::Answers => self.requests.wide(),
+            Table::Uses => self.uses.len(),
+            Table::Users => self.users.len(),
+            Table::Entries => self.draws.entries(),
         }
-        self.principals.push(PrincipalEntry { name: name.clone(), orders: 0, keys: 0, entries: 0 });
-        u16::try_from(self.principals.len() - 1).expect("principals are capped below 2^16")
     }
 }
-
-const _: () = assert!(PRINCIPALS_MAX <= u16::MAX as usize);

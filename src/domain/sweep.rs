@@ -81,7 +81,7 @@ pub(super) fn archive_early(state: &State, now: Stamp) -> Option<Event> {
 fn archive(state: &State, now: Stamp, retain_ms: u64) -> Option<Event> {
     let until = now.checked_sub(retain_ms)?;
     let may_go =
-        |order: &&Order| order.touched_at <= until && order.key_end <= state.requests.first();
+        |order: &&Order| order.touched_at <= until && order.keys.end() <= state.requests.first();
     let orders = state.orders.by_touch().take_while(may_go).take(ORDERS_PER_EVENT_MAX);
     let orders: Vec<OrderId> = orders.map(|order| order.id).collect();
     (!orders.is_empty()).then_some(Event::OrdersArchived(orders))

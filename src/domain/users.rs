@@ -6,26 +6,12 @@
 
 use super::ids::UserId;
 use super::index::{Index, Places, near};
+use super::principals::{Principals, Table};
 use super::sku::Sku;
 use super::skus::Skus;
 use super::slab::{NONE, Slab};
-use foldhash::quality::FixedState;
-use std::hash::{BuildHasher, Hasher};
+use super::table_hash::TableHash;
 use std::num::NonZeroU64;
-
-/// A hash for our own tables. Nothing that is kept depends on it.
-pub(super) fn hash_text(seed: u64, text: &str) -> u64 {
-    let mut hasher = FixedState::with_seed(seed).build_hasher();
-    hasher.write(text.as_bytes());
-    hasher.finish()
-}
-
-/// Spreads numbers that nobody outside chooses.
-pub(super) const fn hash_number(number: u64) -> u64 {
-    // 2^64 over the golden ratio; the product's halves are folded as the index looks at the upper.
-    let product = (number as u128).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835);
-    (product as u64) ^ ((product >> 64) as u64)
-}
 
 /// A user as kept.
 #[derive(Debug, Clone)]
@@ -40,6 +26,8 @@ pub struct User {
     near_use: u32,
     /// Its newest kept order; none if it has none.
     pub newest: u32,
+    /// Number of the configured principal that brought it, if one did.
+    pub owner: u16,
 }
 
 /// The users of the state.
@@ -47,14 +35,14 @@ pub struct User {
 pub struct Users {
     pub(super) slab: Slab<User>,
     index: Index,
-    seed: u64,
+    hash: TableHash,
 }
 
 impl Users {
     pub(super) const ENTRY_BYTES: usize = Slab::<User>::ENTRY_BYTES + Index::ENTRY_BYTES;
 
-    pub(super) fn with_cap(cap: u32, seed: u64) -> Self {
-        Self { slab: Slab::default(), index: Index::with_cap(cap), seed }
+    pub(super) fn with_cap(cap: u32, hash: TableHash) -> Self {
+        Self { slab: Slab::default(), index: Index::with_cap(cap), hash }
     }
 
     pub(super) fn grow(&mut self, cap: u32) {
@@ -79,7 +67,7 @@ impl Users {
     }
 
     pub(super) fn hash(&self, id: &str) -> u64 {
-        hash_text(self.seed, id)
+        self.hash.text(id)
     }
 
     /// Where the searches for some users begin; see `warm`.
@@ -104,24 +92,43 @@ impl Users {
         self.index.find(self.hash(id.as_str()), |slot| self.slab[slot].id == *id)
     }
 
-    pub(super) fn find_or_create(&mut self, id: &UserId) -> u32 {
+    /// The slot of a user; a new one is charged to `principal`, if that is configured.
+    pub(super) fn find_or_create(
+        &mut self,
+        principals: &mut Principals,
+        id: &UserId,
+        principal: u16,
+    ) -> u32 {
+        let owner = principals.owner(principal);
+        self.find_or_create_of(principals, id, owner)
+    }
+
+    /// As [`find_or_create`](Self::find_or_create), with the owner of a new one.
+    pub(super) fn find_or_create_of(
+        &mut self,
+        principals: &mut Principals,
+        id: &UserId,
+        owner: u16,
+    ) -> u32 {
         let found =
             self.index.find_or_vacant(self.hash(id.as_str()), |slot| self.slab[slot].id == *id);
         found.unwrap_or_else(|vacant| {
-            let user = User { id: id.clone(), holds: 0, uses: 0, near_use: NONE, newest: NONE };
+            principals.add(Table::Users, owner);
+            let (id, newest) = (id.clone(), NONE);
+            let user = User { id, holds: 0, uses: 0, near_use: NONE, newest, owner };
             let slot = self.slab.insert(user);
             self.index.fill(vacant, slot);
             slot
         })
     }
 
-    pub(super) fn release_if_unused(&mut self, slot: u32) {
+    pub(super) fn release_if_unused(&mut self, principals: &mut Principals, slot: u32) {
         let user = &self.slab[slot];
         if user.newest == NONE && user.uses == 0 {
             assert!(user.holds == 0 && user.near_use == NONE, "a user without orders has no links");
             let hash = self.hash(user.id.as_str());
             self.index.remove(hash, slot);
-            self.slab.remove(slot);
+            principals.subtract(Table::Users, self.slab.remove(slot).owner);
         }
     }
 
@@ -165,6 +172,8 @@ pub struct Use {
     pub user: u32,
     /// Units.
     pub units: NonZeroU64,
+    /// Number of the configured principal that began it, if one did.
+    pub owner: u16,
     before: u32,
     after: u32,
 }
@@ -178,18 +187,20 @@ pub struct Uses {
     pub(super) slab: Slab<Use>,
     /// Those that are not found from their user.
     index: Index,
-}
-
-/// Users who came one after the other for the same SKU stand together.
-fn hash_use(sku: u32, user: u32) -> u64 {
-    near(hash_number((u64::from(sku) << 32) | u64::from(user >> 3)), u64::from(user))
+    hash: TableHash,
 }
 
 impl Uses {
     pub(super) const ENTRY_BYTES: usize = Slab::<Use>::ENTRY_BYTES + Index::ENTRY_BYTES;
 
-    pub(super) fn with_cap(cap: u32) -> Self {
-        Self { slab: Slab::default(), index: Index::with_cap(cap) }
+    pub(super) fn with_cap(cap: u32, hash: TableHash) -> Self {
+        Self { slab: Slab::default(), index: Index::with_cap(cap), hash }
+    }
+
+    /// Users who came one after the other for the same SKU stand together.
+    const fn hash(&self, sku: u32, user: u32) -> u64 {
+        let group = ((sku as u64) << 32) | (user >> 3) as u64;
+        near(self.hash.number(group), user as u64)
     }
 
     pub(super) fn grow(&mut self, cap: u32) {
@@ -222,7 +233,7 @@ impl Uses {
         if indexed == 0 {
             return None;
         }
-        self.index.find(hash_use(sku, user), |slot| {
+        self.index.find(self.hash(sku, user), |slot| {
             let found = &self.slab[slot];
             found.sku == sku && found.user == user
         })
@@ -234,22 +245,29 @@ impl Uses {
         self.find(users, sku, user).map_or(0, |slot| self.slab[slot].units.get())
     }
 
-    pub(super) fn add(&mut self, skus: &mut Skus, users: &mut Users, pair: (u32, u32), units: u64) {
-        let Some(units) = NonZeroU64::new(units) else { return };
+    /// Adds units to a use; says whether it began with them, and so is its owner's.
+    pub(super) fn add(
+        &mut self,
+        skus: &mut Skus,
+        users: &mut Users,
+        pair: (u32, u32),
+        (units, owner): (u64, u16),
+    ) -> bool {
+        let Some(units) = NonZeroU64::new(units) else { return false };
         let (sku, user) = pair;
         if let Some(slot) = self.find(users, sku, user) {
             let more = self.slab[slot].units.checked_add(units.get());
             self.slab[slot].units = more.expect("units of a SKU are bounded");
-            return;
+            return false;
         }
         let before = skus[sku].last_use;
-        let slot = self.slab.insert(Use { sku, user, units, before, after: NONE });
+        let slot = self.slab.insert(Use { sku, user, units, owner, before, after: NONE });
         let user = &mut users[user];
         user.uses += 1;
         if user.near_use == NONE {
             user.near_use = slot;
         } else {
-            self.index.insert(hash_use(sku, pair.1), slot);
+            self.index.insert(self.hash(sku, pair.1), slot);
         }
         match before {
             NONE => skus[sku].first_use = slot,
@@ -257,24 +275,29 @@ impl Uses {
         }
         skus[sku].last_use = slot;
         skus[sku].uses += 1;
+        true
     }
 
-    /// Takes units off a use. The user may have to be released afterwards.
+    /// Takes units off a use; gives the use, if that ends it. The user may have to be released
+    /// afterwards.
     pub(super) fn subtract(
         &mut self,
         skus: &mut Skus,
         users: &mut Users,
         pair: (u32, u32),
         units: u64,
-    ) {
+    ) -> Option<Use> {
         let slot = self
             .find(users, pair.0, pair.1)
             .expect("units in use were counted when they were taken");
         let found = &mut self.slab[slot];
         let left = found.units.get().checked_sub(units);
         match NonZeroU64::new(left.expect("no more is given back than was taken")) {
-            Some(left) => found.units = left,
-            None => drop(self.remove(skus, users, slot)),
+            Some(left) => {
+                found.units = left;
+                None
+            }
+            None => Some(self.remove(skus, users, slot)),
         }
     }
 
@@ -285,7 +308,7 @@ impl Uses {
         if user.near_use == slot {
             user.near_use = NONE;
         } else {
-            self.index.remove(hash_use(gone.sku, gone.user), slot);
+            self.index.remove(self.hash(gone.sku, gone.user), slot);
         }
         match gone.before {
             NONE => skus[gone.sku].first_use = gone.after,
@@ -299,13 +322,10 @@ impl Uses {
         gone
     }
 
-    /// Takes the first uses of a deleted SKU away.
-    pub(super) fn purge(&mut self, skus: &mut Skus, users: &mut Users, sku: u32, count: u32) {
-        for _ in 0..count {
-            let first = skus[sku].first_use;
-            let gone = self.remove(skus, users, first);
-            users.release_if_unused(gone.user);
-        }
+    /// Takes the first use of a deleted SKU away.
+    pub(super) fn remove_first(&mut self, skus: &mut Skus, users: &mut Users, sku: u32) -> Use {
+        let first = skus[sku].first_use;
+        self.remove(skus, users, first)
     }
 
     /// A SKU's uses in the order they began.

@@ -93,7 +93,7 @@ fn hashes<'a>(
     let hashes = wanted.take(TOGETHER_MAX).map(|wanted| Hashes {
         key: wanted.key.map(|hash| requests.hash(hash)),
         user: wanted.user.map(|user| users.hash(user)),
-        order: wanted.order.map(|order| orders.hash(order)),
+        order: wanted.order.map(|order| orders.hash(order.sequence)),
     });
     hashes.collect()
 }
@@ -108,8 +108,7 @@ fn read(state: &State, hashes: &[Hashes], new: u64) {
     }
     // The last of them too: eight that follow each other may stand in two lines.
     let ahead = (1..=new).step_by(NEIGHBOURS).chain((new > 0).then_some(new));
-    let next = ahead
-        .map(|ahead| orders.hash(OrderId { epoch: state.epoch, sequence: state.sequence + ahead }));
+    let next = ahead.map(|ahead| orders.hash(state.sequence + ahead));
     // All places first: a core waits for as much together as it finds among its next few hundred
     // instructions.
     let keys = requests.places(hashes.iter().filter_map(|hashes| hashes.key));

@@ -4,7 +4,7 @@
 //! no clock: `reload` brings the text, and whoever asks says what time it is. Next: `identity`.
 
 use super::instant;
-use super::roles::Role;
+use super::roles::{Deed, Role};
 use crate::domain::command::Principal;
 use crate::domain::ids::{PrincipalName, Stamp};
 use serde::Deserialize;
@@ -142,6 +142,22 @@ impl Tokens {
     #[must_use]
     pub fn count(&self) -> usize {
         self.0.as_ref().map_or(0, Vec::len)
+    }
+
+    /// The principals that may order, by name, each once: they have a reserve in the tables.
+    #[must_use]
+    pub fn ordering(&self) -> Vec<PrincipalName> {
+        let orders = |token: &&Token| token.role.allows(Deed::CreateOrder).is_ok();
+        let mut names: Vec<_> = self
+            .0
+            .iter()
+            .flatten()
+            .filter(orders)
+            .map(|token| token.principal.name.clone())
+            .collect();
+        names.sort_unstable();
+        names.dedup();
+        names
     }
 
     /// The entry of a token, expired or not.

@@ -51,6 +51,10 @@ use watch::Watch;
 const EXPIRE_PER_TURN: u32 = 256;
 /// Holds that one turn lets run out at most, when it is late.
 const EXPIRE_PER_TURN_MAX: u32 = 32_768;
+/// Between two looks at how long a turn has let holds run out: so many take a fraction of the bound.
+const EXPIRED_BETWEEN_LOOKS: u32 = 64;
+/// A turn lets holds run out for so long, however many are due: those who ask wait for no more.
+const EXPIRE_NS_MAX: u64 = 20_000_000;
 /// A hold this late doubles what the next turns let run out.
 const EXPIRY_LATE_MS: u64 = 250;
 /// Between two looks at a segment that is being made at the start.
@@ -252,16 +256,7 @@ impl<D: Disk> Core<D> {
             true => (self.expire_budget * 2).min(EXPIRE_PER_TURN_MAX),
             false => EXPIRE_PER_TURN,
         };
-        for _ in 0..self.expire_budget {
-            let by = match planted(Bug::ExpiryByWallClock) {
-                true => self.clock.wall_ms(),
-                false => self.now,
-            };
-            match sweep::expire(&self.state, by) {
-                Some(event) if self.room.for_existing() => self.record(None, event),
-                _ => break,
-            }
-        }
+        self.expire();
         let tidy_at = sweep::next_tidy(&self.state).map(|due| due + TIDY_AFTER_MS);
         if tidy_at.is_none_or(|tidy_at| self.now < tidy_at) {
             return;
@@ -269,6 +264,26 @@ impl<D: Disk> Core<D> {
         for _ in 0..TIDY_PER_TURN {
             match sweep::tidy(&self.state, self.now) {
                 Some(event) if self.room.for_new() => self.record(None, event),
+                _ => break,
+            }
+        }
+    }
+
+    /// Lets holds run out, as many as the budget and the time of a turn allow.
+    fn expire(&mut self) {
+        let begun_ns = self.clock.elapsed_ns();
+        for expired in 0..self.expire_budget {
+            if expired % EXPIRED_BETWEEN_LOOKS == EXPIRED_BETWEEN_LOOKS - 1
+                && self.clock.elapsed_ns().saturating_sub(begun_ns) > EXPIRE_NS_MAX
+            {
+                break;
+            }
+            let by = match planted(Bug::ExpiryByWallClock) {
+                true => self.clock.wall_ms(),
+                false => self.now,
+            };
+            match sweep::expire(&self.state, by) {
+                Some(event) if self.room.for_existing() => self.record(None, event),
                 _ => break,
             }
         }

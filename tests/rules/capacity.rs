@@ -100,60 +100,141 @@ fn the_last_tenth_of_the_keys_is_for_existing_orders() {
     ));
 }
 
+/// Of 40 rows two are reserved for each of two principals: what one may fill, and what is left then.
+fn orders(by: &str, count: usize) -> String {
+    format!("order u1 A*1 sell by={by} -> 201 confirmed\n").repeat(count)
+}
+
 #[test]
-fn one_of_several_principals_may_not_fill_a_crowded_table_of_orders() {
-    let eight: String = (0..8).map(|_| "order u1 A*1 sell by=east -> 201 confirmed\n").collect();
+fn a_configured_principal_has_its_reserve_whatever_others_fill() {
+    check(&format!(
+        "0 put A stock=99
+         settings orders=40 principals=east,west
+         {}
+         order u1 A*1 sell by=east -> 503 capacity orders
+         order u1 A*1 sell by=south -> 503 capacity orders
+         {}
+         order u1 A*1 sell by=west -> 503 capacity orders",
+        orders("east", 38),
+        orders("west", 2),
+    ));
+}
+
+#[test]
+fn what_no_reserve_holds_is_common() {
+    check(&format!(
+        "0 put A stock=99
+         settings orders=40 principals=east,west
+         {}{}{}
+         order u1 A*1 sell by=east  -> 503 capacity orders
+         order u1 A*1 sell by=west  -> 503 capacity orders
+         order u1 A*1 sell by=south -> 503 capacity orders",
+        orders("south", 20),
+        orders("east", 10),
+        orders("west", 10),
+    ));
+}
+
+#[test]
+fn without_configured_principals_a_table_is_common_to_its_last_row() {
     check(&format!(
         "0 put A stock=99
          settings orders=10
-         {eight}
-         order u1 A*1 sell by=east -> 201 confirmed
+         {}
          order u1 A*1 sell by=west -> 201 confirmed
-         order u1 A*1 sell by=west -> 503 capacity orders"
+         order u1 A*1 sell by=west -> 503 capacity orders",
+        orders("east", 9),
     ));
+}
+
+#[test]
+fn more_than_ten_principals_share_half_of_a_table() {
+    let names: Vec<String> = (0..20).map(|number| format!("p{number}")).collect();
     check(&format!(
         "0 put A stock=99
-         settings orders=12
-         order u1 A*1 sell by=west -> 201 confirmed
-         {eight}
-         order u1 A*1 sell by=east -> 201 confirmed
+         settings orders=80 principals={}
+         {}
+         order u1 A*1 sell by=p0 -> 503 capacity orders
+         {}
+         order u1 A*1 sell by=p1 -> 503 capacity orders",
+        names.join(","),
+        orders("p0", 42),
+        orders("p1", 2),
+    ));
+}
+
+#[test]
+fn a_principal_that_is_no_longer_configured_keeps_its_rows_and_no_reserve() {
+    check(&format!(
+        "0 put A stock=99
+         settings orders=40 principals=east,west
+         {}
          order u1 A*1 sell by=east -> 503 capacity orders
-         order u1 A*1 sell by=west -> 201 confirmed
-         order u1 A*1 sell by=south -> 201 confirmed
-         order u1 A*1 sell by=west -> 503 capacity orders"
+         settings principals=east
+         {}
+         order u1 A*1 sell by=west -> 503 capacity orders",
+        orders("east", 38),
+        orders("west", 2),
     ));
 }
 
+/// Twenty keys: the last two serve actions, and each of two principals has one reserved.
 #[test]
-fn half_of_a_crowded_table_is_not_over_half() {
-    let five = |by: &str| format!("order u1 A*1 sell by={by} -> 201 confirmed\n").repeat(5);
-    check(&format!(
-        "0 put A stock=99
-         settings orders=12
-         {}{}
-         order u1 A*1 sell by=east -> 201 confirmed
-         order u1 A*1 sell by=east -> 201 confirmed
-         order u1 A*1 sell by=east -> 503 capacity orders",
-        five("east"),
-        five("west"),
-    ));
-}
-
-#[test]
-fn one_of_several_principals_may_not_fill_a_crowded_table_of_keys() {
-    let eight: String = (0..7)
-        .map(|key| format!("order u1 A*1 sell by=east key={key} -> 201 confirmed\n"))
+fn a_reserve_of_keys_goes_before_the_part_for_existing_orders() {
+    let keys: String = (0..16)
+        .map(|key| format!("order u1 A*1 sell by=east key={key} -> 201 confirmed as o{key}\n"))
         .collect();
     check(&format!(
         "0 put A stock=99
-         settings keys=10
-         order u1 A*1 sell by=west key=w -> 201 confirmed as w
-         {eight}
-         order u1 A*1 sell by=east key=x -> 503 capacity keys
-         adjust A +1 by=east key=x       -> 503 capacity keys
-         order u1 A*1 sell by=west key=x -> 201 confirmed
-         order u1 A*1 sell by=west key=y -> 503 capacity keys
-         ship w by=west key=y            -> 200 shipped"
+         settings keys=20 principals=east,west
+         {keys}
+         order u1 A*1 sell by=east key=x  -> 201 confirmed
+         order u1 A*1 sell by=east key=y  -> 503 capacity keys
+         adjust A +1 by=east key=y        -> 503 capacity keys
+         ship o1 by=east key=s1           -> 200 shipped
+         ship o2 by=east key=s2           -> 200 shipped
+         ship o3 by=east key=s3           -> 503 capacity keys
+         ship o3 by=east                  -> 200 shipped
+         order u1 A*1 sell by=west key=w  -> 201 confirmed
+         order u1 A*1 sell by=west key=w2 -> 503 capacity keys"
+    ));
+}
+
+#[test]
+fn users_and_uses_are_reserved_like_orders() {
+    let users: String =
+        (0..38).map(|user| format!("order e{user} A*1 sell by=east -> 201 confirmed\n")).collect();
+    for table in ["users", "uses"] {
+        check(&format!(
+            "0 put A stock=99
+             put B stock=9
+             settings {table}=40 principals=east,west
+             {users}
+             order e38 A*1 sell by=east -> 503 capacity {table}
+             order w0 A*1 by=west       -> 201 held as w
+             order w1 A*1 sell by=west  -> 201 confirmed
+             order w2 A*1 sell by=west  -> 503 capacity {table}
+             cancel w by=west           -> 200 cancelled"
+        ));
+    }
+}
+
+#[test]
+fn an_order_has_sixty_four_keys_at_most() {
+    let repeats: String =
+        (1..=63).map(|key| format!("cancel o key=c{key} -> 200 cancelled\n")).collect();
+    check(&format!(
+        "0 put A stock=99
+         settings keys_retain=100
+         order  u1 A*1 key=o   -> 201 held as o
+         {repeats}
+         cancel o key=c64      -> 503 capacity keys
+         cancel o key=c7       -> 200 cancelled replayed
+         cancel o              -> 200 cancelled
+         order  u1 A*1 key=p   -> 201 held as p
+         cancel p key=p1       -> 200 cancelled
+     100 sweep
+         cancel o key=c64      -> 200 cancelled"
     ));
 }
 

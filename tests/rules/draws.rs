@@ -369,7 +369,8 @@ fn entries_of_others_show_once_the_draw_is_closed() {
           entries D by=admin               -> 200
           entries D by=west user=u1        -> 200
           close   D
-          entries D by=west limit=2        -> 200 #1 u1 won A o held until=300000 #2 u2 lost A no_stock next=2
+          entries D by=west limit=2        -> 200 #1 u1 won A #2 u2 lost A no_stock next=2
+          entries D by=east limit=1        -> 200 #1 u1 won A o held until=300000 next=1
           entries D by=west after=2        -> 200 #3 u1 lost A no_stock
           entries D after=3                -> 200
           entries D after=4000000000       -> 200
@@ -416,7 +417,9 @@ fn draws_and_entries_have_caps_of_their_own() {
           enter   D u1 key=k6              -> 201
           enter   D u1 key=k7              -> 201
           enter   D u1 key=k8              -> 201
-          enter   D u1 key=k9              -> 503 capacity entries
-          enter   D u1 key=k9 by=east      -> 201",
+          enter   D u1 key=k9              -> 201
+          enter   D u1 key=k10             -> 201
+          enter   D u1 key=k11             -> 503 capacity entries
+          enter   D u1 key=k11 by=east     -> 503 capacity entries",
     );
 }

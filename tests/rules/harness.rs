@@ -251,7 +251,8 @@ pub(crate) fn everything(state: &State, now: Stamp) -> Vec<String> {
         let of = state.uses.of_sku(sku);
         uses.extend(of.map(|found| {
             let user = &state.users[found.user].id;
-            format!("{} {:?} {:?} {}", sku.created_sequence, sku.id, user, found.units)
+            let (created, units, owner) = (sku.created_sequence, found.units, found.owner);
+            format!("{created} {:?} {user:?} {units} {owner}", sku.id)
         }));
     }
     uses.sort();
@@ -267,6 +268,10 @@ pub(crate) fn everything(state: &State, now: Stamp) -> Vec<String> {
     queries.extend(state.requests.iter().map(|key| Query::Remembered(key.hash)));
     let mut users: Vec<_> = state.users.iter().map(|(_, user)| user.id.clone()).collect();
     users.sort();
+    let mut owners: Vec<_> =
+        state.users.iter().map(|(_, user)| format!("{:?} {}", user.id, user.owner)).collect();
+    owners.sort();
+    seen.extend(owners);
     let of_user = |user| Query::UserOrders { user, after: None, limit: 100 };
     queries.extend(users.into_iter().map(of_user));
     for name in principals {

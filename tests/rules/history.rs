@@ -5,6 +5,7 @@
 //! Numbers are small on purpose: few SKUs, users and keys, so that they meet. Next: `property`.
 
 use crate::draw_history::{AskDraw, LookDraw};
+use doorbuster::domain::ids::PrincipalName;
 use doorbuster::domain::settings::{Caps, Settings};
 use proptest::collection::vec;
 use proptest::option;
@@ -182,7 +183,8 @@ fn settings(tight: bool) -> impl Strategy<Value = Settings> {
     };
     let caps = (cap(3..5), cap(4..14), cap(4..40), cap(1..4), cap(3..10), cap(2..5));
     let times = (30_u64..120, 60_u64..300, 0_u64..80, 100_u64..400, 0_u64..600, 0_u32..8);
-    (times, caps).prop_map(|(times, caps)| {
+    let configured = proptest::sample::subsequence(PRINCIPALS.to_vec(), 0..=PRINCIPALS.len());
+    (times, caps, configured).prop_map(|(times, caps, configured)| {
         let (hold_ms_default, hold_ms_max, recovery_grace_ms, keys, more, holds) = times;
         let (skus, orders, keys_cap, answers, uses, users) = caps;
         Settings {
@@ -192,6 +194,7 @@ fn settings(tight: bool) -> impl Strategy<Value = Settings> {
             recovery_grace_ms,
             idempotency_retain_ms: keys,
             orders_retain_ms: keys + more,
+            principals: configured.into_iter().map(principal_name).collect(),
             caps: Caps {
                 skus,
                 orders,
@@ -204,6 +207,10 @@ fn settings(tight: bool) -> impl Strategy<Value = Settings> {
             },
         }
     })
+}
+
+fn principal_name(name: &str) -> PrincipalName {
+    PrincipalName::parse(name).expect("a principal's name")
 }
 
 fn step(tight: bool) -> impl Strategy<Value = Step> {

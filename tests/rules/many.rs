@@ -11,7 +11,8 @@ use doorbuster::domain::command::Reach;
 use doorbuster::domain::decide::{Decision, decide};
 use doorbuster::domain::event::{Event, Origin, Record, Started};
 use doorbuster::domain::ids::ID_BYTES_MAX;
-use doorbuster::domain::state::{PRINCIPALS_MAX, State};
+use doorbuster::domain::principals::PRINCIPALS_MAX;
+use doorbuster::domain::state::State;
 
 /// Decides and applies, and looks at nothing else.
 struct Shop {

@@ -22,7 +22,7 @@ use crate::wording::{self, Words, number, principal, say, sku_id, user_id};
 use doorbuster::domain::answer::{Answer, Answered};
 use doorbuster::domain::command::{Command, Query, Request};
 use doorbuster::domain::event::Event;
-use doorbuster::domain::ids::{OrderId, SkuId, Stamp};
+use doorbuster::domain::ids::{OrderId, PrincipalName, SkuId, Stamp};
 use doorbuster::domain::order::Status;
 use doorbuster::domain::settings::Settings;
 use std::collections::BTreeMap;
@@ -244,6 +244,10 @@ fn change(settings: &mut Settings, words: &mut Words<'_>) {
     narrow("users", &mut caps.users);
     narrow("draws", &mut caps.draws);
     narrow("entries", &mut caps.entries);
+    if let Some(names) = words.named("principals") {
+        let name = |name: &str| PrincipalName::parse(name).expect("a principal's name");
+        settings.principals = names.split(',').map(name).collect();
+    }
 }
 
 /// All expected words are there in their order, the first one first.

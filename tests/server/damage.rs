@@ -65,7 +65,7 @@ fn recover(data: &Path) -> Result<Recovered, RecoveryError> {
         Err(RecoveryError::Locked { .. }) => None,
         other => Some(other),
     })?;
-    recovery::recover(&lock, &config, Clock::start(), &mut |_| {})
+    recovery::recover(&lock, &config.rules, &config, Clock::start(), &mut |_| {})
 }
 
 #[track_caller]

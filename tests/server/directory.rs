@@ -7,6 +7,9 @@ use crate::history::{check_unchanged, files, is_quiet};
 use crate::patience;
 use crate::process::{Launch, directory};
 use serde_json::json;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
 use std::thread;
 
 #[test]
@@ -30,6 +33,52 @@ fn a_second_server_of_a_directory_refuses_and_changes_no_byte() {
     assert_eq!(stopped.epoch, 1, "the others began no epoch");
     let next = Launch::of(data.path()).start();
     assert_eq!(next.connect().get("/v1/status")["epoch"], 2);
+}
+
+#[test]
+fn no_trick_with_the_lock_lets_a_second_server_in() {
+    let place = directory();
+    let data = place.path().join("data");
+    let server = Launch::of(&data).start();
+    let client = &mut server.connect();
+    client.put_sku("s", &json!({"stock": 1}));
+    let refused = |path: &Path| {
+        let second = Launch::of(path).run();
+        assert_eq!((second.code, second.lines.len()), (Some(1), 0), "{second:?}");
+        assert!(second.complaints.contains("in use by another process"), "{second:?}");
+    };
+    fs::remove_file(data.join("LOCK")).expect("it was there");
+    refused(&data);
+    fs::write(data.join("LOCK"), "stale").expect("a file is written");
+    refused(&data);
+    let link = place.path().join("link");
+    symlink(&data, &link).expect("a link is made");
+    refused(&link);
+    client.ask(&Ask::order("k", "u", "s", 1)).expect(201);
+    client.ask(&Ask::order("k2", "u2", "s", 1)).problem(409, "sold_out");
+}
+
+#[test]
+fn a_server_whose_directory_is_moved_away_stops_and_loses_nothing() {
+    let place = directory();
+    let (data, moved) = (place.path().join("data"), place.path().join("moved"));
+    for what in ["", "journal"] {
+        let server = Launch::of(&data).start();
+        let client = &mut server.connect();
+        client.ask(&Ask::put("/v1/skus/s", &json!({"stock": 5})).header("If-Match", "*"));
+        client.ask(&Ask::put("/v1/skus/s", &json!({"stock": 5})));
+        client.ask(&Ask::order(&format!("k{what}"), "u", "s", 1)).expect(201);
+        fs::rename(data.join(what), &moved).expect("it is moved");
+        let exit = server.wait();
+        assert_eq!(exit.code, None, "{exit:?}");
+        assert!(exit.complaints.contains("no longer at its path"), "{exit:?}");
+        // Whatever was made at the old path meanwhile is not the server's.
+        let _ = fs::remove_dir_all(data.join(what));
+        fs::rename(&moved, data.join(what)).expect("it is put back");
+        let server = Launch::of(&data).start();
+        server.connect().get(&format!("/v1/requests/k{what}"));
+        server.stop();
+    }
 }
 
 #[test]

@@ -44,7 +44,7 @@ impl Data {
 
     /// Starts, and is gone again. Gives the epoch and the digest.
     fn start(&self, config: &Config) -> Result<(u32, String), RecoveryError> {
-        let recovered = recover_in(self, config, Clock::start(), &mut |_| {})?;
+        let recovered = recover_in(self, &config.rules, config, Clock::start(), &mut |_| {})?;
         let digest = codec::digest(&recovered.state).to_string();
         Ok((recovered.state.epoch, digest))
     }

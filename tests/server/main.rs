@@ -63,6 +63,7 @@ mod roles;
 mod rotation;
 mod rules;
 mod sale;
+mod shares;
 mod shopper;
 mod signals;
 mod stored;

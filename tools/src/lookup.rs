@@ -86,7 +86,7 @@ fn ask(state: &State, query: Query) -> Answer {
 
 fn order_facts(state: &State, view: &OrderView) -> Vec<(&'static str, Value)> {
     let slot = state.orders.find(view.order).expect("it was just seen");
-    let principal = &state.principals[usize::from(state.orders[slot].principal)].name;
+    let principal = &state.principals[state.orders[slot].principal].name;
     let line = |line: &doorbuster::domain::answer::LineView| json!({ "sku": line.sku.as_str(), "qty": line.quantity, "refunded_qty": line.refunded });
     vec![
         ("id", state.lives.text(view.order).as_str().into()),

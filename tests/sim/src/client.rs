@@ -51,6 +51,12 @@ pub(crate) fn principal(who: usize) -> Principal {
     Principal { name, reach: if who == 2 { Reach::All } else { Reach::Own } }
 }
 
+/// Those that the operator has configured: any of them.
+pub(crate) fn some_principals(random: &mut Random) -> Vec<PrincipalName> {
+    let who = (0..PRINCIPALS.len()).filter(|_| !random.once_in(3));
+    who.map(|who| principal(who).name).collect()
+}
+
 /// FNV-1a, twice: a key's hash, here any that tells keys apart.
 fn spread(text: &str, salt: u64) -> u64 {
     let start = 0xCBF2_9CE4_8422_2325 ^ salt;

@@ -3,6 +3,7 @@
 //! Owns the numbers, so that a run can be told from its seed alone. Never changes while it runs.
 //! Next: `world`.
 
+use crate::client;
 use crate::random::Random;
 use doorbuster::config::Durability;
 use doorbuster::domain::settings::{Caps, Settings};
@@ -191,6 +192,7 @@ pub(crate) fn settings(random: &mut Random) -> Settings {
     };
     let idempotency_retain_ms = random.between(2_000, 40_000);
     Settings {
+        principals: client::some_principals(random),
         hold_ms_default: random.between(50, 3_000),
         hold_ms_max: random.between(1_000, 8_000),
         open_holds_per_user_max: random.below(6) as u32,

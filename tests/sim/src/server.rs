@@ -135,7 +135,7 @@ impl Server {
         clock: Clock,
         meters: &Arc<Meters>,
     ) -> Result<(Self, Found), RecoveryError> {
-        let recovered = recovery::recover_in(data, config, clock, &mut |_| {})?;
+        let recovered = recovery::recover_in(data, &config.rules, config, clock, &mut |_| {})?;
         let Recovered { state, journal, stamps, image_sequence, .. } = recovered;
         doorbuster::domain::invariants::check(&state);
         let found = Found {

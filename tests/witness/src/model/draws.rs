@@ -21,12 +21,12 @@ pub(super) struct Draw {
     seed: Seed,
     closed_at: Option<Stamp>,
     version: Sequence,
-    entries: Vec<Entry>,
+    pub(super) entries: Vec<Entry>,
 }
 
-struct Entry {
+pub(super) struct Entry {
     user: UserId,
-    principal: PrincipalName,
+    pub(super) principal: PrincipalName,
     client_seed: Option<compact_str::CompactString>,
     pick: Option<SkuId>,
     reason: Reason,
@@ -155,9 +155,7 @@ impl Model {
         if request.key.is_some() {
             self.make_room(request, false);
             self.check_room_for_key(request, true)?;
-            if self.answers() >= self.settings.caps.answers as usize {
-                return Err(Refusal::Capacity("answers"));
-            }
+            self.check_room_for_answer(request)?;
         }
         let changed = !was_closed || request.key.is_some();
         self.sequence += u64::from(changed);
@@ -212,10 +210,10 @@ impl Model {
         if take != Take::Sell {
             self.check_open_holds(&enter.user)?;
         }
-        self.check_room_for_win(enter)?;
+        self.check_room_for_win(request, enter)?;
         self.make_room(request, true);
         // With an order that left, its user may have left: then there must be room for it again.
-        self.check_room_for_win(enter)?;
+        self.check_room_for_win(request, enter)?;
         self.check_room_for_order(request)?;
         self.check_room_for_key(request, true)?;
         self.check_room_for_entry(request)?;
@@ -226,7 +224,7 @@ impl Model {
         });
         if order.is_none() {
             self.sequence += 1;
-            self.know(&request.principal);
+            self.know(&request.principal.name);
         }
         let entry = Entry {
             user: enter.user.clone(),
@@ -239,28 +237,23 @@ impl Model {
         };
         self.draw_mut(&enter.draw).entries.push(entry);
         let draw = self.draw(&enter.draw).expect("found above");
-        let view = self.entry_view(draw, draw.entries.len());
+        let view = self.entry_view(&request.principal, draw, draw.entries.len());
         Ok(Done { changed: true, order, answer: Answer::Entered(Box::new(view)) })
     }
 
     /// Whatever may be won must find room.
-    fn check_room_for_win(&self, enter: &EnterDraw) -> Result<(), Refusal> {
+    fn check_room_for_win(&self, request: &Request, enter: &EnterDraw) -> Result<(), Refusal> {
         let draw = self.draw(&enter.draw).expect("found before");
         for prize in draw.terms.odds.prizes().iter().filter(|prize| prize.weight > 0) {
             let sku = self.live(&prize.sku).expect("a prize of an unclosed draw");
-            self.check_room_for_use(&enter.user, &[(sku, 1)])?;
+            self.check_room_for_use(&request.principal.name, &enter.user, &[(sku, 1)])?;
         }
         Ok(())
     }
 
     fn check_room_for_entry(&self, request: &Request) -> Result<(), Refusal> {
-        let (used, cap) = (self.entries_kept(), self.settings.caps.entries as usize);
-        if used >= cap {
-            return Err(Refusal::Capacity("entries"));
-        }
-        let entries = self.draws.iter().flat_map(|draw| &draw.entries);
-        let own = entries.filter(|entry| entry.principal == request.principal.name).count();
-        self.check_share("entries", own, used, cap)
+        let cap = self.settings.caps.entries as usize;
+        self.check_room(&request.principal.name, ("entries", 1), (cap, cap))
     }
 
     pub(super) fn entries_kept(&self) -> usize {
@@ -308,9 +301,11 @@ impl Model {
         }
     }
 
-    fn entry_view(&self, draw: &Draw, number: usize) -> EntryView {
+    /// Another principal's order does not exist for this one.
+    fn entry_view(&self, principal: &Principal, draw: &Draw, number: usize) -> EntryView {
         let entry = &draw.entries[number - 1];
         let order = entry.order.and_then(|order| self.kept(order));
+        let order = order.filter(|order| Self::visible(principal, order));
         EntryView {
             draw: draw.id.clone(),
             number: number as u32,
@@ -350,7 +345,7 @@ impl Model {
             last = Some(number as u32);
             let own = draw.entries[number - 1].principal == principal.name;
             if own || draw.closed_at.is_some() {
-                page.entries.push(self.entry_view(draw, number));
+                page.entries.push(self.entry_view(principal, draw, number));
             }
         }
         Answer::Entries(Box::new(page))

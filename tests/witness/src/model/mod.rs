@@ -11,10 +11,11 @@ mod draws;
 mod follow;
 mod orders;
 mod reads;
+mod shares;
 mod skus;
 
 use doorbuster::domain::answer::{Answer, Answered, Refusal, RememberedBody};
-use doorbuster::domain::command::{Command, Principal, Request, SkuSettings};
+use doorbuster::domain::command::{Command, Request, SkuSettings};
 use doorbuster::domain::ids::{OrderId, PrincipalName, Sequence, SkuId, Stamp, UserId};
 use doorbuster::domain::order::Status;
 use doorbuster::domain::settings::Settings;
@@ -38,8 +39,11 @@ pub struct Model {
     orders: Vec<Order>,
     /// Remembered keys, oldest first.
     keys: Vec<Key>,
-    /// Who ever owned an order or a key.
+    /// Who ever owned an order or a key, or was configured.
     principals: Vec<PrincipalName>,
+    /// Which configured principal brought a user, and began the use of a SKU by a user.
+    user_owners: BTreeMap<UserId, PrincipalName>,
+    use_owners: BTreeMap<(usize, UserId), PrincipalName>,
     refused: Vec<(SkuId, RefusalReason)>,
 }
 
@@ -122,7 +126,6 @@ impl Model {
     /// A server that has just started for the first time.
     pub fn start(settings: Settings, now: Stamp) -> Self {
         Self {
-            settings,
             sequence: 2,
             epoch: 1,
             now,
@@ -130,8 +133,11 @@ impl Model {
             draws: Vec::new(),
             orders: Vec::new(),
             keys: Vec::new(),
-            principals: Vec::new(),
+            principals: settings.principals.clone(),
+            user_owners: BTreeMap::new(),
+            use_owners: BTreeMap::new(),
             refused: Vec::new(),
+            settings,
         }
     }
 
@@ -191,7 +197,7 @@ impl Model {
 
     fn remember(&mut self, request: &Request, done: &Done) {
         let Some(claim) = request.key else { return };
-        self.know(&request.principal);
+        self.know(&request.principal.name);
         let body = match (&done.answer, done.order) {
             (Answer::Created(_), Some(id)) => {
                 RememberedBody::Created(self.order_view(self.kept(id).expect("just created")))
@@ -218,9 +224,9 @@ impl Model {
         });
     }
 
-    fn know(&mut self, principal: &Principal) {
-        if !self.principals.contains(&principal.name) {
-            self.principals.push(principal.name.clone());
+    fn know(&mut self, principal: &PrincipalName) {
+        if !self.principals.contains(principal) {
+            self.principals.push(principal.clone());
         }
     }
 
@@ -260,6 +266,7 @@ impl Model {
     /// The settings change, as one event.
     pub fn change_settings(&mut self, settings: Settings) {
         self.sequence += 1;
+        settings.principals.iter().for_each(|name| self.know(name));
         self.settings = settings;
     }
 

@@ -5,7 +5,7 @@ use doorbuster::domain::answer::{Answer, Created, Refusal, ShortLine, UserLimit,
 use doorbuster::domain::command::{
     Action, CreateOrder, Principal, Reach, Refund, Request, SkuSettings, Take,
 };
-use doorbuster::domain::ids::{OrderId, UserId};
+use doorbuster::domain::ids::{OrderId, PrincipalName, UserId};
 use doorbuster::domain::order::Status;
 
 /// A SKU by its place, and units of it.
@@ -30,10 +30,10 @@ impl Model {
             self.check_open_holds(&create.user)?;
         }
         self.check_stock(&lines)?;
-        self.check_room_for_use(&create.user, &lines)?;
+        self.check_room_for_use(&request.principal.name, &create.user, &lines)?;
         self.make_room(request, true);
         // With the order that left, its user may have left: then there must be room for it again.
-        self.check_room_for_use(&create.user, &lines)?;
+        self.check_room_for_use(&request.principal.name, &create.user, &lines)?;
         self.check_room_for_order(request)?;
         self.check_room_for_key(request, true)?;
 
@@ -63,7 +63,9 @@ impl Model {
             }
         };
         self.sequence += 1;
-        self.know(principal);
+        self.know(&principal.name);
+        let skus: Vec<usize> = lines.iter().map(|(sku, _)| *sku).collect();
+        self.note_owners(&principal.name, user, &skus);
         let status = if expires_at.is_some() { Status::Held } else { Status::Confirmed };
         let id = OrderId { epoch: self.epoch, sequence: self.sequence };
         let line = |(sku, quantity): &Wanted| Line {
@@ -172,12 +174,7 @@ impl Model {
 
     pub(super) fn check_room_for_order(&self, request: &Request) -> Result<(), Refusal> {
         let cap = self.settings.caps.orders as usize;
-        if self.orders.len() >= cap {
-            return Err(Refusal::Capacity("orders"));
-        }
-        let name = &request.principal.name;
-        let own = self.orders.iter().filter(|order| order.principal == *name).count();
-        self.check_share("orders", own, self.orders.len(), cap)
+        self.check_room(&request.principal.name, ("orders", 1), (cap, cap))
     }
 
     /// The last tenth is for what exists.
@@ -186,42 +183,33 @@ impl Model {
         if request.key.is_none() {
             return Ok(());
         }
-        if self.keys.len() >= if new { cap - cap / 10 } else { cap } {
-            return Err(Refusal::Capacity("keys"));
-        }
-        let name = &request.principal.name;
-        let own = self.keys.iter().filter(|key| key.principal == *name).count();
-        self.check_share("keys", own, self.keys.len(), cap)
+        let end = if new { cap - cap / 10 } else { cap };
+        self.check_room(&request.principal.name, ("keys", 1), (end, cap))
     }
 
-    /// Over half of a table that is 80 % full, where there are others.
-    pub(super) fn check_share(
-        &self,
-        table: &'static str,
-        own: usize,
-        used: usize,
-        cap: usize,
-    ) -> Result<(), Refusal> {
-        if self.principals.len() >= 2 && used * 100 >= cap * 80 && own * 2 > cap {
-            return Err(Refusal::Capacity(table));
+    pub(super) fn check_room_for_answer(&self, request: &Request) -> Result<(), Refusal> {
+        let cap = self.settings.caps.answers as usize;
+        if request.key.is_none() {
+            return Ok(());
         }
-        Ok(())
+        self.check_room(&request.principal.name, ("answers", 1), (cap, cap))
     }
 
     pub(super) fn check_room_for_use(
         &self,
+        by: &PrincipalName,
         user: &UserId,
         lines: &[Wanted],
     ) -> Result<(), Refusal> {
-        let users = self.users();
-        if !users.contains(user) && users.len() >= self.settings.caps.users as usize {
-            return Err(Refusal::Capacity("users"));
+        let caps = &self.settings.caps;
+        if !self.users().contains(user) {
+            let cap = caps.users as usize;
+            self.check_room(by, ("users", 1), (cap, cap))?;
         }
-        let new = lines.iter().filter(|(sku, _)| self.in_use(*sku, user) == 0).count();
-        if new > 0 && self.uses() + new > self.settings.caps.uses as usize {
-            return Err(Refusal::Capacity("uses"));
+        match lines.iter().filter(|(sku, _)| self.in_use(*sku, user) == 0).count() {
+            0 => Ok(()),
+            new => self.check_room(by, ("uses", new), (caps.uses as usize, caps.uses as usize)),
         }
-        Ok(())
     }
 
     pub(super) fn visible(principal: &Principal, order: &Order) -> bool {
@@ -261,8 +249,11 @@ impl Model {
         }
     }
 
-    fn room_for_action(&mut self, request: &Request) -> Result<(), Refusal> {
+    fn room_for_action(&mut self, request: &Request, id: OrderId) -> Result<(), Refusal> {
         self.make_room(request, false);
+        if request.key.is_some() {
+            self.check_keys_of(id)?;
+        }
         self.check_room_for_key(request, false)
     }
 
@@ -272,7 +263,7 @@ impl Model {
     }
 
     fn move_to(&mut self, request: &Request, id: OrderId, to: Status) -> Result<Done, Refusal> {
-        self.room_for_action(request)?;
+        self.room_for_action(request, id)?;
         self.change(id, |order| order.status = to);
         Ok(self.done(id, true))
     }
@@ -282,7 +273,7 @@ impl Model {
         if request.key.is_none() {
             return Ok(self.done(id, false));
         }
-        self.room_for_action(request)?;
+        self.room_for_action(request, id)?;
         let changed = self.kept(id).expect("a kept order").changed;
         self.change(id, |_| ());
         self.orders.iter_mut().find(|order| order.id == id).expect("a kept order").changed =
@@ -297,14 +288,14 @@ impl Model {
         if deadline == order.expires_at {
             return self.same(request, id);
         }
-        self.room_for_action(request)?;
+        self.room_for_action(request, id)?;
         self.change(id, |order| order.expires_at = deadline);
         Ok(self.done(id, true))
     }
 
     fn reacquire(&mut self, request: &Request, id: OrderId) -> Result<Done, Refusal> {
         let order = self.kept(id).expect("a kept order");
-        let user = order.user.clone();
+        let (user, owner) = (order.user.clone(), order.principal.clone());
         let lines: Vec<Wanted> =
             order.lines.iter().map(|line| (line.sku, u64::from(line.quantity))).collect();
         if let Some((sku, _)) = lines.iter().find(|(sku, _)| self.skus[*sku].deleted) {
@@ -314,7 +305,10 @@ impl Model {
         self.check_draw_only(&lines, Some(id))?;
         self.check_user_limits(&user, &lines)?;
         self.check_stock(&lines)?;
-        self.check_room_for_use(&user, &lines)?;
+        self.check_room_for_use(&owner, &user, &lines)?;
+        self.room_for_action(request, id)?;
+        let skus: Vec<usize> = lines.iter().map(|(sku, _)| *sku).collect();
+        self.note_owners(&owner, &user, &skus);
         self.move_to(request, id, Status::Confirmed)
     }
 
@@ -333,7 +327,7 @@ impl Model {
         if refund.lines.is_empty() {
             back = order.lines.iter().map(|line| line.quantity - line.refunded).collect();
         }
-        self.room_for_action(request)?;
+        self.room_for_action(request, id)?;
         self.change(id, |order| {
             for (line, units) in order.lines.iter_mut().zip(&back) {
                 line.refunded += units;

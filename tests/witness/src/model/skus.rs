@@ -43,7 +43,7 @@ impl Model {
     }
 
     /// Users with units in use at a SKU, or, after its deletion, whose use has still to go.
-    fn users_of(&self, sku: usize) -> BTreeSet<UserId> {
+    pub(super) fn users_of(&self, sku: usize) -> BTreeSet<UserId> {
         if self.skus[sku].deleted {
             return self.skus[sku].to_purge.clone();
         }
@@ -205,9 +205,7 @@ impl Model {
         }
         self.make_room(request, false);
         self.check_room_for_key(request, true)?;
-        if self.answers() >= self.settings.caps.answers as usize {
-            return Err(Refusal::Capacity("answers"));
-        }
+        self.check_room_for_answer(request)?;
         self.sequence += 1;
         if self.skus[at].total != total {
             self.skus[at].total = total;
@@ -218,8 +216,7 @@ impl Model {
 
     /// Remembered answers that are neither an order nor an entry.
     pub(super) fn answers(&self) -> usize {
-        let is_wide = |key: &&super::Key| matches!(key.answer, Answer::Sku(_) | Answer::Draw(_));
-        self.keys.iter().filter(is_wide).count()
+        self.keys.iter().filter(|key| is_whole(key)).count()
     }
 
     pub(super) fn delete_sku(&mut self, delete: &DeleteSku) -> Result<Done, Refusal> {
@@ -237,6 +234,11 @@ impl Model {
         self.skus[at].deleted = true;
         Ok(Done { changed: true, order: None, answer: Answer::SkuDeleted })
     }
+}
+
+/// An answer that is neither an order nor an entry.
+pub(super) fn is_whole(key: &super::Key) -> bool {
+    matches!(key.answer, Answer::Sku(_) | Answer::Draw(_))
 }
 
 /// It says what must exist.
