@@ -20,6 +20,8 @@ use tokio::task::LocalSet;
 const LATENCY_NS_MAX: u64 = 60_000_000_000;
 /// What is not over so long after it should be hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// A request that is told to come again so often never ends.
+const ATTEMPTS_MAX: u32 = 100;
 /// Of an answer that was not expected.
 const TOLD_CHARS_MAX: usize = 500;
 
@@ -32,7 +34,10 @@ pub(crate) struct Measured {
     pub(crate) requests: u64,
     /// Of those, how many were not refused.
     pub(crate) accepted: u64,
+    /// Answers that said to come again, as was done.
+    pub(crate) repeated: u64,
     pub(crate) took: Duration,
+    /// From sending to the answer that counts, of each request.
     pub(crate) latency_ns: Histogram<u64>,
 }
 
@@ -77,6 +82,7 @@ struct Shared {
     left: Cell<u64>,
     number: Cell<u64>,
     accepted: Cell<u64>,
+    repeated: Cell<u64>,
     latency_ns: RefCell<Histogram<u64>>,
 }
 
@@ -113,6 +119,7 @@ pub(crate) fn measure(
             left: Cell::new(load.requests),
             number: Cell::new(0),
             accepted: Cell::new(0),
+            repeated: Cell::new(0),
             latency_ns: RefCell::new(histogram),
         });
         let tasks: Vec<_> = connections
@@ -128,7 +135,13 @@ pub(crate) fn measure(
         drop(connections);
         let latency_ns = shared.latency_ns.borrow().clone();
         let (requests, accepted) = (shared.number.get(), shared.accepted.get());
-        Ok((Measured { requests, accepted, took, latency_ns }, counted))
+        let repeated = shared.repeated.get();
+        Ok((Measured { requests, accepted, repeated, took, latency_ns }, counted))
+    })
+    .inspect(|(measured, _)| {
+        if measured.repeated > 0 {
+            println!("{} answers said to come again; the orders were repeated", measured.repeated);
+        }
     })
 }
 
@@ -196,8 +209,19 @@ async fn send(mut connection: Connection, shared: Rc<Shared>) -> Result<Connecti
         write!(key, "key-{run}-{number:07}").expect("memory takes all text");
         let order = Order { sku, user: &user, key: &key };
         connection.dialect.order(&mut connection.request, &order);
-        let begun = now();
+        let mut begun = now();
         connection.ask().await?;
+        for _ in 1..ATTEMPTS_MAX {
+            // As a client does: after the time that it is told, with the same key.
+            let Some(after) = connection.dialect.retry_after(&connection.answer) else { break };
+            shared.repeated.set(shared.repeated.get() + 1);
+            if now() + after - shared.begun >= lasts_max {
+                return Ok(connection);
+            }
+            tokio::time::sleep(after).await;
+            begun = now();
+            connection.ask().await?;
+        }
         let ended = now();
         let took = u64::try_from((ended - begun).as_nanos()).unwrap_or(u64::MAX);
         shared.latency_ns.borrow_mut().saturating_record(took);

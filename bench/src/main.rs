@@ -6,7 +6,7 @@
 //! takes after a long history; `feed`, what followers cost; `images`, what buyers feel of them;
 //! `crowd`, what they feel of thousands of idle and slow connections; `tables` and `sizes`, what full
 //! tables take and do; `overload`, a crowd of many times the capacity; `stall`, a writer that stands
-//! still; `strangers`, ten million unknown names; `idle`; `run`, load of a kind on a server that is there, and `report` of what that
+//! still; `slow-disk`, syncs that take long; `strangers`, ten million unknown names; `idle`; `run`, load of a kind on a server that is there, and `report` of what that
 //! left behind.
 //! Never says a number without its conditions. Next: `run`, `bars`, `peers`.
 #![forbid(unsafe_code)]
@@ -34,6 +34,7 @@ mod report;
 mod restart;
 mod run;
 mod server;
+mod slow_disk;
 mod stall;
 mod strangers;
 mod tables;
@@ -93,6 +94,8 @@ enum Command {
     Overload(overload::Options),
     /// Let the writer stand still under load, and see what those hear who come, and the return
     Stall(stall::Options),
+    /// Let every data sync take long, and see what a crowd gets of the shared ones
+    SlowDisk(slow_disk::Options),
     /// Offer ten million names that nobody knows, and watch the memory
     Strangers(strangers::Options),
     /// Load a server at a rate and report the latencies that a crowd would have suffered
@@ -138,6 +141,7 @@ fn main() -> ExitCode {
         Command::Sizes(options) => tables::sizes::run(&options),
         Command::Overload(options) => overload::run(&options),
         Command::Stall(options) => stall::run(&options),
+        Command::SlowDisk(options) => slow_disk::run(&options),
         Command::Strangers(options) => strangers::run(&options),
         Command::Run(options) => run::run(&options),
         Command::Report(command) => report::run(&command),

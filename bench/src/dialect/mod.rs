@@ -7,6 +7,8 @@ mod http;
 mod postgres;
 mod redis;
 
+use std::time::Duration;
+
 pub(crate) use http::whole as http_whole;
 pub(crate) use postgres::{SCHEMA, query};
 pub(crate) use redis::{SCRIPT, bulk, command};
@@ -90,6 +92,15 @@ impl Dialect {
             Self::Http => http::verdict(answer),
             Self::Redis { .. } => redis::verdict(answer),
             Self::Postgres { .. } => postgres::verdict(answer),
+        }
+    }
+
+    /// How long to wait before the same request is sent again, if the answer says that it may succeed
+    /// then. Only Doorbuster's contract has such answers.
+    pub(crate) fn retry_after(&self, answer: &[u8]) -> Option<Duration> {
+        match self {
+            Self::Http => http::retry_after(answer),
+            Self::Redis { .. } | Self::Postgres { .. } => None,
         }
     }
 }

@@ -28,6 +28,19 @@ pub(crate) const FROM_SEND: &str = "from_send";
 pub(crate) const LAG: &str = "lag";
 const ALL: &str = "all";
 
+/// What every report has.
+const ALWAYS: [&str; 2] = ["summary.json", "report.html"];
+
+/// Refuses a folder in which a report lies, unless it may be written over.
+pub(crate) fn check_free(folder: &Path, force: bool) -> Result<(), BenchError> {
+    if !force && ALWAYS.iter().any(|name| folder.join(name).exists()) {
+        let folder = folder.display();
+        let text = format!("{folder} holds a report already; name another folder, or say --force");
+        return Err(BenchError::Usage(text));
+    }
+    Ok(())
+}
+
 /// Writes everything into a folder, which is made if it is not there.
 pub(crate) fn write(
     folder: &Path,

@@ -5,7 +5,7 @@
 
 use super::outcome::Outcome;
 use super::plot::{Axis, Layer, Line, Plot, duration, escape, number};
-use super::summary::{Check, Latency, Recording, Summary};
+use super::summary::{Check, Conditions, Latency, Recording, Summary};
 use hdrhistogram::Histogram;
 use std::fmt::Write;
 
@@ -33,7 +33,22 @@ svg text.mark{fill:#222;stroke:#fff;stroke-width:3px;paint-order:stroke}
 .legend i{display:inline-block;width:1.6em;margin-right:.5em;vertical-align:middle}
 .good,.bad{padding:.6em .9em;border-left:5px solid;max-width:75ch}
 .good{border-color:#009e73;background:#eefaf5}.bad{border-color:#d55e00;background:#fdf1ea}
-code{font:13px ui-monospace,monospace;overflow-wrap:anywhere}";
+code{font:13px ui-monospace,monospace;overflow-wrap:anywhere}
+@media (max-width:640px){body{font-size:14px;margin:.5em auto;padding:0 .6em}
+h1{font-size:1.3em;overflow-wrap:anywhere}p,li,td,.good,.bad{overflow-wrap:anywhere}
+table{display:block;overflow-x:auto;font-size:12px}th,td{padding:.25em .35em}
+th:first-child,td:first-child{min-width:9em}table.conditions td:first-child{white-space:normal;min-width:7em}
+figure{overflow-x:auto}svg text{font-size:20px}.legend{padding:0}}";
+
+/// What a run says that was ended before its time.
+fn cut(conditions: &Conditions) -> String {
+    let Some(after_s) = conditions.cut_after_s else { return String::new() };
+    format!(
+        "<p class=\"bad\">The run was cut after {after_s:.1} s of {} s: what is here is what was sent \
+         until then.</p>\n",
+        number(conditions.duration_s)
+    )
+}
 
 /// The page.
 pub(crate) fn page(summary: &Summary, recording: &Recording) -> String {
@@ -53,6 +68,7 @@ pub(crate) fn page(summary: &Summary, recording: &Recording) -> String {
         escape(&conditions.started_at),
         scenario = escape(&conditions.scenario),
     );
+    page.push_str(&cut(conditions));
     page.push_str(&verdict(&summary.check));
     page.push_str(&doubts(summary));
     page.push_str(&outcomes(summary));

@@ -27,6 +27,7 @@ fn sum(reports: Vec<(Summary, Recording)>) -> Result<(Summary, Recording), Bench
     let mut conditions = Conditions {
         commands: Vec::new(),
         rate_per_s: 0.0,
+        cut_after_s: None,
         connections: 0,
         ..first.conditions.clone()
     };
@@ -43,6 +44,11 @@ fn sum(reports: Vec<(Summary, Recording)>) -> Result<(Summary, Recording), Bench
         conditions.connections += own.connections;
         let end_s = shift as f64 + own.duration_s;
         conditions.duration_s = conditions.duration_s.max(end_s);
+        if let Some(after_s) = own.cut_after_s {
+            // Up to the last of them somebody sent.
+            let cut_s = conditions.cut_after_s.unwrap_or(0.0).max(shift as f64 + after_s);
+            conditions.cut_after_s = Some(cut_s);
+        }
     }
     let summary = sum.summary(conditions, check);
     Ok((summary, sum))

@@ -29,6 +29,9 @@ pub(crate) enum Command {
         /// Where the sum goes
         #[arg(long, alias = "out", value_name = "DIR")]
         report: PathBuf,
+        /// Write over a report that is there
+        #[arg(long)]
+        force: bool,
     },
     /// Show two reports side by side, and what differs in their conditions
     Diff {
@@ -42,7 +45,10 @@ pub(crate) enum Command {
 /// Does it.
 pub(crate) fn run(command: &Command) -> Result<(), BenchError> {
     match command {
-        Command::Merge { reports, report } => merge::run(reports, report),
+        Command::Merge { reports, report, force } => {
+            files::check_free(report, *force)?;
+            merge::run(reports, report)
+        }
         Command::Diff { before, after } => diff::run(before, after),
     }
 }

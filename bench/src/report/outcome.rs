@@ -90,13 +90,48 @@ impl Outcome {
             Self::Changed => "#0072b2",
             Self::Read => "#56b4e9",
             Self::SoldOut => "#e69f00",
-            Self::Limit => "#b8860b",
+            Self::Limit => "#332288",
             Self::NotOpen => "#8c8c8c",
             Self::Refused => "#8b5a2b",
             Self::Unavailable => "#d55e00",
             Self::Failed => "#990000",
             Self::TimedOut => "#cc79a7",
-            Self::Broken => "#5d3a9b",
+            Self::Broken => "#aa4499",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How light a colour is to the eye (WCAG 2.2), which is what is left of it without its hue.
+    fn light(colour: &str) -> f64 {
+        let part = |at: usize| {
+            let value = u8::from_str_radix(&colour[at..at + 2], 16).expect("two hex digits");
+            let share = f64::from(value) / 255.0;
+            if share <= 0.04045 { share / 12.92 } else { ((share + 0.055) / 1.055).powf(2.4) }
+        };
+        0.2126 * part(1) + 0.7152 * part(3) + 0.0722 * part(5)
+    }
+
+    #[test]
+    fn refusals_of_one_sale_differ_to_those_who_see_no_hue() {
+        let contrast = |one: Outcome, other: Outcome| {
+            let (one, other) = (light(one.colour()), light(other.colour()));
+            (one.max(other) + 0.05) / (one.min(other) + 0.05)
+        };
+        for (one, other) in [
+            (Outcome::SoldOut, Outcome::Limit),
+            (Outcome::Created, Outcome::Limit),
+            (Outcome::NotOpen, Outcome::Limit),
+        ] {
+            let found = contrast(one, other);
+            assert!(found >= 2.5, "{} and {}: {found:.2}", one.name(), other.name());
+        }
+        let colours = Outcome::ALL.map(Outcome::colour);
+        for (at, colour) in colours.iter().enumerate() {
+            assert!(!colours[..at].contains(colour), "{colour}");
         }
     }
 }

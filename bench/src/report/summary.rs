@@ -42,6 +42,9 @@ pub(crate) struct Conditions {
     pub(crate) schedule: String,
     pub(crate) rate_per_s: f64,
     pub(crate) duration_s: f64,
+    /// It was ended before its time, so many seconds from the start.
+    #[serde(default)]
+    pub(crate) cut_after_s: Option<f64>,
     /// When the sale opened, in seconds from the start; none where it was open throughout.
     pub(crate) opening_s: Option<f64>,
     pub(crate) connections: u64,

@@ -17,6 +17,7 @@ fn conditions(started_at_ms: u64) -> Conditions {
         schedule: "spike".to_owned(),
         rate_per_s: 1000.0,
         duration_s: 5.0,
+        cut_after_s: None,
         opening_s: Some(1.0),
         connections: 16,
         timeout_ms: 10_000,
@@ -137,6 +138,33 @@ fn merged_reports_have_the_percentiles_of_all_requests() {
         sum.seconds.iter().map(|row| row.outcomes.values().sum::<u64>()).collect();
     assert_eq!(counts, [1000, 1000, 2000, 2000, 2000, 1000, 1000]);
     assert_eq!(sum.check.compared[0].count, 2);
+}
+
+#[test]
+fn a_report_is_written_over_only_when_that_is_said() {
+    let folder = tempfile::tempdir().expect("a folder");
+    files::check_free(folder.path(), false).expect("there is none");
+    files::check_free(&folder.path().join("new"), false).expect("there is none");
+    let (summary, recording) = report(1, 0);
+    files::write(folder.path(), &summary, &recording).expect("it can be written");
+    let error = files::check_free(folder.path(), false).expect_err("there is one");
+    assert!(error.exit_code() == 2 && error.to_string().contains("--force"), "{error}");
+    files::check_free(folder.path(), true).expect("it may be written over");
+}
+
+#[test]
+fn a_run_that_was_cut_says_so_in_page_and_summary() {
+    let (mut summary, recording) = report(1, 0);
+    assert!(!html::page(&summary, &recording).contains("was cut"));
+    summary.conditions.cut_after_s = Some(2.5);
+    assert!(html::page(&summary, &recording).contains("The run was cut after 2.5 s of 5 s"));
+    let json = serde_json::to_value(&summary).expect("JSON");
+    assert_eq!(json["conditions"]["cut_after_s"], 2.5);
+    // Reports of before have no such member.
+    let mut old = json.clone();
+    old["conditions"].as_object_mut().expect("an object").remove("cut_after_s");
+    let old: Summary = serde_json::from_value(old).expect("a report of before");
+    assert_eq!(old.conditions.cut_after_s, None);
 }
 
 #[test]

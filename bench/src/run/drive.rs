@@ -74,15 +74,16 @@ pub(crate) async fn connect(settings: &Settings) -> std::io::Result<Vec<Connecti
     Ok(connections)
 }
 
-/// Drives a schedule to its end, and until what was sent is answered or given up.
+/// Drives a schedule to its end, or until it is told to stop, and then until what was sent is answered
+/// or given up. Says after how many seconds it was stopped, if it was.
 pub(crate) async fn drive(
     settings: Settings,
     plan: Rc<Plan>,
     heads: Heads,
     schedule: Schedule,
-    connections: Vec<Connection>,
-    begun: Instant,
-) -> Result<(Recording, Ledger), BenchError> {
+    (connections, begun): (Vec<Connection>, Instant),
+    stop: &Notify,
+) -> Result<(Recording, Ledger, Option<f64>), BenchError> {
     let shared = Rc::new(Shared {
         recording: RefCell::new(Recording::new(settings.late_after_us)),
         settings,
@@ -98,14 +99,14 @@ pub(crate) async fn drive(
         ledger: RefCell::default(),
     });
     let local = LocalSet::new();
-    local
+    let cut_after_s = local
         .run_until(async {
             let tasks = connections.into_iter().map(|connection| {
                 tokio::task::spawn_local(serve(shared.clone(), Some(connection)))
             });
             let tasks: Vec<_> = tasks.collect();
             let watcher = tokio::task::spawn_local(watch(shared.clone()));
-            let dispatched = shared.dispatch(schedule).await;
+            let dispatched = shared.dispatch(schedule, stop).await;
             shared.over.set(true);
             shared.stirred.notify_waiters();
             for task in tasks {
@@ -118,7 +119,7 @@ pub(crate) async fn drive(
     // An aborted task lets go of what it held when it is dropped with its set.
     drop(local);
     let shared = Rc::into_inner(shared).expect("all tasks are gone");
-    Ok((shared.recording.into_inner(), shared.ledger.into_inner()))
+    Ok((shared.recording.into_inner(), shared.ledger.into_inner(), cut_after_s))
 }
 
 impl Shared {
@@ -127,12 +128,21 @@ impl Shared {
         u64::try_from(now().saturating_duration_since(self.begun).as_nanos()).unwrap_or(u64::MAX)
     }
 
-    async fn dispatch(&self, schedule: Schedule) -> Result<(), BenchError> {
+    async fn dispatch(&self, schedule: Schedule, stop: &Notify) -> Result<Option<f64>, BenchError> {
         let pacer = Pacer::new()?;
         pacer.wait(self.begun.saturating_duration_since(now())).await?;
         let mut schedule = schedule.zip(0_u64..).peekable();
+        let mut cut_ns = None;
         loop {
             let now_ns = self.now_ns();
+            if cut_ns.is_some() {
+                self.forget_unsent();
+                if self.is_quiet() {
+                    return Ok(cut_ns.map(|cut_ns: u64| cut_ns as f64 / SECOND_NS as f64));
+                }
+                pacer.wait(Duration::from_nanos(LOOK_NS)).await?;
+                continue;
+            }
             while let Some((at_ns, number)) = schedule.next_if(|(at_ns, _)| *at_ns <= now_ns) {
                 let what = self.plan.scheduled(number, &mut self.ledger.borrow_mut().known);
                 self.start(at_ns, what, now_ns);
@@ -144,15 +154,23 @@ impl Shared {
             let following_ns = self.follow_ups.borrow().peek().map(|Reverse((at_ns, _))| *at_ns);
             let next_ns = match scheduled_ns.into_iter().chain(following_ns).min() {
                 Some(next_ns) => next_ns,
-                None if self.is_quiet() => return Ok(()),
+                None if self.is_quiet() => return Ok(None),
                 None => now_ns + LOOK_NS,
             };
             let wait = Duration::from_nanos(next_ns.saturating_sub(self.now_ns()));
             tokio::select! {
                 waited = pacer.wait(wait) => waited?,
                 () = self.followed_up.notified() => {}
+                () = stop.notified() => cut_ns = Some(self.now_ns()),
             }
         }
+    }
+
+    /// What was meant to be sent and was not is counted as dropped.
+    fn forget_unsent(&self) {
+        self.follow_ups.borrow_mut().clear();
+        let unsent = std::mem::take(&mut *self.queue.borrow_mut());
+        unsent.iter().for_each(|job| self.drop_job(job.intended_ns));
     }
 
     fn due_follow_up(&self, now_ns: u64) -> Option<(u64, What)> {

@@ -26,8 +26,10 @@ use schedule::{Schedule, Shape};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 use summary::{Check, Conditions};
+use tokio::sync::Notify;
 use wire::Heads;
 
 /// Where the token is looked for.
@@ -35,9 +37,15 @@ const TOKEN_VARIABLE: &str = "DOORBUSTER_TOKEN";
 /// From the last preparation to the first request.
 const LEAD: Duration = Duration::from_millis(200);
 
+/// What a shell says of a program that Ctrl-C ended.
+const INTERRUPTED: i32 = 130;
+
 const NOTES: &str = "\
 Needs a server that is running and, where it has tokens, one of the role admin in the environment
 variable DOORBUSTER_TOKEN. Makes SKUs of its own, named bench-RUN-N, and leaves them there.
+
+Ctrl-C stops sending, waits for what is under way and writes the report of what was, which says that
+it was cut; a second one ends at once.
 
 Exit codes: 0 good; 1 what was answered is not what the server holds; 2 usage; 3 the run or its
 report could not be made.";
@@ -64,6 +72,9 @@ pub(crate) struct Options {
     /// Where the report goes
     #[arg(long, value_name = "DIR")]
     report: PathBuf,
+    /// Write over a report that is there
+    #[arg(long)]
+    force: bool,
     /// How the load changes over time [default: spike for flash-sale, else steady]
     #[arg(long, value_enum)]
     schedule: Option<Shape>,
@@ -124,6 +135,7 @@ pub(crate) fn run(options: &Options) -> Result<(), BenchError> {
 }
 
 async fn whole(options: &Options) -> Result<(), BenchError> {
+    files::check_free(&options.report, options.force)?;
     let token = std::env::var(TOKEN_VARIABLE).ok();
     let (address, host) = address(&options.url)?;
     let policy = Policy { waits_for_change: false, ..Policy::default() };
@@ -152,7 +164,7 @@ async fn whole(options: &Options) -> Result<(), BenchError> {
         prepare::open_at(&client, &plan, at).await?;
     }
     let started_at_ms = prepare::wall_ms() + prepare::ms_until(begun);
-    let conditions = Conditions {
+    let mut conditions = Conditions {
         commands: vec![command_line()],
         started_at: prepare::instant(started_at_ms),
         started_at_ms,
@@ -161,6 +173,7 @@ async fn whole(options: &Options) -> Result<(), BenchError> {
         schedule: format!("{shape:?}").to_lowercase(),
         rate_per_s: options.rate,
         duration_s: options.duration,
+        cut_after_s: None,
         opening_s: opening.then_some(opening_s),
         connections: options.connections,
         timeout_ms: options.timeout_ms,
@@ -177,9 +190,18 @@ async fn whole(options: &Options) -> Result<(), BenchError> {
     };
     let heads = || Heads::new(&host, token.as_deref());
     let schedule = Schedule::new(shape, options.rate, options.duration, opening_s, options.seed);
-    let driven =
-        drive::drive(settings.clone(), plan.clone(), heads(), schedule, connections, begun).await;
-    let (recording, ledger) = driven?;
+    let stop = stop_on_interrupt();
+    let driven = drive::drive(
+        settings.clone(),
+        plan.clone(),
+        heads(),
+        schedule,
+        (connections, begun),
+        &stop,
+    )
+    .await;
+    let (recording, ledger, cut_after_s) = driven?;
+    conditions.cut_after_s = cut_after_s;
     let checked = check::check(&settings, plan, heads(), &client, ledger).await;
     let (check, failed) = match checked {
         Ok(check) => (check, None),
@@ -199,6 +221,22 @@ async fn whole(options: &Options) -> Result<(), BenchError> {
             report: options.report.display().to_string(),
         }),
     }
+}
+
+/// Told once on Ctrl-C; a second one ends the process at once.
+fn stop_on_interrupt() -> Arc<Notify> {
+    let stop = Arc::new(Notify::new());
+    let told = stop.clone();
+    tokio::spawn(async move {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            eprintln!("cut: nothing more is sent; the report follows (again: end at once)");
+            told.notify_one();
+            if tokio::signal::ctrl_c().await.is_ok() {
+                std::process::exit(INTERRUPTED);
+            }
+        }
+    });
+    stop
 }
 
 /// The command line; tokens are never in it.
@@ -245,6 +283,9 @@ impl Options {
 }
 
 fn tell(options: &Options, summary: &summary::Summary) {
+    if let Some(after_s) = summary.conditions.cut_after_s {
+        println!("cut after {after_s:.1} s of {} s", summary.conditions.duration_s);
+    }
     println!(
         "{} requests, {} never sent, generator's lag p99 {:.3} ms",
         summary.all.count,

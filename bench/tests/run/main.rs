@@ -211,11 +211,13 @@ fn what_cannot_be_done_is_said_with_what_to_do() {
     assert_eq!(ran.code, 2, "{ran:?}");
     let server = Server::start(folder.path(), None);
     for code in [0, 2] {
-        let ran = Bench::new(&server.url, "steady", &report).arguments(load).arguments("--run a");
-        let ran = ran.run();
+        let ran = Bench::new(&server.url, "steady", &report).arguments(load);
+        let ran = ran.arguments("--run a --force").run();
         assert_eq!(ran.code, code, "{ran:?}");
         assert_eq!(ran.err.contains("name another --run"), code == 2, "{ran:?}");
     }
+    let ran = Bench::new(&server.url, "steady", &report).arguments(load).run();
+    assert!(ran.code == 2 && ran.err.contains("holds a report already"), "{ran:?}");
 }
 
 #[test]
