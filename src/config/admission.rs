@@ -38,7 +38,8 @@ pub struct Admission {
     pub per_user: Option<Rate>,
     /// Requests of one address.
     pub per_address: Option<Rate>,
-    /// Orders and lists are shed while answers take longer, in milliseconds; 0 = never.
+    /// Orders and lists are shed while they wait longer beyond the syncs that all share, in milliseconds;
+    /// 0 = never.
     pub wait_ms_max: u64,
 }
 
@@ -229,7 +230,8 @@ pub(super) static ADMISSION: &[Entry] = &[
         kind: Kind::Number,
         default: "100",
         bounds: DURATION_OR_NONE,
-        meaning: "orders and lists are shed while answers take longer; read again on SIGHUP",
+        meaning: "orders and lists are shed while they would wait longer than this beyond the syncs \
+                  that all share; read again on SIGHUP",
         take: |config, text| set(&mut config.admission.wait_ms_max, number(text, 0, 3_600_000)),
     },
 ];

@@ -295,7 +295,8 @@ impl<A: Ask> Batch<A> {
         let lane = &*self.worker.lane;
         let holds = || {
             let undecided = || lane.undecided();
-            self.worker.usher.holds_bulk(lane.load(), undecided, now_ns / 1_000_000)
+            let looks = (undecided, || self.worker.front.cursors.syncs());
+            self.worker.usher.holds_bulk(lane.load(), looks, now_ns / 1_000_000)
         };
         let mut offer = || match holds() {
             // Some are under way, and the next that comes home is room.

@@ -37,7 +37,7 @@ impl BatchTimes {
 
     /// The writer's answer to a line came, which went into the ring then.
     pub(super) fn arrived<A: Ask>(&mut self, worker: &Worker<A>, published_ns: u64, times: Times) {
-        let Times { taken_ns, decided_ns, stored_ns, durable_ns } = times;
+        let Times { taken_ns, decided_ns, stored_ns, durable_ns, .. } = times;
         // A writer that stopped in the middle has no times, nor has one that is not timed.
         if decided_ns == 0 {
             return;

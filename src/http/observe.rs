@@ -217,7 +217,7 @@ impl Note {
 
     /// Its answer came.
     pub(super) fn arrived(&mut self, times: Times) {
-        let Times { taken_ns, decided_ns, stored_ns, durable_ns } = times;
+        let Times { taken_ns, decided_ns, stored_ns, durable_ns, .. } = times;
         self.moments = Moments {
             taken: taken_ns,
             decided: decided_ns,

@@ -4,11 +4,20 @@
 //! at or below `answerable`. Next: `lane`.
 
 use super::seam::{AtomicBool, AtomicU64, AtomicWaker, Ordering};
-use super::times::{TURNS_KEPT, TurnTimes};
+use super::times::{SyncSpan, TURNS_KEPT, TurnTimes};
 use crate::domain::ids::Sequence;
 use std::task::Waker;
 
 const NO_SYNC: u64 = u64::MAX;
+
+/// The data syncs that whoever waits may wait for: the last one, and the one under way.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Syncs {
+    /// The last that is over.
+    pub last: SyncSpan,
+    /// Since when one is under way, on `Clock::elapsed_ms`.
+    pub since_ms: Option<u64>,
+}
 
 /// The writer's progress.
 #[derive(Debug)]
@@ -22,6 +31,9 @@ pub struct Cursors {
     poisoned: AtomicBool,
     /// Since when a data sync is under way, on `Clock::elapsed_ms`; `NO_SYNC` for none.
     sync_since_ms: AtomicU64,
+    /// The last sync that is over, on `Clock::elapsed_ns`.
+    sync_began_ns: AtomicU64,
+    sync_ended_ns: AtomicU64,
     /// Who follows the journal and has seen all that was synced.
     follower: AtomicWaker,
     turns: Box<[TurnTimes; TURNS_KEPT]>,
@@ -39,6 +51,8 @@ impl Default for Cursors {
             deciding_ns: AtomicU64::new(0),
             poisoned: AtomicBool::new(false),
             sync_since_ms: AtomicU64::new(NO_SYNC),
+            sync_began_ns: AtomicU64::new(0),
+            sync_ended_ns: AtomicU64::new(0),
             follower: AtomicWaker::new(),
             turns: Box::new(std::array::from_fn(|_| TurnTimes::default())),
             turns_begun: AtomicU64::new(0),
@@ -94,14 +108,15 @@ impl Cursors {
         self.turns_begun.load(Ordering::Relaxed)
     }
 
-    /// Says when a turn was stored and when durable, before the cursors say that it is.
-    pub fn time_turn(&self, turn: u32, stored_ns: u64, durable_ns: u64) {
-        self.turns[turn as usize % TURNS_KEPT].set(stored_ns, durable_ns);
+    /// Says when a turn was stored and when durable, and which sync was before it, before the cursors
+    /// say that it is.
+    pub fn time_turn(&self, turn: u32, stored_ns: u64, durable_ns: u64, before: SyncSpan) {
+        self.turns[turn as usize % TURNS_KEPT].set(stored_ns, durable_ns, before);
     }
 
-    /// When a turn that the cursors have passed was stored and durable. Of a turn that is long past,
-    /// a later one's.
-    pub(super) fn turn_times(&self, turn: u32) -> (u64, u64) {
+    /// When a turn that the cursors have passed was stored and durable, and the sync before it. Of a
+    /// turn that is long past, a later one's.
+    pub(super) fn turn_times(&self, turn: u32) -> (u64, u64, SyncSpan) {
         self.turns[turn as usize % TURNS_KEPT].get()
     }
 
@@ -133,8 +148,20 @@ impl Cursors {
     }
 
     /// It is over.
-    pub fn end_sync(&self) {
+    pub fn end_sync(&self, sync: SyncSpan) {
+        self.sync_began_ns.store(sync.began_ns, Ordering::Relaxed);
+        self.sync_ended_ns.store(sync.ended_ns, Ordering::Relaxed);
         self.sync_since_ms.store(NO_SYNC, Ordering::Relaxed);
+    }
+
+    /// The last data sync, and the one under way.
+    #[must_use]
+    pub fn syncs(&self) -> Syncs {
+        let read = |moment: &AtomicU64| moment.load(Ordering::Relaxed);
+        let since_ms = Some(read(&self.sync_since_ms)).filter(|since_ms| *since_ms != NO_SYNC);
+        let last =
+            SyncSpan { began_ns: read(&self.sync_began_ns), ended_ns: read(&self.sync_ended_ns) };
+        Syncs { last, since_ms }
     }
 
     /// How long a data sync has been under way, in milliseconds; 0 if there is none.

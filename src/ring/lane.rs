@@ -356,9 +356,9 @@ impl Inner {
     }
 
     fn arrived(&self, outcome: Outcome, decided: Decided) -> Arrived {
-        let (stored_ns, durable_ns) = self.cursors.turn_times(decided.turn);
+        let (stored_ns, durable_ns, before) = self.cursors.turn_times(decided.turn);
         let Decided { taken_ns, decided_ns, .. } = decided;
-        Arrived { outcome, times: Times { taken_ns, decided_ns, stored_ns, durable_ns } }
+        Arrived { outcome, times: Times { taken_ns, decided_ns, stored_ns, durable_ns, before } }
     }
 }
 

@@ -20,13 +20,13 @@ mod tickets;
 mod times;
 mod under_way;
 
-pub use cursors::Cursors;
+pub use cursors::{Cursors, Syncs};
 pub use handed_in::{HANDED_IN_MAX, HandedIn, TurnedAway};
 pub use inbox::{Alarm, Asked, Caller, Inbox, Outbox, Polled, ReturnAddress};
 pub use lane::{Lane, LaneEnd, Load, Waiting};
 pub use outcome::{Arrived, NotTaken, Outcome};
 pub use rank::{ALL_SLOTS, Rank};
-pub use times::{Decided, Times};
+pub use times::{Decided, SyncSpan, Times};
 
 use atomic_waker::AtomicWaker;
 use disruptor::{BusySpin, build_multi_producer};
@@ -152,12 +152,13 @@ mod tests {
             let decided = Decided { taken_ns: 1, decided_ns: 2, turn: 259 };
             outbox.answer(together[0].address, 7, Outcome::NoSpace, decided);
         });
-        cursors.time_turn(258, 30, 40);
-        cursors.time_turn(259, 3, 4);
+        let before = SyncSpan { began_ns: 1, ended_ns: 2 };
+        cursors.time_turn(258, 30, 40, SyncSpan::default());
+        cursors.time_turn(259, 3, 4, before);
         cursors.publish(7, 7, 7);
         let context = &mut Context::from_waker(Waker::noop());
         lane.pump(context);
-        let times = Times { taken_ns: 1, decided_ns: 2, stored_ns: 3, durable_ns: 4 };
+        let times = Times { taken_ns: 1, decided_ns: 2, stored_ns: 3, durable_ns: 4, before };
         assert_eq!(waiting.as_mut().poll(context).map(|arrived| arrived.times), Poll::Ready(times));
     }
 

@@ -10,7 +10,7 @@ use crate::domain::state::State;
 use crate::domain::{read, sweep};
 use crate::faults::{Point, armed};
 use crate::metrics::Meters;
-use crate::ring::{Cursors, Decided};
+use crate::ring::{Cursors, Decided, SyncSpan};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,8 +27,9 @@ pub(super) struct Watch {
     /// The last reading.
     moment_ns: u64,
     stored_ns: u64,
-    /// What the last data sync took.
-    sync_ns: u64,
+    /// The last data sync, and the one before the turn.
+    sync: SyncSpan,
+    before: SyncSpan,
     /// What deciding took so far.
     deciding_ns: u64,
 }
@@ -43,7 +44,8 @@ impl Watch {
             requests: 0,
             moment_ns: 0,
             stored_ns: 0,
-            sync_ns: 0,
+            sync: SyncSpan::default(),
+            before: SyncSpan::default(),
             deciding_ns: 0,
         }
     }
@@ -56,6 +58,7 @@ impl Watch {
     pub(super) fn begin_turn(&mut self) {
         self.turn = self.turn.wrapping_add(1);
         self.requests = 0;
+        self.before = self.sync;
     }
 
     /// The first of some requests is taken.
@@ -93,7 +96,7 @@ impl Watch {
     /// It is durable as far as the mode asks.
     pub(super) fn end_turn(&self, cursors: &Cursors) {
         if self.requests > 0 {
-            cursors.time_turn(self.turn, self.stored_ns, self.read());
+            cursors.time_turn(self.turn, self.stored_ns, self.read(), self.before);
             cursors.publish_deciding(self.deciding_ns);
             self.meters.writer.count_turn(self.requests);
         }
@@ -107,15 +110,15 @@ impl Watch {
             std::thread::sleep(STILL);
         }
         let synced = sync();
-        cursors.end_sync();
-        self.sync_ns = self.clock.elapsed_ns().saturating_sub(before_ns);
-        self.meters.writer.record_sync(self.sync_ns);
+        self.sync = SyncSpan { began_ns: before_ns, ended_ns: self.clock.elapsed_ns() };
+        cursors.end_sync(self.sync);
+        self.meters.writer.record_sync(self.sync.took_ns());
         synced
     }
 
     /// What the last data sync took; 0 if there was none.
     pub(super) const fn sync_ns(&self) -> u64 {
-        self.sync_ns
+        self.sync.took_ns()
     }
 
     pub(super) fn refused(&self, reason: RefusalReason) {

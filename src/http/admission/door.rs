@@ -3,7 +3,7 @@
 //! Owns when a charge is kept and when it is not. Next: `mod`, and `service` for where this stands in
 //! the order of checks.
 
-use super::{Charges, Guest, Reason, Seat};
+use super::{Charges, Guest, Reason, Seat, Wait};
 use crate::http::ask::Ask;
 use crate::http::listener::Worker;
 use crate::http::observe::Note;
@@ -92,7 +92,8 @@ impl<A: Ask> Worker<A> {
         let charges = self.charge(guest, Some(note))?;
         let asked_ms = note.came_ms(&self.front);
         let undecided = || self.lane.undecided();
-        let passed = self.usher.pass(guest.rank, self.lane.load(), undecided, asked_ms);
+        let syncs = || self.front.cursors.syncs();
+        let passed = self.usher.pass(guest.rank, self.lane.load(), (undecided, syncs), asked_ms);
         passed.inspect_err(|_| {
             self.count_refused(Reason::Shed);
             self.usher.give_back(&self.front.doors, &charges);
@@ -111,12 +112,20 @@ impl<A: Ask> Worker<A> {
     /// Its answer came. What counts is when there was one: a thread that is behind with its own
     /// connections gains nothing by asking the writer less.
     pub(in crate::http) fn heard(&self, admitted: &Admitted, times: Times) {
-        let answered_ms = match times.durable_ns {
-            // Nothing is timed.
-            0 => self.front.clock.elapsed_ms(),
-            durable_ns => durable_ns / 1_000_000,
+        let asked_ns = admitted.asked_ms * 1_000_000;
+        let (answered_ns, owed_ns) = match times {
+            // Nothing is timed: the sync before was about as long.
+            Times { durable_ns: 0, .. } => {
+                let now_ns = self.front.clock.elapsed_ns();
+                (now_ns, 2 * self.front.cursors.syncs().last.within(asked_ns, now_ns))
+            }
+            Times { taken_ns, stored_ns, durable_ns, before, .. } => {
+                let own_ns = durable_ns.saturating_sub(stored_ns);
+                (durable_ns, own_ns + before.within(asked_ns, taken_ns))
+            }
         };
-        self.usher.heard(admitted.rank, answered_ms.saturating_sub(admitted.asked_ms));
+        let in_all_ns = answered_ns.saturating_sub(asked_ns);
+        self.usher.heard(admitted.rank, Wait::of(in_all_ns, owed_ns));
     }
 
     pub(in crate::http) fn count_refused(&self, reason: Reason) {

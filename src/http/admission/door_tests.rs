@@ -8,7 +8,7 @@ use crate::http::observe;
 use crate::http::problem::Code;
 use crate::http::testing::front;
 use crate::metrics::Format;
-use crate::ring::{Arrived, HandedIn, Load, Rank, TurnedAway};
+use crate::ring::{Arrived, HandedIn, Load, Rank, Syncs, TurnedAway};
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -110,7 +110,8 @@ fn only_those_who_wait_to_be_decided_stand_in_the_way_of_others() {
     // Deciding took all of an interval, long after the test: 2,000 are decided in half of the bound.
     for (answers, deciding_ns, now_ms) in [(0, 0, 1 << 40), (4000, 100_000_000, (1 << 40) + 100)] {
         let load = Load { unanswered: 0, answers, deciding_ns };
-        worker.usher.pass(Rank::Ordinary, load, || 0, now_ms).expect("nobody is there");
+        let looks = (|| 0, Syncs::default);
+        worker.usher.pass(Rank::Ordinary, load, looks, now_ms).expect("nobody is there");
     }
     let admit = || {
         let (principal, client) = ("shop", IpAddr::from([192, 0, 2, 1]));

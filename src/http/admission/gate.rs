@@ -1,13 +1,20 @@
 //! How many requests may be under way: fewer, as soon as answers take too long.
 //!
-//! Owns one IO thread's limit. What it watches is the wait for the writer and the disk, from the ring
-//! to the durable answer, and not what the thread itself takes to collect it: turning people away
-//! costs that thread nearly as much as serving them, so it would shed, and be late, for ever.
+//! Owns one IO thread's limit. What it watches is the wait for the writer, from the ring to the durable
+//! answer, without what of it is owed to syncs that everybody shares, and not what the thread itself
+//! takes to collect it: turning people away costs that thread nearly as much as serving them, so it
+//! would shed, and be late, for ever.
+//!
+//! A request waits for its own sync, and if it came while another was under way, for that: however many
+//! come, that takes no longer, so refusing one of them helps nobody. Only what stands beyond them is a
+//! queue (`Wait`). A sync under way is no silence either, as long as it takes no more than twice as long
+//! as the one before; a disk that stands still is.
 //!
 //! Like CoDel (RFC 8289) it goes by the least of an interval, so that a burst which drains by itself
-//! sheds nobody, nor a disk that syncs slowly but all at once. Like TCP Vegas and its heirs it shrinks
+//! sheds nobody. Like TCP Vegas and its heirs it shrinks
 //! in proportion to how far the least wait is beyond its bound; and by Little's law to what is answered
-//! in the time of the bound, as soon as more than that stands all through an interval. It grows by a
+//! in the time of the bound, as soon as more than that stands all through an interval, where syncs are
+//! short: those who wait for a long one stand there too. It grows by a
 //! quarter up to where it last was too much, from there on by a sixteenth. While no answer comes at
 //! all, the silence is the wait, so a writer or a disk that stands still is noticed within an interval.
 //!
@@ -22,7 +29,7 @@
 //! the priority class at all of it, and what is urgent never. Never reads a clock. Next: `mod`,
 //! `ring::rank`.
 
-use crate::ring::{Load, Rank};
+use crate::ring::{Load, Rank, Syncs};
 use std::cell::Cell;
 
 /// Waits are judged this often.
@@ -39,6 +46,26 @@ const BUSY_PART: u64 = 4;
 /// So many decisions tell how long one takes.
 const DECISIONS_MIN: u64 = 64;
 
+/// A sync under way is waited for this many times as long as the last one took.
+const SYNCS_MAX: u64 = 2;
+
+/// How long an answer was waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::http) struct Wait {
+    /// Behind others, in milliseconds.
+    queued_ms: u64,
+    /// For syncs that would have taken as long if nobody else had come, in milliseconds.
+    owed_ms: u64,
+}
+
+impl Wait {
+    /// So long in all, of which so much is owed to syncs.
+    pub(super) fn of(in_all_ns: u64, owed_ns: u64) -> Self {
+        let owed_ns = owed_ns.min(in_all_ns);
+        Self { queued_ms: (in_all_ns - owed_ns) / 1_000_000, owed_ms: owed_ns / 1_000_000 }
+    }
+}
+
 /// The limit of one IO thread.
 #[derive(Debug)]
 pub(super) struct Gate {
@@ -48,8 +75,10 @@ pub(super) struct Gate {
     /// There is a bound.
     bounded: Cell<bool>,
     began_ms: Cell<u64>,
-    /// The least wait in this interval, of each rank.
+    /// The least wait in this interval, of each rank, without what is owed to syncs.
     least_ms: [Cell<Option<u64>>; Rank::ALL.len()],
+    /// The most that was owed to syncs in this interval.
+    owed_ms: Cell<u64>,
     /// The most that were under way in this interval, and the fewest.
     most: Cell<usize>,
     fewest: Cell<usize>,
@@ -58,8 +87,9 @@ pub(super) struct Gate {
     /// Answers so far, and when this interval began.
     answers: Cell<u64>,
     answers_before: Cell<u64>,
-    /// What deciding had taken when this interval began.
+    /// What deciding had taken when it was last told, and when that was.
     deciding_before_ns: Cell<u64>,
+    deciding_told_ms: Cell<u64>,
     /// What could be borne when it last was too much.
     known: Cell<usize>,
 }
@@ -72,18 +102,26 @@ impl Gate {
             bounded: Cell::new(true),
             began_ms: Cell::new(now_ms),
             least_ms: Default::default(),
+            owed_ms: Cell::new(0),
             most: Cell::new(0),
             fewest: Cell::new(0),
             heard_ms: Cell::new(now_ms),
             answers: Cell::new(0),
             answers_before: Cell::new(0),
             deciding_before_ns: Cell::new(0),
+            deciding_told_ms: Cell::new(now_ms),
             known: Cell::new(LIMIT_MAX),
         }
     }
 
     /// Looks at how much is under way; a bound of 0 is none. To be called before the others.
-    pub(super) fn look(&self, load: Load, now_ms: u64, bound_ms: u64) {
+    pub(super) fn look(
+        &self,
+        load: Load,
+        syncs: impl FnOnce() -> Syncs,
+        now_ms: u64,
+        bound_ms: u64,
+    ) {
         let Load { unanswered: under_way, answers, .. } = load;
         if self.answers.replace(answers) != answers || under_way == 0 {
             self.heard_ms.set(now_ms);
@@ -92,7 +130,7 @@ impl Gate {
         self.fewest.set(self.fewest.get().min(under_way));
         self.bounded.set(bound_ms > 0);
         if now_ms.saturating_sub(self.began_ms.get()) >= INTERVAL_MS {
-            self.judge(load, now_ms, bound_ms);
+            self.judge(load, &syncs(), now_ms, bound_ms);
         }
     }
 
@@ -120,9 +158,22 @@ impl Gate {
     }
 
     /// An answer to a request of this rank came that was waited for so long.
-    pub(super) fn heard(&self, rank: Rank, wait_ms: u64) {
+    pub(super) fn heard(&self, rank: Rank, wait: Wait) {
         let kept = &self.least_ms[rank as usize];
-        kept.set(Some(kept.get().map_or(wait_ms, |least_ms| least_ms.min(wait_ms))));
+        let queued_ms = wait.queued_ms;
+        kept.set(Some(kept.get().map_or(queued_ms, |least_ms| least_ms.min(queued_ms))));
+        self.owed_ms.set(self.owed_ms.get().max(wait.owed_ms));
+    }
+
+    /// How long no answer came that was not owed to syncs: the last one, and the one under way.
+    fn silence_ms(&self, syncs: &Syncs, now_ms: u64) -> u64 {
+        let heard_ms = self.heard_ms.get();
+        let last_ms = syncs.last.within(heard_ms * 1_000_000, now_ms * 1_000_000) / 1_000_000;
+        let under_way_ms = syncs.since_ms.map_or(0, |since_ms| {
+            let age_ms = now_ms.saturating_sub(since_ms.max(heard_ms));
+            age_ms.min(SYNCS_MAX * syncs.last.took_ns() / 1_000_000)
+        });
+        now_ms.saturating_sub(heard_ms).saturating_sub(last_ms + under_way_ms)
     }
 
     /// The least wait of the rank that waited longest: whoever goes before others waits little however
@@ -143,21 +194,27 @@ impl Gate {
         self.limit.get().min(self.decidable.get())
     }
 
-    fn judge(&self, load: Load, now_ms: u64, bound_ms: u64) {
+    fn judge(&self, load: Load, syncs: &Syncs, now_ms: u64, bound_ms: u64) {
         let Load { unanswered: under_way, answers, deciding_ns } = load;
-        let silence_ms = now_ms.saturating_sub(self.heard_ms.get());
         let wait_ms = match self.take_least_ms() {
             Some(least_ms) => least_ms,
-            None if under_way > 0 => silence_ms,
+            None if under_way > 0 => self.silence_ms(syncs, now_ms),
             None => 0,
         };
+        let owed_ms = self.owed_ms.take().max(syncs.last.took_ns() / 1_000_000);
         let lasted_ms = now_ms.saturating_sub(self.began_ms.replace(now_ms)).max(1);
         let most = self.most.replace(under_way);
         // A slow sync alone has many under way at its end, and few once it is over.
         let standing = self.fewest.replace(under_way);
         let answered = answers - self.answers_before.replace(answers);
         let deciding_ns = deciding_ns.saturating_sub(self.deciding_before_ns.replace(deciding_ns));
-        self.judge_deciding(under_way, answered, (deciding_ns, lasted_ms), bound_ms);
+        // It is told with the answers, of all the time since the answers before.
+        let since_ms = self.deciding_told_ms.get().min(now_ms - lasted_ms.min(now_ms));
+        if deciding_ns > 0 || under_way == 0 {
+            self.deciding_told_ms.set(now_ms);
+        }
+        let told = (deciding_ns, now_ms - since_ms);
+        self.judge_deciding(under_way, answered, told, bound_ms);
         let answered = usize::try_from(answered).unwrap_or(usize::MAX);
         // So many are answered in the time of the bound: Little's law.
         let borne = scaled(answered, bound_ms, lasted_ms);
@@ -168,7 +225,7 @@ impl Gate {
             LIMIT_MAX
         } else if wait_ms > bound_ms {
             scaled(used, bound_ms, wait_ms).max(used / 2)
-        } else if wait_ms > bound_ms / 4 && standing > borne {
+        } else if owed_ms <= bound_ms / 4 && wait_ms > bound_ms / 4 && standing > borne {
             limit.min(borne.max(used / 2))
         } else {
             self.grown(limit, lasted_ms / INTERVAL_MS)
@@ -183,8 +240,8 @@ impl Gate {
         self.limit.set(next);
     }
 
-    /// So many of this thread's were answered while deciding took so long of an interval. Without answers
-    /// and with many who wait, what was known before still holds.
+    /// So many of this thread's were answered while deciding took so long of a time. Without answers and
+    /// with many who wait, what was known before still holds.
     fn judge_deciding(
         &self,
         under_way: usize,
@@ -222,3 +279,7 @@ fn scaled(count: usize, of: u64, to: u64) -> usize {
 #[cfg(test)]
 #[path = "gate_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "gate_sync_tests.rs"]
+mod sync_tests;

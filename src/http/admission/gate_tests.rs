@@ -9,9 +9,14 @@ fn load(unanswered: usize, answers: u64) -> Load {
     Load { unanswered, answers, deciding_ns: 0 }
 }
 
+/// A wait of which nothing is owed to a sync.
+fn queued(queued_ms: u64) -> Wait {
+    Wait { queued_ms, owed_ms: 0 }
+}
+
 /// Whether a request of a rank is let in while so many wait to be decided, and none for the disk.
 fn admits(gate: &Gate, rank: Rank, load: Load, now_ms: u64, bound_ms: u64) -> bool {
-    gate.look(load, now_ms, bound_ms);
+    gate.look(load, Syncs::default, now_ms, bound_ms);
     gate.admits(rank, load, || load.unanswered)
 }
 
@@ -24,7 +29,7 @@ fn after(gate: &Gate, from_ms: u64, under_way: usize, waits: &[Option<u64>]) -> 
         admits(gate, Rank::Ordinary, load(under_way, answers), now_ms, BOUND_MS);
         if let Some(wait_ms) = wait_ms {
             answers += under_way as u64;
-            gate.heard(Rank::Ordinary, *wait_ms);
+            gate.heard(Rank::Ordinary, queued(*wait_ms));
             admits(gate, Rank::Ordinary, load(under_way, answers), now_ms + 1, BOUND_MS);
         }
         now_ms += INTERVAL_MS;
@@ -50,7 +55,7 @@ fn waits(offered: impl Fn(u64) -> usize, decides: u64, turn_ms: u64, told: bool)
         if now_ms.is_multiple_of(turn_ms) {
             for _ in 0..decides * turn_ms {
                 let Some(came_ms) = queue.pop_front() else { break };
-                gate.heard(Rank::Ordinary, now_ms - came_ms);
+                gate.heard(Rank::Ordinary, queued(now_ms - came_ms));
                 waits.push(now_ms - came_ms);
             }
         }
@@ -162,14 +167,16 @@ fn a_disk_that_syncs_slowly_but_all_at_once_sheds_nobody() {
             for _ in 0..offered {
                 let load = load(waiting.len() + syncing.len(), answers);
                 let load = Load { deciding_ns: answers * busy * 1_000 / offered, ..load };
-                gate.look(load, now_ms, BOUND_MS);
+                gate.look(load, Syncs::default, now_ms, BOUND_MS);
                 let admitted = gate.admits(Rank::Ordinary, load, || waiting.len());
                 assert!(admitted, "{offered} a millisecond, syncs of {sync_ms} ms: {now_ms}");
                 waiting.push(now_ms);
             }
             if now_ms.is_multiple_of(sync_ms) {
                 answers += syncing.len() as u64;
-                syncing.iter().for_each(|came_ms| gate.heard(Rank::Ordinary, now_ms - came_ms));
+                syncing
+                    .iter()
+                    .for_each(|came_ms| gate.heard(Rank::Ordinary, queued(now_ms - came_ms)));
                 syncing = std::mem::take(&mut waiting);
             }
         }
@@ -206,7 +213,7 @@ fn whoever_goes_before_others_does_not_hide_how_long_they_wait() {
         (Rank::Ordinary, 70),
         (Rank::Urgent, 3),
     ] {
-        gate.heard(rank, wait_ms);
+        gate.heard(rank, queued(wait_ms));
     }
     admits(&gate, Rank::Ordinary, load(4000, 4000), INTERVAL_MS, BOUND_MS);
     assert_eq!(gate.limit(), 4000 * 50 / 70);
@@ -217,12 +224,12 @@ fn lists_that_wait_behind_all_others_shed_nobody() {
     let gate = Gate::new(0);
     admits(&gate, Rank::Ordinary, load(4000, 0), 0, BOUND_MS);
     for (rank, wait_ms) in [(Rank::Ordinary, 300), (Rank::Ordinary, 3), (Rank::List, 300)] {
-        gate.heard(rank, wait_ms);
+        gate.heard(rank, queued(wait_ms));
     }
     admits(&gate, Rank::Ordinary, load(4000, 4000), INTERVAL_MS, BOUND_MS);
     assert_eq!(gate.limit(), LIMIT_MAX);
     // Alone, they are what there is to go by.
-    gate.heard(Rank::List, 300);
+    gate.heard(Rank::List, queued(300));
     admits(&gate, Rank::List, load(4000, 4001), 2 * INTERVAL_MS, BOUND_MS);
     assert!(gate.limit() < LIMIT_MAX);
 }
@@ -232,7 +239,7 @@ fn a_burst_that_drains_within_an_interval_sheds_nobody() {
     let gate = Gate::new(0);
     admits(&gate, Rank::Ordinary, load(4000, 0), 0, BOUND_MS);
     for wait_ms in [400, 300, 200, 3] {
-        gate.heard(Rank::Ordinary, wait_ms);
+        gate.heard(Rank::Ordinary, queued(wait_ms));
     }
     assert!(admits(&gate, Rank::Ordinary, load(4000, 4000), 100, BOUND_MS));
     assert_eq!(gate.limit(), LIMIT_MAX);

@@ -23,10 +23,10 @@ use super::problem::{Code, Problem, Refused, jitter};
 use super::reloadable::{Kept, Reloadable};
 use crate::domain::command::{Command, Query};
 use crate::domain::ids::UserId;
-use crate::ring::{Load, Rank};
+use crate::ring::{Load, Rank, Syncs};
 use buckets::{Buckets, Charge, Empty, Share};
 use crowd::Crowd;
-use gate::Gate;
+use gate::{Gate, Wait};
 use hyper::header::HeaderMap;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -46,7 +46,8 @@ pub struct Rules {
     pub per_user: Option<Quota>,
     /// Requests of one sender.
     pub per_address: Option<Quota>,
-    /// Orders and lists are shed while answers take longer than so many milliseconds; 0 = never.
+    /// Orders and lists are shed while answers take longer than so many milliseconds beyond the syncs
+    /// that all share; 0 = never.
     pub wait_ms_max: u64,
 }
 
@@ -264,10 +265,10 @@ impl Usher {
         &self,
         rank: Rank,
         load: Load,
-        undecided: impl FnOnce() -> usize,
+        (undecided, syncs): (impl FnOnce() -> usize, impl FnOnce() -> Syncs),
         now_ms: u64,
     ) -> Result<(), Refused> {
-        self.gate.look(load, now_ms, self.wait_ms_max());
+        self.gate.look(load, syncs, now_ms, self.wait_ms_max());
         if self.gate.admits(rank, load, undecided) {
             return Ok(());
         }
@@ -275,18 +276,18 @@ impl Usher {
     }
 
     /// An answer to a request of this rank came that was waited for so long.
-    pub(super) fn heard(&self, rank: Rank, wait_ms: u64) {
-        self.gate.heard(rank, wait_ms);
+    pub(super) fn heard(&self, rank: Rank, wait: Wait) {
+        self.gate.heard(rank, wait);
     }
 
     /// Lines of batches wait while so much is under way.
     pub(super) fn holds_bulk(
         &self,
         load: Load,
-        undecided: impl FnOnce() -> usize,
+        (undecided, syncs): (impl FnOnce() -> usize, impl FnOnce() -> Syncs),
         now_ms: u64,
     ) -> bool {
-        self.gate.look(load, now_ms, self.wait_ms_max());
+        self.gate.look(load, syncs, now_ms, self.wait_ms_max());
         self.gate.holds_bulk(load, undecided)
     }
 

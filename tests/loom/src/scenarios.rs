@@ -7,6 +7,7 @@
 use super::cursors::Cursors;
 use super::parking::Parking;
 use super::starved::Starved;
+use super::times::SyncSpan;
 use crate::modelled::AtomicWaker;
 use loom::future::block_on;
 use loom::sync::Arc;
@@ -105,7 +106,7 @@ pub fn an_answer_leaves_once_it_is_durable() {
         let (cursors, answered, waker) = (cursors.clone(), answered.clone(), waker.clone());
         move || {
             answered.store(true, Ordering::Release);
-            cursors.time_turn(1, 3, 4);
+            cursors.time_turn(1, 3, 4, SyncSpan { began_ns: 1, ended_ns: 2 });
             cursors.publish(1, 1, 1);
             waker.wake();
         }
@@ -115,7 +116,8 @@ pub fn an_answer_leaves_once_it_is_durable() {
         let durable = cursors.answerable() >= 1;
         if durable {
             assert!(answered.load(Ordering::Acquire), "what is durable was answered before");
-            assert_eq!(cursors.turn_times(1), (3, 4), "an answer brings the times of its turn");
+            let expected = (3, 4, SyncSpan { began_ns: 1, ended_ns: 2 });
+            assert_eq!(cursors.turn_times(1), expected, "an answer brings the times of its turn");
             assert!(cursors.synced() == 1 && cursors.appended() == 1, "in their order");
             return Poll::Ready(());
         }
