@@ -176,6 +176,7 @@ fn lives(cursors: &Cursors, begun: u64, now_ms: u64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ring::SyncSpan;
 
     #[test]
     fn a_socket_by_path_or_by_abstract_name_is_told_and_no_other() {
@@ -216,7 +217,7 @@ mod tests {
         assert!(!lives(&cursors, begun, 50), "it was called and did not come");
         cursors.begin_sync(10);
         assert!(lives(&cursors, begun, 50), "the disk stands still, not the writer");
-        cursors.end_sync();
+        cursors.end_sync(SyncSpan::default());
         assert!(!lives(&cursors, begun, 90));
         cursors.count_turn();
         assert!(lives(&cursors, begun, 90));

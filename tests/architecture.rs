@@ -113,6 +113,7 @@ const HOMES: &[(&str, &[&str])] = &[
             "src/planted.rs",
             "src/preparer.rs",
             "src/recovery.rs",
+            "src/recovery/",
             "src/replay.rs",
             "src/replay/",
             "src/scrubber.rs",

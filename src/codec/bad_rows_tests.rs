@@ -11,7 +11,6 @@ use crate::domain::command::SkuSettings;
 use crate::domain::draw::{Admission, Odds, Prize, Reason, Sealed, Seed, Terms};
 use crate::domain::ids::{CLIENT_SEED_BYTES_MAX, DrawId, GroupId, OrderId, SkuId};
 use crate::domain::order::Status;
-use crate::domain::principals::PRINCIPALS_MAX;
 use crate::domain::settings::{Caps, Settings};
 use crate::domain::sku::{RefusalReason, Refused};
 use crate::domain::state::State;
@@ -234,6 +233,9 @@ macro_rules! set {
     };
 }
 
+#[path = "bad_principals_tests.rs"]
+mod principals;
+
 #[test]
 fn rows_that_agree_are_a_state() {
     let state = taken(|_| {}).expect("nothing is wrong with them");
@@ -331,16 +333,6 @@ fn orders_that_contradict_what_is_there_are_refused() {
             set!(KEY_CREATED, Key, principal = 1),
         ],
     );
-    let many: Change = |rows| {
-        let name = |number| Row::Principal(format!("west-{number}").leak());
-        rows.splice(PRINCIPAL..PRINCIPAL, (0..PRINCIPALS_MAX).map(name)).for_each(drop);
-    };
-    check("more principals than fit", &[many]);
-    let twice: Change = |rows| {
-        let again = [Row::Principal("west"), Row::Principal("west")];
-        rows.splice(PRINCIPAL..PRINCIPAL, again).for_each(drop);
-    };
-    check("a principal stands twice", &[twice]);
 }
 
 #[test]

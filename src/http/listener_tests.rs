@@ -436,6 +436,9 @@ fn a_connection_is_late_when_its_stage_lasts_too_long() {
         now_ms.set(now_ms.get() + ms);
         peer.is_late(&limits)
     };
+    assert!(!after(limits.header_timeout_ms));
+    assert!(after(1), "it never asked anything");
+    peer.requests.set(1);
     assert!(!after(1_000_000), "that is told apart: it is to leave");
     peer.enter(Stage::Head);
     assert!(!after(limits.header_timeout_ms));
@@ -465,7 +468,15 @@ fn one_connection_too_many_finds_no_place() {
     let front = recovering(limits);
     let worker = Worker::new(Arc::new(front), Rc::new(Writer));
     let first = worker.enrol(PEER, None);
-    assert!(first.is_some() && worker.enrol(PEER, None).is_none());
-    drop(first);
+    let peer = first.as_ref().expect("a free place").peer.clone();
+    peer.enter(Stage::Serving);
+    assert!(worker.enrol(PEER, None).is_none());
+    // An idle one makes room, once.
+    peer.enter(Stage::Idle);
+    let second = worker.enrol(PEER, None);
+    assert!(second.is_some() && peer.wished() == Wish::End);
+    second.as_ref().expect("a place").peer.enter(Stage::Serving);
+    assert!(worker.enrol(PEER, None).is_none());
+    drop((first, second));
     assert!(worker.enrol(PEER, None).is_some());
 }

@@ -374,7 +374,7 @@ fn entries_of_others_show_once_the_draw_is_closed() {
           entries D by=west after=2        -> 200 #3 u1 lost A no_stock
           entries D after=3                -> 200
           entries D after=4000000000       -> 200
-          entries D user=u1 limit=1        -> 200 #1 u1 won A o held until=300000 next=1
+          entries D user=u1 limit=1        -> 200 #1 u1 won A next=1
           entries D user=u1 after=1        -> 200 #3 u1 lost A no_stock
           entries D user=u1 after=2        -> 200 #3 u1 lost A no_stock
           entries D user=u1 after=3        -> 200
