@@ -3,11 +3,11 @@
 
 use crate::client::Ask;
 use crate::feed::{Follower, follow, pages, sequence};
-use crate::history::files;
+use crate::patience;
 use crate::process::{Launch, directory};
 use serde_json::json;
-use std::fs;
 use std::path::Path;
+use std::{fs, io};
 
 fn launch(data: &Path, durability: &str) -> Launch {
     Launch::of(data).small().argument("--durability").argument(durability)
@@ -38,6 +38,21 @@ fn what_was_answered_is_in_the_feed_before_the_disk_has_it() {
     }
 }
 
+/// Copies a directory in which files may come and go.
+fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(from)? {
+        let path = entry?.path();
+        let there = to.join(path.file_name().expect("an entry has a name"));
+        if path.is_dir() {
+            fs::create_dir_all(&there)?;
+            copy(&path, &there)?;
+        } else {
+            fs::write(there, fs::read(&path)?)?;
+        }
+    }
+    Ok(())
+}
+
 #[test]
 fn a_place_that_a_power_cut_took_back_is_one_of_another_history() {
     let (data, cut) = (directory(), directory());
@@ -47,11 +62,9 @@ fn a_place_that_a_power_cut_took_back_is_one_of_another_history() {
     client.ask(&Ask::order("kept", "kept", "s", 1)).expect(201);
     let (_, kept) = pages(client, "0", 1000);
     // What the disk had when the power went.
-    for (path, bytes) in files(data.path()) {
-        let there = cut.path().join(path.strip_prefix(data.path()).expect("below it"));
-        fs::create_dir_all(there.parent().expect("a directory")).expect("it is made");
-        fs::write(there, bytes).expect("it is written");
-    }
+    patience::until("a copy in which no file has left meanwhile", || {
+        copy(data.path(), cut.path()).ok()
+    });
     for number in 0..5 {
         let name = format!("lost-{number}");
         client.ask(&Ask::order(&name, &name, "s", 1)).expect(201);

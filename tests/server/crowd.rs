@@ -39,6 +39,9 @@ impl Crowd {
     pub(crate) fn launch(data: &Path) -> Launch {
         Launch::of(data)
             .small()
+            // However many they ask while an image is taken.
+            .variable("CAPS_KEYS", "2000000")
+            .variable("CAPS_ORDERS", "2000000")
             .variable("JOURNAL_SEGMENT_BYTES", SEGMENT_BYTES)
             .variable("RECOVERY_GRACE_MS", "200")
     }
