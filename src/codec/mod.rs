@@ -13,6 +13,7 @@ mod draw;
 mod event;
 mod image;
 mod kept;
+mod owners;
 mod record;
 mod rows;
 mod sku;

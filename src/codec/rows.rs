@@ -7,6 +7,7 @@ use super::draw::{
 };
 pub(super) use super::event::life;
 use super::event::{StoredOrderId, StoredRules, principal_names};
+use super::owners::OwnedUsers;
 use super::sku::{StoredSettings, StoredSkuView, read_refused, refused, sku_id};
 use super::{CodecError, LAYOUT};
 use crate::domain::draw::Draw;
@@ -14,7 +15,7 @@ use crate::domain::entries::Entry;
 use crate::domain::ids::{KeyClaim, PrincipalName, SkuId, UserId};
 use crate::domain::lives::Begun;
 use crate::domain::order::{Line, Order, Status};
-use crate::domain::principals::{NO_PRINCIPAL, Table};
+use crate::domain::principals::NO_PRINCIPAL;
 use crate::domain::requests::{Kept, OrderThen, Remembered};
 use crate::domain::restore::{
     DrawRow, EntryRow, HeadRow, KeptRow, KeyRow, OrderRow, Owner, Restore, SkuRow,
@@ -184,13 +185,13 @@ pub(super) fn each_row<E>(
     for sku in skus() {
         for found in state.uses.of_sku(sku) {
             owned_users.show(state, found.user, row)?;
-            if found.owner != NO_PRINCIPAL {
-                row(&Row::Owner { principal: found.owner, of_user: false })?;
+            if found.owner() != NO_PRINCIPAL {
+                row(&Row::Owner { principal: found.owner(), of_user: false })?;
             }
             row(&Row::Use {
                 sku_created_sequence: sku.created_sequence,
                 user: state.users[found.user].id.as_str(),
-                units: found.units.get(),
+                units: found.units(),
             })?;
         }
     }
@@ -209,37 +210,6 @@ pub(super) fn each_row<E>(
         row(&key_row(state, &key))?;
     }
     Ok(())
-}
-
-/// Owners of users, each told before the first row that names its user: so their order is that of the
-/// rows, whatever slots the users have.
-struct OwnedUsers {
-    /// A bit for each slot whose user was named; none where no user has an owner.
-    named: Option<Vec<u64>>,
-}
-
-impl OwnedUsers {
-    fn of(state: &State) -> Self {
-        let owned = state.principals.iter().any(|entry| entry.owned(Table::Users) > 0);
-        let words = (state.users.slots() as usize).div_ceil(u64::BITS as usize);
-        Self { named: owned.then(|| vec![0; words]) }
-    }
-
-    fn show<E>(
-        &mut self,
-        state: &State,
-        user: u32,
-        row: &mut dyn FnMut(&Row<'_>) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let Some(named) = &mut self.named else { return Ok(()) };
-        let (word, bit) = ((user / u64::BITS) as usize, 1 << (user % u64::BITS));
-        let principal = state.users[user].owner;
-        if named[word] & bit != 0 || principal == NO_PRINCIPAL {
-            return Ok(());
-        }
-        named[word] |= bit;
-        row(&Row::Owner { principal, of_user: true })
-    }
 }
 
 fn sku_row(sku: &Sku) -> Row<'_> {

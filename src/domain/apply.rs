@@ -47,7 +47,7 @@ pub fn apply(state: &mut State, record: &Record, stamp: Stamp) {
             let sku = skus.find_deleted(purged.created_sequence).expect("a deleted SKU has uses");
             for _ in 0..purged.count {
                 let gone = uses.remove_first(skus, users, sku);
-                principals.subtract(Table::Uses, gone.owner);
+                principals.subtract(Table::Uses, gone.owner());
                 users.release_if_unused(principals, gone.user);
             }
             skus.release_if_unused(sku);
@@ -279,7 +279,7 @@ fn give_back_use(state: &mut State, user: u32, sku: u32, units: u64) {
         && !skus[sku].deleted
         && let Some(gone) = uses.subtract(skus, users, (sku, user), units)
     {
-        principals.subtract(Table::Uses, gone.owner);
+        principals.subtract(Table::Uses, gone.owner());
     }
 }
 

@@ -65,14 +65,14 @@ fn check_use(state: &State) {
         uses += sku.uses;
         for found in &of_sku {
             let units = state.uses.units(&state.users, slot, found.user);
-            assert_eq!(units, found.units.get(), "a use is found by its SKU and user");
+            assert_eq!(units, found.units(), "a use is found by its SKU and user");
         }
         if sku.deleted {
             continue;
         }
         for found in of_sku {
             let kept = counted.remove(&(slot, found.user)).unwrap_or(0);
-            assert!(found.units.get() >= kept, "use of {:?}", sku.id);
+            assert!(found.units() >= kept, "use of {:?}", sku.id);
         }
     }
     assert_eq!(uses, state.uses.len());
@@ -103,7 +103,7 @@ fn check_users(state: &State) {
     });
     check_owned(state, Table::Uses, |counted| {
         let uses = state.skus.iter().flat_map(|(_, sku)| state.uses.of_sku(sku));
-        uses.for_each(|found| counted(found.owner));
+        uses.for_each(|found| counted(found.owner()));
     });
 }
 

@@ -156,12 +156,17 @@ fn room_in(
     (table, more): (Table, u64),
     common_end: impl Fn(u32) -> u32,
 ) -> Result<(), Refusal> {
+    let cap = table.cap(&state.settings.caps);
+    let after = u64::from(state.rows(table)) + more;
+    let is_free = after + state.principals.kept(table) <= u64::from(common_end(cap));
+    if is_free && !state.principals.is_full() {
+        // Room that is nobody's, whoever asks: so it mostly is.
+        return Ok(());
+    }
     let number = state.principals.number(principal);
     if number.is_none() && !state.principals.has_room() {
         return Err(Refusal::Capacity("principals"));
     }
-    let cap = table.cap(&state.settings.caps);
-    let after = u64::from(state.rows(table)) + more;
     let in_reserve = u64::from(state.principals.own_reserve(table, number)) >= more;
     let kept = state.principals.kept_for_others(table, number);
     let end = if in_reserve { cap } else { common_end(cap) };

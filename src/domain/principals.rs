@@ -131,6 +131,11 @@ impl Principals {
         self.by_name.get(name).copied()
     }
 
+    /// Every number is a principal's: one more may find none.
+    pub(super) fn is_full(&self) -> bool {
+        self.entries.len() >= PRINCIPALS_MAX
+    }
+
     /// There is a number for one more: a new one, or that of a principal that owns nothing any more.
     #[must_use]
     pub fn has_room(&self) -> bool {
@@ -209,11 +214,15 @@ impl Principals {
         });
     }
 
+    /// Rows reserved for any of them that are not filled.
+    pub(super) const fn kept(&self, table: Table) -> u64 {
+        let at = table as usize;
+        self.reserve[at] as u64 * self.configured as u64 - self.filled[at]
+    }
+
     /// Rows reserved for others than this one that they have not filled; all, if it has no reserve.
     pub(super) fn kept_for_others(&self, table: Table, number: Option<u16>) -> u64 {
-        let at = table as usize;
-        let all = u64::from(self.reserve[at]) * u64::from(self.configured) - self.filled[at];
-        all - u64::from(self.own_reserve(table, number))
+        self.kept(table) - u64::from(self.own_reserve(table, number))
     }
 
     /// Rows of its reserve that a principal has not filled.

@@ -4,7 +4,7 @@
 //! SKU's creation, so that a limit set later counts what was bought before (API 3). Never decides.
 //! Next: `limits`.
 
-use super::ids::UserId;
+use super::ids::{STOCK_MAX, UserId};
 use super::index::{Index, Places, near};
 use super::principals::{Principals, Table};
 use super::sku::Sku;
@@ -170,13 +170,37 @@ pub struct Use {
     pub sku: u32,
     /// Slot of the user.
     pub user: u32,
-    /// Units.
-    pub units: NonZeroU64,
-    /// Number of the configured principal that began it, if one did.
-    pub owner: u16,
+    /// Units, and above them the owner.
+    units_and_owner: NonZeroU64,
     before: u32,
     after: u32,
 }
+
+impl Use {
+    /// Units of a SKU are far fewer (`STOCK_MAX`).
+    const OWNER_AT: u32 = 48;
+
+    fn packed(units: u64, owner: u16) -> Option<NonZeroU64> {
+        assert!(units >> Self::OWNER_AT == 0, "units of a SKU are bounded");
+        // Without units there is no use, whoever's it would be.
+        NonZeroU64::new(units)?;
+        NonZeroU64::new(units | (u64::from(owner) << Self::OWNER_AT))
+    }
+
+    /// Units.
+    #[must_use]
+    pub const fn units(&self) -> u64 {
+        self.units_and_owner.get() & ((1 << Self::OWNER_AT) - 1)
+    }
+
+    /// Number of the configured principal that began it, if one did.
+    #[must_use]
+    pub const fn owner(&self) -> u16 {
+        (self.units_and_owner.get() >> Self::OWNER_AT) as u16
+    }
+}
+
+const _: () = assert!(STOCK_MAX < 1 << Use::OWNER_AT && size_of::<Use>() == 24);
 
 /// The uses of the state, each in its SKU's list in the order they began.
 ///
@@ -242,7 +266,7 @@ impl Uses {
     /// Units that a user holds and owns of a SKU.
     #[must_use]
     pub fn units(&self, users: &Users, sku: u32, user: u32) -> u64 {
-        self.find(users, sku, user).map_or(0, |slot| self.slab[slot].units.get())
+        self.find(users, sku, user).map_or(0, |slot| self.slab[slot].units())
     }
 
     /// Adds units to a use; says whether it began with them, and so is its owner's.
@@ -253,15 +277,16 @@ impl Uses {
         pair: (u32, u32),
         (units, owner): (u64, u16),
     ) -> bool {
-        let Some(units) = NonZeroU64::new(units) else { return false };
+        let Some(units_and_owner) = Use::packed(units, owner) else { return false };
         let (sku, user) = pair;
         if let Some(slot) = self.find(users, sku, user) {
-            let more = self.slab[slot].units.checked_add(units.get());
-            self.slab[slot].units = more.expect("units of a SKU are bounded");
+            let found = &mut self.slab[slot];
+            let more = Use::packed(found.units() + units, found.owner());
+            found.units_and_owner = more.expect("there are more than before");
             return false;
         }
         let before = skus[sku].last_use;
-        let slot = self.slab.insert(Use { sku, user, units, owner, before, after: NONE });
+        let slot = self.slab.insert(Use { sku, user, units_and_owner, before, after: NONE });
         let user = &mut users[user];
         user.uses += 1;
         if user.near_use == NONE {
@@ -291,10 +316,11 @@ impl Uses {
             .find(users, pair.0, pair.1)
             .expect("units in use were counted when they were taken");
         let found = &mut self.slab[slot];
-        let left = found.units.get().checked_sub(units);
-        match NonZeroU64::new(left.expect("no more is given back than was taken")) {
+        let left = found.units().checked_sub(units);
+        let left = left.expect("no more is given back than was taken");
+        match Use::packed(left, found.owner()) {
             Some(left) => {
-                found.units = left;
+                found.units_and_owner = left;
                 None
             }
             None => Some(self.remove(skus, users, slot)),

@@ -251,7 +251,7 @@ pub(crate) fn everything(state: &State, now: Stamp) -> Vec<String> {
         let of = state.uses.of_sku(sku);
         uses.extend(of.map(|found| {
             let user = &state.users[found.user].id;
-            let (created, units, owner) = (sku.created_sequence, found.units, found.owner);
+            let (created, units, owner) = (sku.created_sequence, found.units(), found.owner());
             format!("{created} {:?} {user:?} {units} {owner}", sku.id)
         }));
     }

@@ -368,7 +368,7 @@ fn check_reached(reach: &[(&str, u32)], histories: impl Fn(bool) -> BoxedStrateg
     let mut tally = Tally::new();
     for tight in [false, true] {
         let mut runner = runner(1, 1);
-        for _ in 0..100 {
+        for _ in 0..60 {
             let drawn = histories(tight).new_tree(&mut runner).expect("a history");
             for (kind, count) in Run::of(&drawn.current()).expect("both agree") {
                 *tally.entry(kind).or_default() += count;

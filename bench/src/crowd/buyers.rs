@@ -92,15 +92,22 @@ struct Buyer {
 }
 
 impl Buyer {
+    /// When an order is to be sent, from the beginning on.
+    fn intended(&self, serial: u64) -> Duration {
+        Duration::from_secs_f64(serial as f64 / f64::from(self.orders.rate))
+    }
+
     /// One order after another; one that is late begins at once and counts from when it should have.
     async fn shop(self) -> Result<(), BenchError> {
-        let Orders { rate, connections, run } = self.orders;
+        let Orders { connections, run, .. } = self.orders;
+        let mut serial = u64::from(self.number);
+        // With its first order: a connection that says nothing has the time of a head.
+        tokio::time::sleep_until((self.begun + self.intended(serial)).into()).await;
         let mut socket = TcpStream::connect(self.address).await.map_err(io_error("connect"))?;
         socket.set_nodelay(true).map_err(io_error("set TCP_NODELAY"))?;
         let (mut request, mut answer) = (Vec::new(), Vec::new());
-        let mut serial = u64::from(self.number);
         loop {
-            let at = Duration::from_secs_f64(serial as f64 / f64::from(rate));
+            let at = self.intended(serial);
             if at >= self.lasts {
                 return Ok(());
             }

@@ -1,0 +1,40 @@
+//! Whose the users of an image are.
+//!
+//! Owns the order in which that is told. Users have no rows of their own: an image names them in uses and
+//! orders. Next: `rows`.
+
+use super::rows::Row;
+use crate::domain::principals::{NO_PRINCIPAL, Table};
+use crate::domain::state::State;
+
+/// Owners of users, each told before the first row that names its user: so their order is that of the
+/// rows, whatever slots the users have.
+pub(super) struct OwnedUsers {
+    /// A bit for each slot whose user was named; none where no user has an owner.
+    named: Option<Vec<u64>>,
+}
+
+impl OwnedUsers {
+    pub(super) fn of(state: &State) -> Self {
+        let owned = state.principals.iter().any(|entry| entry.owned(Table::Users) > 0);
+        let words = (state.users.slots() as usize).div_ceil(u64::BITS as usize);
+        Self { named: owned.then(|| vec![0; words]) }
+    }
+
+    /// Tells the owner of a user whom the next row names, if it has one and no row named it before.
+    pub(super) fn show<E>(
+        &mut self,
+        state: &State,
+        user: u32,
+        row: &mut dyn FnMut(&Row<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let Some(named) = &mut self.named else { return Ok(()) };
+        let (word, bit) = ((user / u64::BITS) as usize, 1 << (user % u64::BITS));
+        let principal = state.users[user].owner;
+        if named[word] & bit != 0 || principal == NO_PRINCIPAL {
+            return Ok(());
+        }
+        named[word] |= bit;
+        row(&Row::Owner { principal, of_user: true })
+    }
+}
