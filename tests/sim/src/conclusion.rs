@@ -3,6 +3,7 @@
 //! Owns the comparison of a server's last state with what replays make of the directory. Next:
 //! `lib`.
 
+use crate::restore::PUT_BACK;
 use crate::world::{Held, World, violated};
 use doorbuster::codec;
 use doorbuster::domain::invariants;
@@ -21,7 +22,9 @@ impl World {
         self.notes.rename(|order| names.in_journal(lives, order));
         let checked = check(&self.notes, &self.history.entries)
             .or_else(|fault| violated(fault.rule, fault.detail))?;
-        if self.plan.keeps_refusals && self.plan.fault_every_us.is_none() {
+        // What a lost life refused, clients heard and the journal does not know.
+        let one_history = self.tally.of(PUT_BACK) == 0;
+        if self.plan.keeps_refusals && self.plan.fault_every_us.is_none() && one_history {
             let missing = refusals_missing(&self.notes, &self.history.entries);
             if missing > 0 {
                 let detail = format!("{missing} are neither there nor counted as not kept");
