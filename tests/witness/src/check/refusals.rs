@@ -6,7 +6,7 @@
 use super::{Fault, Witness, changes_nothing, fault, rule, told};
 use crate::check::Entry;
 use crate::notes::Notes;
-use doorbuster::domain::answer::{Answer, Refusal};
+use doorbuster::domain::answer::Answer;
 use doorbuster::domain::command::{Command, Request};
 use doorbuster::domain::event::Event;
 use doorbuster::domain::ids::Sequence;
@@ -30,8 +30,8 @@ impl Witness<'_> {
                 None => self.unkeyed.contains_key(&was_told),
             };
             // An id that the journal never gave out is kept as what it stands for.
-            let of_unknown = refusal.refusal == Refusal::UnknownOrder
-                && self.of_unknown.contains(&(request.key.map(|claim| claim.hash), was_told));
+            let of_unknown =
+                self.of_unknown.contains(&(request.key.map(|claim| claim.hash), was_told));
             if !was_asked && !of_unknown {
                 return fault(rule::ASKED, format!("{refusal:?}"));
             }
