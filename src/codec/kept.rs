@@ -337,10 +337,10 @@ impl<'a> From<&'a Refusal> for StoredRefusal<'a> {
             Refusal::DrawFixed => Self::DrawFixed,
             Refusal::DrawUnclosed => Self::DrawUnclosed,
             Refusal::SoldOut(lines) => {
-                let line = |line: &'a Box<ShortLine>| {
+                let line = |line: &'a ShortLine| {
                     (line.sku.as_str(), line.requested, line.available, line.held)
                 };
-                Self::SoldOut(lines.iter().map(line).collect())
+                Self::SoldOut(lines.iter().map(|boxed| line(boxed)).collect())
             }
             Refusal::StockBelowCommitted { held, sold } => {
                 Self::StockBelowCommitted { held: *held, sold: *sold }

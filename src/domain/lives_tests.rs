@@ -25,7 +25,7 @@ fn id(epoch: u32, sequence: Sequence) -> OrderId {
 
 #[test]
 fn a_life_is_written_and_read_in_one_spelling() {
-    let bits = [0x1f, 1 << 39, (1 << 40) - 1, 0x1234_5678_9a, 10 << 35];
+    let bits = [0x1f, 1 << 39, (1 << 40) - 1, 0x12_3456_789a, 10 << 35];
     for life in bits.map(|bits| Life::of_bits(bits).expect("a life")) {
         let text = life.to_string();
         assert_eq!((text.len(), Life::parse(&text)), (8, Some(life)), "{text}");

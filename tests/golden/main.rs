@@ -57,8 +57,11 @@ use std::fs;
 use std::path::Path;
 use story::Turn;
 
+/// Tells what the server decided while a directory was written.
+type Story = fn() -> Vec<Turn>;
+
 /// Every directory with its story; all of them are of the newest version.
-const DIRECTORIES: [(&str, fn() -> Vec<Turn>); 2] =
+const DIRECTORIES: [(&str, Story); 2] =
     [("format-1", story::tell), ("format-1-lives", story::tell_with_lives)];
 
 /// Every kind of event that version 1 began with, in the order they are stored.
