@@ -5,6 +5,7 @@
 //! closed before anything was sent. Next: `retry`.
 
 use super::error::{Error, Problem};
+use super::origin::Origin;
 use super::retry::Failure;
 use super::{Answer, Ask};
 use bytes::Bytes;
@@ -17,7 +18,6 @@ use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
-use tokio::net::TcpStream;
 
 /// Connections kept for later; more are closed after their answer.
 const IDLE_MAX: usize = 64;
@@ -33,8 +33,7 @@ type Sender = SendRequest<Full<Bytes>>;
 /// A server: where it is, who asks, and connections to it.
 #[derive(Debug)]
 pub(super) struct Place {
-    /// Host and port, as `Host` says them.
-    authority: String,
+    origin: Origin,
     host: HeaderValue,
     authorization: Option<HeaderValue>,
     idle: Mutex<Vec<Sender>>,
@@ -59,10 +58,9 @@ pub(super) struct Whole {
 }
 
 impl Place {
-    pub(super) fn new(url: &str, token: Option<&str>) -> Result<Self, Error> {
-        let (authority, host) = authority(url).ok_or_else(|| {
-            Error::invalid("URL", format!("{url:?} is not of the form http://127.0.0.1:7070"))
-        })?;
+    pub(super) fn new(origin: Origin, token: Option<&str>) -> Result<Self, Error> {
+        let host = HeaderValue::from_str(origin.host())
+            .map_err(|_| Error::invalid("URL", "its host cannot be a header"))?;
         let authorization = token.map(|token| {
             let value = HeaderValue::from_str(&format!("Bearer {token}"));
             value.map(|mut value| {
@@ -73,7 +71,7 @@ impl Place {
         let authorization = authorization
             .transpose()
             .map_err(|_| Error::invalid("token", "must be printable ASCII"))?;
-        Ok(Self { authority, host, authorization, idle: Mutex::new(Vec::new()) })
+        Ok(Self { origin, host, authorization, idle: Mutex::new(Vec::new()) })
     }
 
     /// Asks once, within a time.
@@ -140,9 +138,8 @@ impl Place {
     }
 
     async fn connect(&self) -> Result<Sender, String> {
-        let failed = |cause| format!("cannot connect to {}: {cause}", self.authority);
-        let socket = TcpStream::connect(&self.authority).await.map_err(failed)?;
-        socket.set_nodelay(true).map_err(failed)?;
+        let failed = |cause| format!("cannot connect to {}: {cause}", self.origin.place());
+        let socket = self.origin.connect().await.map_err(failed)?;
         let shaken = http1::handshake(TokioIo::new(socket)).await;
         let (sender, connection) = shaken.map_err(|cause| cause.to_string())?;
         // It ends when its sender is dropped; whoever waits for an answer is told how it ended.
@@ -261,39 +258,5 @@ impl Whole {
             .map_err(|cause| Error::Unreadable { status, cause: cause.to_string() })?;
         let replayed = self.headers.get(&IDEMPOTENT_REPLAYED).is_some_and(|value| value == "true");
         Ok(Answer { status, replayed, attempts, body })
-    }
-}
-
-/// Where to connect to, and what `Host` says, from `http://host[:port][/]`.
-fn authority(url: &str) -> Option<(String, HeaderValue)> {
-    let rest = url.strip_prefix("http://")?;
-    let authority = rest.strip_suffix('/').unwrap_or(rest);
-    if authority.contains(['/', '@', '?', '#']) {
-        return None;
-    }
-    let authority: hyper::http::uri::Authority = authority.parse().ok()?;
-    let host = HeaderValue::from_str(authority.as_str()).ok()?;
-    let port = authority.port_u16().unwrap_or(80);
-    Some((format!("{}:{port}", authority.host()), host))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_url_names_a_host_and_a_port_and_nothing_else() {
-        for (url, expected) in [
-            ("http://127.0.0.1:7070", Some("127.0.0.1:7070")),
-            ("http://[::1]:7070/", Some("[::1]:7070")),
-            ("http://shop.example", Some("shop.example:80")),
-            ("https://127.0.0.1:7070", None),
-            ("127.0.0.1:7070", None),
-            ("http://127.0.0.1:7070/v1", None),
-            ("http://a@b:1", None),
-            ("http://", None),
-        ] {
-            assert_eq!(authority(url).map(|(place, _)| place).as_deref(), expected, "{url}");
-        }
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! Owns asking: one key for all attempts of a request, how long to wait before the next attempt,
 //! and when to stop. Repeats only what is safe to repeat, never what was decided, and never says
-//! that nothing happened when it cannot know. Speaks plain HTTP/1.1; TLS ends in front of it. Next:
-//! `retry` for when to ask again, `attempt` for the connection, `orders`, `skus`, `draws` and
+//! that nothing happened when it cannot know. Speaks HTTP/1.1, under TLS where the URL says `https`.
+//! Next: `retry` for when to ask again, `origin` and `attempt` for the connection, `orders`, `skus`, `draws` and
 //! `operations` for what can be asked, `batch` for much of it at once, `events` for what happened.
 //!
 //! ```no_run
@@ -36,6 +36,7 @@ mod events;
 mod key;
 mod operations;
 mod orders;
+mod origin;
 mod retry;
 mod skus;
 
@@ -46,6 +47,7 @@ pub use events::{Event, Events};
 pub use key::Key;
 pub use operations::{Remembered, Status, Table};
 pub use orders::{Action, LineUnits, NewOrder, Order, OrderFilter, OrderLine, OrderStatus};
+pub use origin::{Duplex, Origin, Socket};
 pub use retry::Policy;
 pub use skus::{Adjustment, Change, NewSku, Precondition, Sku, SkuChanges, SkuSettings};
 
@@ -58,6 +60,7 @@ use retry::{Failure, Next, Tries};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::fmt::Write;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -66,6 +69,8 @@ use std::time::Duration;
 pub struct Options {
     /// The bearer token; none where the server has no tokens.
     pub token: Option<String>,
+    /// For `https`: a PEM file of the certificate authorities to believe; none means the system's.
+    pub authorities: Option<PathBuf>,
     /// How often and how long to try.
     pub policy: Policy,
 }
@@ -151,14 +156,15 @@ impl Client {
     /// A client of the server at `url`, such as `http://127.0.0.1:7070`. Connects when first asked.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for a URL that is not plain `http://host:port`, a token that is not
-    /// printable ASCII, or a policy without any attempt.
+    /// [`Error::Invalid`] for a URL that is not `http(s)://host[:port]`, certificate authorities that
+    /// cannot be read, a token that is not printable ASCII, or a policy without any attempt.
     pub fn new(url: &str, options: Options) -> Result<Self, Error> {
-        let Options { token, policy } = options;
+        let Options { token, authorities, policy } = options;
         if policy.attempts_max == 0 || policy.attempt_ms_max == 0 || policy.deadline_ms == 0 {
             return Err(Error::invalid("policy", "attempts and times must be at least 1"));
         }
-        let place = Arc::new(Place::new(url, token.as_deref())?);
+        let place =
+            Arc::new(Place::new(Origin::new(url, authorities.as_deref())?, token.as_deref())?);
         Ok(Self { place, policy, clock: Clock::start() })
     }
 

@@ -3,8 +3,8 @@
 //! A handshake costs as much as hundreds of requests, and an IO thread that did it would keep all of
 //! its connections waiting. So an IO thread lends the socket to a handshake thread and gets it back
 //! as a stream that it only has to read and write. Owns how many handshakes there are at a time;
-//! how long one may take is told by the sweep of `listener`, which drops it. The only place that
-//! names rustls. Next: `listener`.
+//! how long one may take is told by the sweep of `listener`, which drops it. The only place of the
+//! server that names rustls. Next: `listener`.
 
 use super::hello::HANDSHAKE_RECORD;
 use super::linger::linger;

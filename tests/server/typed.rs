@@ -21,7 +21,8 @@ pub(crate) fn runtime() -> Runtime {
 }
 
 pub(crate) fn client(address: SocketAddr, policy: Policy) -> Client {
-    Client::new(&format!("http://{address}"), Options { token: None, policy }).expect("a client")
+    Client::new(&format!("http://{address}"), Options { policy, ..Options::default() })
+        .expect("a client")
 }
 
 pub(crate) fn key(text: &str) -> Key {

@@ -4,7 +4,6 @@
 //! set of orders is known exactly; then SKUs are read, then every order. A hold that runs out in
 //! between is told by its sequence. Nobody else may use the run's SKUs. Next: `ledger`.
 
-use super::connection::Connection;
 use super::drive::Settings;
 use super::ledger::{Bought, Fate, Ledger};
 use super::scenario::{Plan, What};
@@ -136,9 +135,8 @@ async fn read_orders(
     let shared = (Cell::new(0), RefCell::new(Orders::new()));
     let read = || async {
         let (next, orders) = &shared;
-        let mut connection = Connection::open(settings.address)
-            .await
-            .map_err(crate::error::io_error("connect to the server"))?;
+        let mut connection =
+            settings.connection().await.map_err(crate::error::io_error("connect to the server"))?;
         let mut request = Vec::new();
         loop {
             let at = next.get();

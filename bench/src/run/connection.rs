@@ -1,6 +1,7 @@
-//! A raw keep-alive connection: bytes out, one whole answer in, within a time.
+//! A raw keep-alive connection, under TLS or not: bytes out, one whole answer in, within a time.
 
 use super::wire::{Seen, parse};
+use doorbuster::client::{Origin, Socket};
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -13,7 +14,7 @@ const ANSWER_BYTES_MAX: usize = 1 << 20;
 /// A connection with one request under way at most.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    socket: TcpStream,
+    socket: Socket,
     answer: Vec<u8>,
 }
 
@@ -25,9 +26,9 @@ pub(crate) enum Lost {
 }
 
 impl Connection {
-    pub(crate) async fn open(address: SocketAddr) -> io::Result<Self> {
-        let socket = TcpStream::connect(address).await?;
-        socket.set_nodelay(true)?;
+    /// Connects to the address that was found for an origin, so that names are looked up once a run.
+    pub(crate) async fn open(origin: &Origin, address: SocketAddr) -> io::Result<Self> {
+        let socket = origin.over(TcpStream::connect(address).await?).await?;
         Ok(Self { socket, answer: Vec::with_capacity(4096) })
     }
 
@@ -44,6 +45,7 @@ impl Connection {
     async fn exchange(&mut self, request: &[u8]) -> io::Result<()> {
         self.answer.clear();
         self.socket.write_all(request).await?;
+        self.socket.flush().await?;
         loop {
             if self.socket.read_buf(&mut self.answer).await? == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());

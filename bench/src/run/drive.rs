@@ -16,6 +16,7 @@ use crate::load::now;
 use crate::report::outcome::Outcome;
 use crate::report::series::record;
 use crate::report::summary::Recording;
+use doorbuster::client::Origin;
 use std::cell::{Cell, RefCell};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -34,11 +35,18 @@ const LOOK_NS: u64 = 5_000_000;
 /// How to drive.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
+    pub(crate) origin: Origin,
     pub(crate) address: SocketAddr,
     pub(crate) connections: u64,
     pub(crate) timeout: Duration,
     pub(crate) queue_max: usize,
     pub(crate) late_after_us: u64,
+}
+
+impl Settings {
+    pub(crate) async fn connection(&self) -> std::io::Result<Connection> {
+        Connection::open(&self.origin, self.address).await
+    }
 }
 
 /// A request with the time that it is meant to start.
@@ -69,7 +77,7 @@ struct Shared {
 pub(crate) async fn connect(settings: &Settings) -> std::io::Result<Vec<Connection>> {
     let mut connections = Vec::new();
     for _ in 0..settings.connections {
-        connections.push(Connection::open(settings.address).await?);
+        connections.push(settings.connection().await?);
     }
     Ok(connections)
 }
@@ -276,7 +284,7 @@ async fn send(shared: &Shared, kept: &mut Option<Connection>, job: Job, request:
     let sent_ns = shared.now_ns();
     let connection = match kept {
         Some(connection) => connection,
-        None => match Connection::open(shared.settings.address).await {
+        None => match shared.settings.connection().await {
             Ok(connection) => kept.insert(connection),
             Err(_) => {
                 let code = Some("not connected".to_owned());

@@ -19,7 +19,7 @@ mod wire;
 use crate::error::{BenchError, io_error};
 use crate::load::now;
 use crate::report::{conditions, files, summary};
-use doorbuster::client::{self, Client, Policy};
+use doorbuster::client::{self, Client, Origin, Policy};
 use drive::Settings;
 use scenario::{Plan, Scenario};
 use schedule::{Schedule, Shape};
@@ -54,9 +54,12 @@ report could not be made.";
 #[derive(Debug, clap::Args)]
 #[command(after_help = NOTES)]
 pub(crate) struct Options {
-    /// The server, such as http://127.0.0.1:7070
+    /// The server, such as http://127.0.0.1:7070 or https://shop.example
     #[arg(long, env = "DOORBUSTER_URL")]
     url: String,
+    /// PEM file of the certificate authorities to believe, for https [default: the system's]
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
     /// What the crowd does
     #[arg(long, value_enum)]
     scenario: Scenario,
@@ -137,14 +140,17 @@ pub(crate) fn run(options: &Options) -> Result<(), BenchError> {
 async fn whole(options: &Options) -> Result<(), BenchError> {
     files::check_free(&options.report, options.force)?;
     let token = std::env::var(TOKEN_VARIABLE).ok();
-    let (address, host) = address(&options.url)?;
+    let origin = Origin::new(&options.url, options.ca.as_deref())?;
+    let address = address(&origin)?;
     let policy = Policy { waits_for_change: false, ..Policy::default() };
-    let asking = client::Options { token: token.clone(), policy };
+    let asking = client::Options { token: token.clone(), authorities: options.ca.clone(), policy };
     let client = Client::new(&options.url, asking)?;
     let (shape, opening_s) = (options.shape(), options.opening_s());
     let plan = Rc::new(options.plan(prepare::wall_ms()));
     let status = prepare::status(&client).await?;
+    let host = origin.host().to_owned();
     let settings = Settings {
+        origin,
         address,
         connections: options.connections,
         timeout: Duration::from_millis(options.timeout_ms),
@@ -245,16 +251,10 @@ fn command_line() -> String {
     format!("doorbuster-bench {}", words.join(" "))
 }
 
-fn address(url: &str) -> Result<(SocketAddr, String), BenchError> {
-    let wrong = || BenchError::Usage(format!("{url} is not of the form http://127.0.0.1:7070"));
-    let host = url.strip_prefix("http://").ok_or_else(wrong)?.trim_end_matches('/');
-    let with_port = if host.contains("]:") || host.matches(':').count() == 1 {
-        host.to_owned()
-    } else {
-        format!("{host}:80")
-    };
-    let mut found = with_port.to_socket_addrs().map_err(io_error(format!("find {host}")))?;
-    Ok((found.next().ok_or_else(wrong)?, host.to_owned()))
+fn address(origin: &Origin) -> Result<SocketAddr, BenchError> {
+    let failed = || io_error(format!("find {}", origin.place()));
+    let mut found = origin.place().to_socket_addrs().map_err(failed())?;
+    found.next().ok_or_else(|| failed()(std::io::ErrorKind::NotFound.into()))
 }
 
 impl Options {

@@ -245,3 +245,36 @@ fn reports_are_merged_and_compared_on_the_command_line() {
     assert_eq!(missing.code, 3, "{missing:?}");
     assert!(missing.err.contains("summary.json"), "{missing:?}");
 }
+
+#[test]
+fn a_server_under_tls_is_measured_if_its_certificate_is_believed() {
+    let folder = process::folder();
+    let place = |name: &str| folder.path().join(name);
+    let write = |name: &str, text: String| {
+        std::fs::write(place(name), text).expect("a file is written");
+    };
+    for name in ["shop", "other"] {
+        let names = ["127.0.0.1".to_owned()];
+        let made = rcgen::generate_simple_self_signed(names).expect("a certificate");
+        write(&format!("{name}.pem"), made.cert.pem());
+        write(&format!("{name}.key"), made.signing_key.serialize_pem());
+    }
+    let server = Server::start_secured(folder.path(), &place("shop.pem"), &place("shop.key"));
+    assert!(server.url.starts_with("https://"), "{}", server.url);
+    let run = |authority: &str, report: &str| {
+        Bench::new(&server.url, "steady", &place(report))
+            .arguments("--rate 200 --duration 1 --connections 4")
+            .arguments(&format!("--ca {}", place(authority).display()))
+            .run()
+    };
+    let ran = run("shop.pem", "report");
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let summary = summary(&place("report"));
+    assert!(summary["outcomes"]["created"]["count"].as_u64() > Some(0), "{summary:#}");
+    assert_eq!(summary["check"]["differences"], 0, "{summary:#}");
+    let ran = run("other.pem", "none");
+    assert!(ran.code == 3 && ran.err.contains("invalid peer certificate"), "{ran:?}");
+    let ran = run("nothing.pem", "none");
+    assert!(ran.code == 2 && ran.err.contains("nothing.pem"), "{ran:?}");
+    assert!(!place("none").exists());
+}

@@ -1,6 +1,7 @@
 //! Server and generator as child processes, none of which outlives its test.
 
 use rustix::process::{Pid, Signal, kill_process};
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -59,6 +60,17 @@ pub(crate) struct Server {
 impl Server {
     /// Starts one on a folder, at an address or at one of its choice.
     pub(crate) fn start(folder: &Path, address: Option<&str>) -> Self {
+        Self::start_with(folder, address, &[])
+    }
+
+    /// The same under TLS, with the certificate and the key in two files of PEM.
+    pub(crate) fn start_secured(folder: &Path, certificate: &Path, key: &Path) -> Self {
+        let arguments =
+            ["--tls-cert".as_ref(), certificate.as_ref(), "--tls-key".as_ref(), key.as_ref()];
+        Self::start_with(folder, None, &arguments)
+    }
+
+    fn start_with(folder: &Path, address: Option<&str>, arguments: &[&OsStr]) -> Self {
         let mut command = Command::new(server_binary());
         for name in ["SKUS", "ORDERS", "KEYS", "ANSWERS", "USES", "USERS"] {
             command.env(format!("DOORBUSTER_CAPS_{name}"), "100000");
@@ -66,14 +78,14 @@ impl Server {
         command.env("DOORBUSTER_JOURNAL_SEGMENT_BYTES", "1048576");
         command.arg("--data").arg(folder.join("data"));
         command.args(["--listen", address.unwrap_or("127.0.0.1:0")]);
-        command.stdin(Stdio::null()).stdout(Stdio::piped());
+        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped());
         let mut child = command.spawn().expect("the server's binary runs");
         let mut line = String::new();
         let out = child.stdout.take().expect("it is piped");
         BufReader::new(out).read_line(&mut line).expect("the server speaks");
-        let url = line.split_whitespace().find(|word| word.starts_with("http://"));
+        let url = line.split_whitespace().find(|word| word.starts_with("http"));
         let url = url.unwrap_or_else(|| panic!("the server said {line:?}")).to_owned();
-        let address = url.replace("http://", "");
+        let address = url.replace("https://", "").replace("http://", "");
         Self { child, address, url }
     }
 
