@@ -13,13 +13,14 @@ use super::{CodecError, LAYOUT};
 use crate::domain::draw::Draw;
 use crate::domain::entries::Entry;
 use crate::domain::ids::{KeyClaim, PrincipalName, SkuId, UserId};
+use crate::domain::image_rows::{
+    DrawRow, EntryRow, HeadRow, KeptRow, KeyRow, OrderRow, Owner, SkuRow,
+};
 use crate::domain::lives::Begun;
 use crate::domain::order::{Line, Order, Status};
 use crate::domain::principals::NO_PRINCIPAL;
 use crate::domain::requests::{Kept, OrderThen, Remembered};
-use crate::domain::restore::{
-    DrawRow, EntryRow, HeadRow, KeptRow, KeyRow, OrderRow, Owner, Restore, SkuRow,
-};
+use crate::domain::restore::Restore;
 use crate::domain::settings::Caps;
 use crate::domain::sku::Sku;
 use crate::domain::state::State;

@@ -18,6 +18,7 @@ pub mod draws;
 pub mod entries;
 pub mod event;
 pub mod ids;
+pub mod image_rows;
 pub mod index;
 pub mod invariants;
 pub mod kept;

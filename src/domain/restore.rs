@@ -1,182 +1,29 @@
 //! A state put together again from what an image holds, instead of from events.
 //!
 //! The rows come in the image's order: head, principals, SKUs, uses, orders, draws with their
-//! entries, keys. What they do
-//! not say (links, heaps, counts) follows from them. Rows that contradict each other are refused,
-//! whatever their checksum says. Next: `codec::image`, which writes and reads the rows.
+//! entries, keys. What they do not say (links, heaps, counts) follows from them. Rows that contradict
+//! each other are refused, whatever their checksum says. Next: `image_rows`, and `codec::image`, which writes
+//! and reads them.
 
-use super::answer::{DrawView, SkuView};
-use super::command::SkuSettings;
-use super::draw::{Admission, Draw, Pick, Reason, Sealed, Terms};
+use super::draw::{Draw, Reason};
 use super::entries::Entry;
-use super::ids::{DrawId, KeyClaim, OrderId, PrincipalName, Sequence, SkuId, Stamp, UserId};
+use super::ids::{OrderId, PrincipalName, STOCK_MAX, Sequence, UserId};
+use super::image_rows::{DrawRow, EntryRow, HeadRow, KeptRow, KeyRow, OrderRow, Owner, SkuRow};
 use super::lives::Begun;
 use super::order::{Line, Lines, Order, OrderKeys, Status};
 use super::principals::{NO_PRINCIPAL, PRINCIPALS_MAX, Table};
-use super::requests::{Kept, OrderThen};
+use super::requests::Kept;
 use super::settings::{Caps, Settings};
-use super::sku::{Refused, Sku};
+use super::sku::Sku;
 use super::slab::NONE;
 use super::state::State;
 use super::warm::{Wanted, warm_rows};
-use compact_str::CompactString;
-use smallvec::SmallVec;
 use std::collections::BTreeMap;
 
 /// Why rows are no state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the image contradicts itself: {0}")]
 pub struct Contradiction(pub &'static str);
-
-/// The numbers of the whole state.
-#[derive(Debug)]
-pub struct HeadRow {
-    /// See `State`.
-    pub sequence: Sequence,
-    /// See `State`.
-    pub stamp: Stamp,
-    /// See `State`.
-    pub epoch: u32,
-    /// See `State`.
-    pub hash_key: [u8; 16],
-    /// See `State`.
-    pub answers_before_sync: bool,
-    /// See `State`.
-    pub settings: Settings,
-    /// The number of the oldest key kept.
-    pub first_key: u64,
-}
-
-/// A SKU; live ones by id, then deleted ones by the event that created them.
-#[derive(Debug)]
-pub struct SkuRow {
-    /// See `Sku`.
-    pub id: SkuId,
-    /// See `Sku`.
-    pub created_sequence: Sequence,
-    /// See `Sku`.
-    pub deleted: bool,
-    /// See `Sku`.
-    pub total: u64,
-    /// See `Sku`.
-    pub held: u64,
-    /// See `Sku`.
-    pub sold: u64,
-    /// See `Sku`.
-    pub settings: SkuSettings,
-    /// See `Sku`.
-    pub version: Sequence,
-    /// See `Sku`.
-    pub refused: Refused,
-}
-
-/// An order, by id.
-#[derive(Debug)]
-pub struct OrderRow {
-    /// See `Order`.
-    pub id: OrderId,
-    /// See `Order`.
-    pub user: UserId,
-    /// See `Order`.
-    pub principal: u16,
-    /// See `Order`.
-    pub status: Status,
-    /// See `Order`.
-    pub graced: bool,
-    /// See `Order`.
-    pub created_at: Stamp,
-    /// See `Order`.
-    pub expires_at: Stamp,
-    /// See `Order`.
-    pub changed_sequence: Sequence,
-    /// See `Order`.
-    pub touched_at: Stamp,
-    /// See `Order`.
-    pub touched_sequence: Sequence,
-    /// SKUs by the events that created them, units ordered, units given back.
-    pub lines: SmallVec<[(Sequence, u32, u32); 1]>,
-    /// See `Order`.
-    pub reference: Option<CompactString>,
-}
-
-/// A draw; live ones by id, then deleted ones by the event that made them.
-#[derive(Debug)]
-pub struct DrawRow {
-    /// See `Draw`.
-    pub id: DrawId,
-    /// See `Draw`.
-    pub created_sequence: Sequence,
-    /// See `Draw`.
-    pub deleted: bool,
-    /// See `Draw`.
-    pub terms: Terms,
-    /// See `Draw`.
-    pub admission: Admission,
-    /// See `Draw`.
-    pub sealed: Sealed,
-    /// See `Draw`.
-    pub closed_at: Option<Stamp>,
-    /// See `Draw`.
-    pub version: Sequence,
-}
-
-/// An entry of the draw before it, by number.
-#[derive(Debug)]
-pub struct EntryRow {
-    /// Who tried.
-    pub user: UserId,
-    /// See `Entry`.
-    pub principal: u16,
-    /// See `Entry`.
-    pub pick: Pick,
-    /// See `Entry`.
-    pub reason: Reason,
-    /// See `Entry`.
-    pub sequence: Sequence,
-    /// See `Entry`.
-    pub epoch: u32,
-    /// See `Entry`.
-    pub client_seed: Option<Box<str>>,
-}
-
-/// A key, oldest first.
-#[derive(Debug)]
-pub struct KeyRow {
-    /// See `Remembered`.
-    pub claim: KeyClaim,
-    /// See `Remembered`.
-    pub sequence: Sequence,
-    /// See `Remembered`.
-    pub at: Stamp,
-    /// See `Remembered`.
-    pub principal: u16,
-    /// See `Kept`.
-    pub answer: KeptRow,
-}
-
-/// See `Kept`; orders by id.
-#[derive(Debug)]
-pub enum KeptRow {
-    /// 201 with a new order.
-    Created(OrderId, Option<Stamp>),
-    /// 200 with an order.
-    Order(OrderId, Box<OrderThen>),
-    /// 200 with a SKU.
-    Sku(Box<SkuView>),
-    /// 201 with an entry: the event that made its draw, its number, the deadline of a held win or 0.
-    Entry(Sequence, u32, Stamp),
-    /// 200 with a draw.
-    Draw(Box<DrawView>),
-}
-
-/// Whose the next user or use is; only where a configured principal brought it.
-#[derive(Debug)]
-pub struct Owner {
-    /// Number of the principal.
-    pub principal: u16,
-    /// The next user that was not there before, or the next use.
-    pub of_user: bool,
-}
 
 /// A state in the making.
 pub struct Restore {
@@ -342,6 +189,7 @@ impl Restore {
         let user = self.user(user)?;
         let owner = self.use_owner.take().unwrap_or(NO_PRINCIPAL);
         let State { skus, users, uses, principals, .. } = &mut self.state;
+        require(units <= STOCK_MAX, "a use of more units than a SKU may have")?;
         require(
             units > 0 && uses.units(users, sku, user) == 0,
             "a use stands twice, or for nothing",
