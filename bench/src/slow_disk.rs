@@ -2,17 +2,20 @@
 //!
 //! Owns the table and the bars. One sync serves all that wait, so a larger crowd must get more, nobody
 //! may be turned away for the disk's sake, and whoever gets in waits for two syncs and what is decided
-//! between them. The delay is put in front of each `fdatasync` by `strace`, into any build of the
-//! server; the buyers are a closed loop and come back as they are told. Next: `overload`, `stall`.
+//! between them. The delay is put in front of each `fdatasync` by a preloaded library, which `cc`
+//! compiles; so any build of the server can be measured, at its own speed between the syncs. The buyers
+//! are a closed loop and come back as they are told. Next: `slow_disk/delay.c`, `overload`, `stall`.
 
 use crate::crowd::raise_files;
 use crate::dialect::Dialect;
-use crate::error::BenchError;
+use crate::error::{BenchError, io_error};
 use crate::load::{self, Expected, Load, Measured, SKU, STOCK};
 use crate::overload::{Bar, print_bars};
 use crate::peers::{self, start};
 use crate::report::conditions::{machine, today};
 use crate::server::Server;
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -56,7 +59,7 @@ struct Row {
     measured: Measured,
     /// Of a core.
     cpu: f64,
-    /// What the syncs took in the mean, in milliseconds: the delay, the disk, and `strace`.
+    /// What the syncs took in the mean, in milliseconds: the delay and the disk.
     took_ms: f64,
 }
 
@@ -88,10 +91,13 @@ pub(crate) fn run(options: &Options) -> Result<(), BenchError> {
          and server share the cores",
         options.seconds
     );
+    let tools = tempfile::tempdir().map_err(io_error("make a folder"))?;
+    let library = compile_delay(tools.path())?;
     let mut rows = Vec::new();
     for sync_ms in &options.sync_ms {
         let folder = peers::data_folder(options.data.as_deref())?;
-        let server = start_slowed(options.server.as_deref(), folder.path(), *sync_ms)?;
+        let slowed = (&*library, *sync_ms);
+        let server = start_slowed(options.server.as_deref(), folder.path(), slowed)?;
         for (run, buyers) in (0..).zip(&options.buyers) {
             rows.push(measure(&server, (*sync_ms, *buyers), options.seconds, run)?);
         }
@@ -100,13 +106,27 @@ pub(crate) fn run(options: &Options) -> Result<(), BenchError> {
     print_bars(&bars(&rows), options.strict)
 }
 
-/// The server as a child of this process, with `strace` beside it, which delays its syncs only.
-fn start_slowed(binary: Option<&Path>, data: &Path, sync_ms: u64) -> Result<Server, BenchError> {
-    let plain = start::command(binary, "group", data)?;
-    let mut command = Command::new("strace");
-    command.args(["-D", "-f", "--seccomp-bpf", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync"]);
-    command.arg("-e").arg(format!("inject=fdatasync:delay_enter={}", sync_ms * 1_000));
-    command.arg(plain.get_program()).args(plain.get_args());
+/// Compiles the library that delays syncs into this folder.
+fn compile_delay(folder: &Path) -> Result<PathBuf, BenchError> {
+    let (source, library) = (folder.join("delay.c"), folder.join("delay.so"));
+    fs::write(&source, include_str!("slow_disk/delay.c")).map_err(io_error("write delay.c"))?;
+    let mut command = Command::new("cc");
+    command.args(["-O2", "-shared", "-fPIC", "-o"]).arg(&library).arg(&source);
+    let compiled = command.status().map_err(io_error("run cc (apt-get install gcc)"))?;
+    compiled.success().then_some(library).ok_or_else(|| BenchError::Io {
+        operation: "compile delay.c".to_owned(),
+        cause: io::Error::other(compiled.to_string()),
+    })
+}
+
+/// The server as a child of this process, with slower syncs.
+fn start_slowed(
+    binary: Option<&Path>,
+    data: &Path,
+    (library, sync_ms): (&Path, u64),
+) -> Result<Server, BenchError> {
+    let mut command = start::command(binary, "group", data)?;
+    command.env("LD_PRELOAD", library).env("SYNC_DELAY_MS", sync_ms.to_string());
     let server = Server::start("doorbuster group", &mut command)?;
     load::put_sku(server.address, &server.dialect, SKU, STOCK)?;
     Ok(server)
@@ -134,7 +154,7 @@ fn measure(
 
 /// What the server says of its syncs: seconds in all, and how many.
 fn syncs(server: &Server) -> Result<(f64, f64), BenchError> {
-    let ask = b"GET /metrics HTTP/1.1\r\nhost: bench\r\n\r\n".to_vec();
+    let ask = b"GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n".to_vec();
     let answer = load::ask(server.address, &Dialect::Http, ask)?;
     let text = String::from_utf8_lossy(&answer);
     let value = |name: &str| {
