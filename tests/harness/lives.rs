@@ -123,7 +123,7 @@ fn hear(answered: &Receiver<()>, count: u64) {
 impl Round<'_> {
     /// One life, from here to its end.
     pub(crate) fn live(&mut self, server: Server, plan: &Plan) {
-        let Self { shared, buyers, place, .. } = self;
+        let Self { shared, buyers, hostile, place, .. } = self;
         let shared: &Shared = shared;
         let address = server.address;
         let (sender, answered) = mpsc::channel();
@@ -132,6 +132,10 @@ impl Round<'_> {
             for buyer in buyers {
                 let sender = sender.clone();
                 scope.spawn(move || buyer.shop(address, shared, &sender));
+            }
+            for client in hostile {
+                let sender = sender.clone();
+                scope.spawn(move || client.attack(address, shared, &sender));
             }
             drop(sender);
             for (answers, incident) in &plan.incidents {
@@ -219,5 +223,6 @@ impl Place<'_> {
         };
         let may_stop = matches!(end, End::Stopped | End::KilledInStop);
         assert!(exit.code.is_none() || may_stop && exit.code == Some(0), "{end:?}: {exit:?}");
+        assert!(!exit.complaints.contains("panicked"), "{end:?}: {exit:?}");
     }
 }
