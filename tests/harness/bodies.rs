@@ -3,6 +3,7 @@
 //! Owns what may stand in a body and what is meant where something does not. Never looks at a path
 //! or a header. Next: `strict`, which reads JSON.
 
+use crate::members::stamp;
 use crate::strict::{Json, Members, Nothing, Read, flag, integer, list_of, natural, of_text, text};
 use doorbuster::domain::command::{
     Action, AdjustSku, Adjustment, Command, CreateOrder, EnterDraw, Patch, Precondition, PutSku,
@@ -28,8 +29,7 @@ pub(crate) fn needs_key(command: &Command) -> bool {
 }
 
 fn instant(value: Json) -> Option<Stamp> {
-    let instant: jiff::Timestamp = text(value)?.parse().ok()?;
-    u64::try_from(instant.as_millisecond()).ok()
+    stamp(&text(value)?)
 }
 
 fn printable(value: Json, least: usize, most: usize) -> Option<String> {

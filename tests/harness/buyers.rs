@@ -34,6 +34,8 @@ pub(crate) struct Shared {
     pub(crate) clock_off_ms: AtomicI64,
     /// Whoever loses the connection now need not look for another.
     pub(crate) ended: AtomicBool,
+    /// The disk was full in this life, or has lost its power.
+    pub(crate) disk_failed: AtomicBool,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -48,6 +50,7 @@ impl Shared {
             tally: Mutex::default(),
             clock_off_ms: AtomicI64::new(0),
             ended: AtomicBool::new(false),
+            disk_failed: AtomicBool::new(false),
         }
     }
 

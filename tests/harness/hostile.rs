@@ -285,6 +285,12 @@ fn final_answer(connection: &mut Client, to_head: bool) -> io::Result<Answer> {
 
 impl Sent {
     fn hear(&self, answer: &Answer, shared: &Shared) {
+        // What reads or writes files says why it cannot, where the disk is full or without power.
+        let disk_failed = shared.disk_failed.load(Ordering::SeqCst);
+        if matches!(self.hope, Hope::Beside) && answer.status == 500 && disk_failed {
+            shared.count("hostile: image or events of a disk that fails");
+            return;
+        }
         check_answer(answer, self.ask.method == "HEAD");
         shared.count("hostile: requests answered");
         match self.hope {

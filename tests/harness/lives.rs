@@ -128,6 +128,7 @@ impl Round<'_> {
         let address = server.address;
         let (sender, answered) = mpsc::channel();
         shared.ended.store(false, Ordering::SeqCst);
+        shared.disk_failed.store(false, Ordering::SeqCst);
         thread::scope(|scope| {
             for buyer in buyers {
                 let sender = sender.clone();
@@ -181,6 +182,7 @@ impl Place<'_> {
             Incident::ClockSet(off_ms) => self.set_clock(off_ms, shared),
             Incident::DiskFull(answers) => {
                 let disk = self.disk.as_ref().expect("it lies on a small disk");
+                shared.disk_failed.store(true, Ordering::SeqCst);
                 disk.fill();
                 hear(answered, answers);
                 disk.free();
@@ -210,6 +212,7 @@ impl Place<'_> {
                 server.kill()
             }
             End::PowerCut => {
+                shared.disk_failed.store(true, Ordering::SeqCst);
                 self.disk.as_ref().expect("it lies on a small disk").cut_power();
                 shared.count("end: power cut");
                 server.kill()

@@ -92,6 +92,10 @@ fn read(ask: &Ask) -> Read<Meaning> {
         return line_asks(line).map(Meaning::Asks);
     }
     let ["v1", names @ ..] = names.as_slice() else { return Err(Nothing) };
+    // No id is empty, and a slash at the end makes another path.
+    if names.contains(&"") {
+        return Err(Nothing);
+    }
     check_head(ask)?;
     let mut parameters = Parameters::parse(query)?;
     let key = if ask.method == "POST" { key(ask)? } else { None };
@@ -359,9 +363,9 @@ fn line_asks(mut line: Members) -> Read<Asked> {
     let op = line.one("op", text)?;
     let tags = line.maybe("if_match", |value| match value {
         Json::Text(tags) => Some(tags),
-        Json::Integer(version) => {
-            u64::try_from(version).ok().map(|version| format!("\"{version}\""))
-        }
+        Json::Integer(version @ 0..) => Some(format!("\"{version}\"")),
+        // One that is too large to be read is no version of ours.
+        Json::Number => Some("\"none\"".to_owned()),
         _ => None,
     })?;
     let precondition = tags.map_or(Ok(Precondition::None), |tags| matched(&tags))?;
