@@ -81,6 +81,11 @@ impl Shared {
 
     /// Notes what came.
     pub(crate) fn hear_note(&self, note: usize, said: Said) {
+        match said.body["code"].as_str() {
+            Some("capacity") => self.count("refused: a table is full"),
+            Some("rate_limited") => self.count("refused: asked too often"),
+            _ => {}
+        }
         locked(&self.notes).hear(note, said);
     }
 

@@ -95,6 +95,10 @@ impl Campaign {
         let table = format!("seed {}, {seconds} s\n{}", self.seed, self.tally);
         self.tell(&table);
         eprint!("{table}");
+        if self.kind == Kind::Hostile {
+            let met = ["hostile: accepted, and judged", "refused: a table is full"];
+            assert!(met.iter().all(|what| self.tally.of(what) > 0), "nothing was tried: {table}");
+        }
     }
 
     /// One round. What is found wrong is kept with all its evidence.
