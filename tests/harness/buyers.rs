@@ -10,7 +10,7 @@ use crate::speak;
 use crate::understand;
 use crate::wishes::{Wishes, name};
 use doorbuster::domain::answer::Answer as Heard;
-use doorbuster::domain::command::Request;
+use doorbuster::domain::command::{Command, Request};
 use doorbuster_sim::{Random, Tally};
 use serde_json::Value;
 use std::collections::VecDeque;
@@ -34,6 +34,8 @@ pub(crate) struct Shared {
     pub(crate) clock_off_ms: AtomicI64,
     /// Whoever loses the connection now need not look for another.
     pub(crate) ended: AtomicBool,
+    /// The disk was full in this life, or has lost its power.
+    pub(crate) disk_failed: AtomicBool,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -48,6 +50,7 @@ impl Shared {
             tally: Mutex::default(),
             clock_off_ms: AtomicI64::new(0),
             ended: AtomicBool::new(false),
+            disk_failed: AtomicBool::new(false),
         }
     }
 
@@ -60,17 +63,43 @@ impl Shared {
         crate::patience::wall_ms().saturating_add_signed(off_ms)
     }
 
+    /// What some client wants next.
+    pub(crate) fn wish(&self, random: &mut Random) -> Arc<Request> {
+        let now = self.now();
+        locked(&self.wishes).next(random, now)
+    }
+
+    /// The journal could not tell it from what was asked under its key before.
+    pub(crate) fn contradicts(&self, who: &'static str, key: &str, command: &Command) -> bool {
+        locked(&self.wishes).contradicts(who, key, command)
+    }
+
+    /// Notes that this is sent.
+    pub(crate) fn note(&self, who: &'static str, ask: Ask) -> usize {
+        locked(&self.notes).ask(who, ask)
+    }
+
+    /// Notes what came.
+    pub(crate) fn hear_note(&self, note: usize, said: Said) {
+        match said.body["code"].as_str() {
+            Some("capacity") => self.count("refused: a table is full"),
+            Some("rate_limited") => self.count("refused: asked too often"),
+            _ => {}
+        }
+        locked(&self.notes).hear(note, said);
+    }
+
     /// Notes that it is sent. What is noted must say what is wanted, or it could not be judged.
     fn ask(&self, request: &Request) -> usize {
         self.count("client: attempts");
         let ask = speak::ask(request);
         assert_eq!(understand::command(&ask), request.command, "{ask:?}");
-        locked(&self.notes).ask(name(request), ask)
+        self.note(name(request), ask)
     }
 
     /// Notes what came. False if it is to be asked again.
     fn hear(&self, wish: &Wish, note: usize, said: Said) -> bool {
-        locked(&self.notes).hear(note, said.clone());
+        self.hear_note(note, said.clone());
         let Some(decided) = decided(&wish.request.command, &said, 0) else {
             self.count("client: told to try again");
             return false;
@@ -102,7 +131,7 @@ pub(crate) struct Buyer {
     wants: VecDeque<Wish>,
 }
 
-fn said(answer: &Answer) -> Said {
+pub(crate) fn said(answer: &Answer) -> Said {
     let body = if answer.body.is_empty() { Value::Null } else { answer.json() };
     Said { status: answer.status, replayed: answer.is_replayed(), body }
 }

@@ -4,7 +4,7 @@
 //! a small disk, where there can be one. Next: `round`.
 
 use crate::disk::on_a_small_disk;
-use crate::round::Round;
+use crate::round::{Kind, Round};
 use doorbuster::clock::Clock;
 use doorbuster_sim::{Random, Tally};
 use std::io::{self, Write as _};
@@ -28,6 +28,7 @@ fn variable(name: &str) -> Option<u64> {
 /// All rounds of one run.
 pub(crate) struct Campaign {
     seed: u64,
+    kind: Kind,
     random: Random,
     clock: Clock,
     cycles_max: u64,
@@ -41,11 +42,12 @@ pub(crate) struct Campaign {
 
 impl Campaign {
     /// As long as `HARNESS_CYCLES` or `HARNESS_HOURS` say, or a few cycles.
-    pub(crate) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64, kind: Kind) -> Self {
         let (cycles, hours) = (variable("HARNESS_CYCLES"), variable("HARNESS_HOURS"));
         let of_hours = if hours.is_some() { u64::MAX } else { CYCLES };
         let campaign = Self {
             seed,
+            kind,
             random: Random::new(seed),
             clock: Clock::start(),
             cycles_max: cycles.unwrap_or(of_hours),
@@ -75,12 +77,12 @@ impl Campaign {
             let mut is_done = false;
             if self.rounds % 2 == 1 {
                 on_a_small_disk(DISK_BYTES, |disk| {
-                    self.judge(&mut Round::new(random.clone(), Some(disk)), cycles);
+                    self.judge(&mut Round::new(random.clone(), self.kind, Some(disk)), cycles);
                     is_done = true;
                 });
             }
             if !is_done {
-                self.judge(&mut Round::new(random, None), cycles);
+                self.judge(&mut Round::new(random, self.kind, None), cycles);
             }
             self.rounds += 1;
             self.cycles += cycles;
@@ -93,12 +95,17 @@ impl Campaign {
         let table = format!("seed {}, {seconds} s\n{}", self.seed, self.tally);
         self.tell(&table);
         eprint!("{table}");
+        if self.kind == Kind::Hostile {
+            let met = ["hostile: accepted, and judged", "refused: a table is full"];
+            assert!(met.iter().all(|what| self.tally.of(what) > 0), "nothing was tried: {table}");
+        }
     }
 
     /// One round. What is found wrong is kept with all its evidence.
     fn judge(&mut self, round: &mut Round<'_>, cycles: u64) {
         let judged = catch_unwind(AssertUnwindSafe(|| {
             round.run(cycles);
+            round.check_stored();
             round.judge()
         }));
         self.tally.take(&round.tally());
@@ -125,7 +132,7 @@ impl Campaign {
     }
 
     fn place(&self) -> PathBuf {
-        let name = format!("harness-{}-{}", self.seed, self.rounds);
+        let name = format!("harness-{:?}-{}-{}", self.kind, self.seed, self.rounds);
         Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
     }
 }

@@ -6,8 +6,8 @@
 use crate::judge::judge;
 use crate::noise::Noise;
 use crate::notes::Note;
-use crate::round::Round;
-use crate::understand::header;
+use crate::round::{Kind, Round};
+use crate::understand::{Meaning, header, meaning};
 use doorbuster::domain::event::{Event, Record};
 use doorbuster::domain::ids::OrderId;
 use doorbuster_sim::Random;
@@ -36,20 +36,38 @@ const LIES: [(Lie, &str); 9] = [
     (expire_too_early, "what happens by itself is due"),
 ];
 
+/// What a server might do for a hostile client, and the rule that it would break.
+const FAVOURS: [(Lie, &str); 5] = [
+    (accept_nonsense, "what is accepted means something"),
+    (accept_what_the_role_forbids, "what is accepted means something"),
+    (invent_an_acceptance, "what was answered is in the journal"),
+    (read_another_number, "nothing happens that nobody asked for"),
+    (do_what_was_cut, "nothing happens that nobody asked for"),
+];
+
 #[test]
 fn each_lie_is_found_by_the_rule_that_it_breaks() {
-    let mut round = Round::new(Random::new(Noise::announced().next()), None);
-    round.run(2);
+    check_found(Kind::Plain, &LIES);
+}
+
+#[test]
+fn each_favour_to_a_hostile_client_is_found_by_the_rule_that_it_breaks() {
+    check_found(Kind::Hostile, &FAVOURS);
+}
+
+fn check_found(kind: Kind, lies: &[(Lie, &str)]) {
+    let mut round = Round::new(Random::new(Noise::announced().next()), kind, None);
+    round.run(4);
     let (notes, entries) = round.evidence();
     let told = judge(&notes, entries.clone()).unwrap_or_else(|fault| panic!("{fault}"));
     assert!(told.answers > 0, "{told:?}");
     let mut history = History { notes, entries };
     history.notes.iter_mut().for_each(forget_deletion);
-    for (lie, rule) in LIES {
+    for (lie, rule) in lies {
         let mut history = history.clone();
         lie(&mut history);
         let found = judge(&history.notes, history.entries).expect_err(rule);
-        assert_eq!(found.rule, rule, "{found}");
+        assert_eq!(found.rule, *rule, "{found}");
     }
 }
 
@@ -153,4 +171,55 @@ fn expire_too_early(History { entries, .. }: &mut History) {
     let at = entries.windows(2).position(long_hold).expect("something is held");
     let order = OrderId { epoch: entries[at].epoch, sequence: entries[at].sequence };
     entries[at + 1].record = Record { origin: None, event: Event::OrderExpired(order) };
+}
+
+/// A body with a number that is none of the contract's was taken.
+fn accept_nonsense(History { notes, .. }: &mut History) {
+    let ask = &mut last_order(notes).ask;
+    let body = ask.body.as_mut().expect("an order has a body");
+    *body = body.replace("\"qty\":", "\"qty\":-0,\"qty\":");
+}
+
+/// One that may only buy was let do what runs the shop.
+fn accept_what_the_role_forbids(History { notes, .. }: &mut History) {
+    let is_change = |note: &&mut Note| note.ask.method == "PUT" && is_first(note, 201);
+    notes.iter_mut().find(is_change).expect("something was put on sale").who = "east";
+}
+
+/// A client was told of an order that was never made.
+fn invent_an_acceptance(History { notes, entries }: &mut History) {
+    let mut invented = last_order(notes).clone();
+    let (at, behind) = (last_moment(notes) + 1, entries.len() as u64 + 1);
+    let is_key = |(name, _): &&mut (String, String)| name == "Idempotency-Key";
+    invented.ask.headers.iter_mut().find(is_key).expect("an order has a key").1 = "invented".into();
+    let (heard_at, said) = invented.heard.as_mut().expect("it was answered");
+    *heard_at = at;
+    said.body["seq"] = behind.into();
+    said.body["changed_seq"] = behind.into();
+    notes.push(invented);
+}
+
+/// The key of a request, alone or in a batch.
+fn key(note: &Note) -> Option<String> {
+    match meaning(&note.ask) {
+        Meaning::Asks(asked) => asked.key,
+        _ => None,
+    }
+}
+
+/// What was asked is not what was done.
+fn read_another_number(History { notes, .. }: &mut History) {
+    let of_order = key(last_order(notes));
+    for note in notes.iter_mut().filter(|note| key(note) == of_order) {
+        note.heard = None;
+        if let Some(body) = &mut note.ask.body {
+            *body = body.replace("\"qty\":", "\"qty\":1");
+        }
+    }
+}
+
+/// Of a request that was cut there is no note.
+fn do_what_was_cut(History { notes, .. }: &mut History) {
+    let of_order = key(last_order(notes));
+    notes.retain(|note| key(note) != of_order);
 }

@@ -4,12 +4,15 @@
 //! that the journal keeps for them; fingerprints are told apart by what was asked. Never judges by
 //! itself. Next: the crate `doorbuster-witness`.
 
-use crate::answers::{Decided, decided};
+use crate::answers::{Decided, Said, decided};
 use crate::members::names;
 use crate::notes::Note;
-use crate::understand::{command, header, key_hash};
+use crate::understand::{Asked, Meaning, key_hash, meaning};
+use crate::wishes::{may, spread};
 use doorbuster::codec;
-use doorbuster::domain::command::{Action, Command, Precondition, Principal, Reach, Request};
+use doorbuster::domain::command::{
+    Action, Command, Precondition, Principal, Query, Reach, Request,
+};
 use doorbuster::domain::event::{Event, Record};
 use doorbuster::domain::ids::{KeyClaim, PrincipalName};
 use doorbuster::recheck::command_of;
@@ -42,14 +45,36 @@ pub(crate) fn entries(data: &Path) -> Vec<Entry> {
 
 /// What the witness says to that.
 pub(crate) fn judge(notes: &[Note], mut entries: Vec<Entry>) -> Result<Checked, Fault> {
-    let (told, claims) = translate(notes, &entries);
+    let (told, claims) = translate(notes, &entries)?;
     for entry in &mut entries {
         claims.translate(&mut entry.record);
     }
     check(&told, &entries)
 }
 
-fn translate(notes: &[Note], entries: &[Entry]) -> (Notes, Claims) {
+/// What no role may ask, or nobody can understand, is not done.
+const MEANT: &str = "what is accepted means something";
+
+/// It came of a decision: where a request is refused before, there is no sequence.
+fn is_decided(said: &Said) -> bool {
+    (200..300).contains(&said.status) || said.body.get("seq").is_some()
+}
+
+/// What a note asks the writer for; none where that is nothing, and nothing was done.
+fn asked(note: &Note) -> Result<Option<Asked>, Fault> {
+    match meaning(&note.ask) {
+        Meaning::Asks(asked) if may(note.who, &asked.command) => Ok(Some(asked)),
+        Meaning::Beside => Ok(None),
+        Meaning::Asks(_) | Meaning::Nothing => match &note.heard {
+            Some((_, said)) if is_decided(said) => {
+                Err(Fault { rule: MEANT, detail: format!("{note:?}") })
+            }
+            _ => Ok(None),
+        },
+    }
+}
+
+fn translate(notes: &[Note], entries: &[Entry]) -> Result<(Notes, Claims), Fault> {
     let hash_key = entries.iter().find_map(|entry| match &entry.record.event {
         Event::Started(started) => Some(started.hash_key),
         _ => None,
@@ -59,14 +84,18 @@ fn translate(notes: &[Note], entries: &[Entry]) -> (Notes, Claims) {
     // The witness wants to be told in the order of sending, and hears at any time.
     let lives = lives_of(entries);
     for note in notes {
-        let mut command = command(&note.ask);
+        let Some(Asked { mut command, key }) = asked(note)? else { continue };
         if let Some(order) = named(&mut command) {
             *order = names().in_journal(&lives, *order);
         }
-        let request = request(note, command);
-        claims.note(note, &request);
-        let heard = note.heard.as_ref().and_then(|(at, said)| {
-            let gone = deletion(entries, &request.command);
+        let request = request(note, key.as_deref(), command);
+        claims.note(note, key.as_deref(), &request);
+        let heard = note.heard.as_ref().filter(|(_, said)| is_decided(said));
+        let heard = heard.and_then(|(at, said)| {
+            let gone = match said.status {
+                204 => deletion(entries, &request.command)?,
+                _ => 0,
+            };
             let mut decided = decided(&request.command, said, gone)?;
             let in_journal = |order| names().in_journal(&lives, order);
             rename(&mut decided.answered.answer, in_journal);
@@ -77,7 +106,7 @@ fn translate(notes: &[Note], entries: &[Entry]) -> (Notes, Claims) {
             told.hear(attempt, at, answered, decided_at);
         }
     }
-    (told, claims)
+    Ok((told, claims))
 }
 
 /// Who asks: the last of the principals sees everybody's orders.
@@ -86,31 +115,42 @@ pub(crate) fn principal(who: &str) -> Principal {
     Principal { name: PrincipalName::parse(who).expect("a name"), reach }
 }
 
-fn request(note: &Note, command: Command) -> Request {
-    let key = header(&note.ask, "Idempotency-Key").map(|key| {
+fn request(note: &Note, key: Option<&str>, mut command: Command) -> Request {
+    if let Command::Read(query) = &mut command
+        && let Query::Remembered(hash) = &mut **query
+    {
+        *hash = spread(note.who, *hash);
+    }
+    let key = key.map(|key| {
         let mut hasher = DefaultHasher::new();
         format!("{command:?}").hash(&mut hasher);
-        KeyClaim { hash: key_hash(key), fingerprint: hasher.finish() }
+        KeyClaim { hash: spread(note.who, key_hash(key)), fingerprint: hasher.finish() }
     });
     Request { principal: principal(note.who), key, traceparent: None, command }
 }
 
-/// Where the journal has a deletion. Its answer does not tell, but only one can have met its
-/// version; one that is in no journal is behind all of it.
-fn deletion(entries: &[Entry], command: &Command) -> u64 {
-    let meets = |version: &Precondition| matches!(version, Precondition::Version(Some(_)));
+/// Where the journal has a deletion: its answer does not tell, but only one can have met its
+/// version; one that is in no journal is behind all of it. None where no version was asked for:
+/// many may be meant.
+fn deletion(entries: &[Entry], command: &Command) -> Option<u64> {
+    let precondition = match command {
+        Command::DeleteSku(asked) => &asked.precondition,
+        Command::DeleteDraw(asked) => &asked.precondition,
+        _ => panic!("{command:?} is answered like a deletion"),
+    };
+    if !matches!(precondition, Precondition::Version(Some(_))) {
+        return None;
+    }
     let found = entries.iter().find(|entry| match (&entry.record.event, command) {
         (Event::SkuDeleted(deleted), Command::DeleteSku(asked)) => {
-            meets(&asked.precondition)
-                && (&deleted.sku, &deleted.precondition) == (&asked.sku, &asked.precondition)
+            (&deleted.sku, &deleted.precondition) == (&asked.sku, &asked.precondition)
         }
         (Event::DrawDeleted(deleted), Command::DeleteDraw(asked)) => {
-            meets(&asked.precondition)
-                && (&deleted.draw, &deleted.precondition) == (&asked.draw, &asked.precondition)
+            (&deleted.draw, &deleted.precondition) == (&asked.draw, &asked.precondition)
         }
         _ => false,
     });
-    found.map_or(u64::MAX - 1, |entry| entry.sequence)
+    Some(found.map_or(u64::MAX - 1, |entry| entry.sequence))
 }
 
 /// The claims on keys: what the journal calls them, and what the notes do.
@@ -124,10 +164,8 @@ struct Claims {
 }
 
 impl Claims {
-    fn note(&mut self, note: &Note, request: &Request) {
-        let (Some(claim), Some(key)) = (request.key, header(&note.ask, "Idempotency-Key")) else {
-            return;
-        };
+    fn note(&mut self, note: &Note, key: Option<&str>, request: &Request) {
+        let (Some(claim), Some(key)) = (request.key, key) else { return };
         let bytes = [note.who.as_bytes(), b"\0", key.as_bytes()].concat();
         let hash = SipHasher13::new_with_key(&self.hash_key).hash(&bytes).as_u128();
         self.known.insert(hash, claim.hash);

@@ -123,15 +123,20 @@ fn hear(answered: &Receiver<()>, count: u64) {
 impl Round<'_> {
     /// One life, from here to its end.
     pub(crate) fn live(&mut self, server: Server, plan: &Plan) {
-        let Self { shared, buyers, place, .. } = self;
+        let Self { shared, buyers, hostile, place, .. } = self;
         let shared: &Shared = shared;
         let address = server.address;
         let (sender, answered) = mpsc::channel();
         shared.ended.store(false, Ordering::SeqCst);
+        shared.disk_failed.store(false, Ordering::SeqCst);
         thread::scope(|scope| {
             for buyer in buyers {
                 let sender = sender.clone();
                 scope.spawn(move || buyer.shop(address, shared, &sender));
+            }
+            for client in hostile {
+                let sender = sender.clone();
+                scope.spawn(move || client.attack(address, shared, &sender));
             }
             drop(sender);
             for (answers, incident) in &plan.incidents {
@@ -177,6 +182,7 @@ impl Place<'_> {
             Incident::ClockSet(off_ms) => self.set_clock(off_ms, shared),
             Incident::DiskFull(answers) => {
                 let disk = self.disk.as_ref().expect("it lies on a small disk");
+                shared.disk_failed.store(true, Ordering::SeqCst);
                 disk.fill();
                 hear(answered, answers);
                 disk.free();
@@ -206,6 +212,7 @@ impl Place<'_> {
                 server.kill()
             }
             End::PowerCut => {
+                shared.disk_failed.store(true, Ordering::SeqCst);
                 self.disk.as_ref().expect("it lies on a small disk").cut_power();
                 shared.count("end: power cut");
                 server.kill()
@@ -219,5 +226,6 @@ impl Place<'_> {
         };
         let may_stop = matches!(end, End::Stopped | End::KilledInStop);
         assert!(exit.code.is_none() || may_stop && exit.code == Some(0), "{end:?}: {exit:?}");
+        assert!(!exit.complaints.contains("panicked"), "{end:?}: {exit:?}");
     }
 }

@@ -8,6 +8,9 @@
 //!     HARNESS_CYCLES=200 cargo test --release --test harness whatever_befalls
 //!     HARNESS_HOURS=8 cargo test --release --test harness whatever_befalls
 //!
+//! With `hostile_clients` in place of `whatever_befalls` others are beside them, that send what is
+//! nearly valid, or no request at all, to servers with tiny tables and short memories.
+//!
 //! `SEED` repeats what is wanted and what befalls whom, not when: threads and processes are the
 //! system's. Therefore a round that fails leaves its notes and journal, to be judged again:
 //!
@@ -15,18 +18,25 @@
 //!
 //! Power cuts and full disks need what `tests/power` needs, clocks `libfaketime`; what cannot be done
 //! is told and left out, but not with `CI=true`. Start with `campaign`, then `round`, `lives`,
-//! `buyers`, `judge`.
+//! `buyers`, `hostile`, `judge`.
 
 mod answers;
+mod bodies;
 mod buyers;
 mod campaign;
+mod distort;
 mod doctored;
+mod form;
+mod framing;
+mod hostile;
 mod judge;
 mod lives;
 mod members;
 mod notes;
 mod round;
+mod settings;
 mod speak;
+mod strict;
 mod understand;
 mod wall_clock;
 mod wishes;
@@ -61,13 +71,18 @@ use crate::campaign::Campaign;
 use crate::judge::{entries, judge};
 use crate::noise::Noise;
 use crate::notes::load;
-use crate::round::{NOTES, Round};
+use crate::round::{Kind, NOTES, Round};
 use doorbuster_sim::Random;
 use std::path::Path;
 
 #[test]
 fn what_clients_heard_is_what_the_journal_tells_whatever_befalls_the_server() {
-    Campaign::new(Noise::announced().next()).run();
+    Campaign::new(Noise::announced().next(), Kind::Plain).run();
+}
+
+#[test]
+fn what_hostile_clients_send_is_refused_or_done_as_it_reads() {
+    Campaign::new(Noise::announced().next(), Kind::Hostile).run();
 }
 
 #[test]
@@ -79,7 +94,7 @@ fn a_history_that_was_kept_can_be_judged_again() {
         eprintln!("{checked:?}");
         return;
     }
-    let mut round = Round::new(Random::new(Noise::announced().next()), None);
+    let mut round = Round::new(Random::new(Noise::announced().next()), Kind::Plain, None);
     round.run(1);
     let first = round.judge().unwrap_or_else(|fault| panic!("{fault}"));
     let kept = process::directory();

@@ -9,8 +9,13 @@ use doorbuster::domain::ids::{
     DrawId, GroupId, LineRequest, LineRequests, OrderId, SkuId, Stamp, UserId,
 };
 use doorbuster_witness::Names;
+use jiff::civil::DateTime;
 use serde_json::Value;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// The last millisecond of 9999.
+const LAST: Stamp = 253_402_300_799_999;
 
 /// A member that is there and not null.
 pub(crate) fn maybe<'v>(body: &'v Value, name: &str) -> Option<&'v Value> {
@@ -56,8 +61,28 @@ pub(crate) fn flag(body: &Value, name: &str) -> bool {
 
 #[track_caller]
 pub(crate) fn instant(text: &str) -> Stamp {
-    let instant: jiff::Timestamp = text.parse().unwrap_or_else(|error| panic!("{text}: {error}"));
-    u64::try_from(instant.as_millisecond()).expect("it is after 1970")
+    stamp(text).unwrap_or_else(|| panic!("{text} is no instant"))
+}
+
+/// An instant with any offset, up to the last millisecond of 9999: further than `jiff` has them.
+pub(crate) fn stamp(text: &str) -> Option<Stamp> {
+    let (local, offset_minutes) = match text.strip_suffix(['Z', 'z']) {
+        Some(local) => (local, 0),
+        None => {
+            let (local, offset) = text.split_at_checked(text.len().checked_sub(6)?)?;
+            let (hours, minutes) = offset.get(1..)?.split_once(':')?;
+            let minutes = hours.parse::<i128>().ok()? * 60 + minutes.parse::<i128>().ok()?;
+            match offset.as_bytes()[0] {
+                b'+' => (local, minutes),
+                b'-' => (local, -minutes),
+                _ => return None,
+            }
+        }
+    };
+    let local: DateTime = local.parse().ok()?;
+    let local_ms = local.duration_since(DateTime::constant(1970, 1, 1, 0, 0, 0, 0)).as_millis();
+    let stamp = Stamp::try_from(local_ms - offset_minutes * 60_000).ok()?;
+    (stamp <= LAST).then_some(stamp)
 }
 
 #[track_caller]
@@ -92,13 +117,27 @@ pub(crate) fn order(id: &str) -> OrderId {
     names().read(id).unwrap_or_else(|| panic!("{id:?} is no id of an order"))
 }
 
+/// The order that any text names: one that is no id names an order that there never was, and each
+/// its own.
+pub(crate) fn any_order(id: &str) -> OrderId {
+    let mut names = names();
+    // One order has one text.
+    let known = names.read(id).filter(|known| names.text(*known) == id);
+    known.unwrap_or_else(|| {
+        let mut hasher = DefaultHasher::new();
+        id.hash(&mut hasher);
+        let none = names.read("none-0").expect("it has two parts");
+        OrderId { sequence: hasher.finish(), ..none }
+    })
+}
+
 /// The text of an id that was read.
 pub(crate) fn order_text(id: OrderId) -> String {
     names().text(id)
 }
 
 #[track_caller]
-pub(crate) fn group(id: &str) -> GroupId {
+fn group(id: &str) -> GroupId {
     GroupId::parse(id).unwrap_or_else(|_| panic!("{id:?} is no id of a group"))
 }
 

@@ -5,15 +5,19 @@
 
 use crate::buyers::{Buyer, Shared};
 use crate::disk::SmallDisk;
+use crate::hostile::Hostile;
 use crate::judge::{entries, judge};
 use crate::lives::Plan;
 use crate::notes::{Note, PRINCIPALS, save};
 use crate::process::{Exit, Launch, Server, directory};
-use crate::stored::replayed;
+use crate::settings::{self, Settings};
+use crate::stored::{images, replayed};
 use crate::tokens::TokensFile;
 use crate::wall_clock::WallClock;
 use doorbuster::codec;
-use doorbuster::replay::{From, journal_directory};
+use doorbuster::domain::decide::decide;
+use doorbuster::recheck::Recheck;
+use doorbuster::replay::{self, From, Until, journal_directory, snapshot_directory};
 use doorbuster_sim::{Random, Tally};
 use doorbuster_witness::{Checked, Entry, Fault};
 use std::fs;
@@ -22,20 +26,31 @@ use std::sync::atomic::Ordering;
 use tempfile::TempDir;
 
 const BUYERS: u64 = 12;
+/// In a hostile round, beside the others.
+const HOSTILE: u64 = 6;
 /// Small, so that many deaths meet the change from one segment to the next.
 const SEGMENT_BYTES: &str = "262144";
-/// Often enough that many deaths meet an image in the making.
-const EVERY_EVENTS: &str = "150";
 /// It must fit the small disk.
 const BALLAST_BYTES: &str = "1048576";
 /// Nothing of the journal goes, however far the clock is set: the witness reads all of it.
 const RETAIN_MS: &str = "31622400000";
 
+/// Who asks, and with how much room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Clients that ask as they should.
+    Plain,
+    /// Others beside them, tiny tables, short memories, rates.
+    Hostile,
+}
+
 /// One directory and all that is noted of it.
 pub(crate) struct Round<'d> {
     random: Random,
+    kind: Kind,
     pub(crate) shared: Shared,
     pub(crate) buyers: Vec<Buyer>,
+    pub(crate) hostile: Vec<Hostile>,
     pub(crate) place: Place<'d>,
 }
 
@@ -46,19 +61,19 @@ pub(crate) struct Place<'d> {
     pub(crate) disk: Option<&'d mut SmallDisk>,
     /// Tokens, clock, and the data where there is no small disk.
     home: TempDir,
-    /// Settings that decide outcomes, as the next start has them.
-    settings: [(&'static str, &'static str); 3],
+    /// What changes between starts, as the next one has it.
+    settings: Settings,
 }
 
 impl<'d> Place<'d> {
-    fn new(disk: Option<&'d mut SmallDisk>) -> Self {
+    fn new(kind: Kind, disk: Option<&'d mut SmallDisk>) -> Self {
         let home = directory();
         let [east, west, admin] = PRINCIPALS;
         let tokens =
             [(east, "buy", east, ""), (west, "buy", west, ""), (admin, "admin", admin, "")];
         TokensFile::beside(home.path(), &tokens);
         let clock = WallClock::in_directory(home.path());
-        Self { clock, disk, home, settings: settings(&mut Random::new(0)) }
+        Self { clock, disk, home, settings: settings::drawn(&mut Random::new(0), kind) }
     }
 
     pub(crate) fn data(&self) -> PathBuf {
@@ -72,8 +87,7 @@ impl<'d> Place<'d> {
             .variable("AUTH_TOKENS_FILE", tokens.to_str().expect("a path in UTF-8"))
             .variable("JOURNAL_SEGMENT_BYTES", SEGMENT_BYTES)
             .variable("JOURNAL_RETAIN_MS", RETAIN_MS)
-            .variable("SNAPSHOTS_BALLAST_BYTES", BALLAST_BYTES)
-            .variable("SNAPSHOTS_EVERY_EVENTS", EVERY_EVENTS);
+            .variable("SNAPSHOTS_BALLAST_BYTES", BALLAST_BYTES);
         let settings = self.settings.iter();
         let launch = settings.fold(launch, |launch, (name, value)| launch.variable(name, value));
         self.clock.show(launch)
@@ -88,15 +102,19 @@ impl<'d> Place<'d> {
 }
 
 impl<'d> Round<'d> {
-    pub(crate) fn new(mut random: Random, disk: Option<&'d mut SmallDisk>) -> Self {
+    pub(crate) fn new(mut random: Random, kind: Kind, disk: Option<&'d mut SmallDisk>) -> Self {
         let buyers = (0..BUYERS).map(|number| Buyer::new(random.fork(number))).collect();
-        Self { random, shared: Shared::new(), buyers, place: Place::new(disk) }
+        let count = if kind == Kind::Hostile { HOSTILE } else { 0 };
+        let hostile = (0..count).map(|number| Hostile::new(random.fork(BUYERS + number))).collect();
+        let (shared, place) = (Shared::new(), Place::new(kind, disk));
+        Self { random, kind, shared, buyers, hostile, place }
     }
 
     /// Starts it; a clock that is far off is refused first, as it should be.
     fn start(&mut self) -> Server {
-        if self.random.percent(25) {
-            self.place.settings = settings(&mut self.random);
+        let often = if self.kind == Kind::Hostile { 70 } else { 25 };
+        if self.random.percent(often) {
+            self.place.settings = settings::drawn(&mut self.random, self.kind);
             self.shared.count("start: settings drawn anew");
         }
         let refused = match self.place.launch().try_start() {
@@ -145,6 +163,22 @@ impl<'d> Round<'d> {
         assert_eq!(codec::digest(&replayed.state).to_string(), stopped.digest);
     }
 
+    /// Reads all that is stored as an operator's tools do, and has the rules decide it again.
+    pub(crate) fn check_stored(&self) {
+        let data = self.place.data();
+        let disk =
+            replay::open(&snapshot_directory(&data)).expect("there is a directory of images");
+        for image in images(&data) {
+            let name = image.path.file_name().and_then(|name| name.to_str()).expect("a plain name");
+            doorbuster_snapshots::verify(&disk, name).unwrap_or_else(|error| panic!("{error}"));
+        }
+        let mut recheck = Recheck::new(decide);
+        let replayed = recheck.run(&data, From::Genesis, Until::End, &mut |_| {});
+        replayed.unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(recheck.different, 0, "{:?}", recheck.differences);
+        assert!(recheck.commands > 0, "somebody bought");
+    }
+
     /// What the witness says to all of it.
     pub(crate) fn judge(&self) -> Result<Checked, Fault> {
         let notes = self.shared.notes.lock().expect("nobody panics with it");
@@ -179,12 +213,3 @@ impl<'d> Round<'d> {
 
 /// In a folder that was kept, beside the journal.
 pub(crate) const NOTES: &str = "notes.jsonl";
-
-fn settings(random: &mut Random) -> [(&'static str, &'static str); 3] {
-    let mut one_of = |values: [&'static str; 3]| values[random.place(3)];
-    [
-        ("OPEN_HOLDS_PER_USER_MAX", one_of(["0", "4", "8"])),
-        ("RECOVERY_GRACE_MS", one_of(["0", "200", "1000"])),
-        ("HOLD_MS_DEFAULT", one_of(["700", "5000", "300000"])),
-    ]
-}

@@ -4,10 +4,11 @@
 
 use crate::judge::principal;
 use crate::notes::PRINCIPALS;
+use crate::speak::key_text;
 use doorbuster::domain::answer::Answered;
 use doorbuster::domain::command::{Action, Command, Precondition, Query, Request};
 use doorbuster::domain::draw::Seed;
-use doorbuster::domain::ids::{KeyClaim, OrderId, Stamp};
+use doorbuster::domain::ids::{OrderId, Stamp};
 use doorbuster_sim::{Knowledge, Random};
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -21,14 +22,19 @@ pub(crate) struct Wishes {
     knowledge: Knowledge,
     /// Whose each key is.
     owners: HashMap<u128, &'static str>,
-    /// Under each key, whether a confirmation of this order might take the stock again.
-    confirmed: HashMap<(u128, OrderId), bool>,
+    /// Under each principal's key, whether a confirmation of this order might take the stock again.
+    confirmed: HashMap<(&'static str, String, OrderId), bool>,
 }
 
 /// The token's name, as notes write it.
 pub(crate) fn name(request: &Request) -> &'static str {
     let name = request.principal.name.as_str();
     PRINCIPALS.into_iter().find(|known| *known == name).expect("one of the principals")
+}
+
+/// What a principal's role allows.
+pub(crate) fn may(who: &str, command: &Command) -> bool {
+    who == "admin" || buyers_may(command)
 }
 
 /// What the role `buy` may.
@@ -105,7 +111,7 @@ impl Wishes {
         let who = name(&request);
         if let Some(claim) = &mut request.key {
             claim.hash = spread(who, claim.hash);
-            if self.contradicts(*claim, &request.command) {
+            if self.contradicts(who, &key_text(claim.hash), &request.command) {
                 return None;
             }
             self.owners.insert(claim.hash, who);
@@ -114,12 +120,12 @@ impl Wishes {
     }
 
     /// The journal does not tell two confirmations under one key apart.
-    fn contradicts(&mut self, claim: KeyClaim, command: &Command) -> bool {
+    pub(crate) fn contradicts(&mut self, who: &'static str, key: &str, command: &Command) -> bool {
         let Command::ActOnOrder(order, Action::Confirm { reacquire }) = command else {
             return false;
         };
-        let known = self.confirmed.entry((claim.hash, *order)).or_insert(*reacquire);
-        *known != *reacquire
+        let of = (who, key.to_owned(), *order);
+        *self.confirmed.entry(of).or_insert(*reacquire) != *reacquire
     }
 }
 
@@ -137,8 +143,8 @@ fn of_a_version(precondition: &mut Precondition) {
     }
 }
 
-/// A key is somebody's: two who use the same have two.
-fn spread(who: &str, hash: u128) -> u128 {
+/// A key is a principal's: two that use the same have two.
+pub(crate) fn spread(who: &str, hash: u128) -> u128 {
     let half = |salt: u64| {
         let mut hasher = DefaultHasher::new();
         (who, hash, salt).hash(&mut hasher);
