@@ -8,7 +8,7 @@ use crate::clock;
 use crate::config::{Config, ConfigError, Rate, Reread};
 use crate::descriptors;
 use crate::domain::settings::Settings;
-use crate::http::{Addresses, BadCertificate, BadNetworks, BadTokens, Certificate, HttpLimits};
+use crate::http::{Addresses, BadCertificate, BadNetworks, BadTokens, Cells, Certificate, HttpLimits};
 use crate::http::{Networks, Quota, Reloadable, Rules, Sites, Tokens, Validity};
 use crate::instant;
 use crate::log;
@@ -65,6 +65,8 @@ pub(crate) struct Files {
     settings: Settings,
     /// Who is let in.
     pub(crate) rules: Arc<Reloadable<Rules>>,
+    /// Buckets that are kept. They stay as they are at the start.
+    pub(crate) cells: Cells,
     /// What a client may use up.
     pub(crate) limits: Arc<Reloadable<HttpLimits>>,
     /// Refusals are journaled whole.
@@ -102,6 +104,10 @@ impl Files {
             reread,
             settings: Settings { principals: tokens.ordering(), ..config.rules.clone() },
             rules: Arc::new(Reloadable::new(rules(config, on_loopback)?)),
+            cells: Cells {
+                users: config.admission.user_cells,
+                addresses: config.admission.address_cells,
+            },
             on_loopback,
             limits: Arc::new(Reloadable::new(limits(config, descriptors))),
             keeps_refusals: Arc::new(AtomicBool::new(config.refusals_full)),

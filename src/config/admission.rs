@@ -1,6 +1,6 @@
 //! The settings of admission: who is let in while there are more than can be served.
 //!
-//! All of them may change while the server runs. Next: `table`, and `http/admission` for what they
+//! All of them but the numbers of cells may change while the server runs. Next: `table`, and `http/admission` for what they
 //! do.
 
 use super::Config;
@@ -36,8 +36,12 @@ pub struct Admission {
     pub per_principal: Option<Rate>,
     /// Orders, entries and lists of one user.
     pub per_user: Option<Rate>,
-    /// Requests of one address.
+    /// Requests of one address, whatever comes of them.
     pub per_address: Option<Rate>,
+    /// Buckets of users that are kept.
+    pub user_cells: usize,
+    /// Buckets of addresses that are kept.
+    pub address_cells: usize,
     /// Orders and lists are shed while they wait longer beyond the syncs that all share, in milliseconds;
     /// 0 = never.
     pub wait_ms_max: u64,
@@ -63,6 +67,12 @@ fn rate(place: &mut Option<Rate>, text: &str) -> Option<()> {
     let requests = u32::try_from(number(requests, 1, 1_000_000)?).ok()?;
     let window_s = u32::try_from(number(window_s, 1, 3600)?).ok()?;
     set(place, Some(Some(Rate { requests, window_s })))
+}
+
+const CELLS: &str = "an integer, 1,024 to 16,777,216, rounded up to a power of two";
+
+fn cells(text: &str) -> Option<usize> {
+    number(text, 1_024, 16_777_216).and_then(|count| usize::try_from(count).ok())
 }
 
 fn networks(text: &str) -> Option<Vec<IpNet>> {
@@ -222,8 +232,27 @@ pub(super) static ADMISSION: &[Entry] = &[
         kind: Kind::Text,
         default: "",
         bounds: RATE,
-        meaning: "requests of one address (IPv6: one /64); read again on SIGHUP",
+        meaning: "requests of one address (IPv6: one /64), whoever asks: each head but that of a probe, \
+                  and once more what fails authentication or shape; read again on SIGHUP",
         take: |config, text| rate(&mut config.admission.per_address, text),
+    },
+    Entry {
+        name: "rate.user_cells",
+        kind: Kind::Number,
+        default: "1048576",
+        bounds: CELLS,
+        meaning: "buckets of users: in a crowd of more, debts are forgotten; 17 bytes each, where \
+                  rate.user is set",
+        take: |config, text| set(&mut config.admission.user_cells, cells(text)),
+    },
+    Entry {
+        name: "rate.address_cells",
+        kind: Kind::Number,
+        default: "1048576",
+        bounds: CELLS,
+        meaning: "buckets of addresses: in a crowd of more, debts are forgotten; 17 bytes each, where \
+                  rate.address is set",
+        take: |config, text| set(&mut config.admission.address_cells, cells(text)),
     },
     Entry {
         name: "overload.wait_ms_max",

@@ -69,7 +69,7 @@ use crate::metrics::Meters;
 use crate::reloadable;
 use crate::ring::Cursors;
 use accepting::Accepting;
-pub use admission::{Addresses, BadNetworks, Doors, NETWORKS_MAX, Networks, Quota, Rules};
+pub use admission::{Addresses, BadNetworks, Cells, Doors, NETWORKS_MAX, Networks, Quota, Rules};
 pub use cloud_events::write_event;
 pub use fingerprint::key_hash;
 pub use limits::HttpLimits;

@@ -6,7 +6,7 @@
 //! by the same readings. Next: `metrics`.
 
 use super::Front;
-use super::admission::{self, Rates};
+use super::admission::{self, Rates, Toll};
 use super::answers::Asked;
 use super::ask::Ask;
 use super::listener::Worker;
@@ -173,6 +173,11 @@ impl Note {
         self.moments.read
     }
 
+    /// When its head was read, also where nothing is timed.
+    pub(super) fn read_at_ns(&self, front: &Front) -> u64 {
+        if front.timed { self.moments.read } else { front.clock.elapsed_ns() }
+    }
+
     /// Its body came some time after its head.
     pub(super) fn came_late(&mut self, front: &Front) {
         self.came_ns = moment(front);
@@ -191,6 +196,11 @@ impl Note {
     /// This is how the buckets stand that it was taken out of.
     pub(super) fn tell(&mut self, rates: Rates) {
         self.rates = rates;
+    }
+
+    /// And this is how its address's does.
+    pub(super) fn tell_toll(&mut self, toll: &Toll) {
+        toll.tell(&mut self.rates);
     }
 
     /// It goes into the ring now.

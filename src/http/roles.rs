@@ -74,6 +74,23 @@ impl Deed {
         }
     }
 
+    /// It goes before orders and lists, as its command's `Rank` says, and may use a bucket twice over.
+    pub(super) const fn is_urgent(self) -> bool {
+        match self {
+            Self::Act(_) | Self::ChangeSku | Self::ChangeDraw => true,
+            Self::Watch | Self::Operate | Self::Follow => true,
+            Self::Ask
+            | Self::ReadSkus
+            | Self::CreateOrder
+            | Self::ReadOrder
+            | Self::ListOrders
+            | Self::ListUserOrders
+            | Self::ReadRequest
+            | Self::ReadDraws
+            | Self::EnterDraw => false,
+        }
+    }
+
     /// The table: who may do it besides `admin`, who may do everything.
     pub(super) const fn roles(self) -> &'static [Role] {
         match self {

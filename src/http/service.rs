@@ -1,10 +1,10 @@
 //! One request in, one response out, in the order of checks of API 1.
 //!
-//! Owns that order: HTTP limits and framing, address, phase, who asks, origin, place and method, then
-//! shape (`routes`), then `admission`, then the sold-out edge (`refuse`), then the writer (`Lane`),
+//! Owns that order: HTTP limits and framing, address (its lists, its bucket), phase, who asks, origin,
+//! place and method, then shape (`routes`), then `admission`, then the sold-out edge (`refuse`), then the writer (`Lane`),
 //! then the rendering (`answers`). Never parses a body itself. Next: `routes`.
 
-use super::admission::{self, Admitted, Guest};
+use super::admission::{self, Admitted, Guest, Share, Toll};
 use super::answers::Asked;
 use super::ask::Ask;
 use super::batch_times::BatchTimes;
@@ -22,6 +22,7 @@ use super::peer::{Peer, Stage};
 use super::problem::{Code, Problem, Refused};
 use super::refuse::refuse;
 use super::reply::{Kind, Reply};
+use super::roles::Deed;
 use super::routes::batch::Asker;
 use super::routes::events::Follow;
 use super::routes::{self, Input, Place, Question, Wanted};
@@ -102,8 +103,9 @@ async fn respond<A: Ask>(
     let head = Head::of(&parts.headers);
     let mut note = Note::begin(front);
     let page = worker.usher.sites(|sites| sites.page(&head));
-    let found = check_http(&worker.limits.get(), parts, &head, &body, fault)
-        .and_then(|()| find(worker, peer, parts, (&head, page)))
+    let checked = check_http(&worker.limits.get(), parts, &head, &body, fault);
+    let mut toll = None;
+    let found = find(worker, peer, parts, (&head, page), checked, (&note, &mut toll))
         .and_then(|step| check_unsent(step, parts, &head, &body));
     if let Ok(Step::Found(found)) = &found {
         note.found(found.place.number());
@@ -120,6 +122,11 @@ async fn respond<A: Ask>(
         },
         Err(refused) => Err(refused),
     };
+    if let Some(toll) = &mut toll {
+        let refused = answered.as_ref().err();
+        refused.inspect(|refused| worker.settle(toll, refused));
+        note.tell_toll(toll);
+    }
     let Answering { mut reply, stream } =
         answered.unwrap_or_else(|refused| Reply::from(refused).into());
     reply.closes |= front.is_leaving() || peer.parts(&worker.limits.get());
@@ -182,7 +189,7 @@ fn act<'r, A: Ask>(
     let wanted = routes::parse(front, place, &input);
     let principal = identity.principal.name.as_str();
     if matches!(wanted, Ok(Wanted::Follow(_) | Wanted::TakeImage)) {
-        worker.charge(Guest { principal, client, user: None, rank: Rank::Urgent }, Some(note))?;
+        worker.charge(Guest { principal, user: None, rank: Rank::Urgent }, Some(note))?;
     }
     let question = match (wanted, streamed) {
         (Ok(Wanted::Ask(question)), _) => question,
@@ -207,21 +214,21 @@ fn act<'r, A: Ask>(
         (Ok(Wanted::Batch(_)), None) => unreachable!("the body of a batch is a stream"),
         (Err(refused), None) => return Err(refused),
     };
-    ask(worker, question, (&identity, client), note)
+    ask(worker, question, &identity, note)
 }
 
 /// Lets a question in, refuses what can only be sold out, and asks the writer the rest.
 fn ask<'r, A: Ask>(
     worker: &Rc<Worker<A>>,
     question: Question,
-    (identity, client): (&Identity, IpAddr),
+    identity: &Identity,
     note: &mut Note,
 ) -> Result<Act<'r, A>, Refused> {
     let Question { request, deadline_ms } = question;
     mode::admits(&worker.front, &request.command)?;
     let rank = Rank::of(&request.command, identity.preferred);
     let principal = identity.principal.name.as_str();
-    let guest = Guest { principal, client, user: admission::user(&request.command), rank };
+    let guest = Guest { principal, user: admission::user(&request.command), rank };
     let admitted = worker.admit(guest, note)?;
     if let Some(refused) = refuse(worker, &request) {
         note.refused(worker, &request.command);
@@ -436,19 +443,41 @@ enum Step<'p> {
     Found(Found<'p>),
 }
 
+/// How much of its address's bucket a request may use; none for a probe, which costs next to nothing:
+/// whoever watches the server must not be kept out by a crowd behind the same proxy.
+fn share(place: &Result<Place<'_>, Refused>, method: &Method) -> Option<Share> {
+    match place {
+        Ok(Place::Live | Place::Ready) if matches!(*method, Method::GET | Method::HEAD) => None,
+        Ok(place) => Some(Share::of_urgent(place.deed(method).is_some_and(Deed::is_urgent))),
+        Err(_) => Some(Share::Own),
+    }
+}
+
 /// Address, browsers where there are no tokens, phase, authentication, origin, route, method, role.
+/// Where HTTP was not as it should be, that is all there is to say, and its address is charged for it.
 fn find<'p, A: Ask>(
     worker: &Worker<A>,
     peer: &Peer,
     parts: &'p Parts,
     (head, page): (&Head<'_>, Page<'_>),
+    checked: Result<(), Refused>,
+    (note, toll): (&Note, &mut Option<Toll>),
 ) -> Result<Step<'p>, Refused> {
+    if let Err(refused) = checked {
+        if let Ok(client) = worker.usher.client((peer.address, peer.proxy), &parts.headers) {
+            *toll = worker.toll(client, None, note).0;
+        }
+        return Err(refused);
+    }
     let client = worker.client(peer, &parts.headers)?;
+    let path = parts.uri.path();
+    let place = Place::find(path);
+    let passed;
+    (*toll, passed) = worker.toll(client, share(&place, &parts.method), note);
+    passed?;
     if worker.tokens.with(|_, tokens| tokens.is_none()) {
         worker.usher.sites(|sites| sites.guard(page, parts, head))?;
     }
-    let path = parts.uri.path();
-    let place = Place::find(path);
     if page.is_preflight(parts, head) {
         // At any time and place: a page learns nothing of a refusal but from the request itself.
         let allow = place.as_ref().map_or(METHODS, |place| place.methods().allow);

@@ -3,7 +3,7 @@
 //! Owns when a charge is kept and when it is not. Next: `mod`, and `service` for where this stands in
 //! the order of checks.
 
-use super::{Charges, Guest, Reason, Seat, Wait};
+use super::{Charges, Guest, Reason, Seat, Share, Toll, Wait};
 use crate::http::ask::Ask;
 use crate::http::listener::Worker;
 use crate::http::observe::Note;
@@ -66,7 +66,33 @@ impl<A: Ask> Worker<A> {
         admitted.inspect_err(|_| self.count_refused(Reason::ClientAddress))
     }
 
-    /// Lets one of many in as far as buckets go; what is too much for the server, waits.
+    /// Charges the address of a request, by its head: what is urgent has a larger share, and of what is
+    /// free nothing is charged unless it fails. The toll is to be settled with what becomes of the request.
+    pub(in crate::http) fn toll(
+        &self,
+        client: IpAddr,
+        share: Option<Share>,
+        note: &Note,
+    ) -> (Option<Toll>, Result<(), Refused>) {
+        let now_ns = || note.read_at_ns(&self.front);
+        let (toll, passed) = self.usher.toll(&self.front.doors, (client, share), now_ns);
+        (toll, passed.inspect_err(|_| self.count_refused(Reason::AddressRate)))
+    }
+
+    /// A request was refused before the writer was asked.
+    pub(in crate::http) fn settle(&self, toll: &mut Toll, refused: &Problem) {
+        let now_ns = || self.front.clock.elapsed_ns();
+        self.usher.settle(&self.front.doors, toll, refused, now_ns);
+    }
+
+    /// Charges the address of a line of a batch, which is one request, whatever becomes of it.
+    pub(in crate::http) fn charge_line(&self, client: IpAddr, share: Share) -> Result<(), Refused> {
+        let now_ns = || self.front.clock.elapsed_ns();
+        let (_, passed) = self.usher.toll(&self.front.doors, (client, Some(share)), now_ns);
+        passed.inspect_err(|_| self.count_refused(Reason::AddressRate))
+    }
+
+    /// Charges principal and user; what is too much for the server, waits.
     pub(in crate::http) fn charge(
         &self,
         guest: Guest<'_>,

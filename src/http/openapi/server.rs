@@ -64,7 +64,7 @@ pub(super) fn operations() -> Vec<Operation> {
             .may_have_body("Empty", vec![])
             .answers(200, "The newest image.", Content::Json("Snapshot"), &[])
             .served()
-            .refuses(&[Code::RateLimited, Code::Overloaded, Code::Internal]),
+            .refuses(&[Code::Overloaded, Code::Internal]),
         mode("/v1/admin/drain", "drain", "Finish what is under way and stop")
             .says("As SIGTERM does, `drain_delay_ms` before it included; the process ends with 0."),
         mode("/v1/admin/read-only", "setReadOnly", "Take no more writes")
