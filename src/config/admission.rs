@@ -1,7 +1,7 @@
 //! The settings of admission: who is let in while there are more than can be served.
 //!
-//! All of them but the numbers of cells may change while the server runs. Next: `table`, and `http/admission` for what they
-//! do.
+//! All of them but the numbers of cells may change while the server runs. Next: `table`, and
+//! `http/admission` for what they do.
 
 use super::Config;
 use super::table::{DURATION_OR_NONE, Entry, FILE, Kind, file, number, set};
@@ -30,8 +30,8 @@ pub struct Admission {
     /// Names that a server without tokens may be asked for, beside those of loopback; in lower
     /// case, without ports and brackets.
     pub hosts: Vec<String>,
-    /// Connections of one address at most; 0 = no limit.
-    pub connections_per_address_max: u32,
+    /// Connections of one address at most; 0 = no limit, none = a quarter of all.
+    pub connections_per_address_max: Option<u32>,
     /// Requests of one principal.
     pub per_principal: Option<Rate>,
     /// Orders, entries and lists of one user.
@@ -201,13 +201,16 @@ pub(super) static ADMISSION: &[Entry] = &[
     },
     Entry {
         name: "http.connections_per_address_max",
-        kind: Kind::Number,
-        default: "0",
-        bounds: "an integer, 0 (no limit) to 1,000,000",
-        meaning: "connections of one address (IPv6: one /64), trusted proxies apart; read again on \
-                  SIGHUP",
+        kind: Kind::NumberOrWord,
+        default: "quarter",
+        bounds: "quarter (of http.connections_max), 0 (no limit), or 1 to 1,000,000",
+        meaning: "connections of one address (IPv6: one /64), trusted proxies apart; with quarter \
+                  loopback apart, too; read again on SIGHUP",
         take: |config, text| {
-            let most = number(text, 0, 1_000_000).and_then(|most| u32::try_from(most).ok());
+            let most = match text {
+                "quarter" => Some(None),
+                _ => number(text, 0, 1_000_000).and_then(|most| u32::try_from(most).ok()).map(Some),
+            };
             set(&mut config.admission.connections_per_address_max, most)
         },
     },
@@ -232,8 +235,8 @@ pub(super) static ADMISSION: &[Entry] = &[
         kind: Kind::Text,
         default: "",
         bounds: RATE,
-        meaning: "requests of one address (IPv6: one /64), whoever asks: each head but that of a probe, \
-                  and once more what fails authentication or shape; read again on SIGHUP",
+        meaning: "requests of one address (IPv6: one /64), whoever asks: each head but that of a \
+                  probe, and once more what fails authentication or shape; read again on SIGHUP",
         take: |config, text| rate(&mut config.admission.per_address, text),
     },
     Entry {
@@ -250,8 +253,8 @@ pub(super) static ADMISSION: &[Entry] = &[
         kind: Kind::Number,
         default: "1048576",
         bounds: CELLS,
-        meaning: "buckets of addresses: in a crowd of more, debts are forgotten; 17 bytes each, where \
-                  rate.address is set",
+        meaning: "buckets of addresses: in a crowd of more, debts are forgotten; 17 bytes each, \
+                  where rate.address is set",
         take: |config, text| set(&mut config.admission.address_cells, cells(text)),
     },
     Entry {

@@ -17,7 +17,8 @@ use crate::http::problem::{Code, Refused};
 use crate::http::proxy_protocol::{self, Source, Step};
 use crate::http::routes::{self, Input, Place, Question, Wanted};
 use crate::http::{
-    Cells, Doors, Front, HttpLimits, LABELS, Reloadable, Role, Rules, Shared, Tokens, instant, target,
+    Cells, Doors, Front, HttpLimits, LABELS, Reloadable, Role, Rules, Shared, Tokens, instant,
+    target,
 };
 use crate::images::Images;
 use crate::metrics::Meters;

@@ -8,6 +8,7 @@ use super::framing::{Fault, Framing};
 use super::identity::Acquaintance;
 use super::problem::jitter;
 use super::proxy_protocol;
+use super::reserve;
 use std::cell::{Cell, RefCell};
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
@@ -76,6 +77,8 @@ pub(super) struct Peer {
     pub(super) address: IpAddr,
     /// The proxy that brings it, if that says whose it is.
     pub(super) proxy: Option<IpAddr>,
+    /// Its place is one of the reserve.
+    reserved: bool,
     /// It began with the header of a proxy that is not to send one.
     unasked: Cell<bool>,
     /// Whoever speaks on it.
@@ -110,6 +113,7 @@ impl Peer {
             ended: Cell::new(false),
             address,
             proxy: None,
+            reserved: false,
             unasked: Cell::new(false),
             acquaintance: Acquaintance::default(),
             fresh_since_ms: fresh.then(|| now_ms.get()),
@@ -120,6 +124,16 @@ impl Peer {
     /// A connection that this proxy brings.
     pub(super) fn behind(self, proxy: Option<IpAddr>) -> Self {
         Self { proxy, ..self }
+    }
+
+    /// A connection with a place of the reserve, or with an ordinary one.
+    pub(super) fn in_reserve(self, reserved: bool) -> Self {
+        Self { reserved, ..self }
+    }
+
+    /// Its place is one of the reserve.
+    pub(super) fn is_reserved(&self) -> bool {
+        self.reserved
     }
 
     pub(super) fn stage(&self) -> Stage {
@@ -229,7 +243,7 @@ impl Peer {
 
     /// The next answer says that it is the last.
     pub(super) fn parts(&self, limits: &HttpLimits) -> bool {
-        self.wish.get() != Wish::Stay || self.is_spent(limits)
+        self.reserved || self.wish.get() != Wish::Stay || self.is_spent(limits)
     }
 
     /// What the sweep wants of it because nothing comes any more. Where its life is over, a client
@@ -275,12 +289,15 @@ impl Peer {
             }
             Stage::Idle | Stage::Serving => false,
         };
+        let unheard = self.reserved && self.requests.get() == 0;
+        let stage_over = stage_over || (unheard && over(self.born_ms, reserve::RESERVED_HEAD_MS));
         let stuck = self.stuck_since_ms.get();
         stage_over || stuck.is_some_and(|since_ms| over(since_ms, limits.write_timeout_ms))
     }
 
-    /// For how long nothing has come from it, with what never asked anything before all others; none
-    /// if it is not idle, was busy just now, or ends already. Newcomers take its place.
+    /// For how long nothing has come from it, with what never asked anything before all others;
+    /// none if it is not idle, was busy just now, or ends already. Newcomers take its place. The
+    /// reserve has an order of its own.
     pub(super) fn idleness(&self) -> Option<(bool, u64)> {
         let idle_ms = self.now_ms.get().saturating_sub(self.since_ms.get());
         let never_asked = self.requests.get() == 0;
@@ -289,7 +306,7 @@ impl Peer {
             Stage::Introduction | Stage::Handshake => idle_ms > BUSY_MS,
             Stage::Head | Stage::Serving => false,
         };
-        (idle && self.wish.get() != Wish::End).then_some((never_asked, idle_ms))
+        (idle && !self.reserved && self.wish.get() != Wish::End).then_some((never_asked, idle_ms))
     }
 
     /// What the sweep wants of it.

@@ -84,7 +84,8 @@ fn at_place(possible: &mut Possible, route: usize, operation: &Told) {
         // A request that finds the server so finds no place, but these.
         Code::Recovering => operation.path == "/readyz",
         Code::Draining => operation.path == "/readyz" || is_asked(operation),
-        // That of an address is met by the head; a principal's, where there is something to wait for.
+        // That of an address is met by the head; a principal's, where there is something to wait
+        // for.
         Code::RateLimited => operation.problems.contains(&Code::Overloaded),
         code => !ONLY_BY_HEAD.contains(code),
     };

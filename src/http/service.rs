@@ -1,8 +1,9 @@
 //! One request in, one response out, in the order of checks of API 1.
 //!
-//! Owns that order: HTTP limits and framing, address (its lists, its bucket), phase, who asks, origin,
-//! place and method, then shape (`routes`), then `admission`, then the sold-out edge (`refuse`), then the writer (`Lane`),
-//! then the rendering (`answers`). Never parses a body itself. Next: `routes`.
+//! Owns that order: HTTP limits and framing (`strict`), address (its lists, its bucket), phase, who
+//! asks, origin, place and method, then shape (`routes`), then `admission`, then the sold-out edge
+//! (`refuse`), then the writer (`Lane`), then the rendering (`answers`). Never parses a body
+//! itself. Next: `routes`.
 
 use super::admission::{self, Admitted, Guest, Share, Toll};
 use super::answers::Asked;
@@ -12,7 +13,6 @@ use super::body::{self, Taken};
 use super::framing::Fault;
 use super::head::{Head, Name};
 use super::identity::{Identity, identify};
-use super::limits::HttpLimits;
 use super::lines::Lines;
 use super::listener::Worker;
 use super::observe::{Note, count_hot};
@@ -26,6 +26,7 @@ use super::roles::Deed;
 use super::routes::batch::Asker;
 use super::routes::events::Follow;
 use super::routes::{self, Input, Place, Question, Wanted};
+use super::strict::check_http;
 use super::{Front, answers, batch, events, look, mode};
 use crate::feed::Form;
 use crate::ring::{Arrived, NotTaken, Rank};
@@ -33,7 +34,7 @@ use bytes::Bytes;
 use hyper::body::{Body, Incoming};
 use hyper::header::HeaderMap;
 use hyper::http::request::Parts;
-use hyper::{Method, Response, Uri, Version};
+use hyper::{Method, Response};
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::net::IpAddr;
@@ -105,8 +106,12 @@ async fn respond<A: Ask>(
     let page = worker.usher.sites(|sites| sites.page(&head));
     let checked = check_http(&worker.limits.get(), parts, &head, &body, fault);
     let mut toll = None;
-    let found = find(worker, peer, parts, (&head, page), checked, (&note, &mut toll))
+    let mut found = find(worker, peer, parts, (&head, page), checked, (&note, &mut toll))
         .and_then(|step| check_unsent(step, parts, &head, &body));
+    if peer.is_reserved() {
+        // Nor is a body waited for.
+        found = found.map_err(Problem::closing);
+    }
     if let Ok(Step::Found(found)) = &found {
         note.found(found.place.number());
     }
@@ -322,45 +327,6 @@ async fn take_image(front: &Front) -> Result<Reply, Refused> {
     }
 }
 
-/// Framing and limits that hyper does not check, or not strictly. What leaves the bytes behind it in
-/// doubt closes.
-fn check_http(
-    limits: &HttpLimits,
-    parts: &Parts,
-    head: &Head<'_>,
-    body: &Incoming,
-    fault: Option<Fault>,
-) -> Result<(), Refused> {
-    let uri = &parts.uri;
-    let uri_too_long = || Problem::new(Code::UriTooLong, "the request target is too long");
-    match fault {
-        Some(Fault::LongLine) => return Err(uri_too_long().closing()),
-        Some(fault) => return Err(Problem::bad_framing(fault.says())),
-        None => {}
-    }
-    if head.is_repeated(Name::TransferEncoding)
-        || head.bytes(Name::TransferEncoding).is_some_and(|te| !te.eq_ignore_ascii_case(b"chunked"))
-    {
-        return Err(Problem::bad_framing("the only transfer encoding taken is chunked"));
-    }
-    check_target(&parts.method, uri, head, parts.version)?;
-    body::check_length(limits, uri, head, body.size_hint().lower())?;
-    if uri.path().len() + uri.query().map_or(0, |query| query.len() + 1) > limits.uri_bytes_max {
-        return Err(uri_too_long());
-    }
-    if head.is_repeated(Name::Expect)
-        || head.bytes(Name::Expect).is_some_and(|e| !e.eq_ignore_ascii_case(b"100-continue"))
-    {
-        return Err(Problem::malformed("the only expectation met is 100-continue"));
-    }
-    let bodied = matches!(parts.method, Method::POST | Method::PUT | Method::PATCH);
-    if !bodied && !body.is_end_stream() {
-        // Others do not read such a body, and take it for the next request.
-        return Err(Problem::bad_framing("this method takes no body"));
-    }
-    Ok(())
-}
-
 /// What the head alone decides is told to a client that waits for leave to send its body before it
 /// is given that. The head of a batch is looked at before its body in any case.
 fn check_unsent<'p>(
@@ -380,56 +346,6 @@ fn check_unsent<'p>(
     Ok(step)
 }
 
-/// One host, and the same in target and header (RFC 9112, 3.2).
-fn check_target(
-    method: &Method,
-    uri: &Uri,
-    head: &Head<'_>,
-    version: Version,
-) -> Result<(), Refused> {
-    let host = head.bytes(Name::Host);
-    if head.is_repeated(Name::Host) || (host.is_none() && version == Version::HTTP_11) {
-        return Err(Problem::bad_framing("exactly one Host header is needed"));
-    }
-    if !host.is_none_or(is_host) {
-        return Err(Problem::bad_framing("the Host header names no host"));
-    }
-    let absolute = match uri.authority() {
-        None => true,
-        Some(authority) => {
-            // The scheme is that of the front, which may end TLS before us.
-            matches!(uri.scheme_str(), Some("http" | "https"))
-                && host.is_none_or(|host| host.eq_ignore_ascii_case(authority.as_str().as_bytes()))
-        }
-    };
-    if !absolute || *method == Method::CONNECT {
-        return Err(Problem::bad_framing("the request target is none of this server's"));
-    }
-    Ok(())
-}
-
-/// A name or an address, with a port or without; empty where there is none. What else the grammar of
-/// hosts would allow nobody has, and proxies read it in different ways.
-fn is_host(host: &[u8]) -> bool {
-    let (name, port) = match host.strip_prefix(b"[") {
-        Some(rest) => {
-            let Some(end) = rest.iter().position(|byte| *byte == b']') else { return false };
-            let (address, port) = rest.split_at(end);
-            let hex = |byte: &u8| byte.is_ascii_hexdigit() || b":.".contains(byte);
-            if address.is_empty() || !address.iter().all(hex) {
-                return false;
-            }
-            (&[][..], &port[1..])
-        }
-        None => host.split_at(host.iter().position(|byte| *byte == b':').unwrap_or(host.len())),
-    };
-    let named =
-        |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
-    let digits = port.strip_prefix(b":").unwrap_or(port);
-    let ported = port.is_empty() || port.len() > digits.len();
-    name.iter().all(named) && ported && digits.iter().all(u8::is_ascii_digit)
-}
-
 /// A place, and who may do there what they want.
 struct Found<'p> {
     place: Place<'p>,
@@ -443,8 +359,8 @@ enum Step<'p> {
     Found(Found<'p>),
 }
 
-/// How much of its address's bucket a request may use; none for a probe, which costs next to nothing:
-/// whoever watches the server must not be kept out by a crowd behind the same proxy.
+/// How much of its address's bucket a request may use; none for a probe, which costs next to
+/// nothing: whoever watches the server must not be kept out by a crowd behind the same proxy.
 fn share(place: &Result<Place<'_>, Refused>, method: &Method) -> Option<Share> {
     match place {
         Ok(Place::Live | Place::Ready) if matches!(*method, Method::GET | Method::HEAD) => None,
@@ -454,7 +370,8 @@ fn share(place: &Result<Place<'_>, Refused>, method: &Method) -> Option<Share> {
 }
 
 /// Address, browsers where there are no tokens, phase, authentication, origin, route, method, role.
-/// Where HTTP was not as it should be, that is all there is to say, and its address is charged for it.
+/// Where HTTP was not as it should be, that is all there is to say, and its address is charged for
+/// it.
 fn find<'p, A: Ask>(
     worker: &Worker<A>,
     peer: &Peer,
@@ -499,6 +416,10 @@ fn find<'p, A: Ask>(
     }
     let place = place?;
     place.check(&parts.method)?;
-    place.deed(&parts.method).map_or(Ok(()), |deed| identity.role.allows(deed))?;
+    let deed = place.deed(&parts.method);
+    deed.map_or(Ok(()), |deed| identity.role.allows(deed))?;
+    if peer.is_reserved() {
+        worker.check_reserved(&place, deed, &identity)?;
+    }
     Ok(Step::Found(Found { place, identity, client }))
 }

@@ -12,11 +12,12 @@
 //! another in its set owes less, so strangers who ask a little free no heavy debtor. Which owners share a
 //! set is a secret of the process. Never reads a clock. Next: `mod`.
 //!
-//! A cell is no right that others could be kept from. One that brings made-up owners by the million takes
-//! cells of those who owe little, which forgives them; it costs a newcomer one request of several, and
-//! never the first. To free a debtor it has to bring eight owners who owe more to that one's set, and as
-//! it cannot know the set, to every set: cells times the debt, in one window, out of its own quota. So
-//! nobody is counted by how many cells they fill. More cells forgive less in a crowd.
+//! A cell is no right that others could be kept from. One that brings made-up owners by the million
+//! takes cells of those who owe little, which forgives them; it costs a newcomer one request of
+//! several, and never the first. To free a debtor it has to bring eight owners who owe more to that
+//! one's set, and as it cannot know the set, to every set: cells times the debt, in one window, out
+//! of its own quota. So nobody is counted by how many cells they fill. More cells forgive less in a
+//! crowd.
 
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::hint;
@@ -175,8 +176,8 @@ impl Buckets {
         }
     }
 
-    /// Takes one request more out of the bucket of `owner`, whether it has one or not: a debt, which
-    /// grows no further than what is urgent may pay ahead.
+    /// Takes one request more out of the bucket of `owner`, whether it has one or not: a debt,
+    /// which grows no further than what is urgent may pay ahead.
     pub(super) fn owe(&self, owner: &impl Hash, quota: Quota, now_ns: u64) -> Level {
         let (set, way, _) = self.seek(owner, quota, now_ns);
         let cell = &self.sets[set].cells[way];
@@ -192,7 +193,8 @@ impl Buckets {
         level(quota, owed(paid_ns), now_ns)
     }
 
-    /// The cell of `owner`, which gets one where it has none: its set, its way in there, and its tag.
+    /// The cell of `owner`, which gets one where it has none: its set, its way in there, and its
+    /// tag.
     fn seek(&self, owner: &impl Hash, quota: Quota, now_ns: u64) -> (usize, usize, u64) {
         let hash = self.secret.hash_one(owner);
         // The set by the upper half, the tag by all of it: 0 is nobody's.

@@ -5,14 +5,27 @@
 
 use super::{Charges, Guest, Reason, Seat, Share, Toll, Wait};
 use crate::http::ask::Ask;
+use crate::http::identity::Identity;
 use crate::http::listener::Worker;
 use crate::http::observe::Note;
 use crate::http::peer::Peer;
 use crate::http::problem::{Code, Problem, Refused};
+use crate::http::reserve::{self, Found};
+use crate::http::roles::Deed;
+use crate::http::routes::Place;
 use crate::ring::{NotTaken, Rank, Times};
 use hyper::header::HeaderMap;
 use std::net::IpAddr;
 use std::sync::atomic::Ordering;
+
+/// A place for a connection.
+#[derive(Debug)]
+pub(in crate::http) struct Seated {
+    /// Among those of its address, where they are counted.
+    pub(in crate::http) seat: Option<Seat>,
+    /// All others are taken.
+    pub(in crate::http) reserved: bool,
+}
 
 /// A request that was let in, until its answer comes.
 #[derive(Debug)]
@@ -25,19 +38,39 @@ pub(in crate::http) struct Admitted {
 
 impl<A: Ask> Worker<A> {
     /// A place for a connection from this address, or none; then it is closed. A place among all is
-    /// the caller's to give back.
-    pub(in crate::http) fn seat(&self, address: IpAddr) -> Option<Option<Seat>> {
-        let connections = &self.front.connections;
-        let seated = self.usher.accept(&self.front.doors, address).and_then(|seat| {
-            let most = self.limits.get().connections_max;
+    /// the caller's to give back, and one in the reserve as well.
+    pub(in crate::http) fn seat(&self, address: IpAddr) -> Option<Seated> {
+        let most = self.limits.get().connections_max;
+        let seated = self.usher.accept(&self.front.doors, address, most).and_then(|seat| {
+            let connections = &self.front.connections;
             // One that ends gives its place back a moment later: for that long there are a few more.
-            if connections.fetch_add(1, Ordering::Relaxed) >= most && !self.end_an_idle_one() {
-                connections.fetch_sub(1, Ordering::Relaxed);
-                return Err(Reason::Connections);
+            if connections.fetch_add(1, Ordering::Relaxed) < most || self.end_an_idle_one() {
+                return Ok(Seated { seat, reserved: false });
             }
-            Ok(seat)
+            connections.fetch_sub(1, Ordering::Relaxed);
+            match self.reserve.take(&self.front.reserved) {
+                Found::Free => {}
+                Found::Replaced => self.count_refused(Reason::IdleReplaced),
+                Found::Nothing => return Err(Reason::Connections),
+            }
+            Ok(Seated { seat, reserved: true })
         });
         seated.inspect_err(|reason| self.count_refused(*reason)).ok()
+    }
+
+    /// Refuses, on a connection of the reserve, whoever the reserve is not for.
+    pub(in crate::http) fn check_reserved(
+        &self,
+        place: &Place<'_>,
+        deed: Option<Deed>,
+        identity: &Identity,
+    ) -> Result<(), Refused> {
+        let open = self.tokens.with(|_, tokens| tokens.is_none());
+        if reserve::is_for(place, deed, identity, open) {
+            return Ok(());
+        }
+        self.count_refused(Reason::Connections);
+        Err(Problem::new(Code::Overloaded, "all connections that may be open are busy"))
     }
 
     /// The proxy at the other end says first whose connection it is.
@@ -66,8 +99,9 @@ impl<A: Ask> Worker<A> {
         admitted.inspect_err(|_| self.count_refused(Reason::ClientAddress))
     }
 
-    /// Charges the address of a request, by its head: what is urgent has a larger share, and of what is
-    /// free nothing is charged unless it fails. The toll is to be settled with what becomes of the request.
+    /// Charges the address of a request, by its head: what is urgent has a larger share, and of
+    /// what is free nothing is charged unless it fails. The toll is to be settled with what becomes
+    /// of the request.
     pub(in crate::http) fn toll(
         &self,
         client: IpAddr,

@@ -1,10 +1,10 @@
 //! Who is let in while there are more than can be served, in the order of API 1: addresses,
 //! connections, token buckets, the limit on what is under way.
 //!
-//! Owns the order, what is shared by all IO threads (`Doors`) and what each has of its own (`Usher`).
-//! A refusal here changes nothing: what was charged before it is given back. Nothing here knows what
-//! a request is about but its user and its rank. Read `door`, `addresses`, `toll`, `buckets`, `gate`,
-//! `crowd`.
+//! Owns the order, what is shared by all IO threads (`Doors`) and what each has of its own
+//! (`Usher`). A refusal here changes nothing: what was charged before it is given back. Nothing
+//! here knows what a request is about but its user and its rank. Read `door`, `addresses`, `toll`,
+//! `buckets`, `gate`, `crowd`.
 
 mod addresses;
 mod buckets;
@@ -17,7 +17,7 @@ mod toll;
 pub use addresses::{Addresses, BadNetworks, NETWORKS_MAX, Networks};
 pub use buckets::Quota;
 pub(super) use crowd::Seat;
-pub(super) use door::Admitted;
+pub(super) use door::{Admitted, Seated};
 pub(super) use rates::Rates;
 pub(super) use toll::Toll;
 
@@ -27,8 +27,8 @@ use super::reloadable::{Kept, Reloadable};
 use crate::domain::command::{Command, Query};
 use crate::domain::ids::UserId;
 use crate::ring::{Load, Rank, Syncs};
-use buckets::{Buckets, Charge, Empty};
 pub(super) use buckets::Share;
+use buckets::{Buckets, Charge, Empty};
 use crowd::Crowd;
 use gate::{Gate, Wait};
 use hyper::header::HeaderMap;
@@ -38,6 +38,30 @@ use std::sync::{Arc, OnceLock};
 /// Buckets of principals: a tokens file has a thousand at most.
 const PRINCIPALS_CELLS: usize = 65_536;
 
+/// How many connections one sender may have; trusted proxies, whose clients are many, apart.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum PerAddress {
+    /// As many as there are places.
+    #[default]
+    AsMany,
+    /// A quarter of all places: three senders leave room for others, and behind one address there
+    /// is room for thousands. This machine apart: its proxies and tools come from loopback.
+    Quarter,
+    /// So many, this machine too.
+    Most(u32),
+}
+
+impl PerAddress {
+    fn most(self, sender: IpAddr, connections_max: usize) -> Option<u32> {
+        match self {
+            Self::AsMany => None,
+            Self::Quarter if sender.is_loopback() => None,
+            Self::Quarter => Some(u32::try_from(connections_max / 4).unwrap_or(u32::MAX).max(1)),
+            Self::Most(most) => Some(most),
+        }
+    }
+}
+
 /// What an operator may change at any time.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rules {
@@ -45,8 +69,8 @@ pub struct Rules {
     pub addresses: Addresses,
     /// Which pages may ask, and under which names.
     pub sites: Sites,
-    /// Connections of one sender at most; 0 = as many as there are places.
-    pub connections_per_address_max: u32,
+    /// Connections of one sender.
+    pub connections_per_address: PerAddress,
     /// Requests of one principal.
     pub per_principal: Option<Quota>,
     /// Orders, entries and lists of one user.
@@ -194,15 +218,19 @@ impl Usher {
 
     /// Whether a connection from this peer is taken; with a place among those of its address, where
     /// they are counted. Trusted proxies have as many as there are: their clients are many.
-    pub(super) fn accept(&self, doors: &Doors, peer: IpAddr) -> Result<Option<Seat>, Reason> {
+    pub(super) fn accept(
+        &self,
+        doors: &Doors,
+        peer: IpAddr,
+        connections_max: usize,
+    ) -> Result<Option<Seat>, Reason> {
         self.rules.with(|_, rules| {
             if !rules.addresses.accepts(peer) {
                 return Err(Reason::PeerAddress);
             }
-            let most = rules.connections_per_address_max;
-            if most == 0 || rules.addresses.trusted_proxies.contains(peer) {
-                return Ok(None);
-            }
+            let most = rules.connections_per_address.most(peer, connections_max);
+            let most = most.filter(|_| !rules.addresses.trusted_proxies.contains(peer));
+            let Some(most) = most else { return Ok(None) };
             let seat = doors.crowd.enter(addresses::sender(peer), most);
             seat.map(Some).ok_or(Reason::ConnectionsOfAddress)
         })
@@ -238,8 +266,8 @@ impl Usher {
         self.rules.with(|_, rules| rules.addresses.admits(peer, client))
     }
 
-    /// Takes a request out of the buckets of its principal and its user, or out of none. Tells how they
-    /// stand where there are any.
+    /// Takes a request out of the buckets of its principal and its user, or out of none. Tells how
+    /// they stand where there are any.
     pub(super) fn charge(
         &self,
         doors: &Doors,

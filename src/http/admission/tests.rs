@@ -49,8 +49,7 @@ fn without_limits_nobody_is_charged_and_no_header_told() {
 
 #[test]
 fn each_bucket_is_asked_in_its_order_and_all_are_told() {
-    let rules =
-        Rules { per_principal: quota(4, 4), per_user: quota(2, 60), ..Rules::default() };
+    let rules = Rules { per_principal: quota(4, 4), per_user: quota(2, 60), ..Rules::default() };
     let (doors, usher) = doors(rules);
     let [anna, bert, carl] = ["anna", "bert", "carl"].map(|user| UserId::parse(user).unwrap());
     let (refused, told) = charged(&doors, &usher, guest("shop", Some(&anna)), SECOND_NS);
@@ -127,11 +126,11 @@ fn a_peer_is_taken_by_its_address_and_by_how_many_it_has() {
             trusted_proxies: one("10.0.0.1"),
             ..Addresses::default()
         },
-        connections_per_address_max: 2,
+        connections_per_address: PerAddress::Most(2),
         ..Rules::default()
     };
     let (doors, usher) = doors(rules);
-    let accept = |peer| usher.accept(&doors, ip(peer)).map(|seat| seat.map(Box::new));
+    let accept = |peer| usher.accept(&doors, ip(peer), 100).map(|seat| seat.map(Box::new));
     assert_eq!(accept("192.0.2.66").err(), Some(Reason::PeerAddress));
     let seats = [accept("192.0.2.1").unwrap(), accept("192.0.2.1").unwrap()];
     assert_eq!(accept("192.0.2.1").err(), Some(Reason::ConnectionsOfAddress));
@@ -142,6 +141,21 @@ fn a_peer_is_taken_by_its_address_and_by_how_many_it_has() {
     drop(seats);
     assert!(accept("192.0.2.1").unwrap().is_some());
     assert!(usher.client((ip("192.0.2.9"), None), &headers("")).is_ok());
+}
+
+#[test]
+fn an_address_has_a_quarter_of_the_places_unless_it_is_of_this_machine() {
+    for (of, sender, all, expected) in [
+        (PerAddress::AsMany, "192.0.2.1", 20_000, None),
+        (PerAddress::Quarter, "192.0.2.1", 20_000, Some(5_000)),
+        (PerAddress::Quarter, "2001:db8::1", 7, Some(1)),
+        (PerAddress::Quarter, "192.0.2.1", 1, Some(1)),
+        (PerAddress::Quarter, "127.0.0.9", 20_000, None),
+        (PerAddress::Quarter, "::1", 20_000, None),
+        (PerAddress::Most(3), "::1", 20_000, Some(3)),
+    ] {
+        assert_eq!(of.most(ip(sender), all), expected, "{of:?} {sender}");
+    }
 }
 
 #[test]

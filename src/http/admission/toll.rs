@@ -1,9 +1,9 @@
 //! What an address owes for a request: a charge by the head alone, whoever asks.
 //!
-//! Owns how often the bucket of an address is charged: once for every head, once more for a request that
-//! then fails authentication or shape, and not at all for one that is refused for the server's sake. The
-//! second charge is a debt: it is made although the bucket may be empty, up to what is urgent may use.
-//! The buckets of principals and users are charged later, in `mod`. Next: `door`.
+//! Owns how often the bucket of an address is charged: once for every head, once more for a request
+//! that then fails authentication or shape, and not at all for one that is refused for the server's
+//! sake. The second charge is a debt: it is made although the bucket may be empty, up to what is
+//! urgent may use. The buckets of principals and users are charged later, in `mod`. Next: `door`.
 
 use super::addresses::sender;
 use super::buckets::{Charge, Level, Quota, Share};
@@ -58,8 +58,8 @@ const fn due(code: Code) -> Due {
 }
 
 impl Usher {
-    /// Charges an address, where there is a quota for addresses; also tells why the request cannot go on,
-    /// if so. With no share, nothing is charged yet.
+    /// Charges an address, where there is a quota for addresses; also tells why the request cannot
+    /// go on, if so. With no share, nothing is charged yet.
     pub(super) fn toll(
         &self,
         doors: &Doors,
@@ -84,7 +84,8 @@ impl Usher {
         })
     }
 
-    /// A request is refused before the writer was asked: gives its charge back, or charges once more.
+    /// A request is refused before the writer was asked: gives its charge back, or charges once
+    /// more.
     pub(super) fn settle(
         &self,
         doors: &Doors,

@@ -84,12 +84,8 @@ const BODIED: &[Code] = &[Code::Timeout, Code::TooLarge, Code::UnsupportedMediaT
 /// The server may be starting or stopping, and an address may ask too often.
 const SERVED: &[Code] = &[Code::Recovering, Code::Draining, Code::RateLimited];
 /// The writer may be busy, fail, stop, or come too late.
-const ASKED: &[Code] = &[
-    Code::Internal,
-    Code::Overloaded,
-    Code::OutcomeUnknown,
-    Code::DeadlineExceeded,
-];
+const ASKED: &[Code] =
+    &[Code::Internal, Code::Overloaded, Code::OutcomeUnknown, Code::DeadlineExceeded];
 /// How buckets stand, where there are any.
 const RATES: [&str; 2] = ["RateLimit-Policy", "RateLimit"];
 /// What an answer has only sometimes.

@@ -13,8 +13,8 @@ pub(super) fn operations() -> Vec<Operation> {
         Operation::new(("get", "/readyz"), "getReady", TAG, "New requests are served")
             .says("Not while it starts, stops or only reads, nor while the disk stands still.")
             .answers(200, "They are.", Content::Json("Probe"), &[])
-            .served()
-            .refuses(&[Code::ReadOnly, Code::Overloaded]),
+            // Served at any time, and to every address: a probe is charged to none.
+            .refuses(&[Code::Recovering, Code::Draining, Code::ReadOnly, Code::Overloaded]),
         Operation::new(("get", "/v1/status"), "getStatus", TAG, "How the server stands")
             .says("How far the journal is and what of it is on disk, and how full each table is.")
             .answers(200, "So.", Content::Json("Status"), &[])
