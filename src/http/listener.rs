@@ -126,6 +126,11 @@ impl<A: Ask> Worker<A> {
         self.now_ms.get()
     }
 
+    /// Somebody else has a connection here.
+    pub(super) fn has_others(&self) -> bool {
+        self.peers.borrow().len() > 1
+    }
+
     /// Counts SKUs that an order asks for.
     pub(super) fn count_hot<'n>(&self, skus: impl Iterator<Item = &'n str>) {
         let mut hot = self.hot.borrow_mut();

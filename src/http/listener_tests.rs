@@ -19,6 +19,8 @@ mod agreement;
 mod leaving;
 #[path = "places_tests.rs"]
 mod places;
+#[path = "turns_tests.rs"]
+mod turns;
 
 /// Answers orders, and refuses the rest.
 struct Writer;

@@ -38,8 +38,9 @@ use hyper::{Method, Response};
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::net::IpAddr;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
+use std::task::Poll;
 
 /// All methods of all places, for `OPTIONS *`.
 const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
@@ -90,7 +91,30 @@ pub(super) fn serve<A: Ask>(
     let fault = peer.next_request();
     let (mut parts, body) = request.into_parts();
     // Lent, not given: what is given is in a future twice, and hyper moves this one.
-    async move { Ok(respond(&worker, &peer, &mut parts, body, fault).await) }
+    async move {
+        if peer.has_had_its_turn() && worker.has_others() {
+            next_turn(&peer).await;
+        }
+        Ok(respond(&worker, &peer, &mut parts, body, fault).await)
+    }
+}
+
+/// Waits until those have had a turn whose bytes are there. hyper looks at a request more than once
+/// in a turn, so a look is not yet the next one.
+async fn next_turn(peer: &Peer) {
+    let mut pause = pin!(tokio::task::yield_now());
+    let mut pauses = false;
+    poll_fn(|context| {
+        if !peer.has_had_its_turn() {
+            return Poll::Ready(());
+        }
+        if !std::mem::replace(&mut pauses, true) {
+            // It wakes this task behind the others.
+            let _ = pause.as_mut().poll(context);
+        }
+        Poll::Pending
+    })
+    .await;
 }
 
 async fn respond<A: Ask>(
