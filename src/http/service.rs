@@ -22,7 +22,7 @@ use super::peer::{Peer, Stage};
 use super::problem::{Code, Problem, Refused};
 use super::refuse::refuse;
 use super::reply::{Kind, Reply};
-use super::roles::Deed;
+use super::roles::{Deed, Role};
 use super::routes::batch::Asker;
 use super::routes::events::Follow;
 use super::routes::{self, Input, Place, Question, Wanted};
@@ -136,8 +136,10 @@ async fn respond<A: Ask>(
         // Nor is a body waited for.
         found = found.map_err(Problem::closing);
     }
+    let mut sees_stages = false;
     if let Ok(Step::Found(found)) = &found {
         note.found(found.place.number());
+        sees_stages = matches!(found.identity.role, Role::Metrics | Role::Admin);
     }
     let streams = matches!(&found, Ok(Step::Found(found)) if found.place == Place::Batch)
         && parts.method == Method::POST;
@@ -160,7 +162,8 @@ async fn respond<A: Ask>(
         answered.unwrap_or_else(|refused| Reply::from(refused).into());
     reply.closes |= front.is_leaving() || peer.parts(&worker.limits.get());
     let wants_timing = head.bytes(Name::ServerTiming) == Some(b"1");
-    note.end(worker, &parts.method, &mut reply, wants_timing);
+    let detail = wants_timing.then_some(sees_stages);
+    note.end(worker, &parts.method, &mut reply, detail);
     let traceparent = head.traceparent().map(|(_, value)| value.clone());
     let cross = worker.usher.sites(|sites| sites.cross(page, parts, &head));
     // A stream says so itself, at its end.
