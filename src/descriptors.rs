@@ -5,7 +5,7 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Kept for segments, images, followers of the feed and event loops.
+/// Kept for segments, images, followers of the feed, event loops, and connections of the reserve.
 const KEPT: u64 = 256;
 
 /// Raises the soft limit to the hard one; says what holds now.

@@ -8,8 +8,10 @@ use crate::clock;
 use crate::config::{Config, ConfigError, Rate, Reread};
 use crate::descriptors;
 use crate::domain::settings::Settings;
-use crate::http::{Addresses, BadCertificate, BadNetworks, BadTokens, Certificate, HttpLimits};
-use crate::http::{Networks, Quota, Reloadable, Rules, Sites, Tokens, Validity};
+use crate::http::{
+    Addresses, BadCertificate, BadNetworks, BadTokens, Cells, Certificate, HttpLimits,
+};
+use crate::http::{Networks, PerAddress, Quota, Reloadable, Rules, Sites, Tokens, Validity};
 use crate::instant;
 use crate::log;
 use std::fs::File;
@@ -65,6 +67,8 @@ pub(crate) struct Files {
     settings: Settings,
     /// Who is let in.
     pub(crate) rules: Arc<Reloadable<Rules>>,
+    /// Buckets that are kept. They stay as they are at the start.
+    pub(crate) cells: Cells,
     /// What a client may use up.
     pub(crate) limits: Arc<Reloadable<HttpLimits>>,
     /// Refusals are journaled whole.
@@ -102,6 +106,10 @@ impl Files {
             reread,
             settings: Settings { principals: tokens.ordering(), ..config.rules.clone() },
             rules: Arc::new(Reloadable::new(rules(config, on_loopback)?)),
+            cells: Cells {
+                users: config.admission.user_cells,
+                addresses: config.admission.address_cells,
+            },
             on_loopback,
             limits: Arc::new(Reloadable::new(limits(config, descriptors))),
             keeps_refusals: Arc::new(AtomicBool::new(config.refusals_full)),
@@ -199,7 +207,11 @@ fn rules(config: &Config, on_loopback: bool) -> Result<Rules, ReloadError> {
             hosts: admission.hosts.clone(),
             checks_hosts: on_loopback || !admission.hosts.is_empty(),
         },
-        connections_per_address_max: admission.connections_per_address_max,
+        connections_per_address: match admission.connections_per_address_max {
+            None => PerAddress::Quarter,
+            Some(0) => PerAddress::AsMany,
+            Some(most) => PerAddress::Most(most),
+        },
         per_principal: quota(admission.per_principal),
         per_user: quota(admission.per_user),
         per_address: quota(admission.per_address),

@@ -126,7 +126,7 @@ pub fn run(config: &Config, reread: Reread, signals: Signals) -> Result<(), Serv
         limits: files.limits.clone(),
         stall_ms: config.stall_ms,
         stop,
-        doors: Doors::new(files.rules.clone()),
+        doors: Doors::new(files.rules.clone(), files.cells),
         tokens: files.tokens.clone(),
         handshakes,
         cursors,

@@ -6,6 +6,7 @@
 use doorbuster::config;
 use doorbuster::domain::order::ACTION_KEYS_MAX;
 use doorbuster::domain::principals::PRINCIPALS_MAX;
+use doorbuster::http::{ALL_RESERVED_PLACES, RESERVED_HEAD_MS, RESERVED_PLACES};
 use doorbuster::http::{EVENT_INTERVAL, HttpLimits, NETWORKS_MAX, TOKENS_MAX};
 use doorbuster::ring::{ALL_SLOTS, BATCH_WAITING_MAX, RING_SLOTS};
 
@@ -82,6 +83,10 @@ fn every_fixed_bound_is_the_number_that_the_page_says() {
         (
             "places in the ring: urgent, priority class, ordinary, lists",
             vec![1024, RING_SLOTS as u64, lists as u64],
+        ),
+        (
+            "places of the reserve, of an IO thread, of all",
+            vec![RESERVED_PLACES as u64, ALL_RESERVED_PLACES as u64, RESERVED_HEAD_MS],
         ),
         ("remembered keys of actions on one order", vec![u64::from(ACTION_KEYS_MAX)]),
         ("principals that own something", vec![PRINCIPALS_MAX as u64]),

@@ -1,7 +1,7 @@
 //! The settings of admission: who is let in while there are more than can be served.
 //!
-//! All of them may change while the server runs. Next: `table`, and `http/admission` for what they
-//! do.
+//! All of them but the numbers of cells may change while the server runs. Next: `table`, and
+//! `http/admission` for what they do.
 
 use super::Config;
 use super::table::{DURATION_OR_NONE, Entry, FILE, Kind, file, number, set};
@@ -30,14 +30,18 @@ pub struct Admission {
     /// Names that a server without tokens may be asked for, beside those of loopback; in lower
     /// case, without ports and brackets.
     pub hosts: Vec<String>,
-    /// Connections of one address at most; 0 = no limit.
-    pub connections_per_address_max: u32,
+    /// Connections of one address at most; 0 = no limit, none = a quarter of all.
+    pub connections_per_address_max: Option<u32>,
     /// Requests of one principal.
     pub per_principal: Option<Rate>,
     /// Orders, entries and lists of one user.
     pub per_user: Option<Rate>,
-    /// Requests of one address.
+    /// Requests of one address, whatever comes of them.
     pub per_address: Option<Rate>,
+    /// Buckets of users that are kept.
+    pub user_cells: usize,
+    /// Buckets of addresses that are kept.
+    pub address_cells: usize,
     /// Orders and lists are shed while they wait longer beyond the syncs that all share, in milliseconds;
     /// 0 = never.
     pub wait_ms_max: u64,
@@ -63,6 +67,12 @@ fn rate(place: &mut Option<Rate>, text: &str) -> Option<()> {
     let requests = u32::try_from(number(requests, 1, 1_000_000)?).ok()?;
     let window_s = u32::try_from(number(window_s, 1, 3600)?).ok()?;
     set(place, Some(Some(Rate { requests, window_s })))
+}
+
+const CELLS: &str = "an integer, 1,024 to 16,777,216, rounded up to a power of two";
+
+fn cells(text: &str) -> Option<usize> {
+    number(text, 1_024, 16_777_216).and_then(|count| usize::try_from(count).ok())
 }
 
 fn networks(text: &str) -> Option<Vec<IpNet>> {
@@ -191,13 +201,16 @@ pub(super) static ADMISSION: &[Entry] = &[
     },
     Entry {
         name: "http.connections_per_address_max",
-        kind: Kind::Number,
-        default: "0",
-        bounds: "an integer, 0 (no limit) to 1,000,000",
-        meaning: "connections of one address (IPv6: one /64), trusted proxies apart; read again on \
-                  SIGHUP",
+        kind: Kind::NumberOrWord,
+        default: "quarter",
+        bounds: "quarter (of http.connections_max), 0 (no limit), or 1 to 1,000,000",
+        meaning: "connections of one address (IPv6: one /64), trusted proxies apart; with quarter \
+                  loopback apart, too; read again on SIGHUP",
         take: |config, text| {
-            let most = number(text, 0, 1_000_000).and_then(|most| u32::try_from(most).ok());
+            let most = match text {
+                "quarter" => Some(None),
+                _ => number(text, 0, 1_000_000).and_then(|most| u32::try_from(most).ok()).map(Some),
+            };
             set(&mut config.admission.connections_per_address_max, most)
         },
     },
@@ -222,8 +235,27 @@ pub(super) static ADMISSION: &[Entry] = &[
         kind: Kind::Text,
         default: "",
         bounds: RATE,
-        meaning: "requests of one address (IPv6: one /64); read again on SIGHUP",
+        meaning: "requests of one address (IPv6: one /64), whoever asks: each head but that of a \
+                  probe, and once more what fails authentication or shape; read again on SIGHUP",
         take: |config, text| rate(&mut config.admission.per_address, text),
+    },
+    Entry {
+        name: "rate.user_cells",
+        kind: Kind::Number,
+        default: "1048576",
+        bounds: CELLS,
+        meaning: "buckets of users: in a crowd of more, debts are forgotten; 17 bytes each, where \
+                  rate.user is set",
+        take: |config, text| set(&mut config.admission.user_cells, cells(text)),
+    },
+    Entry {
+        name: "rate.address_cells",
+        kind: Kind::Number,
+        default: "1048576",
+        bounds: CELLS,
+        meaning: "buckets of addresses: in a crowd of more, debts are forgotten; 17 bytes each, \
+                  where rate.address is set",
+        take: |config, text| set(&mut config.admission.address_cells, cells(text)),
     },
     Entry {
         name: "overload.wait_ms_max",

@@ -35,7 +35,8 @@ pub(super) static HTTP: &[Entry] = &[
         default: "20000",
         bounds: "an integer, 1 to 1,000,000",
         meaning: "connections at most: one more takes the place of one that is idle, those first that \
-                  never asked anything, and is closed where none is; read again on SIGHUP",
+                  never asked anything; where none is, a probe or an operator is answered and any \
+                  other closed; read again on SIGHUP",
         take: |config, text| {
             let most = number(text, 1, 1_000_000).and_then(|most| usize::try_from(most).ok());
             set(&mut config.connections_max, most)

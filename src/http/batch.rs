@@ -6,7 +6,7 @@
 //! bounded for all batches of the IO thread together. Never decides what a line means: that is
 //! `routes`. Next: `lines`, `routes::batch`.
 
-use super::admission::{Guest, user};
+use super::admission::{Guest, Share, user};
 use super::answers::{self, Asked};
 use super::ask::Ask;
 use super::batch_times::BatchTimes;
@@ -260,10 +260,14 @@ impl<A: Ask> Batch<A> {
         let front = &*self.worker.front;
         let looked = match not_ready(front.phase()) {
             Some(refused) => Err(refused),
-            None => question(line, &self.asker).and_then(|question| {
-                mode::admits(front, &question.request.command)?;
-                self.charge(question)
-            }),
+            None => match question(line, &self.asker) {
+                Ok(question) => mode::admits(front, &question.request.command)
+                    .and_then(|()| self.charge(question)),
+                // To its address it is a request like others.
+                Err(refused) => {
+                    Err(self.worker.charge_line(self.client, Share::Own).err().unwrap_or(refused))
+                }
+            },
         };
         match looked {
             Ok(question) => self.offer(context, question),
@@ -279,8 +283,9 @@ impl<A: Ask> Batch<A> {
     fn charge(&self, question: Question) -> Result<Question, Refused> {
         let principal = self.asker.principal.name.as_str();
         let command = &question.request.command;
-        let (client, rank) = (self.client, Rank::of(command, false));
-        let guest = Guest { principal, client, user: user(command), rank };
+        let rank = Rank::of(command, false);
+        self.worker.charge_line(self.client, Share::of_urgent(rank == Rank::Urgent))?;
+        let guest = Guest { principal, user: user(command), rank };
         self.worker.charge(guest, None).map(|_| question)
     }
 

@@ -17,7 +17,8 @@ use crate::http::problem::{Code, Refused};
 use crate::http::proxy_protocol::{self, Source, Step};
 use crate::http::routes::{self, Input, Place, Question, Wanted};
 use crate::http::{
-    Doors, Front, HttpLimits, LABELS, Reloadable, Role, Rules, Shared, Tokens, instant, target,
+    Cells, Doors, Front, HttpLimits, LABELS, Reloadable, Role, Rules, Shared, Tokens, instant,
+    target,
 };
 use crate::images::Images;
 use crate::metrics::Meters;
@@ -41,7 +42,7 @@ fn front(cursors: Arc<Cursors>, hash_key: [u8; 16], lives: Arc<Lives>) -> Front 
         limits: Arc::new(Reloadable::new(HttpLimits::default())),
         stall_ms: 1000,
         stop: std::sync::mpsc::channel().0,
-        doors: Doors::new(Arc::new(Reloadable::new(Rules::default()))),
+        doors: Doors::new(Arc::new(Reloadable::new(Rules::default())), Cells::default()),
         tokens: Arc::new(Reloadable::new(Tokens::none())),
         handshakes: None,
         cursors,

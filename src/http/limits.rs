@@ -55,8 +55,8 @@ pub struct HttpLimits {
     pub requests_max: u64,
     /// For a client of TLS to get through its handshake; then the connection closes.
     pub handshake_timeout_ms: u64,
-    /// Connections on all IO threads. One more takes the place of one that is idle; where none is, it is
-    /// closed as soon as it is accepted.
+    /// Connections on all IO threads. One more takes the place of one that is idle; where none is,
+    /// a place of the reserve (`reserve`).
     pub connections_max: usize,
 }
 

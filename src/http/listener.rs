@@ -4,7 +4,7 @@
 //! thread looks at all of its connections ten times a second; a timer in each would cost every
 //! request an entry in the timer wheel. Never looks into a request. Next: `peer`, `stream`, `service`.
 
-use super::admission::{Reason, Seat, Usher};
+use super::admission::{Reason, Seat, Seated, Usher};
 use super::ask::Ask;
 use super::hello;
 use super::introduction;
@@ -14,6 +14,7 @@ use super::peer::{Peer, Stage, Wish};
 use super::proxy_protocol::Source;
 use super::refuse::Refuser;
 use super::reloadable::Kept;
+use super::reserve::Reserve;
 use super::service;
 use super::stream::{Stream, has_unread};
 use super::tls::Secured;
@@ -84,6 +85,8 @@ pub(super) struct Worker<A> {
     enrolled: Notify,
     /// Answers to lines of batches that clients have not taken yet, in bytes.
     pub(super) answers_bytes: Rc<Cell<usize>>,
+    /// Connections that came when all places were taken.
+    pub(super) reserve: Reserve,
     /// Where the next look for an idle connection begins.
     looked_at: Cell<usize>,
     /// Bodies of which a part is there, in bytes of these parts.
@@ -107,6 +110,7 @@ impl<A: Ask> Worker<A> {
             now_ms,
             enrolled: Notify::new(),
             answers_bytes: Rc::default(),
+            reserve: Reserve::default(),
             looked_at: Cell::default(),
             bodies_bytes: Cell::default(),
         })
@@ -120,6 +124,11 @@ impl<A: Ask> Worker<A> {
     /// When the connections were last looked at, in milliseconds.
     pub(super) fn now_ms(&self) -> u64 {
         self.now_ms.get()
+    }
+
+    /// Somebody else has a connection here.
+    pub(super) fn has_others(&self) -> bool {
+        self.peers.borrow().len() > 1
     }
 
     /// Counts SKUs that an order asks for.
@@ -235,13 +244,16 @@ impl<A: Ask> Worker<A> {
     fn enrol(self: &Rc<Self>, address: IpAddr, proxy: Option<IpAddr>) -> Option<Enrolled<A>> {
         let address = address.to_canonical();
         self.limits.renew();
-        let seat = self.seat(address)?;
+        let Seated { seat, reserved } = self.seat(address)?;
         // Nobody sweeps while there are no connections.
         self.now_ms.set(self.front.clock.elapsed_ms());
         self.enrolled.notify_one();
         let fresh = self.front.phase() == Phase::Draining;
         let peer = Peer::new(self.now_ms.clone(), &self.limits.get(), fresh, address);
-        let peer = Rc::new(peer.behind(proxy));
+        let peer = Rc::new(peer.behind(proxy).in_reserve(reserved));
+        if reserved {
+            self.reserve.enter(peer.clone());
+        }
         let mut peers = self.peers.borrow_mut();
         peer.move_to(peers.len());
         peers.push(peer.clone());
@@ -265,7 +277,11 @@ impl<A: Ask> Drop for Enrolled<A> {
         if let Some(moved) = peers.get(place) {
             moved.move_to(place);
         }
-        self.worker.front.connections.fetch_sub(1, Ordering::Relaxed);
+        let front = &*self.worker.front;
+        match self.peer.is_reserved() {
+            true => self.worker.reserve.leave(&self.peer, &front.reserved),
+            false => drop(front.connections.fetch_sub(1, Ordering::Relaxed)),
+        }
     }
 }
 
@@ -439,8 +455,9 @@ async fn connection<S, A>(
         Pin::new(&mut connection).poll(context).map(|_| true)
     })
     .await;
-    // Where nothing was under way there is no answer that could be lost.
-    if ended && !left && !peer.has_ended() {
+    // Where nothing was under way there is no answer that could be lost. A place in the reserve is
+    // for the next one: what its client still sends is not waited for.
+    if ended && !left && !peer.has_ended() && !peer.is_reserved() {
         let mut socket = connection.into_parts().io.socket;
         if peer.is_unasked() {
             introduction::refuse(&mut socket, worker, peer).await;

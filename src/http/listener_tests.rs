@@ -17,6 +17,10 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 mod agreement;
 #[path = "leaving_tests.rs"]
 mod leaving;
+#[path = "places_tests.rs"]
+mod places;
+#[path = "turns_tests.rs"]
+mod turns;
 
 /// Answers orders, and refuses the rest.
 struct Writer;
@@ -460,23 +464,4 @@ fn the_future_of_a_request_fits_three_kibibytes() {
     let bytes = future_bytes(service::serve::<Writer>);
     // It is moved once a request; what is rare is boxed inside.
     assert!(bytes <= 3 * 1024, "{bytes} bytes");
-}
-
-#[test]
-fn one_connection_too_many_finds_no_place() {
-    let limits = HttpLimits { connections_max: 1, ..HttpLimits::default() };
-    let front = recovering(limits);
-    let worker = Worker::new(Arc::new(front), Rc::new(Writer));
-    let first = worker.enrol(PEER, None);
-    let peer = first.as_ref().expect("a free place").peer.clone();
-    peer.enter(Stage::Serving);
-    assert!(worker.enrol(PEER, None).is_none());
-    // An idle one makes room, once.
-    peer.enter(Stage::Idle);
-    let second = worker.enrol(PEER, None);
-    assert!(second.is_some() && peer.wished() == Wish::End);
-    second.as_ref().expect("a place").peer.enter(Stage::Serving);
-    assert!(worker.enrol(PEER, None).is_none());
-    drop((first, second));
-    assert!(worker.enrol(PEER, None).is_some());
 }

@@ -3,12 +3,12 @@
 //!
 //! Owns everything that clients see as text: headers, paths, JSON, problems. Never decides anything
 //! about stock, and knows no storage: what it cannot tell from the request it asks the writer
-//! through a `Lane`. Read in this order: `service` (one request, start to end), `routes` (a file per
-//! family), `json` and `fields` (bodies in), `wire` and `answers` (bodies out), `problem`,
+//! through a `Lane`. Read in this order: `service` (one request, start to end), `routes` (a file
+//! per family), `json` and `fields` (bodies in), `wire` and `answers` (bodies out), `problem`,
 //! `fingerprint`, `batch` (many requests in one), `events` (the feed), `listener` and `peer`
-//! (connections, their limits, the drain), `proxy_protocol` (whose connection a proxy brings),
-//! `origin` (browsers), `identity` and `roles` (who may do what), `admission` (who is let in when
-//! there are too many), `tls`.
+//! (connections, their limits, the drain), `reserve`, `proxy_protocol` (whose connection a proxy
+//! brings), `origin` (browsers), `identity` and `roles` (who may do what), `admission` (who is let
+//! in when there are too many), `tls`.
 
 mod accept;
 mod accepting;
@@ -46,11 +46,13 @@ mod problem;
 mod proxy_protocol;
 mod refuse;
 mod reply;
+mod reserve;
 mod roles;
 mod room;
 mod routes;
 mod service;
 mod stream;
+mod strict;
 mod target;
 #[cfg(test)]
 mod testing;
@@ -69,7 +71,10 @@ use crate::metrics::Meters;
 use crate::reloadable;
 use crate::ring::Cursors;
 use accepting::Accepting;
-pub use admission::{Addresses, BadNetworks, Doors, NETWORKS_MAX, Networks, Quota, Rules};
+pub use admission::Rules;
+pub use admission::{
+    Addresses, BadNetworks, Cells, Doors, NETWORKS_MAX, Networks, PerAddress, Quota,
+};
 pub use cloud_events::write_event;
 pub use fingerprint::key_hash;
 pub use limits::HttpLimits;
@@ -80,6 +85,7 @@ use news::News;
 pub use observe::LABELS;
 pub use origin::Sites;
 pub use reloadable::Reloadable;
+pub use reserve::{ALL_RESERVED_PLACES, RESERVED_HEAD_MS, RESERVED_PLACES};
 pub use roles::Role;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
@@ -112,6 +118,8 @@ pub struct Front {
     /// In place of it until it is there.
     unknown: Known,
     connections: AtomicUsize,
+    /// Connections beyond those, in the reserve.
+    reserved: AtomicUsize,
     accepting: Accepting,
     leaving: AtomicBool,
     introductions: News,
@@ -178,6 +186,7 @@ impl Front {
             known: OnceLock::new(),
             unknown: Known::default(),
             connections: AtomicUsize::new(0),
+            reserved: AtomicUsize::new(0),
             accepting: Accepting::default(),
             leaving: AtomicBool::new(false),
             introductions: News::default(),
@@ -248,9 +257,9 @@ impl Front {
         }
     }
 
-    /// Open connections on all IO threads.
+    /// Open connections on all IO threads, those of the reserve too.
     #[must_use]
     pub fn connections(&self) -> usize {
-        self.connections.load(Ordering::Relaxed)
+        self.connections.load(Ordering::Relaxed) + self.reserved.load(Ordering::Relaxed)
     }
 }

@@ -6,7 +6,7 @@
 //! by the same readings. Next: `metrics`.
 
 use super::Front;
-use super::admission::{self, Rates};
+use super::admission::{self, Rates, Toll};
 use super::answers::Asked;
 use super::ask::Ask;
 use super::listener::Worker;
@@ -173,6 +173,11 @@ impl Note {
         self.moments.read
     }
 
+    /// When its head was read, also where nothing is timed.
+    pub(super) fn read_at_ns(&self, front: &Front) -> u64 {
+        if front.timed { self.moments.read } else { front.clock.elapsed_ns() }
+    }
+
     /// Its body came some time after its head.
     pub(super) fn came_late(&mut self, front: &Front) {
         self.came_ns = moment(front);
@@ -191,6 +196,11 @@ impl Note {
     /// This is how the buckets stand that it was taken out of.
     pub(super) fn tell(&mut self, rates: Rates) {
         self.rates = rates;
+    }
+
+    /// And this is how its address's does.
+    pub(super) fn tell_toll(&mut self, toll: &Toll) {
+        toll.tell(&mut self.rates);
     }
 
     /// It goes into the ring now.
@@ -227,13 +237,14 @@ impl Note {
         };
     }
 
-    /// Its response is ready: counts it, and says how long it took to whoever wants to know.
+    /// Its response is ready: counts it, and says how long it took to a client that asked; stage by
+    /// stage if that client may know how far the request got, else as a whole.
     pub(super) fn end<A: Ask>(
         mut self,
         worker: &Worker<A>,
         method: &Method,
         reply: &mut Reply,
-        wants_timing: bool,
+        timing: Option<bool>,
     ) {
         let meter = worker.meter();
         reply.rates = std::mem::take(&mut self.rates).headers().map(Box::new);
@@ -252,8 +263,9 @@ impl Note {
         }
         let durations = self.moments.durations();
         meter.stages.record(&durations);
-        if wants_timing {
-            reply.server_timing = server_timing(&durations);
+        if let Some(all) = timing {
+            let stages = if all { &Stage::ALL[..] } else { &[Stage::Whole] };
+            reply.server_timing = server_timing(stages, &durations);
         }
     }
 }
@@ -264,15 +276,15 @@ pub(super) fn moment(front: &Front) -> u64 {
 }
 
 /// `parse;dur=0.012, …`, in milliseconds (Server Timing, W3C).
-fn server_timing(durations: &[u64; Stage::ALL.len()]) -> Option<HeaderValue> {
+fn server_timing(stages: &[Stage], durations: &[u64; Stage::ALL.len()]) -> Option<HeaderValue> {
     let mut text = String::with_capacity(160);
-    for (stage, duration_ns) in Stage::ALL.iter().zip(durations) {
+    for stage in stages {
         if !text.is_empty() {
             text.push_str(", ");
         }
         text.push_str(stage.as_str());
         text.push_str(";dur=");
-        thousandths(&mut text, duration_ns / 1000);
+        thousandths(&mut text, durations[*stage as usize] / 1000);
     }
     HeaderValue::try_from(text).ok()
 }
@@ -404,9 +416,11 @@ mod tests {
 
     #[test]
     fn a_header_tells_milliseconds() {
-        let told = server_timing(&[1_000, 0, 12_345_678, 999, 1_000_000, 10_000, 13_356_677]);
+        let durations = [1_000, 0, 12_345_678, 999, 1_000_000, 10_000, 13_356_677];
+        let told = |stages: &[Stage]| server_timing(stages, &durations).unwrap();
+        assert_eq!(told(&[Stage::Whole]), "whole;dur=13.356");
         assert_eq!(
-            told.unwrap(),
+            told(&Stage::ALL),
             "parse;dur=0.001, ring;dur=0.000, decide;dur=12.345, append;dur=0.000, \
              durable;dur=1.000, answer;dur=0.010, whole;dur=13.356"
         );

@@ -8,6 +8,7 @@ use super::framing::{Fault, Framing};
 use super::identity::Acquaintance;
 use super::problem::jitter;
 use super::proxy_protocol;
+use super::reserve;
 use std::cell::{Cell, RefCell};
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
@@ -69,6 +70,8 @@ pub(super) struct Peer {
     spent_since_ms: Cell<Option<u64>>,
     /// The socket was found empty in this turn of its task.
     is_empty: Cell<bool>,
+    /// A request of it was answered in this turn of its task.
+    has_answered: Cell<bool>,
     /// Its answer comes bit by bit.
     streams: Cell<bool>,
     ended: Cell<bool>,
@@ -76,6 +79,8 @@ pub(super) struct Peer {
     pub(super) address: IpAddr,
     /// The proxy that brings it, if that says whose it is.
     pub(super) proxy: Option<IpAddr>,
+    /// Its place is one of the reserve.
+    reserved: bool,
     /// It began with the header of a proxy that is not to send one.
     unasked: Cell<bool>,
     /// Whoever speaks on it.
@@ -106,10 +111,12 @@ impl Peer {
             life: jitter(LIFE),
             spent_since_ms: Cell::new(None),
             is_empty: Cell::new(false),
+            has_answered: Cell::new(false),
             streams: Cell::new(false),
             ended: Cell::new(false),
             address,
             proxy: None,
+            reserved: false,
             unasked: Cell::new(false),
             acquaintance: Acquaintance::default(),
             fresh_since_ms: fresh.then(|| now_ms.get()),
@@ -120,6 +127,16 @@ impl Peer {
     /// A connection that this proxy brings.
     pub(super) fn behind(self, proxy: Option<IpAddr>) -> Self {
         Self { proxy, ..self }
+    }
+
+    /// A connection with a place of the reserve, or with an ordinary one.
+    pub(super) fn in_reserve(self, reserved: bool) -> Self {
+        Self { reserved, ..self }
+    }
+
+    /// Its place is one of the reserve.
+    pub(super) fn is_reserved(&self) -> bool {
+        self.reserved
     }
 
     pub(super) fn stage(&self) -> Stage {
@@ -133,6 +150,7 @@ impl Peer {
 
     /// A request is answered. The next may have begun to come before that.
     pub(super) fn answered(&self) {
+        self.has_answered.set(true);
         let begun = self.framing.borrow().is_in_head();
         self.enter(if begun { Stage::Head } else { Stage::Idle });
     }
@@ -177,6 +195,12 @@ impl Peer {
     /// Its task has its turn.
     pub(super) fn begin_turn(&self) {
         self.is_empty.set(false);
+        self.has_answered.set(false);
+    }
+
+    /// A request of it was answered in this turn: what its client sent ahead is for the next one.
+    pub(super) fn has_had_its_turn(&self) -> bool {
+        self.has_answered.get()
     }
 
     /// It is to leave and has nothing to do, and the client has sent nothing that was not answered.
@@ -229,7 +253,7 @@ impl Peer {
 
     /// The next answer says that it is the last.
     pub(super) fn parts(&self, limits: &HttpLimits) -> bool {
-        self.wish.get() != Wish::Stay || self.is_spent(limits)
+        self.reserved || self.wish.get() != Wish::Stay || self.is_spent(limits)
     }
 
     /// What the sweep wants of it because nothing comes any more. Where its life is over, a client
@@ -275,12 +299,15 @@ impl Peer {
             }
             Stage::Idle | Stage::Serving => false,
         };
+        let unheard = self.reserved && self.requests.get() == 0;
+        let stage_over = stage_over || (unheard && over(self.born_ms, reserve::RESERVED_HEAD_MS));
         let stuck = self.stuck_since_ms.get();
         stage_over || stuck.is_some_and(|since_ms| over(since_ms, limits.write_timeout_ms))
     }
 
-    /// For how long nothing has come from it, with what never asked anything before all others; none
-    /// if it is not idle, was busy just now, or ends already. Newcomers take its place.
+    /// For how long nothing has come from it, with what never asked anything before all others;
+    /// none if it is not idle, was busy just now, or ends already. Newcomers take its place. The
+    /// reserve has an order of its own.
     pub(super) fn idleness(&self) -> Option<(bool, u64)> {
         let idle_ms = self.now_ms.get().saturating_sub(self.since_ms.get());
         let never_asked = self.requests.get() == 0;
@@ -289,7 +316,7 @@ impl Peer {
             Stage::Introduction | Stage::Handshake => idle_ms > BUSY_MS,
             Stage::Head | Stage::Serving => false,
         };
-        (idle && self.wish.get() != Wish::End).then_some((never_asked, idle_ms))
+        (idle && !self.reserved && self.wish.get() != Wish::End).then_some((never_asked, idle_ms))
     }
 
     /// What the sweep wants of it.

@@ -24,6 +24,7 @@ const BY_HEAD: &[Code] = &[
     Code::MethodNotAllowed,
     Code::TooLarge,
     Code::UriTooLong,
+    Code::RateLimited,
     Code::Recovering,
     Code::Draining,
 ];
@@ -83,6 +84,9 @@ fn at_place(possible: &mut Possible, route: usize, operation: &Told) {
         // A request that finds the server so finds no place, but these.
         Code::Recovering => operation.path == "/readyz",
         Code::Draining => operation.path == "/readyz" || is_asked(operation),
+        // That of an address is met by the head; a principal's, where there is something to wait
+        // for.
+        Code::RateLimited => operation.problems.contains(&Code::Overloaded),
         code => !ONLY_BY_HEAD.contains(code),
     };
     let problems = operation.problems.iter().filter(reaches).map(|code| number(*code));

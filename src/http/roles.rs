@@ -74,6 +74,23 @@ impl Deed {
         }
     }
 
+    /// It goes before orders and lists, as its command's `Rank` says, and may use a bucket twice.
+    pub(super) const fn is_urgent(self) -> bool {
+        match self {
+            Self::Act(_) | Self::ChangeSku | Self::ChangeDraw => true,
+            Self::Watch | Self::Operate | Self::Follow => true,
+            Self::Ask
+            | Self::ReadSkus
+            | Self::CreateOrder
+            | Self::ReadOrder
+            | Self::ListOrders
+            | Self::ListUserOrders
+            | Self::ReadRequest
+            | Self::ReadDraws
+            | Self::EnterDraw => false,
+        }
+    }
+
     /// The table: who may do it besides `admin`, who may do everything.
     pub(super) const fn roles(self) -> &'static [Role] {
         match self {
@@ -130,5 +147,36 @@ impl Role {
         }
         let own = self.as_str();
         Err(Problem::new(Code::Forbidden, format!("the role {own} may not do this")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::testing::question;
+    use crate::ring::Rank;
+
+    #[test]
+    fn what_is_urgent_by_its_head_is_urgent_in_the_ring() {
+        for text in [
+            "POST /v1/orders/1-2/confirm",
+            "POST /v1/orders/1-2/cancel {}",
+            "PUT /v1/skus/s {\"stock\":1}",
+            "DELETE /v1/draws/d",
+            "GET /v1/status",
+            "GET /v1/skus/s",
+            "GET /v1/skus",
+            "GET /v1/orders/1-2",
+            "GET /v1/users/u/orders",
+            "GET /v1/requests/k",
+            "GET /v1/draws/d",
+            "Idempotency-Key: k\nPOST /v1/orders {\"user\":\"u\",\"lines\":[{\"sku\":\"s\",\
+             \"qty\":1}]}",
+            "Idempotency-Key: k\nPOST /v1/draws/d/entries {\"user\":\"u\"}",
+        ] {
+            let command = question(text).request.command;
+            let urgent = Rank::of(&command, false) == Rank::Urgent;
+            assert_eq!(Deed::of(&command).is_urgent(), urgent, "{text}");
+        }
     }
 }

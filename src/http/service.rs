@@ -1,10 +1,11 @@
 //! One request in, one response out, in the order of checks of API 1.
 //!
-//! Owns that order: HTTP limits and framing, address, phase, who asks, origin, place and method, then
-//! shape (`routes`), then `admission`, then the sold-out edge (`refuse`), then the writer (`Lane`),
-//! then the rendering (`answers`). Never parses a body itself. Next: `routes`.
+//! Owns that order: HTTP limits and framing (`strict`), address (its lists, its bucket), phase, who
+//! asks, origin, place and method, then shape (`routes`), then `admission`, then the sold-out edge
+//! (`refuse`), then the writer (`Lane`), then the rendering (`answers`). Never parses a body
+//! itself. Next: `routes`.
 
-use super::admission::{self, Admitted, Guest};
+use super::admission::{self, Admitted, Guest, Share, Toll};
 use super::answers::Asked;
 use super::ask::Ask;
 use super::batch_times::BatchTimes;
@@ -12,7 +13,6 @@ use super::body::{self, Taken};
 use super::framing::Fault;
 use super::head::{Head, Name};
 use super::identity::{Identity, identify};
-use super::limits::HttpLimits;
 use super::lines::Lines;
 use super::listener::Worker;
 use super::observe::{Note, count_hot};
@@ -22,9 +22,11 @@ use super::peer::{Peer, Stage};
 use super::problem::{Code, Problem, Refused};
 use super::refuse::refuse;
 use super::reply::{Kind, Reply};
+use super::roles::{Deed, Role};
 use super::routes::batch::Asker;
 use super::routes::events::Follow;
 use super::routes::{self, Input, Place, Question, Wanted};
+use super::strict::check_http;
 use super::{Front, answers, batch, events, look, mode};
 use crate::feed::Form;
 use crate::ring::{Arrived, NotTaken, Rank};
@@ -32,12 +34,13 @@ use bytes::Bytes;
 use hyper::body::{Body, Incoming};
 use hyper::header::HeaderMap;
 use hyper::http::request::Parts;
-use hyper::{Method, Response, Uri, Version};
+use hyper::{Method, Response};
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::net::IpAddr;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
+use std::task::Poll;
 
 /// All methods of all places, for `OPTIONS *`.
 const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
@@ -88,7 +91,30 @@ pub(super) fn serve<A: Ask>(
     let fault = peer.next_request();
     let (mut parts, body) = request.into_parts();
     // Lent, not given: what is given is in a future twice, and hyper moves this one.
-    async move { Ok(respond(&worker, &peer, &mut parts, body, fault).await) }
+    async move {
+        if peer.has_had_its_turn() && worker.has_others() {
+            next_turn(&peer).await;
+        }
+        Ok(respond(&worker, &peer, &mut parts, body, fault).await)
+    }
+}
+
+/// Waits until those have had a turn whose bytes are there. hyper looks at a request more than once
+/// in a turn, so a look is not yet the next one.
+async fn next_turn(peer: &Peer) {
+    let mut pause = pin!(tokio::task::yield_now());
+    let mut pauses = false;
+    poll_fn(|context| {
+        if !peer.has_had_its_turn() {
+            return Poll::Ready(());
+        }
+        if !std::mem::replace(&mut pauses, true) {
+            // It wakes this task behind the others.
+            let _ = pause.as_mut().poll(context);
+        }
+        Poll::Pending
+    })
+    .await;
 }
 
 async fn respond<A: Ask>(
@@ -102,11 +128,18 @@ async fn respond<A: Ask>(
     let head = Head::of(&parts.headers);
     let mut note = Note::begin(front);
     let page = worker.usher.sites(|sites| sites.page(&head));
-    let found = check_http(&worker.limits.get(), parts, &head, &body, fault)
-        .and_then(|()| find(worker, peer, parts, (&head, page)))
+    let checked = check_http(&worker.limits.get(), parts, &head, &body, fault);
+    let mut toll = None;
+    let mut found = find(worker, peer, parts, (&head, page), checked, (&note, &mut toll))
         .and_then(|step| check_unsent(step, parts, &head, &body));
+    if peer.is_reserved() {
+        // Nor is a body waited for.
+        found = found.map_err(Problem::closing);
+    }
+    let mut sees_stages = false;
     if let Ok(Step::Found(found)) = &found {
         note.found(found.place.number());
+        sees_stages = matches!(found.identity.role, Role::Metrics | Role::Admin);
     }
     let streams = matches!(&found, Ok(Step::Found(found)) if found.place == Place::Batch)
         && parts.method == Method::POST;
@@ -120,11 +153,17 @@ async fn respond<A: Ask>(
         },
         Err(refused) => Err(refused),
     };
+    if let Some(toll) = &mut toll {
+        let refused = answered.as_ref().err();
+        refused.inspect(|refused| worker.settle(toll, refused));
+        note.tell_toll(toll);
+    }
     let Answering { mut reply, stream } =
         answered.unwrap_or_else(|refused| Reply::from(refused).into());
     reply.closes |= front.is_leaving() || peer.parts(&worker.limits.get());
     let wants_timing = head.bytes(Name::ServerTiming) == Some(b"1");
-    note.end(worker, &parts.method, &mut reply, wants_timing);
+    let detail = wants_timing.then_some(sees_stages);
+    note.end(worker, &parts.method, &mut reply, detail);
     let traceparent = head.traceparent().map(|(_, value)| value.clone());
     let cross = worker.usher.sites(|sites| sites.cross(page, parts, &head));
     // A stream says so itself, at its end.
@@ -182,7 +221,7 @@ fn act<'r, A: Ask>(
     let wanted = routes::parse(front, place, &input);
     let principal = identity.principal.name.as_str();
     if matches!(wanted, Ok(Wanted::Follow(_) | Wanted::TakeImage)) {
-        worker.charge(Guest { principal, client, user: None, rank: Rank::Urgent }, Some(note))?;
+        worker.charge(Guest { principal, user: None, rank: Rank::Urgent }, Some(note))?;
     }
     let question = match (wanted, streamed) {
         (Ok(Wanted::Ask(question)), _) => question,
@@ -207,21 +246,21 @@ fn act<'r, A: Ask>(
         (Ok(Wanted::Batch(_)), None) => unreachable!("the body of a batch is a stream"),
         (Err(refused), None) => return Err(refused),
     };
-    ask(worker, question, (&identity, client), note)
+    ask(worker, question, &identity, note)
 }
 
 /// Lets a question in, refuses what can only be sold out, and asks the writer the rest.
 fn ask<'r, A: Ask>(
     worker: &Rc<Worker<A>>,
     question: Question,
-    (identity, client): (&Identity, IpAddr),
+    identity: &Identity,
     note: &mut Note,
 ) -> Result<Act<'r, A>, Refused> {
     let Question { request, deadline_ms } = question;
     mode::admits(&worker.front, &request.command)?;
     let rank = Rank::of(&request.command, identity.preferred);
     let principal = identity.principal.name.as_str();
-    let guest = Guest { principal, client, user: admission::user(&request.command), rank };
+    let guest = Guest { principal, user: admission::user(&request.command), rank };
     let admitted = worker.admit(guest, note)?;
     if let Some(refused) = refuse(worker, &request) {
         note.refused(worker, &request.command);
@@ -315,45 +354,6 @@ async fn take_image(front: &Front) -> Result<Reply, Refused> {
     }
 }
 
-/// Framing and limits that hyper does not check, or not strictly. What leaves the bytes behind it in
-/// doubt closes.
-fn check_http(
-    limits: &HttpLimits,
-    parts: &Parts,
-    head: &Head<'_>,
-    body: &Incoming,
-    fault: Option<Fault>,
-) -> Result<(), Refused> {
-    let uri = &parts.uri;
-    let uri_too_long = || Problem::new(Code::UriTooLong, "the request target is too long");
-    match fault {
-        Some(Fault::LongLine) => return Err(uri_too_long().closing()),
-        Some(fault) => return Err(Problem::bad_framing(fault.says())),
-        None => {}
-    }
-    if head.is_repeated(Name::TransferEncoding)
-        || head.bytes(Name::TransferEncoding).is_some_and(|te| !te.eq_ignore_ascii_case(b"chunked"))
-    {
-        return Err(Problem::bad_framing("the only transfer encoding taken is chunked"));
-    }
-    check_target(&parts.method, uri, head, parts.version)?;
-    body::check_length(limits, uri, head, body.size_hint().lower())?;
-    if uri.path().len() + uri.query().map_or(0, |query| query.len() + 1) > limits.uri_bytes_max {
-        return Err(uri_too_long());
-    }
-    if head.is_repeated(Name::Expect)
-        || head.bytes(Name::Expect).is_some_and(|e| !e.eq_ignore_ascii_case(b"100-continue"))
-    {
-        return Err(Problem::malformed("the only expectation met is 100-continue"));
-    }
-    let bodied = matches!(parts.method, Method::POST | Method::PUT | Method::PATCH);
-    if !bodied && !body.is_end_stream() {
-        // Others do not read such a body, and take it for the next request.
-        return Err(Problem::bad_framing("this method takes no body"));
-    }
-    Ok(())
-}
-
 /// What the head alone decides is told to a client that waits for leave to send its body before it
 /// is given that. The head of a batch is looked at before its body in any case.
 fn check_unsent<'p>(
@@ -373,56 +373,6 @@ fn check_unsent<'p>(
     Ok(step)
 }
 
-/// One host, and the same in target and header (RFC 9112, 3.2).
-fn check_target(
-    method: &Method,
-    uri: &Uri,
-    head: &Head<'_>,
-    version: Version,
-) -> Result<(), Refused> {
-    let host = head.bytes(Name::Host);
-    if head.is_repeated(Name::Host) || (host.is_none() && version == Version::HTTP_11) {
-        return Err(Problem::bad_framing("exactly one Host header is needed"));
-    }
-    if !host.is_none_or(is_host) {
-        return Err(Problem::bad_framing("the Host header names no host"));
-    }
-    let absolute = match uri.authority() {
-        None => true,
-        Some(authority) => {
-            // The scheme is that of the front, which may end TLS before us.
-            matches!(uri.scheme_str(), Some("http" | "https"))
-                && host.is_none_or(|host| host.eq_ignore_ascii_case(authority.as_str().as_bytes()))
-        }
-    };
-    if !absolute || *method == Method::CONNECT {
-        return Err(Problem::bad_framing("the request target is none of this server's"));
-    }
-    Ok(())
-}
-
-/// A name or an address, with a port or without; empty where there is none. What else the grammar of
-/// hosts would allow nobody has, and proxies read it in different ways.
-fn is_host(host: &[u8]) -> bool {
-    let (name, port) = match host.strip_prefix(b"[") {
-        Some(rest) => {
-            let Some(end) = rest.iter().position(|byte| *byte == b']') else { return false };
-            let (address, port) = rest.split_at(end);
-            let hex = |byte: &u8| byte.is_ascii_hexdigit() || b":.".contains(byte);
-            if address.is_empty() || !address.iter().all(hex) {
-                return false;
-            }
-            (&[][..], &port[1..])
-        }
-        None => host.split_at(host.iter().position(|byte| *byte == b':').unwrap_or(host.len())),
-    };
-    let named =
-        |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
-    let digits = port.strip_prefix(b":").unwrap_or(port);
-    let ported = port.is_empty() || port.len() > digits.len();
-    name.iter().all(named) && ported && digits.iter().all(u8::is_ascii_digit)
-}
-
 /// A place, and who may do there what they want.
 struct Found<'p> {
     place: Place<'p>,
@@ -436,19 +386,42 @@ enum Step<'p> {
     Found(Found<'p>),
 }
 
+/// How much of its address's bucket a request may use; none for a probe, which costs next to
+/// nothing: whoever watches the server must not be kept out by a crowd behind the same proxy.
+fn share(place: &Result<Place<'_>, Refused>, method: &Method) -> Option<Share> {
+    match place {
+        Ok(Place::Live | Place::Ready) if matches!(*method, Method::GET | Method::HEAD) => None,
+        Ok(place) => Some(Share::of_urgent(place.deed(method).is_some_and(Deed::is_urgent))),
+        Err(_) => Some(Share::Own),
+    }
+}
+
 /// Address, browsers where there are no tokens, phase, authentication, origin, route, method, role.
+/// Where HTTP was not as it should be, that is all there is to say, and its address is charged for
+/// it.
 fn find<'p, A: Ask>(
     worker: &Worker<A>,
     peer: &Peer,
     parts: &'p Parts,
     (head, page): (&Head<'_>, Page<'_>),
+    checked: Result<(), Refused>,
+    (note, toll): (&Note, &mut Option<Toll>),
 ) -> Result<Step<'p>, Refused> {
+    if let Err(refused) = checked {
+        if let Ok(client) = worker.usher.client((peer.address, peer.proxy), &parts.headers) {
+            *toll = worker.toll(client, None, note).0;
+        }
+        return Err(refused);
+    }
     let client = worker.client(peer, &parts.headers)?;
+    let path = parts.uri.path();
+    let place = Place::find(path);
+    let passed;
+    (*toll, passed) = worker.toll(client, share(&place, &parts.method), note);
+    passed?;
     if worker.tokens.with(|_, tokens| tokens.is_none()) {
         worker.usher.sites(|sites| sites.guard(page, parts, head))?;
     }
-    let path = parts.uri.path();
-    let place = Place::find(path);
     if page.is_preflight(parts, head) {
         // At any time and place: a page learns nothing of a refusal but from the request itself.
         let allow = place.as_ref().map_or(METHODS, |place| place.methods().allow);
@@ -470,6 +443,10 @@ fn find<'p, A: Ask>(
     }
     let place = place?;
     place.check(&parts.method)?;
-    place.deed(&parts.method).map_or(Ok(()), |deed| identity.role.allows(deed))?;
+    let deed = place.deed(&parts.method);
+    deed.map_or(Ok(()), |deed| identity.role.allows(deed))?;
+    if peer.is_reserved() {
+        worker.check_reserved(&place, deed, &identity)?;
+    }
     Ok(Step::Found(Found { place, identity, client }))
 }

@@ -3,7 +3,7 @@
 use super::head::Head;
 use super::problem::Refused;
 use super::routes::{self, Input, Place, Question, Wanted};
-use super::{Doors, Front, HttpLimits, LABELS, Reloadable, Role, Rules, Shared, Tokens};
+use super::{Cells, Doors, Front, HttpLimits, LABELS, Reloadable, Role, Rules, Shared, Tokens};
 use crate::clock::Clock;
 use crate::domain::answer::TABLES;
 use crate::domain::command::{Principal, Reach};
@@ -48,7 +48,7 @@ pub(super) fn recovering(limits: HttpLimits) -> Front {
         limits: Arc::new(Reloadable::new(limits)),
         stall_ms: 1000,
         stop: std::sync::mpsc::channel().0,
-        doors: Doors::new(Arc::new(Reloadable::new(Rules::default()))),
+        doors: Doors::new(Arc::new(Reloadable::new(Rules::default())), Cells::default()),
         tokens: Arc::new(Reloadable::new(Tokens::none())),
         handshakes: None,
         cursors: Arc::default(),

@@ -113,7 +113,7 @@ fn a_client_that_asks_too_often_is_told_so_and_nothing_is_decided() {
     let directory = directory();
     let file = directory.path().join("doorbuster.toml");
     let limit = |world: &World, rate: &str| {
-        fs::write(&file, format!("rate.principal = \"{rate}\"\n")).expect("the file is written");
+        fs::write(&file, format!("rate.address = \"{rate}\"\n")).expect("the file is written");
         world.server.reload("took the limits");
     };
     fs::write(&file, "").expect("the file is written");
@@ -135,7 +135,10 @@ fn a_client_that_asks_too_often_is_told_so_and_nothing_is_decided() {
         assert_eq!(answer.header("Retry-After"), Some(retry_after.as_str()), "{answer:?}");
         limit(&world, "");
         assert_eq!(world.client.get("/v1/status")["seq"], before, "{declared:?}");
-        assert!(world.client.ask(&ask).status < 300, "{declared:?}");
+        // These would keep the others from being taken.
+        if !["drain", "setReadOnly"].contains(&declared.operation.as_str()) {
+            assert!(world.client.ask(&ask).status < 300, "{declared:?}");
+        }
     }
 }
 

@@ -201,6 +201,84 @@ fn an_address_counts_as_a_trusted_proxy_says_and_nobody_else() {
     client.ask(&by("nonsense")).problem(404, "unknown_sku");
 }
 
+/// What is left in the bucket of the client's address.
+fn left(answer: &Answer) -> Option<u64> {
+    let level = answer.header("RateLimit")?.split("\"address\";r=").nth(1)?;
+    level.split(';').next()?.parse().ok()
+}
+
+#[test]
+fn an_address_is_charged_for_every_head_and_twice_for_what_is_wrong() {
+    let directory = directory();
+    let entries = [("shop", "buy", "ts", ""), ("watch", "metrics", "tw", "")];
+    let launch = TokensFile::beside(directory.path(), &entries).launch();
+    let server = launch.variable("RATE_ADDRESS", "12/3600").start();
+    let client = &mut server.connect();
+    let known = |ask: Ask| ask.token("ts");
+    let lineless = Ask::post("/v1/orders", &json!({"user": "u", "lines": []}));
+    let foreign = Ask::get("/v1/skus/s").header("Origin", "http://elsewhere");
+    for (ask, status, expected) in [
+        (Ask::get("/v1/skus/s"), 401, 10),
+        (Ask::get("/v1/skus/s").token("guessed"), 401, 8),
+        (Ask::get("/openapi.json"), 200, 7),
+        (known(lineless.clone()), 422, 5),
+        (known(Ask::new("POST", "/v1/orders").key("k").json("{")), 400, 3),
+        (known(Ask::get("/nothing")), 404, 2),
+        (known(foreign), 403, 1),
+        (known(Ask::get("/v1/skus/s")), 404, 0),
+    ] {
+        let answer = client.ask(&ask);
+        assert_eq!((answer.status, left(&answer)), (status, Some(expected)), "{ask:?}: {answer:?}");
+    }
+    // Whoever asks, and whatever for. What comes with it is read past, so the connection stays.
+    let long = known(lineless.json(&format!("{{\"user\":\"{}\"}}", "u".repeat(60_000))));
+    let asks =
+        [Ask::get("/v1/skus/s"), Ask::get("/openapi.json"), known(Ask::get("/nothing")), long];
+    for ask in &asks {
+        let wait_ms = 290_000..306_000;
+        rate_limited(&client.ask(ask), "\"address\";q=12;w=3600", "address", wait_ms);
+    }
+    // Probes are free; what goes on with what exists has as much again, and so have those who
+    // watch.
+    for path in ["/livez", "/readyz"] {
+        assert_eq!(client.ask(&Ask::get(path)).header("RateLimit"), None);
+    }
+    client.ask(&known(Ask::act("1-1", "confirm"))).problem(404, "unknown_order");
+    let metrics = client.ask(&Ask::get("/metrics").token("tw"));
+    let metrics = String::from_utf8(metrics.body).unwrap();
+    let row = "doorbuster_admission_refusals_total{reason=\"address_rate\"} 4\n";
+    assert!(metrics.contains(row), "{metrics}");
+    // A debt ends there.
+    for _ in 0..20 {
+        client.ask(&Ask::get("/v1/status").token("guessed"));
+    }
+    client.ask(&Ask::get("/metrics").token("tw")).problem(429, "rate_limited");
+    client.get("/readyz");
+}
+
+#[test]
+fn each_line_of_a_batch_is_charged_to_its_address_whatever_it_holds() {
+    let place = Place::with("", |launch| launch);
+    let client = &mut place.server.connect();
+    client.put_sku("s", &json!({"stock": 9}));
+    place.set("rate.address = \"5/3600\"");
+    let order = |number: u64| {
+        let lines = json!([{"sku": "s", "qty": 1}]);
+        json!({"op": "order", "key": format!("k{number}"), "user": "u", "lines": lines}).to_string()
+    };
+    let lines = [order(1), "x".into(), "{}".into(), order(2), "x".into(), order(3)];
+    let answer = client.ask(&Ask::batch(&lines.join("\n")));
+    assert_eq!(left(&answer), Some(4), "the batch itself");
+    let text = String::from_utf8(answer.body).unwrap();
+    let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let statuses: Vec<u64> = lines.map(|line| line["status"].as_u64().unwrap()).collect();
+    assert_eq!((statuses[0], statuses[3]), (201, 201), "{text}");
+    assert!([1, 2].iter().all(|line| matches!(statuses[*line], 400 | 422)), "{text}");
+    assert_eq!(statuses[4..], [429, 429], "{text}");
+    place.set("");
+    assert_eq!(client.get("/v1/skus/s")["held"], 2);
+}
+
 /// The server closes the connection without a word.
 fn is_closed(server: &Server) -> bool {
     let mut client = server.connect();

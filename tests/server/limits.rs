@@ -7,6 +7,8 @@
 use crate::admission::Place;
 use crate::client::{Ask, Client};
 use crate::patience;
+use crate::process::directory;
+use crate::tokens::TokensFile;
 
 /// A new SKU in a body of so many bytes.
 fn body_of(bytes: usize) -> Ask {
@@ -69,12 +71,69 @@ fn times_and_counts_hold_for_everybody_after_a_hang_up() {
     place.set("");
     let mut thrice = server.connect();
     assert!([0, 1, 2].iter().all(|_| thrice.ask(&Ask::get("/livez")).status == 200));
+    occupy(&mut thrice, "");
     place.set("http.connections_max = 1");
     let mut one_too_many = server.connect();
-    // It may be closed before that is written.
-    let _ = one_too_many.write(&Ask::get("/livez").bytes());
+    let refused = one_too_many.ask(&Ask::get("/v1/skus/s"));
+    refused.problem(503, "overloaded");
     assert!(one_too_many.is_closed());
-    thrice.get("/livez");
+}
+
+/// Has the connection answer a request whose body does not come.
+fn occupy(client: &mut Client, token: &str) {
+    let order = Ask::order("slow", "u", "s", 1).token(token).header("Expect", "100-continue");
+    let bytes = order.bytes();
+    let head = bytes.windows(4).position(|four| four == b"\r\n\r\n").expect("a head") + 4;
+    client.write(&bytes[..head]).expect("the server takes bytes");
+    assert_eq!(client.head().expect("it is to go on").status, 100);
+}
+
+/// The value of a row of `/metrics`.
+fn row(text: &str, name: &str) -> u64 {
+    let value = text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
+    value.unwrap_or_else(|| panic!("{name} in {text}"))
+}
+
+#[test]
+fn when_all_are_busy_probes_and_operators_are_answered_and_a_buyer_is_refused() {
+    let data = directory();
+    let entries =
+        [("boss", "admin", "tb", ""), ("shop", "buy", "ts", ""), ("watch", "metrics", "tw", "")];
+    let launch = TokensFile::beside(data.path(), &entries).launch();
+    let launch = launch.variable("HTTP_CONNECTIONS_MAX", "2").variable("IO_THREADS", "1");
+    let server = launch.variable("HTTP_BODY_TIMEOUT_MS", "3600000").start();
+    let mut busy = [server.connect(), server.connect()];
+    busy.iter_mut().for_each(|client| occupy(client, "ts"));
+    let asked = |token: &str, ask: &Ask| {
+        let mut client = server.connect();
+        let ask = if token.is_empty() { ask.clone() } else { ask.clone().token(token) };
+        let answer = client.ask(&ask);
+        assert_eq!(answer.header("Connection"), Some("close"), "{answer:?}");
+        assert!(client.is_closed());
+        answer
+    };
+    // More than there are places in the reserve, and they stay.
+    let _silent: Vec<Client> = (0..50).map(|_| server.connect()).collect();
+    asked("", &Ask::get("/readyz")).expect(200);
+    asked("", &Ask::get("/livez")).expect(200);
+    asked("tb", &Ask::put("/v1/skus/s", &serde_json::json!({"stock": 9}))).expect(201);
+    asked("tb", &Ask::get("/v1/status")).expect(200);
+    asked("tw", &Ask::get("/v1/status")).expect(200);
+    let order = Ask::order("k", "u", "s", 1);
+    let refused = asked("ts", &order);
+    assert!(refused.header("Retry-After").is_some() && refused.json()["retryable"] == true);
+    refused.problem(503, "overloaded");
+    asked("", &order).problem(401, "unauthenticated");
+    asked("tb", &Ask::batch("{}")).problem(503, "overloaded");
+    asked("tb", &Ask::get("/v1/events")).problem(503, "overloaded");
+    let text = String::from_utf8(asked("tw", &Ask::get("/metrics")).body).expect("text");
+    assert_eq!(row(&text, "doorbuster_admission_refusals_total{reason=\"connections\"}"), 3);
+    // Once there is a place again, the buyer has one.
+    drop(busy);
+    patience::until("a free place", || {
+        let answer = server.connect().send(&order.clone().token("ts")).ok()?;
+        (answer.status == 201 && answer.header("Connection").is_none()).then_some(())
+    });
 }
 
 /// Connections that say nothing, and others that have asked something and wait.

@@ -6,6 +6,7 @@
 use crate::batch::{answers, orders};
 use crate::client::{Ask, Client};
 use crate::process::{Launch, Server, directory};
+use crate::tokens::TokensFile;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use tempfile::TempDir;
@@ -150,6 +151,27 @@ fn a_request_that_asks_for_it_hears_where_its_time_went() {
     // One that no writer answers has no stages.
     let live = client.ask(&Ask::get("/livez").header("Server-Timing", "1"));
     assert_eq!(live.header("Server-Timing"), None);
+}
+
+/// How far a request got would tell one principal whether another's user owns something.
+#[test]
+fn stages_are_told_to_those_who_watch_and_the_whole_to_everybody() {
+    let data = directory();
+    let entries =
+        [("boss", "admin", "tb", ""), ("shop", "buy", "ts", ""), ("watch", "metrics", "tw", "")];
+    let server = TokensFile::beside(data.path(), &entries).launch().start();
+    let told = |token: &str, ask: Ask| {
+        let answer = server.connect().ask(&ask.header("Server-Timing", "1").token(token));
+        let told = answer.header("Server-Timing").expect("it was asked for").to_owned();
+        let name = |one: &str| one.split(';').next().expect("a name").to_owned();
+        told.split(", ").map(name).collect::<Vec<String>>()
+    };
+    assert_eq!(told("tb", Ask::put("/v1/skus/s", &json!({"stock": 1}))), STAGES);
+    assert_eq!(told("tw", Ask::get("/v1/status")), STAGES);
+    // One that the writer decides, and one that is refused before it.
+    for key in ["first", "second"] {
+        assert_eq!(told("ts", Ask::order(key, key, "s", 1)), ["whole"]);
+    }
 }
 
 #[test]

@@ -11,16 +11,21 @@
 //! of more owners than cells a first request is always let in. An owner in debt keeps its cell as long as
 //! another in its set owes less, so strangers who ask a little free no heavy debtor. Which owners share a
 //! set is a secret of the process. Never reads a clock. Next: `mod`.
+//!
+//! A cell is no right that others could be kept from. One that brings made-up owners by the million
+//! takes cells of those who owe little, which forgives them; it costs a newcomer one request of
+//! several, and never the first. To free a debtor it has to bring eight owners who owe more to that
+//! one's set, and as it cannot know the set, to every set: cells times the debt, in one window, out
+//! of its own quota. So nobody is counted by how many cells they fill. More cells forgive less in a
+//! crowd.
 
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::hint;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
-/// Cells of a set.
+/// Cells of a set; one more byte for each of them is the set's.
 const WAYS: usize = 8;
-/// Sets of a table: 65,536 cells of 16 bytes.
-const SETS: usize = 8192;
 /// Threads may have read the clock this far apart.
 const APART_NS: u64 = 1_000_000_000;
 /// Before the thread that inserts is given time to run.
@@ -71,11 +76,18 @@ impl Quota {
 
 /// How much of a bucket a request may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Share {
+pub(in crate::http) enum Share {
     /// What the quota says.
     Own,
     /// As much again: what is urgent goes on where orders have emptied the bucket, and is bounded.
     Twice,
+}
+
+impl Share {
+    /// That of what is urgent, or of what is not.
+    pub(in crate::http) const fn of_urgent(urgent: bool) -> Self {
+        if urgent { Self::Twice } else { Self::Own }
+    }
 }
 
 /// How a bucket stands after a charge, or a refusal.
@@ -126,13 +138,12 @@ struct Cell {
     paid_ns: AtomicU64,
 }
 
-impl Default for Buckets {
-    fn default() -> Self {
-        Self::with_sets(SETS)
-    }
-}
-
 impl Buckets {
+    /// A table of so many cells, rounded up to a power of two; its memory is taken at once.
+    pub(super) fn with_cells(cells: usize) -> Self {
+        Self::with_sets(cells.div_ceil(WAYS).next_power_of_two())
+    }
+
     fn with_sets(sets: usize) -> Self {
         let sets = (0..sets).map(|_| Set::default()).collect();
         Self { sets, secret: RandomState::new() }
@@ -146,18 +157,11 @@ impl Buckets {
         share: Share,
         now_ns: u64,
     ) -> Result<Charge, Empty> {
-        let hash = self.secret.hash_one(owner);
-        // The set by the upper half, the tag by all of it: 0 is nobody's.
-        let set = (hash >> 32) as usize % self.sets.len();
-        let tag = hash.max(1);
-        let cells = &self.sets[set];
         let empty = |paid_ns: u64, wait_ns| Empty { wait_ns, level: level(quota, paid_ns, now_ns) };
-        let way = match cells.find(tag) {
-            Some(way) => way,
-            None => cells.insert(tag, quota.most_ns(now_ns), quota.taken_over_ns(now_ns)),
-        };
-        let paid = &cells.cells[way].paid_ns;
-        let mut before_ns = cells.cells[way].paid_up_to(quota.most_ns(now_ns));
+        let (set, way, tag) = self.seek(owner, quota, now_ns);
+        let cell = &self.sets[set].cells[way];
+        let paid = &cell.paid_ns;
+        let mut before_ns = cell.paid_up_to(quota.most_ns(now_ns));
         loop {
             let after_ns =
                 quota.pay(before_ns, now_ns, share).map_err(|wait_ns| empty(before_ns, wait_ns))?;
@@ -170,6 +174,38 @@ impl Buckets {
                 }
             }
         }
+    }
+
+    /// Takes one request more out of the bucket of `owner`, whether it has one or not: a debt,
+    /// which grows no further than what is urgent may pay ahead.
+    pub(super) fn owe(&self, owner: &impl Hash, quota: Quota, now_ns: u64) -> Level {
+        let (set, way, _) = self.seek(owner, quota, now_ns);
+        let cell = &self.sets[set].cells[way];
+        cell.paid_up_to(quota.most_ns(now_ns));
+        let most_ns = now_ns + quota.ahead_ns(Share::Twice);
+        let owed = |paid_ns: u64| {
+            let more_ns = paid_ns.max(now_ns) + quota.interval_ns();
+            paid_ns.max(more_ns.min(most_ns))
+        };
+        let update = |paid_ns| Some(owed(paid_ns));
+        let (swap, read) = (Ordering::Relaxed, Ordering::Relaxed);
+        let (Ok(paid_ns) | Err(paid_ns)) = cell.paid_ns.fetch_update(swap, read, update);
+        level(quota, owed(paid_ns), now_ns)
+    }
+
+    /// The cell of `owner`, which gets one where it has none: its set, its way in there, and its
+    /// tag.
+    fn seek(&self, owner: &impl Hash, quota: Quota, now_ns: u64) -> (usize, usize, u64) {
+        let hash = self.secret.hash_one(owner);
+        // The set by the upper half, the tag by all of it: 0 is nobody's.
+        let set = (hash >> 32) as usize % self.sets.len();
+        let tag = hash.max(1);
+        let cells = &self.sets[set];
+        let way = match cells.find(tag) {
+            Some(way) => way,
+            None => cells.insert(tag, quota.most_ns(now_ns), quota.taken_over_ns(now_ns)),
+        };
+        (set, way, tag)
     }
 
     /// Gives a charge back. Where the cell has become another's, they keep it.

@@ -5,6 +5,11 @@ use std::sync::Arc;
 
 const SECOND_NS: u64 = 1_000_000_000;
 const TEN_IN_FIVE: Quota = Quota { requests: 10, window_s: 5 };
+const CELLS: usize = 65_536;
+
+fn table() -> Buckets {
+    Buckets::with_cells(CELLS)
+}
 
 fn admitted(buckets: &Buckets, owner: u64, share: Share, now_ns: u64, asked: usize) -> usize {
     (0..asked).filter(|_| buckets.charge(&owner, TEN_IN_FIVE, share, now_ns).is_ok()).count()
@@ -12,7 +17,7 @@ fn admitted(buckets: &Buckets, owner: u64, share: Share, now_ns: u64, asked: usi
 
 #[test]
 fn a_bucket_gives_its_quota_at_once_and_then_its_rate() {
-    let buckets = Buckets::default();
+    let buckets = table();
     let now_ns = 7 * SECOND_NS;
     assert_eq!(admitted(&buckets, 1, Share::Own, now_ns, 50), 10);
     // Others are others.
@@ -27,7 +32,7 @@ fn a_bucket_gives_its_quota_at_once_and_then_its_rate() {
 
 #[test]
 fn a_bucket_says_what_is_left_and_when_to_come_again() {
-    let buckets = Buckets::default();
+    let buckets = table();
     let charge = |now_ns| buckets.charge(&1_u64, TEN_IN_FIVE, Share::Own, now_ns);
     for left in (0..10).rev() {
         let full_in_ns = (10 - left) * SECOND_NS / 2;
@@ -41,7 +46,7 @@ fn a_bucket_says_what_is_left_and_when_to_come_again() {
 
 #[test]
 fn what_is_urgent_has_as_much_again_and_no_more() {
-    let buckets = Buckets::default();
+    let buckets = table();
     assert_eq!(admitted(&buckets, 1, Share::Own, 0, 50), 10);
     assert_eq!(admitted(&buckets, 1, Share::Twice, 0, 50), 10);
     assert_eq!(admitted(&buckets, 1, Share::Own, 0, 50), 0);
@@ -52,7 +57,7 @@ fn what_is_urgent_has_as_much_again_and_no_more() {
 
 #[test]
 fn a_charge_that_is_given_back_was_never_made() {
-    let buckets = Buckets::default();
+    let buckets = table();
     assert_eq!(admitted(&buckets, 1, Share::Own, 0, 9), 9);
     for _ in 0..20 {
         let charge = buckets.charge(&1_u64, TEN_IN_FIVE, Share::Own, 0).unwrap();
@@ -60,6 +65,32 @@ fn a_charge_that_is_given_back_was_never_made() {
         buckets.give_back(&charge);
     }
     assert_eq!(admitted(&buckets, 1, Share::Own, 0, 50), 1);
+}
+
+#[test]
+fn a_debt_is_paid_before_the_next_request_and_has_an_end() {
+    let buckets = table();
+    assert_eq!(admitted(&buckets, 1, Share::Own, 0, 50), 10);
+    let level = |full_in_ns| Level { left: 0, full_in_ns };
+    assert_eq!(buckets.owe(&1_u64, TEN_IN_FIVE, 0), level(11 * SECOND_NS / 2));
+    assert_eq!(admitted(&buckets, 1, Share::Own, SECOND_NS / 2, 50), 0);
+    assert_eq!(admitted(&buckets, 1, Share::Own, SECOND_NS, 50), 1);
+    for _ in 0..1000 {
+        buckets.owe(&1_u64, TEN_IN_FIVE, SECOND_NS);
+    }
+    assert_eq!(buckets.owe(&1_u64, TEN_IN_FIVE, SECOND_NS), level(10 * SECOND_NS));
+    assert_eq!(admitted(&buckets, 1, Share::Twice, SECOND_NS, 50), 0);
+    assert_eq!(admitted(&buckets, 1, Share::Own, 6 * SECOND_NS, 50), 0);
+    assert_eq!(admitted(&buckets, 1, Share::Own, 6 * SECOND_NS + SECOND_NS / 2, 50), 1);
+    // One that has asked for nothing yet owes that one request.
+    assert_eq!(buckets.owe(&2_u64, TEN_IN_FIVE, 0).left, 9);
+}
+
+#[test]
+fn a_table_has_the_cells_that_are_asked_for_or_a_few_more() {
+    for (cells, sets) in [(1, 1), (8, 1), (9, 2), (1_024, 128), (1_025, 256), (65_536, 8_192)] {
+        assert_eq!(Buckets::with_cells(cells).sets.len(), sets, "{cells}");
+    }
 }
 
 #[test]
@@ -87,7 +118,7 @@ fn a_limit_is_exact_over_threads_that_meet_its_owner_together() {
 #[test]
 fn a_debt_of_a_longer_window_does_not_outlive_the_quota_that_let_it_come() {
     // A table with room, and a set in which all are as deep in debt.
-    for (buckets, debtors) in [(Buckets::default(), 1), (Buckets::with_sets(1), WAYS as u64)] {
+    for (buckets, debtors) in [(table(), 1), (Buckets::with_sets(1), WAYS as u64)] {
         (0..debtors).for_each(|owner| drop(in_debt(&buckets, owner)));
         // The window is five seconds now, and what is urgent may have paid two of them ahead.
         for owner in 0..debtors {
@@ -105,7 +136,7 @@ fn a_debt_of_a_longer_window_does_not_outlive_the_quota_that_let_it_come() {
 
 #[test]
 fn a_charge_of_a_longer_window_that_is_given_back_late_leaves_a_full_bucket() {
-    let buckets = Buckets::default();
+    let buckets = table();
     let charges = in_debt(&buckets, 1);
     assert_eq!(admitted(&buckets, 1, Share::Own, 0, 1), 0);
     charges.iter().for_each(|charge| buckets.give_back(charge));
@@ -169,13 +200,42 @@ fn a_crowd_that_has_gone_leaves_room_without_a_trace() {
 #[test]
 fn a_crowd_beyond_the_cells_gets_in_and_frees_no_debtor() {
     const STRANGERS: u64 = 2_000_000;
-    let buckets = Buckets::default();
+    let buckets = table();
     assert_eq!(admitted(&buckets, u64::MAX, Share::Own, 0, 50), 10);
     let let_in: u64 = (0..STRANGERS)
         .map(|owner| buckets.charge(&owner, TEN_IN_FIVE, Share::Own, 0).is_ok() as u64)
         .sum();
     assert_eq!(let_in, STRANGERS, "a first request is always let in");
     assert_eq!(admitted(&buckets, u64::MAX, Share::Own, 0, 50), 0);
-    assert_eq!(size_of_val(&*buckets.sets), SETS * size_of::<Set>());
+    assert_eq!(size_of_val(&*buckets.sets), CELLS * 17, "what the operator is told it takes");
     assert!(buckets.sets.iter().all(|set| set.tags().windows(2).all(|two| two[0] != two[1])));
+}
+
+/// A crowd that the cells are sized for: all are let in once, and nearly none twice.
+#[test]
+fn a_crowd_within_the_cells_is_held_to_its_quota() {
+    const USERS: u64 = 400_000;
+    const ONCE: Quota = Quota { requests: 1, window_s: 60 };
+    let buckets = Buckets::with_cells(1 << 20);
+    let ask = |now_ns| -> u64 {
+        (0..USERS).map(|user| buckets.charge(&user, ONCE, Share::Own, now_ns).is_ok() as u64).sum()
+    };
+    assert_eq!(ask(0), USERS, "a first request is always let in");
+    let twice = ask(SECOND_NS);
+    assert!(twice <= USERS / 100, "{twice} were let in a second time");
+    assert_eq!(ask(61 * SECOND_NS), USERS, "the minute is over");
+}
+
+/// One that makes owners up, ten for each cell, each of whom asks for less than a debtor owes.
+#[test]
+fn made_up_owners_who_owe_less_free_no_debtor() {
+    let buckets = Buckets::with_cells(1_024);
+    let debtors = 0..20_u64;
+    for debtor in debtors.clone() {
+        assert_eq!(admitted(&buckets, debtor, Share::Own, 0, 50), 10);
+    }
+    let made_up: usize = (1_000..11_240).map(|o| admitted(&buckets, o, Share::Own, 0, 5)).sum();
+    assert!(made_up > 4 * 10_240);
+    let freed = debtors.filter(|debtor| admitted(&buckets, *debtor, Share::Own, 0, 1) > 0);
+    assert_eq!(freed.count(), 0);
 }

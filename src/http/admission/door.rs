@@ -3,16 +3,29 @@
 //! Owns when a charge is kept and when it is not. Next: `mod`, and `service` for where this stands in
 //! the order of checks.
 
-use super::{Charges, Guest, Reason, Seat, Wait};
+use super::{Charges, Guest, Reason, Seat, Share, Toll, Wait};
 use crate::http::ask::Ask;
+use crate::http::identity::Identity;
 use crate::http::listener::Worker;
 use crate::http::observe::Note;
 use crate::http::peer::Peer;
 use crate::http::problem::{Code, Problem, Refused};
+use crate::http::reserve::{self, Found};
+use crate::http::roles::Deed;
+use crate::http::routes::Place;
 use crate::ring::{NotTaken, Rank, Times};
 use hyper::header::HeaderMap;
 use std::net::IpAddr;
 use std::sync::atomic::Ordering;
+
+/// A place for a connection.
+#[derive(Debug)]
+pub(in crate::http) struct Seated {
+    /// Among those of its address, where they are counted.
+    pub(in crate::http) seat: Option<Seat>,
+    /// All others are taken.
+    pub(in crate::http) reserved: bool,
+}
 
 /// A request that was let in, until its answer comes.
 #[derive(Debug)]
@@ -25,19 +38,39 @@ pub(in crate::http) struct Admitted {
 
 impl<A: Ask> Worker<A> {
     /// A place for a connection from this address, or none; then it is closed. A place among all is
-    /// the caller's to give back.
-    pub(in crate::http) fn seat(&self, address: IpAddr) -> Option<Option<Seat>> {
-        let connections = &self.front.connections;
-        let seated = self.usher.accept(&self.front.doors, address).and_then(|seat| {
-            let most = self.limits.get().connections_max;
+    /// the caller's to give back, and one in the reserve as well.
+    pub(in crate::http) fn seat(&self, address: IpAddr) -> Option<Seated> {
+        let most = self.limits.get().connections_max;
+        let seated = self.usher.accept(&self.front.doors, address, most).and_then(|seat| {
+            let connections = &self.front.connections;
             // One that ends gives its place back a moment later: for that long there are a few more.
-            if connections.fetch_add(1, Ordering::Relaxed) >= most && !self.end_an_idle_one() {
-                connections.fetch_sub(1, Ordering::Relaxed);
-                return Err(Reason::Connections);
+            if connections.fetch_add(1, Ordering::Relaxed) < most || self.end_an_idle_one() {
+                return Ok(Seated { seat, reserved: false });
             }
-            Ok(seat)
+            connections.fetch_sub(1, Ordering::Relaxed);
+            match self.reserve.take(&self.front.reserved) {
+                Found::Free => {}
+                Found::Replaced => self.count_refused(Reason::IdleReplaced),
+                Found::Nothing => return Err(Reason::Connections),
+            }
+            Ok(Seated { seat, reserved: true })
         });
         seated.inspect_err(|reason| self.count_refused(*reason)).ok()
+    }
+
+    /// Refuses, on a connection of the reserve, whoever the reserve is not for.
+    pub(in crate::http) fn check_reserved(
+        &self,
+        place: &Place<'_>,
+        deed: Option<Deed>,
+        identity: &Identity,
+    ) -> Result<(), Refused> {
+        let open = self.tokens.with(|_, tokens| tokens.is_none());
+        if reserve::is_for(place, deed, identity, open) {
+            return Ok(());
+        }
+        self.count_refused(Reason::Connections);
+        Err(Problem::new(Code::Overloaded, "all connections that may be open are busy"))
     }
 
     /// The proxy at the other end says first whose connection it is.
@@ -66,7 +99,34 @@ impl<A: Ask> Worker<A> {
         admitted.inspect_err(|_| self.count_refused(Reason::ClientAddress))
     }
 
-    /// Lets one of many in as far as buckets go; what is too much for the server, waits.
+    /// Charges the address of a request, by its head: what is urgent has a larger share, and of
+    /// what is free nothing is charged unless it fails. The toll is to be settled with what becomes
+    /// of the request.
+    pub(in crate::http) fn toll(
+        &self,
+        client: IpAddr,
+        share: Option<Share>,
+        note: &Note,
+    ) -> (Option<Toll>, Result<(), Refused>) {
+        let now_ns = || note.read_at_ns(&self.front);
+        let (toll, passed) = self.usher.toll(&self.front.doors, (client, share), now_ns);
+        (toll, passed.inspect_err(|_| self.count_refused(Reason::AddressRate)))
+    }
+
+    /// A request was refused before the writer was asked.
+    pub(in crate::http) fn settle(&self, toll: &mut Toll, refused: &Problem) {
+        let now_ns = || self.front.clock.elapsed_ns();
+        self.usher.settle(&self.front.doors, toll, refused, now_ns);
+    }
+
+    /// Charges the address of a line of a batch, which is one request, whatever becomes of it.
+    pub(in crate::http) fn charge_line(&self, client: IpAddr, share: Share) -> Result<(), Refused> {
+        let now_ns = || self.front.clock.elapsed_ns();
+        let (_, passed) = self.usher.toll(&self.front.doors, (client, Some(share)), now_ns);
+        passed.inspect_err(|_| self.count_refused(Reason::AddressRate))
+    }
+
+    /// Charges principal and user; what is too much for the server, waits.
     pub(in crate::http) fn charge(
         &self,
         guest: Guest<'_>,

@@ -73,8 +73,7 @@ fn what_is_shed_or_finds_no_room_was_never_charged_and_is_counted() {
     let worker = Worker::new(Arc::new(front), Rc::new(Busy::with(8000)));
     let user = UserId::parse("u").unwrap();
     let admit = |rank| {
-        let (principal, client) = ("shop", IpAddr::from([192, 0, 2, 1]));
-        let guest = Guest { principal, client, user: Some(&user), rank };
+        let guest = Guest { principal: "shop", user: Some(&user), rank };
         worker.admit(guest, &mut Note::default()).map_err(|refused| {
             assert!(refused.retryable && refused.retry_after_ms.is_some(), "{refused:?}");
             refused.code
@@ -114,8 +113,7 @@ fn only_those_who_wait_to_be_decided_stand_in_the_way_of_others() {
         worker.usher.pass(Rank::Ordinary, load, looks, now_ms).expect("nobody is there");
     }
     let admit = || {
-        let (principal, client) = ("shop", IpAddr::from([192, 0, 2, 1]));
-        let guest = Guest { principal, client, user: None, rank: Rank::Ordinary };
+        let guest = Guest { principal: "shop", user: None, rank: Rank::Ordinary };
         worker.admit(guest, &mut Note::default()).map(drop).map_err(|refused| refused.code)
     };
     assert_eq!(admit(), Err(Code::Overloaded));

@@ -1,9 +1,10 @@
 //! Who is let in while there are more than can be served, in the order of API 1: addresses,
 //! connections, token buckets, the limit on what is under way.
 //!
-//! Owns the order, what is shared by all IO threads (`Doors`) and what each has of its own (`Usher`).
-//! A refusal here changes nothing: what was charged before it is given back. Nothing here knows what
-//! a request is about but its user and its rank. Read `door`, `addresses`, `buckets`, `gate`, `crowd`.
+//! Owns the order, what is shared by all IO threads (`Doors`) and what each has of its own
+//! (`Usher`). A refusal here changes nothing: what was charged before it is given back. Nothing
+//! here knows what a request is about but its user and its rank. Read `door`, `addresses`, `toll`,
+//! `buckets`, `gate`, `crowd`.
 
 mod addresses;
 mod buckets;
@@ -11,12 +12,14 @@ mod crowd;
 mod door;
 mod gate;
 mod rates;
+mod toll;
 
 pub use addresses::{Addresses, BadNetworks, NETWORKS_MAX, Networks};
 pub use buckets::Quota;
 pub(super) use crowd::Seat;
-pub(super) use door::Admitted;
+pub(super) use door::{Admitted, Seated};
 pub(super) use rates::Rates;
+pub(super) use toll::Toll;
 
 use super::origin::Sites;
 use super::problem::{Code, Problem, Refused, jitter};
@@ -24,12 +27,40 @@ use super::reloadable::{Kept, Reloadable};
 use crate::domain::command::{Command, Query};
 use crate::domain::ids::UserId;
 use crate::ring::{Load, Rank, Syncs};
-use buckets::{Buckets, Charge, Empty, Share};
+pub(super) use buckets::Share;
+use buckets::{Buckets, Charge, Empty};
 use crowd::Crowd;
 use gate::{Gate, Wait};
 use hyper::header::HeaderMap;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+
+/// Buckets of principals: a tokens file has a thousand at most.
+const PRINCIPALS_CELLS: usize = 65_536;
+
+/// How many connections one sender may have; trusted proxies, whose clients are many, apart.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum PerAddress {
+    /// As many as there are places.
+    #[default]
+    AsMany,
+    /// A quarter of all places: three senders leave room for others, and behind one address there
+    /// is room for thousands. This machine apart: its proxies and tools come from loopback.
+    Quarter,
+    /// So many, this machine too.
+    Most(u32),
+}
+
+impl PerAddress {
+    fn most(self, sender: IpAddr, connections_max: usize) -> Option<u32> {
+        match self {
+            Self::AsMany => None,
+            Self::Quarter if sender.is_loopback() => None,
+            Self::Quarter => Some(u32::try_from(connections_max / 4).unwrap_or(u32::MAX).max(1)),
+            Self::Most(most) => Some(most),
+        }
+    }
+}
 
 /// What an operator may change at any time.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -38,13 +69,13 @@ pub struct Rules {
     pub addresses: Addresses,
     /// Which pages may ask, and under which names.
     pub sites: Sites,
-    /// Connections of one sender at most; 0 = as many as there are places.
-    pub connections_per_address_max: u32,
+    /// Connections of one sender.
+    pub connections_per_address: PerAddress,
     /// Requests of one principal.
     pub per_principal: Option<Quota>,
     /// Orders, entries and lists of one user.
     pub per_user: Option<Quota>,
-    /// Requests of one sender.
+    /// Requests of one sender, whatever comes of them.
     pub per_address: Option<Quota>,
     /// Orders and lists are shed while answers take longer than so many milliseconds beyond the syncs
     /// that all share; 0 = never.
@@ -52,8 +83,8 @@ pub struct Rules {
 }
 
 impl Rules {
-    fn have_buckets(&self) -> bool {
-        self.per_principal.or(self.per_user).or(self.per_address).is_some()
+    fn have_guests_buckets(&self) -> bool {
+        self.per_principal.or(self.per_user).is_some()
     }
 }
 
@@ -90,27 +121,62 @@ pub(super) const REASONS: &[&str] = &[
     "idle_replaced",
 ];
 
-/// What all IO threads share.
+/// How many buckets are kept. A start decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cells {
+    /// Of users.
+    pub users: usize,
+    /// Of senders.
+    pub addresses: usize,
+}
+
+impl Default for Cells {
+    fn default() -> Self {
+        Self { users: 65_536, addresses: 65_536 }
+    }
+}
+
+/// What all IO threads share. A table takes its memory when there is a quota for it.
 #[derive(Debug)]
 pub struct Doors {
     rules: Arc<Reloadable<Rules>>,
     crowd: Arc<Crowd>,
-    principals: Buckets,
-    users: Buckets,
-    senders: Buckets,
+    cells: Cells,
+    principals: OnceLock<Buckets>,
+    users: OnceLock<Buckets>,
+    senders: OnceLock<Buckets>,
 }
 
 impl Doors {
-    /// Doors with these rules.
+    /// Doors with these rules, and so many buckets.
     #[must_use]
-    pub fn new(rules: Arc<Reloadable<Rules>>) -> Self {
-        Self {
+    pub fn new(rules: Arc<Reloadable<Rules>>, cells: Cells) -> Self {
+        let quotas = rules.current();
+        let doors = Self {
             rules,
             crowd: Arc::default(),
-            principals: Buckets::default(),
-            users: Buckets::default(),
-            senders: Buckets::default(),
-        }
+            cells,
+            principals: OnceLock::new(),
+            users: OnceLock::new(),
+            senders: OnceLock::new(),
+        };
+        // Now, while nobody waits. Of a quota that is set later, its first request does.
+        quotas.per_principal.map(|_| doors.principals());
+        quotas.per_user.map(|_| doors.users());
+        quotas.per_address.map(|_| doors.senders());
+        doors
+    }
+
+    fn principals(&self) -> &Buckets {
+        self.principals.get_or_init(|| Buckets::with_cells(PRINCIPALS_CELLS))
+    }
+
+    fn users(&self) -> &Buckets {
+        self.users.get_or_init(|| Buckets::with_cells(self.cells.users))
+    }
+
+    fn senders(&self) -> &Buckets {
+        self.senders.get_or_init(|| Buckets::with_cells(self.cells.addresses))
     }
 }
 
@@ -121,11 +187,10 @@ pub(super) struct Usher {
     gate: Gate,
 }
 
-/// Who asks, as far as buckets go.
+/// Who asks, once that is known: whom buckets but that of the address belong to.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Guest<'r> {
     pub(super) principal: &'r str,
-    pub(super) client: IpAddr,
     pub(super) user: Option<&'r UserId>,
     pub(super) rank: Rank,
 }
@@ -153,15 +218,19 @@ impl Usher {
 
     /// Whether a connection from this peer is taken; with a place among those of its address, where
     /// they are counted. Trusted proxies have as many as there are: their clients are many.
-    pub(super) fn accept(&self, doors: &Doors, peer: IpAddr) -> Result<Option<Seat>, Reason> {
+    pub(super) fn accept(
+        &self,
+        doors: &Doors,
+        peer: IpAddr,
+        connections_max: usize,
+    ) -> Result<Option<Seat>, Reason> {
         self.rules.with(|_, rules| {
             if !rules.addresses.accepts(peer) {
                 return Err(Reason::PeerAddress);
             }
-            let most = rules.connections_per_address_max;
-            if most == 0 || rules.addresses.trusted_proxies.contains(peer) {
-                return Ok(None);
-            }
+            let most = rules.connections_per_address.most(peer, connections_max);
+            let most = most.filter(|_| !rules.addresses.trusted_proxies.contains(peer));
+            let Some(most) = most else { return Ok(None) };
             let seat = doors.crowd.enter(addresses::sender(peer), most);
             seat.map(Some).ok_or(Reason::ConnectionsOfAddress)
         })
@@ -197,8 +266,8 @@ impl Usher {
         self.rules.with(|_, rules| rules.addresses.admits(peer, client))
     }
 
-    /// Takes a request out of every bucket that it is in, or out of none. Tells how they stand where
-    /// there are any.
+    /// Takes a request out of the buckets of its principal and its user, or out of none. Tells how
+    /// they stand where there are any.
     pub(super) fn charge(
         &self,
         doors: &Doors,
@@ -208,27 +277,21 @@ impl Usher {
         self.rules.with(|_, rules| {
             let mut rates = Rates::default();
             let mut charges = Charges::new();
-            if !rules.have_buckets() {
+            if !rules.have_guests_buckets() {
                 return (Ok(charges), rates);
             }
             let now_ns = now_ns();
-            let share = if guest.rank == Rank::Urgent { Share::Twice } else { Share::Own };
+            let share = Share::of_urgent(guest.rank == Rank::Urgent);
             let principal = rules.per_principal.map(|quota| {
-                let charged = doors.principals.charge(&guest.principal, quota, share, now_ns);
+                let charged = doors.principals().charge(&guest.principal, quota, share, now_ns);
                 (Reason::PrincipalRate, quota, charged)
             });
             let user = || {
                 let (quota, user) = rules.per_user.zip(guest.user)?;
-                let charged = doors.users.charge(&user.as_str(), quota, share, now_ns);
+                let charged = doors.users().charge(&user.as_str(), quota, share, now_ns);
                 Some((Reason::UserRate, quota, charged))
             };
-            let sender = || {
-                let quota = rules.per_address?;
-                let sender = addresses::sender(guest.client);
-                let charged = doors.senders.charge(&sender, quota, share, now_ns);
-                Some((Reason::AddressRate, quota, charged))
-            };
-            let buckets: [&dyn Fn() -> Option<_>; 3] = [&|| principal, &user, &sender];
+            let buckets: [&dyn Fn() -> Option<_>; 2] = [&|| principal, &user];
             for bucket in buckets {
                 let Some((reason, quota, charged)) = bucket() else { continue };
                 match charged {
@@ -253,9 +316,8 @@ impl Usher {
     pub(super) fn give_back(&self, doors: &Doors, charges: &Charges) {
         for (reason, charge) in charges {
             match reason {
-                Reason::PrincipalRate => doors.principals.give_back(charge),
-                Reason::UserRate => doors.users.give_back(charge),
-                _ => doors.senders.give_back(charge),
+                Reason::PrincipalRate => doors.principals().give_back(charge),
+                _ => doors.users().give_back(charge),
             }
         }
     }

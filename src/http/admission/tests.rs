@@ -6,7 +6,7 @@ use crate::http::testing::headers;
 const SECOND_NS: u64 = 1_000_000_000;
 
 fn doors(rules: Rules) -> (Doors, Usher) {
-    let doors = Doors::new(Arc::new(Reloadable::new(rules)));
+    let doors = Doors::new(Arc::new(Reloadable::new(rules)), Cells::default());
     let usher = Usher::new(&doors, 0);
     (doors, usher)
 }
@@ -19,8 +19,8 @@ fn quota(requests: u32, window_s: u32) -> Option<Quota> {
     Some(Quota { requests, window_s })
 }
 
-fn guest<'r>(principal: &'r str, user: Option<&'r UserId>, client: &str) -> Guest<'r> {
-    Guest { principal, client: ip(client), user, rank: Rank::Ordinary }
+fn guest<'r>(principal: &'r str, user: Option<&'r UserId>) -> Guest<'r> {
+    Guest { principal, user, rank: Rank::Ordinary }
 }
 
 /// Why the guest is refused, if so, and the two headers.
@@ -42,55 +42,54 @@ fn without_limits_nobody_is_charged_and_no_header_told() {
     let (doors, usher) = doors(Rules::default());
     let user = UserId::parse("u").unwrap();
     for _ in 0..1000 {
-        let found = charged(&doors, &usher, guest("shop", Some(&user), "192.0.2.1"), 0);
+        let found = charged(&doors, &usher, guest("shop", Some(&user)), 0);
         assert_eq!(found, (None, String::new()));
     }
 }
 
 #[test]
 fn each_bucket_is_asked_in_its_order_and_all_are_told() {
-    let rules = Rules {
-        per_principal: quota(4, 4),
-        per_user: quota(2, 60),
-        per_address: quota(3, 6),
-        ..Rules::default()
-    };
+    let rules = Rules { per_principal: quota(4, 4), per_user: quota(2, 60), ..Rules::default() };
     let (doors, usher) = doors(rules);
     let [anna, bert, carl] = ["anna", "bert", "carl"].map(|user| UserId::parse(user).unwrap());
-    let one = "192.0.2.1";
-    let (refused, told) = charged(&doors, &usher, guest("shop", Some(&anna), one), SECOND_NS);
+    let (refused, told) = charged(&doors, &usher, guest("shop", Some(&anna)), SECOND_NS);
     assert_eq!(refused, None);
     assert_eq!(
         told,
-        "\"principal\";q=4;w=4, \"user\";q=2;w=60, \"address\";q=3;w=6 | \
-         \"principal\";r=3;t=1, \"user\";r=1;t=30, \"address\";r=2;t=2"
+        "\"principal\";q=4;w=4, \"user\";q=2;w=60 | \"principal\";r=3;t=1, \"user\";r=1;t=30"
     );
-    charged(&doors, &usher, guest("shop", Some(&anna), one), SECOND_NS);
+    charged(&doors, &usher, guest("shop", Some(&anna)), SECOND_NS);
     // The user has none left; what the principal was charged comes back.
-    let (refused, told) = charged(&doors, &usher, guest("shop", Some(&anna), one), SECOND_NS);
+    let (refused, told) = charged(&doors, &usher, guest("shop", Some(&anna)), SECOND_NS);
     assert_eq!(refused, Some(Reason::UserRate));
     assert_eq!(told, "\"user\";q=2;w=60 | \"user\";r=0;t=60");
-    assert_eq!(charged(&doors, &usher, guest("shop", Some(&bert), one), SECOND_NS).0, None);
-    // Three from this address: whoever it is for, it is not asked from there again.
-    for other in [Some(&carl), None] {
-        let (refused, _) = charged(&doors, &usher, guest("shop", other, one), SECOND_NS);
-        assert_eq!(refused, Some(Reason::AddressRate));
+    for user in [&bert, &carl] {
+        assert_eq!(charged(&doors, &usher, guest("shop", Some(user)), SECOND_NS).0, None);
     }
-    // The principal was charged for three, and has one left.
-    let (refused, _) = charged(&doors, &usher, guest("shop", Some(&carl), "192.0.2.2"), SECOND_NS);
-    assert_eq!(refused, None);
-    let (refused, told) = charged(&doors, &usher, guest("shop", None, "192.0.2.3"), SECOND_NS);
+    let (refused, told) = charged(&doors, &usher, guest("shop", None), SECOND_NS);
     assert_eq!(
         (refused, told.as_str()),
         (Some(Reason::PrincipalRate), { "\"principal\";q=4;w=4 | \"principal\";r=0;t=4" })
     );
-    assert_eq!(charged(&doors, &usher, guest("other", None, "192.0.2.3"), SECOND_NS).0, None);
+    assert_eq!(charged(&doors, &usher, guest("other", None), SECOND_NS).0, None);
+}
+
+#[test]
+fn a_table_takes_its_memory_when_there_is_a_quota_for_it() {
+    let shared = Arc::new(Reloadable::new(Rules { per_user: quota(1, 60), ..Rules::default() }));
+    let doors = Doors::new(shared.clone(), Cells { users: 1_024, addresses: 2_048 });
+    let usher = Usher::new(&doors, 0);
+    let there = || [&doors.principals, &doors.users, &doors.senders].map(|of| of.get().is_some());
+    assert_eq!(there(), [false, true, false]);
+    shared.replace(Rules { per_address: quota(1, 60), ..Rules::default() });
+    usher.toll(&doors, (ip("192.0.2.1"), Some(Share::Own)), || 0).1.unwrap();
+    assert_eq!(there(), [false, true, true]);
 }
 
 #[test]
 fn a_refusal_says_when_to_come_again_a_little_apart() {
-    let (doors, usher) = doors(Rules { per_address: quota(1, 10), ..Rules::default() });
-    let asking = guest("shop", None, "192.0.2.1");
+    let (doors, usher) = doors(Rules { per_principal: quota(1, 10), ..Rules::default() });
+    let asking = guest("shop", None);
     usher.charge(&doors, asking, || 0).0.unwrap();
     let pauses: Vec<u64> = (0..200)
         .map(|_| {
@@ -106,10 +105,10 @@ fn a_refusal_says_when_to_come_again_a_little_apart() {
 #[test]
 fn new_rules_hold_from_the_next_request_on() {
     let shared = Arc::new(Reloadable::new(Rules { per_user: quota(1, 60), ..Rules::default() }));
-    let doors = Doors::new(shared.clone());
+    let doors = Doors::new(shared.clone(), Cells::default());
     let usher = Usher::new(&doors, 0);
     let user = UserId::parse("u").unwrap();
-    let ask = || charged(&doors, &usher, guest("shop", Some(&user), "192.0.2.1"), 0).0;
+    let ask = || charged(&doors, &usher, guest("shop", Some(&user)), 0).0;
     assert_eq!([ask(), ask()], [None, Some(Reason::UserRate)]);
     shared.replace(Rules { per_user: quota(60, 60), ..Rules::default() });
     // What was paid counts on, at the new rate: a minute ahead is all of it.
@@ -127,11 +126,11 @@ fn a_peer_is_taken_by_its_address_and_by_how_many_it_has() {
             trusted_proxies: one("10.0.0.1"),
             ..Addresses::default()
         },
-        connections_per_address_max: 2,
+        connections_per_address: PerAddress::Most(2),
         ..Rules::default()
     };
     let (doors, usher) = doors(rules);
-    let accept = |peer| usher.accept(&doors, ip(peer)).map(|seat| seat.map(Box::new));
+    let accept = |peer| usher.accept(&doors, ip(peer), 100).map(|seat| seat.map(Box::new));
     assert_eq!(accept("192.0.2.66").err(), Some(Reason::PeerAddress));
     let seats = [accept("192.0.2.1").unwrap(), accept("192.0.2.1").unwrap()];
     assert_eq!(accept("192.0.2.1").err(), Some(Reason::ConnectionsOfAddress));
@@ -142,6 +141,21 @@ fn a_peer_is_taken_by_its_address_and_by_how_many_it_has() {
     drop(seats);
     assert!(accept("192.0.2.1").unwrap().is_some());
     assert!(usher.client((ip("192.0.2.9"), None), &headers("")).is_ok());
+}
+
+#[test]
+fn an_address_has_a_quarter_of_the_places_unless_it_is_of_this_machine() {
+    for (of, sender, all, expected) in [
+        (PerAddress::AsMany, "192.0.2.1", 20_000, None),
+        (PerAddress::Quarter, "192.0.2.1", 20_000, Some(5_000)),
+        (PerAddress::Quarter, "2001:db8::1", 7, Some(1)),
+        (PerAddress::Quarter, "192.0.2.1", 1, Some(1)),
+        (PerAddress::Quarter, "127.0.0.9", 20_000, None),
+        (PerAddress::Quarter, "::1", 20_000, None),
+        (PerAddress::Most(3), "::1", 20_000, Some(3)),
+    ] {
+        assert_eq!(of.most(ip(sender), all), expected, "{of:?} {sender}");
+    }
 }
 
 #[test]

@@ -71,7 +71,6 @@ fn events() -> Operation {
             Code::Invalid,
             Code::Compacted,
             Code::Diverged,
-            Code::RateLimited,
             Code::Overloaded,
             Code::Internal,
         ])

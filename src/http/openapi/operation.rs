@@ -81,16 +81,11 @@ pub(super) enum Content {
 const ANY: &[Code] = &[Code::Malformed, Code::UnknownField, Code::Forbidden, Code::UriTooLong];
 /// A body may be late, long, or of another kind.
 const BODIED: &[Code] = &[Code::Timeout, Code::TooLarge, Code::UnsupportedMediaType];
-/// The server may be starting or stopping.
-const SERVED: &[Code] = &[Code::Recovering, Code::Draining];
-/// Whoever asks may ask too often; the writer may be busy, fail, stop, or come too late.
-const ASKED: &[Code] = &[
-    Code::RateLimited,
-    Code::Internal,
-    Code::Overloaded,
-    Code::OutcomeUnknown,
-    Code::DeadlineExceeded,
-];
+/// The server may be starting or stopping, and an address may ask too often.
+const SERVED: &[Code] = &[Code::Recovering, Code::Draining, Code::RateLimited];
+/// The writer may be busy, fail, stop, or come too late.
+const ASKED: &[Code] =
+    &[Code::Internal, Code::Overloaded, Code::OutcomeUnknown, Code::DeadlineExceeded];
 /// How buckets stand, where there are any.
 const RATES: [&str; 2] = ["RateLimit-Policy", "RateLimit"];
 /// What an answer has only sometimes.
@@ -191,7 +186,7 @@ impl Operation {
         self
     }
 
-    /// It is not there while the server starts or stops.
+    /// It is not there while the server starts or stops, nor for an address that asks too often.
     pub(super) fn served(self) -> Self {
         self.refuses(SERVED)
     }

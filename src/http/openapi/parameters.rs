@@ -118,7 +118,8 @@ fn of_headers() -> Value {
         ),
         "ServerTiming": header(
             "Server-Timing", false, text(), json!("1"),
-            "`1`: tell in a header of the same name where the time went. Anything else is ignored.",
+            "`1`: tell in a header of the same name how long it took, to the roles `metrics` and \
+             `admin` stage by stage. Anything else is ignored.",
         ),
     })
 }
@@ -141,7 +142,7 @@ pub(super) fn headers() -> Value {
         ("RateLimit-Policy", false, text(), POLICY),
         ("RateLimit", true, text(), RATE),
         ("RateLimit", false, text(), RATE),
-        ("Server-Timing", false, text(), "Where the time went, if it was asked for."),
+        ("Server-Timing", false, text(), "How long it took, if that was asked for."),
         ("traceparent", false, text(), "The one that came in, if it was valid."),
         (
             "X-Accel-Buffering",

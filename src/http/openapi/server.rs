@@ -13,8 +13,8 @@ pub(super) fn operations() -> Vec<Operation> {
         Operation::new(("get", "/readyz"), "getReady", TAG, "New requests are served")
             .says("Not while it starts, stops or only reads, nor while the disk stands still.")
             .answers(200, "They are.", Content::Json("Probe"), &[])
-            .served()
-            .refuses(&[Code::ReadOnly, Code::Overloaded]),
+            // Served at any time, and to every address: a probe is charged to none.
+            .refuses(&[Code::Recovering, Code::Draining, Code::ReadOnly, Code::Overloaded]),
         Operation::new(("get", "/v1/status"), "getStatus", TAG, "How the server stands")
             .says("How far the journal is and what of it is on disk, and how full each table is.")
             .answers(200, "So.", Content::Json("Status"), &[])
@@ -64,7 +64,7 @@ pub(super) fn operations() -> Vec<Operation> {
             .may_have_body("Empty", vec![])
             .answers(200, "The newest image.", Content::Json("Snapshot"), &[])
             .served()
-            .refuses(&[Code::RateLimited, Code::Overloaded, Code::Internal]),
+            .refuses(&[Code::Overloaded, Code::Internal]),
         mode("/v1/admin/drain", "drain", "Finish what is under way and stop")
             .says("As SIGTERM does, `drain_delay_ms` before it included; the process ends with 0."),
         mode("/v1/admin/read-only", "setReadOnly", "Take no more writes")

@@ -1,0 +1,80 @@
+//! Places beyond `http.connections_max`, for probes and operators when all others are taken.
+//!
+//! Owns how many connections an IO thread takes then, and which of them goes for the next one:
+//! nobody can be known before a head is read, so each is taken, has a short time to ask one thing,
+//! and is closed behind its answer. One that has not asked yet makes room for a newcomer, so silent
+//! ones keep nobody out. Never reads a request: `service` refuses whoever has no business here.
+//! Next: `listener`.
+
+use super::identity::Identity;
+use super::peer::{Peer, Wish};
+use super::roles::{Deed, Role};
+use super::routes::Place;
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Places of one IO thread.
+pub const RESERVED_PLACES: usize = 16;
+/// Places of all of them, out of the descriptors that connections leave to the server.
+pub const ALL_RESERVED_PLACES: usize = 64;
+/// A head must be there within this, from the accept on.
+pub const RESERVED_HEAD_MS: u64 = 1_000;
+
+/// The connections of one IO thread that have such a place, in the order in which they came.
+#[derive(Debug, Default)]
+pub(super) struct Reserve(RefCell<Vec<Rc<Peer>>>);
+
+/// What a newcomer finds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Found {
+    Free,
+    /// One that has asked for nothing yet ends for it. Until it has, there is one more.
+    Replaced,
+    /// All of them are being answered.
+    Nothing,
+}
+
+impl Reserve {
+    /// Takes a place for a newcomer, which is to `enter` next; `all` counts them over all threads.
+    pub(super) fn take(&self, all: &AtomicUsize) -> Found {
+        let peers = self.0.borrow();
+        if peers.len() < RESERVED_PLACES {
+            if all.fetch_add(1, Ordering::Relaxed) < ALL_RESERVED_PLACES {
+                return Found::Free;
+            }
+            all.fetch_sub(1, Ordering::Relaxed);
+        }
+        let silent = |peer: &&Rc<Peer>| peer.requests.get() == 0 && peer.wished() != Wish::End;
+        let Some(silent) = peers.iter().find(silent) else { return Found::Nothing };
+        silent.wish(Wish::End);
+        all.fetch_add(1, Ordering::Relaxed);
+        Found::Replaced
+    }
+
+    pub(super) fn enter(&self, peer: Rc<Peer>) {
+        self.0.borrow_mut().push(peer);
+    }
+
+    pub(super) fn leave(&self, peer: &Rc<Peer>, all: &AtomicUsize) {
+        self.0.borrow_mut().retain(|other| !Rc::ptr_eq(other, peer));
+        all.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Whether this is what the reserve is for: a probe, or one who operates or watches the server.
+/// Without tokens everybody is an operator, and what is asked for decides. What lasts is not: it
+/// would hold the place.
+pub(super) fn is_for(
+    place: &Place<'_>,
+    deed: Option<Deed>,
+    identity: &Identity,
+    open: bool,
+) -> bool {
+    match place {
+        Place::Live | Place::Ready => true,
+        Place::Batch | Place::Events | Place::Contract | Place::Root => false,
+        _ if open => matches!(deed, Some(Deed::Watch | Deed::Operate)),
+        _ => matches!(identity.role, Role::Admin | Role::Metrics),
+    }
+}
