@@ -94,7 +94,7 @@ fn entry_now(state: &State, principal: &Principal, slot: u32, number: u32) -> En
     })
 }
 
-/// A page of entries by number; `after` is the last number that the page before looked at.
+/// A page of entries by number; `after` is where the page before ended.
 #[must_use]
 pub(super) fn entries(
     state: &State,
@@ -111,16 +111,21 @@ pub(super) fn entries(
         draw.shows(name, &principal.name)
             && user.is_none_or(|user| state.draws.entrant_of(entry).user == *user)
     };
-    let mut page = Page { entries: Vec::new(), next: None };
+    let mut page = Page { entries: Vec::<EntryView>::new(), next: None };
     let mut number = first_after(state, slot, user, after);
     for visited in 0.. {
         let Some(entry) = draw.entries.get(number) else {
             return Answer::Entries(Box::new(Page { next: None, ..page }));
         };
-        if page.entries.len() == limit || visited == VISITS_MAX {
+        if visited == VISITS_MAX {
             return Answer::Entries(Box::new(page));
         }
         if shown(entry) {
+            if page.entries.len() == limit {
+                // As in a page of orders: the others' entries between must not show.
+                page.next = page.entries.last().map(|view| view.number);
+                return Answer::Entries(Box::new(page));
+            }
             page.entries.push(entry_now(state, principal, slot, number));
         }
         page.next = Some(number);

@@ -49,6 +49,7 @@ mod reply;
 mod roles;
 mod room;
 mod routes;
+mod sealed;
 mod service;
 mod stream;
 mod target;

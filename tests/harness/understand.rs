@@ -10,8 +10,8 @@ use crate::members::{
 };
 use crate::speak::FOREIGN_TAG;
 use doorbuster::domain::command::{
-    Action, AdjustSku, Adjustment, Command, CreateOrder, DeleteDraw, DeleteSku, EnterDraw, Patch,
-    PatchSku, Precondition, PutDraw, PutSku, Query, Refund, SkuChanges, Take,
+    Action, AdjustSku, Adjustment, Command, CreateOrder, DeleteDraw, DeleteSku, EnterDraw,
+    OrderPlace, Patch, PatchSku, Precondition, PutDraw, PutSku, Query, Refund, SkuChanges, Take,
 };
 use doorbuster::domain::draw::Seed;
 use doorbuster::domain::order::Status;
@@ -159,7 +159,8 @@ fn read(segments: &[&str], query: &str) -> Query {
         },
         ["orders", id] => Query::Order(order(id)),
         ["users", id, "orders"] => {
-            Query::UserOrders { user: user(id), after: after(), limit: limit() }
+            let after = after().map(|order| OrderPlace { order, sealed: false });
+            Query::UserOrders { user: user(id), after, limit: limit() }
         }
         ["draws", id] => Query::Draw(draw(id)),
         ["draws", id, "entries"] => Query::Entries {

@@ -368,6 +368,8 @@ fn entries_of_others_show_once_the_draw_is_closed() {
           entries D by=west                -> 200 #2 u2 lost A no_stock
           entries D by=admin               -> 200
           entries D by=west user=u1        -> 200
+          entries D by=west limit=1        -> 200 #2 u2 lost A no_stock
+          entries D by=east limit=1        -> 200 #1 u1 won A o held until=300000 next=1
           close   D
           entries D by=west limit=2        -> 200 #1 u1 won A #2 u2 lost A no_stock next=2
           entries D by=east limit=1        -> 200 #1 u1 won A o held until=300000 next=1

@@ -170,7 +170,10 @@ fn of_user() -> Operation {
         TAG,
         "Page through a user's orders, newest first",
     )
-    .says("Those of the own principal, or all where the role sees all.")
+    .says(
+        "Those of the own principal. A page may be short, even empty, and still have a cursor, \
+         where a thousand orders or more of others lie between.",
+    )
     .takes(&["User", "Limit", "OrderCursor"])
     .answers(200, "A page.", Content::Json("OrderPage"), &[])
     .asked()
