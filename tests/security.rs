@@ -7,6 +7,7 @@ use doorbuster::config;
 use doorbuster::domain::decide::EXTENSION_MS_MIN;
 use doorbuster::domain::order::ACTION_KEYS_MAX;
 use doorbuster::domain::principals::PRINCIPALS_MAX;
+use doorbuster::domain::read::VISITS_MAX;
 use doorbuster::http::{EVENT_INTERVAL, HttpLimits, NETWORKS_MAX, TOKENS_MAX};
 use doorbuster::ring::{ALL_SLOTS, BATCH_WAITING_MAX, RING_SLOTS};
 use doorbuster::writer::{TOLD_EVERY_MS, TOLD_PAIRS_MAX};
@@ -100,5 +101,6 @@ fn every_fixed_bound_is_the_number_that_the_page_says() {
         }
     }
     assert!(PAGE.contains(&format!("looks at {EVENT_INTERVAL} events")));
+    assert!(PAGE.contains(&format!("looks at {} orders", grouped(VISITS_MAX as u64))));
     assert_eq!(TOLD_EVERY_MS, 1000, "the page says a second");
 }

@@ -20,7 +20,7 @@ use super::slab::NONE;
 use super::state::State;
 
 /// Entries that one list looks at; about a tenth of a millisecond when none is in the cache.
-pub(super) const VISITS_MAX: usize = 1000;
+pub const VISITS_MAX: usize = 1000;
 
 /// Answers a read.
 #[must_use]

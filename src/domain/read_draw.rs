@@ -141,17 +141,29 @@ fn shown_user(state: &State, entry: &Entry, user: Option<&UserId>) -> bool {
     user.is_some_and(|user| state.draws.entrant_of(entry).user == *user)
 }
 
-/// Where a page begins. A user's entries are linked, so that finding them takes no scan.
+/// Where a page begins. A user's entries are linked, so that finding them takes no scan: one from a
+/// number that is made up would end elsewhere than the links do, and so tell whose entry that is. Only
+/// behind as many entries of one user as a page may look at, the numbers are gone through.
 fn first_after(state: &State, slot: u32, user: Option<&UserId>, after: u32) -> u32 {
     let Some(user) = user else { return after.saturating_add(1) };
     let Some(entrant) = state.draws.entrant(slot, user) else { return 0 };
     if after < entrant.first {
         return entrant.first;
     }
-    match state.draws[slot].entries.get(after) {
-        Some(entry) if shown_user(state, entry, Some(user)) => entry.next,
-        _ => after.saturating_add(1),
+    let entries = &state.draws[slot].entries;
+    if let Some(entry) = entries.get(after)
+        && shown_user(state, entry, Some(user))
+    {
+        return entry.next;
     }
+    let mut number = entrant.first;
+    for _ in 0..VISITS_MAX {
+        match entries.get(number) {
+            Some(entry) if number <= after => number = entry.next,
+            _ => return number,
+        }
+    }
+    after.saturating_add(1)
 }
 
 /// What a command on a draw is answered whose event has just been applied.
