@@ -7,6 +7,7 @@ pub mod client;
 pub mod clock;
 pub mod codec;
 pub mod config;
+mod core_dumps;
 mod descriptors;
 pub mod domain;
 pub mod edge;

@@ -13,9 +13,9 @@ use crate::domain::command::{
     Action, AdjustSku, Command, CreateOrder, DeleteDraw, DeleteSku, EnterDraw, Principal, PutDraw,
     PutSku, Reach, Refund, Request,
 };
-use crate::domain::decide::Decision;
+use crate::domain::decide::{Decision, extended};
 use crate::domain::draw::Seed;
-use crate::domain::event::{Event, Origin, Record, RefusalCount, Started};
+use crate::domain::event::{Event, OrderExtended, Origin, Record, RefusalCount, Started};
 use crate::domain::ids::{OrderId, PrincipalName, Sequence, Stamp};
 use crate::domain::kept::{KeptRefusal, NotKept, stored_form};
 use crate::domain::lives::Lives;
@@ -241,6 +241,7 @@ impl Recheck {
         };
         match self.decide(state, &request, stamp)? {
             Decision::Change(again) if again == *event || as_before(&again, event) => Ok(()),
+            again if extended_as_before(state, &again, event, stamp) => Ok(()),
             other => Err(Now::Decided(Box::new(other))),
         }
     }
@@ -316,6 +317,22 @@ impl Recheck {
 /// An adjustment to the number that is there was an event like any other once.
 fn as_before(again: &Event, event: &Event) -> bool {
     matches!((again, event), (Event::AdjustmentRepeated(again), Event::SkuAdjusted(then)) if again == then)
+}
+
+/// An extension by little, which leaves the order as it is now, moved its deadline once.
+fn extended_as_before(state: &State, again: &Decision, event: &Event, stamp: Stamp) -> bool {
+    let Event::OrderExtended(OrderExtended { order, hold_ms, expires_at }) = event else {
+        return false;
+    };
+    let leaves_it = match again {
+        Decision::Answer(answered) => matches!(answered.answer, Answer::Order(_)),
+        Decision::Change(Event::AnswerRepeated(repeated)) => repeated.order == *order,
+        _ => false,
+    };
+    let found = state.orders.find(*order).filter(|_| leaves_it);
+    found.map(|slot| &state.orders[slot]).is_some_and(|order| {
+        order.expires_at < *expires_at && extended(state, order, *hold_ms, stamp) == *expires_at
+    })
 }
 
 fn due(due: Option<Event>, event: &Event) -> Result<(), Now> {

@@ -9,6 +9,7 @@ mod telling;
 use crate::clock::Clock;
 use crate::codec;
 use crate::config::{Config, ConfigError, Reread};
+use crate::core_dumps;
 use crate::descriptors;
 use crate::domain::answer::TABLES;
 use crate::domain::lives::Lives;
@@ -104,6 +105,10 @@ fn start_error(part: &'static str) -> impl FnOnce(io::Error) -> ServerError {
 /// When the server cannot start, and, behind an orderly stop, when standard output could not be
 /// written. Once it serves, a failure ends the process instead.
 pub fn run(config: &Config, reread: Reread, signals: Signals) -> Result<(), ServerError> {
+    if !config.core_dumps {
+        // Before anything secret is read.
+        core_dumps::prevent().map_err(start_error("the limit of core dumps"))?;
+    }
     let clock = Clock::start();
     let manager = Manager::of_environment();
     let asked_for = config.address()?;

@@ -4,11 +4,14 @@
 //! Next: `SECURITY.md`.
 
 use doorbuster::config;
+use doorbuster::domain::decide::EXTENSION_MS_MIN;
 use doorbuster::domain::order::ACTION_KEYS_MAX;
 use doorbuster::domain::principals::PRINCIPALS_MAX;
+use doorbuster::domain::read::VISITS_MAX;
 use doorbuster::http::{ALL_RESERVED_PLACES, RESERVED_HEAD_MS, RESERVED_PLACES};
 use doorbuster::http::{EVENT_INTERVAL, HttpLimits, NETWORKS_MAX, TOKENS_MAX};
 use doorbuster::ring::{ALL_SLOTS, BATCH_WAITING_MAX, RING_SLOTS};
+use doorbuster::writer::{TOLD_EVERY_MS, TOLD_PAIRS_MAX};
 
 const PAGE: &str = include_str!("../SECURITY.md");
 
@@ -90,6 +93,8 @@ fn every_fixed_bound_is_the_number_that_the_page_says() {
         ),
         ("remembered keys of actions on one order", vec![u64::from(ACTION_KEYS_MAX)]),
         ("principals that own something", vec![PRINCIPALS_MAX as u64]),
+        ("counts of refusals in the journal", vec![TOLD_PAIRS_MAX as u64]),
+        ("extensions of an order in the journal", vec![EXTENSION_MS_MIN]),
         ("tokens", vec![TOKENS_MAX as u64]),
         ("networks in a list of addresses", vec![NETWORKS_MAX as u64]),
     ] {
@@ -101,4 +106,6 @@ fn every_fixed_bound_is_the_number_that_the_page_says() {
         }
     }
     assert!(PAGE.contains(&format!("looks at {EVENT_INTERVAL} events")));
+    assert!(PAGE.contains(&format!("looks at {} orders", grouped(VISITS_MAX as u64))));
+    assert_eq!(TOLD_EVERY_MS, 1000, "the page says a second");
 }

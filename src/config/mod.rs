@@ -83,6 +83,8 @@ pub struct Config {
     pub accept_clock: bool,
     /// Listen beyond loopback without tokens.
     pub insecure: bool,
+    /// A core of this process may be dumped.
+    pub core_dumps: bool,
     /// Who may come in; without it everybody may.
     pub tokens_file: Option<PathBuf>,
     /// The certificate to speak TLS with.

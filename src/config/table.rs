@@ -74,6 +74,7 @@ pub(super) fn blank() -> Config {
         timed: true,
         accept_clock: false,
         insecure: false,
+        core_dumps: false,
         tokens_file: None,
         tls_cert: None,
         tls_key: None,
@@ -235,6 +236,14 @@ pub(super) static COMMON: &[Entry] = &[
         bounds: "true or false",
         meaning: "listen beyond loopback without tokens",
         take: |config, text| set(&mut config.insecure, flag(text)),
+    },
+    Entry {
+        name: "core_dumps",
+        kind: Kind::Flag,
+        default: "false",
+        bounds: "true or false",
+        meaning: "let cores be dumped as the system allows; they hold tokens and keys",
+        take: |config, text| set(&mut config.core_dumps, flag(text)),
     },
     Entry {
         name: "auth.tokens_file",

@@ -366,6 +366,16 @@ pub struct DeleteDraw {
     pub precondition: Precondition,
 }
 
+/// Where a page of a user's orders ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OrderPlace {
+    /// At this order.
+    pub order: OrderId,
+    /// The page did not show it: its id came sealed, and may be that of another principal's order. Of
+    /// an id that came open, nothing is told by whose it is.
+    pub sealed: bool,
+}
+
 /// What is read. Pages hold `limit` entries, 1..=100.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Query {
@@ -395,8 +405,8 @@ pub enum Query {
     UserOrders {
         /// Whose.
         user: UserId,
-        /// The last id that the page before looked at.
-        after: Option<OrderId>,
+        /// Where the page before ended.
+        after: Option<OrderPlace>,
         /// Entries at most.
         limit: usize,
     },

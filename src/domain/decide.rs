@@ -18,6 +18,9 @@ use super::sweep;
 use crate::planted::{Bug, planted};
 use smallvec::SmallVec;
 
+/// An extension of a hold of 200 ms or more moves the deadline by this at least.
+pub const EXTENSION_MS_MIN: u64 = 100;
+
 /// What is to be done about a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
@@ -292,16 +295,38 @@ fn same(state: &State, request: &Request, slot: u32, action: &Action, now: Stamp
     keep(state, request, slot, now, Event::AnswerRepeated(Box::new(repeated)))
 }
 
-/// Never earlier than it is, never later than the cap from the order's creation.
+/// One that would move the deadline by little leaves it where it is: each that moves it is an event,
+/// and costs its caller nothing that is counted. The last step, to the cap, may be as small as it is.
 fn extend(state: &State, request: &Request, slot: u32, hold_ms: u64, now: Stamp) -> Decided {
     let order = &state.orders[slot];
-    let latest = order.created_at + state.settings.hold_ms_max;
-    let expires_at = order.expires_at.max((now + hold_ms).min(latest));
-    if expires_at == order.expires_at {
+    let expires_at = extended(state, order, hold_ms, now);
+    let moved_ms = expires_at - order.expires_at;
+    let is_last = expires_at == latest_deadline(state, order);
+    if moved_ms == 0 || (moved_ms < extension_ms_min(hold_ms) && !is_last) {
         return same(state, request, slot, &Action::Extend(hold_ms), now);
     }
     let extended = OrderExtended { order: order.id, hold_ms, expires_at };
     keep(state, request, slot, now, Event::OrderExtended(extended))
+}
+
+/// The deadline that an extension comes to: never earlier than it is, never later than the cap from
+/// the order's creation.
+#[must_use]
+pub fn extended(state: &State, order: &Order, hold_ms: u64, now: Stamp) -> Stamp {
+    order.expires_at.max((now + hold_ms).min(latest_deadline(state, order)))
+}
+
+fn latest_deadline(state: &State, order: &Order) -> Stamp {
+    order.created_at + state.settings.hold_ms_max
+}
+
+/// What an extension must move the deadline by: a hundredth of the hold that is asked for, or 100 ms,
+/// if that is more; of a hold below 200 ms a half.
+#[must_use]
+pub const fn extension_ms_min(hold_ms: u64) -> u64 {
+    let (hundredth, half) = (hold_ms / 100, hold_ms / 2);
+    let short = if half < EXTENSION_MS_MIN { half } else { EXTENSION_MS_MIN };
+    if hundredth > short { hundredth } else { short }
 }
 
 /// Takes an expired order's units again, as a new order would, but whatever the window says and

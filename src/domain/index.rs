@@ -362,3 +362,7 @@ mod tests {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "index_spread_tests.rs"]
+mod spread_tests;

@@ -7,7 +7,7 @@ use super::answer::{
     Answer, Answered, Created, LineView, OrderView, Page, Refusal, Remembered, RememberedBody,
     SkuView, StateStatus, TABLES, TableFill,
 };
-use super::command::{Principal, Query};
+use super::command::{OrderPlace, Principal, Query};
 use super::decide::{find_order, visible};
 use super::event::Event;
 use super::ids::{OrderId, Sequence, SkuId, Stamp, UserId};
@@ -20,7 +20,7 @@ use super::slab::NONE;
 use super::state::State;
 
 /// Entries that one list looks at; about a tenth of a millisecond when none is in the cache.
-pub(super) const VISITS_MAX: usize = 1000;
+pub const VISITS_MAX: usize = 1000;
 
 /// Answers a read.
 #[must_use]
@@ -78,22 +78,29 @@ fn sku_page(
     Page { entries, next }
 }
 
+/// A page goes on where another order is to be shown, and then from the last one that it shows: that
+/// there are others, which its reader may not see, must not show. Where it has looked at as many as it
+/// may, it goes on from the last of them, which is for `http::sealed` to hide.
 fn order_page<'a>(
     state: &State,
     orders: impl Iterator<Item = &'a Order>,
     limit: usize,
     wanted: impl Fn(&Order) -> bool,
 ) -> Page<OrderView, OrderId> {
-    let mut entries = Vec::new();
+    let mut entries: Vec<OrderView> = Vec::new();
     let mut last = None;
     for (visited, order) in orders.enumerate() {
-        if entries.len() == limit || visited == VISITS_MAX {
+        if visited == VISITS_MAX {
             return Page { entries, next: last };
         }
-        last = Some(order.id);
         if wanted(order) {
+            if entries.len() == limit {
+                let next = entries.last().map(|view| view.order);
+                return Page { entries, next };
+            }
             entries.push(order_view(state, order));
         }
+        last = Some(order.id);
     }
     Page { entries, next: None }
 }
@@ -102,7 +109,7 @@ fn user_orders(
     state: &State,
     principal: &Principal,
     user: &UserId,
-    after: Option<OrderId>,
+    after: Option<OrderPlace>,
     limit: usize,
 ) -> Answer {
     let own = |order: &Order| state.principals[order.principal].name == principal.name;
@@ -110,8 +117,14 @@ fn user_orders(
     let newest = user.map_or(NONE, |user| state.users[user].newest);
     let first = match after {
         None => Some(newest),
-        Some(after) => match state.orders.find(after) {
-            Some(slot) if Some(state.orders[slot].user) == user => Some(state.orders[slot].older),
+        Some(OrderPlace { order: after, sealed }) => match state.orders.find(after) {
+            // An id may be made up: it finds no other's order.
+            Some(slot)
+                if Some(state.orders[slot].user) == user
+                    && (sealed || own(&state.orders[slot])) =>
+            {
+                Some(state.orders[slot].older)
+            }
             _ => first_older(state, newest, after),
         },
     };

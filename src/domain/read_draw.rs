@@ -94,7 +94,7 @@ fn entry_now(state: &State, principal: &Principal, slot: u32, number: u32) -> En
     })
 }
 
-/// A page of entries by number; `after` is the last number that the page before looked at.
+/// A page of entries by number; `after` is where the page before ended.
 #[must_use]
 pub(super) fn entries(
     state: &State,
@@ -111,16 +111,21 @@ pub(super) fn entries(
         draw.shows(name, &principal.name)
             && user.is_none_or(|user| state.draws.entrant_of(entry).user == *user)
     };
-    let mut page = Page { entries: Vec::new(), next: None };
+    let mut page = Page { entries: Vec::<EntryView>::new(), next: None };
     let mut number = first_after(state, slot, user, after);
     for visited in 0.. {
         let Some(entry) = draw.entries.get(number) else {
             return Answer::Entries(Box::new(Page { next: None, ..page }));
         };
-        if page.entries.len() == limit || visited == VISITS_MAX {
+        if visited == VISITS_MAX {
             return Answer::Entries(Box::new(page));
         }
         if shown(entry) {
+            if page.entries.len() == limit {
+                // As in a page of orders: the others' entries between must not show.
+                page.next = page.entries.last().map(|view| view.number);
+                return Answer::Entries(Box::new(page));
+            }
             page.entries.push(entry_now(state, principal, slot, number));
         }
         page.next = Some(number);
@@ -136,17 +141,29 @@ fn shown_user(state: &State, entry: &Entry, user: Option<&UserId>) -> bool {
     user.is_some_and(|user| state.draws.entrant_of(entry).user == *user)
 }
 
-/// Where a page begins. A user's entries are linked, so that finding them takes no scan.
+/// Where a page begins. A user's entries are linked, so that finding them takes no scan: one from a
+/// number that is made up would end elsewhere than the links do, and so tell whose entry that is. Only
+/// behind as many entries of one user as a page may look at, the numbers are gone through.
 fn first_after(state: &State, slot: u32, user: Option<&UserId>, after: u32) -> u32 {
     let Some(user) = user else { return after.saturating_add(1) };
     let Some(entrant) = state.draws.entrant(slot, user) else { return 0 };
     if after < entrant.first {
         return entrant.first;
     }
-    match state.draws[slot].entries.get(after) {
-        Some(entry) if shown_user(state, entry, Some(user)) => entry.next,
-        _ => after.saturating_add(1),
+    let entries = &state.draws[slot].entries;
+    if let Some(entry) = entries.get(after)
+        && shown_user(state, entry, Some(user))
+    {
+        return entry.next;
     }
+    let mut number = entrant.first;
+    for _ in 0..VISITS_MAX {
+        match entries.get(number) {
+            Some(entry) if number <= after => number = entry.next,
+            _ => return number,
+        }
+    }
+    after.saturating_add(1)
 }
 
 /// What a command on a draw is answered whose event has just been applied.

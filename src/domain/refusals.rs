@@ -1,6 +1,6 @@
 //! Which refusals are counted against which SKU: the demand that a shop could not serve.
 //!
-//! Counting changes no outcome. Next: `writer`, which gathers them into one event a frame.
+//! Counting changes no outcome. Next: `writer`, which gathers them and tells some once a second.
 
 use super::answer::Refusal;
 use super::command::Command;

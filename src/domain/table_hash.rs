@@ -13,7 +13,8 @@ use std::hash::Hasher;
 /// The secret reaches every multiplication. A hash of the kind "multiply by a constant" would not do
 /// for numbers either: clients choose which users meet which SKUs, and slots are handed out in order,
 /// so a client that can compute the hash fills one part of the table and makes every removal there
-/// walk past all that stand in it.
+/// walk past all that stand in it. Nor would one multiplication: numbers of some differences then stand
+/// together under every secret (`index_spread_tests`).
 #[derive(Debug, Clone)]
 pub(super) struct TableHash {
     shared: SharedSeed,

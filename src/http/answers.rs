@@ -7,11 +7,12 @@ use super::Front;
 use super::fields::Faults;
 use super::problem::{Code, Member, Problem, Refused, jitter};
 use super::reply::Reply;
+use super::sealed::{Whose, seal};
 use super::wire::{self, Json, OrderHead};
 use super::wire_draw;
 use crate::domain::answer::{Answer, Answered, Created, DrawView, Page, Refusal, Remembered};
 use crate::domain::answer::{RememberedBody, ShortLine, SkuView, StateStatus, UserLimit, Window};
-use crate::domain::command::{Command, CreateOrder};
+use crate::domain::command::{Command, CreateOrder, Query, Request};
 use crate::domain::ids::{LineRequest, LineRequests, OrderId, Sequence, UserId};
 use crate::domain::lives::Lives;
 use crate::ring::{NotTaken, Outcome};
@@ -26,21 +27,43 @@ const OPENING_WAIT_MS_MAX: u64 = 60_000;
 /// Held units may come back after this, in milliseconds (API 1).
 const SOLD_OUT_PAUSE_MS: RangeInclusive<u64> = 2_000..=10_000;
 
-/// An order as it was asked for; its answer holds only what the request does not.
+/// What the text of an answer needs of what was asked.
 #[derive(Debug, Clone)]
-pub(super) struct Asked {
+pub(super) enum Asked {
+    /// An order; its answer holds only what the request does not.
+    Order(AskedOrder),
+    /// A page of a user's orders.
+    UserOrders(Whose),
+}
+
+/// An order as it was asked for.
+#[derive(Debug, Clone)]
+pub(super) struct AskedOrder {
     user: UserId,
     lines: LineRequests,
     reference: Option<CompactString>,
 }
 
 impl Asked {
-    pub(super) fn of(command: &Command) -> Option<Self> {
-        let Command::CreateOrder(order) = command else { return None };
-        let CreateOrder { user, lines, reference, .. } = order;
-        Some(Self { user: user.clone(), lines: lines.clone(), reference: reference.clone() })
+    pub(super) fn of(request: &Request) -> Option<Self> {
+        match &request.command {
+            Command::CreateOrder(CreateOrder { user, lines, reference, .. }) => {
+                let (lines, reference) = (lines.clone(), reference.clone());
+                Some(Self::Order(AskedOrder { user: user.clone(), lines, reference }))
+            }
+            Command::Read(query) => match &**query {
+                Query::UserOrders { user, .. } => {
+                    let principal = request.principal.name.clone();
+                    Some(Self::UserOrders(Whose { principal, user: user.clone() }))
+                }
+                _ => None,
+            },
+            _ => None,
+        }
     }
+}
 
+impl AskedOrder {
     /// What is ordered.
     pub(super) fn skus(&self) -> impl Iterator<Item = &str> {
         self.lines.iter().map(|line| line.sku.as_str())
@@ -90,8 +113,8 @@ fn answer(front: &Front, asked: Option<&Asked>, answered: Answered) -> Reply {
     let Answered { sequence, replayed, answer } = answered;
     let mut reply = match answer {
         Answer::Created(numbers) => match asked {
-            Some(asked) => created(front.lives(), asked, numbers, sequence),
-            None => Problem::new(Code::Internal, "an answer to another request").into(),
+            Some(Asked::Order(asked)) => created(front.lives(), asked, numbers, sequence),
+            _ => Problem::new(Code::Internal, "an answer to another request").into(),
         },
         Answer::Order(view) => json(StatusCode::OK, |json| {
             wire::order_view(json, front.lives(), &view, sequence);
@@ -113,7 +136,14 @@ fn answer(front: &Front, asked: Option<&Asked>, answered: Answered) -> Reply {
             let lives = front.lives();
             json.list(&entries, |json, view| wire::order_view(json, lives, view, sequence));
             json.raw(",\"next_cursor\":");
-            json.maybe(next, |json, next| json.order_id(lives, next));
+            let last = entries.last().map(|view| view.order);
+            json.maybe(next, |json, next| match asked {
+                // Of an order that the page does not show, its reader learns nothing.
+                Some(Asked::UserOrders(whose)) if last != Some(next) => {
+                    json.id(seal(front.hash_key(), whose, lives, (next, sequence)).as_str());
+                }
+                _ => json.order_id(lives, next),
+            });
             wire::end(json, sequence);
         }),
         Answer::Draw(view) => draw(StatusCode::OK, &view, sequence),
@@ -154,7 +184,7 @@ fn json(status: StatusCode, write: impl FnOnce(&mut Json)) -> Reply {
 }
 
 /// The first answer and its replays render alike: `sequence` is that of the creation in both.
-fn created(lives: &Lives, asked: &Asked, numbers: Created, sequence: Sequence) -> Reply {
+fn created(lives: &Lives, asked: &AskedOrder, numbers: Created, sequence: Sequence) -> Reply {
     let mut reply =
         json(StatusCode::CREATED, |json| created_body(json, lives, asked, numbers, sequence));
     reply.location = location(lives, numbers.order);
@@ -164,7 +194,7 @@ fn created(lives: &Lives, asked: &Asked, numbers: Created, sequence: Sequence) -
 fn created_body(
     json: &mut Json,
     lives: &Lives,
-    asked: &Asked,
+    asked: &AskedOrder,
     numbers: Created,
     sequence: Sequence,
 ) {
@@ -188,7 +218,7 @@ pub(super) fn line(
     asked: Option<&Asked>,
     outcome: Outcome,
 ) -> (StatusCode, Option<Code>) {
-    if let (Some(asked), Outcome::Answered(answered)) = (asked, &outcome)
+    if let (Some(Asked::Order(asked)), Outcome::Answered(answered)) = (asked, &outcome)
         && let Answer::Created(numbers) = answered.answer
     {
         // Nearly every line; rendered in place.

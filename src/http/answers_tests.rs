@@ -6,7 +6,8 @@ use crate::domain::command::SkuSettings;
 use crate::domain::ids::{GroupId, SkuId};
 use crate::domain::order::Status;
 use crate::domain::sku::Refused as Counts;
-use crate::http::testing::{front, question};
+use crate::http::sealed::open;
+use crate::http::testing::{HASH_KEY, front, lives, question};
 use smallvec::smallvec;
 
 const REQUEST: &str = "Idempotency-Key: k\nPOST /v1/orders {\"user\":\"u1\",\
@@ -16,7 +17,7 @@ const SKU: &str = r#"{"sku":"A","total":100,"available":60,"held":30,"sold":10,"
 const AT: u64 = 1_800_000_000_000;
 
 fn rendered(sequence: u64, replayed: bool, answer: Answer) -> Reply {
-    let asked = Asked::of(&question(REQUEST).request.command);
+    let asked = Asked::of(&question(REQUEST).request);
     let answered = Answered { sequence, replayed, answer };
     reply(&front(), asked.as_ref(), Outcome::Answered(answered))
 }
@@ -130,6 +131,27 @@ fn lists_say_where_they_go_on() {
     check(Answer::Orders(Box::new(orders)), 200, &body);
     let none = Page { entries: Vec::new(), next: None };
     check(Answer::Orders(Box::new(none)), 200, r#"{"orders":[],"next_cursor":null,"seq":17}"#);
+}
+
+/// Of a user's orders, one that the page does not show is sealed, for the list that it is of.
+#[test]
+fn a_page_of_a_users_orders_names_no_order_that_it_does_not_show() {
+    let question = question("GET /v1/users/u1/orders");
+    let asked = Asked::of(&question.request).expect("it has to be known");
+    let next_of = |entries: Vec<OrderView>, next| {
+        let answer = Answer::Orders(Box::new(Page { entries, next: Some(next) }));
+        let answered = Answered { sequence: 40, replayed: false, answer };
+        let reply = reply(&front(), Some(&asked), Outcome::Answered(answered));
+        let body: serde_json::Value = serde_json::from_slice(&reply.body).unwrap();
+        body["next_cursor"].as_str().unwrap().to_owned()
+    };
+    let (shown, hidden) = (order_view().order, OrderId { epoch: 4, sequence: 29 });
+    assert_eq!(next_of(vec![order_view()], shown), "3-17");
+    for entries in [vec![order_view()], Vec::new()] {
+        let sealed = next_of(entries, hidden);
+        let Asked::UserOrders(whose) = &asked else { panic!("{asked:?}") };
+        assert_eq!(open(&HASH_KEY, whose, &lives(), &sealed), Some(Ok(hidden)));
+    }
 }
 
 #[test]

@@ -292,7 +292,7 @@ impl<A: Ask> Batch<A> {
     /// Publishes a line; where there is no room, it waits for some.
     fn offer(&mut self, context: &Context<'_>, question: Question) -> bool {
         let Question { request, deadline_ms } = question;
-        let asked = Asked::of(&request.command);
+        let asked = Asked::of(&request);
         let command = observe::command_number(&request.command);
         let now_ns = self.worker.front.clock.elapsed_ns();
         let published_ns = if self.worker.front.timed { now_ns } else { 0 };

@@ -50,6 +50,7 @@ mod reserve;
 mod roles;
 mod room;
 mod routes;
+mod sealed;
 mod service;
 mod stream;
 mod strict;

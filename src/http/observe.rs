@@ -121,7 +121,11 @@ pub(super) fn outcome_number(status: StatusCode, code: Option<Code>) -> usize {
 pub(super) fn count_hot<A: Ask>(worker: &Worker<A>, asked: Option<&Asked>, outcome: &Outcome) {
     let (Some(asked), Outcome::Answered(answered)) = (asked, outcome) else { return };
     match &answered.answer {
-        Answer::Created(_) => worker.count_hot(asked.skus()),
+        Answer::Created(_) => {
+            if let Asked::Order(order) = asked {
+                worker.count_hot(order.skus());
+            }
+        }
         Answer::Refused(refusal) => count_refused(worker, refusal),
         _ => {}
     }

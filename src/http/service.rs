@@ -267,7 +267,7 @@ fn ask<'r, A: Ask>(
         return Ok(Act::Answer(refused));
     }
     note.asks(worker, &request.command);
-    let asked = Asked::of(&request.command);
+    let asked = Asked::of(&request);
     let coming = if look::may_be_coming(&*worker.lane, &request) {
         let worker = worker.clone();
         Coming::Looked(Box::pin(async move {

@@ -204,6 +204,34 @@ fn said(text: &str) -> Option<String> {
     Some(text.to_owned())
 }
 
+/// What moved a deadline by little, and would leave it now, is no difference; all else about it is.
+#[test]
+fn an_extension_by_little_was_an_event_once() {
+    let mut history = History::begin(decide);
+    let order = history.order(1, START);
+    let extended = |hold_ms, moved_ms| {
+        let expires_at = START + 1_000 + moved_ms;
+        Event::OrderExtended(OrderExtended { order, hold_ms, expires_at })
+    };
+    let key = Some(KeyClaim { hash: 1, fingerprint: 1 });
+    let keyed = || origin().map(|origin| Origin { key, ..origin });
+    let name = PrincipalName::parse("other").unwrap();
+    let other = origin().map(|origin| Origin { principal: name, reach_all: false, ..origin });
+    assert_eq!(history.said(origin(), extended(1_000, 9), START + 9), None);
+    assert_eq!(history.said(keyed(), extended(1_000, 9), START + 9), None);
+    for (origin, event, stamp) in [
+        (origin(), extended(1_000, 10), START + 9),
+        (origin(), extended(1_000, 8), START + 9),
+        (origin(), extended(1_000, 0), START),
+        (keyed(), extended(1_000, 0), START),
+        (origin(), extended(1_000, 1_000), START + 1_000),
+        (other, extended(1_000, 9), START + 9),
+    ] {
+        assert!(history.said(origin, event.clone(), stamp).is_some(), "{event:?} at {stamp}");
+    }
+    assert_eq!(history.said(origin(), extended(1_000, 100), START + 100), None, "it moves enough");
+}
+
 #[test]
 fn what_nobody_can_ask_for_and_what_somebody_must_are_told() {
     let mut history = History::begin(decide);

@@ -45,6 +45,7 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 use tally::Tally;
+pub use tally::{TOLD_EVERY_MS, TOLD_PAIRS_MAX};
 use watch::Watch;
 
 /// Holds that one turn lets run out, while it keeps up.
@@ -346,9 +347,8 @@ impl<D: Disk> Core<D> {
     }
 
     fn change(&mut self, request: &Request, event: Event) -> Outcome {
-        if matches!(event, Event::SkuDeleted(_)) {
-            // Before its id can be another's.
-            self.tell_refusals();
+        if let Event::SkuDeleted(deleted) = &event {
+            self.tell_refusals_of(&deleted.sku);
         }
         let origin = Origin {
             principal: request.principal.name.clone(),
@@ -403,9 +403,12 @@ impl<D: Disk> Core<D> {
 
     /// Stores what the turn appended, syncs it if the mode asks for that, and tells the lanes.
     fn commit(&mut self) -> Result<(), JournalError> {
+        let counts_due = self.tally.is_due(self.now);
         let kept_due = self.keeping.due_at().is_some_and(|due_at| self.now >= due_at);
-        if self.records_in_turn > 0 || self.tally.is_due(self.now) || kept_due {
+        if self.records_in_turn > 0 || counts_due || kept_due {
             self.tell_kept(Behind::Nothing);
+        }
+        if counts_due {
             self.tell_refusals();
         }
         if armed(Point::Store) {
@@ -481,7 +484,7 @@ impl<D: Disk> Core<D> {
     /// Everything is answered; what is left is told to the journal.
     fn stop(mut self) -> Result<Stopped, JournalError> {
         self.begin();
-        self.tell_refusals();
+        self.tell_all_refusals();
         self.tell_kept(Behind::End);
         self.commit()?;
         self.sync()?;

@@ -1,9 +1,9 @@
-//! Refusals on their way into the journal, the edge's too: counted by SKU and reason, told in one small
-//! event.
+//! Refusals on their way into the journal, the edge's too: counted by SKU and reason.
 //!
-//! They ride with the next frame that is stored anyway. Where only refusals come, they wait for a
-//! second at most and are then stored on their own, so that the demand a shop could not serve
-//! shows while the sale runs.
+//! Once a second some of them are told, in one small event, so that the demand a shop could not serve
+//! shows while the sale runs. A client chooses which SKUs it is refused, so what is told in a second
+//! is bounded, not what is counted: of more pairs of SKU and reason than that, each has its turn. Never
+//! holds more pairs than there are SKUs and reasons.
 
 use super::Core;
 use crate::domain::answer::{Answer, Answered};
@@ -16,54 +16,76 @@ use crate::planted::{Bug, planted};
 use crate::ring::HandedIn;
 use doorbuster_journal::Disk;
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
-/// Refusals wait this long at most.
-const AGE_MS_MAX: u64 = 1_000;
+/// Refusals are told this long after the first of them, and after those before.
+pub const TOLD_EVERY_MS: u64 = 1_000;
 /// Pairs of SKU and reason that one event tells; a record of these fits a frame by far.
-const PAIRS_MAX: usize = 256;
+pub const TOLD_PAIRS_MAX: usize = 256;
+
+type Pair = (SkuId, RefusalReason);
 
 /// Refusals that the journal does not know yet.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
-    counts: BTreeMap<(SkuId, RefusalReason), u64>,
-    since: Option<Stamp>,
+    counts: BTreeMap<Pair, u64>,
+    /// The last pair of the last event: those behind it have their turn next, then the first again.
+    told: Option<Pair>,
+    due_at: Option<Stamp>,
 }
 
 impl Tally {
-    /// Counts refusals; a new pair of a full tally is lost, which happens only while the journal
-    /// has no room to tell it.
+    /// Counts refusals of a SKU that exists.
     pub(super) fn count(&mut self, sku: &SkuId, reason: RefusalReason, more: u64, now: Stamp) {
-        let full = self.is_full();
-        let key = (sku.clone(), reason);
-        match self.counts.get_mut(&key) {
-            Some(count) => *count += more,
-            None if full => return,
-            None => drop(self.counts.insert(key, more)),
-        }
-        self.since.get_or_insert(now);
+        *self.counts.entry((sku.clone(), reason)).or_default() += more;
+        self.due_at.get_or_insert(now + TOLD_EVERY_MS);
     }
 
-    /// It must be told before more is counted.
-    pub(super) fn is_full(&self) -> bool {
-        self.counts.len() >= PAIRS_MAX
-    }
-
-    /// When they must be told.
-    pub(super) fn due_at(&self) -> Option<Stamp> {
-        self.since.map(|since| since + AGE_MS_MAX)
+    /// When some must be told.
+    pub(super) const fn due_at(&self) -> Option<Stamp> {
+        self.due_at
     }
 
     /// They have waited long enough.
     pub(super) fn is_due(&self, now: Stamp) -> bool {
-        self.due_at().is_some_and(|due_at| now >= due_at)
+        self.due_at.is_some_and(|due_at| now >= due_at)
     }
 
-    /// The event, if there is anything to tell.
-    pub(super) fn take(&mut self) -> Option<Event> {
-        self.since = None;
-        let counts = std::mem::take(&mut self.counts);
-        let told = |((sku, reason), count)| RefusalCount { sku, reason, count };
-        let mut counts: Vec<_> = counts.into_iter().map(told).collect();
+    /// The next event, if there is anything to tell.
+    pub(super) fn take(&mut self, now: Stamp) -> Option<Event> {
+        let pairs = self.next_pairs();
+        self.told = pairs.last().cloned();
+        let event = self.take_these(pairs);
+        self.due_at = (!self.counts.is_empty()).then_some(now + TOLD_EVERY_MS);
+        event
+    }
+
+    fn next_pairs(&self) -> Vec<Pair> {
+        let from = self.told.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
+        let behind = self.counts.range((from, Bound::Unbounded));
+        let again = self.told.as_ref().map(|told| self.counts.range(..=told));
+        let pairs = behind.chain(again.into_iter().flatten()).map(|(pair, _)| pair);
+        pairs.take(TOLD_PAIRS_MAX).cloned().collect()
+    }
+
+    /// The event of one SKU, if there is anything to tell of it.
+    fn take_of(&mut self, sku: &SkuId) -> Option<Event> {
+        let first = (sku.clone(), RefusalReason::ALL[0]);
+        let of_sku = self.counts.range(first..).take_while(|((of, _), _)| of == sku);
+        let pairs = of_sku.map(|(pair, _)| pair.clone()).collect();
+        let event = self.take_these(pairs);
+        self.due_at = self.due_at.filter(|_| !self.counts.is_empty());
+        event
+    }
+
+    fn take_these(&mut self, mut pairs: Vec<Pair>) -> Option<Event> {
+        pairs.sort_unstable();
+        let taken = |pair: Pair| {
+            let count = self.counts.remove(&pair)?;
+            let (sku, reason) = pair;
+            Some(RefusalCount { sku, reason, count })
+        };
+        let mut counts: Vec<_> = pairs.into_iter().filter_map(taken).collect();
         if planted(Bug::HashOrder) {
             counts.sort_by_key(|of| of.count.wrapping_mul(0x9E37_79B9) ^ of.reason as u64);
         }
@@ -79,9 +101,6 @@ impl<D: Disk> Core<D> {
                 self.tally.count(sku, reason, 1, self.now);
                 self.watch.refused(reason);
             }
-            if self.tally.is_full() {
-                self.tell_refusals();
-            }
         }
     }
 
@@ -93,16 +112,28 @@ impl<D: Disk> Core<D> {
             return;
         }
         self.tally.count(sku, RefusalReason::SoldOut, *count, self.now);
-        if self.tally.is_full() {
-            self.tell_refusals();
+    }
+
+    /// Tells those whose turn it is.
+    pub(super) fn tell_refusals(&mut self) {
+        if self.room.for_new()
+            && let Some(event) = self.tally.take(self.now)
+        {
+            self.record(None, event);
         }
     }
 
-    pub(super) fn tell_refusals(&mut self) {
-        if self.room.for_new()
-            && let Some(event) = self.tally.take()
-        {
+    /// Tells those of a SKU that is to go, before its id can be another's.
+    pub(super) fn tell_refusals_of(&mut self, sku: &SkuId) {
+        if let Some(event) = self.tally.take_of(sku) {
             self.record(None, event);
+        }
+    }
+
+    /// Tells all that are left, as far as there is room.
+    pub(super) fn tell_all_refusals(&mut self) {
+        while self.tally.due_at().is_some() && self.room.for_new() && self.failure.is_none() {
+            self.tell_refusals();
         }
     }
 }
@@ -111,30 +142,76 @@ impl<D: Disk> Core<D> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn refusals_ride_with_a_frame_or_wait_a_second() {
-        let mut tally = Tally::default();
-        let sku = SkuId::parse("A").unwrap();
-        assert_eq!(tally.take(), None);
-        tally.count(&sku, RefusalReason::SoldOut, 1, 10);
-        tally.count(&sku, RefusalReason::SoldOut, 2, 500);
-        assert!(!tally.is_due(1009) && tally.is_due(1010));
-        assert_eq!(tally.due_at(), Some(1010));
-        let count = RefusalCount { sku, reason: RefusalReason::SoldOut, count: 3 };
-        assert_eq!(tally.take(), Some(Event::RefusalsCounted(vec![count])));
-        assert_eq!((tally.due_at(), tally.take()), (None, None));
+    fn sku(number: usize) -> SkuId {
+        SkuId::parse(&format!("sku-{number:05}")).unwrap()
+    }
+
+    fn told(event: Option<Event>) -> Vec<RefusalCount> {
+        match event {
+            None => Vec::new(),
+            Some(Event::RefusalsCounted(counts)) => counts,
+            Some(other) => panic!("{other:?}"),
+        }
     }
 
     #[test]
-    fn a_tally_of_many_skus_says_that_it_is_full() {
+    fn refusals_are_told_a_second_after_the_first_of_them() {
         let mut tally = Tally::default();
-        for number in 0..PAIRS_MAX {
-            assert!(!tally.is_full());
-            let sku = SkuId::parse(&format!("sku-{number}")).unwrap();
-            tally.count(&sku, RefusalReason::Paused, 1, 0);
+        assert_eq!(tally.take(10), None);
+        tally.count(&sku(1), RefusalReason::SoldOut, 1, 10);
+        tally.count(&sku(1), RefusalReason::SoldOut, 2, 500);
+        assert!(!tally.is_due(1009) && tally.is_due(1010));
+        assert_eq!(tally.due_at(), Some(1010));
+        let count = RefusalCount { sku: sku(1), reason: RefusalReason::SoldOut, count: 3 };
+        assert_eq!(told(tally.take(1010)), [count]);
+        assert_eq!((tally.due_at(), tally.take(1010)), (None, None));
+        tally.count(&sku(1), RefusalReason::SoldOut, 1, 1011);
+        assert_eq!(tally.due_at(), Some(2011));
+    }
+
+    /// Those of the first SKUs that come again and again keep no others from their turn.
+    #[test]
+    fn of_more_pairs_than_an_event_tells_each_has_its_turn() {
+        let mut tally = Tally::default();
+        let skus = 2 * TOLD_PAIRS_MAX + 3;
+        (0..skus).for_each(|number| tally.count(&sku(number), RefusalReason::Paused, 1, 0));
+        let mut counted = vec![1; skus];
+        let mut heard = BTreeMap::new();
+        let mut now = 0;
+        for _ in 0..3 {
+            now += TOLD_EVERY_MS;
+            assert!(tally.is_due(now) && !tally.is_due(now - 1));
+            let counts = told(tally.take(now));
+            assert_eq!(counts.len(), TOLD_PAIRS_MAX);
+            assert!(counts.is_sorted_by_key(|of| of.sku.clone()), "in the order of the SKUs");
+            counts.into_iter().for_each(|of| *heard.entry(of.sku).or_insert(0) += of.count);
+            for (number, counted) in counted.iter_mut().enumerate().take(TOLD_PAIRS_MAX) {
+                tally.count(&sku(number), RefusalReason::Paused, 1, now);
+                *counted += 1;
+            }
         }
-        assert!(tally.is_full());
-        tally.count(&SkuId::parse("one-more").unwrap(), RefusalReason::Paused, 1, 0);
-        assert_eq!(tally.counts.len(), PAIRS_MAX);
+        assert_eq!(heard.len(), skus, "each was told");
+        while let Some(event) = tally.take(now) {
+            let counts = told(Some(event)).into_iter();
+            counts.for_each(|of| *heard.entry(of.sku).or_insert(0) += of.count);
+        }
+        assert_eq!(heard.into_values().collect::<Vec<_>>(), counted);
+        assert_eq!(tally.due_at(), None);
+    }
+
+    #[test]
+    fn those_of_a_sku_that_goes_are_told_alone() {
+        let mut tally = Tally::default();
+        for number in 1..=3 {
+            tally.count(&sku(number), RefusalReason::Paused, 1, 0);
+            tally.count(&sku(number), RefusalReason::SoldOut, 2, 0);
+        }
+        let counts = told(tally.take_of(&sku(2)));
+        assert!(counts.iter().all(|of| of.sku == sku(2)), "{counts:?}");
+        assert_eq!(counts.iter().map(|of| of.count).sum::<u64>(), 3);
+        assert_eq!((tally.take_of(&sku(2)), tally.counts.len()), (None, 4));
+        assert_eq!(tally.due_at(), Some(TOLD_EVERY_MS));
+        assert!(tally.take_of(&sku(1)).is_some() && tally.take_of(&sku(3)).is_some());
+        assert_eq!(tally.due_at(), None, "nothing is left to tell");
     }
 }

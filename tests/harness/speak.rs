@@ -247,7 +247,8 @@ fn path(query: &Query) -> String {
             asked("/v1/orders".to_owned(), limit, &more)
         }
         Query::UserOrders { user, after, limit } => {
-            asked(format!("/v1/users/{user}/orders"), limit, &[("cursor", text(after))])
+            let after = after.map(|place| place.order);
+            asked(format!("/v1/users/{user}/orders"), limit, &[("cursor", text(&after))])
         }
         Query::Draw(draw) => format!("/v1/draws/{draw}"),
         Query::Entries { draw, user, after, limit } => {

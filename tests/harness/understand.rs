@@ -11,7 +11,7 @@ use crate::client::Ask;
 use crate::members::any_order;
 use crate::strict::{Json, Members, Nothing, Read, of_text, text};
 use doorbuster::domain::command::{
-    Command, DeleteDraw, DeleteSku, PatchSku, Precondition, PutDraw, Query,
+    Command, DeleteDraw, DeleteSku, OrderPlace, PatchSku, Precondition, PutDraw, Query,
 };
 use doorbuster::domain::draw::Seed;
 use doorbuster::domain::ids::{DrawId, SkuId, UserId};
@@ -283,6 +283,8 @@ fn draw(id: &str) -> Option<DrawId> {
 
 fn query_of(names: &[&str], parameters: &mut Parameters) -> Read<Query> {
     let cursor = |id: &str| Some(any_order(id));
+    // One that the server sealed is no order's id, and here one that no order has.
+    let place = |id: &str| Some(OrderPlace { order: any_order(id), sealed: false });
     Ok(match names {
         ["skus"] => {
             Query::Skus { after: parameters.take("cursor", sku)?, limit: parameters.limit()? }
@@ -297,7 +299,7 @@ fn query_of(names: &[&str], parameters: &mut Parameters) -> Read<Query> {
         ["orders", id] => Query::Order(any_order(id)),
         ["users", id, "orders"] => Query::UserOrders {
             user: user(id).ok_or(Nothing)?,
-            after: parameters.take("cursor", cursor)?,
+            after: parameters.take("cursor", place)?,
             limit: parameters.limit()?,
         },
         ["draws", id] => Query::Draw(draw(id).ok_or(Nothing)?),

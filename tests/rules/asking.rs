@@ -11,8 +11,8 @@ use crate::wording::{sku_id, user_id};
 use doorbuster::domain::answer::{Answer, Answered, DrawView};
 use doorbuster::domain::command::{
     Action, AdjustSku, Adjustment, Command, CreateOrder, DeleteDraw, DeleteSku, EnterDraw,
-    PatchSku, Precondition, Principal, PutDraw, PutSku, Query, Reach, Refund, Request, SkuSettings,
-    Take,
+    OrderPlace, PatchSku, Precondition, Principal, PutDraw, PutSku, Query, Reach, Refund, Request,
+    SkuSettings, Take,
 };
 use doorbuster::domain::draw::{Admission, Odds, Prize, Seed, Terms};
 use doorbuster::domain::ids::{GroupId, LineRequest, LineRequests, OrderId, PrincipalName, Stamp};
@@ -240,7 +240,7 @@ impl Clients {
             },
             Look::User { user, after, limit } => Query::UserOrders {
                 user: user_id(USERS[*user]),
-                after: after.map(|pick| self.order(pick).0),
+                after: after.map(|pick| OrderPlace { order: self.order(pick).0, sealed: false }),
                 limit: *limit,
             },
             Look::Key(key) => {

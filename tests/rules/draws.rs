@@ -355,6 +355,26 @@ fn a_draw_goes_after_its_closing_and_its_entries_once_no_key_names_them() {
     );
 }
 
+/// From whatever number a page begins, it ends as it does for a user that is not there.
+#[test]
+fn no_number_tells_which_entry_of_another_principal_is_a_users() {
+    let others: String =
+        (0..1_005).map(|user| format!("enter D x{user} key=x{user} by=east\n")).collect();
+    check(&format!(
+        "0 put     A stock=1
+          draw    D A*0 blank=1 entries=0
+          enter   D u1 key=k1 by=east      -> 201 #1
+          enter   D u2 key=k2 by=east      -> 201 #2
+          {others}
+          entries D by=west user=u2        -> 200
+          entries D by=west user=u2 after=1 -> 200
+          entries D by=west user=u2 after=2 -> 200
+          entries D by=west user=u2 after=3 -> 200
+          entries D by=west user=u3 after=3 -> 200
+          entries D by=west                -> 200 next=1000"
+    ));
+}
+
 #[test]
 fn entries_of_others_show_once_the_draw_is_closed() {
     check(
@@ -368,6 +388,8 @@ fn entries_of_others_show_once_the_draw_is_closed() {
           entries D by=west                -> 200 #2 u2 lost A no_stock
           entries D by=admin               -> 200
           entries D by=west user=u1        -> 200
+          entries D by=west limit=1        -> 200 #2 u2 lost A no_stock
+          entries D by=east limit=1        -> 200 #1 u1 won A o held until=300000 next=1
           close   D
           entries D by=west limit=2        -> 200 #1 u1 won A #2 u2 lost A no_stock next=2
           entries D by=east limit=1        -> 200 #1 u1 won A o held until=300000 next=1

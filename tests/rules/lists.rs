@@ -57,7 +57,10 @@ fn a_users_list_holds_the_principals_own_orders() {
           user    u1 by=admin     -> 200
           user    u1 by=east limit=1 -> 200 e2 next=e2
           user    u1 by=east limit=1 after=e2 -> 200 e1
-          user    u1 by=west limit=1 -> 200 w1 next=w1",
+          user    u1 by=west limit=1 -> 200 w1
+          user    u1 by=east limit=1 after=w1 -> 200 e1
+          user    u1 by=west after=e2 -> 200 w1
+          user    u1 by=west after=w1 -> 200",
     );
 }
 
@@ -95,7 +98,8 @@ fn all_orders_come_by_id_through_their_filters() {
           orders by=admin sku=NONE -> 200
           orders by=admin limit=2 -> 200 o1 o2 next=o2
           orders by=admin limit=2 after=o2 -> 200 o3
-          orders by=admin limit=1 status=confirmed after=o1 -> 200 o2 next=o2
+          orders by=admin limit=1 status=confirmed after=o1 -> 200 o2
+          orders by=admin limit=1 status=confirmed -> 200 o1 next=o1
           orders by=admin limit=1 status=confirmed after=o2 -> 200
           orders by=other         -> 200
           delete  B if=*          -> 409 in_use
@@ -119,7 +123,9 @@ fn a_page_may_end_at_its_budget_and_be_empty() {
          orders status=held limit=1 after=1-1003 -> 200 last
          orders limit=1           -> 200 first next=first
          user u1 by=other         -> 200 next=1-7
-         user u1 by=other after=1-7 -> 200"
+         user u1 by=other after=1-7 sealed -> 200
+         user u1 by=other after=1-6 -> 422 invalid cursor
+         user u1 by=other after=9-6 -> 422 invalid cursor"
     ));
 }
 

@@ -136,6 +136,43 @@ fn extending_never_shortens_and_never_passes_the_cap_from_creation() {
     );
 }
 
+/// A hundredth of the hold that is asked for, 100 ms, or a half of a hold that is shorter than 200 ms.
+#[test]
+fn extending_by_little_leaves_the_order_as_it_is() {
+    check(
+        "
+        0 put    A stock=9
+          settings hold_ms_max=100000
+          order  u1 A*1 hold=20000    -> 201 held until=20000 as o
+          order  u2 A*1               -> 201 held
+      199 extend o 20000              -> 200 held until=20000 changed=before
+      200 extend o 20000              -> 200 held until=20200 changed=now
+          order  u1 A*1 hold=5000     -> 201 held until=5200 as p
+          order  u2 A*1               -> 201 held
+      299 extend p 5000               -> 200 held until=5200 changed=before
+      300 extend p 5000               -> 200 held until=5300 changed=now
+          order  u1 A*1 hold=100      -> 201 held until=400 as q
+          order  u2 A*1               -> 201 held
+      349 extend q 100                -> 200 held until=400 changed=before
+          extend q 100 key=k          -> 200 held until=400 changed=before
+      350 extend q 100 key=k          -> 200 held until=400 changed=before replayed
+          extend q 100                -> 200 held until=450 changed=now",
+    );
+}
+
+#[test]
+fn the_last_step_to_the_cap_may_be_a_small_one() {
+    check(
+        "
+        0 put    A stock=9
+          settings hold_ms_max=100000
+          order  u1 A*1 hold=99999    -> 201 held until=99999 as o
+        1 extend o 100000             -> 200 held until=100000 changed=now
+          order  u2 A*1               -> 201 held
+        2 extend o 100000             -> 200 held until=100000 changed=before",
+    );
+}
+
 #[test]
 fn cancelled_and_expired_units_are_on_sale_again() {
     check(

@@ -20,7 +20,7 @@ use crate::draw_words;
 use crate::harness::{BASE, Engine, key_hash, settings};
 use crate::wording::{self, Words, number, principal, say, sku_id, user_id};
 use doorbuster::domain::answer::{Answer, Answered};
-use doorbuster::domain::command::{Command, Query, Request};
+use doorbuster::domain::command::{Command, OrderPlace, Query, Request};
 use doorbuster::domain::event::Event;
 use doorbuster::domain::ids::{OrderId, PrincipalName, SkuId, Stamp};
 use doorbuster::domain::order::Status;
@@ -212,11 +212,11 @@ impl Script {
                 after: words.named("after").map(|label| self.order(label)),
                 limit,
             },
-            "user" => Query::UserOrders {
-                user: user_id(words.next()),
-                after: words.named("after").map(|label| self.order(label)),
-                limit,
-            },
+            "user" => {
+                let (user, sealed) = (user_id(words.next()), words.flag("sealed"));
+                let place = |label| OrderPlace { order: self.order(label), sealed };
+                Query::UserOrders { user, after: words.named("after").map(place), limit }
+            }
             "key" => Query::Remembered(key_hash(principal, words.next())),
             "tables" => Query::Status,
             _ => return None,

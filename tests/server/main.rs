@@ -16,6 +16,7 @@ mod clients;
 mod command_line;
 mod configuration;
 mod contention;
+mod core_dumps;
 mod crash;
 mod crowd;
 mod damage;

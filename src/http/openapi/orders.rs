@@ -132,7 +132,11 @@ fn cancel() -> Operation {
 
 fn extend() -> Operation {
     action("/v1/orders/{order}/extend", "extendOrder", "Let a hold run out later")
-        .says("Never shortens; ends at the longest hold that the server allows.")
+        .says(
+            "Never shortens; ends at the longest hold that the server allows. What would move \
+             the deadline by less than a hundredth of the hold that is asked for, or by less than \
+             100 ms (half of a hold shorter than 200 ms), leaves the order as it is.",
+        )
         .body("Extension", vec![("a minute", json!({"hold_ms": 60_000}))])
         .refuses(&[Code::HoldExpired, Code::Invalid])
 }
@@ -170,7 +174,10 @@ fn of_user() -> Operation {
         TAG,
         "Page through a user's orders, newest first",
     )
-    .says("Those of the own principal, or all where the role sees all.")
+    .says(
+        "Those of the own principal. A page may be short, even empty, and still have a cursor, \
+         where a thousand orders or more of others lie between.",
+    )
     .takes(&["User", "Limit", "OrderCursor"])
     .answers(200, "A page.", Content::Json("OrderPage"), &[])
     .asked()

@@ -78,7 +78,9 @@ fn of_queries() -> Value {
             "Events of a page at most; not for streams.",
         ),
         "SkuCursor": query("cursor", schema("Id"), "The `next_cursor` of the page before."),
-        "OrderCursor": query("cursor", schema("OrderId"), "The `next_cursor` of the page before."),
+        "OrderCursor": query(
+            "cursor", schema("OrderCursor"), "The `next_cursor` of the page before.",
+        ),
         "Stage": query(
             "stage",
             with_default(words(Stage::ALL.map(Stage::as_str)), json!("whole")),

@@ -22,6 +22,12 @@ pub(super) const USER: &str = concat!(
 /// without i, l, o and u, or a small number in journals from before.
 pub(super) const ORDER: &str = r"^(?:[0-9a-hjkmnp-tv-z]{8}|[1-9][0-9]{0,8})-[1-9][0-9]{0,18}$";
 
+/// Where a page of orders goes on: an order's id, or a place that is sealed.
+pub(super) const ORDER_CURSOR: &str = concat!(
+    r"^(?:(?:[0-9a-hjkmnp-tv-z]{8}|[1-9][0-9]{0,8})-[1-9][0-9]{0,18}",
+    r"|[0-9a-hjkmnp-tv-z]{64})$",
+);
+
 /// An event's id, or a bare sequence.
 pub(super) const PLACE: &str =
     r"^(?:(?:[0-9a-hjkmnp-tv-z]{8}|0|[1-9][0-9]{0,8})-)?(?:0|[1-9][0-9]{0,18})$";

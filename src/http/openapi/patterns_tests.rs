@@ -115,6 +115,10 @@ fn ids_of_both_forms_and_lists_of_tags_are_allowed() {
         allowed(place, &good, true);
         allowed(place, &bad, false);
     }
+    let sealed = "k3v9x2qa".repeat(8);
+    allowed("parameters/OrderCursor/schema", &[&sealed], true);
+    allowed("parameters/OrderCursor/schema", &[&sealed[1..], &format!("{sealed}0")], false);
+    allowed("schemas/OrderId", &[&sealed], false);
     allowed("parameters/EventsAfter/schema", &["0", "17", "k3v9x2qa-17", "3-17"], true);
     allowed("parameters/LastEventId/schema", &["", "17", "k3v9x2qa-17"], true);
     for place in ["parameters/IfMatch/schema", "parameters/IfNoneMatch/schema"] {

@@ -33,6 +33,12 @@ fn basics() -> Value {
         "pattern": patterns::ORDER,
         "examples": ["k3v9x2qa-17", "3-17"],
     });
+    let order_cursor = json!({
+        "type": "string",
+        "description": "Opaque: give it back, and nothing else. It keeps over a restart.",
+        "pattern": patterns::ORDER_CURSOR,
+        "examples": ["k3v9x2qa-17"],
+    });
     let instant_in = json!({
         "type": "string",
         "format": "date-time",
@@ -44,6 +50,7 @@ fn basics() -> Value {
         "Id": id(patterns::ID),
         "UserId": id(patterns::USER),
         "OrderId": order,
+        "OrderCursor": order_cursor,
         "Instant": {"type": "string", "format": "date-time", "pattern": patterns::INSTANT},
         "InstantIn": instant_in,
         "Empty": request(json!({}), &[]),
@@ -203,7 +210,7 @@ fn orders() -> Value {
         "Confirmation": request(confirmation(), &[]),
         "Extension": request(extension(), &["hold_ms"]),
         "Refund": request(refund(), &[]),
-        "OrderPage": page("Order", schema("OrderId")),
+        "OrderPage": page("Order", schema("OrderCursor")),
         "Remembered": object(json!({
             "status": {"type": "integer", "enum": [200, 201]},
             "body": {

@@ -5,13 +5,14 @@
 //! `answers`.
 
 use super::{Input, Parsed, plain_order};
-use crate::domain::command::{Action, Command, CreateOrder, Query, Refund, Take};
+use crate::domain::command::{Action, Command, CreateOrder, OrderPlace, Query, Refund, Take};
 use crate::domain::ids::{BadId, HOLD_MS_END, OrderId, REFERENCE_BYTES_MAX, SkuId, UserId};
 use crate::domain::lives::{Lives, Lost};
 use crate::domain::order::{Status, Verb};
 use crate::http::fields::{Faults, boolean, id, present, required, text, wrong_type};
 use crate::http::json::{Members, Value};
 use crate::http::problem::{Problem, Refused};
+use crate::http::sealed::{self, Whose};
 use crate::http::target::{cursor, limit, parameters};
 use compact_str::CompactString;
 use hyper::Method;
@@ -85,7 +86,7 @@ fn list(input: &Input<'_>) -> Result<Parsed<'static>, Refused> {
     let sku = sku.map(|sku| SkuId::parse(&sku)).transpose();
     let sku = sku.map_err(|_| wrong_type("the query parameter sku", "an id"))?;
     let limit = self::limit(limit, &mut faults);
-    let after = place(cursor, input.lives, &mut faults);
+    let after = place(cursor, &mut faults, |text| input.lives.cursor(text));
     faults.end()?;
     let after = after?;
     Ok(Parsed::read(Query::Orders { status, sku, after, limit }))
@@ -96,9 +97,16 @@ pub(super) fn of_user(user: &str, input: &Input<'_>) -> Result<Parsed<'static>, 
     let user = UserId::parse(user).map_err(|_| wrong_type("the user in the path", "an id"))?;
     let mut faults = Faults::default();
     let limit = self::limit(limit, &mut faults);
-    let after = place(cursor, input.lives, &mut faults);
+    let whose = Whose { principal: input.principal.name.clone(), user };
+    let mut sealed = false;
+    let after = place(cursor, &mut faults, |text| {
+        let opened = sealed::open(input.hash_key, &whose, input.lives, text);
+        sealed = opened.is_some();
+        opened.or_else(|| input.lives.cursor(text))
+    });
     faults.end()?;
-    let after = after?;
+    let after = after?.map(|order| OrderPlace { order, sealed });
+    let user = whose.user;
     Ok(Parsed::read(Query::UserOrders { user, after, limit }))
 }
 
@@ -106,10 +114,10 @@ pub(super) fn of_user(user: &str, input: &Input<'_>) -> Result<Parsed<'static>, 
 /// lists: what stands behind its sequence is not what stood there.
 fn place(
     cursor: Option<Cow<'_, str>>,
-    lives: &Lives,
     faults: &mut Faults,
+    read: impl FnOnce(&str) -> Option<Result<OrderId, Lost>>,
 ) -> Result<Option<OrderId>, Refused> {
-    let after = self::cursor(cursor, faults, |text| lives.cursor(text).ok_or(BadId));
+    let after = self::cursor(cursor, faults, |text| read(text).ok_or(BadId));
     after.transpose().map_err(|Lost| Problem::diverged())
 }
 

@@ -1,6 +1,10 @@
 //! Reads as text, and what they ask for: paths, queries and the cursors of lists.
 
 use super::*;
+use crate::domain::command::OrderPlace;
+use crate::domain::ids::PrincipalName;
+use crate::http::sealed::{Whose, seal};
+use crate::http::testing::lives;
 
 #[test]
 fn reads_ask_for_what_their_path_and_query_name() {
@@ -26,8 +30,17 @@ fn reads_ask_for_what_their_path_and_query_name() {
         limit: 7,
     };
     check("GET /v1/orders?status=held&sku=A&limit=7&cursor=3-17", some);
-    let own = Query::UserOrders { user: user(), after: Some(order), limit: 100 };
-    check("GET /v1/users/u+1/orders?cursor=3-17", own);
+    let own = |sealed| {
+        let after = Some(OrderPlace { order, sealed });
+        Query::UserOrders { user: user(), after, limit: 100 }
+    };
+    check("GET /v1/users/u+1/orders?cursor=3-17", own(false));
+    let whose = Whose { principal: PrincipalName::local(), user: user() };
+    let sealed = seal(&HASH_KEY, &whose, &lives(), (order, 17));
+    check(&format!("GET /v1/users/u+1/orders?cursor={}", sealed.as_str()), own(true));
+    for list in ["/v1/users/u+2/orders", "/v1/orders"] {
+        check_refused(&format!("GET {list}?cursor={}", sealed.as_str()), "invalid cursor");
+    }
     let delete = DeleteSku { sku: sku("A"), precondition: Precondition::Exists };
     super::check("If-Match: *\nDELETE /v1/skus/A", Command::DeleteSku(Box::new(delete)));
 }

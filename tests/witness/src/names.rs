@@ -67,7 +67,8 @@ pub fn named(command: &mut Command) -> Option<&mut OrderId> {
         Command::ActOnOrder(order, _) => Some(order),
         Command::Read(query) => match &mut **query {
             Query::Order(order) => Some(order),
-            Query::Orders { after, .. } | Query::UserOrders { after, .. } => after.as_mut(),
+            Query::Orders { after, .. } => after.as_mut(),
+            Query::UserOrders { after, .. } => after.as_mut().map(|place| &mut place.order),
             _ => None,
         },
         _ => None,

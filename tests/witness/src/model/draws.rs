@@ -328,27 +328,17 @@ impl Model {
         limit: usize,
     ) -> Answer {
         let Some(draw) = self.draw(id) else { return Answer::Refused(Refusal::UnknownDraw) };
-        // A user's entries are looked at alone; of all entries, hidden ones are looked at too.
-        let looked_at = |number: &usize| {
+        let shown = |number: &usize| {
             *number > after as usize
                 && user.is_none_or(|user| draw.entries[number - 1].user == *user)
+                && (draw.closed_at.is_some()
+                    || draw.entries[number - 1].principal == principal.name)
         };
-        let mut numbers = (1..=draw.entries.len()).filter(looked_at).peekable();
-        let mut page = Page { entries: Vec::new(), next: None };
-        let mut last = None;
-        while let Some(number) = numbers.peek().copied() {
-            if page.entries.len() == limit {
-                page.next = last;
-                break;
-            }
-            numbers.next();
-            last = Some(number as u32);
-            let own = draw.entries[number - 1].principal == principal.name;
-            if own || draw.closed_at.is_some() {
-                page.entries.push(self.entry_view(principal, draw, number));
-            }
-        }
-        Answer::Entries(Box::new(page))
+        let numbers: Vec<usize> = (1..=draw.entries.len()).filter(shown).collect();
+        let next = (numbers.len() > limit).then(|| numbers[limit - 1] as u32);
+        let view = |number| self.entry_view(principal, draw, number);
+        let entries = numbers.into_iter().take(limit).map(view).collect();
+        Answer::Entries(Box::new(Page { entries, next }))
     }
 
     /// Entries of a deleted draw leave once no key names any of them.

@@ -285,7 +285,9 @@ impl Model {
         let order = self.kept(id).expect("a kept order");
         let latest = order.created_at + self.settings.hold_ms_max;
         let deadline = (self.now + hold_ms).min(latest).max(order.expires_at);
-        if deadline == order.expires_at {
+        let least_ms = (hold_ms / 2).min(100).max(hold_ms / 100);
+        let by_little = deadline < latest && deadline < order.expires_at + least_ms;
+        if deadline == order.expires_at || by_little {
             return self.same(request, id);
         }
         self.room_for_action(request, id)?;

@@ -51,8 +51,9 @@ impl Model {
             }
             Query::UserOrders { user, after, limit } => {
                 let of_user = self.orders.iter().rev().filter(|order| order.user == *user);
-                let older = of_user
-                    .filter(|order| after.is_none_or(|after| order.id.sequence < after.sequence));
+                let older = of_user.filter(|order| {
+                    after.is_none_or(|after| order.id.sequence < after.order.sequence)
+                });
                 self.page(older, *limit, |order| order.principal == principal.name)
             }
             Query::Draw(id) => match self.draw(id) {
@@ -73,7 +74,7 @@ impl Model {
         }
     }
 
-    /// Looks at no more than the budget, and past the page only to see whether there is more.
+    /// Looks at no more than the budget, and past the page only to see whether more is to be shown.
     fn page<'a>(
         &self,
         orders: impl Iterator<Item = &'a Order>,
@@ -81,15 +82,16 @@ impl Model {
         wanted: impl Fn(&Order) -> bool,
     ) -> Answer {
         let orders: Vec<&Order> = orders.collect();
-        let mut entries = Vec::new();
-        let mut looked_at = 0;
-        while looked_at < orders.len().min(VISITS_MAX) && entries.len() < limit {
-            let order = orders[looked_at];
-            entries.extend(wanted(order).then(|| self.order_view(order)));
-            looked_at += 1;
-        }
-        let more = looked_at < orders.len();
-        let next: Option<OrderId> = more.then(|| orders[looked_at - 1].id);
+        let seen = &orders[..orders.len().min(VISITS_MAX)];
+        let shown: Vec<&Order> = seen.iter().copied().filter(|order| wanted(order)).collect();
+        let next: Option<OrderId> = if shown.len() > limit {
+            Some(shown[limit - 1].id)
+        } else if seen.len() < orders.len() {
+            seen.last().map(|order| order.id)
+        } else {
+            None
+        };
+        let entries = shown.into_iter().take(limit).map(|order| self.order_view(order)).collect();
         Answer::Orders(Box::new(Page { entries, next }))
     }
 
