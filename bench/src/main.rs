@@ -6,8 +6,9 @@
 //! takes after a long history; `feed`, what followers cost; `images`, what buyers feel of them;
 //! `crowd`, what they feel of thousands of idle and slow connections; `tables` and `sizes`, what full
 //! tables take and do; `overload`, a crowd of many times the capacity; `stall`, a writer that stands
-//! still; `slow-disk`, syncs that take long; `strangers`, ten million unknown names; `idle`; `run`, load of a kind on a server that is there, and `report` of what that
-//! left behind.
+//! still; `slow-disk`, syncs that take long; `strangers`, ten million unknown names; `attack`, what
+//! attackers do beside an honest client; `idle`; `run`, load of a kind on a server that is there, and
+//! `report` of what that left behind.
 //! Never says a number without its conditions. Next: `run`, `bars`, `peers`.
 #![forbid(unsafe_code)]
 
@@ -16,6 +17,7 @@
 mod out;
 
 mod arguments;
+mod attack;
 mod bare;
 mod bars;
 mod batch;
@@ -98,6 +100,8 @@ enum Command {
     SlowDisk(slow_disk::Options),
     /// Offer ten million names that nobody knows, and watch the memory
     Strangers(strangers::Options),
+    /// Attack a server by every known way, each beside an honest client
+    Attack(attack::Options),
     /// Load a server at a rate and report the latencies that a crowd would have suffered
     Run(run::Options),
     /// Merge or compare what `run` left behind
@@ -143,6 +147,7 @@ fn main() -> ExitCode {
         Command::Stall(options) => stall::run(&options),
         Command::SlowDisk(options) => slow_disk::run(&options),
         Command::Strangers(options) => strangers::run(&options),
+        Command::Attack(options) => attack::run(&options),
         Command::Run(options) => run::run(&options),
         Command::Report(command) => report::run(&command),
         Command::Completions { shell } => arguments::completions(Arguments::command(), shell),

@@ -38,7 +38,7 @@ pub(crate) fn free_address() -> Result<SocketAddr, BenchError> {
 }
 
 impl Server {
-    /// Starts a server that says `listening on http://ADDRESS …` when it is ready.
+    /// Starts a server that says `listening on http://ADDRESS …` when it is ready, `https` under TLS.
     pub(crate) fn start(name: &str, command: &mut Command) -> Result<Self, BenchError> {
         let starting = || io_error(format!("start {name}"));
         command.stdin(Stdio::null()).stdout(Stdio::piped());
@@ -46,7 +46,8 @@ impl Server {
         let out = child.stdout.take().expect("it was just piped");
         let mut said = String::new();
         BufReader::new(out).read_line(&mut said).map_err(starting())?;
-        let address = said.strip_prefix("listening on http://").and_then(|rest| {
+        let address = said.strip_prefix("listening on http").and_then(|rest| {
+            let (_, rest) = rest.split_once("://")?;
             let address = rest.split_whitespace().next()?;
             address.parse().ok()
         });
@@ -112,6 +113,19 @@ impl Server {
         }
         let ended = [CHILDREN_USER, CHILDREN_SYSTEM].map(|at| stat_field(own, at).unwrap_or(0));
         Ok(sum + ended.iter().sum::<u64>() * TICK_NS)
+    }
+
+    /// Tells it something.
+    pub(crate) fn signal(&self, signal: Signal) -> Result<(), BenchError> {
+        kill_process(Pid::from_child(&self.child), signal).map_err(|errno| BenchError::Io {
+            operation: format!("signal {}", self.name),
+            cause: errno.into(),
+        })
+    }
+
+    /// It has ended by itself.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        !matches!(self.child.try_wait(), Ok(None))
     }
 
     /// Memory it has in use, in bytes.

@@ -5,7 +5,7 @@
 //! `check` for the comparison, `report` for what is left behind.
 
 mod check;
-mod connection;
+pub(crate) mod connection;
 mod drive;
 mod ledger;
 mod noise;
@@ -14,7 +14,7 @@ mod prepare;
 mod progress;
 mod scenario;
 mod schedule;
-mod wire;
+pub(crate) mod wire;
 
 use crate::error::{BenchError, io_error};
 use crate::load::now;

@@ -63,7 +63,7 @@ pub(super) fn flood(
                         let to = total.min(from + LINES);
                         next.set(to);
                         let lines: Vec<String> = (from..to).map(|number| line(number)).collect();
-                        let told = batch(&mut socket, &lines.join("\n")).await?;
+                        let told = batch(&mut socket, "", &lines.join("\n")).await?;
                         count(&told, &mut answered.borrow_mut());
                     }
                     Ok::<(), BenchError>(())
@@ -79,10 +79,15 @@ pub(super) fn flood(
     Ok(answered)
 }
 
-async fn batch(socket: &mut TcpStream, lines: &str) -> Result<Vec<u8>, BenchError> {
+/// Sends a batch and reads its whole answer; `common` are lines of the head, such as a token's.
+pub(crate) async fn batch(
+    socket: &mut TcpStream,
+    common: &str,
+    lines: &str,
+) -> Result<Vec<u8>, BenchError> {
     let head = format!(
-        "POST /v1/batch HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-ndjson\r\n\
-         content-length: {}\r\n\r\n",
+        "POST /v1/batch HTTP/1.1\r\nhost: localhost\r\n{common}\
+         content-type: application/x-ndjson\r\ncontent-length: {}\r\n\r\n",
         lines.len()
     );
     let (mut reader, mut writer) = socket.split();
@@ -122,7 +127,7 @@ fn count(told: &[u8], answered: &mut Answered) {
 }
 
 /// The body of an answer in chunks.
-fn dechunked(told: &[u8]) -> Vec<u8> {
+pub(crate) fn dechunked(told: &[u8]) -> Vec<u8> {
     let mut body = Vec::with_capacity(told.len());
     let head = told.windows(4).position(|four| four == b"\r\n\r\n").map_or(told.len(), |at| at + 4);
     let mut rest = &told[head..];

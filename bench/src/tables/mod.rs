@@ -4,7 +4,7 @@
 //! Owns the bytes a row of each table takes at most, as `docs/OPERATIONS.md` states them; `sizes`
 //! measures them. Next: `flood`, which offers.
 
-mod flood;
+pub(crate) mod flood;
 pub(crate) mod sizes;
 
 use crate::arguments::at_least_one;

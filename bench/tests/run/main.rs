@@ -1,10 +1,11 @@
 //! `doorbuster-bench run` against the real server, also one that stalls and one that dies; and
-//! `doorbuster-bench peers`.
+//! `doorbuster-bench peers`, `attack` and others in a small round.
 //!
 //! Nothing here depends on how fast the machine is: what is asserted follows from what was done to
-//! the server. Next: `process`, `peers`.
+//! the server. Next: `process`, `peers`, `attack`.
 #![allow(missing_docs)]
 
+mod attack;
 mod crowd;
 mod outputs;
 mod peers;
