@@ -51,8 +51,9 @@ impl Model {
             }
             Query::UserOrders { user, after, limit } => {
                 let of_user = self.orders.iter().rev().filter(|order| order.user == *user);
-                let older = of_user
-                    .filter(|order| after.is_none_or(|after| order.id.sequence < after.order.sequence));
+                let older = of_user.filter(|order| {
+                    after.is_none_or(|after| order.id.sequence < after.order.sequence)
+                });
                 self.page(older, *limit, |order| order.principal == principal.name)
             }
             Query::Draw(id) => match self.draw(id) {
