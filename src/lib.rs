@@ -18,6 +18,7 @@ pub mod http;
 pub mod images;
 mod instant;
 pub mod log;
+mod memory;
 pub mod metrics;
 pub mod output;
 mod planted;

@@ -20,6 +20,7 @@ use crate::feeder::{self, Feeder};
 use crate::http::{self, Doors, Front, HandshakeEnd, Handshakes, Shared};
 use crate::images::{Ask, Images};
 use crate::log;
+use crate::memory;
 use crate::metrics::Meters;
 use crate::output::print;
 use crate::recovery::{self, Lock, Recovered, RecoveryError};
@@ -153,6 +154,7 @@ pub fn run(config: &Config, reread: Reread, signals: Signals) -> Result<(), Serv
     let recovered = recovery::recover(&lock, &rules, config, clock, progress)?;
     telling::recovery(&recovered);
     start_guard(&lock, clock)?;
+    start_giving_back(&front, clock)?;
     let hash_key = recovered.state.hash_key;
     // No more are begun while it serves: who writes and reads ids has a copy, and needs no lock.
     let lives = Arc::new(recovered.state.lives.clone());
@@ -273,6 +275,14 @@ fn start_guard(lock: &Arc<Lock>, clock: Clock) -> Result<(), ServerError> {
     };
     let thread = thread::Builder::new().name("guard".to_owned());
     thread.spawn(guard).map(drop).map_err(start_error("the guard of the directory"))
+}
+
+/// It ends with the process.
+fn start_giving_back(front: &Arc<Front>, clock: Clock) -> Result<(), ServerError> {
+    let front = front.clone();
+    let thread = thread::Builder::new().name("memory".to_owned());
+    let give_back = move || memory::give_back(clock, || front.connections());
+    thread.spawn(give_back).map(drop).map_err(start_error("the thread that gives memory back"))
 }
 
 /// It ends with the process.

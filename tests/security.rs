@@ -68,7 +68,10 @@ fn every_fixed_bound_is_the_number_that_the_page_says() {
     let lists = 256;
     assert_eq!(ALL_SLOTS, 1024 + 1024 + RING_SLOTS + lists);
     for (resource, numbers) in [
-        ("a body of a request that is refused", vec![limits.dropped_bytes_max]),
+        (
+            "a body of a request that is refused",
+            vec![limits.dropped_bytes_max, limits.passed_bodies_max as u64],
+        ),
         ("bodies that wait for their end, of an IO thread", vec![limits.bodies_bytes_max as u64]),
         (
             "a batch",

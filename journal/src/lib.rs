@@ -7,8 +7,8 @@
 //! needs on a bad day ([`verify_segment`], [`dump`], [`plan_repair`], [`repair`]). It never knows
 //! what a record means, reads no clock (stamps are passed in), retries no failed sync, cuts no file
 //! shorter, and uses no segment twice.
-//! [`populate`] stands here only because `mapped.rs` is where `unsafe` is: it asks for memory, not for
-//! what is on disk.
+//! [`populate`] and [`release_freed_memory`] stand here only because `mapped.rs` is where `unsafe` is:
+//! they are about memory, not about what is on disk.
 //!
 //! Where to read next: `FORMAT.md` beside this crate is the layout byte by byte; [`Verdict`] is the
 //! table of everything a scan can find; `journal.rs` is the hot path; `disk.rs` is the seam below
@@ -91,7 +91,7 @@ pub use format::{
 pub use frame::{Frame, Kind, Records};
 pub use glance::{journal_id, sequence_at};
 pub use journal::{Journal, Room};
-pub use mapped::{MappedFile, OpenFile, populate};
+pub use mapped::{MappedFile, OpenFile, populate, release_freed_memory};
 pub use memory_disk::{MemoryDisk, MemoryFile, MemoryMapped};
 pub use origin::{ImageEnd, Origin};
 pub use plan::{Loss, RepairPlan, plan_repair};

@@ -24,8 +24,9 @@ use std::time::Duration;
 pub(super) enum Taken {
     Whole(Bytes),
     Stream(Incoming),
-    /// The client waits for leave to send it and is not given that; then the connection ends.
-    Unsent,
+    /// It stays where it is, and the connection ends: the client waits for leave to send it and is not
+    /// given that, or too many that nobody looks at are read by already.
+    Unread,
 }
 
 /// A body that is too long is read and dropped, so that the connection can stay, unless that would
@@ -62,9 +63,14 @@ pub(super) async fn take<A: Ask>(
         Some(refused) if refused.closes => Ok(Taken::Whole(Bytes::new())),
         // A client that waits for leave to send the body need not send it at all. Whether it does
         // cannot be told, so what follows may be anything.
-        Some(_) if head.value(Name::Expect).is_some() => Ok(Taken::Unsent),
+        Some(_) if head.value(Name::Expect).is_some() => Ok(Taken::Unread),
         // The body is read before a refusal, too, so that the connection can stay; nothing of it is kept.
-        Some(_) => pass_by(worker, body, note).await.map(|()| Taken::Whole(Bytes::new())),
+        Some(_) => match Passage::begin(worker) {
+            Some(_passage) => {
+                pass_by(worker, body, note).await.map(|()| Taken::Whole(Bytes::new()))
+            }
+            None => Ok(Taken::Unread),
+        },
         None => read(worker, body, note).await.map(Taken::Whole),
     }
 }
@@ -82,10 +88,31 @@ pub(super) async fn pass<A: Ask>(
     if head.value(Name::Expect).is_some() {
         return refused.closing();
     }
+    let Some(_passage) = Passage::begin(worker) else { return refused.closing() };
     // Nobody is asked behind it.
     match pass_by(worker, body, &mut Note::default()).await {
         Err(unread) if unread.closes => refused.closing(),
         _ => refused,
+    }
+}
+
+/// One of the bodies that an IO thread reads past. A connection holds its buffers meanwhile, so there is
+/// a bound; beyond it the answer ends the connection, and what still comes is dropped without any.
+struct Passage<'p>(&'p Cell<usize>);
+
+impl<'p> Passage<'p> {
+    fn begin<A: Ask>(worker: &'p Worker<A>) -> Option<Self> {
+        let all = &worker.bodies_passed_by;
+        (all.get() < worker.limits.get().passed_bodies_max).then(|| {
+            all.set(all.get() + 1);
+            Self(all)
+        })
+    }
+}
+
+impl Drop for Passage<'_> {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
     }
 }
 

@@ -100,7 +100,13 @@ fn read<'b>(body: &'b [u8], has_floats: &Cell<bool>) -> Result<Value<'b>, serde_
 
 /// Whether a plain integer can be beyond 64 bits; costs a small part of reading the text.
 fn may_have_long_integers(text: &[u8]) -> bool {
-    text.split(|byte| !byte.is_ascii_digit()).any(|digits| digits.len() >= LONG_DIGITS)
+    // So many digits in a row cover one of these places; one digit there has few beside it, or enough.
+    (LONG_DIGITS - 1..text.len()).step_by(LONG_DIGITS).any(|at| {
+        let (before, behind) = text.split_at(at);
+        let digits = |byte: &&u8| byte.is_ascii_digit();
+        let behind = behind.iter().take_while(digits).count();
+        behind > 0 && behind + before.iter().rev().take_while(digits).count() >= LONG_DIGITS
+    })
 }
 
 /// The text with plain integers beyond 64 bits replaced by the nearest that fit; none if there are
@@ -385,6 +391,13 @@ mod tests {
     fn only_a_text_with_nineteen_digits_in_a_row_is_read_again() {
         assert!(!may_have_long_integers(b"[1.5,123456789012345678]"));
         assert!(may_have_long_integers(b"[1.5,-1234567890123456789]"));
+        for (before, digits, behind) in (0..40).flat_map(|before| {
+            (17..22).flat_map(move |digits| (0..20).map(move |behind| (before, digits, behind)))
+        }) {
+            let text = [b"x".repeat(before), b"7".repeat(digits), b"x".repeat(behind)].concat();
+            let long = may_have_long_integers(&text);
+            assert_eq!(long, digits >= LONG_DIGITS, "{before}, {digits}, {behind}");
+        }
     }
 
     #[test]

@@ -33,6 +33,9 @@ pub struct HttpLimits {
     /// Parts of bodies whose rest has not come yet, of all connections of an IO thread; one that would
     /// go beyond it is refused.
     pub bodies_bytes_max: usize,
+    /// Bodies of refused requests that an IO thread reads past at a time; beyond them the refusal ends
+    /// the connection. Each takes the buffers of a connection, some 30 KiB.
+    pub passed_bodies_max: usize,
     /// Of a body that is longer, so much is read and dropped so that the connection can stay; a
     /// longer one closes it.
     pub dropped_bytes_max: u64,
@@ -73,6 +76,7 @@ impl Default for HttpLimits {
             answers_bytes_max: 64 * 1024 * 1024,
             batch_answers_bytes: 64 * 1024,
             bodies_bytes_max: 64 * 1024 * 1024,
+            passed_bodies_max: 256,
             dropped_bytes_max: 1024 * 1024,
             header_timeout_ms: 5_000,
             body_timeout_ms: 5_000,

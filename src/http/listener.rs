@@ -91,6 +91,8 @@ pub(super) struct Worker<A> {
     looked_at: Cell<usize>,
     /// Bodies of which a part is there, in bytes of these parts.
     pub(super) bodies_bytes: Cell<usize>,
+    /// Bodies of refused requests that are read past just now.
+    pub(super) bodies_passed_by: Cell<usize>,
 }
 
 impl<A: Ask> Worker<A> {
@@ -113,6 +115,7 @@ impl<A: Ask> Worker<A> {
             reserve: Reserve::default(),
             looked_at: Cell::default(),
             bodies_bytes: Cell::default(),
+            bodies_passed_by: Cell::default(),
         })
     }
 

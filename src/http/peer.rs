@@ -70,8 +70,8 @@ pub(super) struct Peer {
     spent_since_ms: Cell<Option<u64>>,
     /// The socket was found empty in this turn of its task.
     is_empty: Cell<bool>,
-    /// A request of it was answered in this turn of its task.
-    has_answered: Cell<bool>,
+    /// A request of it was answered in this turn of its task, or the turn was given to others.
+    turn_is_used: Cell<bool>,
     /// Its answer comes bit by bit.
     streams: Cell<bool>,
     ended: Cell<bool>,
@@ -111,7 +111,7 @@ impl Peer {
             life: jitter(LIFE),
             spent_since_ms: Cell::new(None),
             is_empty: Cell::new(false),
-            has_answered: Cell::new(false),
+            turn_is_used: Cell::new(false),
             streams: Cell::new(false),
             ended: Cell::new(false),
             address,
@@ -150,7 +150,7 @@ impl Peer {
 
     /// A request is answered. The next may have begun to come before that.
     pub(super) fn answered(&self) {
-        self.has_answered.set(true);
+        self.turn_is_used.set(true);
         let begun = self.framing.borrow().is_in_head();
         self.enter(if begun { Stage::Head } else { Stage::Idle });
     }
@@ -195,12 +195,17 @@ impl Peer {
     /// Its task has its turn.
     pub(super) fn begin_turn(&self) {
         self.is_empty.set(false);
-        self.has_answered.set(false);
+        self.turn_is_used.set(false);
+    }
+
+    /// What it does next is for its next turn: a large body costs more than many small requests.
+    pub(super) fn gives_way(&self) {
+        self.turn_is_used.set(true);
     }
 
     /// A request of it was answered in this turn: what its client sent ahead is for the next one.
     pub(super) fn has_had_its_turn(&self) -> bool {
-        self.has_answered.get()
+        self.turn_is_used.get()
     }
 
     /// It is to leave and has nothing to do, and the client has sent nothing that was not answered.

@@ -45,6 +45,10 @@ use std::task::Poll;
 /// All methods of all places, for `OPTIONS *`.
 const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
+/// From this size on a body takes an IO thread as long as dozens of small requests.
+const LARGE_BODY_BYTES: usize = 8 * 1024;
+/// Turns that such a body leaves to others before it is looked at.
+const LARGE_BODY_TURNS: u32 = 4;
 /// A connection keeps room for so many headers at most, about 100 bytes each.
 const HEADERS_KEPT_MAX: usize = 24;
 
@@ -99,6 +103,17 @@ pub(super) fn serve<A: Ask>(
     }
 }
 
+/// Lets others go before a body that takes long to read, so that not each of a crowd with such bodies
+/// stands before a small request, but one in so many.
+async fn give_way<A: Ask>(worker: &Worker<A>, peer: &Peer) {
+    for _ in 0..LARGE_BODY_TURNS {
+        if worker.has_others() {
+            peer.gives_way();
+            next_turn(peer).await;
+        }
+    }
+}
+
 /// Waits until those have had a turn whose bytes are there. hyper looks at a request more than once
 /// in a turn, so a look is not yet the next one.
 async fn next_turn(peer: &Peer) {
@@ -144,7 +159,14 @@ async fn respond<A: Ask>(
     let streams = matches!(&found, Ok(Step::Found(found)) if found.place == Place::Batch)
         && parts.method == Method::POST;
     let how = (streams, found.as_ref().err());
-    let answered = match body::take(worker, how, &head, body, &mut note).await {
+    let taken = body::take(worker, how, &head, body, &mut note).await;
+    if let Ok(Taken::Whole(body)) = &taken
+        && body.len() >= LARGE_BODY_BYTES
+    {
+        // Boxed, because every request would be as large as this rare one otherwise.
+        Box::pin(give_way(worker, peer)).await;
+    }
+    let answered = match taken {
         Ok(taken) => match act(worker, peer, (found, taken), (parts, &head), &mut note) {
             Ok(Act::Answer(reply)) => Ok(reply.into()),
             Ok(Act::Ask(asking)) => hear(worker, asking, &mut note).await,
@@ -199,7 +221,7 @@ fn act<'r, A: Ask>(
     let (body, streamed) = match taken {
         Taken::Whole(body) => (body, None),
         Taken::Stream(body) => (Bytes::new(), Some(body)),
-        Taken::Unsent => {
+        Taken::Unread => {
             return found.map(|_| Act::Answer(Reply::empty())).map_err(Problem::closing);
         }
     };

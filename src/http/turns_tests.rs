@@ -60,3 +60,22 @@ fn one_that_is_alone_is_answered_without_a_pause() {
         assert_eq!(peer.requests.get(), AHEAD as u64, "all in one turn of its task");
     });
 }
+
+#[test]
+fn a_large_body_gives_way_to_a_small_request() {
+    locally(async {
+        let worker = Worker::new(Arc::new(front()), Rc::new(Writer));
+        let (slow, mut slow_client) = spawn(&worker);
+        let (_modest, mut modest_client) = spawn(&worker);
+        let body = format!("{{\"lines\":[{}]}}", ["[1.5]"; 4_000].join(","));
+        slow_client.write_all(sized(&body).as_bytes()).await.unwrap();
+        modest_client.write_all(sized(BODY).as_bytes()).await.unwrap();
+        let seen = slow.clone();
+        let heard = tokio::task::spawn_local(async move {
+            assert_eq!(read(&mut modest_client).await, "201");
+            (seen.requests.get(), seen.stage())
+        });
+        assert_eq!(heard.await.unwrap(), (1, Stage::Serving), "read, and not answered yet");
+        assert_eq!(read(&mut slow_client).await, "400");
+    });
+}
