@@ -86,7 +86,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("rtrb", &["src/ring/"]),
     ("atomic_waker", &["src/ring/"]),
     ("bincode", &["src/codec/"]),
-    ("memmap2", &["journal/src/mapped.rs"]),
+    ("memmap2", &["journal/src/disk/mapped_file.rs"]),
     ("hdrhistogram", &["src/metrics/", "bench/"]),
     ("prometheus_client", &["src/metrics/exposition.rs"]),
     ("hyper", &["src/client/", "src/http/", "bench/src/bare.rs", "bench/src/bare/"]),
@@ -275,7 +275,7 @@ fn only_the_clock_reads_time_and_only_the_mapping_is_unsafe() {
         assert!(!reads || may_read, "{} reads time", source.path);
         let is_unsafe =
             code(&source).any(|line| names(line, "unsafe") && !line.contains("unsafe_code"));
-        let may_be = source.path == "journal/src/mapped.rs";
+        let may_be = source.path == "journal/src/disk/mapped_file.rs";
         assert!(!is_unsafe || may_be, "{} is unsafe", source.path);
     }
 }

@@ -5,8 +5,8 @@
 
 use std::io;
 
-use crate::format::{SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
-use crate::verdict::Verdict;
+use crate::format::layout::{SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
+use crate::format::verdict::Verdict;
 
 /// What a visitor of frames may fail with; it ends the scan.
 pub type VisitError = Box<dyn std::error::Error + Send + Sync>;

@@ -7,15 +7,15 @@
 //! needs on a bad day ([`verify_segment`], [`dump`], [`plan_repair`], [`repair`]). It never knows
 //! what a record means, reads no clock (stamps are passed in), retries no failed sync, cuts no file
 //! shorter, and uses no segment twice.
-//! [`populate`] stands here only because `mapped.rs` is where `unsafe` is: it asks for memory, not for
+//! [`populate`] stands here only because `disk/mapped_file.rs` is where `unsafe` is: it asks for memory, not for
 //! what is on disk.
 //!
 //! Where to read next: `FORMAT.md` beside this crate is the layout byte by byte; [`Verdict`] is the
-//! table of everything a scan can find; `journal.rs` is the hot path; `disk.rs` is the seam below
+//! table of everything a scan can find; `append/journal.rs` is the hot path; `disk/` is the seam below
 //! which a test or a simulator puts a disk of its own.
 //!
 //! Invariants of absence: no lock and no allocation in [`Journal::push`] and [`Journal::finish`],
-//! but for the few bytes of an end mark once per segment; no `unsafe` outside `mapped.rs`; no panic
+//! but for the few bytes of an end mark once per segment; no `unsafe` outside `disk/mapped_file.rs`; no panic
 //! on any content of any file.
 //!
 //! ```
@@ -45,66 +45,40 @@
 //! # }
 //! ```
 
-mod ballast;
-mod carry;
+mod append;
 mod disk;
-mod dump;
 mod error;
-#[cfg(test)]
-mod forged_tests;
 mod format;
-mod frame;
-mod glance;
-mod journal;
-mod mapped;
-mod memory_disk;
-mod opened;
-mod origin;
-mod plan;
 mod planted;
-mod prefix;
-mod preparer;
-mod prune;
-mod regions;
+mod read;
 mod repair;
-mod resume;
-mod salvage;
-mod scan;
-mod scrub;
-mod segment;
-mod spares;
-mod steps;
-mod tail;
-mod verdict;
-mod vouch;
-mod walk;
-mod window;
+mod upkeep;
 
-pub use ballast::Ballast;
-pub use disk::{Access, DIRECTORY_MODE, Disk, DiskFile, FILE_MODE, FileDisk, Mapped};
-pub use dump::{DumpContent, DumpItem, dump};
+pub use append::journal::{Journal, Room};
+pub use append::segment_allocator::SpareMaker;
+pub use append::spares::Spare;
+pub use disk::file_disk::{Access, DIRECTORY_MODE, Disk, DiskFile, FILE_MODE, FileDisk, Mapped};
+pub use disk::mapped_file::{MappedFile, OpenFile, populate};
+pub use disk::memory_disk::{MemoryDisk, MemoryFile, MemoryMapped};
 pub use error::{JournalError, Refusal, VisitError};
-pub use format::{
+pub use format::frame::{Frame, Kind, Records};
+pub use format::layout::{
     FORMAT_VERSION, FRAME_BYTES_MAX, JournalId, Options, RECORD_BYTES_MAX, SEAL_TOTALS_BYTES_MAX,
     SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, turn_bytes_max,
 };
-pub use frame::{Frame, Kind, Records};
-pub use glance::{journal_id, sequence_at};
-pub use journal::{Journal, Room};
-pub use mapped::{MappedFile, OpenFile, populate};
-pub use memory_disk::{MemoryDisk, MemoryFile, MemoryMapped};
-pub use origin::{ImageEnd, Origin};
-pub use plan::{Loss, RepairPlan, plan_repair};
+pub use format::origin::{ImageEnd, Origin};
+pub use format::verdict::Verdict;
 #[cfg(feature = "planted")]
 pub use planted::plant;
 pub use planted::{Bug, planted};
-pub use prefix::{Behind, Copied, Space, begin_behind, copy_prefix, sync_scanned};
-pub use preparer::SpareMaker;
-pub use prune::{Pruned, Pruner, prune};
-pub use regions::Gap;
-pub use repair::{Repaired, repair};
-pub use scan::{Dropped, Scan, SegmentScan, scan, scan_with};
-pub use scrub::{Link, Scrubbed, verify_segment};
-pub use spares::Spare;
-pub use tail::{Sought, Tail};
-pub use verdict::Verdict;
+pub use read::peek::{journal_id, sequence_at};
+pub use read::scan::{Dropped, Scan, SegmentScan, scan, scan_with};
+pub use read::tail::{Sought, Tail};
+pub use repair::dump::{DumpContent, DumpItem, dump};
+pub use repair::execute::{Repaired, repair};
+pub use repair::frame_search::Gap;
+pub use repair::plan::{Loss, RepairPlan, plan_repair};
+pub use upkeep::ballast::Ballast;
+pub use upkeep::copy::{Behind, Copied, Space, begin_behind, copy_prefix, sync_scanned};
+pub use upkeep::prune::{Pruned, Pruner, prune};
+pub use upkeep::scrub::{Link, Scrubbed, verify_segment};

@@ -1,0 +1,402 @@
+//! The append side: one writer's open frame, open segment and cursors.
+//!
+//! Owns everything between a record and its bytes in the mapping, and the sync behind them. Never
+//! reads what was stored, never retries a failed sync, never waits for a spare segment. Read
+//! `resume.rs` for how a journal that exists is opened, `spares.rs` for where the next segment comes
+//! from.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use crate::append::segment_allocator::{SpareMaker, Wanted};
+use crate::append::spares::{Spare, Spares};
+use crate::disk::file_disk::{Disk, DiskFile, FileDisk, Mapped};
+use crate::error::JournalError;
+use crate::format::frame::{self, Head, Kind, Place};
+use crate::format::layout::*;
+use crate::format::segment::{self, ReadySegment, SegmentHeader};
+use crate::planted::{Bug, planted};
+use crate::upkeep::prune::{Closed, Pruner};
+
+/// A journal open for appending. A value: two of them may live in one process.
+///
+/// One turn is [`begin`](Self::begin), [`push`](Self::push) for each record,
+/// [`finish`](Self::finish), and [`sync`](Self::sync) as the durability mode asks.
+pub struct Journal<D: Disk = FileDisk> {
+    disk: Arc<D>,
+    options: Options,
+    open: OpenEnd<D>,
+    /// The size of the segments that were left and not pruned, in bytes.
+    closed: Arc<Closed>,
+    epoch: u32,
+    stamp_ms: u64,
+    /// The open frame: a header to be filled in, then records. Keeps its capacity.
+    frame: Vec<u8>,
+    /// How much of `frame` is whole records; more is what an encoder left when it panicked.
+    frame_filled: usize,
+    frame_count: u32,
+    /// Where a record waits while the frame it no longer fits is stored. Keeps its capacity.
+    overflow: Vec<u8>,
+    appended: u64,
+    synced: u64,
+    /// Something was stored since the last sync.
+    unsynced: bool,
+    poisoned: bool,
+    spares: Spares<D>,
+}
+
+// The writer is a value that moves to its thread.
+const _: () = {
+    const fn assert_send<T: Send>() {}
+    assert_send::<Journal<FileDisk>>();
+};
+
+/// The segment that frames go to, and where in it.
+struct OpenEnd<D: Disk> {
+    header: SegmentHeader,
+    mapped: <D::File as DiskFile>::Mapped,
+    seed: u32,
+    offset: u64,
+    chain: u32,
+}
+
+/// Where the journal continues; what a scan knows and a new journal starts from.
+pub(crate) struct Start {
+    pub(crate) offset: u64,
+    pub(crate) chain: u32,
+    pub(crate) last_sequence: u64,
+    pub(crate) epoch: u32,
+    pub(crate) stamp_ms: u64,
+    pub(crate) spare: Option<SegmentHeader>,
+    pub(crate) closed_bytes: u64,
+    pub(crate) closed_segments: u64,
+}
+
+/// How much can be appended for certain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// Left for frames in the open segment, in bytes.
+    pub segment_bytes_left: u64,
+    /// What comes after it.
+    pub spare: Spare,
+    /// What the spare takes, in bytes; 0 unless it is in hand or made on demand.
+    pub spare_bytes: u64,
+}
+
+impl Room {
+    /// Is there room for a turn of `bytes` bytes, as [`turn_bytes_max`] counts them?
+    pub fn fits(&self, bytes: u64) -> bool {
+        bytes <= self.segment_bytes_left.max(self.spare_bytes)
+    }
+}
+
+impl<D: Disk> Journal<D> {
+    /// Makes a journal in a directory without one and its first segment, synchronously.
+    ///
+    /// `id` must be random: it tells this journal's bytes from all others.
+    ///
+    /// # Errors
+    /// [`JournalError::AlreadyExists`] if there is a segment; [`JournalError::Options`];
+    /// [`JournalError::Io`].
+    pub fn create(disk: D, options: Options, id: JournalId) -> Result<Self, JournalError> {
+        options.check()?;
+        segment::remove_leftovers(&disk)?;
+        let names = disk.names().map_err(JournalError::io("list", disk.place(""), 0))?;
+        if let Some(file) = names.into_iter().find(|name| segment_number(name).is_some()) {
+            return Err(JournalError::AlreadyExists { directory: disk.place(""), file });
+        }
+        let header = SegmentHeader { id, number: 1, bytes: options.segment_bytes };
+        let ready = Wanted::New(header)
+            .fetch(&disk, &AtomicBool::new(false))?
+            .expect("nothing stops a preparation in place");
+        let offset = SEGMENT_HEADER_BYTES as u64;
+        let start = Start {
+            offset,
+            chain: 0,
+            last_sequence: 0,
+            epoch: 0,
+            stamp_ms: 0,
+            spare: None,
+            closed_bytes: 0,
+            closed_segments: 0,
+        };
+        Ok(Self::assemble(disk, options, ready, start))
+    }
+
+    pub(crate) fn assemble(
+        disk: D,
+        options: Options,
+        ready: ReadySegment<D>,
+        start: Start,
+    ) -> Self {
+        let ReadySegment { header, mapped } = ready;
+        let mut frame =
+            Vec::with_capacity(FRAME_BYTES_MAX + RECORD_PREFIX_BYTES + RECORD_BYTES_MAX);
+        frame.resize(FRAME_HEADER_BYTES, 0);
+        let next = match start.spare {
+            Some(spare) => Wanted::Existing(spare),
+            None => Wanted::New(header.successor(&options)),
+        };
+        Self {
+            disk: Arc::new(disk),
+            options,
+            open: OpenEnd {
+                seed: header.seed(),
+                header,
+                mapped,
+                offset: start.offset,
+                chain: start.chain,
+            },
+            closed: Arc::new(Closed::new(start.closed_segments, start.closed_bytes)),
+            epoch: start.epoch,
+            stamp_ms: start.stamp_ms,
+            frame,
+            frame_filled: FRAME_HEADER_BYTES,
+            frame_count: 0,
+            overflow: Vec::with_capacity(RECORD_PREFIX_BYTES + RECORD_BYTES_MAX),
+            appended: start.last_sequence,
+            synced: start.last_sequence,
+            unsynced: false,
+            poisoned: false,
+            spares: Spares::new(next),
+        }
+    }
+
+    /// Starts the thread that keeps a spare segment ready, and asks it for the first. Call it once
+    /// serving has begun; a second call changes nothing.
+    ///
+    /// # Errors
+    /// [`JournalError::Preparer`] if the system has no thread to give.
+    pub fn start_preparer(&mut self) -> Result<(), JournalError> {
+        self.spares.start_preparer(&self.disk)
+    }
+
+    /// As [`start_preparer`](Self::start_preparer), but without a thread: whoever gets this takes
+    /// its steps.
+    ///
+    /// # Panics
+    /// If a preparer was started before.
+    pub fn spare_maker(&mut self) -> SpareMaker<D> {
+        self.spares.spare_maker(&self.disk)
+    }
+
+    /// Whose journal this is.
+    pub fn id(&self) -> JournalId {
+        self.open.header.id
+    }
+
+    /// The highest sequence stored; a killed process does not lose it, a power cut may.
+    pub fn appended(&self) -> u64 {
+        self.appended
+    }
+
+    /// The highest sequence that survives a power cut.
+    pub fn synced(&self) -> u64 {
+        self.synced
+    }
+
+    /// The size of all segments that hold frames, the open one included, in bytes.
+    pub fn bytes(&self) -> u64 {
+        self.closed.bytes() + self.open.header.bytes
+    }
+
+    /// How many segments hold frames, the open one included.
+    pub fn segments(&self) -> u64 {
+        self.closed.segments() + 1
+    }
+
+    /// What removes closed segments on another thread, and keeps [`bytes`](Self::bytes) right.
+    pub fn pruner(&self) -> Pruner<D> {
+        Pruner { disk: Arc::clone(&self.disk), closed: Arc::clone(&self.closed) }
+    }
+
+    /// How much can be appended for certain, once the turn has [begun](Self::begin). An open frame
+    /// is not counted.
+    pub fn room(&self) -> Room {
+        let reserved = self.open.offset + END_MARK_BYTES as u64;
+        let segment_bytes_left = self.open.header.bytes.saturating_sub(reserved);
+        let usable = |bytes: u64| bytes - (SEGMENT_HEADER_BYTES + END_MARK_BYTES) as u64;
+        let (spare, bytes) = self.spares.state();
+        Room { segment_bytes_left, spare, spare_bytes: bytes.map_or(0, usable) }
+    }
+
+    /// Why the last spare could not be made, told once.
+    pub fn take_spare_failure(&mut self) -> Option<JournalError> {
+        self.spares.take_failure()
+    }
+
+    /// Begins a turn: what its frames carry. Also takes the spare if it has become ready, and asks
+    /// again for one that failed; it waits for neither.
+    ///
+    /// # Panics
+    /// If the turn before was not finished.
+    pub fn begin(&mut self, epoch: u32, stamp_ms: u64) {
+        assert_eq!(self.frame_count, 0, "a turn begins before the last one was finished");
+        self.epoch = epoch;
+        self.stamp_ms = stamp_ms;
+        self.spares.poll();
+    }
+
+    /// Encodes one record into the open frame and returns its sequence. Stores the frame first if
+    /// the record would make it longer than [`FRAME_BYTES_MAX`].
+    ///
+    /// # Errors
+    /// As [`finish`](Self::finish); the record is then not taken and the sequence not used.
+    ///
+    /// # Panics
+    /// If the record is longer than [`RECORD_BYTES_MAX`]. An encoder may panic: the record is then
+    /// not taken.
+    pub fn push(&mut self, encode: impl FnOnce(&mut Vec<u8>)) -> Result<u64, JournalError> {
+        self.check_poison()?;
+        let start = self.frame_filled;
+        let body = start + RECORD_PREFIX_BYTES;
+        self.frame.resize(start, 0);
+        self.frame.extend_from_slice(&[0; RECORD_PREFIX_BYTES]);
+        encode(&mut self.frame);
+        let record_bytes = self.frame.len().checked_sub(body).expect("an encoder only appends");
+        assert!(record_bytes <= RECORD_BYTES_MAX, "a record of {record_bytes} bytes is too long");
+        write_at(&mut self.frame, start, (record_bytes as u32).to_le_bytes());
+        if closed_bytes(self.frame.len()) > FRAME_BYTES_MAX {
+            self.overflow.clear();
+            self.overflow.extend_from_slice(&self.frame[start..]);
+            self.finish()?;
+            self.frame.extend_from_slice(&self.overflow);
+        }
+        self.frame_filled = self.frame.len();
+        self.frame_count += 1;
+        Ok(self.appended + u64::from(self.frame_count))
+    }
+
+    /// Stores the open frame, if it holds a record: body first, length word last. Rolls to the
+    /// spare if it does not fit the segment, which syncs the segment it leaves.
+    ///
+    /// # Errors
+    /// [`JournalError::NoSpare`] if it needs a spare and none is in hand; the frame stays open and
+    /// the call may be repeated. [`JournalError::Io`] and from then on [`JournalError::Poisoned`]
+    /// if the segment that is left cannot be synced.
+    pub fn finish(&mut self) -> Result<(), JournalError> {
+        self.check_poison()?;
+        if self.frame_count > 0 {
+            self.frame.truncate(self.frame_filled);
+            self.append(Kind::Records)?;
+        }
+        Ok(())
+    }
+
+    /// Stores a seal: no record, a fresh watermark, and the writer's totals. The caller decides
+    /// when, and syncs.
+    ///
+    /// # Errors
+    /// As [`finish`](Self::finish).
+    ///
+    /// # Panics
+    /// If a turn is not finished, or the totals are longer than [`SEAL_TOTALS_BYTES_MAX`].
+    pub fn seal(&mut self, epoch: u32, stamp_ms: u64, totals: &[u8]) -> Result<(), JournalError> {
+        assert!(totals.len() <= SEAL_TOTALS_BYTES_MAX, "totals of {} bytes", totals.len());
+        self.check_poison()?;
+        self.begin(epoch, stamp_ms);
+        self.frame.truncate(FRAME_HEADER_BYTES);
+        frame::append_body(&mut self.frame, totals);
+        let sealed = self.append(Kind::Seal);
+        self.frame.truncate(FRAME_HEADER_BYTES);
+        sealed
+    }
+
+    /// Makes everything stored durable and returns the highest synced sequence.
+    ///
+    /// # Errors
+    /// [`JournalError::Io`] once, from then on [`JournalError::Poisoned`]: after a failed sync the
+    /// kernel may have marked pages clean that never reached the disk, so asking again could
+    /// succeed without the data. Only the next start can find out what is there.
+    pub fn sync(&mut self) -> Result<u64, JournalError> {
+        self.check_poison()?;
+        if self.unsynced {
+            let skipped = planted(Bug::SyncSkipped) && self.appended.is_multiple_of(2);
+            let synced = if skipped { Ok(()) } else { self.open.mapped.sync() };
+            let again = |cause| match planted(Bug::SyncRetried) {
+                true => self.open.mapped.sync(),
+                false => Err(cause),
+            };
+            if let Err(cause) = synced.or_else(again) {
+                self.poisoned = true;
+                let file = self.disk.place(&segment_name(self.open.header.number));
+                let offset = self.open.offset;
+                return Err(JournalError::Io { operation: "sync", file, offset, cause });
+            }
+            self.unsynced = false;
+            self.synced = self.appended;
+        }
+        Ok(self.synced)
+    }
+
+    /// Stops the preparer and waits for it. Syncs nothing: what is not synced yet is as safe as
+    /// after a kill.
+    ///
+    /// # Errors
+    /// [`JournalError::Preparer`] if its thread had panicked.
+    pub fn close(mut self) -> Result<(), JournalError> {
+        self.spares.stop_preparer()
+    }
+
+    fn check_poison(&self) -> Result<(), JournalError> {
+        if self.poisoned { Err(JournalError::Poisoned) } else { Ok(()) }
+    }
+
+    /// Closes and stores what is in `frame`, and empties it; leaves it as it was on an error.
+    fn append(&mut self, kind: Kind) -> Result<(), JournalError> {
+        let bytes = closed_bytes(self.frame.len()) as u64;
+        if bytes > self.room().segment_bytes_left {
+            self.roll()?;
+        }
+        let mut frame = std::mem::take(&mut self.frame);
+        self.store(&mut frame, kind, self.frame_count);
+        frame.truncate(FRAME_HEADER_BYTES);
+        self.frame = frame;
+        self.frame_filled = FRAME_HEADER_BYTES;
+        self.frame_count = 0;
+        Ok(())
+    }
+
+    fn store(&mut self, frame: &mut Vec<u8>, kind: Kind, count: u32) {
+        let head = Head {
+            kind,
+            chain: self.open.chain,
+            epoch: self.epoch,
+            shard: 0,
+            count,
+            first_sequence: self.appended + 1,
+            stamp_ms: self.stamp_ms,
+            watermark: if planted(Bug::WatermarkTooHigh) { self.appended } else { self.synced },
+        };
+        let place = Place { seed: self.open.seed, offset: self.open.offset };
+        self.open.chain = frame::close(frame, &head, place);
+        self.open.mapped.store(self.open.offset, frame);
+        self.open.offset += frame.len() as u64;
+        self.appended += u64::from(count);
+        self.unsynced = true;
+    }
+
+    /// Leaves the segment for good. The end mark and all before it are synced before the successor
+    /// takes a frame: that is why a frame there vouches for everything here.
+    fn roll(&mut self) -> Result<(), JournalError> {
+        let ready = self.spares.take(&*self.disk)?.ok_or(JournalError::NoSpare)?;
+        let mut mark = vec![0; FRAME_HEADER_BYTES];
+        frame::append_body(&mut mark, &ready.header.number.to_le_bytes());
+        self.store(&mut mark, Kind::EndMark, 0);
+        if !planted(Bug::SegmentLeftUnsynced) {
+            self.sync()?;
+        }
+        let open = OpenEnd {
+            seed: ready.header.seed(),
+            header: ready.header,
+            mapped: ready.mapped,
+            offset: SEGMENT_HEADER_BYTES as u64,
+            chain: self.open.chain,
+        };
+        let left = std::mem::replace(&mut self.open, open);
+        // Before the successor takes a frame, and so before the one left can be pruned.
+        self.closed.grew(left.header.bytes);
+        self.spares.want(Wanted::New(self.open.header.successor(&self.options)), left.mapped);
+        Ok(())
+    }
+}

@@ -1,0 +1,315 @@
+//! The table: what was found where a frame was expected, and what that means.
+//!
+//! Owns the words for evidence and for verdicts, and the one match between them. Never reads a file:
+//! `scan.rs` and `evidence.rs` gather the evidence. The reasons stand in the table of [`Verdict`].
+
+use crate::planted::{Bug, planted};
+
+/// What is there where the next frame was expected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum At {
+    /// The length word is zero: nothing was stored, or not to the end.
+    ZeroLength,
+    /// The checksum is wrong and some sector's part of the frame is all zero.
+    ZeroSector,
+    /// The length word cannot be one, or the checksum is wrong although no sector is missing.
+    BadBytes,
+    /// The checksum is right, but the frame does not belong here.
+    Foreign,
+}
+
+/// What follows the place of a bad frame, strongest last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Later {
+    /// Zeros to the end of the segment, and at most one unused spare.
+    Zeros,
+    /// Bytes, but no valid frame.
+    Bytes,
+    /// Valid frames whose watermark does not reach the bad frame.
+    Frames,
+    /// Bytes, but no valid frame, in what should be an unused spare.
+    SpareBytes { file: String },
+    /// A frame in the same segment says that the bad frame had been synced.
+    Watermark { watermark: u64, offset: u64 },
+    /// A later segment was in use, and none is before the one ahead of it is synced.
+    Segment { file: String },
+    /// An image holds what the bad frame held.
+    Image { sequence: u64 },
+}
+
+/// Everything a scan can stumble over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Evidence {
+    /// A frame was expected.
+    Frame { at: At, later: Later },
+    /// The file ends before its header or before the size its header says.
+    FileShort { bytes: u64, bytes_expected: u64 },
+    /// The file goes on after the size its header says.
+    FileLong { bytes: u64, bytes_expected: u64 },
+    /// The header page is not one, or its checksum is wrong, or its size is out of bounds.
+    HeaderDamaged,
+    /// The device does not give the header page.
+    HeaderUnreadable { cause: String },
+    /// The header is intact and of another format.
+    OtherFormat { format: u32 },
+    /// The header is intact and names another journal.
+    OtherJournal { id: crate::JournalId },
+    /// The header is intact and names another number than the file's name.
+    OtherNumber { number: u64 },
+    /// The file is named like a segment, but not as this journal names one.
+    OtherName,
+    /// A number is missing before the last segment.
+    NumberMissing { missing: String },
+    /// The last segment ends in a mark naming a successor that is not there.
+    SuccessorMissing { missing: String },
+    /// An image exists, but no segment.
+    AllMissing { sequence: u64 },
+    /// The frame that an image ends with has another checksum than the image says.
+    ImageOfOtherHistory { sequence: u64, chain: u32, found: u32 },
+    /// An image ends in the middle of a frame.
+    ImageEndsInside { sequence: u64, last: u64 },
+}
+
+/// What a scan concludes.
+///
+/// A checksum alone cannot tell a write that a power cut tore from data that rotted after it was
+/// answered (Alagappan et al., "Protocol-Aware Recovery for Consensus-Based Storage", FAST 2018).
+/// So the verdict rests on two questions: does the frame look as if part of it never reached the
+/// disk (etcd's rule: some 512-byte sector all zero), and does anything vouch that it had been
+/// synced? Kernel writeback is unordered, so a valid frame after a gap is a legal remnant of a turn
+/// nobody was answered for; the chain of checksums alone therefore vouches for nothing.
+///
+/// | where a frame was expected | what follows | verdict | what happens |
+/// |---|---|---|---|
+/// | zero length word | zeros, at most one unused spare | [`CleanEnd`](Self::CleanEnd) | go on |
+/// | zero length word or a zero sector | nothing valid | [`TornTail`](Self::TornTail) | drop, zero, sync, announce |
+/// | zero length word or a zero sector | valid frames, every watermark below | [`ReorderedTail`](Self::ReorderedTail) | drop all of it, zero, sync, announce |
+/// | anything bad | a watermark at or past it, a later segment in use, or an image at or past it | [`AnsweredDataDamaged`](Self::AnsweredDataDamaged) | refuse |
+/// | wrong bytes, no sector missing | nothing that vouches | [`Ambiguous`](Self::Ambiguous) | refuse; a person may accept the loss |
+/// | anything bad | bytes without a valid frame in the spare | [`Ambiguous`](Self::Ambiguous) | refuse |
+/// | right checksum, wrong sequence, chain or shape | anything | [`Foreign`](Self::Foreign) | refuse |
+/// | header names another journal or number, or the file name is not ours | | [`Foreign`](Self::Foreign) | refuse |
+/// | header of another format | | [`OtherFormat`](Self::OtherFormat) | refuse |
+/// | header damaged | | [`HeaderDamaged`](Self::HeaderDamaged) | refuse |
+/// | file shorter than its header says | | [`FileShort`](Self::FileShort) | refuse |
+/// | file longer than its header says | | [`FileLong`](Self::FileLong) | refuse |
+/// | segment missing: the first (unless an image holds all that is missing), one between, or the one an end mark names | | [`SegmentMissing`](Self::SegmentMissing) | refuse |
+/// | right frame where an image ends, but with another checksum than the image names, or the image ends inside it | | [`ImageForeign`](Self::ImageForeign) | refuse |
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The journal ends where its last frame ends.
+    CleanEnd,
+    /// The last turn did not reach the disk whole; nobody was answered for it.
+    TornTail,
+    /// Parts of the last turns reached the disk out of order; nobody was answered for them.
+    ReorderedTail,
+    /// Data that had been synced cannot be read any more.
+    AnsweredDataDamaged,
+    /// Rot of the last answered turn, or a turn stored in part: nothing tells which.
+    Ambiguous,
+    /// Something here is not of this journal or not of this place.
+    Foreign,
+    /// Written by another version.
+    OtherFormat,
+    /// The identity of a segment cannot be read.
+    HeaderDamaged,
+    /// A segment was cut.
+    FileShort,
+    /// A segment was extended.
+    FileLong,
+    /// A segment is gone.
+    SegmentMissing,
+    /// The image is of another history than the journal.
+    ImageForeign,
+}
+
+/// The table of [`Verdict`], row by row.
+pub(crate) fn judge(evidence: &Evidence) -> Verdict {
+    if planted(Bug::CutAtFirstBadFrame) && matches!(evidence, Evidence::Frame { .. }) {
+        return match evidence {
+            Evidence::Frame { at: At::ZeroLength, later: Later::Zeros } => Verdict::CleanEnd,
+            _ => Verdict::TornTail,
+        };
+    }
+    use Later::{Bytes, Frames, Image, Segment, SpareBytes, Watermark, Zeros};
+    match evidence {
+        Evidence::Frame { at: At::Foreign, .. } => Verdict::Foreign,
+        Evidence::Frame { later: Watermark { .. } | Segment { .. } | Image { .. }, .. } => {
+            Verdict::AnsweredDataDamaged
+        }
+        Evidence::Frame { later: SpareBytes { .. }, .. } => Verdict::Ambiguous,
+        Evidence::Frame { at: At::BadBytes, .. } => Verdict::Ambiguous,
+        Evidence::Frame { at: At::ZeroLength, later: Zeros } => Verdict::CleanEnd,
+        Evidence::Frame { at: At::ZeroLength | At::ZeroSector, later: Zeros | Bytes } => {
+            Verdict::TornTail
+        }
+        Evidence::Frame { at: At::ZeroLength | At::ZeroSector, later: Frames } => {
+            Verdict::ReorderedTail
+        }
+        Evidence::OtherJournal { .. } | Evidence::OtherNumber { .. } | Evidence::OtherName => {
+            Verdict::Foreign
+        }
+        Evidence::OtherFormat { .. } => Verdict::OtherFormat,
+        Evidence::HeaderDamaged | Evidence::HeaderUnreadable { .. } => Verdict::HeaderDamaged,
+        Evidence::FileShort { .. } => Verdict::FileShort,
+        Evidence::FileLong { .. } => Verdict::FileLong,
+        Evidence::NumberMissing { .. }
+        | Evidence::SuccessorMissing { .. }
+        | Evidence::AllMissing { .. } => Verdict::SegmentMissing,
+        Evidence::ImageOfOtherHistory { .. } | Evidence::ImageEndsInside { .. } => {
+            Verdict::ImageForeign
+        }
+    }
+}
+
+impl Verdict {
+    /// May a server go on from here without a person's decision?
+    pub fn is_resumable(self) -> bool {
+        matches!(self, Self::CleanEnd | Self::TornTail | Self::ReorderedTail)
+    }
+
+    /// The verdict in a few words.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::CleanEnd => "clean end",
+            Self::TornTail => "torn tail",
+            Self::ReorderedTail => "reordered tail",
+            Self::AnsweredDataDamaged => "answered data is damaged",
+            Self::Ambiguous => "ambiguous damage at the tail",
+            Self::Foreign => "foreign data",
+            Self::OtherFormat => "another format version",
+            Self::HeaderDamaged => "damaged segment header",
+            Self::FileShort => "segment too short",
+            Self::FileLong => "segment too long",
+            Self::SegmentMissing => "segment missing",
+            Self::ImageForeign => "image and journal do not belong together",
+        }
+    }
+
+    /// What the operator can do.
+    pub fn advice(self) -> &'static str {
+        match self {
+            Self::CleanEnd | Self::TornTail | Self::ReorderedTail => "Nothing needs doing",
+            Self::AnsweredDataDamaged => {
+                "Keep a copy of the directory, check the device, and restore this file from a backup"
+            }
+            Self::Ambiguous => {
+                "If losing everything from this sequence on is acceptable, run \
+                 `doorbusterctl journal repair --accept-tail-loss`; otherwise restore a backup"
+            }
+            Self::Foreign => {
+                "Move what does not belong to this journal out of the directory, or restore the \
+                 file that does"
+            }
+            Self::OtherFormat => "Start the version of the server that wrote it",
+            Self::HeaderDamaged | Self::FileShort | Self::SegmentMissing => {
+                "Keep a copy of the directory and restore this file from a backup"
+            }
+            Self::ImageForeign => {
+                "Restore journal and images from the same backup, or move the image out of its \
+                 directory so that an older one or the whole journal is read"
+            }
+            Self::FileLong => {
+                "Find out what wrote to the file; no version of this server extends a segment"
+            }
+        }
+    }
+}
+
+impl Evidence {
+    /// What was seen, for the operator.
+    pub(crate) fn detail(&self) -> String {
+        match self {
+            Self::Frame { at, later } => format!("{}, {}", at.detail(), later.detail()),
+            Self::FileShort { bytes, bytes_expected }
+            | Self::FileLong { bytes, bytes_expected } => {
+                format!("the file has {bytes} bytes instead of {bytes_expected}")
+            }
+            Self::HeaderDamaged => "the first page is no intact segment header".into(),
+            Self::HeaderUnreadable { cause } => format!("the first page cannot be read: {cause}"),
+            Self::OtherFormat { format } => {
+                format!("the segment has format {format}, this is {}", crate::FORMAT_VERSION)
+            }
+            Self::OtherJournal { id } => format!("the segment belongs to journal {id}"),
+            Self::OtherNumber { number } => format!("the segment is number {number}"),
+            Self::OtherName => "the file is named like a segment, but not by this journal".into(),
+            Self::NumberMissing { missing } => {
+                format!("{missing} should come before it, and no image stands in for it")
+            }
+            Self::SuccessorMissing { missing } => format!("its end mark names {missing}"),
+            Self::AllMissing { sequence } => {
+                format!("there is an image of sequence {sequence}, but no segment")
+            }
+            Self::ImageOfOtherHistory { sequence, chain, found } => format!(
+                "the image says that the frame of sequence {sequence} has checksum {chain:08x}, \
+                 but it has {found:08x}"
+            ),
+            Self::ImageEndsInside { sequence, last } => {
+                format!("the image ends with sequence {sequence}, but the frame goes on to {last}")
+            }
+        }
+    }
+}
+
+impl At {
+    fn detail(self) -> &'static str {
+        match self {
+            Self::ZeroLength => "no frame is stored",
+            Self::ZeroSector => "a sector of the frame is missing",
+            Self::BadBytes => "the frame's bytes are wrong, though no sector is missing",
+            Self::Foreign => "the frame is intact, but does not continue what is before it",
+        }
+    }
+}
+
+impl Later {
+    fn detail(&self) -> String {
+        match self {
+            Self::Zeros => "nothing follows".into(),
+            Self::Bytes => "no valid frame follows".into(),
+            Self::Frames => "the frames that follow do not say it was synced".into(),
+            Self::SpareBytes { file } => format!("the unused {file} is not empty"),
+            Self::Watermark { watermark, offset } => {
+                format!("the frame at byte {offset} says that {watermark} was synced")
+            }
+            Self::Segment { file } => format!("{file} was begun after it was synced"),
+            Self::Image { sequence } => format!("an image holds sequence {sequence}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(at: At, later: Later) -> Verdict {
+        judge(&Evidence::Frame { at, later })
+    }
+
+    #[test]
+    fn only_what_is_torn_and_not_vouched_for_is_dropped() {
+        for at in [At::ZeroLength, At::ZeroSector, At::BadBytes, At::Foreign] {
+            for later in [
+                Later::Watermark { watermark: 1, offset: 8 },
+                Later::Segment { file: "next".into() },
+                Later::Image { sequence: 1 },
+                Later::SpareBytes { file: "next".into() },
+            ] {
+                assert!(!frame(at, later).is_resumable());
+            }
+        }
+        for later in [Later::Zeros, Later::Bytes, Later::Frames] {
+            assert!(frame(At::ZeroSector, later.clone()).is_resumable());
+            assert!(!frame(At::BadBytes, later.clone()).is_resumable());
+            assert!(!frame(At::Foreign, later).is_resumable());
+        }
+    }
+
+    #[test]
+    fn an_end_is_clean_only_if_nothing_follows() {
+        assert_eq!(frame(At::ZeroLength, Later::Zeros), Verdict::CleanEnd);
+        assert_eq!(frame(At::ZeroLength, Later::Bytes), Verdict::TornTail);
+        assert_eq!(frame(At::ZeroLength, Later::Frames), Verdict::ReorderedTail);
+        assert_eq!(frame(At::ZeroSector, Later::Zeros), Verdict::TornTail);
+    }
+}

@@ -1,0 +1,82 @@
+//! Reading a segment front to back through one reused block.
+//!
+//! Owns the block size of a scan. Never maps a file, so a scan beside a live server is safe and a
+//! failing device answers with an error rather than a signal. Used by `scan.rs` and `evidence.rs`.
+
+use crate::disk::file_disk::DiskFile;
+use crate::error::JournalError;
+use crate::format::layout::{FRAME_BYTES_MAX, PAGE_BYTES};
+
+/// Large enough that system calls cost nothing beside checksums, small enough for the cache.
+const BLOCK_BYTES: u64 = 1024 * 1024;
+
+/// A view of part of a file that moves forward.
+pub(crate) struct Window<'f, F> {
+    file: &'f F,
+    place: &'f str,
+    /// The segment's size, in bytes; nothing is read past it.
+    limit: u64,
+    start: u64,
+    block: Vec<u8>,
+    /// Where pages start that the device does not give, if that is no error but read as zeros.
+    unreadable: Option<Vec<u64>>,
+}
+
+impl<'f, F: DiskFile> Window<'f, F> {
+    pub(crate) fn new(file: &'f F, place: &'f str, limit: u64) -> Self {
+        Self { file, place, limit, start: 0, block: Vec::new(), unreadable: None }
+    }
+
+    /// One that goes past what the device cannot read: zeros, known as [unreadable](Self::unreadable_end).
+    pub(crate) fn past_errors(file: &'f F, place: &'f str, limit: u64) -> Self {
+        Self { unreadable: Some(Vec::new()), ..Self::new(file, place, limit) }
+    }
+
+    /// Where the unreadable page ends that holds this offset of the loaded block, if one does.
+    pub(crate) fn unreadable_end(&self, offset: u64) -> Option<u64> {
+        let pages = self.unreadable.as_deref().unwrap_or_default();
+        let page = pages.iter().find(|&&page| (page..page + PAGE_BYTES as u64).contains(&offset));
+        page.map(|page| (page + PAGE_BYTES as u64).min(self.limit))
+    }
+
+    /// The bytes from `offset` on: at least [`FRAME_BYTES_MAX`] of them, or all up to the limit.
+    pub(crate) fn at(&mut self, offset: u64) -> Result<&[u8], JournalError> {
+        let wanted_end = self.limit.min(offset.saturating_add(FRAME_BYTES_MAX as u64));
+        let loaded_end = self.start + self.block.len() as u64;
+        if offset < self.start || wanted_end > loaded_end {
+            self.load(offset)?;
+        }
+        let skip = offset.saturating_sub(self.start) as usize;
+        Ok(self.block.get(skip..).unwrap_or_default())
+    }
+
+    fn load(&mut self, offset: u64) -> Result<(), JournalError> {
+        let bytes = self.limit.saturating_sub(offset).min(BLOCK_BYTES) as usize;
+        self.start = offset;
+        self.block.resize(bytes, 0);
+        if bytes == 0 {
+            return Ok(());
+        }
+        let read = self.file.read_exact_at(&mut self.block, offset);
+        if let (Err(_), Some(unreadable)) = (&read, &mut self.unreadable) {
+            unreadable.clear();
+            let mut rest = self.block.as_mut_slice();
+            let mut at = offset;
+            while !rest.is_empty() {
+                let page_left = PAGE_BYTES - (at % PAGE_BYTES as u64) as usize;
+                let (piece, behind) = rest.split_at_mut(page_left.min(rest.len()));
+                if self.file.read_exact_at(piece, at).is_err() {
+                    piece.fill(0);
+                    unreadable.push(at - at % PAGE_BYTES as u64);
+                }
+                at += piece.len() as u64;
+                rest = behind;
+            }
+            return Ok(());
+        }
+        read.map_err(|cause| {
+            self.block.clear();
+            JournalError::Io { operation: "read", file: self.place.to_owned(), offset, cause }
+        })
+    }
+}

@@ -1,0 +1,118 @@
+//! What follows a bad frame, and whether it vouches for it.
+//!
+//! Owns the search: after a bad frame every 8-byte offset to the end of the segment is tried, since
+//! nothing says where the next frame starts. Never decides: it hands [`Later`] to the table in
+//! `verdict.rs`.
+
+use crate::disk::file_disk::DiskFile;
+use crate::error::JournalError;
+use crate::format::frame::{self, Place, is_zero};
+use crate::format::layout::*;
+use crate::format::verdict::Later;
+use crate::read::open_segments::OpenSegment;
+
+/// What is behind a bad frame.
+#[derive(Debug)]
+pub(crate) struct Aftermath {
+    pub(crate) later: Later,
+    /// Valid frames in the rest of the segment, as far as it was searched.
+    pub(crate) frames: u64,
+    /// Where the last byte that is not zero ends, from the start of the segment.
+    pub(crate) end: u64,
+}
+
+/// Looks behind the bad frame at `offset` of `segments[0]`, which should have held `sequence`.
+pub(crate) fn look_behind<F: DiskFile>(
+    segments: &[OpenSegment<F>],
+    offset: u64,
+    sequence: u64,
+    vouched_by_image: u64,
+) -> Result<Aftermath, JournalError> {
+    let (segment, rest) = segments.split_first().expect("the segment with the bad frame");
+    let found = search(segment, offset, sequence)?;
+    let strongest = if vouched_by_image >= sequence {
+        Later::Image { sequence: vouched_by_image }
+    } else if let Some((watermark, offset)) = found.vouching {
+        Later::Watermark { watermark, offset }
+    } else if let Some(voucher) = look_into(rest)? {
+        voucher
+    } else if found.frames > 0 {
+        Later::Frames
+    } else if found.end > offset {
+        Later::Bytes
+    } else {
+        Later::Zeros
+    };
+    Ok(Aftermath { later: strongest, frames: found.frames, end: found.end })
+}
+
+/// Is there a whole frame at this offset, read anew?
+pub(crate) fn is_whole<F: DiskFile>(
+    segment: &OpenSegment<F>,
+    offset: u64,
+) -> Result<bool, JournalError> {
+    let mut window = segment.window();
+    let place = Place { seed: segment.header.seed(), offset };
+    Ok(frame::parse(window.at(offset)?, place).is_ok())
+}
+
+/// The segments behind: at most one, and that unused, unless the segment before was left for good.
+fn look_into<F: DiskFile>(segments: &[OpenSegment<F>]) -> Result<Option<Later>, JournalError> {
+    let Some(next) = segments.first() else { return Ok(None) };
+    let start = SEGMENT_HEADER_BYTES as u64;
+    let found = search(next, start, u64::MAX)?;
+    let file = next.place.clone();
+    // A spare is made only after its predecessor was opened, which is after all before is synced.
+    Ok(if found.frames > 0 || segments.len() > 1 {
+        Some(Later::Segment { file })
+    } else if found.end > start {
+        Some(Later::SpareBytes { file })
+    } else {
+        None
+    })
+}
+
+struct Found {
+    frames: u64,
+    end: u64,
+    /// The watermark that reaches the sequence, and the frame that carries it.
+    vouching: Option<(u64, u64)>,
+}
+
+/// Tries every aligned offset from `start` to the segment's end, or to the first watermark that
+/// reaches `sequence`.
+fn search<F: DiskFile>(
+    segment: &OpenSegment<F>,
+    start: u64,
+    sequence: u64,
+) -> Result<Found, JournalError> {
+    let limit = segment.readable_bytes;
+    let seed = segment.header.seed();
+    let mut window = segment.window();
+    let mut found = Found { frames: 0, end: start, vouching: None };
+    let mut offset = start;
+    while offset < limit {
+        let bytes = window.at(offset)?;
+        let page = &bytes[..bytes.len().min(PAGE_BYTES)];
+        if is_zero(page) {
+            offset += page.len() as u64;
+            continue;
+        }
+        let word = &page[..page.len().min(FRAME_ALIGN_BYTES)];
+        let mut step = word.len() as u64;
+        if let Some(last) = word.iter().rposition(|&byte| byte != 0) {
+            found.end = offset + last as u64 + 1;
+        }
+        if let Ok(frame) = frame::parse(bytes, Place { seed, offset }) {
+            found.frames += 1;
+            step = frame.bytes();
+            found.end = offset + step;
+            if frame.watermark() >= sequence {
+                found.vouching = Some((frame.watermark(), offset));
+                break;
+            }
+        }
+        offset += step;
+    }
+    Ok(found)
+}

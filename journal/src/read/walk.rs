@@ -1,0 +1,275 @@
+//! From frame to frame.
+//!
+//! Owns what one frame hands to the next, which frame may follow, and what is shown of it. Never
+//! decides what a bad frame means: the table in `verdict.rs` does. Read `scan.rs` for what comes of
+//! it.
+
+use crate::disk::file_disk::DiskFile;
+use crate::error::{JournalError, VisitError};
+use crate::format::frame::{self, Frame, Kind, Place};
+use crate::format::layout::*;
+use crate::format::origin::Origin;
+use crate::format::segment::SegmentHeader;
+use crate::format::verdict::{At, Evidence, Verdict, judge};
+use crate::planted::{Bug, planted};
+use crate::read::evidence;
+use crate::read::open_segments::{Entry, OpenSegment, refusal};
+use crate::read::scan::{Dropped, Restore, Scan, SegmentScan};
+
+/// The state that one frame hands to the next.
+#[derive(Default)]
+pub(crate) struct Walk {
+    origin: Origin,
+    image_checked: bool,
+    pub(crate) last_sequence: u64,
+    pub(crate) chain: u32,
+    /// The checksum of the last frame of records; the image's while there was none behind it.
+    records_chain: u32,
+    pub(crate) epoch: u32,
+    pub(crate) stamp_ms: u64,
+    watermark: u64,
+    /// Where the last valid frame of the current segment ends.
+    pub(crate) end: u64,
+    segments: Vec<SegmentScan>,
+    /// The first frame that starts in each page of the current segment: offset and sequence.
+    starts: Vec<(u64, u64)>,
+    /// The same of the segment before; any frame in the current one vouches for all of it.
+    starts_before: Vec<(u64, u64)>,
+}
+
+impl Walk {
+    pub(crate) fn new(origin: Origin, entry: Entry) -> Self {
+        let image = origin.image().filter(|image| image.sequence == entry.last_sequence);
+        Self {
+            origin,
+            last_sequence: entry.last_sequence,
+            chain: entry.chain,
+            records_chain: image.map_or(0, |image| image.chain),
+            ..Self::default()
+        }
+    }
+
+    /// Frames of the current segment, so far.
+    pub(crate) fn frames(&self) -> u64 {
+        self.segments.last().map_or(0, |segment| segment.frames)
+    }
+
+    pub(crate) fn next_sequence(&self) -> u64 {
+        self.last_sequence + 1
+    }
+
+    fn refuse<F>(
+        &self,
+        segment: &OpenSegment<F>,
+        offset: u64,
+        evidence: &Evidence,
+    ) -> JournalError {
+        refusal(segment.place.clone(), offset, self.next_sequence(), evidence)
+    }
+
+    /// Shows every frame of the first of `segments`. Returns `None` behind an end mark, or how the
+    /// journal ends.
+    pub(crate) fn walk_segment<F: DiskFile>(
+        &mut self,
+        segments: &[OpenSegment<F>],
+        visit: &mut dyn FnMut(&Frame<'_>) -> Result<(), VisitError>,
+    ) -> Result<Option<(Verdict, Option<Dropped>)>, JournalError> {
+        let segment = &segments[0];
+        while let Some(at) = self.walk_frames(segment, visit)? {
+            let (offset, sequence) = (self.end, self.next_sequence());
+            let aftermath =
+                evidence::look_behind(segments, offset, sequence, self.origin.vouched())?;
+            let evidence = Evidence::Frame { at, later: aftermath.later };
+            let end = judge(&evidence);
+            if end == Verdict::CleanEnd {
+                return Ok(Some((end, None)));
+            }
+            // A live server stores a frame before anything that follows it: if it is whole now, it
+            // was being stored when it was read. Damage does not heal.
+            if at != At::Foreign && evidence::is_whole(segment, offset)? {
+                continue;
+            }
+            if !end.is_resumable() {
+                return Err(self.refuse(segment, offset, &evidence));
+            }
+            let dropped = Dropped {
+                file: segment.place.clone(),
+                offset,
+                bytes: aftermath.end - offset,
+                first_sequence_lost: sequence,
+                frames: aftermath.frames,
+            };
+            return Ok(Some((end, Some(dropped))));
+        }
+        Ok(None)
+    }
+
+    /// Shows frames up to an end mark, or to where none continues: says what is there instead.
+    pub(crate) fn walk_frames<F: DiskFile>(
+        &mut self,
+        segment: &OpenSegment<F>,
+        visit: &mut dyn FnMut(&Frame<'_>) -> Result<(), VisitError>,
+    ) -> Result<Option<At>, JournalError> {
+        let header = segment.header;
+        let seed = header.seed();
+        let mut window = segment.window();
+        loop {
+            let offset = self.end;
+            let frame = match frame::parse(window.at(offset)?, Place { seed, offset }) {
+                Ok(frame) if self.continues(&frame, &header) => frame,
+                Ok(_) => return Ok(Some(At::Foreign)),
+                Err(at) => return Ok(Some(at)),
+            };
+            if let Some(evidence) = self.contradicts_image(&frame) {
+                return Err(refusal(
+                    segment.place.clone(),
+                    offset,
+                    frame.first_sequence(),
+                    &evidence,
+                ));
+            }
+            if self.is_shown(&frame, &header) {
+                visit(&frame).map_err(|cause| JournalError::Visitor {
+                    first_sequence: frame.first_sequence(),
+                    cause,
+                })?;
+            }
+            self.take(&frame);
+            if frame.kind() == Kind::EndMark {
+                return Ok(None);
+            }
+        }
+    }
+
+    pub(crate) fn enter<F>(&mut self, segment: &OpenSegment<F>) {
+        self.end = SEGMENT_HEADER_BYTES as u64;
+        self.starts_before = std::mem::take(&mut self.starts);
+        self.segments.push(SegmentScan {
+            number: segment.header.number,
+            file: segment.place.clone(),
+            bytes: segment.header.bytes,
+            first_sequence: self.next_sequence(),
+            frames: 0,
+            end: self.end,
+        });
+    }
+
+    /// Does a valid frame belong exactly here?
+    fn continues(&self, frame: &Frame<'_>, header: &SegmentHeader) -> bool {
+        let end = self.end + frame.bytes();
+        let placed = match frame.successor() {
+            Some(successor) => end <= header.bytes && successor == header.number + 1,
+            // Every other frame leaves room for the end mark.
+            None => end + END_MARK_BYTES as u64 <= header.bytes,
+        };
+        placed
+            && frame.first_sequence() == self.next_sequence()
+            && (frame.head.chain == self.chain || planted(Bug::ChainUnchecked))
+            && frame.next_sequence() < u64::MAX
+    }
+
+    /// Does the frame that the image ends with, or ends in, show that it is of another history?
+    fn contradicts_image(&mut self, frame: &Frame<'_>) -> Option<Evidence> {
+        let image = self.origin.image()?;
+        let last = frame.next_sequence() - 1;
+        let holds = frame.kind() == Kind::Records
+            && (frame.first_sequence()..=last).contains(&image.sequence);
+        if !holds {
+            return None;
+        }
+        if last != image.sequence {
+            return Some(Evidence::ImageEndsInside { sequence: image.sequence, last });
+        }
+        if frame.crc != image.chain {
+            return Some(Evidence::ImageOfOtherHistory {
+                sequence: image.sequence,
+                chain: image.chain,
+                found: frame.crc,
+            });
+        }
+        self.image_checked = true;
+        None
+    }
+
+    /// Is it behind the image, and not the mark that a repair starts a journal with?
+    fn is_shown(&self, frame: &Frame<'_>, header: &SegmentHeader) -> bool {
+        let behind =
+            self.origin.stands_in().is_none_or(|image| frame.first_sequence() > image.sequence);
+        let is_start_mark = header.number > 1
+            && self.end == SEGMENT_HEADER_BYTES as u64
+            && frame.totals().is_some_and(<[u8]>::is_empty);
+        behind && !is_start_mark
+    }
+
+    fn take(&mut self, frame: &Frame<'_>) {
+        let page = |offset: u64| offset / PAGE_BYTES as u64;
+        if self.starts.last().is_none_or(|&(last, _)| page(last) < page(self.end)) {
+            self.starts.push((self.end, frame.first_sequence()));
+        }
+        self.end += frame.bytes();
+        self.last_sequence = frame.next_sequence() - 1;
+        self.chain = frame.crc;
+        if frame.kind() == Kind::Records {
+            self.records_chain = frame.crc;
+        }
+        self.epoch = frame.epoch();
+        self.stamp_ms = frame.stamp_ms();
+        self.watermark = self.watermark.max(frame.watermark());
+        let segment = self.segments.last_mut().expect("a segment was entered");
+        segment.frames += 1;
+        segment.end = self.end;
+    }
+
+    pub(crate) fn conclude<F>(
+        self,
+        segments: &[OpenSegment<F>],
+        open: usize,
+        end: Verdict,
+        dropped: Option<Dropped>,
+    ) -> Scan {
+        let vouched = self.watermark.max(self.origin.vouched());
+        let headers: Vec<_> = segments.iter().map(|segment| segment.header).collect();
+        let mut restores = Vec::new();
+        if let Some(&header) = headers.get(open) {
+            // An end mark may be newer than the last sync, too.
+            if let (true, Some(before)) = (self.starts.is_empty(), open.checked_sub(1)) {
+                let from = restore_from(&self.starts_before, vouched);
+                restores.push(Restore {
+                    header: headers[before],
+                    from,
+                    end: self.segments[before].end,
+                });
+            }
+            restores.push(Restore {
+                header,
+                from: restore_from(&self.starts, vouched),
+                end: self.end,
+            });
+        }
+        Scan {
+            origin: self.origin,
+            image_checked: self.image_checked,
+            older_segments: 0,
+            older_bytes: 0,
+            id: headers.first().map(|header| header.id),
+            end,
+            last_sequence: self.last_sequence,
+            vouched,
+            last_epoch: self.epoch,
+            last_stamp_ms: self.stamp_ms,
+            chain: self.chain,
+            segments: self.segments,
+            dropped,
+            restores,
+            records_chain: self.records_chain,
+            spare: headers.get(open + 1).copied(),
+        }
+    }
+}
+
+/// Everything before this offset is vouched for: the last known frame that holds, or comes before,
+/// a vouched sequence lies here.
+fn restore_from(starts: &[(u64, u64)], vouched: u64) -> u64 {
+    let known = starts.partition_point(|&(_, first_sequence)| first_sequence <= vouched);
+    known.checked_sub(1).map_or(SEGMENT_HEADER_BYTES as u64, |last| starts[last].0)
+}

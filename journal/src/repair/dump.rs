@@ -1,0 +1,205 @@
+//! Showing everything that is in a journal's directory, whatever its condition.
+//!
+//! Owns the order in which files and their pieces are shown. Never fails on any content, never
+//! writes, and never says whether a journal can be continued: [`crate::scan`] does. Read
+//! `frame_search.rs` for how frames are found behind damage.
+
+use std::collections::BTreeMap;
+
+use crate::disk::file_disk::{Access, Disk, DiskFile};
+use crate::error::{JournalError, VisitError};
+use crate::format::frame::{Frame, Kind};
+use crate::format::layout::*;
+use crate::format::segment::SegmentHeader;
+use crate::format::verdict::Evidence;
+use crate::read::block_reader::Window;
+use crate::repair::frame_search::{self, Gap, Region};
+
+/// One piece of one file.
+#[derive(Clone, Debug)]
+pub struct DumpItem<'a> {
+    /// Where a person finds the file.
+    pub file: &'a str,
+    /// Where the piece starts, in bytes.
+    pub offset: u64,
+    /// Its length, in bytes.
+    pub bytes: u64,
+    /// What it is.
+    pub content: DumpContent<'a>,
+}
+
+/// What a piece of a file is. The pieces of a file follow each other without a gap.
+#[derive(Clone, Debug)]
+pub enum DumpContent<'a> {
+    /// The header of a segment.
+    Header {
+        /// Whose journal it is.
+        id: JournalId,
+        /// The segment's number.
+        number: u64,
+        /// The size it says the file has, in bytes.
+        segment_bytes: u64,
+    },
+    /// A first page that is no header of this format, and why. Frames behind it are looked for as
+    /// those of the segment that the name says, in the journal that most other segments are of.
+    BadHeader {
+        /// What is wrong.
+        detail: String,
+    },
+    /// A valid frame: records, a seal or an end mark.
+    Frame {
+        /// All of it.
+        frame: Frame<'a>,
+        /// Its sequence and chain follow the frame shown before it.
+        continues: bool,
+    },
+    /// Bytes that are no frame.
+    Gap(Gap),
+    /// Nothing but zeros behind the header: an unused spare.
+    Spare,
+}
+
+/// Shows every segment file in the order of the names, each piece by piece. Damage is shown as what
+/// is there: frames are found again behind it, at every 8-byte offset.
+///
+/// Changes no byte, and reads with plain reads only, so it may run beside a live server.
+///
+/// # Errors
+/// [`JournalError::Io`] if the directory or a file cannot be opened, [`JournalError::Visitor`] if the
+/// visitor fails; never for anything a file holds, nor for pages that cannot be read.
+pub fn dump<D: Disk>(
+    disk: &D,
+    visit: &mut dyn FnMut(&DumpItem<'_>) -> Result<(), VisitError>,
+) -> Result<(), JournalError> {
+    let mut names = disk.names().map_err(JournalError::io("list", disk.place(""), 0))?;
+    names.retain(|name| segment_number(name).is_some());
+    names.sort_unstable_by_key(|name| (segment_number(name).flatten(), name.clone()));
+    let mut files = Vec::with_capacity(names.len());
+    for name in &names {
+        files.push(Looked::open(disk, name)?);
+    }
+    let id = usual_id(files.iter().filter_map(|file| file.header.as_ref().ok()));
+    let mut previous = None;
+    for file in &files {
+        file.dump(id, &mut previous, visit)?;
+    }
+    Ok(())
+}
+
+/// The journal that most of these segments are of.
+pub(crate) fn usual_id<'h>(headers: impl Iterator<Item = &'h SegmentHeader>) -> Option<JournalId> {
+    let mut counts: BTreeMap<[u8; 16], usize> = BTreeMap::new();
+    for header in headers {
+        *counts.entry(header.id.0).or_default() += 1;
+    }
+    counts.into_iter().max_by_key(|&(_, count)| count).map(|(id, _)| JournalId(id))
+}
+
+/// A file with a segment's name, looked at without asking anything of it.
+pub(crate) struct Looked<F> {
+    /// As in the name; `None` if it is no name of ours.
+    pub(crate) number: Option<u64>,
+    pub(crate) place: String,
+    pub(crate) file: F,
+    pub(crate) file_bytes: u64,
+    pub(crate) header: Result<SegmentHeader, Evidence>,
+}
+
+impl<F: DiskFile> Looked<F> {
+    pub(crate) fn open<D: Disk<File = F>>(disk: &D, name: &str) -> Result<Self, JournalError> {
+        let place = disk.place(name);
+        let io = |operation| JournalError::io(operation, disk.place(name), 0);
+        let file = disk.open(name, Access::Read).map_err(io("open"))?;
+        let file_bytes = file.bytes().map_err(io("measure"))?;
+        let mut page = [0; SEGMENT_HEADER_BYTES];
+        let readable = file_bytes.min(SEGMENT_HEADER_BYTES as u64);
+        let read = file.read_exact_at(&mut page[..readable as usize], 0);
+        let header = if let Err(cause) = read {
+            Err(Evidence::HeaderUnreadable { cause: cause.to_string() })
+        } else if readable < SEGMENT_HEADER_BYTES as u64 {
+            let bytes_expected = SEGMENT_HEADER_BYTES as u64;
+            Err(Evidence::FileShort { bytes: file_bytes, bytes_expected })
+        } else {
+            SegmentHeader::decode(&page)
+        };
+        let number = segment_number(name).flatten();
+        Ok(Self { number, place, file, file_bytes, header })
+    }
+
+    /// What the frames are read as: what the header says, or else what the name says.
+    fn identity(&self, id: Option<JournalId>) -> Option<SegmentHeader> {
+        let guess =
+            || Some(SegmentHeader { id: id?, number: self.number?, bytes: self.file_bytes });
+        self.header.as_ref().ok().copied().or_else(guess)
+    }
+
+    fn dump(
+        &self,
+        id: Option<JournalId>,
+        previous: &mut Option<(u64, u32)>,
+        visit: &mut dyn FnMut(&DumpItem<'_>) -> Result<(), VisitError>,
+    ) -> Result<(), JournalError> {
+        let file = self.place.as_str();
+        let mut visit = |offset: u64, bytes: u64, content: DumpContent<'_>, sequence: u64| {
+            visit(&DumpItem { file, offset, bytes, content })
+                .map_err(|cause| JournalError::Visitor { first_sequence: sequence, cause })
+        };
+        let start = self.file_bytes.min(SEGMENT_HEADER_BYTES as u64);
+        visit(0, start, self.first_page(), 0)?;
+        // Frames of no known journal are valid nowhere; what is there is shown as gaps.
+        let seed = self.identity(id).map_or(0, |header| header.seed());
+        let mut window = Window::past_errors(&self.file, file, self.file_bytes);
+        frame_search::walk(
+            &mut window,
+            seed,
+            start,
+            self.file_bytes,
+            &mut |offset, bytes, region| {
+                let whole = (offset, bytes) == (start, self.file_bytes - start);
+                match region {
+                    Region::Gap(Gap::Zeros) if whole && self.header.is_ok() => {
+                        visit(offset, bytes, DumpContent::Spare, 0)
+                    }
+                    Region::Gap(gap) => visit(offset, bytes, DumpContent::Gap(gap), 0),
+                    Region::Frame(frame) => {
+                        let first = frame.first_sequence();
+                        let continues = previous.unwrap_or((1, 0)) == (first, frame.head.chain);
+                        *previous = Some((frame.next_sequence(), frame.crc));
+                        visit(offset, bytes, DumpContent::Frame { frame, continues }, first)
+                    }
+                }
+            },
+        )
+    }
+
+    fn first_page(&self) -> DumpContent<'static> {
+        match &self.header {
+            Ok(header) => DumpContent::Header {
+                id: header.id,
+                number: header.number,
+                segment_bytes: header.bytes,
+            },
+            Err(evidence) => DumpContent::BadHeader { detail: evidence.detail() },
+        }
+    }
+}
+
+impl DumpContent<'_> {
+    /// What it is, in a word or two.
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::Header { .. } => "header",
+            Self::BadHeader { .. } => "bad header",
+            Self::Frame { frame, .. } => match frame.kind() {
+                Kind::Records => "records",
+                Kind::Seal => "seal",
+                Kind::EndMark => "end mark",
+            },
+            Self::Gap(Gap::Zeros) => "zeros",
+            Self::Gap(Gap::BadFrame) => "bad frame",
+            Self::Gap(Gap::Noise) => "noise",
+            Self::Gap(Gap::Unreadable) => "unreadable",
+            Self::Spare => "unused spare",
+        }
+    }
+}

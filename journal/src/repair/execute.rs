@@ -1,0 +1,215 @@
+//! Carrying out a plan: originals aside first, then the changes, one by one.
+//!
+//! Owns the order that makes a crash harmless. Every file that changes or goes is first copied byte
+//! for byte, synced and read back; a new segment is written beside the old one, synced, read back
+//! and renamed over it. Nothing is cut shorter or overwritten in place. Read `plan.rs` for what is
+//! changed and why in that order.
+
+use std::collections::BTreeSet;
+use std::io;
+
+use crate::disk::file_disk::{Access, Disk, DiskFile};
+use crate::error::JournalError;
+use crate::format::layout::*;
+use crate::format::origin::Origin;
+use crate::format::segment::remove_if_present;
+use crate::read::scan::{Scan, scan};
+use crate::repair::plan::{Content, NewSegment, RepairPlan, Step, plan_repair};
+use crate::repair::relocate;
+use crate::repair::salvage::{Found, take_candidates};
+
+/// How much is copied at once, in bytes.
+const COPY_BYTES: usize = 64 * 1024;
+
+/// A repaired journal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Repaired {
+    /// What a scan says of it now.
+    pub scan: Scan,
+    /// The copies of the originals.
+    pub copies: Vec<String>,
+}
+
+/// Carries out a plan, if the person who accepts the loss names where it begins:
+/// `accept_loss_from` must be the plan's [`first_sequence_lost`](RepairPlan::first_sequence_lost).
+///
+/// `quarantine` is another directory; the originals of all files that change or go are copied there
+/// under their names before the first change. A crash at any step leaves a journal that is refused
+/// as before, of which the same repair can be made again into the same quarantine, or the repaired
+/// one. Hold the lock of the data directory over plan and repair.
+///
+/// # Errors
+/// [`JournalError::NotAccepted`], [`JournalError::PlanOutdated`] and [`JournalError::Quarantine`]
+/// before anything was changed; [`JournalError::Io`] also later.
+pub fn repair<D: Disk, Q: Disk>(
+    disk: &D,
+    quarantine: &Q,
+    plan: &RepairPlan,
+    accept_loss_from: u64,
+) -> Result<Repaired, JournalError> {
+    let first_sequence_lost = plan.first_sequence_lost;
+    if accept_loss_from != first_sequence_lost {
+        return Err(JournalError::NotAccepted { accepted: accept_loss_from, first_sequence_lost });
+    }
+    let image = match plan.origin {
+        Origin::Genesis => None,
+        Origin::GenesisBeside(image) | Origin::Image(image) => Some(image),
+    };
+    if plan_repair(disk, image)?.as_ref() != Some(plan) {
+        return Err(JournalError::PlanOutdated);
+    }
+    check_apart(disk, quarantine)?;
+    let names = disk.names().map_err(JournalError::io("list", disk.place(""), 0))?;
+    let touched: BTreeSet<String> = plan.steps.iter().map(Step::name).collect();
+    let mut copies = Vec::new();
+    for name in touched.iter().filter(|name| names.contains(name)) {
+        copy_aside(disk, quarantine, name)?;
+        copies.push(quarantine.place(name));
+    }
+    let io = |operation, name: &str| JournalError::io(operation, disk.place(name), 0);
+    for step in &plan.steps {
+        match step {
+            Step::Remove { name } => disk.remove(name).map_err(io("remove", name))?,
+            Step::Put(segment) => put(disk, segment)?,
+        }
+        disk.sync_directory().map_err(io("sync", ""))?;
+    }
+    Ok(Repaired { scan: scan(disk, plan.origin)?, copies })
+}
+
+impl Step {
+    fn name(&self) -> String {
+        match self {
+            Self::Remove { name } => name.clone(),
+            Self::Put(segment) => segment_name(segment.header.number),
+        }
+    }
+}
+
+/// Are these two directories? A copy into the same one would be taken for the original.
+fn check_apart<D: Disk, Q: Disk>(disk: &D, quarantine: &Q) -> Result<(), JournalError> {
+    const PROBE: &str = "probe.copying";
+    let io = |operation| JournalError::io(operation, quarantine.place(PROBE), 0);
+    remove_if_present(quarantine, PROBE)?;
+    quarantine.create(PROBE, SECTOR_BYTES as u64).map_err(io("create"))?;
+    let names = disk.names().map_err(JournalError::io("list", disk.place(""), 0));
+    quarantine.remove(PROBE).map_err(io("remove"))?;
+    if names?.iter().any(|name| name == PROBE) {
+        let (file, reason) = (quarantine.place(""), "it is the journal's own directory");
+        return Err(JournalError::Quarantine { file, reason });
+    }
+    Ok(())
+}
+
+/// A copy under its name is always a whole one: it gets it after it was synced and read back.
+fn copy_aside<D: Disk, Q: Disk>(disk: &D, quarantine: &Q, name: &str) -> Result<(), JournalError> {
+    let io = |operation| JournalError::io(operation, quarantine.place(name), 0);
+    let source = disk.open(name, Access::Read);
+    let source = source.map_err(JournalError::io("open", disk.place(name), 0))?;
+    if quarantine.names().map_err(io("list"))?.iter().any(|taken| taken == name) {
+        // An earlier try, ended by a crash, copied it.
+        return check_copy(&source, disk, quarantine, name, name);
+    }
+    let temporary = format!("{name}.copying");
+    remove_if_present(quarantine, &temporary)?;
+    let bytes = source.bytes().map_err(JournalError::io("measure", disk.place(name), 0))?;
+    let copy = quarantine.create(&temporary, bytes).map_err(io("create"))?;
+    let mut block = vec![0; COPY_BYTES];
+    for offset in (0..bytes).step_by(COPY_BYTES) {
+        let block = &mut block[..(bytes - offset).min(COPY_BYTES as u64) as usize];
+        let read = source.read_exact_at(block, offset);
+        read.map_err(JournalError::io("read", disk.place(name), offset))?;
+        copy.write_all_at(block, offset).map_err(io("write"))?;
+    }
+    copy.sync().map_err(io("sync"))?;
+    drop(copy);
+    check_copy(&source, disk, quarantine, name, &temporary)?;
+    quarantine.rename(&temporary, name).map_err(io("rename"))?;
+    quarantine.sync_directory().map_err(io("sync the directory of"))
+}
+
+fn check_copy<D: Disk, Q: Disk>(
+    source: &D::File,
+    disk: &D,
+    quarantine: &Q,
+    name: &str,
+    copied: &str,
+) -> Result<(), JournalError> {
+    let io = |operation, offset| JournalError::io(operation, quarantine.place(copied), offset);
+    let differs = || {
+        let (file, reason) = (quarantine.place(copied), "it is no copy of what is to be repaired");
+        Err(JournalError::Quarantine { file, reason })
+    };
+    let copy = quarantine.open(copied, Access::Read).map_err(io("open", 0))?;
+    copy.forget_cached().map_err(io("drop the cached pages of", 0))?;
+    let bytes = source.bytes().map_err(JournalError::io("measure", disk.place(name), 0))?;
+    if copy.bytes().map_err(io("measure", 0))? != bytes {
+        return differs();
+    }
+    let (mut one, mut other) = (vec![0; COPY_BYTES], vec![0; COPY_BYTES]);
+    for offset in (0..bytes).step_by(COPY_BYTES) {
+        let length = (bytes - offset).min(COPY_BYTES as u64) as usize;
+        let read = source.read_exact_at(&mut one[..length], offset);
+        read.map_err(JournalError::io("read", disk.place(name), offset))?;
+        copy.read_exact_at(&mut other[..length], offset).map_err(io("read", offset))?;
+        if one[..length] != other[..length] {
+            return differs();
+        }
+    }
+    Ok(())
+}
+
+/// Writes a segment beside the old one, reads it back and renames it into place.
+fn put<D: Disk>(disk: &D, segment: &NewSegment) -> Result<(), JournalError> {
+    let name = segment_name(segment.header.number);
+    let temporary = preparing_name(segment.header.number);
+    let io = |operation, offset| JournalError::io(operation, disk.place(&temporary), offset);
+    let used = used_bytes(disk, segment)?;
+    remove_if_present(disk, &temporary)?;
+    let file = disk.create(&temporary, segment.header.bytes).map_err(io("create", 0))?;
+    // In 4 KiB pieces, for the reason given at [`crate::format::segment::prepare`].
+    for offset in (0..segment.header.bytes).step_by(PAGE_BYTES) {
+        file.write_all_at(&page_of(&used, offset), offset).map_err(io("write", offset))?;
+    }
+    file.sync().map_err(io("sync", 0))?;
+    file.forget_cached().map_err(io("drop the cached pages of", 0))?;
+    let mut written = [0; PAGE_BYTES];
+    for offset in (0..segment.header.bytes).step_by(PAGE_BYTES) {
+        file.read_exact_at(&mut written, offset).map_err(io("read", offset))?;
+        if written != page_of(&used, offset) {
+            return Err(io("read back", offset)(io::ErrorKind::InvalidData.into()));
+        }
+    }
+    disk.rename(&temporary, &name).map_err(JournalError::io("rename", disk.place(&name), 0))
+}
+
+/// The new segment up to its last byte that is not zero; in memory, at most a segment.
+fn used_bytes<D: Disk>(disk: &D, segment: &NewSegment) -> Result<Vec<u8>, JournalError> {
+    let header = segment.header;
+    let mut used = match &segment.content {
+        Content::Anew(anew) => {
+            let (candidates, _) = take_candidates(Found::look(disk)?, header.id);
+            relocate::compose(&candidates, header, anew)?
+        }
+        &Content::Kept { end } if end > SEGMENT_HEADER_BYTES as u64 => {
+            let name = segment_name(header.number);
+            let io = |operation| JournalError::io(operation, disk.place(&name), 0);
+            let file = disk.open(&name, Access::Read).map_err(io("open"))?;
+            let mut kept = vec![0; end as usize];
+            file.read_exact_at(&mut kept, 0).map_err(io("read"))?;
+            kept
+        }
+        Content::Kept { .. } => vec![0; SEGMENT_HEADER_BYTES],
+    };
+    used[..SEGMENT_HEADER_BYTES].copy_from_slice(&header.encode());
+    Ok(used)
+}
+
+/// What a page of a segment holds of which this much is used.
+fn page_of(used: &[u8], offset: u64) -> [u8; PAGE_BYTES] {
+    let mut page = [0; PAGE_BYTES];
+    let used = used.get(offset as usize..).unwrap_or_default();
+    let bytes = used.len().min(PAGE_BYTES);
+    page[..bytes].copy_from_slice(&used[..bytes]);
+    page
+}

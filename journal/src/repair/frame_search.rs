@@ -1,0 +1,98 @@
+//! A segment as a row of frames and gaps, however damaged.
+//!
+//! Owns finding the next frame behind bytes that are none: every 8-byte offset is tried, since
+//! nothing says where the next frame starts. Never fails on content and never judges it. Used by
+//! `dump.rs` to show everything and by `plan.rs` to name what a repair would give up.
+
+use crate::disk::file_disk::DiskFile;
+use crate::error::JournalError;
+use crate::format::frame::{self, Frame, Place, is_zero};
+use crate::format::layout::*;
+use crate::read::block_reader::Window;
+
+/// What lies between two valid frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gap {
+    /// Nothing: zeros, at least a sector of them.
+    Zeros,
+    /// It starts like a frame, but is none.
+    BadFrame,
+    /// Bytes that are no frame and do not start like one.
+    Noise,
+    /// The device gives nothing here, page by page.
+    Unreadable,
+}
+
+/// A piece of a segment.
+pub(crate) enum Region<'a> {
+    Frame(Frame<'a>),
+    Gap(Gap),
+}
+
+/// What is shown: where the piece starts, its length in bytes, what it is.
+pub(crate) type Show<'s> = &'s mut dyn FnMut(u64, u64, Region<'_>) -> Result<(), JournalError>;
+
+/// Shows every byte from `start` to `limit`, each in one piece, in order.
+pub(crate) fn walk<F: DiskFile>(
+    window: &mut Window<'_, F>,
+    seed: u32,
+    start: u64,
+    limit: u64,
+    show: Show<'_>,
+) -> Result<(), JournalError> {
+    let mut gap: Option<(u64, Gap)> = None;
+    let mut offset = start;
+    while offset < limit {
+        window.at(offset)?;
+        let unreadable = window.unreadable_end(offset);
+        let bytes = window.at(offset)?;
+        let (step, found) = if let Some(end) = unreadable {
+            (end - offset, Region::Gap(Gap::Unreadable))
+        } else {
+            look(bytes, Place { seed, offset }, gap.map(|(_, kind)| kind))
+        };
+        match (found, gap) {
+            (Region::Gap(kind), Some((_, before))) if kind == before => {}
+            (Region::Gap(kind), before) => {
+                show_gap(before, offset, show)?;
+                gap = Some((offset, kind));
+            }
+            (frame, before) => {
+                show_gap(before, offset, show)?;
+                gap = None;
+                show(offset, step, frame)?;
+            }
+        }
+        offset += step;
+    }
+    show_gap(gap, offset, show)
+}
+
+fn show_gap(gap: Option<(u64, Gap)>, end: u64, show: Show<'_>) -> Result<(), JournalError> {
+    gap.map_or(Ok(()), |(start, kind)| show(start, end - start, Region::Gap(kind)))
+}
+
+/// What is where `bytes` starts, and how long it is at the least; `before` is the gap it may go on.
+fn look(bytes: &[u8], place: Place, before: Option<Gap>) -> (u64, Region<'_>) {
+    // Up to the end of a page, where what the device does not give may start.
+    let page_left = PAGE_BYTES - (place.offset % PAGE_BYTES as u64) as usize;
+    let page = &bytes[..bytes.len().min(page_left)];
+    if is_zero(page) {
+        return (page.len() as u64, Region::Gap(Gap::Zeros));
+    }
+    if let Ok(frame) = frame::parse(bytes, place) {
+        return (frame.bytes(), Region::Frame(frame));
+    }
+    let word = &page[..page.len().min(FRAME_ALIGN_BYTES)];
+    let sector = &page[..page.len().min(SECTOR_BYTES)];
+    let zeros = is_zero(word) && (before == Some(Gap::Zeros) || is_zero(sector));
+    let like_a_frame =
+        word.len() == FRAME_ALIGN_BYTES && frame::length_of(read_u32(word, 0)).is_some();
+    let gap = match before {
+        _ if zeros => Gap::Zeros,
+        Some(before @ (Gap::BadFrame | Gap::Noise)) => before,
+        _ if like_a_frame => Gap::BadFrame,
+        _ => Gap::Noise,
+    };
+    (word.len() as u64, Region::Gap(gap))
+}

@@ -1,0 +1,359 @@
+//! What a repair would do, worked out without changing a byte.
+//!
+//! Owns the search for the longest prefix that can be kept, or for what continues an image, the
+//! naming of everything that goes, and the steps to get there. Never writes. Read `salvage.rs` for
+//! how the files are looked at, `execute.rs` for how a plan is carried out.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::disk::file_disk::{Disk, DiskFile};
+use crate::error::{JournalError, Refusal};
+use crate::format::layout::*;
+use crate::format::origin::{ImageEnd, Origin};
+use crate::format::segment::SegmentHeader;
+use crate::format::verdict::{Evidence, Verdict};
+use crate::read::open_segments::Entry;
+use crate::read::scan::scan;
+use crate::read::walk::Walk;
+use crate::repair::dump::Looked;
+use crate::repair::relocate::{self, Anew, StartMark};
+use crate::repair::salvage::{Candidate, Found, find_start, give_up, take_candidates};
+
+/// Why files go whose frames behind an image are stored anew.
+const CARRIED: &str =
+    "the frames before the image's end are damaged, those behind it are stored anew";
+
+/// What a repair would do and what it would cost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RepairPlan {
+    /// Why the journal is refused as it is.
+    pub refusal: Refusal,
+    /// What the repaired journal is read from: its start, or an image.
+    pub origin: Origin,
+    /// The first sequence that can be read neither from the repaired journal nor from the image.
+    /// A person names it to accept the loss.
+    pub first_sequence_lost: u64,
+    /// The highest sequence that a valid frame among what goes holds; 0 if there is none. More may
+    /// have been lost.
+    pub last_sequence_seen: u64,
+    /// Everything that goes, file by file.
+    pub losses: Vec<Loss>,
+    pub(crate) steps: Vec<Step>,
+}
+
+/// A piece of a file that goes, or a file that is gone already.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loss {
+    /// Where a person finds the file.
+    pub file: String,
+    /// Where the piece starts, in bytes.
+    pub offset: u64,
+    /// From there to the last byte that is not zero, in bytes.
+    pub bytes: u64,
+    /// Valid frames of records in it that nothing else holds.
+    pub frames: u64,
+    /// The first and last sequence in these frames, if there are any.
+    pub sequences: Option<(u64, u64)>,
+    /// Why it cannot stay.
+    pub reason: &'static str,
+}
+
+/// One change. Every file that a step changes or removes is copied aside before the first step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    Remove { name: String },
+    Put(NewSegment),
+}
+
+/// A segment as it will be: header, content, zeros.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NewSegment {
+    pub(crate) header: SegmentHeader,
+    pub(crate) content: Content,
+}
+
+/// What a segment will hold behind its header.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Content {
+    /// What the file of that name holds, up to this offset.
+    Kept { end: u64 },
+    /// Frames at other places than they were.
+    Anew(Anew),
+}
+
+/// Works out how to repair a journal that a scan refuses; `None` if the scan does not.
+///
+/// Without an image, the longest prefix is kept. With one, what follows the image is kept as far as
+/// it can be read; if the frames before do not even reach the image's end, the journal is started
+/// anew right behind it, with what follows the image stored at new places. Headers and file sizes are mended where all frames tell what they were. Images
+/// that hold more than is kept must be moved away before the repaired journal is used.
+///
+/// # Errors
+/// [`JournalError::NotRepairable`] if another version wrote it, the image is of another history, or
+/// nothing tells which journal this is; [`JournalError::Io`].
+pub fn plan_repair<D: Disk>(
+    disk: &D,
+    image: Option<ImageEnd>,
+) -> Result<Option<RepairPlan>, JournalError> {
+    let origin = image.map_or(Origin::Genesis, Origin::Image);
+    let refusal = match scan(disk, origin) {
+        Ok(_) => return Ok(None),
+        Err(JournalError::Refused(refusal)) => refusal,
+        Err(error) => return Err(error),
+    };
+    let no = |reason| JournalError::NotRepairable { reason, refusal: refusal.clone() };
+    let found = Found::look(disk)?;
+    let other_version =
+        |entry: &Looked<D::File>| matches!(entry.header, Err(Evidence::OtherFormat { .. }));
+    if refusal.verdict == Verdict::OtherFormat || found.files.values().any(other_version) {
+        return Err(no("another version wrote it"));
+    }
+    if image.is_some_and(|image| image.sequence >= u64::MAX - 1) {
+        return Err(no("the image ends with the last sequence there is"));
+    }
+    let id = found.id().ok_or_else(|| no("no segment tells which journal this is"))?;
+    let draft = Draft::walk(found, id, origin)?;
+    if draft.image_is_foreign {
+        return Err(no("the image is of another history"));
+    }
+    let plan = draft.conclude(disk, *refusal.clone())?;
+    if plan.steps.is_empty() {
+        return Err(no("there is nothing that a change could mend"));
+    }
+    Ok(Some(plan))
+}
+
+struct Draft<F> {
+    origin: Origin,
+    id: JournalId,
+    candidates: BTreeMap<u64, Candidate<F>>,
+    /// Names of files that are of no use here.
+    strays: Vec<String>,
+    walk: Walk,
+    /// Segments whose frames stay, but not their header or their size.
+    mended: Vec<NewSegment>,
+    /// The segment in which, or before which, the frames end; `None` if no frame can be kept.
+    cut: Option<u64>,
+    image_is_foreign: bool,
+}
+
+impl<F: DiskFile> Draft<F> {
+    /// Follows the frames from the start, or from the image, as far as they go.
+    fn walk(found: Found<F>, id: JournalId, origin: Origin) -> Result<Self, JournalError> {
+        let (candidates, strays) = take_candidates(found, id);
+        let start = find_start(&candidates, origin)?;
+        let mut draft = Self {
+            origin,
+            id,
+            candidates,
+            strays,
+            walk: Walk::new(origin, start.map_or_else(Entry::default, |(_, entry)| entry)),
+            mended: Vec::new(),
+            cut: None,
+            image_is_foreign: false,
+        };
+        let Some((first, _)) = start else { return Ok(draft) };
+        for number in first.. {
+            draft.cut = Some(number);
+            let Some(candidate) = draft.candidates.get(&number) else { break };
+            draft.walk.enter(&candidate.segment);
+            let at = match draft.walk.walk_frames(&candidate.segment, &mut |_| Ok(())) {
+                Err(JournalError::Refused(_)) => {
+                    draft.image_is_foreign = true;
+                    break;
+                }
+                walked => walked?,
+            };
+            if at.is_some() {
+                break;
+            }
+            if !candidate.sound {
+                draft.mended.push(NewSegment {
+                    header: candidate.segment.header,
+                    content: Content::Kept { end: draft.walk.end },
+                });
+            }
+        }
+        Ok(draft)
+    }
+
+    fn conclude<D: Disk<File = F>>(
+        mut self,
+        disk: &D,
+        refusal: Refusal,
+    ) -> Result<RepairPlan, JournalError> {
+        let image = self.origin.stands_in();
+        let reached = image.is_none_or(|image| image.sequence < self.walk.next_sequence());
+        let mut losses = Vec::new();
+        let mut steps = Vec::new();
+        let first_sequence_lost = match image {
+            Some(image) if !reached => self.start_anew(disk, image, &mut losses, &mut steps)?,
+            _ => {
+                self.cut_off(disk, &mut losses, &mut steps)?;
+                self.walk.next_sequence()
+            }
+        };
+        let seen = losses.iter().filter_map(|loss: &Loss| loss.sequences);
+        let last_sequence_seen = seen.map(|(_, last)| last).max().unwrap_or(0);
+        Ok(RepairPlan {
+            refusal,
+            origin: self.origin,
+            first_sequence_lost,
+            last_sequence_seen,
+            losses,
+            steps,
+        })
+    }
+
+    /// New segments from right behind the image on, with all that follows it. The first of them is
+    /// put in place last, one number apart from all others: from then on the image and they are the
+    /// journal, and what else is there is older. Gives the first sequence lost.
+    fn start_anew<D: Disk<File = F>>(
+        &mut self,
+        disk: &D,
+        image: ImageEnd,
+        losses: &mut Vec<Loss>,
+        steps: &mut Vec<Step>,
+    ) -> Result<u64, JournalError> {
+        let last = self.candidates.keys().next_back().copied().unwrap_or(0);
+        let (number, bytes) = (last.saturating_add(2), self.usual_bytes());
+        let header = SegmentHeader { id: self.id, number, bytes };
+        let first = relocate::find(&self.candidates, image.sequence.saturating_add(1))?;
+        let (reason, (epoch, stamp_ms)) = match first {
+            Some(first) => (CARRIED, (first.epoch, first.stamp_ms)),
+            None => ("the frames do not reach the image", self.newest()?),
+        };
+        let mark = StartMark { image, epoch, stamp_ms };
+        let (segments, next_sequence) = relocate::lay_out(&self.candidates, mark, first, header)?;
+        for candidate in self.candidates.values() {
+            let start = SEGMENT_HEADER_BYTES as u64;
+            losses.push(give_up(&candidate.segment, start, next_sequence - 1, reason)?.0);
+        }
+        steps.extend(segments.into_iter().rev().map(Step::Put));
+        self.remove_strays(disk, losses, steps);
+        for &number in self.candidates.keys().rev() {
+            steps.push(Step::Remove { name: segment_name(number) });
+        }
+        Ok(next_sequence)
+    }
+
+    /// The highest epoch and stamp of any frame.
+    fn newest(&self) -> Result<(u32, u64), JournalError> {
+        self.candidates.values().try_fold((0, 0), |(epoch, stamp_ms), candidate| {
+            let start = SEGMENT_HEADER_BYTES as u64;
+            let (_, newest) = give_up(&candidate.segment, start, u64::MAX, "")?;
+            Ok((newest.0.max(epoch), newest.1.max(stamp_ms)))
+        })
+    }
+
+    /// Everything behind the last frame that continues goes, highest number first: until the last
+    /// step, which mends the first thing that is wrong, the journal is refused as it was. Only where
+    /// no header that stays is whole the segment in which the frames end comes first: what goes is
+    /// then all that tells whose journal it is, and without that no plan could be made again.
+    fn cut_off<D: Disk<File = F>>(
+        &mut self,
+        disk: &D,
+        losses: &mut Vec<Loss>,
+        steps: &mut Vec<Step>,
+    ) -> Result<(), JournalError> {
+        let cut = self.cut.unwrap_or(1);
+        let held = self.origin.vouched();
+        self.remove_strays(disk, losses, steps);
+        let open = self.cut_segment(disk, cut, losses)?;
+        for (&number, behind) in self.candidates.range(cut + 1..).rev() {
+            let start = SEGMENT_HEADER_BYTES as u64;
+            let (loss, _) = give_up(&behind.segment, start, held, "it is behind the damage")?;
+            let is_spare = behind.sound && number == cut + 1 && loss.bytes == 0;
+            if !is_spare {
+                losses.push(loss);
+                steps.push(Step::Remove { name: segment_name(number) });
+            }
+        }
+        let mended = std::mem::take(&mut self.mended);
+        let told = self.candidates.range(..=cut).any(|(_, candidate)| candidate.sound);
+        let place = if told { steps.len() } else { 0 };
+        steps.splice(place..place, open.into_iter().map(Step::Put));
+        steps.extend(mended.into_iter().rev().map(Step::Put));
+        losses.sort_by(|one, other| (&one.file, one.offset).cmp(&(&other.file, other.offset)));
+        Ok(())
+    }
+
+    /// The segment in which the frames end: what it should be, if it is not that already.
+    fn cut_segment<D: Disk<File = F>>(
+        &self,
+        disk: &D,
+        cut: u64,
+        losses: &mut Vec<Loss>,
+    ) -> Result<Option<NewSegment>, JournalError> {
+        let Some(candidate) = self.candidates.get(&cut) else {
+            let header = SegmentHeader { id: self.id, number: cut, bytes: self.usual_bytes() };
+            losses.push(Loss {
+                file: disk.place(&segment_name(cut)),
+                offset: 0,
+                bytes: 0,
+                frames: 0,
+                sequences: None,
+                reason: "it is missing",
+            });
+            let end = SEGMENT_HEADER_BYTES as u64;
+            return Ok(Some(NewSegment { header, content: Content::Kept { end } }));
+        };
+        let kept_end = self.walk.end;
+        let held = self.origin.vouched();
+        let (loss, _) = give_up(&candidate.segment, kept_end, held, "no frame continues there")?;
+        let clean = loss.bytes == 0;
+        if !clean {
+            losses.push(loss);
+        }
+        let header = candidate.segment.header;
+        let open = NewSegment { header, content: Content::Kept { end: kept_end } };
+        Ok((!clean || !candidate.sound).then_some(open))
+    }
+
+    fn remove_strays<D: Disk<File = F>>(
+        &self,
+        disk: &D,
+        losses: &mut Vec<Loss>,
+        steps: &mut Vec<Step>,
+    ) {
+        for name in self.strays.iter().rev() {
+            losses.push(Loss {
+                file: disk.place(name),
+                offset: 0,
+                bytes: 0,
+                frames: 0,
+                sequences: None,
+                reason: "it is not of this journal or not of this place",
+            });
+            steps.push(Step::Remove { name: name.clone() });
+        }
+    }
+
+    /// The size of the newest sound segment, for one that is made anew.
+    fn usual_bytes(&self) -> u64 {
+        let sound = self.candidates.values().rev().find(|candidate| candidate.sound);
+        sound.map_or(SEGMENT_BYTES_DEFAULT, |candidate| candidate.segment.header.bytes)
+    }
+}
+
+impl fmt::Display for Loss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { file, offset, bytes, frames, reason, .. } = self;
+        write!(f, "{file} from byte {offset}: {bytes} bytes, {reason}; ")?;
+        match self.sequences {
+            Some((first, last)) => {
+                write!(f, "{frames} readable frames with sequences from {first} to {last}")
+            }
+            None => f.write_str("no readable record"),
+        }
+    }
+}
+
+impl fmt::Display for RepairPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.refusal)?;
+        writeln!(f, "What would go, from sequence {} on:", self.first_sequence_lost)?;
+        self.losses.iter().try_for_each(|loss| writeln!(f, "  {loss}"))
+    }
+}

@@ -1,0 +1,255 @@
+//! Frames behind an image that can still be read although what is before them cannot: found, and
+//! stored anew in segments of their own.
+//!
+//! Owns where such frames start, how they are laid out in new segments, and their new bytes: a
+//! frame's checksum is of its place and of the frame before it, so these change, while records,
+//! sequences, epochs and stamps stay. Never writes and never decides what goes: `plan.rs` does. Read
+//! `execute.rs` for how the segments come to the disk.
+
+use std::collections::BTreeMap;
+
+use crate::disk::file_disk::DiskFile;
+use crate::error::JournalError;
+use crate::format::frame::{self, Frame, Head, Kind, Place};
+use crate::format::layout::*;
+use crate::format::origin::ImageEnd;
+use crate::format::segment::SegmentHeader;
+use crate::repair::frame_search::{self, Region};
+use crate::repair::plan::{Content, NewSegment};
+use crate::repair::salvage::Candidate;
+
+type Candidates<F> = BTreeMap<u64, Candidate<F>>;
+
+/// A frame where it is now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Source {
+    number: u64,
+    offset: u64,
+}
+
+/// What a segment holds that is stored anew.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Anew {
+    start: Start,
+    frames: Vec<Source>,
+    /// Another segment follows.
+    is_left: bool,
+}
+
+/// What comes before the frames of a segment that is stored anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Start {
+    /// The seal that says where a journal without its first segments starts.
+    Mark(StartMark),
+    /// The segment before it, which ends with this checksum.
+    Chain(u32),
+}
+
+/// The seal that says where a journal without its first segments starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct StartMark {
+    pub(crate) image: ImageEnd,
+    pub(crate) epoch: u32,
+    pub(crate) stamp_ms: u64,
+}
+
+/// The first frame behind an image.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct First {
+    source: Source,
+    chain: u32,
+    pub(crate) epoch: u32,
+    pub(crate) stamp_ms: u64,
+}
+
+/// Looks for the frame of records that starts with this sequence.
+pub(crate) fn find<F: DiskFile>(
+    candidates: &Candidates<F>,
+    sequence: u64,
+) -> Result<Option<First>, JournalError> {
+    let mut found = None;
+    for (&number, Candidate { segment, .. }) in candidates {
+        let (seed, limit) = (segment.header.seed(), segment.readable_bytes);
+        let start = SEGMENT_HEADER_BYTES as u64;
+        frame_search::walk(&mut segment.window(), seed, start, limit, &mut |offset, _, region| {
+            if let Region::Frame(frame) = region
+                && (frame.kind(), frame.first_sequence()) == (Kind::Records, sequence)
+            {
+                let (epoch, stamp_ms) = (frame.epoch(), frame.stamp_ms());
+                let source = Source { number, offset };
+                found.get_or_insert(First { source, chain: frame.head.chain, epoch, stamp_ms });
+            }
+            Ok(())
+        })?;
+    }
+    Ok(found)
+}
+
+/// Lays out a mark and, where there is a first frame, it and all that continue it, in segments of
+/// this size from this one on. Gives them, and the sequence that would come next.
+pub(crate) fn lay_out<F: DiskFile>(
+    candidates: &Candidates<F>,
+    mark: StartMark,
+    first: Option<First>,
+    header: SegmentHeader,
+) -> Result<(Vec<NewSegment>, u64), JournalError> {
+    let mut next_sequence = mark.image.sequence.saturating_add(1);
+    let mut layout = Layout::begin(header, mark);
+    let Some(First { source, mut chain, .. }) = first else {
+        return Ok((layout.finish(), next_sequence));
+    };
+    let mut offset = source.offset;
+    for (&number, Candidate { segment, .. }) in candidates.range(source.number..) {
+        let seed = segment.header.seed();
+        let mut window = segment.window();
+        let successor = loop {
+            let frame = match frame::parse(window.at(offset)?, Place { seed, offset }) {
+                Ok(frame)
+                    if frame.first_sequence() == next_sequence
+                        && frame.head.chain == chain
+                        && frame.next_sequence() < u64::MAX =>
+                {
+                    frame
+                }
+                _ => return Ok((layout.finish(), next_sequence)),
+            };
+            (chain, next_sequence) = (frame.crc, frame.next_sequence());
+            if frame.kind() == Kind::EndMark {
+                break frame.successor();
+            }
+            layout.take(Source { number, offset }, &frame);
+            offset += frame.bytes();
+        };
+        // Only a segment that follows at once can continue it.
+        if successor.is_none_or(|next| next != number + 1 || !candidates.contains_key(&next)) {
+            break;
+        }
+        offset = SEGMENT_HEADER_BYTES as u64;
+    }
+    Ok((layout.finish(), next_sequence))
+}
+
+/// The used bytes of a segment that is stored anew.
+pub(crate) fn compose<F: DiskFile>(
+    candidates: &Candidates<F>,
+    header: SegmentHeader,
+    anew: &Anew,
+) -> Result<Vec<u8>, JournalError> {
+    let mut composer = Composer::begin(header, anew.start);
+    let mut frames = anew.frames.iter().peekable();
+    while let Some(source) = frames.peek() {
+        let number = source.number;
+        let Candidate { segment, .. } = &candidates[&number];
+        let seed = segment.header.seed();
+        let mut window = segment.window();
+        while let Some(&Source { offset, .. }) = frames.next_if(|next| next.number == number) {
+            let frame = frame::parse(window.at(offset)?, Place { seed, offset });
+            composer.push(&frame.map_err(|_| JournalError::PlanOutdated)?);
+        }
+    }
+    if anew.is_left {
+        composer.leave();
+    }
+    Ok(composer.bytes)
+}
+
+/// The used bytes of a segment that holds a mark and nothing else; its header is left blank.
+pub(crate) fn begin_behind(header: SegmentHeader, mark: StartMark) -> Vec<u8> {
+    Composer::begin(header, Start::Mark(mark)).bytes
+}
+
+/// Segments that fill one after the other.
+struct Layout {
+    composer: Composer,
+    anew: Anew,
+    done: Vec<NewSegment>,
+}
+
+impl Layout {
+    fn begin(header: SegmentHeader, mark: StartMark) -> Self {
+        let start = Start::Mark(mark);
+        let anew = Anew { start, frames: Vec::new(), is_left: false };
+        Self { composer: Composer::begin(header, start), anew, done: Vec::new() }
+    }
+
+    fn take(&mut self, source: Source, frame: &Frame<'_>) {
+        let header = self.composer.header;
+        let end = self.composer.bytes.len() as u64 + frame.bytes();
+        if end + END_MARK_BYTES as u64 > header.bytes {
+            self.composer.leave();
+            let start = Start::Chain(self.composer.last.chain);
+            let next = SegmentHeader { number: header.number + 1, ..header };
+            let anew = Anew { start, frames: Vec::new(), is_left: false };
+            let last = self.composer.last;
+            self.composer = Composer { last, ..Composer::begin(next, start) };
+            let left = Anew { is_left: true, ..std::mem::replace(&mut self.anew, anew) };
+            self.done.push(NewSegment { header, content: Content::Anew(left) });
+        }
+        self.composer.push(frame);
+        self.anew.frames.push(source);
+    }
+
+    fn finish(mut self) -> Vec<NewSegment> {
+        let header = self.composer.header;
+        self.done.push(NewSegment { header, content: Content::Anew(self.anew) });
+        self.done
+    }
+}
+
+/// The bytes of a segment as it fills.
+struct Composer {
+    header: SegmentHeader,
+    bytes: Vec<u8>,
+    /// Of the last frame; its chain is that frame's own checksum.
+    last: Head,
+}
+
+impl Composer {
+    fn begin(header: SegmentHeader, start: Start) -> Self {
+        let (chain, mark) = match start {
+            Start::Mark(mark) => (mark.image.chain, Some(mark)),
+            Start::Chain(chain) => (chain, None),
+        };
+        let last = Head {
+            kind: Kind::Seal,
+            chain,
+            epoch: mark.map_or(0, |mark| mark.epoch),
+            shard: 0,
+            count: 0,
+            first_sequence: mark.map_or(0, |mark| mark.image.sequence + 1),
+            stamp_ms: mark.map_or(0, |mark| mark.stamp_ms),
+            watermark: mark.map_or(0, |mark| mark.image.sequence),
+        };
+        let mut composer = Self { header, bytes: vec![0; SEGMENT_HEADER_BYTES], last };
+        if mark.is_some() {
+            let mut body = Vec::new();
+            frame::append_body(&mut body, &[]);
+            composer.store(last, &body);
+        }
+        composer
+    }
+
+    fn push(&mut self, frame: &Frame<'_>) {
+        self.store(frame.head, frame.bodies());
+    }
+
+    /// The mark that names the next segment. Everything before it is synced before the next is used.
+    fn leave(&mut self) {
+        let first_sequence = self.last.first_sequence + u64::from(self.last.count);
+        let watermark = first_sequence - 1;
+        let mut body = Vec::new();
+        frame::append_body(&mut body, &(self.header.number + 1).to_le_bytes());
+        let head = Head { kind: Kind::EndMark, count: 0, first_sequence, watermark, ..self.last };
+        self.store(head, &body);
+    }
+
+    fn store(&mut self, head: Head, bodies: &[u8]) {
+        let mut frame = vec![0; FRAME_HEADER_BYTES];
+        frame.extend_from_slice(bodies);
+        let head = Head { chain: self.last.chain, ..head };
+        let place = Place { seed: self.header.seed(), offset: self.bytes.len() as u64 };
+        let chain = frame::close(&mut frame, &head, place);
+        self.bytes.extend_from_slice(&frame);
+        self.last = Head { chain, ..head };
+    }
+}

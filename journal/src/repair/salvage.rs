@@ -1,0 +1,136 @@
+//! What can still be read of damaged segments, for a plan of repair.
+//!
+//! Owns which files are taken for segments of the journal, what their headers should be, where the
+//! frames start, and what a piece of a segment holds that nothing else does. Never writes and never
+//! decides what stays: `plan.rs` does.
+
+use std::collections::BTreeMap;
+
+use crate::disk::file_disk::{Disk, DiskFile};
+use crate::error::JournalError;
+use crate::format::frame::Kind;
+use crate::format::layout::*;
+use crate::format::origin::Origin;
+use crate::format::segment::SegmentHeader;
+use crate::read::open_segments::{Entry, OpenSegment, read_first_frame};
+use crate::repair::dump::{Looked, usual_id};
+use crate::repair::frame_search::{self, Gap, Region};
+use crate::repair::plan::Loss;
+
+/// All files with a segment's name.
+pub(crate) struct Found<F> {
+    pub(crate) files: BTreeMap<String, Looked<F>>,
+}
+
+impl<F: DiskFile> Found<F> {
+    pub(crate) fn look<D: Disk<File = F>>(disk: &D) -> Result<Self, JournalError> {
+        let names = disk.names().map_err(JournalError::io("list", disk.place(""), 0))?;
+        let mut files = BTreeMap::new();
+        for name in names.into_iter().filter(|name| segment_number(name).is_some()) {
+            let looked = Looked::open(disk, &name)?;
+            files.insert(name, looked);
+        }
+        Ok(Self { files })
+    }
+
+    pub(crate) fn id(&self) -> Option<JournalId> {
+        usual_id(self.files.values().filter_map(|file| file.header.as_ref().ok()))
+    }
+}
+
+/// A file taken for a segment of this journal, its header as it should be.
+pub(crate) struct Candidate<F> {
+    pub(crate) segment: OpenSegment<F>,
+    /// Header and size are as they should be already.
+    pub(crate) sound: bool,
+}
+
+/// Sorts the files into those that may be segments of this journal, and the names of the others.
+pub(crate) fn take_candidates<F: DiskFile>(
+    found: Found<F>,
+    id: JournalId,
+) -> (BTreeMap<u64, Candidate<F>>, Vec<String>) {
+    let mut candidates = BTreeMap::new();
+    let mut strays = Vec::new();
+    for (name, looked) in found.files {
+        let Looked { number, place, file, file_bytes, header } = looked;
+        let header = match (number, header) {
+            (Some(number), Ok(header)) if (header.id, header.number) == (id, number) => Ok(header),
+            (Some(number), Err(_)) => {
+                Err(SegmentHeader { id, number, bytes: allowed_bytes(file_bytes) })
+            }
+            _ => {
+                strays.push(name);
+                continue;
+            }
+        };
+        let sound = header.is_ok_and(|header| header.bytes == file_bytes);
+        let header = header.unwrap_or_else(|guessed| guessed);
+        let readable_bytes = file_bytes.min(header.bytes);
+        let segment = OpenSegment { header, place, file, readable_bytes };
+        candidates.insert(header.number, Candidate { segment, sound });
+    }
+    (candidates, strays)
+}
+
+/// The next size a segment may have, for a file of this length.
+fn allowed_bytes(file_bytes: u64) -> u64 {
+    let clamped = file_bytes.clamp(SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX);
+    clamped.next_multiple_of(PAGE_BYTES as u64)
+}
+
+/// The segment to read first, and what its first frame continues.
+pub(crate) fn find_start<F: DiskFile>(
+    candidates: &BTreeMap<u64, Candidate<F>>,
+    origin: Origin,
+) -> Result<Option<(u64, Entry)>, JournalError> {
+    let Some(image) = origin.stands_in() else {
+        return Ok(candidates.contains_key(&1).then(|| (1, Entry::default())));
+    };
+    let mut start = None;
+    for (&number, candidate) in candidates.iter().rev() {
+        let Ok(head) = read_first_frame(&candidate.segment)? else { continue };
+        let entry = Entry { last_sequence: head.first_sequence - 1, chain: head.chain };
+        if head.first_sequence <= image.sequence {
+            return Ok(Some((number, if number == 1 { Entry::default() } else { entry })));
+        }
+        if head.first_sequence == image.sequence.saturating_add(1) {
+            start = Some((number, entry));
+        }
+    }
+    Ok(start)
+}
+
+/// Names what is in a segment from `start` on, less what an image up to `held` holds. Also returns
+/// the highest epoch and stamp seen.
+pub(crate) fn give_up<F: DiskFile>(
+    segment: &OpenSegment<F>,
+    start: u64,
+    held: u64,
+    reason: &'static str,
+) -> Result<(Loss, (u32, u64)), JournalError> {
+    let file = segment.place.clone();
+    let mut loss = Loss { file, offset: start, bytes: 0, frames: 0, sequences: None, reason };
+    let mut newest = (0, 0);
+    let limit = segment.readable_bytes;
+    let seed = segment.header.seed();
+    frame_search::walk(&mut segment.window(), seed, start, limit, &mut |offset, bytes, region| {
+        match region {
+            Region::Gap(Gap::Zeros) => return Ok(()),
+            Region::Gap(_) => {}
+            Region::Frame(frame) => {
+                newest = (newest.0.max(frame.epoch()), newest.1.max(frame.stamp_ms()));
+                let (first, last) =
+                    (frame.first_sequence().max(held.saturating_add(1)), frame.next_sequence() - 1);
+                if frame.kind() == Kind::Records && last > held {
+                    let (so_far_first, so_far_last) = loss.sequences.unwrap_or((first, last));
+                    loss.sequences = Some((so_far_first.min(first), so_far_last.max(last)));
+                    loss.frames += 1;
+                }
+            }
+        }
+        loss.bytes = offset + bytes - start;
+        Ok(())
+    })?;
+    Ok((loss, newest))
+}

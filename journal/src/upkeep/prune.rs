@@ -1,0 +1,165 @@
+//! Removing segments that an image has made unnecessary.
+//!
+//! Owns the removal of closed segments, oldest first, each made durable before the next, so that
+//! what is left follows each other without a gap whatever happens. Never touches the open segment,
+//! its spare, or a segment whose successor is not known to be synced; never writes into a file. Runs
+//! on any thread beside the writer: it reads the directory and files, nothing of the writer's.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::disk::file_disk::Disk;
+use crate::error::JournalError;
+use crate::format::frame::{self, Place};
+use crate::format::layout::*;
+use crate::format::verdict::Evidence;
+use crate::read::open_segments::{self, OpenSegment, open_one, segment_numbers};
+
+/// What a pruning removed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pruned {
+    /// Segments removed.
+    pub segments: u64,
+    /// Their size, in bytes.
+    pub bytes: u64,
+    /// The number of the oldest segment that is left; 0 if there is none.
+    pub first_kept: u64,
+}
+
+/// The segments that were left for good: the writer adds one when it leaves it, the pruner takes it
+/// away.
+#[derive(Debug)]
+pub(crate) struct Closed {
+    segments: AtomicU64,
+    bytes: AtomicU64,
+}
+
+impl Closed {
+    pub(crate) fn new(segments: u64, bytes: u64) -> Self {
+        Self { segments: AtomicU64::new(segments), bytes: AtomicU64::new(bytes) }
+    }
+
+    pub(crate) fn segments(&self) -> u64 {
+        self.segments.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// One more, of this size in bytes.
+    pub(crate) fn grew(&self, bytes: u64) {
+        self.segments.fetch_add(1, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    fn shrank(&self, bytes: u64) {
+        self.segments.fetch_sub(1, Ordering::Relaxed);
+        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
+/// Prunes beside a live writer and tells its [`crate::Journal::bytes`] what went. Clones share that.
+#[derive(Debug)]
+pub struct Pruner<D> {
+    pub(crate) disk: Arc<D>,
+    pub(crate) closed: Arc<Closed>,
+}
+
+impl<D> Clone for Pruner<D> {
+    fn clone(&self) -> Self {
+        Self { disk: Arc::clone(&self.disk), closed: Arc::clone(&self.closed) }
+    }
+}
+
+impl<D: Disk> Pruner<D> {
+    /// As the function [`prune`]. Two calls at once must not be made.
+    ///
+    /// # Errors
+    /// As [`prune`]; what was removed before the error is accounted for.
+    pub fn prune(&self, keep_from_sequence: u64) -> Result<Pruned, JournalError> {
+        prune_telling(&*self.disk, keep_from_sequence, &mut |bytes| {
+            self.closed.shrank(bytes);
+        })
+    }
+}
+
+/// Removes every segment all of whose records are below `keep_from_sequence`, oldest first.
+///
+/// Pass the sequence of the oldest image that is kept, not the one after it: the segment with the
+/// frame that this image ends with stays, and a start can tell that the two belong together.
+///
+/// The directory must be a stopped one. Beside a live writer use [`crate::Journal::pruner`].
+///
+/// # Errors
+/// [`JournalError::Refused`] if a segment that would go, or the one behind it, is not an intact one
+/// of this journal: nothing is removed that cannot be told apart. [`JournalError::Io`]. What was
+/// removed before stays removed, and what is left follows each other without a gap.
+pub fn prune<D: Disk>(disk: &D, keep_from_sequence: u64) -> Result<Pruned, JournalError> {
+    prune_telling(disk, keep_from_sequence, &mut |_| {})
+}
+
+fn prune_telling<D: Disk>(
+    disk: &D,
+    keep_from_sequence: u64,
+    tell: &mut dyn FnMut(u64),
+) -> Result<Pruned, JournalError> {
+    let numbers = segment_numbers(disk)?;
+    let first_kept = numbers.first().copied().unwrap_or(0);
+    let mut pruned = Pruned { first_kept, ..Pruned::default() };
+    for pair in numbers.windows(2) {
+        let (number, next) = (pair[0], pair[1]);
+        let successor = open_one(disk, next)?;
+        match synced_first_sequence(disk, &successor)? {
+            Some(first_sequence) if first_sequence <= keep_from_sequence => {}
+            _ => break,
+        }
+        let segment = open_one(disk, number)?;
+        let id = segment.header.id;
+        if id != successor.header.id {
+            let evidence = Evidence::OtherJournal { id };
+            return Err(open_segments::refusal(segment.place, 0, 0, &evidence));
+        }
+        let bytes = segment.header.bytes;
+        let place = segment.place;
+        disk.remove(&segment_name(number)).map_err(JournalError::io("remove", place.clone(), 0))?;
+        tell(bytes);
+        disk.sync_directory().map_err(JournalError::io("sync the directory of", place, 0))?;
+        pruned.segments += 1;
+        pruned.bytes += bytes;
+        pruned.first_kept = next;
+    }
+    Ok(pruned)
+}
+
+/// The first sequence of a segment of which the first frame is known to be synced: then the segment
+/// before was left for good, and no power cut opens it again.
+fn synced_first_sequence<D: Disk>(
+    disk: &D,
+    segment: &OpenSegment<D::File>,
+) -> Result<Option<u64>, JournalError> {
+    let mut window = segment.window();
+    let seed = segment.header.seed();
+    let mut offset = SEGMENT_HEADER_BYTES as u64;
+    let mut first_sequence = None;
+    // A live writer may be storing the next frame: whatever is no frame yet tells nothing yet.
+    while let Ok(frame) = frame::parse(window.at(offset)?, Place { seed, offset }) {
+        let first = *first_sequence.get_or_insert(frame.first_sequence());
+        if frame.watermark() >= first {
+            return Ok(Some(first));
+        }
+        if let Some(number) = frame.successor() {
+            // A frame there is stored only after everything here was synced.
+            return match open_segments::open_one(disk, number) {
+                Ok(next) => Ok(open_segments::read_first_frame(&next)?.is_ok().then_some(first)),
+                Err(JournalError::Io { cause, .. }) if cause.kind() == io::ErrorKind::NotFound => {
+                    Ok(None)
+                }
+                Err(error) => Err(error),
+            };
+        }
+        offset += frame.bytes();
+    }
+    Ok(None)
+}

@@ -1,0 +1,168 @@
+//! Checking a closed segment again, long after it was written.
+//!
+//! Owns the full reading of one segment and what is found there. Never stops anything and never
+//! writes: damage is handed back, for an alarm. Runs on any thread beside the writer. Read
+//! `walk.rs` for which frame may follow which.
+
+use std::io;
+
+use crate::disk::file_disk::{Disk, DiskFile};
+use crate::error::{JournalError, Refusal};
+use crate::format::origin::Origin;
+use crate::format::verdict::{At, Evidence, Later, Verdict, judge};
+use crate::read::evidence;
+use crate::read::open_segments::{Entry, OpenSegment, open_one, read_first_frame};
+use crate::read::walk::Walk;
+
+/// How much is read between two pauses, in bytes.
+const PAUSE_BYTES: u64 = 1024 * 1024;
+
+/// Where one segment ends and the next has to go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// The number of the next segment.
+    pub number: u64,
+    /// The first sequence in it.
+    pub next_sequence: u64,
+    /// The chain of its first frame.
+    pub chain: u32,
+}
+
+/// What a closed segment turned out to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scrubbed {
+    /// Every frame is valid and continues the one before, up to the end mark.
+    Intact {
+        /// What the next segment has to go on from.
+        link: Link,
+        /// Frames read, the end mark included.
+        frames: u64,
+    },
+    /// Something is wrong, and this is the first of it. The server can go on: this is history.
+    Damaged(Box<Refusal>),
+    /// It is still open, or an unused spare: a start checks it, not this.
+    NotClosed,
+    /// There is no such file; pruned, most likely.
+    Gone,
+}
+
+/// Reads one closed segment completely and checks every frame, the chain and the end mark. With the
+/// [`Link`] of the segment before, also that it goes on from there.
+///
+/// `pause` is called before each MiB with the offset reached: it may sleep, and it says whether to
+/// go on. Damage in the very first frame has sequence 0 where no link tells which it should be. The
+/// cached pages of the file are dropped first, as far as the disk can, so that the device
+/// is read and not the memory, and again afterwards, so that a history does not fill the memory.
+///
+/// # Errors
+/// [`JournalError::Io`] if the device fails, [`JournalError::Stopped`] if `pause` says so; never
+/// for anything the file holds.
+pub fn verify_segment<D: Disk>(
+    disk: &D,
+    number: u64,
+    after: Option<Link>,
+    pause: &mut dyn FnMut(u64) -> bool,
+) -> Result<Scrubbed, JournalError> {
+    let opened = open_one(disk, number);
+    let segment = match opened {
+        Ok(segment) => segment,
+        Err(JournalError::Refused(refusal)) => return Ok(Scrubbed::Damaged(refusal)),
+        Err(JournalError::Io { cause, .. }) if cause.kind() == io::ErrorKind::NotFound => {
+            return Ok(Scrubbed::Gone);
+        }
+        Err(error) => return Err(error),
+    };
+    let forget = || {
+        let forgotten = segment.file.forget_cached();
+        forgotten.map_err(JournalError::io("drop the cached pages of", segment.place.clone(), 0))
+    };
+    forget()?;
+    let scrubbed = check(disk, &segment, after, pause)?;
+    forget()?;
+    Ok(scrubbed)
+}
+
+fn check<D: Disk>(
+    disk: &D,
+    segment: &OpenSegment<D::File>,
+    after: Option<Link>,
+    pause: &mut dyn FnMut(u64) -> bool,
+) -> Result<Scrubbed, JournalError> {
+    let number = segment.header.number;
+    let after = after.filter(|link| link.number == number);
+    let entry = match after {
+        Some(link) => Entry { last_sequence: link.next_sequence - 1, chain: link.chain },
+        None if number == 1 => Entry::default(),
+        None => match read_first_frame(segment)? {
+            Ok(head) => Entry { last_sequence: head.first_sequence - 1, chain: head.chain },
+            Err(_) => Entry::default(),
+        },
+    };
+    let mut walk = Walk::new(Origin::Genesis, entry);
+    walk.enter(segment);
+    let mut pause_at = 0;
+    loop {
+        let mut stopped = false;
+        let mut end = walk.end;
+        let walked = walk.walk_frames(segment, &mut |frame| {
+            if end >= pause_at {
+                pause_at = end + PAUSE_BYTES;
+                stopped = !pause(end);
+            }
+            end += frame.bytes();
+            if stopped { Err("told to stop".into()) } else { Ok(()) }
+        });
+        let at = match walked {
+            Err(JournalError::Visitor { .. }) if stopped => return Err(JournalError::Stopped),
+            Err(error) => return Err(error),
+            Ok(None) => {
+                let frames = walk.frames();
+                let (next_sequence, chain) = (walk.next_sequence(), walk.chain);
+                let link = Link { number: number + 1, next_sequence, chain };
+                return Ok(Scrubbed::Intact { link, frames });
+            }
+            Ok(Some(at)) => at,
+        };
+        if at != At::Foreign && evidence::is_whole(segment, walk.end)? {
+            continue;
+        }
+        let linked = number == 1 || after.is_some();
+        return judge_end(disk, segment, &walk, at, linked);
+    }
+}
+
+/// No frame continues, and no end mark was met: damage, or the end of the journal.
+fn judge_end<D: Disk>(
+    disk: &D,
+    segment: &OpenSegment<D::File>,
+    walk: &Walk,
+    at: At,
+    linked: bool,
+) -> Result<Scrubbed, JournalError> {
+    let (offset, mut sequence) = (walk.end, walk.next_sequence());
+    let found = evidence::look_behind(std::slice::from_ref(segment), offset, sequence, 0)?;
+    let mut evidence = Evidence::Frame { at, later: found.later };
+    if judge(&evidence).is_resumable() || judge(&evidence) == Verdict::Ambiguous {
+        let next = match open_one(disk, segment.header.number + 1) {
+            Ok(next) => read_first_frame(&next)?.is_ok().then_some(next.place),
+            Err(_) => None,
+        };
+        match next {
+            Some(file) => {
+                evidence = Evidence::Frame { at, later: Later::Segment { file } };
+            }
+            None if judge(&evidence).is_resumable() => return Ok(Scrubbed::NotClosed),
+            None => {}
+        }
+    }
+    if !linked && walk.frames() == 0 {
+        sequence = 0;
+    }
+    Ok(Scrubbed::Damaged(Box::new(Refusal {
+        verdict: judge(&evidence),
+        file: segment.place.clone(),
+        offset,
+        sequence,
+        detail: evidence.detail(),
+    })))
+}
