@@ -6,7 +6,7 @@
 use std::io;
 
 use crate::format::layout::{SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
-use crate::format::verdict::Verdict;
+use crate::format::verdict::{Evidence, Verdict, judge};
 
 /// What a visitor of frames may fail with; it ends the scan.
 pub type VisitError = Box<dyn std::error::Error + Send + Sync>;
@@ -114,6 +114,12 @@ impl JournalError {
     /// A file would be larger than the process may have any: room would not help.
     pub fn is_file_too_large(&self) -> bool {
         matches!(self, Self::Io { cause, .. } if cause.kind() == io::ErrorKind::FileTooLarge)
+    }
+
+    /// The refusal that this evidence leads to.
+    pub(crate) fn refused(file: String, offset: u64, sequence: u64, evidence: &Evidence) -> Self {
+        let (verdict, detail) = (judge(evidence), evidence.detail());
+        Self::Refused(Box::new(Refusal { verdict, file, offset, sequence, detail }))
     }
 
     /// Wraps an error of the disk; for use with `map_err`.

@@ -57,27 +57,31 @@ mod upkeep;
 pub use append::journal::{Journal, Room};
 pub use append::segment_allocator::SpareMaker;
 pub use append::spares::Spare;
-pub use disk::file_disk::{Access, DIRECTORY_MODE, Disk, DiskFile, FILE_MODE, FileDisk, Mapped};
+pub use disk::file_disk::{DIRECTORY_MODE, FILE_MODE, FileDisk};
 pub use disk::mapped_file::{MappedFile, OpenFile, populate};
 pub use disk::memory_disk::{MemoryDisk, MemoryFile, MemoryMapped};
+pub use disk::traits::{Access, Disk, DiskFile, Mapped};
 pub use error::{JournalError, Refusal, VisitError};
 pub use format::frame::{Frame, Kind, Records};
 pub use format::layout::{
-    FORMAT_VERSION, FRAME_BYTES_MAX, JournalId, Options, RECORD_BYTES_MAX, SEAL_TOTALS_BYTES_MAX,
+    FORMAT_VERSION, FRAME_BYTES_MAX, JournalId, RECORD_BYTES_MAX, SEAL_TOTALS_BYTES_MAX,
     SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, turn_bytes_max,
 };
+pub use format::options::Options;
 pub use format::origin::{ImageEnd, Origin};
 pub use format::verdict::Verdict;
 #[cfg(feature = "planted")]
 pub use planted::plant;
 pub use planted::{Bug, planted};
 pub use read::peek::{journal_id, sequence_at};
-pub use read::scan::{Dropped, Scan, SegmentScan, scan, scan_with};
+pub use read::scan::{scan, scan_with};
+pub use read::scan_result::{Dropped, Scan, SegmentScan};
 pub use read::tail::{Sought, Tail};
 pub use repair::dump::{DumpContent, DumpItem, dump};
 pub use repair::execute::{Repaired, repair};
 pub use repair::frame_search::Gap;
-pub use repair::plan::{Loss, RepairPlan, plan_repair};
+pub use repair::loss::Loss;
+pub use repair::plan::{RepairPlan, plan_repair};
 pub use upkeep::ballast::Ballast;
 pub use upkeep::copy::{Behind, Copied, Space, begin_behind, copy_prefix, sync_scanned};
 pub use upkeep::prune::{Pruned, Pruner, prune};

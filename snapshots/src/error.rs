@@ -7,8 +7,7 @@ use std::io;
 
 use doorbuster_journal::JournalId;
 
-use crate::format::{FORMAT_VERSION, PAYLOAD_BYTES_MAX, TOTALS_BYTES_MAX};
-use crate::prune::KEPT_IMAGES_MIN;
+use crate::format::{FORMAT_VERSION, KEPT_IMAGES_MIN, PAYLOAD_BYTES_MAX, TOTALS_BYTES_MAX};
 
 /// What somebody who loads an image may fail with; the image is then passed over.
 pub type LoadError = Box<dyn std::error::Error + Send + Sync>;

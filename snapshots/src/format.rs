@@ -111,6 +111,9 @@ impl Layout {
     }
 }
 
+/// The fewest images that a pruning keeps, so that a damaged one has a substitute.
+pub const KEPT_IMAGES_MIN: usize = 2;
+
 const IMAGE_PREFIX: &str = "image-";
 const IMAGE_SUFFIX: &str = ".image";
 /// Not the journal's `.preparing`, which every start of it removes: the two may share a directory.

@@ -29,10 +29,10 @@ mod writer;
 pub use catalog::{ImageState, Listed, Newest, PassedOver, list, newest_valid};
 pub use error::{Damage, LoadError, SnapshotError};
 pub use format::{
-    BLOCK_BYTES_MAX, BLOCK_PAYLOAD_BYTES_MAX, FORMAT_VERSION, PAYLOAD_BYTES_MAX, TOTALS_BYTES_MAX,
-    image_bytes, image_name,
+    BLOCK_BYTES_MAX, BLOCK_PAYLOAD_BYTES_MAX, FORMAT_VERSION, KEPT_IMAGES_MIN, PAYLOAD_BYTES_MAX,
+    TOTALS_BYTES_MAX, image_bytes, image_name,
 };
 pub use header::Meta;
-pub use prune::{KEPT_IMAGES_MIN, Keep, Pruned, prune, remove_leftovers};
-pub use reader::{ImageReader, Verified, verify, verify_with};
-pub use writer::{ImageWriter, no_pause};
+pub use prune::{Keep, Pruned, prune, remove_leftovers};
+pub use reader::{ImageReader, Verified, no_pause, verify, verify_with};
+pub use writer::ImageWriter;

@@ -10,12 +10,9 @@ use doorbuster_journal::{Disk, JournalId};
 
 use crate::catalog::{PassedOver, newest_first};
 use crate::error::SnapshotError;
-use crate::format::is_writing_name;
+use crate::format::{KEPT_IMAGES_MIN, is_writing_name};
 use crate::reader::ImageReader;
 use crate::writer::remove_if_present;
-
-/// So many images at the least, so that a damaged one has a substitute.
-pub const KEPT_IMAGES_MIN: usize = 2;
 
 /// How many images are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -15,7 +15,11 @@ use crate::error::{Damage, SnapshotError};
 use crate::format::*;
 use crate::header::{Meta, Unreadable};
 use crate::trailer::Trailer;
-use crate::writer::no_pause;
+
+/// For callers that neither pause between steps nor stop.
+pub fn no_pause() -> ControlFlow<()> {
+    ControlFlow::Continue(())
+}
 
 /// An image of which every byte was read and found as written.
 #[derive(Clone, Debug, PartialEq, Eq)]

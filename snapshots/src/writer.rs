@@ -18,11 +18,6 @@ use crate::header::Meta;
 use crate::reader::{ImageReader, Verified};
 use crate::trailer::Trailer;
 
-/// For callers that neither pause between steps nor stop.
-pub fn no_pause() -> ControlFlow<()> {
-    ControlFlow::Continue(())
-}
-
 /// What is on the disk because of a writer, and goes if it fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {

@@ -8,8 +8,7 @@
 use super::step::Step;
 use crate::dialect::{Dialect, Order};
 use crate::error::BenchError;
-use crate::load::{self, Connection, SKU, now, unexpected};
-use crate::strangers::order_id;
+use crate::load::{self, Connection, SKU, now, order_id, unexpected};
 use std::cell::{Cell, RefCell};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};

@@ -8,13 +8,17 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use crate::append::prepare::ReadySegment;
 use crate::append::segment_allocator::{SpareMaker, Wanted};
 use crate::append::spares::{Spare, Spares};
-use crate::disk::file_disk::{Disk, DiskFile, FileDisk, Mapped};
+use crate::disk::file_disk::FileDisk;
+use crate::disk::remove::remove_leftovers;
+use crate::disk::traits::{Disk, DiskFile, Mapped};
 use crate::error::JournalError;
 use crate::format::frame::{self, Head, Kind, Place};
 use crate::format::layout::*;
-use crate::format::segment::{self, ReadySegment, SegmentHeader};
+use crate::format::options::Options;
+use crate::format::segment::SegmentHeader;
 use crate::planted::{Bug, planted};
 use crate::upkeep::prune::{Closed, Pruner};
 
@@ -100,7 +104,7 @@ impl<D: Disk> Journal<D> {
     /// [`JournalError::Io`].
     pub fn create(disk: D, options: Options, id: JournalId) -> Result<Self, JournalError> {
         options.check()?;
-        segment::remove_leftovers(&disk)?;
+        remove_leftovers(&disk)?;
         let names = disk.names().map_err(JournalError::io("list", disk.place(""), 0))?;
         if let Some(file) = names.into_iter().find(|name| segment_number(name).is_some()) {
             return Err(JournalError::AlreadyExists { directory: disk.place(""), file });

@@ -5,12 +5,14 @@
 //! Read `journal.rs` for what happens next.
 
 use crate::append::journal::{Journal, Start};
-use crate::disk::file_disk::{Access, Disk, DiskFile};
+use crate::append::prepare::reopen;
+use crate::disk::remove::remove_leftovers;
+use crate::disk::traits::{Access, Disk, DiskFile};
 use crate::error::JournalError;
 use crate::format::layout::*;
-use crate::format::segment;
+use crate::format::options::Options;
 use crate::planted::{Bug, planted};
-use crate::read::scan::{Restore, Scan};
+use crate::read::scan_result::{Restore, Scan};
 
 impl<D: Disk> Journal<D> {
     /// Opens the journal of a scan for appending, and makes everything the scan showed durable.
@@ -31,13 +33,13 @@ impl<D: Disk> Journal<D> {
         let Some(open) = scan.restores.last() else {
             return Err(JournalError::Empty { directory: disk.place("") });
         };
-        segment::remove_leftovers(&disk)?;
+        remove_leftovers(&disk)?;
         let again = !planted(Bug::PagesNotStoredAgain) || scan.dropped.is_some();
         for restore in scan.restores.iter().filter(|_| again) {
             store_again(&disk, restore)?;
         }
         disk.sync_directory().map_err(JournalError::io("sync", disk.place(""), 0))?;
-        let ready = segment::reopen(&disk, open.header)?;
+        let ready = reopen(&disk, open.header)?;
         let start = Start {
             offset: open.end,
             chain: scan.chain,
@@ -54,7 +56,7 @@ impl<D: Disk> Journal<D> {
 }
 
 /// Stores every page from `from` on: as it is up to `end`, zeros behind. In 4 KiB pieces, for the
-/// reason given at [`segment::prepare`].
+/// reason given at [`crate::append::prepare::prepare`].
 fn store_again<D: Disk>(disk: &D, restore: &Restore) -> Result<(), JournalError> {
     let name = segment_name(restore.header.number);
     let io = |operation, offset| JournalError::io(operation, disk.place(&name), offset);

@@ -11,9 +11,10 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::disk::file_disk::{Disk, DiskFile};
+use crate::append::prepare::{ReadySegment, prepare, reopen};
+use crate::disk::traits::{Disk, DiskFile};
 use crate::error::JournalError;
-use crate::format::segment::{ReadySegment, SegmentHeader, prepare, reopen};
+use crate::format::segment::SegmentHeader;
 
 /// How long the thread pauses after a failure, doubled with each further one in a row: short
 /// enough that sales resume soon after space is found, long enough to leave a full disk alone.

@@ -6,10 +6,10 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use crate::append::prepare::ReadySegment;
 use crate::append::segment_allocator::{Preparer, Request, SpareMaker, Wanted};
-use crate::disk::file_disk::{Disk, DiskFile};
+use crate::disk::traits::{Disk, DiskFile};
 use crate::error::JournalError;
-use crate::format::segment::ReadySegment;
 
 /// How things stand with the spare segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -16,9 +16,10 @@ use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use memmap2::{Advice, MmapOptions, MmapRaw};
+use rustix::process::{Resource, getrlimit};
 
-use crate::disk::file_disk::{DiskFile, Mapped, with_limit};
 use crate::disk::kill_points;
+use crate::disk::traits::{DiskFile, Mapped};
 
 /// An opened file of a real directory.
 #[derive(Debug)]
@@ -75,6 +76,19 @@ impl DiskFile for OpenFile {
             }
         }
         Ok(MappedFile { map, file: self.file })
+    }
+}
+
+/// Names the limit where a file would have been larger than it: the system only says that there is
+/// one. (Its signal must be handled, or it ends the process.)
+pub(crate) fn with_limit(cause: io::Error) -> io::Error {
+    let limit = getrlimit(Resource::Fsize).current;
+    match limit.filter(|_| cause.kind() == io::ErrorKind::FileTooLarge) {
+        Some(bytes) => io::Error::new(
+            cause.kind(),
+            format!("no file of this process may be over {bytes} bytes (ulimit -f, LimitFSIZE)"),
+        ),
+        None => cause,
     }
 }
 

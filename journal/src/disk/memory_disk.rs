@@ -9,7 +9,7 @@ use std::io;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::disk::file_disk::{Access, Disk, DiskFile, Mapped};
+use crate::disk::traits::{Access, Disk, DiskFile, Mapped};
 use crate::format::layout::SECTOR_BYTES;
 
 /// A directory in memory. Clones share it.

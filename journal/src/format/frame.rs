@@ -68,6 +68,21 @@ pub(crate) struct Head {
     pub(crate) watermark: u64,
 }
 
+/// What a frame continues: the last sequence before it, and the checksum of the frame before it.
+/// The first frame of a journal continues the default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Predecessor {
+    pub(crate) last_sequence: u64,
+    pub(crate) chain: u32,
+}
+
+impl Head {
+    /// What this frame says that it continues. A valid frame never starts at sequence 0.
+    pub(crate) fn predecessor(&self) -> Predecessor {
+        Predecessor { last_sequence: self.first_sequence - 1, chain: self.chain }
+    }
+}
+
 /// Appends one length-prefixed body to an unclosed frame.
 pub(crate) fn append_body(frame: &mut Vec<u8>, body: &[u8]) {
     frame.extend_from_slice(&(body.len() as u32).to_le_bytes());

@@ -4,8 +4,6 @@
 //! decide sizes. Never touches a file. `FORMAT.md` says the same in prose; a test below holds the
 //! two together. Read `frame.rs` and `segment.rs` next, which put these numbers to use.
 
-use crate::error::JournalError;
-
 /// The version in every segment header. It rises with any change of meaning of any byte.
 pub const FORMAT_VERSION: u32 = 1;
 
@@ -125,34 +123,6 @@ impl std::fmt::Display for JournalId {
 impl std::fmt::Debug for JournalId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "JournalId({self})")
-    }
-}
-
-/// The settings of a journal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Options {
-    /// The size of segments made from now on, in bytes: from [`SEGMENT_BYTES_MIN`] to
-    /// [`SEGMENT_BYTES_MAX`], a multiple of 4,096. Segments that exist keep their size.
-    pub segment_bytes: u64,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self { segment_bytes: SEGMENT_BYTES_DEFAULT }
-    }
-}
-
-impl Options {
-    /// Refuses a size outside the bounds.
-    ///
-    /// # Errors
-    /// [`JournalError::Options`] naming the size.
-    pub fn check(&self) -> Result<(), JournalError> {
-        if segment_bytes_allowed(self.segment_bytes) {
-            Ok(())
-        } else {
-            Err(JournalError::Options { segment_bytes: self.segment_bytes })
-        }
     }
 }
 

@@ -3,6 +3,7 @@
 //! Owns the words for evidence and for verdicts, and the one match between them. Never reads a file:
 //! `scan.rs` and `evidence.rs` gather the evidence. The reasons stand in the table of [`Verdict`].
 
+use crate::format::layout::{FORMAT_VERSION, JournalId};
 use crate::planted::{Bug, planted};
 
 /// What is there where the next frame was expected.
@@ -53,7 +54,7 @@ pub(crate) enum Evidence {
     /// The header is intact and of another format.
     OtherFormat { format: u32 },
     /// The header is intact and names another journal.
-    OtherJournal { id: crate::JournalId },
+    OtherJournal { id: JournalId },
     /// The header is intact and names another number than the file's name.
     OtherNumber { number: u64 },
     /// The file is named like a segment, but not as this journal names one.
@@ -228,7 +229,7 @@ impl Evidence {
             Self::HeaderDamaged => "the first page is no intact segment header".into(),
             Self::HeaderUnreadable { cause } => format!("the first page cannot be read: {cause}"),
             Self::OtherFormat { format } => {
-                format!("the segment has format {format}, this is {}", crate::FORMAT_VERSION)
+                format!("the segment has format {format}, this is {}", FORMAT_VERSION)
             }
             Self::OtherJournal { id } => format!("the segment belongs to journal {id}"),
             Self::OtherNumber { number } => format!("the segment is number {number}"),

@@ -3,7 +3,7 @@
 //! Owns the block size of a scan. Never maps a file, so a scan beside a live server is safe and a
 //! failing device answers with an error rather than a signal. Used by `scan.rs` and `evidence.rs`.
 
-use crate::disk::file_disk::DiskFile;
+use crate::disk::traits::DiskFile;
 use crate::error::JournalError;
 use crate::format::layout::{FRAME_BYTES_MAX, PAGE_BYTES};
 

@@ -4,12 +4,12 @@
 //! nothing says where the next frame starts. Never decides: it hands [`Later`] to the table in
 //! `verdict.rs`.
 
-use crate::disk::file_disk::DiskFile;
+use crate::disk::traits::DiskFile;
 use crate::error::JournalError;
 use crate::format::frame::{self, Place, is_zero};
 use crate::format::layout::*;
 use crate::format::verdict::Later;
-use crate::read::open_segments::OpenSegment;
+use crate::read::segment_file::SegmentFile;
 
 /// What is behind a bad frame.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub(crate) struct Aftermath {
 
 /// Looks behind the bad frame at `offset` of `segments[0]`, which should have held `sequence`.
 pub(crate) fn look_behind<F: DiskFile>(
-    segments: &[OpenSegment<F>],
+    segments: &[SegmentFile<F>],
     offset: u64,
     sequence: u64,
     vouched_by_image: u64,
@@ -48,7 +48,7 @@ pub(crate) fn look_behind<F: DiskFile>(
 
 /// Is there a whole frame at this offset, read anew?
 pub(crate) fn is_whole<F: DiskFile>(
-    segment: &OpenSegment<F>,
+    segment: &SegmentFile<F>,
     offset: u64,
 ) -> Result<bool, JournalError> {
     let mut window = segment.window();
@@ -57,7 +57,7 @@ pub(crate) fn is_whole<F: DiskFile>(
 }
 
 /// The segments behind: at most one, and that unused, unless the segment before was left for good.
-fn look_into<F: DiskFile>(segments: &[OpenSegment<F>]) -> Result<Option<Later>, JournalError> {
+fn look_into<F: DiskFile>(segments: &[SegmentFile<F>]) -> Result<Option<Later>, JournalError> {
     let Some(next) = segments.first() else { return Ok(None) };
     let start = SEGMENT_HEADER_BYTES as u64;
     let found = search(next, start, u64::MAX)?;
@@ -82,7 +82,7 @@ struct Found {
 /// Tries every aligned offset from `start` to the segment's end, or to the first watermark that
 /// reaches `sequence`.
 fn search<F: DiskFile>(
-    segment: &OpenSegment<F>,
+    segment: &SegmentFile<F>,
     start: u64,
     sequence: u64,
 ) -> Result<Found, JournalError> {

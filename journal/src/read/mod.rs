@@ -3,7 +3,9 @@
 //! In reading order:
 //!
 //! - `scan`: the whole journal, or all of it behind an image
-//! - `open_segments`: the checks before the first frame
+//! - `scan_result`: what it found
+//! - `open_segments`: which segments are read, and the checks before the first frame
+//! - `segment_file`: one of them
 //! - `walk`: from frame to frame
 //! - `evidence`: what follows a bad frame
 //! - `block_reader`: a segment read in blocks
@@ -17,5 +19,7 @@ mod forged_tests;
 pub(crate) mod open_segments;
 pub(crate) mod peek;
 pub(crate) mod scan;
+pub(crate) mod scan_result;
+pub(crate) mod segment_file;
 pub(crate) mod tail;
 pub(crate) mod walk;

@@ -3,10 +3,10 @@
 //! Reads headers and first frames only, changes nothing, runs beside a live writer. Judges nothing:
 //! that is the scan's. Read `scan.rs` next.
 
-use crate::disk::file_disk::Disk;
+use crate::disk::traits::Disk;
 use crate::error::JournalError;
 use crate::format::layout::JournalId;
-use crate::read::open_segments::{open_one, read_first_frame, segment_numbers};
+use crate::read::segment_file::{open_one, read_first_frame, segment_numbers};
 
 /// Whose journal a directory holds; `None` if it holds none.
 ///

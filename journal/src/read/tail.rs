@@ -8,12 +8,12 @@
 use std::io;
 use std::ops::ControlFlow;
 
-use crate::disk::file_disk::{Disk, DiskFile};
+use crate::disk::traits::{Disk, DiskFile};
 use crate::error::JournalError;
 use crate::format::frame::{self, Frame, Place};
 use crate::format::layout::*;
-use crate::read::open_segments::{
-    OpenSegment, open_one, open_successor, read_first_frame, segment_numbers,
+use crate::read::segment_file::{
+    SegmentFile, open_one, open_successor, read_first_frame, segment_numbers,
 };
 
 /// Read at once; at least one frame of any length.
@@ -23,7 +23,7 @@ const TRIES: u32 = 3;
 
 /// A place in a journal: in front of a frame.
 pub struct Tail<D: Disk> {
-    segment: OpenSegment<D::File>,
+    segment: SegmentFile<D::File>,
     offset: u64,
     next_sequence: u64,
     block: Vec<u8>,
@@ -165,10 +165,10 @@ impl<D: Disk> Tail<D> {
 /// As [`open_successor`], with `NotFound` for one that was pruned.
 fn next_segment<D: Disk>(
     disk: &D,
-    left: &OpenSegment<D::File>,
+    left: &SegmentFile<D::File>,
     end: u64,
     sequence: u64,
-) -> Result<OpenSegment<D::File>, JournalError> {
+) -> Result<SegmentFile<D::File>, JournalError> {
     match open_one(disk, left.header.number + 1) {
         Ok(_) => open_successor(disk, left, end, sequence),
         Err(error) => Err(error),

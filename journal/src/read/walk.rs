@@ -4,17 +4,17 @@
 //! decides what a bad frame means: the table in `verdict.rs` does. Read `scan.rs` for what comes of
 //! it.
 
-use crate::disk::file_disk::DiskFile;
+use crate::disk::traits::DiskFile;
 use crate::error::{JournalError, VisitError};
-use crate::format::frame::{self, Frame, Kind, Place};
+use crate::format::frame::{self, Frame, Kind, Place, Predecessor};
 use crate::format::layout::*;
 use crate::format::origin::Origin;
 use crate::format::segment::SegmentHeader;
 use crate::format::verdict::{At, Evidence, Verdict, judge};
 use crate::planted::{Bug, planted};
 use crate::read::evidence;
-use crate::read::open_segments::{Entry, OpenSegment, refusal};
-use crate::read::scan::{Dropped, Restore, Scan, SegmentScan};
+use crate::read::scan_result::{Dropped, Restore, Scan, SegmentScan};
+use crate::read::segment_file::SegmentFile;
 
 /// The state that one frame hands to the next.
 #[derive(Default)]
@@ -38,7 +38,7 @@ pub(crate) struct Walk {
 }
 
 impl Walk {
-    pub(crate) fn new(origin: Origin, entry: Entry) -> Self {
+    pub(crate) fn new(origin: Origin, entry: Predecessor) -> Self {
         let image = origin.image().filter(|image| image.sequence == entry.last_sequence);
         Self {
             origin,
@@ -60,18 +60,18 @@ impl Walk {
 
     fn refuse<F>(
         &self,
-        segment: &OpenSegment<F>,
+        segment: &SegmentFile<F>,
         offset: u64,
         evidence: &Evidence,
     ) -> JournalError {
-        refusal(segment.place.clone(), offset, self.next_sequence(), evidence)
+        JournalError::refused(segment.place.clone(), offset, self.next_sequence(), evidence)
     }
 
     /// Shows every frame of the first of `segments`. Returns `None` behind an end mark, or how the
     /// journal ends.
     pub(crate) fn walk_segment<F: DiskFile>(
         &mut self,
-        segments: &[OpenSegment<F>],
+        segments: &[SegmentFile<F>],
         visit: &mut dyn FnMut(&Frame<'_>) -> Result<(), VisitError>,
     ) -> Result<Option<(Verdict, Option<Dropped>)>, JournalError> {
         let segment = &segments[0];
@@ -107,7 +107,7 @@ impl Walk {
     /// Shows frames up to an end mark, or to where none continues: says what is there instead.
     pub(crate) fn walk_frames<F: DiskFile>(
         &mut self,
-        segment: &OpenSegment<F>,
+        segment: &SegmentFile<F>,
         visit: &mut dyn FnMut(&Frame<'_>) -> Result<(), VisitError>,
     ) -> Result<Option<At>, JournalError> {
         let header = segment.header;
@@ -121,7 +121,7 @@ impl Walk {
                 Err(at) => return Ok(Some(at)),
             };
             if let Some(evidence) = self.contradicts_image(&frame) {
-                return Err(refusal(
+                return Err(JournalError::refused(
                     segment.place.clone(),
                     offset,
                     frame.first_sequence(),
@@ -141,7 +141,7 @@ impl Walk {
         }
     }
 
-    pub(crate) fn enter<F>(&mut self, segment: &OpenSegment<F>) {
+    pub(crate) fn enter<F>(&mut self, segment: &SegmentFile<F>) {
         self.end = SEGMENT_HEADER_BYTES as u64;
         self.starts_before = std::mem::take(&mut self.starts);
         self.segments.push(SegmentScan {
@@ -222,7 +222,7 @@ impl Walk {
 
     pub(crate) fn conclude<F>(
         self,
-        segments: &[OpenSegment<F>],
+        segments: &[SegmentFile<F>],
         open: usize,
         end: Verdict,
         dropped: Option<Dropped>,

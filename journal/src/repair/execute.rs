@@ -8,13 +8,15 @@
 use std::collections::BTreeSet;
 use std::io;
 
-use crate::disk::file_disk::{Access, Disk, DiskFile};
+use crate::disk::remove::remove_if_present;
+use crate::disk::traits::{Access, Disk, DiskFile};
 use crate::error::JournalError;
 use crate::format::layout::*;
 use crate::format::origin::Origin;
-use crate::format::segment::remove_if_present;
-use crate::read::scan::{Scan, scan};
-use crate::repair::plan::{Content, NewSegment, RepairPlan, Step, plan_repair};
+use crate::read::scan::scan;
+use crate::read::scan_result::Scan;
+use crate::repair::new_segment::{Content, NewSegment};
+use crate::repair::plan::{RepairPlan, Step, plan_repair};
 use crate::repair::relocate;
 use crate::repair::salvage::{Found, take_candidates};
 
@@ -167,7 +169,7 @@ fn put<D: Disk>(disk: &D, segment: &NewSegment) -> Result<(), JournalError> {
     let used = used_bytes(disk, segment)?;
     remove_if_present(disk, &temporary)?;
     let file = disk.create(&temporary, segment.header.bytes).map_err(io("create", 0))?;
-    // In 4 KiB pieces, for the reason given at [`crate::format::segment::prepare`].
+    // In 4 KiB pieces, for the reason given at [`crate::append::prepare::prepare`].
     for offset in (0..segment.header.bytes).step_by(PAGE_BYTES) {
         file.write_all_at(&page_of(&used, offset), offset).map_err(io("write", offset))?;
     }

@@ -4,7 +4,7 @@
 //! nothing says where the next frame starts. Never fails on content and never judges it. Used by
 //! `dump.rs` to show everything and by `plan.rs` to name what a repair would give up.
 
-use crate::disk::file_disk::DiskFile;
+use crate::disk::traits::DiskFile;
 use crate::error::JournalError;
 use crate::format::frame::{self, Frame, Place, is_zero};
 use crate::format::layout::*;

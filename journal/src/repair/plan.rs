@@ -7,18 +7,21 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::disk::file_disk::{Disk, DiskFile};
+use crate::disk::traits::{Disk, DiskFile};
 use crate::error::{JournalError, Refusal};
+use crate::format::frame::Predecessor;
 use crate::format::layout::*;
 use crate::format::origin::{ImageEnd, Origin};
 use crate::format::segment::SegmentHeader;
 use crate::format::verdict::{Evidence, Verdict};
-use crate::read::open_segments::Entry;
 use crate::read::scan::scan;
 use crate::read::walk::Walk;
-use crate::repair::dump::Looked;
-use crate::repair::relocate::{self, Anew, StartMark};
+
+use crate::repair::loss::Loss;
+use crate::repair::new_segment::{Content, NewSegment, StartMark};
+use crate::repair::relocate;
 use crate::repair::salvage::{Candidate, Found, find_start, give_up, take_candidates};
+use crate::repair::survey::Looked;
 
 /// Why files go whose frames behind an image are stored anew.
 const CARRIED: &str =
@@ -42,44 +45,11 @@ pub struct RepairPlan {
     pub(crate) steps: Vec<Step>,
 }
 
-/// A piece of a file that goes, or a file that is gone already.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Loss {
-    /// Where a person finds the file.
-    pub file: String,
-    /// Where the piece starts, in bytes.
-    pub offset: u64,
-    /// From there to the last byte that is not zero, in bytes.
-    pub bytes: u64,
-    /// Valid frames of records in it that nothing else holds.
-    pub frames: u64,
-    /// The first and last sequence in these frames, if there are any.
-    pub sequences: Option<(u64, u64)>,
-    /// Why it cannot stay.
-    pub reason: &'static str,
-}
-
 /// One change. Every file that a step changes or removes is copied aside before the first step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
     Remove { name: String },
     Put(NewSegment),
-}
-
-/// A segment as it will be: header, content, zeros.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct NewSegment {
-    pub(crate) header: SegmentHeader,
-    pub(crate) content: Content,
-}
-
-/// What a segment will hold behind its header.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Content {
-    /// What the file of that name holds, up to this offset.
-    Kept { end: u64 },
-    /// Frames at other places than they were.
-    Anew(Anew),
 }
 
 /// Works out how to repair a journal that a scan refuses; `None` if the scan does not.
@@ -148,7 +118,7 @@ impl<F: DiskFile> Draft<F> {
             id,
             candidates,
             strays,
-            walk: Walk::new(origin, start.map_or_else(Entry::default, |(_, entry)| entry)),
+            walk: Walk::new(origin, start.map_or_else(Predecessor::default, |(_, before)| before)),
             mended: Vec::new(),
             cut: None,
             image_is_foreign: false,
@@ -334,19 +304,6 @@ impl<F: DiskFile> Draft<F> {
     fn usual_bytes(&self) -> u64 {
         let sound = self.candidates.values().rev().find(|candidate| candidate.sound);
         sound.map_or(SEGMENT_BYTES_DEFAULT, |candidate| candidate.segment.header.bytes)
-    }
-}
-
-impl fmt::Display for Loss {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { file, offset, bytes, frames, reason, .. } = self;
-        write!(f, "{file} from byte {offset}: {bytes} bytes, {reason}; ")?;
-        match self.sequences {
-            Some((first, last)) => {
-                write!(f, "{frames} readable frames with sequences from {first} to {last}")
-            }
-            None => f.write_str("no readable record"),
-        }
     }
 }
 

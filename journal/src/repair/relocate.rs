@@ -8,50 +8,16 @@
 
 use std::collections::BTreeMap;
 
-use crate::disk::file_disk::DiskFile;
+use crate::disk::traits::DiskFile;
 use crate::error::JournalError;
 use crate::format::frame::{self, Frame, Head, Kind, Place};
 use crate::format::layout::*;
-use crate::format::origin::ImageEnd;
 use crate::format::segment::SegmentHeader;
 use crate::repair::frame_search::{self, Region};
-use crate::repair::plan::{Content, NewSegment};
+use crate::repair::new_segment::{Anew, Content, NewSegment, Source, Start, StartMark};
 use crate::repair::salvage::Candidate;
 
 type Candidates<F> = BTreeMap<u64, Candidate<F>>;
-
-/// A frame where it is now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Source {
-    number: u64,
-    offset: u64,
-}
-
-/// What a segment holds that is stored anew.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Anew {
-    start: Start,
-    frames: Vec<Source>,
-    /// Another segment follows.
-    is_left: bool,
-}
-
-/// What comes before the frames of a segment that is stored anew.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Start {
-    /// The seal that says where a journal without its first segments starts.
-    Mark(StartMark),
-    /// The segment before it, which ends with this checksum.
-    Chain(u32),
-}
-
-/// The seal that says where a journal without its first segments starts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct StartMark {
-    pub(crate) image: ImageEnd,
-    pub(crate) epoch: u32,
-    pub(crate) stamp_ms: u64,
-}
 
 /// The first frame behind an image.
 #[derive(Clone, Copy, Debug)]

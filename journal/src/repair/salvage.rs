@@ -6,16 +6,16 @@
 
 use std::collections::BTreeMap;
 
-use crate::disk::file_disk::{Disk, DiskFile};
+use crate::disk::traits::{Disk, DiskFile};
 use crate::error::JournalError;
-use crate::format::frame::Kind;
+use crate::format::frame::{Kind, Predecessor};
 use crate::format::layout::*;
 use crate::format::origin::Origin;
 use crate::format::segment::SegmentHeader;
-use crate::read::open_segments::{Entry, OpenSegment, read_first_frame};
-use crate::repair::dump::{Looked, usual_id};
+use crate::read::segment_file::{SegmentFile, read_first_frame};
 use crate::repair::frame_search::{self, Gap, Region};
-use crate::repair::plan::Loss;
+use crate::repair::loss::Loss;
+use crate::repair::survey::{Looked, usual_id};
 
 /// All files with a segment's name.
 pub(crate) struct Found<F> {
@@ -40,7 +40,7 @@ impl<F: DiskFile> Found<F> {
 
 /// A file taken for a segment of this journal, its header as it should be.
 pub(crate) struct Candidate<F> {
-    pub(crate) segment: OpenSegment<F>,
+    pub(crate) segment: SegmentFile<F>,
     /// Header and size are as they should be already.
     pub(crate) sound: bool,
 }
@@ -67,7 +67,7 @@ pub(crate) fn take_candidates<F: DiskFile>(
         let sound = header.is_ok_and(|header| header.bytes == file_bytes);
         let header = header.unwrap_or_else(|guessed| guessed);
         let readable_bytes = file_bytes.min(header.bytes);
-        let segment = OpenSegment { header, place, file, readable_bytes };
+        let segment = SegmentFile { header, place, file, readable_bytes };
         candidates.insert(header.number, Candidate { segment, sound });
     }
     (candidates, strays)
@@ -83,16 +83,16 @@ fn allowed_bytes(file_bytes: u64) -> u64 {
 pub(crate) fn find_start<F: DiskFile>(
     candidates: &BTreeMap<u64, Candidate<F>>,
     origin: Origin,
-) -> Result<Option<(u64, Entry)>, JournalError> {
+) -> Result<Option<(u64, Predecessor)>, JournalError> {
     let Some(image) = origin.stands_in() else {
-        return Ok(candidates.contains_key(&1).then(|| (1, Entry::default())));
+        return Ok(candidates.contains_key(&1).then(|| (1, Predecessor::default())));
     };
     let mut start = None;
     for (&number, candidate) in candidates.iter().rev() {
         let Ok(head) = read_first_frame(&candidate.segment)? else { continue };
-        let entry = Entry { last_sequence: head.first_sequence - 1, chain: head.chain };
+        let entry = head.predecessor();
         if head.first_sequence <= image.sequence {
-            return Ok(Some((number, if number == 1 { Entry::default() } else { entry })));
+            return Ok(Some((number, if number == 1 { Predecessor::default() } else { entry })));
         }
         if head.first_sequence == image.sequence.saturating_add(1) {
             start = Some((number, entry));
@@ -104,7 +104,7 @@ pub(crate) fn find_start<F: DiskFile>(
 /// Names what is in a segment from `start` on, less what an image up to `held` holds. Also returns
 /// the highest epoch and stamp seen.
 pub(crate) fn give_up<F: DiskFile>(
-    segment: &OpenSegment<F>,
+    segment: &SegmentFile<F>,
     start: u64,
     held: u64,
     reason: &'static str,

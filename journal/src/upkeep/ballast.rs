@@ -3,10 +3,10 @@
 //! Owns one file of zeros. On a full disk an image can be written in the room it leaves, and the
 //! image lets segments be pruned. Never decides when: the server does. Never touches a segment.
 
-use crate::disk::file_disk::{Access, Disk, DiskFile};
+use crate::disk::remove::remove_if_present;
+use crate::disk::traits::{Access, Disk, DiskFile};
 use crate::error::JournalError;
 use crate::format::layout::{PAGE_BYTES, is_preparing_name};
-use crate::format::segment::remove_if_present;
 
 const NAME: &str = "ballast";
 /// A start removes it as it does an unfinished segment.

@@ -6,20 +6,21 @@
 //! it is. Read `scan.rs` for what a [`Scan`] promises beside a live writer, `relocate.rs` for the mark
 //! that a journal without its first segments starts with.
 
-use crate::disk::file_disk::{Access, Disk, DiskFile};
+use crate::disk::traits::{Access, Disk, DiskFile};
 use crate::error::JournalError;
 use crate::format::frame::{self, Frame, Head, Kind, Place};
 use crate::format::layout::*;
 use crate::format::origin::ImageEnd;
 use crate::format::segment::SegmentHeader;
-use crate::read::open_segments::{OpenSegment, open_one};
-use crate::read::scan::{Scan, SegmentScan};
-use crate::repair::relocate::{self, StartMark};
+use crate::read::scan_result::{Scan, SegmentScan};
+use crate::read::segment_file::{SegmentFile, open_one};
+use crate::repair::new_segment::StartMark;
+use crate::repair::relocate;
 
 /// How much is read at once, in bytes.
 const BLOCK_BYTES: usize = 1024 * 1024;
 /// How much is written between two syncs, in bytes, for the reason given at
-/// [`crate::format::segment::prepare`]: a journal on the same device must not wait for long.
+/// [`crate::append::prepare::prepare`]: a journal on the same device must not wait for long.
 const STEP_BYTES: u64 = 4 * 1024 * 1024;
 
 /// Where the room for a copied segment comes from.
@@ -137,7 +138,7 @@ impl Part {
     /// Up to a sequence. The frame that holds it is closed anew if it holds later ones, too: its
     /// records, stamp, epoch and watermark stay what they were.
     fn up_to<F: DiskFile>(
-        segment: &OpenSegment<F>,
+        segment: &SegmentFile<F>,
         scanned_end: u64,
         until: u64,
     ) -> Result<Self, JournalError> {
@@ -177,7 +178,7 @@ fn first_records(frame: &Frame<'_>, until: u64, place: Place) -> Vec<u8> {
 
 fn write<F: DiskFile, T: Disk>(
     target: &T,
-    segment: &OpenSegment<F>,
+    segment: &SegmentFile<F>,
     part: &Part,
     space: Space,
 ) -> Result<(), JournalError> {
@@ -220,7 +221,7 @@ impl<'t, T: Disk> Copy<'t, T> {
         Ok(Self { file, target, name, page: Vec::with_capacity(PAGE_BYTES), offset: 0 })
     }
 
-    /// In 4 KiB pieces, for the reason given at [`crate::format::segment::prepare`].
+    /// In 4 KiB pieces, for the reason given at [`crate::append::prepare::prepare`].
     fn write(&mut self, mut bytes: &[u8]) -> Result<(), JournalError> {
         while !bytes.is_empty() {
             let (now, later) = bytes.split_at(bytes.len().min(PAGE_BYTES - self.page.len()));

@@ -9,12 +9,12 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::disk::file_disk::Disk;
+use crate::disk::traits::Disk;
 use crate::error::JournalError;
 use crate::format::frame::{self, Place};
 use crate::format::layout::*;
 use crate::format::verdict::Evidence;
-use crate::read::open_segments::{self, OpenSegment, open_one, segment_numbers};
+use crate::read::segment_file::{SegmentFile, open_one, read_first_frame, segment_numbers};
 
 /// What a pruning removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -119,7 +119,7 @@ fn prune_telling<D: Disk>(
         let id = segment.header.id;
         if id != successor.header.id {
             let evidence = Evidence::OtherJournal { id };
-            return Err(open_segments::refusal(segment.place, 0, 0, &evidence));
+            return Err(JournalError::refused(segment.place, 0, 0, &evidence));
         }
         let bytes = segment.header.bytes;
         let place = segment.place;
@@ -137,7 +137,7 @@ fn prune_telling<D: Disk>(
 /// before was left for good, and no power cut opens it again.
 fn synced_first_sequence<D: Disk>(
     disk: &D,
-    segment: &OpenSegment<D::File>,
+    segment: &SegmentFile<D::File>,
 ) -> Result<Option<u64>, JournalError> {
     let mut window = segment.window();
     let seed = segment.header.seed();
@@ -151,8 +151,8 @@ fn synced_first_sequence<D: Disk>(
         }
         if let Some(number) = frame.successor() {
             // A frame there is stored only after everything here was synced.
-            return match open_segments::open_one(disk, number) {
-                Ok(next) => Ok(open_segments::read_first_frame(&next)?.is_ok().then_some(first)),
+            return match open_one(disk, number) {
+                Ok(next) => Ok(read_first_frame(&next)?.is_ok().then_some(first)),
                 Err(JournalError::Io { cause, .. }) if cause.kind() == io::ErrorKind::NotFound => {
                     Ok(None)
                 }

@@ -6,12 +6,13 @@
 
 use std::io;
 
-use crate::disk::file_disk::{Disk, DiskFile};
+use crate::disk::traits::{Disk, DiskFile};
 use crate::error::{JournalError, Refusal};
+use crate::format::frame::Predecessor;
 use crate::format::origin::Origin;
 use crate::format::verdict::{At, Evidence, Later, Verdict, judge};
 use crate::read::evidence;
-use crate::read::open_segments::{Entry, OpenSegment, open_one, read_first_frame};
+use crate::read::segment_file::{SegmentFile, open_one, read_first_frame};
 use crate::read::walk::Walk;
 
 /// How much is read between two pauses, in bytes.
@@ -84,18 +85,18 @@ pub fn verify_segment<D: Disk>(
 
 fn check<D: Disk>(
     disk: &D,
-    segment: &OpenSegment<D::File>,
+    segment: &SegmentFile<D::File>,
     after: Option<Link>,
     pause: &mut dyn FnMut(u64) -> bool,
 ) -> Result<Scrubbed, JournalError> {
     let number = segment.header.number;
     let after = after.filter(|link| link.number == number);
     let entry = match after {
-        Some(link) => Entry { last_sequence: link.next_sequence - 1, chain: link.chain },
-        None if number == 1 => Entry::default(),
+        Some(link) => Predecessor { last_sequence: link.next_sequence - 1, chain: link.chain },
+        None if number == 1 => Predecessor::default(),
         None => match read_first_frame(segment)? {
-            Ok(head) => Entry { last_sequence: head.first_sequence - 1, chain: head.chain },
-            Err(_) => Entry::default(),
+            Ok(head) => head.predecessor(),
+            Err(_) => Predecessor::default(),
         },
     };
     let mut walk = Walk::new(Origin::Genesis, entry);
@@ -134,7 +135,7 @@ fn check<D: Disk>(
 /// No frame continues, and no end mark was met: damage, or the end of the journal.
 fn judge_end<D: Disk>(
     disk: &D,
-    segment: &OpenSegment<D::File>,
+    segment: &SegmentFile<D::File>,
     walk: &Walk,
     at: At,
     linked: bool,

@@ -1,0 +1,60 @@
+//! A file with a segment's name, read without expecting anything of it.
+//!
+//! Owns what name, size and header say, and which journal most of the files are of. Never fails on
+//! any content and never writes.
+
+use std::collections::BTreeMap;
+
+use crate::disk::traits::{Access, Disk, DiskFile};
+use crate::error::JournalError;
+use crate::format::layout::*;
+use crate::format::segment::SegmentHeader;
+use crate::format::verdict::Evidence;
+
+/// A file with a segment's name, looked at without asking anything of it.
+pub(crate) struct Looked<F> {
+    /// As in the name; `None` if it is no name of ours.
+    pub(crate) number: Option<u64>,
+    pub(crate) place: String,
+    pub(crate) file: F,
+    pub(crate) file_bytes: u64,
+    pub(crate) header: Result<SegmentHeader, Evidence>,
+}
+
+impl<F: DiskFile> Looked<F> {
+    pub(crate) fn open<D: Disk<File = F>>(disk: &D, name: &str) -> Result<Self, JournalError> {
+        let place = disk.place(name);
+        let io = |operation| JournalError::io(operation, disk.place(name), 0);
+        let file = disk.open(name, Access::Read).map_err(io("open"))?;
+        let file_bytes = file.bytes().map_err(io("measure"))?;
+        let mut page = [0; SEGMENT_HEADER_BYTES];
+        let readable = file_bytes.min(SEGMENT_HEADER_BYTES as u64);
+        let read = file.read_exact_at(&mut page[..readable as usize], 0);
+        let header = if let Err(cause) = read {
+            Err(Evidence::HeaderUnreadable { cause: cause.to_string() })
+        } else if readable < SEGMENT_HEADER_BYTES as u64 {
+            let bytes_expected = SEGMENT_HEADER_BYTES as u64;
+            Err(Evidence::FileShort { bytes: file_bytes, bytes_expected })
+        } else {
+            SegmentHeader::decode(&page)
+        };
+        let number = segment_number(name).flatten();
+        Ok(Self { number, place, file, file_bytes, header })
+    }
+
+    /// What the frames are read as: what the header says, or else what the name says.
+    pub(crate) fn identity(&self, id: Option<JournalId>) -> Option<SegmentHeader> {
+        let guess =
+            || Some(SegmentHeader { id: id?, number: self.number?, bytes: self.file_bytes });
+        self.header.as_ref().ok().copied().or_else(guess)
+    }
+}
+
+/// The journal that most of these segments are of.
+pub(crate) fn usual_id<'h>(headers: impl Iterator<Item = &'h SegmentHeader>) -> Option<JournalId> {
+    let mut counts: BTreeMap<[u8; 16], usize> = BTreeMap::new();
+    for header in headers {
+        *counts.entry(header.id.0).or_default() += 1;
+    }
+    counts.into_iter().max_by_key(|&(_, count)| count).map(|(id, _)| JournalId(id))
+}
