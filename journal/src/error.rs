@@ -34,7 +34,7 @@ pub enum JournalError {
     #[error("journal: an earlier sync failed; nothing more is stored until the next start")]
     Poisoned,
     /// The open frame does not fit the segment and no spare is in hand. Nothing was lost: the same
-    /// call succeeds once a spare is ready. [`crate::Journal::room`] says so beforehand.
+    /// call succeeds once a spare is ready. [`crate::Journal::free_space`] says so beforehand.
     #[error("journal: the segment is full and no spare segment is ready")]
     NoSpare,
     /// A journal was to be created where one exists.
@@ -104,7 +104,7 @@ pub enum JournalError {
     Stopped,
     /// The thread that prepares spare segments could not be started, or panicked.
     #[error("journal: cannot {operation} the thread that prepares segments")]
-    Preparer {
+    Allocator {
         /// What was tried, as a verb.
         operation: &'static str,
     },

@@ -54,8 +54,8 @@ mod read;
 mod repair;
 mod upkeep;
 
-pub use append::journal::{Journal, Room};
-pub use append::segment_allocator::SpareMaker;
+pub use append::journal::{FreeSpace, Journal};
+pub use append::segment_allocator::SegmentAllocator;
 pub use append::spares::Spare;
 pub use disk::file_disk::{DIRECTORY_MODE, FILE_MODE, FileDisk};
 pub use disk::mapped_file::{MappedFile, OpenFile, populate};
@@ -76,13 +76,15 @@ pub use planted::{Bug, planted};
 pub use read::peek::{journal_id, sequence_at};
 pub use read::scan::{scan, scan_with};
 pub use read::scan_result::{Dropped, Scan, SegmentScan};
-pub use read::tail::{Sought, Tail};
+pub use read::tail::{SeekResult, Tail};
 pub use repair::dump::{DumpContent, DumpItem, dump};
 pub use repair::execute::{Repaired, repair};
 pub use repair::frame_search::Gap;
 pub use repair::loss::Loss;
 pub use repair::plan::{RepairPlan, plan_repair};
 pub use upkeep::ballast::Ballast;
-pub use upkeep::copy::{Behind, Copied, Space, begin_behind, copy_prefix, sync_scanned};
+pub use upkeep::copy::{
+    Copied, Space, StartAfterImage, copy_prefix, create_after_image, sync_scanned,
+};
 pub use upkeep::prune::{Pruned, Pruner, prune};
 pub use upkeep::scrub::{Link, Scrubbed, verify_segment};

@@ -9,18 +9,18 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use crate::append::prepare::ReadySegment;
-use crate::append::segment_allocator::{SpareMaker, Wanted};
+use crate::append::segment_allocator::{SegmentAllocator, SegmentRequest};
 use crate::append::spares::{Spare, Spares};
 use crate::disk::file_disk::FileDisk;
 use crate::disk::remove::remove_leftovers;
 use crate::disk::traits::{Disk, DiskFile, Mapped};
 use crate::error::JournalError;
-use crate::format::frame::{self, Head, Kind, Place};
+use crate::format::frame::{self, Head, Kind, Position};
 use crate::format::layout::*;
 use crate::format::options::Options;
 use crate::format::segment::SegmentHeader;
 use crate::planted::{Bug, planted};
-use crate::upkeep::prune::{Closed, Pruner};
+use crate::upkeep::prune::{ClosedSegments, Pruner};
 
 /// A journal open for appending. A value: two of them may live in one process.
 ///
@@ -31,7 +31,7 @@ pub struct Journal<D: Disk = FileDisk> {
     options: Options,
     open: OpenEnd<D>,
     /// The size of the segments that were left and not pruned, in bytes.
-    closed: Arc<Closed>,
+    closed: Arc<ClosedSegments>,
     epoch: u32,
     stamp_ms: u64,
     /// The open frame: a header to be filled in, then records. Keeps its capacity.
@@ -78,7 +78,7 @@ pub(crate) struct Start {
 
 /// How much can be appended for certain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Room {
+pub struct FreeSpace {
     /// Left for frames in the open segment, in bytes.
     pub segment_bytes_left: u64,
     /// What comes after it.
@@ -87,7 +87,7 @@ pub struct Room {
     pub spare_bytes: u64,
 }
 
-impl Room {
+impl FreeSpace {
     /// Is there room for a turn of `bytes` bytes, as [`turn_bytes_max`] counts them?
     pub fn fits(&self, bytes: u64) -> bool {
         bytes <= self.segment_bytes_left.max(self.spare_bytes)
@@ -110,7 +110,7 @@ impl<D: Disk> Journal<D> {
             return Err(JournalError::AlreadyExists { directory: disk.place(""), file });
         }
         let header = SegmentHeader { id, number: 1, bytes: options.segment_bytes };
-        let ready = Wanted::New(header)
+        let ready = SegmentRequest::New(header)
             .fetch(&disk, &AtomicBool::new(false))?
             .expect("nothing stops a preparation in place");
         let offset = SEGMENT_HEADER_BYTES as u64;
@@ -138,8 +138,8 @@ impl<D: Disk> Journal<D> {
             Vec::with_capacity(FRAME_BYTES_MAX + RECORD_PREFIX_BYTES + RECORD_BYTES_MAX);
         frame.resize(FRAME_HEADER_BYTES, 0);
         let next = match start.spare {
-            Some(spare) => Wanted::Existing(spare),
-            None => Wanted::New(header.successor(&options)),
+            Some(spare) => SegmentRequest::Existing(spare),
+            None => SegmentRequest::New(header.successor(&options)),
         };
         Self {
             disk: Arc::new(disk),
@@ -151,7 +151,7 @@ impl<D: Disk> Journal<D> {
                 offset: start.offset,
                 chain: start.chain,
             },
-            closed: Arc::new(Closed::new(start.closed_segments, start.closed_bytes)),
+            closed: Arc::new(ClosedSegments::new(start.closed_segments, start.closed_bytes)),
             epoch: start.epoch,
             stamp_ms: start.stamp_ms,
             frame,
@@ -170,18 +170,18 @@ impl<D: Disk> Journal<D> {
     /// serving has begun; a second call changes nothing.
     ///
     /// # Errors
-    /// [`JournalError::Preparer`] if the system has no thread to give.
-    pub fn start_preparer(&mut self) -> Result<(), JournalError> {
-        self.spares.start_preparer(&self.disk)
+    /// [`JournalError::Allocator`] if the system has no thread to give.
+    pub fn start_allocator(&mut self) -> Result<(), JournalError> {
+        self.spares.start_allocator(&self.disk)
     }
 
-    /// As [`start_preparer`](Self::start_preparer), but without a thread: whoever gets this takes
+    /// As [`start_allocator`](Self::start_allocator), but without a thread: whoever gets this takes
     /// its steps.
     ///
     /// # Panics
     /// If a preparer was started before.
-    pub fn spare_maker(&mut self) -> SpareMaker<D> {
-        self.spares.spare_maker(&self.disk)
+    pub fn segment_allocator(&mut self) -> SegmentAllocator<D> {
+        self.spares.segment_allocator(&self.disk)
     }
 
     /// Whose journal this is.
@@ -216,12 +216,12 @@ impl<D: Disk> Journal<D> {
 
     /// How much can be appended for certain, once the turn has [begun](Self::begin). An open frame
     /// is not counted.
-    pub fn room(&self) -> Room {
+    pub fn free_space(&self) -> FreeSpace {
         let reserved = self.open.offset + END_MARK_BYTES as u64;
         let segment_bytes_left = self.open.header.bytes.saturating_sub(reserved);
         let usable = |bytes: u64| bytes - (SEGMENT_HEADER_BYTES + END_MARK_BYTES) as u64;
         let (spare, bytes) = self.spares.state();
-        Room { segment_bytes_left, spare, spare_bytes: bytes.map_or(0, usable) }
+        FreeSpace { segment_bytes_left, spare, spare_bytes: bytes.map_or(0, usable) }
     }
 
     /// Why the last spare could not be made, told once.
@@ -337,9 +337,9 @@ impl<D: Disk> Journal<D> {
     /// after a kill.
     ///
     /// # Errors
-    /// [`JournalError::Preparer`] if its thread had panicked.
+    /// [`JournalError::Allocator`] if its thread had panicked.
     pub fn close(mut self) -> Result<(), JournalError> {
-        self.spares.stop_preparer()
+        self.spares.stop_allocator()
     }
 
     fn check_poison(&self) -> Result<(), JournalError> {
@@ -349,7 +349,7 @@ impl<D: Disk> Journal<D> {
     /// Closes and stores what is in `frame`, and empties it; leaves it as it was on an error.
     fn append(&mut self, kind: Kind) -> Result<(), JournalError> {
         let bytes = closed_bytes(self.frame.len()) as u64;
-        if bytes > self.room().segment_bytes_left {
+        if bytes > self.free_space().segment_bytes_left {
             self.roll()?;
         }
         let mut frame = std::mem::take(&mut self.frame);
@@ -372,8 +372,8 @@ impl<D: Disk> Journal<D> {
             stamp_ms: self.stamp_ms,
             watermark: if planted(Bug::WatermarkTooHigh) { self.appended } else { self.synced },
         };
-        let place = Place { seed: self.open.seed, offset: self.open.offset };
-        self.open.chain = frame::close(frame, &head, place);
+        let position = Position { seed: self.open.seed, offset: self.open.offset };
+        self.open.chain = frame::close(frame, &head, position);
         self.open.mapped.store(self.open.offset, frame);
         self.open.offset += frame.len() as u64;
         self.appended += u64::from(count);
@@ -399,8 +399,9 @@ impl<D: Disk> Journal<D> {
         };
         let left = std::mem::replace(&mut self.open, open);
         // Before the successor takes a frame, and so before the one left can be pruned.
-        self.closed.grew(left.header.bytes);
-        self.spares.want(Wanted::New(self.open.header.successor(&self.options)), left.mapped);
+        self.closed.add(left.header.bytes);
+        self.spares
+            .request(SegmentRequest::New(self.open.header.successor(&self.options)), left.mapped);
         Ok(())
     }
 }

@@ -12,7 +12,7 @@ use crate::error::JournalError;
 use crate::format::layout::*;
 use crate::format::options::Options;
 use crate::planted::{Bug, planted};
-use crate::read::scan_result::{Restore, Scan};
+use crate::read::scan_result::{Rewrite, Scan};
 
 impl<D: Disk> Journal<D> {
     /// Opens the journal of a scan for appending, and makes everything the scan showed durable.
@@ -30,12 +30,12 @@ impl<D: Disk> Journal<D> {
     /// [`JournalError::Io`], after which the next start scans again and loses nothing.
     pub fn resume(disk: D, options: Options, scan: Scan) -> Result<Self, JournalError> {
         options.check()?;
-        let Some(open) = scan.restores.last() else {
+        let Some(open) = scan.rewrites.last() else {
             return Err(JournalError::Empty { directory: disk.place("") });
         };
         remove_leftovers(&disk)?;
         let again = !planted(Bug::PagesNotStoredAgain) || scan.dropped.is_some();
-        for restore in scan.restores.iter().filter(|_| again) {
+        for restore in scan.rewrites.iter().filter(|_| again) {
             store_again(&disk, restore)?;
         }
         disk.sync_directory().map_err(JournalError::io("sync", disk.place(""), 0))?;
@@ -57,7 +57,7 @@ impl<D: Disk> Journal<D> {
 
 /// Stores every page from `from` on: as it is up to `end`, zeros behind. In 4 KiB pieces, for the
 /// reason given at [`crate::append::prepare::prepare`].
-fn store_again<D: Disk>(disk: &D, restore: &Restore) -> Result<(), JournalError> {
+fn store_again<D: Disk>(disk: &D, restore: &Rewrite) -> Result<(), JournalError> {
     let name = segment_name(restore.header.number);
     let io = |operation, offset| JournalError::io(operation, disk.place(&name), offset);
     let file = disk.open(&name, Access::ReadAndWrite).map_err(io("open", 0))?;

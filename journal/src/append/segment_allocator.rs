@@ -23,14 +23,14 @@ const RETRY_PAUSE_MS_MAX: u64 = 5_000;
 
 /// Which segment is wanted.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Wanted {
+pub(crate) enum SegmentRequest {
     /// One that does not exist yet.
     New(SegmentHeader),
     /// An unused one that a scan found.
     Existing(SegmentHeader),
 }
 
-impl Wanted {
+impl SegmentRequest {
     pub(crate) fn header(&self) -> &SegmentHeader {
         match self {
             Self::New(header) | Self::Existing(header) => header,
@@ -51,8 +51,8 @@ impl Wanted {
 }
 
 /// One request to the thread.
-pub(crate) struct Request<D: Disk> {
-    pub(crate) wanted: Wanted,
+pub(crate) struct AllocatorJob<D: Disk> {
+    pub(crate) request: SegmentRequest,
     /// Failures in a row before this request.
     pub(crate) failures: u32,
     /// A full segment, to be unmapped.
@@ -62,39 +62,39 @@ pub(crate) struct Request<D: Disk> {
 type Answer<D> = Result<ReadySegment<D>, JournalError>;
 
 /// The writer's end: a request and an answer at a time, neither ever waited for.
-pub(crate) struct Preparer<D: Disk> {
-    requests: Option<SyncSender<Request<D>>>,
+pub(crate) struct AllocatorHandle<D: Disk> {
+    jobs: Option<SyncSender<AllocatorJob<D>>>,
     answers: Receiver<Answer<D>>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl<D: Disk> Preparer<D> {
+impl<D: Disk> AllocatorHandle<D> {
     pub(crate) fn start(disk: Arc<D>) -> Result<Self, JournalError> {
-        let (mut preparer, maker) = Self::without_thread(disk);
+        let (mut handle, allocator) = Self::without_thread(disk);
         let thread = std::thread::Builder::new()
             .name("journal-preparer".into())
-            .spawn(move || maker.serve())
-            .map_err(|_| JournalError::Preparer { operation: "start" })?;
-        preparer.thread = Some(thread);
-        Ok(preparer)
+            .spawn(move || allocator.serve())
+            .map_err(|_| JournalError::Allocator { operation: "start" })?;
+        handle.thread = Some(thread);
+        Ok(handle)
     }
 
     /// Both ends, for somebody who makes the segments step by step.
-    pub(crate) fn without_thread(disk: Arc<D>) -> (Self, SpareMaker<D>) {
-        let (requests, incoming) = sync_channel(1);
+    pub(crate) fn without_thread(disk: Arc<D>) -> (Self, SegmentAllocator<D>) {
+        let (jobs, incoming) = sync_channel(1);
         let (outgoing, answers) = sync_channel(1);
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
-        let maker = SpareMaker { disk, requests: incoming, answers: outgoing, stop: stopped };
-        (Self { requests: Some(requests), answers, stop, thread: None }, maker)
+        let allocator = SegmentAllocator { disk, jobs: incoming, answers: outgoing, stop: stopped };
+        (Self { jobs: Some(jobs), answers, stop, thread: None }, allocator)
     }
 
     /// Asks for a segment. At most one request is out at a time, so there is always room for it.
-    pub(crate) fn ask(&self, request: Request<D>) {
-        if let Some(requests) = &self.requests {
+    pub(crate) fn send(&self, job: AllocatorJob<D>) {
+        if let Some(jobs) = &self.jobs {
             // Fails only if the thread is gone, which `stop` reports.
-            let _ = requests.try_send(request);
+            let _ = jobs.try_send(job);
         }
     }
 
@@ -104,7 +104,7 @@ impl<D: Disk> Preparer<D> {
             Ok(answer) => Some(answer),
             Err(TryRecvError::Empty) => None,
             Err(TryRecvError::Disconnected) => {
-                Some(Err(JournalError::Preparer { operation: "reach" }))
+                Some(Err(JournalError::Allocator { operation: "reach" }))
             }
         }
     }
@@ -112,15 +112,15 @@ impl<D: Disk> Preparer<D> {
     /// Ends the thread and waits for it: at most for one step of a preparation.
     pub(crate) fn stop(&mut self) -> Result<(), JournalError> {
         self.stop.store(true, Ordering::Relaxed);
-        self.requests = None;
+        self.jobs = None;
         match self.thread.take().map(JoinHandle::join) {
-            Some(Err(_)) => Err(JournalError::Preparer { operation: "end" }),
+            Some(Err(_)) => Err(JournalError::Allocator { operation: "end" }),
             _ => Ok(()),
         }
     }
 }
 
-impl<D: Disk> Drop for Preparer<D> {
+impl<D: Disk> Drop for AllocatorHandle<D> {
     fn drop(&mut self) {
         // A panic of the thread has been printed; there is nobody left to tell.
         let _ = self.stop();
@@ -129,27 +129,27 @@ impl<D: Disk> Drop for Preparer<D> {
 
 /// The other end: makes the segments that the writer asks for. On a thread of its own, unless
 /// somebody takes its steps.
-pub struct SpareMaker<D: Disk> {
+pub struct SegmentAllocator<D: Disk> {
     disk: Arc<D>,
-    requests: Receiver<Request<D>>,
+    jobs: Receiver<AllocatorJob<D>>,
     answers: SyncSender<Answer<D>>,
     stop: Arc<AtomicBool>,
 }
 
-impl<D: Disk> SpareMaker<D> {
+impl<D: Disk> SegmentAllocator<D> {
     fn serve(self) {
-        while let Ok(request) = self.requests.recv() {
-            if request.failures > 0 {
-                let doubled = RETRY_PAUSE_MS_MIN << (request.failures - 1).min(16);
+        while let Ok(job) = self.jobs.recv() {
+            if job.failures > 0 {
+                let doubled = RETRY_PAUSE_MS_MIN << (job.failures - 1).min(16);
                 let pause = Duration::from_millis(doubled.min(RETRY_PAUSE_MS_MAX));
                 // No second request comes while one is out: this ends early only when the sender
                 // goes.
-                let woken = self.requests.recv_timeout(pause);
+                let woken = self.jobs.recv_timeout(pause);
                 if woken.is_err_and(|error| error != RecvTimeoutError::Timeout) {
                     return;
                 }
             }
-            if !self.make(request) {
+            if !self.make(job) {
                 return;
             }
         }
@@ -158,13 +158,13 @@ impl<D: Disk> SpareMaker<D> {
     /// Makes the segment that is asked for, if there is one, without a pause after a failure. Says
     /// whether there was.
     pub fn step(&self) -> bool {
-        self.requests.try_recv().is_ok_and(|request| self.make(request))
+        self.jobs.try_recv().is_ok_and(|job| self.make(job))
     }
 
     /// Whether anybody may still want one.
-    fn make(&self, Request { wanted, retired, .. }: Request<D>) -> bool {
+    fn make(&self, AllocatorJob { request, retired, .. }: AllocatorJob<D>) -> bool {
         drop(retired);
-        let made = wanted.fetch(&*self.disk, &self.stop).transpose();
+        let made = request.fetch(&*self.disk, &self.stop).transpose();
         made.is_some_and(|answer| self.answers.send(answer).is_ok())
     }
 }

@@ -7,14 +7,16 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use crate::append::prepare::ReadySegment;
-use crate::append::segment_allocator::{Preparer, Request, SpareMaker, Wanted};
+use crate::append::segment_allocator::{
+    AllocatorHandle, AllocatorJob, SegmentAllocator, SegmentRequest,
+};
 use crate::disk::traits::{Disk, DiskFile};
 use crate::error::JournalError;
 
 /// How things stand with the spare segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Spare {
-    /// [`crate::Journal::start_preparer`] was not called yet; a spare is made in place when needed.
+    /// [`crate::Journal::start_allocator`] was not called yet; a spare is made in place when needed.
     OnDemand,
     /// In hand: the next roll costs two stores and a sync.
     Ready,
@@ -26,44 +28,44 @@ pub enum Spare {
 
 /// Where the next segment comes from.
 pub(crate) struct Spares<D: Disk> {
-    preparer: Option<Preparer<D>>,
-    next: Wanted,
+    allocator: Option<AllocatorHandle<D>>,
+    next: SegmentRequest,
     ready: Option<ReadySegment<D>>,
-    asked: bool,
+    is_requested: bool,
     failures: u32,
     failure: Option<JournalError>,
 }
 
 impl<D: Disk> Spares<D> {
-    pub(crate) fn new(next: Wanted) -> Self {
-        Self { preparer: None, next, ready: None, asked: false, failures: 0, failure: None }
+    pub(crate) fn new(next: SegmentRequest) -> Self {
+        Self { allocator: None, next, ready: None, is_requested: false, failures: 0, failure: None }
     }
 
-    pub(crate) fn start_preparer(&mut self, disk: &Arc<D>) -> Result<(), JournalError> {
-        if self.preparer.is_none() {
-            self.preparer = Some(Preparer::start(Arc::clone(disk))?);
-            self.ask(None);
+    pub(crate) fn start_allocator(&mut self, disk: &Arc<D>) -> Result<(), JournalError> {
+        if self.allocator.is_none() {
+            self.allocator = Some(AllocatorHandle::start(Arc::clone(disk))?);
+            self.send_job(None);
         }
         Ok(())
     }
 
-    pub(crate) fn spare_maker(&mut self, disk: &Arc<D>) -> SpareMaker<D> {
-        assert!(self.preparer.is_none(), "segments are made in one place");
-        let (preparer, maker) = Preparer::without_thread(Arc::clone(disk));
-        self.preparer = Some(preparer);
-        self.ask(None);
-        maker
+    pub(crate) fn segment_allocator(&mut self, disk: &Arc<D>) -> SegmentAllocator<D> {
+        assert!(self.allocator.is_none(), "segments are made in one place");
+        let (handle, allocator) = AllocatorHandle::without_thread(Arc::clone(disk));
+        self.allocator = Some(handle);
+        self.send_job(None);
+        allocator
     }
 
-    pub(crate) fn stop_preparer(&mut self) -> Result<(), JournalError> {
-        self.preparer.as_mut().map_or(Ok(()), Preparer::stop)
+    pub(crate) fn stop_allocator(&mut self) -> Result<(), JournalError> {
+        self.allocator.as_mut().map_or(Ok(()), AllocatorHandle::stop)
     }
 
     /// How things stand, and the size of the next segment if it can be had at once, in bytes.
     pub(crate) fn state(&self) -> (Spare, Option<u64>) {
         match &self.ready {
             Some(ready) => (Spare::Ready, Some(ready.header.bytes)),
-            None if self.preparer.is_none() => (Spare::OnDemand, Some(self.next.header().bytes)),
+            None if self.allocator.is_none() => (Spare::OnDemand, Some(self.next.header().bytes)),
             None if self.failures > 0 => (Spare::Failed, None),
             None => (Spare::Preparing, None),
         }
@@ -74,36 +76,36 @@ impl<D: Disk> Spares<D> {
     }
 
     /// Says which segment comes next, now that the one before is full.
-    pub(crate) fn want(&mut self, next: Wanted, full: <D::File as DiskFile>::Mapped) {
+    pub(crate) fn request(&mut self, next: SegmentRequest, full: <D::File as DiskFile>::Mapped) {
         self.next = next;
-        self.ask(Some(full));
+        self.send_job(Some(full));
     }
 
     /// Hands the request to the thread, and the full segment with it.
-    fn ask(&mut self, retired: Option<<D::File as DiskFile>::Mapped>) {
-        if let Some(preparer) = &self.preparer {
-            preparer.ask(Request { wanted: self.next, failures: self.failures, retired });
-            self.asked = true;
+    fn send_job(&mut self, retired: Option<<D::File as DiskFile>::Mapped>) {
+        if let Some(allocator) = &self.allocator {
+            allocator.send(AllocatorJob { request: self.next, failures: self.failures, retired });
+            self.is_requested = true;
         }
     }
 
     /// Takes the thread's answer if it is there, and asks again after a failure.
     pub(crate) fn poll(&mut self) {
-        let answer = match &self.preparer {
-            Some(preparer) if self.asked => preparer.poll(),
+        let answer = match &self.allocator {
+            Some(allocator) if self.is_requested => allocator.poll(),
             _ => None,
         };
         match answer {
             None => {}
             Some(Ok(ready)) => {
-                self.asked = false;
+                self.is_requested = false;
                 self.failures = 0;
                 self.ready = Some(ready);
             }
             Some(Err(failure)) => {
                 self.failures = self.failures.saturating_add(1);
                 self.failure = Some(failure);
-                self.ask(None);
+                self.send_job(None);
             }
         }
     }
@@ -111,7 +113,7 @@ impl<D: Disk> Spares<D> {
     /// The next segment, if it is in hand; made in place as long as no thread does it.
     pub(crate) fn take(&mut self, disk: &D) -> Result<Option<ReadySegment<D>>, JournalError> {
         self.poll();
-        if self.ready.is_none() && self.preparer.is_none() {
+        if self.ready.is_none() && self.allocator.is_none() {
             return self.next.fetch(disk, &AtomicBool::new(false));
         }
         Ok(self.ready.take())

@@ -8,7 +8,7 @@
 
 /// The process dies before this, if it was told to.
 #[cfg(feature = "faults")]
-pub(crate) fn before(operation: &str, what: &str) {
+pub(crate) fn kill_point(operation: &str, what: &str) {
     use std::cell::Cell;
     use std::io::Write as _;
 
@@ -37,4 +37,4 @@ pub(crate) fn before(operation: &str, what: &str) {
 
 /// It does not.
 #[cfg(not(feature = "faults"))]
-pub(crate) const fn before(_: &str, _: &str) {}
+pub(crate) const fn kill_point(_: &str, _: &str) {}

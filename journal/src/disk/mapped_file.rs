@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use memmap2::{Advice, MmapOptions, MmapRaw};
 use rustix::process::{Resource, getrlimit};
 
-use crate::disk::kill_points;
+use crate::disk::kill_points::kill_point;
 use crate::disk::traits::{DiskFile, Mapped};
 
 /// An opened file of a real directory.
@@ -45,12 +45,12 @@ impl DiskFile for OpenFile {
     }
 
     fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        kill_points::before("write", "a file");
+        kill_point("write", "a file");
         self.file.write_all_at(bytes, offset).map_err(with_limit)
     }
 
     fn sync(&self) -> io::Result<()> {
-        kill_points::before("sync", "a file");
+        kill_point("sync", "a file");
         self.file.sync_data()
     }
 
@@ -104,7 +104,7 @@ const WORD_BYTES: usize = size_of::<u32>();
 
 impl Mapped for MappedFile {
     fn store(&mut self, offset: u64, frame: &[u8]) {
-        kill_points::before("store", "a frame");
+        kill_point("store", "a frame");
         let (word, body) = frame.split_first_chunk::<WORD_BYTES>().expect("a frame has a word");
         let start = usize::try_from(offset).expect("an offset fits the address space");
         let end = start.checked_add(frame.len()).expect("the end of a frame is no overflow");
@@ -128,7 +128,7 @@ impl Mapped for MappedFile {
     }
 
     fn sync(&self) -> io::Result<()> {
-        kill_points::before("sync", "a mapping");
+        kill_point("sync", "a mapping");
         self.file.sync_data()
     }
 }

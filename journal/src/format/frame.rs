@@ -7,7 +7,7 @@ use crc32fast::Hasher;
 
 use crate::format::layout::*;
 use crate::format::origin::ImageEnd;
-use crate::format::verdict::At;
+use crate::format::verdict::FrameFault;
 
 /// What a frame holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,14 +41,14 @@ impl Kind {
 
 /// Where a frame lies. Its checksum starts from this, so a frame is valid in one place only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct Position {
     /// [`crate::format::segment::seed`] of the journal and the segment.
     pub(crate) seed: u32,
     /// From the start of the segment, in bytes.
     pub(crate) offset: u64,
 }
 
-impl Place {
+impl Position {
     fn hasher(self) -> Hasher {
         // Offsets are multiples of 8 and below 2^35, so no two places of a segment share a start.
         Hasher::new_with_initial(self.seed ^ (self.offset / FRAME_ALIGN_BYTES as u64) as u32)
@@ -91,7 +91,7 @@ pub(crate) fn append_body(frame: &mut Vec<u8>, body: &[u8]) {
 
 /// Completes a frame whose header is still blank and whose bodies are in place: zeros up to the
 /// alignment, trailer, header, checksum. Returns the checksum, which is the next frame's chain.
-pub(crate) fn close(frame: &mut Vec<u8>, head: &Head, place: Place) -> u32 {
+pub(crate) fn close(frame: &mut Vec<u8>, head: &Head, position: Position) -> u32 {
     let bytes = closed_bytes(frame.len());
     assert!(bytes <= FRAME_BYTES_MAX, "a frame of {bytes} bytes is too long");
     let length_word = LENGTH_MAGIC | bytes as u32;
@@ -106,14 +106,14 @@ pub(crate) fn close(frame: &mut Vec<u8>, head: &Head, place: Place) -> u32 {
     write_at(frame, FRAME_FIRST_SEQUENCE_AT, head.first_sequence.to_le_bytes());
     write_at(frame, FRAME_STAMP_AT, head.stamp_ms.to_le_bytes());
     write_at(frame, FRAME_WATERMARK_AT, head.watermark.to_le_bytes());
-    let crc = checksum(length_word, &frame[FRAME_CHAIN_AT..], place);
+    let crc = checksum(length_word, &frame[FRAME_CHAIN_AT..], position);
     write_at(frame, FRAME_CRC_AT, crc.to_le_bytes());
     crc
 }
 
 /// Over the length word, and everything behind the checksum itself.
-fn checksum(length_word: u32, behind: &[u8], place: Place) -> u32 {
-    let mut hasher = place.hasher();
+fn checksum(length_word: u32, behind: &[u8], position: Position) -> u32 {
+    let mut hasher = position.hasher();
     hasher.update(&length_word.to_le_bytes());
     hasher.update(behind);
     hasher.finalize()
@@ -273,26 +273,28 @@ impl<'a> Iterator for Records<'a> {
 /// Reads the frame that starts where `bytes` starts, or says what is there instead.
 ///
 /// `bytes` reaches to the segment's end or is at least [`FRAME_BYTES_MAX`] long.
-pub(crate) fn parse(bytes: &[u8], place: Place) -> Result<Frame<'_>, At> {
+pub(crate) fn parse(bytes: &[u8], position: Position) -> Result<Frame<'_>, FrameFault> {
     let length_word = match bytes.first_chunk::<4>() {
         Some(word) => u32::from_le_bytes(*word),
         None => 0,
     };
     if length_word == 0 {
-        return Err(At::ZeroLength);
+        return Err(FrameFault::ZeroLength);
     }
     let Some(length) = length_of(length_word).filter(|&length| length <= bytes.len()) else {
-        return Err(At::BadBytes);
+        return Err(FrameFault::BadBytes);
     };
     let extent = &bytes[..length];
     let crc = read_u32(extent, FRAME_CRC_AT);
     let closed = read_u64(extent, length - FRAME_TRAILER_BYTES) == trailer(length_word);
-    if !closed || checksum(length_word, &extent[FRAME_CHAIN_AT..], place) != crc {
-        let torn =
-            has_zero_sector(extent, place.offset) && !is_whole_but_for_its_length(bytes, place);
-        return Err(if torn { At::ZeroSector } else { At::BadBytes });
+    if !closed || checksum(length_word, &extent[FRAME_CHAIN_AT..], position) != crc {
+        let torn = has_zero_sector(extent, position.offset)
+            && !is_whole_but_for_its_length(bytes, position);
+        return Err(if torn { FrameFault::ZeroSector } else { FrameFault::BadBytes });
     }
-    let Some(kind) = Kind::from_code(extent[FRAME_KIND_AT]) else { return Err(At::Foreign) };
+    let Some(kind) = Kind::from_code(extent[FRAME_KIND_AT]) else {
+        return Err(FrameFault::Foreign);
+    };
     let head = Head {
         kind,
         chain: read_u32(extent, FRAME_CHAIN_AT),
@@ -304,7 +306,7 @@ pub(crate) fn parse(bytes: &[u8], place: Place) -> Result<Frame<'_>, At> {
         watermark: read_u64(extent, FRAME_WATERMARK_AT),
     };
     let frame = Frame { head, crc, bytes: extent };
-    if frame.is_well_formed() { Ok(frame) } else { Err(At::Foreign) }
+    if frame.is_well_formed() { Ok(frame) } else { Err(FrameFault::Foreign) }
 }
 
 /// The length in a length word, unless it cannot be one.
@@ -318,13 +320,13 @@ pub(crate) fn length_of(length_word: u32) -> Option<usize> {
 
 /// Does the checksum hold for another length, of which the trailer tells? Then the frame was stored
 /// whole, its length word is what is damaged, and zeros up to the wrong end are not its own.
-fn is_whole_but_for_its_length(bytes: &[u8], place: Place) -> bool {
+fn is_whole_but_for_its_length(bytes: &[u8], position: Position) -> bool {
     let crc = read_u32(bytes, FRAME_CRC_AT);
     let lengths = FRAME_BYTES_MIN..=bytes.len().min(FRAME_BYTES_MAX);
     lengths.step_by(FRAME_ALIGN_BYTES).any(|length| {
         let length_word = LENGTH_MAGIC | length as u32;
         read_u64(bytes, length - FRAME_TRAILER_BYTES) == trailer(length_word)
-            && checksum(length_word, &bytes[FRAME_CHAIN_AT..length], place) == crc
+            && checksum(length_word, &bytes[FRAME_CHAIN_AT..length], position) == crc
     })
 }
 
@@ -346,7 +348,7 @@ pub(crate) fn is_zero(bytes: &[u8]) -> bool {
 mod tests {
     use super::*;
 
-    const PLACE: Place = Place { seed: 7, offset: 4096 };
+    const POSITION: Position = Position { seed: 7, offset: 4096 };
     const HEAD: Head = Head {
         kind: Kind::Records,
         chain: 1,
@@ -362,9 +364,9 @@ mod tests {
     fn closed(head: &Head, bodies: &[&[u8]], change: impl FnOnce(&mut [u8])) -> Vec<u8> {
         let mut frame = vec![0; FRAME_HEADER_BYTES];
         bodies.iter().for_each(|body| append_body(&mut frame, body));
-        close(&mut frame, head, PLACE);
+        close(&mut frame, head, POSITION);
         change(&mut frame);
-        let crc = checksum(read_u32(&frame, FRAME_LENGTH_AT), &frame[FRAME_CHAIN_AT..], PLACE);
+        let crc = checksum(read_u32(&frame, FRAME_LENGTH_AT), &frame[FRAME_CHAIN_AT..], POSITION);
         write_at(&mut frame, FRAME_CRC_AT, crc.to_le_bytes());
         frame
     }
@@ -372,7 +374,7 @@ mod tests {
     #[test]
     fn a_closed_frame_is_read_back() {
         let bytes = closed(&HEAD, &[b"one", b""], |_| {});
-        let frame = parse(&bytes, PLACE).unwrap();
+        let frame = parse(&bytes, POSITION).unwrap();
         assert_eq!(frame.head, HEAD);
         assert_eq!(frame.records().collect::<Vec<_>>(), [(10, &b"one"[..]), (11, b"")]);
         assert_eq!((frame.next_sequence(), frame.totals(), frame.successor()), (12, None, None));
@@ -413,7 +415,7 @@ mod tests {
             ),
         ];
         for (what, bytes) in cases {
-            assert_eq!(parse(&bytes, PLACE).err(), Some(At::Foreign), "{what}");
+            assert_eq!(parse(&bytes, POSITION).err(), Some(FrameFault::Foreign), "{what}");
         }
     }
 
@@ -421,7 +423,7 @@ mod tests {
     fn a_frame_cut_anywhere_is_no_frame() {
         let bytes = closed(&HEAD, &[b"one", b"two"], |_| {});
         for end in 0..bytes.len() {
-            assert!(parse(&bytes[..end], PLACE).is_err(), "cut to {end} bytes");
+            assert!(parse(&bytes[..end], POSITION).is_err(), "cut to {end} bytes");
         }
     }
 }

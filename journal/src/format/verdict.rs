@@ -8,7 +8,7 @@ use crate::planted::{Bug, planted};
 
 /// What is there where the next frame was expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum At {
+pub(crate) enum FrameFault {
     /// The length word is zero: nothing was stored, or not to the end.
     ZeroLength,
     /// The checksum is wrong and some sector's part of the frame is all zero.
@@ -21,7 +21,7 @@ pub(crate) enum At {
 
 /// What follows the place of a bad frame, strongest last.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Later {
+pub(crate) enum Following {
     /// Zeros to the end of the segment, and at most one unused spare.
     Zeros,
     /// Bytes, but no valid frame.
@@ -42,7 +42,7 @@ pub(crate) enum Later {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Evidence {
     /// A frame was expected.
-    Frame { at: At, later: Later },
+    Frame { fault: FrameFault, following: Following },
     /// The file ends before its header or before the size its header says.
     FileShort { bytes: u64, bytes_expected: u64 },
     /// The file goes on after the size its header says.
@@ -128,25 +128,29 @@ pub enum Verdict {
 pub(crate) fn judge(evidence: &Evidence) -> Verdict {
     if planted(Bug::CutAtFirstBadFrame) && matches!(evidence, Evidence::Frame { .. }) {
         return match evidence {
-            Evidence::Frame { at: At::ZeroLength, later: Later::Zeros } => Verdict::CleanEnd,
+            Evidence::Frame { fault: FrameFault::ZeroLength, following: Following::Zeros } => {
+                Verdict::CleanEnd
+            }
             _ => Verdict::TornTail,
         };
     }
-    use Later::{Bytes, Frames, Image, Segment, SpareBytes, Watermark, Zeros};
+    use Following::{Bytes, Frames, Image, Segment, SpareBytes, Watermark, Zeros};
     match evidence {
-        Evidence::Frame { at: At::Foreign, .. } => Verdict::Foreign,
-        Evidence::Frame { later: Watermark { .. } | Segment { .. } | Image { .. }, .. } => {
+        Evidence::Frame { fault: FrameFault::Foreign, .. } => Verdict::Foreign,
+        Evidence::Frame { following: Watermark { .. } | Segment { .. } | Image { .. }, .. } => {
             Verdict::AnsweredDataDamaged
         }
-        Evidence::Frame { later: SpareBytes { .. }, .. } => Verdict::Ambiguous,
-        Evidence::Frame { at: At::BadBytes, .. } => Verdict::Ambiguous,
-        Evidence::Frame { at: At::ZeroLength, later: Zeros } => Verdict::CleanEnd,
-        Evidence::Frame { at: At::ZeroLength | At::ZeroSector, later: Zeros | Bytes } => {
-            Verdict::TornTail
-        }
-        Evidence::Frame { at: At::ZeroLength | At::ZeroSector, later: Frames } => {
-            Verdict::ReorderedTail
-        }
+        Evidence::Frame { following: SpareBytes { .. }, .. } => Verdict::Ambiguous,
+        Evidence::Frame { fault: FrameFault::BadBytes, .. } => Verdict::Ambiguous,
+        Evidence::Frame { fault: FrameFault::ZeroLength, following: Zeros } => Verdict::CleanEnd,
+        Evidence::Frame {
+            fault: FrameFault::ZeroLength | FrameFault::ZeroSector,
+            following: Zeros | Bytes,
+        } => Verdict::TornTail,
+        Evidence::Frame {
+            fault: FrameFault::ZeroLength | FrameFault::ZeroSector,
+            following: Frames,
+        } => Verdict::ReorderedTail,
         Evidence::OtherJournal { .. } | Evidence::OtherNumber { .. } | Evidence::OtherName => {
             Verdict::Foreign
         }
@@ -207,7 +211,7 @@ impl Verdict {
                 "Keep a copy of the directory and restore this file from a backup"
             }
             Self::ImageForeign => {
-                "Restore journal and images from the same backup, or move the image out of its \
+                "Rewrite journal and images from the same backup, or move the image out of its \
                  directory so that an older one or the whole journal is read"
             }
             Self::FileLong => {
@@ -221,7 +225,9 @@ impl Evidence {
     /// What was seen, for the operator.
     pub(crate) fn detail(&self) -> String {
         match self {
-            Self::Frame { at, later } => format!("{}, {}", at.detail(), later.detail()),
+            Self::Frame { fault, following } => {
+                format!("{}, {}", fault.detail(), following.detail())
+            }
             Self::FileShort { bytes, bytes_expected }
             | Self::FileLong { bytes, bytes_expected } => {
                 format!("the file has {bytes} bytes instead of {bytes_expected}")
@@ -252,7 +258,7 @@ impl Evidence {
     }
 }
 
-impl At {
+impl FrameFault {
     fn detail(self) -> &'static str {
         match self {
             Self::ZeroLength => "no frame is stored",
@@ -263,7 +269,7 @@ impl At {
     }
 }
 
-impl Later {
+impl Following {
     fn detail(&self) -> String {
         match self {
             Self::Zeros => "nothing follows".into(),
@@ -283,34 +289,39 @@ impl Later {
 mod tests {
     use super::*;
 
-    fn frame(at: At, later: Later) -> Verdict {
-        judge(&Evidence::Frame { at, later })
+    fn frame(fault: FrameFault, following: Following) -> Verdict {
+        judge(&Evidence::Frame { fault, following })
     }
 
     #[test]
     fn only_what_is_torn_and_not_vouched_for_is_dropped() {
-        for at in [At::ZeroLength, At::ZeroSector, At::BadBytes, At::Foreign] {
-            for later in [
-                Later::Watermark { watermark: 1, offset: 8 },
-                Later::Segment { file: "next".into() },
-                Later::Image { sequence: 1 },
-                Later::SpareBytes { file: "next".into() },
+        for fault in [
+            FrameFault::ZeroLength,
+            FrameFault::ZeroSector,
+            FrameFault::BadBytes,
+            FrameFault::Foreign,
+        ] {
+            for following in [
+                Following::Watermark { watermark: 1, offset: 8 },
+                Following::Segment { file: "next".into() },
+                Following::Image { sequence: 1 },
+                Following::SpareBytes { file: "next".into() },
             ] {
-                assert!(!frame(at, later).is_resumable());
+                assert!(!frame(fault, following).is_resumable());
             }
         }
-        for later in [Later::Zeros, Later::Bytes, Later::Frames] {
-            assert!(frame(At::ZeroSector, later.clone()).is_resumable());
-            assert!(!frame(At::BadBytes, later.clone()).is_resumable());
-            assert!(!frame(At::Foreign, later).is_resumable());
+        for following in [Following::Zeros, Following::Bytes, Following::Frames] {
+            assert!(frame(FrameFault::ZeroSector, following.clone()).is_resumable());
+            assert!(!frame(FrameFault::BadBytes, following.clone()).is_resumable());
+            assert!(!frame(FrameFault::Foreign, following).is_resumable());
         }
     }
 
     #[test]
     fn an_end_is_clean_only_if_nothing_follows() {
-        assert_eq!(frame(At::ZeroLength, Later::Zeros), Verdict::CleanEnd);
-        assert_eq!(frame(At::ZeroLength, Later::Bytes), Verdict::TornTail);
-        assert_eq!(frame(At::ZeroLength, Later::Frames), Verdict::ReorderedTail);
-        assert_eq!(frame(At::ZeroSector, Later::Zeros), Verdict::TornTail);
+        assert_eq!(frame(FrameFault::ZeroLength, Following::Zeros), Verdict::CleanEnd);
+        assert_eq!(frame(FrameFault::ZeroLength, Following::Bytes), Verdict::TornTail);
+        assert_eq!(frame(FrameFault::ZeroLength, Following::Frames), Verdict::ReorderedTail);
+        assert_eq!(frame(FrameFault::ZeroSector, Following::Zeros), Verdict::TornTail);
     }
 }

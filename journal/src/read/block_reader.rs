@@ -11,7 +11,7 @@ use crate::format::layout::{FRAME_BYTES_MAX, PAGE_BYTES};
 const BLOCK_BYTES: u64 = 1024 * 1024;
 
 /// A view of part of a file that moves forward.
-pub(crate) struct Window<'f, F> {
+pub(crate) struct BlockReader<'f, F> {
     file: &'f F,
     place: &'f str,
     /// The segment's size, in bytes; nothing is read past it.
@@ -22,13 +22,13 @@ pub(crate) struct Window<'f, F> {
     unreadable: Option<Vec<u64>>,
 }
 
-impl<'f, F: DiskFile> Window<'f, F> {
+impl<'f, F: DiskFile> BlockReader<'f, F> {
     pub(crate) fn new(file: &'f F, place: &'f str, limit: u64) -> Self {
         Self { file, place, limit, start: 0, block: Vec::new(), unreadable: None }
     }
 
     /// One that goes past what the device cannot read: zeros, known as [unreadable](Self::unreadable_end).
-    pub(crate) fn past_errors(file: &'f F, place: &'f str, limit: u64) -> Self {
+    pub(crate) fn skipping_errors(file: &'f F, place: &'f str, limit: u64) -> Self {
         Self { unreadable: Some(Vec::new()), ..Self::new(file, place, limit) }
     }
 

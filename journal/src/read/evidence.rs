@@ -1,20 +1,20 @@
 //! What follows a bad frame, and whether it vouches for it.
 //!
 //! Owns the search: after a bad frame every 8-byte offset to the end of the segment is tried, since
-//! nothing says where the next frame starts. Never decides: it hands [`Later`] to the table in
+//! nothing says where the next frame starts. Never decides: it hands [`Following`] to the table in
 //! `verdict.rs`.
 
 use crate::disk::traits::DiskFile;
 use crate::error::JournalError;
-use crate::format::frame::{self, Place, is_zero};
+use crate::format::frame::{self, Position, is_zero};
 use crate::format::layout::*;
-use crate::format::verdict::Later;
+use crate::format::verdict::Following;
 use crate::read::segment_file::SegmentFile;
 
 /// What is behind a bad frame.
 #[derive(Debug)]
 pub(crate) struct Aftermath {
-    pub(crate) later: Later,
+    pub(crate) following: Following,
     /// Valid frames in the rest of the segment, as far as it was searched.
     pub(crate) frames: u64,
     /// Where the last byte that is not zero ends, from the start of the segment.
@@ -22,7 +22,7 @@ pub(crate) struct Aftermath {
 }
 
 /// Looks behind the bad frame at `offset` of `segments[0]`, which should have held `sequence`.
-pub(crate) fn look_behind<F: DiskFile>(
+pub(crate) fn collect_after<F: DiskFile>(
     segments: &[SegmentFile<F>],
     offset: u64,
     sequence: u64,
@@ -31,19 +31,19 @@ pub(crate) fn look_behind<F: DiskFile>(
     let (segment, rest) = segments.split_first().expect("the segment with the bad frame");
     let found = search(segment, offset, sequence)?;
     let strongest = if vouched_by_image >= sequence {
-        Later::Image { sequence: vouched_by_image }
+        Following::Image { sequence: vouched_by_image }
     } else if let Some((watermark, offset)) = found.vouching {
-        Later::Watermark { watermark, offset }
-    } else if let Some(voucher) = look_into(rest)? {
+        Following::Watermark { watermark, offset }
+    } else if let Some(voucher) = examine_next(rest)? {
         voucher
     } else if found.frames > 0 {
-        Later::Frames
+        Following::Frames
     } else if found.end > offset {
-        Later::Bytes
+        Following::Bytes
     } else {
-        Later::Zeros
+        Following::Zeros
     };
-    Ok(Aftermath { later: strongest, frames: found.frames, end: found.end })
+    Ok(Aftermath { following: strongest, frames: found.frames, end: found.end })
 }
 
 /// Is there a whole frame at this offset, read anew?
@@ -51,22 +51,24 @@ pub(crate) fn is_whole<F: DiskFile>(
     segment: &SegmentFile<F>,
     offset: u64,
 ) -> Result<bool, JournalError> {
-    let mut window = segment.window();
-    let place = Place { seed: segment.header.seed(), offset };
-    Ok(frame::parse(window.at(offset)?, place).is_ok())
+    let mut blocks = segment.blocks();
+    let position = Position { seed: segment.header.seed(), offset };
+    Ok(frame::parse(blocks.at(offset)?, position).is_ok())
 }
 
 /// The segments behind: at most one, and that unused, unless the segment before was left for good.
-fn look_into<F: DiskFile>(segments: &[SegmentFile<F>]) -> Result<Option<Later>, JournalError> {
+fn examine_next<F: DiskFile>(
+    segments: &[SegmentFile<F>],
+) -> Result<Option<Following>, JournalError> {
     let Some(next) = segments.first() else { return Ok(None) };
     let start = SEGMENT_HEADER_BYTES as u64;
     let found = search(next, start, u64::MAX)?;
     let file = next.place.clone();
     // A spare is made only after its predecessor was opened, which is after all before is synced.
     Ok(if found.frames > 0 || segments.len() > 1 {
-        Some(Later::Segment { file })
+        Some(Following::Segment { file })
     } else if found.end > start {
-        Some(Later::SpareBytes { file })
+        Some(Following::SpareBytes { file })
     } else {
         None
     })
@@ -88,11 +90,11 @@ fn search<F: DiskFile>(
 ) -> Result<Found, JournalError> {
     let limit = segment.readable_bytes;
     let seed = segment.header.seed();
-    let mut window = segment.window();
+    let mut blocks = segment.blocks();
     let mut found = Found { frames: 0, end: start, vouching: None };
     let mut offset = start;
     while offset < limit {
-        let bytes = window.at(offset)?;
+        let bytes = blocks.at(offset)?;
         let page = &bytes[..bytes.len().min(PAGE_BYTES)];
         if is_zero(page) {
             offset += page.len() as u64;
@@ -103,7 +105,7 @@ fn search<F: DiskFile>(
         if let Some(last) = word.iter().rposition(|&byte| byte != 0) {
             found.end = offset + last as u64 + 1;
         }
-        if let Ok(frame) = frame::parse(bytes, Place { seed, offset }) {
+        if let Ok(frame) = frame::parse(bytes, Position { seed, offset }) {
             found.frames += 1;
             step = frame.bytes();
             found.end = offset + step;

@@ -3,7 +3,7 @@
 //!
 //! Forges with the crate's own framing, which tests from outside cannot. Next: `walk`, `opened`.
 
-use crate::format::frame::{self, Head, Kind, Place};
+use crate::format::frame::{self, Head, Kind, Position};
 use crate::format::layout::*;
 use crate::format::segment::SegmentHeader;
 use crate::{
@@ -19,7 +19,7 @@ const NAME: &str = "00000001.segment";
 fn written(bytes_left_max: u64) -> (MemoryDisk, Scan) {
     let disk = MemoryDisk::default();
     let mut journal = Journal::create(disk.clone(), OPTIONS, ID).unwrap();
-    while journal.room().segment_bytes_left > bytes_left_max {
+    while journal.free_space().segment_bytes_left > bytes_left_max {
         journal.begin(1, 1000);
         journal.push(|frame| frame.resize(frame.len() + 9_000, 1)).unwrap();
         journal.finish().unwrap();
@@ -57,7 +57,7 @@ fn put_frame(segment: &mut [u8], number: u64, offset: u64, head: &Head, body: &[
     let header = SegmentHeader { id: ID, number, bytes: OPTIONS.segment_bytes };
     let mut forged = vec![0; FRAME_HEADER_BYTES];
     frame::append_body(&mut forged, body);
-    frame::close(&mut forged, head, Place { seed: header.seed(), offset });
+    frame::close(&mut forged, head, Position { seed: header.seed(), offset });
     let start = usize::try_from(offset).unwrap();
     segment[start..start + forged.len()].copy_from_slice(&forged);
 }

@@ -10,25 +10,28 @@ use crate::error::JournalError;
 use crate::format::frame::{Head, Predecessor};
 use crate::format::layout::*;
 use crate::format::origin::{ImageEnd, Origin};
-use crate::format::verdict::{At, Evidence};
+use crate::format::verdict::{Evidence, FrameFault};
 use crate::read::evidence;
 use crate::read::segment_file::{
     SegmentFile, check_id, open_one, read_first_frame, segment_numbers,
 };
 
 /// What a scan reads, and what it may leave unread.
-pub(crate) struct Opened<F> {
+pub(crate) struct OpenSegments<F> {
     /// In order and without a gap, from the first that is read to the last there is.
     pub(crate) segments: Vec<SegmentFile<F>>,
     /// What the first frame continues.
-    pub(crate) entry: Predecessor,
+    pub(crate) predecessor: Predecessor,
     /// Segments that an image makes unnecessary: how many, and their bytes.
     pub(crate) older_segments: u64,
     pub(crate) older_bytes: u64,
 }
 
 /// Opens the segments that a scan from this origin reads, and checks names, headers and sizes.
-pub(crate) fn open<D: Disk>(disk: &D, origin: Origin) -> Result<Opened<D::File>, JournalError> {
+pub(crate) fn open<D: Disk>(
+    disk: &D,
+    origin: Origin,
+) -> Result<OpenSegments<D::File>, JournalError> {
     let numbers = segment_numbers(disk)?;
     match origin.stands_in() {
         Some(image) if !numbers.is_empty() => open_behind(disk, &numbers, image),
@@ -36,7 +39,7 @@ pub(crate) fn open<D: Disk>(disk: &D, origin: Origin) -> Result<Opened<D::File>,
     }
 }
 
-fn open_all<D: Disk>(disk: &D, numbers: &[u64]) -> Result<Opened<D::File>, JournalError> {
+fn open_all<D: Disk>(disk: &D, numbers: &[u64]) -> Result<OpenSegments<D::File>, JournalError> {
     let mut segments: Vec<SegmentFile<D::File>> = Vec::with_capacity(numbers.len());
     for (expected, &number) in (1..).zip(numbers) {
         if number != expected {
@@ -46,7 +49,12 @@ fn open_all<D: Disk>(disk: &D, numbers: &[u64]) -> Result<Opened<D::File>, Journ
         check_id(segments.first(), &segment)?;
         segments.push(segment);
     }
-    Ok(Opened { segments, entry: Predecessor::default(), older_segments: 0, older_bytes: 0 })
+    Ok(OpenSegments {
+        segments,
+        predecessor: Predecessor::default(),
+        older_segments: 0,
+        older_bytes: 0,
+    })
 }
 
 /// Goes back from the newest segment to the one that holds the image's last frame: its first frame
@@ -55,9 +63,9 @@ fn open_behind<D: Disk>(
     disk: &D,
     numbers: &[u64],
     image: ImageEnd,
-) -> Result<Opened<D::File>, JournalError> {
+) -> Result<OpenSegments<D::File>, JournalError> {
     let mut segments: Vec<SegmentFile<D::File>> = Vec::new();
-    let mut first_frame = Err(At::ZeroLength);
+    let mut first_frame = Err(FrameFault::ZeroLength);
     for &number in numbers.iter().rev() {
         if segments.last().is_some_and(|behind| number + 1 != behind.header.number) {
             break;
@@ -72,19 +80,19 @@ fn open_behind<D: Disk>(
     }
     let older = &numbers[..numbers.len() - segments.len()];
     segments.reverse();
-    let entry = entry_behind(disk, &segments, first_frame, image)?;
+    let predecessor = predecessor_of(disk, &segments, first_frame, image)?;
     let mut older_bytes = 0;
     for &number in older {
         older_bytes += file_bytes(disk, number)?;
     }
-    Ok(Opened { segments, entry, older_segments: older.len() as u64, older_bytes })
+    Ok(OpenSegments { segments, predecessor, older_segments: older.len() as u64, older_bytes })
 }
 
 /// What the first of these segments continues, if the image reaches up to it.
-fn entry_behind<D: Disk>(
+fn predecessor_of<D: Disk>(
     disk: &D,
     segments: &[SegmentFile<D::File>],
-    first_frame: Result<Head, At>,
+    first_frame: Result<Head, FrameFault>,
     image: ImageEnd,
 ) -> Result<Predecessor, JournalError> {
     let first = &segments[0];
@@ -97,14 +105,14 @@ fn entry_behind<D: Disk>(
         // A frame never starts at sequence 0.
         Ok(head) if head.first_sequence <= sequence => Ok(head.predecessor()),
         Ok(_) => Err(number_missing(disk, number, number - 1, sequence)),
-        Err(at) => {
+        Err(fault) => {
             let start = SEGMENT_HEADER_BYTES as u64;
             let sequence = image.sequence;
-            let aftermath = evidence::look_behind(segments, start, sequence, sequence)?;
-            if at == At::ZeroLength && aftermath.end == start {
+            let aftermath = evidence::collect_after(segments, start, sequence, sequence)?;
+            if fault == FrameFault::ZeroLength && aftermath.end == start {
                 return Err(number_missing(disk, number, number - 1, sequence));
             }
-            let evidence = Evidence::Frame { at, later: aftermath.later };
+            let evidence = Evidence::Frame { fault, following: aftermath.following };
             Err(JournalError::refused(first.place.clone(), start, sequence, &evidence))
         }
     }

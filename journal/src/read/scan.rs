@@ -10,7 +10,7 @@ use crate::format::frame::Frame;
 use crate::format::layout::segment_name;
 use crate::format::origin::Origin;
 use crate::format::verdict::{Evidence, Verdict};
-use crate::read::open_segments::{Opened, open};
+use crate::read::open_segments::{OpenSegments, open};
 use crate::read::scan_result::Scan;
 use crate::read::segment_file::open_successor;
 use crate::read::walk::Walk;
@@ -42,12 +42,13 @@ pub fn scan_with<D: Disk>(
     origin: Origin,
     visit: &mut dyn FnMut(&Frame<'_>) -> Result<(), VisitError>,
 ) -> Result<Scan, JournalError> {
-    let Opened { mut segments, entry, older_segments, older_bytes } = open(disk, origin)?;
+    let OpenSegments { mut segments, predecessor, older_segments, older_bytes } =
+        open(disk, origin)?;
     if segments.is_empty() && origin.vouched() > 0 {
         let evidence = Evidence::AllMissing { sequence: origin.vouched() };
         return Err(JournalError::refused(disk.place(&segment_name(1)), 0, 1, &evidence));
     }
-    let mut walk = Walk::new(origin, entry);
+    let mut walk = Walk::new(origin, predecessor);
     let concluded = |walk: Walk, segments: &[_], open, end, dropped| Scan {
         older_segments,
         older_bytes,

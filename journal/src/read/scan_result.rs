@@ -40,7 +40,7 @@ pub struct Scan {
     /// What cannot be kept, though nobody was answered for it.
     pub dropped: Option<Dropped>,
     /// The segments whose pages may be newer in memory than on disk; the open segment last.
-    pub(crate) restores: Vec<Restore>,
+    pub(crate) rewrites: Vec<Rewrite>,
     pub(crate) records_chain: u32,
     pub(crate) spare: Option<SegmentHeader>,
 }
@@ -91,7 +91,7 @@ pub struct Dropped {
 
 /// A segment of which the pages from `from` on may be newer in memory than on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Restore {
+pub(crate) struct Rewrite {
     pub(crate) header: SegmentHeader,
     pub(crate) from: u64,
     pub(crate) end: u64,

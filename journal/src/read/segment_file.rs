@@ -8,11 +8,11 @@ use std::io;
 
 use crate::disk::traits::{Access, Disk, DiskFile};
 use crate::error::JournalError;
-use crate::format::frame::{self, Head, Place};
+use crate::format::frame::{self, Head, Position};
 use crate::format::layout::*;
 use crate::format::segment::SegmentHeader;
-use crate::format::verdict::{At, Evidence};
-use crate::read::block_reader::Window;
+use crate::format::verdict::{Evidence, FrameFault};
+use crate::read::block_reader::BlockReader;
 
 /// A segment opened for reading, its header checked.
 pub(crate) struct SegmentFile<F> {
@@ -24,8 +24,8 @@ pub(crate) struct SegmentFile<F> {
 }
 
 impl<F: DiskFile> SegmentFile<F> {
-    pub(crate) fn window(&self) -> Window<'_, F> {
-        Window::new(&self.file, &self.place, self.readable_bytes)
+    pub(crate) fn blocks(&self) -> BlockReader<'_, F> {
+        BlockReader::new(&self.file, &self.place, self.readable_bytes)
     }
 }
 
@@ -119,15 +119,15 @@ pub(crate) fn check_id<F>(
 /// What the first frame says, or what is in its place.
 pub(crate) fn read_first_frame<F: DiskFile>(
     segment: &SegmentFile<F>,
-) -> Result<Result<Head, At>, JournalError> {
+) -> Result<Result<Head, FrameFault>, JournalError> {
     let offset = SEGMENT_HEADER_BYTES as u64;
     let readable = segment.readable_bytes.saturating_sub(offset);
     let mut bytes = vec![0; readable.min(FRAME_BYTES_MAX as u64) as usize];
     if bytes.is_empty() {
-        return Ok(Err(At::ZeroLength));
+        return Ok(Err(FrameFault::ZeroLength));
     }
     let read = segment.file.read_exact_at(&mut bytes, offset);
     read.map_err(JournalError::io("read", segment.place.clone(), offset))?;
-    let place = Place { seed: segment.header.seed(), offset };
-    Ok(frame::parse(&bytes, place).map(|frame| frame.head))
+    let position = Position { seed: segment.header.seed(), offset };
+    Ok(frame::parse(&bytes, position).map(|frame| frame.head))
 }

@@ -10,7 +10,7 @@ use std::ops::ControlFlow;
 
 use crate::disk::traits::{Disk, DiskFile};
 use crate::error::JournalError;
-use crate::format::frame::{self, Frame, Place};
+use crate::format::frame::{self, Frame, Position};
 use crate::format::layout::*;
 use crate::read::segment_file::{
     SegmentFile, open_one, open_successor, read_first_frame, segment_numbers,
@@ -31,7 +31,7 @@ pub struct Tail<D: Disk> {
 }
 
 /// What looking for a sequence found.
-pub enum Sought<D: Disk> {
+pub enum SeekResult<D: Disk> {
     /// A place at or before its frame, in the same segment.
     Tail(Tail<D>),
     /// It went with its segment; the first sequence that is left.
@@ -46,7 +46,7 @@ impl<D: Disk> Tail<D> {
     ///
     /// # Errors
     /// [`JournalError::Refused`] if a segment's header is not intact, [`JournalError::Io`].
-    pub fn seek(disk: &D, sequence: u64) -> Result<Sought<D>, JournalError> {
+    pub fn seek(disk: &D, sequence: u64) -> Result<SeekResult<D>, JournalError> {
         let mut tries = 1;
         loop {
             match Self::try_seek(disk, sequence) {
@@ -61,7 +61,7 @@ impl<D: Disk> Tail<D> {
         }
     }
 
-    fn try_seek(disk: &D, sequence: u64) -> Result<Sought<D>, JournalError> {
+    fn try_seek(disk: &D, sequence: u64) -> Result<SeekResult<D>, JournalError> {
         let numbers = segment_numbers(disk)?;
         let (mut low, mut high) = (0, numbers.len());
         let (mut found, mut oldest) = (None, sequence + 1);
@@ -82,8 +82,8 @@ impl<D: Disk> Tail<D> {
             }
         }
         Ok(match found {
-            None => Sought::Gone { oldest },
-            Some((segment, next_sequence)) => Sought::Tail(Self {
+            None => SeekResult::Gone { oldest },
+            Some((segment, next_sequence)) => SeekResult::Tail(Self {
                 segment,
                 offset: SEGMENT_HEADER_BYTES as u64,
                 next_sequence,
@@ -116,8 +116,8 @@ impl<D: Disk> Tail<D> {
         while self.next_sequence <= stored {
             self.load()?;
             let skip = usize::try_from(self.offset - self.block_start).unwrap_or(usize::MAX);
-            let place = Place { seed: self.segment.header.seed(), offset: self.offset };
-            let frame = match frame::parse(self.block.get(skip..).unwrap_or_default(), place) {
+            let position = Position { seed: self.segment.header.seed(), offset: self.offset };
+            let frame = match frame::parse(self.block.get(skip..).unwrap_or_default(), position) {
                 Ok(frame) if frame.first_sequence() == self.next_sequence => frame,
                 _ => return Err(self.damaged()),
             };
@@ -202,8 +202,8 @@ mod tests {
 
     fn tail(disk: &MemoryDisk, sequence: u64) -> Tail<MemoryDisk> {
         match Tail::seek(disk, sequence).unwrap() {
-            Sought::Tail(tail) => tail,
-            Sought::Gone { oldest } => panic!("{sequence} is gone, {oldest} is left"),
+            SeekResult::Tail(tail) => tail,
+            SeekResult::Gone { oldest } => panic!("{sequence} is gone, {oldest} is left"),
         }
     }
 
@@ -262,9 +262,9 @@ mod tests {
         journal.sync().unwrap();
         let pruned = prune(&disk, 30).unwrap();
         assert!(pruned.segments > 1, "{pruned:?}");
-        let Ok(Sought::Gone { oldest }) = Tail::seek(&disk, 1) else { panic!("it is there") };
+        let Ok(SeekResult::Gone { oldest }) = Tail::seek(&disk, 1) else { panic!("it is there") };
         assert_eq!(tail(&disk, oldest).next_sequence(), oldest);
-        assert!(matches!(Tail::seek(&disk, oldest - 1), Ok(Sought::Gone { .. })));
+        assert!(matches!(Tail::seek(&disk, oldest - 1), Ok(SeekResult::Gone { .. })));
         let gone = behind.read(&disk, 40, &mut |_| ControlFlow::Continue(()));
         let Err(JournalError::Io { cause, .. }) = gone else { panic!("{gone:?}") };
         assert_eq!(cause.kind(), io::ErrorKind::NotFound);

@@ -6,14 +6,14 @@
 
 use crate::disk::traits::DiskFile;
 use crate::error::{JournalError, VisitError};
-use crate::format::frame::{self, Frame, Kind, Place, Predecessor};
+use crate::format::frame::{self, Frame, Kind, Position, Predecessor};
 use crate::format::layout::*;
 use crate::format::origin::Origin;
 use crate::format::segment::SegmentHeader;
-use crate::format::verdict::{At, Evidence, Verdict, judge};
+use crate::format::verdict::{Evidence, FrameFault, Verdict, judge};
 use crate::planted::{Bug, planted};
 use crate::read::evidence;
-use crate::read::scan_result::{Dropped, Restore, Scan, SegmentScan};
+use crate::read::scan_result::{Dropped, Rewrite, Scan, SegmentScan};
 use crate::read::segment_file::SegmentFile;
 
 /// The state that one frame hands to the next.
@@ -38,12 +38,12 @@ pub(crate) struct Walk {
 }
 
 impl Walk {
-    pub(crate) fn new(origin: Origin, entry: Predecessor) -> Self {
-        let image = origin.image().filter(|image| image.sequence == entry.last_sequence);
+    pub(crate) fn new(origin: Origin, predecessor: Predecessor) -> Self {
+        let image = origin.image().filter(|image| image.sequence == predecessor.last_sequence);
         Self {
             origin,
-            last_sequence: entry.last_sequence,
-            chain: entry.chain,
+            last_sequence: predecessor.last_sequence,
+            chain: predecessor.chain,
             records_chain: image.map_or(0, |image| image.chain),
             ..Self::default()
         }
@@ -75,18 +75,18 @@ impl Walk {
         visit: &mut dyn FnMut(&Frame<'_>) -> Result<(), VisitError>,
     ) -> Result<Option<(Verdict, Option<Dropped>)>, JournalError> {
         let segment = &segments[0];
-        while let Some(at) = self.walk_frames(segment, visit)? {
+        while let Some(fault) = self.walk_frames(segment, visit)? {
             let (offset, sequence) = (self.end, self.next_sequence());
             let aftermath =
-                evidence::look_behind(segments, offset, sequence, self.origin.vouched())?;
-            let evidence = Evidence::Frame { at, later: aftermath.later };
+                evidence::collect_after(segments, offset, sequence, self.origin.vouched())?;
+            let evidence = Evidence::Frame { fault, following: aftermath.following };
             let end = judge(&evidence);
             if end == Verdict::CleanEnd {
                 return Ok(Some((end, None)));
             }
             // A live server stores a frame before anything that follows it: if it is whole now, it
             // was being stored when it was read. Damage does not heal.
-            if at != At::Foreign && evidence::is_whole(segment, offset)? {
+            if fault != FrameFault::Foreign && evidence::is_whole(segment, offset)? {
                 continue;
             }
             if !end.is_resumable() {
@@ -109,16 +109,16 @@ impl Walk {
         &mut self,
         segment: &SegmentFile<F>,
         visit: &mut dyn FnMut(&Frame<'_>) -> Result<(), VisitError>,
-    ) -> Result<Option<At>, JournalError> {
+    ) -> Result<Option<FrameFault>, JournalError> {
         let header = segment.header;
         let seed = header.seed();
-        let mut window = segment.window();
+        let mut blocks = segment.blocks();
         loop {
             let offset = self.end;
-            let frame = match frame::parse(window.at(offset)?, Place { seed, offset }) {
+            let frame = match frame::parse(blocks.at(offset)?, Position { seed, offset }) {
                 Ok(frame) if self.continues(&frame, &header) => frame,
-                Ok(_) => return Ok(Some(At::Foreign)),
-                Err(at) => return Ok(Some(at)),
+                Ok(_) => return Ok(Some(FrameFault::Foreign)),
+                Err(fault) => return Ok(Some(fault)),
             };
             if let Some(evidence) = self.contradicts_image(&frame) {
                 return Err(JournalError::refused(
@@ -134,7 +134,7 @@ impl Walk {
                     cause,
                 })?;
             }
-            self.take(&frame);
+            self.advance(&frame);
             if frame.kind() == Kind::EndMark {
                 return Ok(None);
             }
@@ -201,7 +201,7 @@ impl Walk {
         behind && !is_start_mark
     }
 
-    fn take(&mut self, frame: &Frame<'_>) {
+    fn advance(&mut self, frame: &Frame<'_>) {
         let page = |offset: u64| offset / PAGE_BYTES as u64;
         if self.starts.last().is_none_or(|&(last, _)| page(last) < page(self.end)) {
             self.starts.push((self.end, frame.first_sequence()));
@@ -229,20 +229,20 @@ impl Walk {
     ) -> Scan {
         let vouched = self.watermark.max(self.origin.vouched());
         let headers: Vec<_> = segments.iter().map(|segment| segment.header).collect();
-        let mut restores = Vec::new();
+        let mut rewrites = Vec::new();
         if let Some(&header) = headers.get(open) {
             // An end mark may be newer than the last sync, too.
             if let (true, Some(before)) = (self.starts.is_empty(), open.checked_sub(1)) {
-                let from = restore_from(&self.starts_before, vouched);
-                restores.push(Restore {
+                let from = rewrite_from(&self.starts_before, vouched);
+                rewrites.push(Rewrite {
                     header: headers[before],
                     from,
                     end: self.segments[before].end,
                 });
             }
-            restores.push(Restore {
+            rewrites.push(Rewrite {
                 header,
-                from: restore_from(&self.starts, vouched),
+                from: rewrite_from(&self.starts, vouched),
                 end: self.end,
             });
         }
@@ -260,7 +260,7 @@ impl Walk {
             chain: self.chain,
             segments: self.segments,
             dropped,
-            restores,
+            rewrites,
             records_chain: self.records_chain,
             spare: headers.get(open + 1).copied(),
         }
@@ -269,7 +269,7 @@ impl Walk {
 
 /// Everything before this offset is vouched for: the last known frame that holds, or comes before,
 /// a vouched sequence lies here.
-fn restore_from(starts: &[(u64, u64)], vouched: u64) -> u64 {
+fn rewrite_from(starts: &[(u64, u64)], vouched: u64) -> u64 {
     let known = starts.partition_point(|&(_, first_sequence)| first_sequence <= vouched);
     known.checked_sub(1).map_or(SEGMENT_HEADER_BYTES as u64, |last| starts[last].0)
 }

@@ -8,9 +8,9 @@ use crate::disk::traits::{Disk, DiskFile};
 use crate::error::{JournalError, VisitError};
 use crate::format::frame::{Frame, Kind};
 use crate::format::layout::*;
-use crate::read::block_reader::Window;
-use crate::repair::frame_search::{self, Gap, Region};
-use crate::repair::survey::{Looked, usual_id};
+use crate::read::block_reader::BlockReader;
+use crate::repair::frame_search::{Gap, Region, visit_regions};
+use crate::repair::survey::{SegmentSurvey, majority_id};
 
 /// One piece of one file.
 #[derive(Clone, Debug)]
@@ -73,9 +73,9 @@ pub fn dump<D: Disk>(
     names.sort_unstable_by_key(|name| (segment_number(name).flatten(), name.clone()));
     let mut files = Vec::with_capacity(names.len());
     for name in &names {
-        files.push(Looked::open(disk, name)?);
+        files.push(SegmentSurvey::open(disk, name)?);
     }
-    let id = usual_id(files.iter().filter_map(|file| file.header.as_ref().ok()));
+    let id = majority_id(files.iter().filter_map(|file| file.header.as_ref().ok()));
     let mut previous = None;
     for file in &files {
         file.dump(id, &mut previous, visit)?;
@@ -83,7 +83,7 @@ pub fn dump<D: Disk>(
     Ok(())
 }
 
-impl<F: DiskFile> Looked<F> {
+impl<F: DiskFile> SegmentSurvey<F> {
     fn dump(
         &self,
         id: Option<JournalId>,
@@ -99,28 +99,22 @@ impl<F: DiskFile> Looked<F> {
         visit(0, start, self.first_page(), 0)?;
         // Frames of no known journal are valid nowhere; what is there is shown as gaps.
         let seed = self.identity(id).map_or(0, |header| header.seed());
-        let mut window = Window::past_errors(&self.file, file, self.file_bytes);
-        frame_search::walk(
-            &mut window,
-            seed,
-            start,
-            self.file_bytes,
-            &mut |offset, bytes, region| {
-                let whole = (offset, bytes) == (start, self.file_bytes - start);
-                match region {
-                    Region::Gap(Gap::Zeros) if whole && self.header.is_ok() => {
-                        visit(offset, bytes, DumpContent::Spare, 0)
-                    }
-                    Region::Gap(gap) => visit(offset, bytes, DumpContent::Gap(gap), 0),
-                    Region::Frame(frame) => {
-                        let first = frame.first_sequence();
-                        let continues = previous.unwrap_or((1, 0)) == (first, frame.head.chain);
-                        *previous = Some((frame.next_sequence(), frame.crc));
-                        visit(offset, bytes, DumpContent::Frame { frame, continues }, first)
-                    }
+        let mut blocks = BlockReader::skipping_errors(&self.file, file, self.file_bytes);
+        visit_regions(&mut blocks, seed, start, self.file_bytes, &mut |offset, bytes, region| {
+            let whole = (offset, bytes) == (start, self.file_bytes - start);
+            match region {
+                Region::Gap(Gap::Zeros) if whole && self.header.is_ok() => {
+                    visit(offset, bytes, DumpContent::Spare, 0)
                 }
-            },
-        )
+                Region::Gap(gap) => visit(offset, bytes, DumpContent::Gap(gap), 0),
+                Region::Frame(frame) => {
+                    let first = frame.first_sequence();
+                    let continues = previous.unwrap_or((1, 0)) == (first, frame.head.chain);
+                    *previous = Some((frame.next_sequence(), frame.crc));
+                    visit(offset, bytes, DumpContent::Frame { frame, continues }, first)
+                }
+            }
+        })
     }
 
     fn first_page(&self) -> DumpContent<'static> {

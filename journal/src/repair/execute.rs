@@ -18,7 +18,7 @@ use crate::read::scan_result::Scan;
 use crate::repair::new_segment::{Content, NewSegment};
 use crate::repair::plan::{RepairPlan, Step, plan_repair};
 use crate::repair::relocate;
-use crate::repair::salvage::{Found, take_candidates};
+use crate::repair::salvage::{SegmentSurveys, select_candidates};
 
 /// How much is copied at once, in bytes.
 const COPY_BYTES: usize = 64 * 1024;
@@ -189,9 +189,9 @@ fn put<D: Disk>(disk: &D, segment: &NewSegment) -> Result<(), JournalError> {
 fn used_bytes<D: Disk>(disk: &D, segment: &NewSegment) -> Result<Vec<u8>, JournalError> {
     let header = segment.header;
     let mut used = match &segment.content {
-        Content::Anew(anew) => {
-            let (candidates, _) = take_candidates(Found::look(disk)?, header.id);
-            relocate::compose(&candidates, header, anew)?
+        Content::Relocated(relocated) => {
+            let (candidates, _) = select_candidates(SegmentSurveys::open_all(disk)?, header.id);
+            relocate::compose(&candidates, header, relocated)?
         }
         &Content::Kept { end } if end > SEGMENT_HEADER_BYTES as u64 => {
             let name = segment_name(header.number);

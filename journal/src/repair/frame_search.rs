@@ -6,9 +6,9 @@
 
 use crate::disk::traits::DiskFile;
 use crate::error::JournalError;
-use crate::format::frame::{self, Frame, Place, is_zero};
+use crate::format::frame::{self, Frame, Position, is_zero};
 use crate::format::layout::*;
-use crate::read::block_reader::Window;
+use crate::read::block_reader::BlockReader;
 
 /// What lies between two valid frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,57 +30,57 @@ pub(crate) enum Region<'a> {
 }
 
 /// What is shown: where the piece starts, its length in bytes, what it is.
-pub(crate) type Show<'s> = &'s mut dyn FnMut(u64, u64, Region<'_>) -> Result<(), JournalError>;
+pub(crate) type Visit<'s> = &'s mut dyn FnMut(u64, u64, Region<'_>) -> Result<(), JournalError>;
 
 /// Shows every byte from `start` to `limit`, each in one piece, in order.
-pub(crate) fn walk<F: DiskFile>(
-    window: &mut Window<'_, F>,
+pub(crate) fn visit_regions<F: DiskFile>(
+    blocks: &mut BlockReader<'_, F>,
     seed: u32,
     start: u64,
     limit: u64,
-    show: Show<'_>,
+    visit: Visit<'_>,
 ) -> Result<(), JournalError> {
     let mut gap: Option<(u64, Gap)> = None;
     let mut offset = start;
     while offset < limit {
-        window.at(offset)?;
-        let unreadable = window.unreadable_end(offset);
-        let bytes = window.at(offset)?;
+        blocks.at(offset)?;
+        let unreadable = blocks.unreadable_end(offset);
+        let bytes = blocks.at(offset)?;
         let (step, found) = if let Some(end) = unreadable {
             (end - offset, Region::Gap(Gap::Unreadable))
         } else {
-            look(bytes, Place { seed, offset }, gap.map(|(_, kind)| kind))
+            next_region(bytes, Position { seed, offset }, gap.map(|(_, kind)| kind))
         };
         match (found, gap) {
             (Region::Gap(kind), Some((_, before))) if kind == before => {}
             (Region::Gap(kind), before) => {
-                show_gap(before, offset, show)?;
+                visit_gap(before, offset, visit)?;
                 gap = Some((offset, kind));
             }
             (frame, before) => {
-                show_gap(before, offset, show)?;
+                visit_gap(before, offset, visit)?;
                 gap = None;
-                show(offset, step, frame)?;
+                visit(offset, step, frame)?;
             }
         }
         offset += step;
     }
-    show_gap(gap, offset, show)
+    visit_gap(gap, offset, visit)
 }
 
-fn show_gap(gap: Option<(u64, Gap)>, end: u64, show: Show<'_>) -> Result<(), JournalError> {
-    gap.map_or(Ok(()), |(start, kind)| show(start, end - start, Region::Gap(kind)))
+fn visit_gap(gap: Option<(u64, Gap)>, end: u64, visit: Visit<'_>) -> Result<(), JournalError> {
+    gap.map_or(Ok(()), |(start, kind)| visit(start, end - start, Region::Gap(kind)))
 }
 
 /// What is where `bytes` starts, and how long it is at the least; `before` is the gap it may go on.
-fn look(bytes: &[u8], place: Place, before: Option<Gap>) -> (u64, Region<'_>) {
+fn next_region(bytes: &[u8], position: Position, before: Option<Gap>) -> (u64, Region<'_>) {
     // Up to the end of a page, where what the device does not give may start.
-    let page_left = PAGE_BYTES - (place.offset % PAGE_BYTES as u64) as usize;
+    let page_left = PAGE_BYTES - (position.offset % PAGE_BYTES as u64) as usize;
     let page = &bytes[..bytes.len().min(page_left)];
     if is_zero(page) {
         return (page.len() as u64, Region::Gap(Gap::Zeros));
     }
-    if let Ok(frame) = frame::parse(bytes, place) {
+    if let Ok(frame) = frame::parse(bytes, position) {
         return (frame.bytes(), Region::Frame(frame));
     }
     let word = &page[..page.len().min(FRAME_ALIGN_BYTES)];

@@ -18,7 +18,7 @@ pub(crate) enum Content {
     /// What the file of that name holds, up to this offset.
     Kept { end: u64 },
     /// Frames at other places than they were.
-    Anew(Anew),
+    Relocated(RelocatedFrames),
 }
 
 /// A frame where it is now.
@@ -30,11 +30,11 @@ pub(crate) struct Source {
 
 /// What a segment holds that is stored anew.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Anew {
+pub(crate) struct RelocatedFrames {
     pub(crate) start: Start,
     pub(crate) frames: Vec<Source>,
     /// Another segment follows.
-    pub(crate) is_left: bool,
+    pub(crate) has_successor: bool,
 }
 
 /// What comes before the frames of a segment that is stored anew.

@@ -20,8 +20,10 @@ use crate::read::walk::Walk;
 use crate::repair::loss::Loss;
 use crate::repair::new_segment::{Content, NewSegment, StartMark};
 use crate::repair::relocate;
-use crate::repair::salvage::{Candidate, Found, find_start, give_up, take_candidates};
-use crate::repair::survey::Looked;
+use crate::repair::salvage::{
+    Candidate, SegmentSurveys, assess_loss, find_start, select_candidates,
+};
+use crate::repair::survey::SegmentSurvey;
 
 /// Why files go whose frames behind an image are stored anew.
 const CARRIED: &str =
@@ -73,9 +75,9 @@ pub fn plan_repair<D: Disk>(
         Err(error) => return Err(error),
     };
     let no = |reason| JournalError::NotRepairable { reason, refusal: refusal.clone() };
-    let found = Found::look(disk)?;
+    let found = SegmentSurveys::open_all(disk)?;
     let other_version =
-        |entry: &Looked<D::File>| matches!(entry.header, Err(Evidence::OtherFormat { .. }));
+        |file: &SegmentSurvey<D::File>| matches!(file.header, Err(Evidence::OtherFormat { .. }));
     if refusal.verdict == Verdict::OtherFormat || found.files.values().any(other_version) {
         return Err(no("another version wrote it"));
     }
@@ -110,8 +112,8 @@ struct Draft<F> {
 
 impl<F: DiskFile> Draft<F> {
     /// Follows the frames from the start, or from the image, as far as they go.
-    fn walk(found: Found<F>, id: JournalId, origin: Origin) -> Result<Self, JournalError> {
-        let (candidates, strays) = take_candidates(found, id);
+    fn walk(found: SegmentSurveys<F>, id: JournalId, origin: Origin) -> Result<Self, JournalError> {
+        let (candidates, strays) = select_candidates(found, id);
         let start = find_start(&candidates, origin)?;
         let mut draft = Self {
             origin,
@@ -158,7 +160,9 @@ impl<F: DiskFile> Draft<F> {
         let mut losses = Vec::new();
         let mut steps = Vec::new();
         let first_sequence_lost = match image {
-            Some(image) if !reached => self.start_anew(disk, image, &mut losses, &mut steps)?,
+            Some(image) if !reached => {
+                self.start_after_image(disk, image, &mut losses, &mut steps)?
+            }
             _ => {
                 self.cut_off(disk, &mut losses, &mut steps)?;
                 self.walk.next_sequence()
@@ -179,7 +183,7 @@ impl<F: DiskFile> Draft<F> {
     /// New segments from right behind the image on, with all that follows it. The first of them is
     /// put in place last, one number apart from all others: from then on the image and they are the
     /// journal, and what else is there is older. Gives the first sequence lost.
-    fn start_anew<D: Disk<File = F>>(
+    fn start_after_image<D: Disk<File = F>>(
         &mut self,
         disk: &D,
         image: ImageEnd,
@@ -189,16 +193,17 @@ impl<F: DiskFile> Draft<F> {
         let last = self.candidates.keys().next_back().copied().unwrap_or(0);
         let (number, bytes) = (last.saturating_add(2), self.usual_bytes());
         let header = SegmentHeader { id: self.id, number, bytes };
-        let first = relocate::find(&self.candidates, image.sequence.saturating_add(1))?;
+        let first = relocate::find_first(&self.candidates, image.sequence.saturating_add(1))?;
         let (reason, (epoch, stamp_ms)) = match first {
             Some(first) => (CARRIED, (first.epoch, first.stamp_ms)),
             None => ("the frames do not reach the image", self.newest()?),
         };
         let mark = StartMark { image, epoch, stamp_ms };
-        let (segments, next_sequence) = relocate::lay_out(&self.candidates, mark, first, header)?;
+        let (segments, next_sequence) =
+            relocate::plan_layout(&self.candidates, mark, first, header)?;
         for candidate in self.candidates.values() {
             let start = SEGMENT_HEADER_BYTES as u64;
-            losses.push(give_up(&candidate.segment, start, next_sequence - 1, reason)?.0);
+            losses.push(assess_loss(&candidate.segment, start, next_sequence - 1, reason)?.0);
         }
         steps.extend(segments.into_iter().rev().map(Step::Put));
         self.remove_strays(disk, losses, steps);
@@ -212,7 +217,7 @@ impl<F: DiskFile> Draft<F> {
     fn newest(&self) -> Result<(u32, u64), JournalError> {
         self.candidates.values().try_fold((0, 0), |(epoch, stamp_ms), candidate| {
             let start = SEGMENT_HEADER_BYTES as u64;
-            let (_, newest) = give_up(&candidate.segment, start, u64::MAX, "")?;
+            let (_, newest) = assess_loss(&candidate.segment, start, u64::MAX, "")?;
             Ok((newest.0.max(epoch), newest.1.max(stamp_ms)))
         })
     }
@@ -233,7 +238,7 @@ impl<F: DiskFile> Draft<F> {
         let open = self.cut_segment(disk, cut, losses)?;
         for (&number, behind) in self.candidates.range(cut + 1..).rev() {
             let start = SEGMENT_HEADER_BYTES as u64;
-            let (loss, _) = give_up(&behind.segment, start, held, "it is behind the damage")?;
+            let (loss, _) = assess_loss(&behind.segment, start, held, "it is behind the damage")?;
             let is_spare = behind.sound && number == cut + 1 && loss.bytes == 0;
             if !is_spare {
                 losses.push(loss);
@@ -271,7 +276,8 @@ impl<F: DiskFile> Draft<F> {
         };
         let kept_end = self.walk.end;
         let held = self.origin.vouched();
-        let (loss, _) = give_up(&candidate.segment, kept_end, held, "no frame continues there")?;
+        let (loss, _) =
+            assess_loss(&candidate.segment, kept_end, held, "no frame continues there")?;
         let clean = loss.bytes == 0;
         if !clean {
             losses.push(loss);

@@ -10,11 +10,11 @@ use std::collections::BTreeMap;
 
 use crate::disk::traits::DiskFile;
 use crate::error::JournalError;
-use crate::format::frame::{self, Frame, Head, Kind, Place};
+use crate::format::frame::{self, Frame, Head, Kind, Position};
 use crate::format::layout::*;
 use crate::format::segment::SegmentHeader;
-use crate::repair::frame_search::{self, Region};
-use crate::repair::new_segment::{Anew, Content, NewSegment, Source, Start, StartMark};
+use crate::repair::frame_search::{Region, visit_regions};
+use crate::repair::new_segment::{Content, NewSegment, RelocatedFrames, Source, Start, StartMark};
 use crate::repair::salvage::Candidate;
 
 type Candidates<F> = BTreeMap<u64, Candidate<F>>;
@@ -29,7 +29,7 @@ pub(crate) struct First {
 }
 
 /// Looks for the frame of records that starts with this sequence.
-pub(crate) fn find<F: DiskFile>(
+pub(crate) fn find_first<F: DiskFile>(
     candidates: &Candidates<F>,
     sequence: u64,
 ) -> Result<Option<First>, JournalError> {
@@ -37,7 +37,7 @@ pub(crate) fn find<F: DiskFile>(
     for (&number, Candidate { segment, .. }) in candidates {
         let (seed, limit) = (segment.header.seed(), segment.readable_bytes);
         let start = SEGMENT_HEADER_BYTES as u64;
-        frame_search::walk(&mut segment.window(), seed, start, limit, &mut |offset, _, region| {
+        visit_regions(&mut segment.blocks(), seed, start, limit, &mut |offset, _, region| {
             if let Region::Frame(frame) = region
                 && (frame.kind(), frame.first_sequence()) == (Kind::Records, sequence)
             {
@@ -53,7 +53,7 @@ pub(crate) fn find<F: DiskFile>(
 
 /// Lays out a mark and, where there is a first frame, it and all that continue it, in segments of
 /// this size from this one on. Gives them, and the sequence that would come next.
-pub(crate) fn lay_out<F: DiskFile>(
+pub(crate) fn plan_layout<F: DiskFile>(
     candidates: &Candidates<F>,
     mark: StartMark,
     first: Option<First>,
@@ -67,9 +67,9 @@ pub(crate) fn lay_out<F: DiskFile>(
     let mut offset = source.offset;
     for (&number, Candidate { segment, .. }) in candidates.range(source.number..) {
         let seed = segment.header.seed();
-        let mut window = segment.window();
+        let mut blocks = segment.blocks();
         let successor = loop {
-            let frame = match frame::parse(window.at(offset)?, Place { seed, offset }) {
+            let frame = match frame::parse(blocks.at(offset)?, Position { seed, offset }) {
                 Ok(frame)
                     if frame.first_sequence() == next_sequence
                         && frame.head.chain == chain
@@ -83,7 +83,7 @@ pub(crate) fn lay_out<F: DiskFile>(
             if frame.kind() == Kind::EndMark {
                 break frame.successor();
             }
-            layout.take(Source { number, offset }, &frame);
+            layout.push(Source { number, offset }, &frame);
             offset += frame.bytes();
         };
         // Only a segment that follows at once can continue it.
@@ -95,69 +95,72 @@ pub(crate) fn lay_out<F: DiskFile>(
     Ok((layout.finish(), next_sequence))
 }
 
-/// The used bytes of a segment that is stored anew.
+/// The used bytes of a segment that is stored relocated.
 pub(crate) fn compose<F: DiskFile>(
     candidates: &Candidates<F>,
     header: SegmentHeader,
-    anew: &Anew,
+    relocated: &RelocatedFrames,
 ) -> Result<Vec<u8>, JournalError> {
-    let mut composer = Composer::begin(header, anew.start);
-    let mut frames = anew.frames.iter().peekable();
+    let mut composer = Composer::begin(header, relocated.start);
+    let mut frames = relocated.frames.iter().peekable();
     while let Some(source) = frames.peek() {
         let number = source.number;
         let Candidate { segment, .. } = &candidates[&number];
         let seed = segment.header.seed();
-        let mut window = segment.window();
+        let mut blocks = segment.blocks();
         while let Some(&Source { offset, .. }) = frames.next_if(|next| next.number == number) {
-            let frame = frame::parse(window.at(offset)?, Place { seed, offset });
+            let frame = frame::parse(blocks.at(offset)?, Position { seed, offset });
             composer.push(&frame.map_err(|_| JournalError::PlanOutdated)?);
         }
     }
-    if anew.is_left {
+    if relocated.has_successor {
         composer.leave();
     }
     Ok(composer.bytes)
 }
 
 /// The used bytes of a segment that holds a mark and nothing else; its header is left blank.
-pub(crate) fn begin_behind(header: SegmentHeader, mark: StartMark) -> Vec<u8> {
+pub(crate) fn compose_start(header: SegmentHeader, mark: StartMark) -> Vec<u8> {
     Composer::begin(header, Start::Mark(mark)).bytes
 }
 
 /// Segments that fill one after the other.
 struct Layout {
     composer: Composer,
-    anew: Anew,
+    segment: RelocatedFrames,
     done: Vec<NewSegment>,
 }
 
 impl Layout {
     fn begin(header: SegmentHeader, mark: StartMark) -> Self {
         let start = Start::Mark(mark);
-        let anew = Anew { start, frames: Vec::new(), is_left: false };
-        Self { composer: Composer::begin(header, start), anew, done: Vec::new() }
+        let segment = RelocatedFrames { start, frames: Vec::new(), has_successor: false };
+        Self { composer: Composer::begin(header, start), segment, done: Vec::new() }
     }
 
-    fn take(&mut self, source: Source, frame: &Frame<'_>) {
+    fn push(&mut self, source: Source, frame: &Frame<'_>) {
         let header = self.composer.header;
         let end = self.composer.bytes.len() as u64 + frame.bytes();
         if end + END_MARK_BYTES as u64 > header.bytes {
             self.composer.leave();
             let start = Start::Chain(self.composer.last.chain);
             let next = SegmentHeader { number: header.number + 1, ..header };
-            let anew = Anew { start, frames: Vec::new(), is_left: false };
+            let segment = RelocatedFrames { start, frames: Vec::new(), has_successor: false };
             let last = self.composer.last;
             self.composer = Composer { last, ..Composer::begin(next, start) };
-            let left = Anew { is_left: true, ..std::mem::replace(&mut self.anew, anew) };
-            self.done.push(NewSegment { header, content: Content::Anew(left) });
+            let left = RelocatedFrames {
+                has_successor: true,
+                ..std::mem::replace(&mut self.segment, segment)
+            };
+            self.done.push(NewSegment { header, content: Content::Relocated(left) });
         }
         self.composer.push(frame);
-        self.anew.frames.push(source);
+        self.segment.frames.push(source);
     }
 
     fn finish(mut self) -> Vec<NewSegment> {
         let header = self.composer.header;
-        self.done.push(NewSegment { header, content: Content::Anew(self.anew) });
+        self.done.push(NewSegment { header, content: Content::Relocated(self.segment) });
         self.done
     }
 }
@@ -213,8 +216,8 @@ impl Composer {
         let mut frame = vec![0; FRAME_HEADER_BYTES];
         frame.extend_from_slice(bodies);
         let head = Head { chain: self.last.chain, ..head };
-        let place = Place { seed: self.header.seed(), offset: self.bytes.len() as u64 };
-        let chain = frame::close(&mut frame, &head, place);
+        let position = Position { seed: self.header.seed(), offset: self.bytes.len() as u64 };
+        let chain = frame::close(&mut frame, &head, position);
         self.bytes.extend_from_slice(&frame);
         self.last = Head { chain, ..head };
     }

@@ -13,28 +13,28 @@ use crate::format::layout::*;
 use crate::format::origin::Origin;
 use crate::format::segment::SegmentHeader;
 use crate::read::segment_file::{SegmentFile, read_first_frame};
-use crate::repair::frame_search::{self, Gap, Region};
+use crate::repair::frame_search::{Gap, Region, visit_regions};
 use crate::repair::loss::Loss;
-use crate::repair::survey::{Looked, usual_id};
+use crate::repair::survey::{SegmentSurvey, majority_id};
 
 /// All files with a segment's name.
-pub(crate) struct Found<F> {
-    pub(crate) files: BTreeMap<String, Looked<F>>,
+pub(crate) struct SegmentSurveys<F> {
+    pub(crate) files: BTreeMap<String, SegmentSurvey<F>>,
 }
 
-impl<F: DiskFile> Found<F> {
-    pub(crate) fn look<D: Disk<File = F>>(disk: &D) -> Result<Self, JournalError> {
+impl<F: DiskFile> SegmentSurveys<F> {
+    pub(crate) fn open_all<D: Disk<File = F>>(disk: &D) -> Result<Self, JournalError> {
         let names = disk.names().map_err(JournalError::io("list", disk.place(""), 0))?;
         let mut files = BTreeMap::new();
         for name in names.into_iter().filter(|name| segment_number(name).is_some()) {
-            let looked = Looked::open(disk, &name)?;
-            files.insert(name, looked);
+            let survey = SegmentSurvey::open(disk, &name)?;
+            files.insert(name, survey);
         }
         Ok(Self { files })
     }
 
     pub(crate) fn id(&self) -> Option<JournalId> {
-        usual_id(self.files.values().filter_map(|file| file.header.as_ref().ok()))
+        majority_id(self.files.values().filter_map(|file| file.header.as_ref().ok()))
     }
 }
 
@@ -46,14 +46,14 @@ pub(crate) struct Candidate<F> {
 }
 
 /// Sorts the files into those that may be segments of this journal, and the names of the others.
-pub(crate) fn take_candidates<F: DiskFile>(
-    found: Found<F>,
+pub(crate) fn select_candidates<F: DiskFile>(
+    found: SegmentSurveys<F>,
     id: JournalId,
 ) -> (BTreeMap<u64, Candidate<F>>, Vec<String>) {
     let mut candidates = BTreeMap::new();
     let mut strays = Vec::new();
-    for (name, looked) in found.files {
-        let Looked { number, place, file, file_bytes, header } = looked;
+    for (name, survey) in found.files {
+        let SegmentSurvey { number, place, file, file_bytes, header } = survey;
         let header = match (number, header) {
             (Some(number), Ok(header)) if (header.id, header.number) == (id, number) => Ok(header),
             (Some(number), Err(_)) => {
@@ -90,12 +90,15 @@ pub(crate) fn find_start<F: DiskFile>(
     let mut start = None;
     for (&number, candidate) in candidates.iter().rev() {
         let Ok(head) = read_first_frame(&candidate.segment)? else { continue };
-        let entry = head.predecessor();
+        let predecessor = head.predecessor();
         if head.first_sequence <= image.sequence {
-            return Ok(Some((number, if number == 1 { Predecessor::default() } else { entry })));
+            return Ok(Some((
+                number,
+                if number == 1 { Predecessor::default() } else { predecessor },
+            )));
         }
         if head.first_sequence == image.sequence.saturating_add(1) {
-            start = Some((number, entry));
+            start = Some((number, predecessor));
         }
     }
     Ok(start)
@@ -103,7 +106,7 @@ pub(crate) fn find_start<F: DiskFile>(
 
 /// Names what is in a segment from `start` on, less what an image up to `held` holds. Also returns
 /// the highest epoch and stamp seen.
-pub(crate) fn give_up<F: DiskFile>(
+pub(crate) fn assess_loss<F: DiskFile>(
     segment: &SegmentFile<F>,
     start: u64,
     held: u64,
@@ -114,7 +117,7 @@ pub(crate) fn give_up<F: DiskFile>(
     let mut newest = (0, 0);
     let limit = segment.readable_bytes;
     let seed = segment.header.seed();
-    frame_search::walk(&mut segment.window(), seed, start, limit, &mut |offset, bytes, region| {
+    visit_regions(&mut segment.blocks(), seed, start, limit, &mut |offset, bytes, region| {
         match region {
             Region::Gap(Gap::Zeros) => return Ok(()),
             Region::Gap(_) => {}

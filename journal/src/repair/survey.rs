@@ -12,7 +12,7 @@ use crate::format::segment::SegmentHeader;
 use crate::format::verdict::Evidence;
 
 /// A file with a segment's name, looked at without asking anything of it.
-pub(crate) struct Looked<F> {
+pub(crate) struct SegmentSurvey<F> {
     /// As in the name; `None` if it is no name of ours.
     pub(crate) number: Option<u64>,
     pub(crate) place: String,
@@ -21,7 +21,7 @@ pub(crate) struct Looked<F> {
     pub(crate) header: Result<SegmentHeader, Evidence>,
 }
 
-impl<F: DiskFile> Looked<F> {
+impl<F: DiskFile> SegmentSurvey<F> {
     pub(crate) fn open<D: Disk<File = F>>(disk: &D, name: &str) -> Result<Self, JournalError> {
         let place = disk.place(name);
         let io = |operation| JournalError::io(operation, disk.place(name), 0);
@@ -51,7 +51,9 @@ impl<F: DiskFile> Looked<F> {
 }
 
 /// The journal that most of these segments are of.
-pub(crate) fn usual_id<'h>(headers: impl Iterator<Item = &'h SegmentHeader>) -> Option<JournalId> {
+pub(crate) fn majority_id<'h>(
+    headers: impl Iterator<Item = &'h SegmentHeader>,
+) -> Option<JournalId> {
     let mut counts: BTreeMap<[u8; 16], usize> = BTreeMap::new();
     for header in headers {
         *counts.entry(header.id.0).or_default() += 1;

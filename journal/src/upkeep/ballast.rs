@@ -46,7 +46,7 @@ impl<D: Disk> Ballast<D> {
     ///
     /// # Errors
     /// [`JournalError::Io`].
-    pub fn take(&self) -> Result<u64, JournalError> {
+    pub fn release(&self) -> Result<u64, JournalError> {
         let Some(bytes) = self.size()? else { return Ok(0) };
         remove_if_present(&self.disk, NAME)?;
         self.sync_directory()?;

@@ -8,7 +8,7 @@
 
 use crate::disk::traits::{Access, Disk, DiskFile};
 use crate::error::JournalError;
-use crate::format::frame::{self, Frame, Head, Kind, Place};
+use crate::format::frame::{self, Frame, Head, Kind, Position};
 use crate::format::layout::*;
 use crate::format::origin::ImageEnd;
 use crate::format::segment::SegmentHeader;
@@ -43,7 +43,7 @@ pub struct Copied {
 
 /// The first segment of a journal that starts behind an image and holds nothing yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Behind {
+pub struct StartAfterImage {
     /// Whose journal it is.
     pub id: JournalId,
     /// The segment's number; at least 2, as number 1 starts with the first sequence.
@@ -64,7 +64,7 @@ pub struct Behind {
 /// # Errors
 /// [`JournalError::Io`]; of kind `NotFound` if a segment was pruned since.
 pub fn sync_scanned<D: Disk>(disk: &D, scan: &Scan) -> Result<(), JournalError> {
-    for restore in &scan.restores {
+    for restore in &scan.rewrites {
         let name = segment_name(restore.header.number);
         let io = |operation| JournalError::io(operation, disk.place(&name), 0);
         let file = disk.open(&name, Access::Read).map_err(io("open"))?;
@@ -115,11 +115,11 @@ pub fn copy_prefix<S: Disk, T: Disk>(
 ///
 /// # Panics
 /// If the number is below 2, or the image ends with the last sequence there is.
-pub fn begin_behind<D: Disk>(disk: &D, behind: &Behind) -> Result<(), JournalError> {
-    let Behind { id, number, segment_bytes, image, epoch, stamp_ms } = *behind;
+pub fn create_after_image<D: Disk>(disk: &D, behind: &StartAfterImage) -> Result<(), JournalError> {
+    let StartAfterImage { id, number, segment_bytes, image, epoch, stamp_ms } = *behind;
     assert!(number > 1 && image.sequence < u64::MAX - 1, "{behind:?}");
     let header = SegmentHeader { id, number, bytes: segment_bytes };
-    let mut used = relocate::begin_behind(header, StartMark { image, epoch, stamp_ms });
+    let mut used = relocate::compose_start(header, StartMark { image, epoch, stamp_ms });
     used[..SEGMENT_HEADER_BYTES].copy_from_slice(&header.encode());
     let name = segment_name(number);
     let mut copy = Copy::begin(disk, &name, segment_bytes, Space::Allocated)?;
@@ -143,11 +143,11 @@ impl Part {
         until: u64,
     ) -> Result<Self, JournalError> {
         let seed = segment.header.seed();
-        let mut window = segment.window();
+        let mut blocks = segment.blocks();
         let mut offset = SEGMENT_HEADER_BYTES as u64;
         while offset < scanned_end {
-            let place = Place { seed, offset };
-            let frame = frame::parse(window.at(offset)?, place).map_err(|_| {
+            let position = Position { seed, offset };
+            let frame = frame::parse(blocks.at(offset)?, position).map_err(|_| {
                 let cause = std::io::ErrorKind::InvalidData.into();
                 JournalError::io("read again", segment.place.clone(), offset)(cause)
             })?;
@@ -155,7 +155,7 @@ impl Part {
                 break;
             }
             if frame.next_sequence() > until.saturating_add(1) {
-                return Ok(Self { end: offset, last: first_records(&frame, until, place) });
+                return Ok(Self { end: offset, last: first_records(&frame, until, position) });
             }
             offset += frame.bytes();
         }
@@ -164,7 +164,7 @@ impl Part {
 }
 
 /// A frame of the records of this one up to a sequence that it holds.
-fn first_records(frame: &Frame<'_>, until: u64, place: Place) -> Vec<u8> {
+fn first_records(frame: &Frame<'_>, until: u64, position: Position) -> Vec<u8> {
     debug_assert_eq!(frame.kind(), Kind::Records, "only records have sequences");
     let mut bytes = vec![0; FRAME_HEADER_BYTES];
     let mut count = 0;
@@ -172,7 +172,7 @@ fn first_records(frame: &Frame<'_>, until: u64, place: Place) -> Vec<u8> {
         frame::append_body(&mut bytes, record);
         count += 1;
     }
-    frame::close(&mut bytes, &Head { count, ..frame.head }, place);
+    frame::close(&mut bytes, &Head { count, ..frame.head }, position);
     bytes
 }
 

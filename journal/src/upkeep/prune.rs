@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::disk::traits::Disk;
 use crate::error::JournalError;
-use crate::format::frame::{self, Place};
+use crate::format::frame::{self, Position};
 use crate::format::layout::*;
 use crate::format::verdict::Evidence;
 use crate::read::segment_file::{SegmentFile, open_one, read_first_frame, segment_numbers};
@@ -30,12 +30,12 @@ pub struct Pruned {
 /// The segments that were left for good: the writer adds one when it leaves it, the pruner takes it
 /// away.
 #[derive(Debug)]
-pub(crate) struct Closed {
+pub(crate) struct ClosedSegments {
     segments: AtomicU64,
     bytes: AtomicU64,
 }
 
-impl Closed {
+impl ClosedSegments {
     pub(crate) fn new(segments: u64, bytes: u64) -> Self {
         Self { segments: AtomicU64::new(segments), bytes: AtomicU64::new(bytes) }
     }
@@ -49,12 +49,12 @@ impl Closed {
     }
 
     /// One more, of this size in bytes.
-    pub(crate) fn grew(&self, bytes: u64) {
+    pub(crate) fn add(&self, bytes: u64) {
         self.segments.fetch_add(1, Ordering::Relaxed);
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    fn shrank(&self, bytes: u64) {
+    fn remove(&self, bytes: u64) {
         self.segments.fetch_sub(1, Ordering::Relaxed);
         self.bytes.fetch_sub(bytes, Ordering::Relaxed);
     }
@@ -64,7 +64,7 @@ impl Closed {
 #[derive(Debug)]
 pub struct Pruner<D> {
     pub(crate) disk: Arc<D>,
-    pub(crate) closed: Arc<Closed>,
+    pub(crate) closed: Arc<ClosedSegments>,
 }
 
 impl<D> Clone for Pruner<D> {
@@ -79,8 +79,8 @@ impl<D: Disk> Pruner<D> {
     /// # Errors
     /// As [`prune`]; what was removed before the error is accounted for.
     pub fn prune(&self, keep_from_sequence: u64) -> Result<Pruned, JournalError> {
-        prune_telling(&*self.disk, keep_from_sequence, &mut |bytes| {
-            self.closed.shrank(bytes);
+        prune_with(&*self.disk, keep_from_sequence, &mut |bytes| {
+            self.closed.remove(bytes);
         })
     }
 }
@@ -97,10 +97,10 @@ impl<D: Disk> Pruner<D> {
 /// of this journal: nothing is removed that cannot be told apart. [`JournalError::Io`]. What was
 /// removed before stays removed, and what is left follows each other without a gap.
 pub fn prune<D: Disk>(disk: &D, keep_from_sequence: u64) -> Result<Pruned, JournalError> {
-    prune_telling(disk, keep_from_sequence, &mut |_| {})
+    prune_with(disk, keep_from_sequence, &mut |_| {})
 }
 
-fn prune_telling<D: Disk>(
+fn prune_with<D: Disk>(
     disk: &D,
     keep_from_sequence: u64,
     tell: &mut dyn FnMut(u64),
@@ -139,12 +139,12 @@ fn synced_first_sequence<D: Disk>(
     disk: &D,
     segment: &SegmentFile<D::File>,
 ) -> Result<Option<u64>, JournalError> {
-    let mut window = segment.window();
+    let mut blocks = segment.blocks();
     let seed = segment.header.seed();
     let mut offset = SEGMENT_HEADER_BYTES as u64;
     let mut first_sequence = None;
     // A live writer may be storing the next frame: whatever is no frame yet tells nothing yet.
-    while let Ok(frame) = frame::parse(window.at(offset)?, Place { seed, offset }) {
+    while let Ok(frame) = frame::parse(blocks.at(offset)?, Position { seed, offset }) {
         let first = *first_sequence.get_or_insert(frame.first_sequence());
         if frame.watermark() >= first {
             return Ok(Some(first));

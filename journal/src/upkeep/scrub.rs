@@ -10,7 +10,7 @@ use crate::disk::traits::{Disk, DiskFile};
 use crate::error::{JournalError, Refusal};
 use crate::format::frame::Predecessor;
 use crate::format::origin::Origin;
-use crate::format::verdict::{At, Evidence, Later, Verdict, judge};
+use crate::format::verdict::{Evidence, Following, FrameFault, Verdict, judge};
 use crate::read::evidence;
 use crate::read::segment_file::{SegmentFile, open_one, read_first_frame};
 use crate::read::walk::Walk;
@@ -91,7 +91,7 @@ fn check<D: Disk>(
 ) -> Result<Scrubbed, JournalError> {
     let number = segment.header.number;
     let after = after.filter(|link| link.number == number);
-    let entry = match after {
+    let predecessor = match after {
         Some(link) => Predecessor { last_sequence: link.next_sequence - 1, chain: link.chain },
         None if number == 1 => Predecessor::default(),
         None => match read_first_frame(segment)? {
@@ -99,7 +99,7 @@ fn check<D: Disk>(
             Err(_) => Predecessor::default(),
         },
     };
-    let mut walk = Walk::new(Origin::Genesis, entry);
+    let mut walk = Walk::new(Origin::Genesis, predecessor);
     walk.enter(segment);
     let mut pause_at = 0;
     loop {
@@ -113,7 +113,7 @@ fn check<D: Disk>(
             end += frame.bytes();
             if stopped { Err("told to stop".into()) } else { Ok(()) }
         });
-        let at = match walked {
+        let fault = match walked {
             Err(JournalError::Visitor { .. }) if stopped => return Err(JournalError::Stopped),
             Err(error) => return Err(error),
             Ok(None) => {
@@ -122,13 +122,13 @@ fn check<D: Disk>(
                 let link = Link { number: number + 1, next_sequence, chain };
                 return Ok(Scrubbed::Intact { link, frames });
             }
-            Ok(Some(at)) => at,
+            Ok(Some(fault)) => fault,
         };
-        if at != At::Foreign && evidence::is_whole(segment, walk.end)? {
+        if fault != FrameFault::Foreign && evidence::is_whole(segment, walk.end)? {
             continue;
         }
         let linked = number == 1 || after.is_some();
-        return judge_end(disk, segment, &walk, at, linked);
+        return judge_end(disk, segment, &walk, fault, linked);
     }
 }
 
@@ -137,12 +137,12 @@ fn judge_end<D: Disk>(
     disk: &D,
     segment: &SegmentFile<D::File>,
     walk: &Walk,
-    at: At,
+    fault: FrameFault,
     linked: bool,
 ) -> Result<Scrubbed, JournalError> {
     let (offset, mut sequence) = (walk.end, walk.next_sequence());
-    let found = evidence::look_behind(std::slice::from_ref(segment), offset, sequence, 0)?;
-    let mut evidence = Evidence::Frame { at, later: found.later };
+    let found = evidence::collect_after(std::slice::from_ref(segment), offset, sequence, 0)?;
+    let mut evidence = Evidence::Frame { fault, following: found.following };
     if judge(&evidence).is_resumable() || judge(&evidence) == Verdict::Ambiguous {
         let next = match open_one(disk, segment.header.number + 1) {
             Ok(next) => read_first_frame(&next)?.is_ok().then_some(next.place),
@@ -150,7 +150,7 @@ fn judge_end<D: Disk>(
         };
         match next {
             Some(file) => {
-                evidence = Evidence::Frame { at, later: Later::Segment { file } };
+                evidence = Evidence::Frame { fault, following: Following::Segment { file } };
             }
             None if judge(&evidence).is_resumable() => return Ok(Scrubbed::NotClosed),
             None => {}
