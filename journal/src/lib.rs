@@ -1,22 +1,22 @@
 //! The journal: memory-mapped, zero-filled segments of frames of opaque records.
 //!
 //! It owns the bytes on disk: how they are stored ([`Journal`]), when they are durable
-//! ([`Journal::sync`]), what is still there after a crash ([`scan`]), how a start continues from that
-//! ([`Journal::resume`]), what is given up once an image holds it ([`prune`]), how a first part of it
-//! comes to another directory ([`copy_prefix`]), and what an operator
-//! needs on a bad day ([`verify_segment`], [`dump`], [`plan_repair`], [`repair`]). It never knows
-//! what a record means, reads no clock (stamps are passed in), retries no failed sync, cuts no file
-//! shorter, and uses no segment twice.
-//! [`populate`] stands here only because `disk/mapped_file.rs` is where `unsafe` is: it asks for memory, not for
-//! what is on disk.
+//! ([`Journal::sync`]), what a crash left ([`scan`]), how a start continues from that
+//! ([`Journal::resume`]), what can be removed once an image holds it ([`prune`]), how its first
+//! part is copied to another directory ([`copy_prefix`]), and what an operator needs on a bad day
+//! ([`verify_segment`], [`dump`], [`plan_repair`], [`repair`]). It never knows what a record means,
+//! reads no clock (the caller passes stamps), retries no failed sync, truncates no file, and uses
+//! no segment twice. [`populate`] is here only because `disk/mapped_file.rs` holds the `unsafe`: it
+//! prefaults memory of the process, not of a file.
 //!
 //! Where to read next: `FORMAT.md` beside this crate is the layout byte by byte; [`Verdict`] is the
-//! table of everything a scan can find; `append/journal.rs` is the hot path; `disk/` is the seam below
-//! which a test or a simulator puts a disk of its own.
+//! table of everything that a scan can find. Then the folders, each with a table of contents in its
+//! `mod.rs`: `format`, `disk` (the seam below which a test or a simulator puts a disk of its own),
+//! `append` (`append/journal.rs` is the hot path), `read`, `repair`, `upkeep`.
 //!
 //! Invariants of absence: no lock and no allocation in [`Journal::push`] and [`Journal::finish`],
-//! but for the few bytes of an end mark once per segment; no `unsafe` outside `disk/mapped_file.rs`; no panic
-//! on any content of any file.
+//! except the few bytes of an end mark once per segment; no `unsafe` outside `disk/mapped_file.rs`;
+//! no panic on any content of any file; no two files that use one another.
 //!
 //! ```
 //! use doorbuster_journal::{

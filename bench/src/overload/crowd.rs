@@ -59,8 +59,8 @@ struct Crowd {
     steps: RefCell<Vec<Step>>,
 }
 
-/// Drives all phases over so many connections, each client coming so often at most. `at_begin` is called as each begins, and once more at the end, with its number
-/// and what became of those so far.
+/// Drives all phases over this many connections; a client tries at most `attempts_max` times. Calls
+/// `at_begin` as each phase begins, and once more at the end, with its number and the steps so far.
 pub(crate) fn drive(
     address: SocketAddr,
     (connections, attempts_max): (u64, u32),

@@ -1,9 +1,8 @@
 //! The append side: one writer's open frame, open segment and cursors.
 //!
-//! Owns everything between a record and its bytes in the mapping, and the sync behind them. Never
-//! reads what was stored, never retries a failed sync, never waits for a spare segment. Read
-//! `resume.rs` for how a journal that exists is opened, `spares.rs` for where the next segment comes
-//! from.
+//! Owns the way of a record into the mapping, and the sync after it. Never reads stored bytes,
+//! never retries a failed sync, never waits for a spare segment. Read `resume.rs` for how an
+//! existing journal is opened, `spares.rs` for where the next segment comes from.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -22,7 +21,7 @@ use crate::format::segment::SegmentHeader;
 use crate::planted::{Bug, planted};
 use crate::upkeep::prune::{ClosedSegments, Pruner};
 
-/// A journal open for appending. A value: two of them may live in one process.
+/// A journal that is open for appending. A plain value: one process may have two of them.
 ///
 /// One turn is [`begin`](Self::begin), [`push`](Self::push) for each record,
 /// [`finish`](Self::finish), and [`sync`](Self::sync) as the durability mode asks.
@@ -30,32 +29,32 @@ pub struct Journal<D: Disk = FileDisk> {
     disk: Arc<D>,
     options: Options,
     open: OpenEnd<D>,
-    /// The size of the segments that were left and not pruned, in bytes.
+    /// The segments that were left and not pruned.
     closed: Arc<ClosedSegments>,
     epoch: u32,
     stamp_ms: u64,
-    /// The open frame: a header to be filled in, then records. Keeps its capacity.
+    /// The open frame: a header of zeros, then records. Keeps its capacity.
     frame: Vec<u8>,
-    /// How much of `frame` is whole records; more is what an encoder left when it panicked.
+    /// The length of `frame` up to its last whole record; an encoder that panicked left the rest.
     frame_filled: usize,
     frame_count: u32,
-    /// Where a record waits while the frame it no longer fits is stored. Keeps its capacity.
+    /// The record that did not fit, while its frame is stored. Keeps its capacity.
     overflow: Vec<u8>,
     appended: u64,
     synced: u64,
-    /// Something was stored since the last sync.
+    /// Whether a frame was stored since the last sync.
     unsynced: bool,
     poisoned: bool,
     spares: Spares<D>,
 }
 
-// The writer is a value that moves to its thread.
+// The writer moves to its thread.
 const _: () = {
     const fn assert_send<T: Send>() {}
     assert_send::<Journal<FileDisk>>();
 };
 
-/// The segment that frames go to, and where in it.
+/// The open segment, and the position of the next frame in it.
 struct OpenEnd<D: Disk> {
     header: SegmentHeader,
     mapped: <D::File as DiskFile>::Mapped,
@@ -64,7 +63,7 @@ struct OpenEnd<D: Disk> {
     chain: u32,
 }
 
-/// Where the journal continues; what a scan knows and a new journal starts from.
+/// Where the journal continues: from a scan, or from the start of a new journal.
 pub(crate) struct Start {
     pub(crate) offset: u64,
     pub(crate) chain: u32,
@@ -76,28 +75,28 @@ pub(crate) struct Start {
     pub(crate) closed_segments: u64,
 }
 
-/// How much can be appended for certain.
+/// The bytes that can be appended for certain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FreeSpace {
-    /// Left for frames in the open segment, in bytes.
+    /// The bytes that are left for frames in the open segment.
     pub segment_bytes_left: u64,
-    /// What comes after it.
+    /// The state of the next segment.
     pub spare: Spare,
-    /// What the spare takes, in bytes; 0 unless it is in hand or made on demand.
+    /// The bytes for frames in the spare; 0 unless it is ready or made on demand.
     pub spare_bytes: u64,
 }
 
 impl FreeSpace {
-    /// Is there room for a turn of `bytes` bytes, as [`turn_bytes_max`] counts them?
+    /// Returns whether a turn of `bytes` bytes fits, as [`turn_bytes_max`] counts them.
     pub fn fits(&self, bytes: u64) -> bool {
         bytes <= self.segment_bytes_left.max(self.spare_bytes)
     }
 }
 
 impl<D: Disk> Journal<D> {
-    /// Makes a journal in a directory without one and its first segment, synchronously.
+    /// Creates a journal in a directory without one. Makes its first segment before it returns.
     ///
-    /// `id` must be random: it tells this journal's bytes from all others.
+    /// `id` must be random: it tells the bytes of this journal from those of all others.
     ///
     /// # Errors
     /// [`JournalError::AlreadyExists`] if there is a segment; [`JournalError::Options`];
@@ -166,30 +165,30 @@ impl<D: Disk> Journal<D> {
         }
     }
 
-    /// Starts the thread that keeps a spare segment ready, and asks it for the first. Call it once
+    /// Starts the thread that keeps a spare segment ready, and requests the first one. Call it once
     /// serving has begun; a second call changes nothing.
     ///
     /// # Errors
-    /// [`JournalError::Allocator`] if the system has no thread to give.
+    /// [`JournalError::Allocator`] if the system has no thread.
     pub fn start_allocator(&mut self) -> Result<(), JournalError> {
         self.spares.start_allocator(&self.disk)
     }
 
-    /// As [`start_allocator`](Self::start_allocator), but without a thread: whoever gets this takes
-    /// its steps.
+    /// As [`start_allocator`](Self::start_allocator), but without a thread: the caller runs the
+    /// allocator step by step.
     ///
     /// # Panics
-    /// If a preparer was started before.
+    /// If an allocator was started before.
     pub fn segment_allocator(&mut self) -> SegmentAllocator<D> {
         self.spares.segment_allocator(&self.disk)
     }
 
-    /// Whose journal this is.
+    /// The identity of this journal.
     pub fn id(&self) -> JournalId {
         self.open.header.id
     }
 
-    /// The highest sequence stored; a killed process does not lose it, a power cut may.
+    /// The highest stored sequence. It survives a kill of the process, but not always a power cut.
     pub fn appended(&self) -> u64 {
         self.appended
     }
@@ -204,18 +203,19 @@ impl<D: Disk> Journal<D> {
         self.closed.bytes() + self.open.header.bytes
     }
 
-    /// How many segments hold frames, the open one included.
+    /// The number of segments that hold frames, the open one included.
     pub fn segments(&self) -> u64 {
         self.closed.segments() + 1
     }
 
-    /// What removes closed segments on another thread, and keeps [`bytes`](Self::bytes) right.
+    /// A handle that removes closed segments on another thread and keeps [`bytes`](Self::bytes)
+    /// right.
     pub fn pruner(&self) -> Pruner<D> {
         Pruner { disk: Arc::clone(&self.disk), closed: Arc::clone(&self.closed) }
     }
 
-    /// How much can be appended for certain, once the turn has [begun](Self::begin). An open frame
-    /// is not counted.
+    /// The bytes that can be appended for certain, once the turn has [begun](Self::begin). Does not
+    /// count an open frame.
     pub fn free_space(&self) -> FreeSpace {
         let reserved = self.open.offset + END_MARK_BYTES as u64;
         let segment_bytes_left = self.open.header.bytes.saturating_sub(reserved);
@@ -224,16 +224,16 @@ impl<D: Disk> Journal<D> {
         FreeSpace { segment_bytes_left, spare, spare_bytes: bytes.map_or(0, usable) }
     }
 
-    /// Why the last spare could not be made, told once.
+    /// The error that prevented the last spare, returned once.
     pub fn take_spare_failure(&mut self) -> Option<JournalError> {
         self.spares.take_failure()
     }
 
-    /// Begins a turn: what its frames carry. Also takes the spare if it has become ready, and asks
-    /// again for one that failed; it waits for neither.
+    /// Begins a turn and sets what its frames carry. Also takes the spare if it is ready, and
+    /// requests one again that failed; it waits for neither.
     ///
     /// # Panics
-    /// If the turn before was not finished.
+    /// If the turn before was not [finished](Self::finish).
     pub fn begin(&mut self, epoch: u32, stamp_ms: u64) {
         assert_eq!(self.frame_count, 0, "a turn begins before the last one was finished");
         self.epoch = epoch;
@@ -245,11 +245,11 @@ impl<D: Disk> Journal<D> {
     /// the record would make it longer than [`FRAME_BYTES_MAX`].
     ///
     /// # Errors
-    /// As [`finish`](Self::finish); the record is then not taken and the sequence not used.
+    /// As [`finish`](Self::finish); the record is then not stored and its sequence not used.
     ///
     /// # Panics
-    /// If the record is longer than [`RECORD_BYTES_MAX`]. An encoder may panic: the record is then
-    /// not taken.
+    /// If the record is longer than [`RECORD_BYTES_MAX`]. An encoder may panic: its record is then
+    /// not stored.
     pub fn push(&mut self, encode: impl FnOnce(&mut Vec<u8>)) -> Result<u64, JournalError> {
         self.check_poison()?;
         let start = self.frame_filled;
@@ -271,13 +271,13 @@ impl<D: Disk> Journal<D> {
         Ok(self.appended + u64::from(self.frame_count))
     }
 
-    /// Stores the open frame, if it holds a record: body first, length word last. Rolls to the
-    /// spare if it does not fit the segment, which syncs the segment it leaves.
+    /// Stores the open frame if it holds a record: body first, length word last. Rolls to the spare
+    /// if the frame does not fit into the segment, and syncs the segment that it leaves.
     ///
     /// # Errors
-    /// [`JournalError::NoSpare`] if it needs a spare and none is in hand; the frame stays open and
-    /// the call may be repeated. [`JournalError::Io`] and from then on [`JournalError::Poisoned`]
-    /// if the segment that is left cannot be synced.
+    /// [`JournalError::NoSpare`] if it needs a spare and none is ready; the frame stays open and
+    /// the call may be repeated. [`JournalError::Io`], and from then on [`JournalError::Poisoned`],
+    /// if it cannot sync the segment that it leaves.
     pub fn finish(&mut self) -> Result<(), JournalError> {
         self.check_poison()?;
         if self.frame_count > 0 {
@@ -287,14 +287,14 @@ impl<D: Disk> Journal<D> {
         Ok(())
     }
 
-    /// Stores a seal: no record, a fresh watermark, and the writer's totals. The caller decides
+    /// Stores a seal: no record, but a new watermark and the writer's totals. The caller decides
     /// when, and syncs.
     ///
     /// # Errors
     /// As [`finish`](Self::finish).
     ///
     /// # Panics
-    /// If a turn is not finished, or the totals are longer than [`SEAL_TOTALS_BYTES_MAX`].
+    /// If a turn is not finished, or if the totals are longer than [`SEAL_TOTALS_BYTES_MAX`].
     pub fn seal(&mut self, epoch: u32, stamp_ms: u64, totals: &[u8]) -> Result<(), JournalError> {
         assert!(totals.len() <= SEAL_TOTALS_BYTES_MAX, "totals of {} bytes", totals.len());
         self.check_poison()?;
@@ -310,8 +310,8 @@ impl<D: Disk> Journal<D> {
     ///
     /// # Errors
     /// [`JournalError::Io`] once, from then on [`JournalError::Poisoned`]: after a failed sync the
-    /// kernel may have marked pages clean that never reached the disk, so asking again could
-    /// succeed without the data. Only the next start can find out what is there.
+    /// kernel may have marked pages clean that never reached the disk, so a second sync could
+    /// succeed without the data. Only the next start can find out what the disk holds.
     pub fn sync(&mut self) -> Result<u64, JournalError> {
         self.check_poison()?;
         if self.unsynced {
@@ -333,8 +333,8 @@ impl<D: Disk> Journal<D> {
         Ok(self.synced)
     }
 
-    /// Stops the preparer and waits for it. Syncs nothing: what is not synced yet is as safe as
-    /// after a kill.
+    /// Stops the allocator and waits for it. Syncs nothing: unsynced frames are as safe as after a
+    /// kill.
     ///
     /// # Errors
     /// [`JournalError::Allocator`] if its thread had panicked.
@@ -346,7 +346,7 @@ impl<D: Disk> Journal<D> {
         if self.poisoned { Err(JournalError::Poisoned) } else { Ok(()) }
     }
 
-    /// Closes and stores what is in `frame`, and empties it; leaves it as it was on an error.
+    /// Closes and stores `frame`, and empties it. Leaves it unchanged on an error.
     fn append(&mut self, kind: Kind) -> Result<(), JournalError> {
         let bytes = closed_bytes(self.frame.len()) as u64;
         if bytes > self.free_space().segment_bytes_left {
@@ -380,8 +380,8 @@ impl<D: Disk> Journal<D> {
         self.unsynced = true;
     }
 
-    /// Leaves the segment for good. The end mark and all before it are synced before the successor
-    /// takes a frame: that is why a frame there vouches for everything here.
+    /// Leaves the segment for good. The end mark and all frames before it are synced before the
+    /// successor takes a frame; therefore a frame there vouches for everything here.
     fn roll(&mut self) -> Result<(), JournalError> {
         let ready = self.spares.take(&*self.disk)?.ok_or(JournalError::NoSpare)?;
         let mut mark = vec![0; FRAME_HEADER_BYTES];
@@ -398,7 +398,8 @@ impl<D: Disk> Journal<D> {
             chain: self.open.chain,
         };
         let left = std::mem::replace(&mut self.open, open);
-        // Before the successor takes a frame, and so before the one left can be pruned.
+        // Before the successor takes a frame, and so before the segment that was left can be
+        // pruned.
         self.closed.add(left.header.bytes);
         self.spares
             .request(SegmentRequest::New(self.open.header.successor(&self.options)), left.mapped);

@@ -1,8 +1,7 @@
-//! How a segment file is made, and opened for storing.
+//! A new segment file, from nothing to its first frame; and an existing one, opened for storing.
 //!
-//! Owns the preparation: allocated, written with zeros and synced before the file gets its name.
-//! Never stores a frame. Read `segment_allocator.rs` next for who calls [`prepare`] while the server
-//! runs.
+//! Owns the preparation: the file is allocated, written with zeros and synced before it gets its
+//! name. Never stores a frame. Read `segment_allocator.rs` next for when it is done.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -13,23 +12,23 @@ use crate::format::layout::*;
 use crate::format::segment::SegmentHeader;
 use crate::planted::{Bug, planted};
 
-/// How many bytes of a new segment are synced at once. The journal's own syncs wait behind it:
+/// The bytes of a new segment between two syncs. The journal's own syncs wait for such a sync:
 /// measured beside a preparation of 64 MiB, the longest took 30 ms with one sync of all, 4 ms with
 /// steps of 4 MiB; steps of 1 MiB raise the 99.9th percentile from 0.2 to 0.65 ms.
 const PREPARE_STEP_BYTES: u64 = 4 * 1024 * 1024;
 
-/// A segment ready for its first frame, or for its next.
+/// A mapped segment, ready for its next frame.
 pub(crate) struct ReadySegment<D: Disk> {
     pub(crate) header: SegmentHeader,
     pub(crate) mapped: <D::File as DiskFile>::Mapped,
 }
 
-/// Makes a segment of zeros and puts it in place; returns `None` if told to stop meanwhile.
+/// Makes a segment of zeros and gives it its name. Returns `None` if `stop` was set meanwhile.
 ///
-/// The space is allocated and the zeros are written before the file gets its name, so that no
-/// later store can meet a full disk, and a later sync has only data to write. Zeros go through the
-/// page cache in 4 KiB pieces: larger writes make the kernel build large folios, which every small
-/// sync then writes whole (measured on Linux 6.18 with ext4: 2,400 instead of 8,000 syncs/s).
+/// The space is allocated and the zeros are written before the file gets its name, so that no later
+/// store can find the disk full, and a later sync has only data to write. Zeros are written in 4
+/// KiB pieces: larger writes make the kernel build large folios in the page cache, which every
+/// small sync then writes whole (measured on Linux 6.18 with ext4: 2,400 instead of 8,000 syncs/s).
 pub(crate) fn prepare<D: Disk>(
     disk: &D,
     header: SegmentHeader,
@@ -40,7 +39,7 @@ pub(crate) fn prepare<D: Disk>(
     let file = match write_zeros(disk, &temporary, header, stop) {
         Ok(Some(file)) => file,
         other => {
-            // What was allocated is space that a full disk needs; the next start removes it, too.
+            // A full disk needs the space that was allocated. The next start would remove it, too.
             let _ = disk.remove(&temporary);
             return other.map(|_| None);
         }
@@ -89,7 +88,7 @@ fn write_zeros<D: Disk>(
     Ok(Some(file))
 }
 
-/// Maps a segment that exists, as a scan found it.
+/// Maps an existing segment as a scan found it.
 pub(crate) fn reopen<D: Disk>(
     disk: &D,
     header: SegmentHeader,

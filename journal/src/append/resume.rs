@@ -1,8 +1,8 @@
-//! Going on from what a scan found: the only code that removes anything from a journal.
+//! Resuming after a scan: the only code that removes anything from a journal.
 //!
-//! Owns the repair of a tail nobody was answered for, and storing again what may be in memory only.
-//! Never judges (the scan did) and never cuts a file shorter: a tail is overwritten with zeros.
-//! Read `journal.rs` for what happens next.
+//! Owns the removal of a tail that no client had an answer for, and storing again what may be in
+//! memory only. Never judges (the scan did) and never truncates a file: it overwrites a tail with
+//! zeros. Read `journal.rs` for what happens next.
 
 use crate::append::journal::{Journal, Start};
 use crate::append::prepare::reopen;
@@ -15,15 +15,15 @@ use crate::planted::{Bug, planted};
 use crate::read::scan_result::{Rewrite, Scan};
 
 impl<D: Disk> Journal<D> {
-    /// Opens the journal of a scan for appending, and makes everything the scan showed durable.
+    /// Opens the scanned journal for appending, and makes everything that the scan showed durable.
     ///
-    /// Every page behind the last sequence that something vouches for is stored again: after a
-    /// kill, or a sync that failed, the page cache may hold frames that the disk does not, under
-    /// pages marked clean. Everything behind the last frame becomes zero, so that no remnant ever
-    /// continues what is appended now. Both are synced before this returns.
+    /// Stores every page again that comes after the last vouched sequence: after a kill or a failed
+    /// sync, the page cache may hold frames in pages marked clean that the disk does not hold. Sets
+    /// everything after the last frame to zero, so that no old bytes ever continue what is appended
+    /// now. Syncs both before it returns.
     ///
     /// The directory must not have changed since the scan: hold the lock of the data directory
-    /// over both.
+    /// during both.
     ///
     /// # Errors
     /// [`JournalError::Empty`] if the scan found no segment; [`JournalError::Options`];
@@ -55,8 +55,8 @@ impl<D: Disk> Journal<D> {
     }
 }
 
-/// Stores every page from `from` on: as it is up to `end`, zeros behind. In 4 KiB pieces, for the
-/// reason given at [`crate::append::prepare::prepare`].
+/// Stores every page from `from` on: its bytes up to `end`, zeros after that. In 4 KiB pieces, for
+/// the reason given at [`crate::append::prepare::prepare`].
 fn store_again<D: Disk>(disk: &D, restore: &Rewrite) -> Result<(), JournalError> {
     let name = segment_name(restore.header.number);
     let io = |operation, offset| JournalError::io(operation, disk.place(&name), offset);

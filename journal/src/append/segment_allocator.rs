@@ -1,9 +1,9 @@
-//! The thread that has the next segment ready before the writer needs it.
+//! The thread that makes the next segment before the writer needs it.
 //!
-//! Owns the background preparation of one spare at a time, its retries, and the unmapping of
-//! segments that are full, so that the writer spends no time on either. Never stores a frame and
-//! never poisons the journal: a spare that cannot be made is reported and made anew when asked
-//! again. Read `segment.rs` for the preparation itself, `spares.rs` for who asks.
+//! Owns the preparation of one spare at a time in the background, its retries, and the unmapping of
+//! full segments, so that the writer spends no time on either. Never stores a frame and never
+//! poisons the journal: a spare that cannot be made is reported, and made when it is requested
+//! again. Read `prepare.rs` for the preparation itself, `spares.rs` for the requests.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,17 +16,17 @@ use crate::disk::traits::{Disk, DiskFile};
 use crate::error::JournalError;
 use crate::format::segment::SegmentHeader;
 
-/// How long the thread pauses after a failure, doubled with each further one in a row: short
-/// enough that sales resume soon after space is found, long enough to leave a full disk alone.
+/// The pause after a failure, doubled with each further failure in a row: short enough that sales
+/// resume soon after there is space, long enough to leave a full disk alone.
 const RETRY_PAUSE_MS_MIN: u64 = 50;
 const RETRY_PAUSE_MS_MAX: u64 = 5_000;
 
-/// Which segment is wanted.
+/// The segment that the writer needs next.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum SegmentRequest {
-    /// One that does not exist yet.
+    /// A segment that does not exist yet.
     New(SegmentHeader),
-    /// An unused one that a scan found.
+    /// An unused segment that a scan found.
     Existing(SegmentHeader),
 }
 
@@ -37,7 +37,7 @@ impl SegmentRequest {
         }
     }
 
-    /// Makes it, or picks it up; `None` if told to stop meanwhile.
+    /// Makes the segment, or opens the existing one. `None` if `stop` was set meanwhile.
     pub(crate) fn fetch<D: Disk>(
         self,
         disk: &D,
@@ -50,18 +50,18 @@ impl SegmentRequest {
     }
 }
 
-/// One request to the thread.
+/// One job of the thread.
 pub(crate) struct AllocatorJob<D: Disk> {
     pub(crate) request: SegmentRequest,
     /// Failures in a row before this request.
     pub(crate) failures: u32,
-    /// A full segment, to be unmapped.
+    /// A full segment that the thread unmaps.
     pub(crate) retired: Option<<D::File as DiskFile>::Mapped>,
 }
 
 type Answer<D> = Result<ReadySegment<D>, JournalError>;
 
-/// The writer's end: a request and an answer at a time, neither ever waited for.
+/// The writer's end: at most one job and one answer at a time. It waits for neither.
 pub(crate) struct AllocatorHandle<D: Disk> {
     jobs: Option<SyncSender<AllocatorJob<D>>>,
     answers: Receiver<Answer<D>>,
@@ -80,7 +80,7 @@ impl<D: Disk> AllocatorHandle<D> {
         Ok(handle)
     }
 
-    /// Both ends, for somebody who makes the segments step by step.
+    /// Both ends, for a caller that makes the segments step by step.
     pub(crate) fn without_thread(disk: Arc<D>) -> (Self, SegmentAllocator<D>) {
         let (jobs, incoming) = sync_channel(1);
         let (outgoing, answers) = sync_channel(1);
@@ -90,15 +90,15 @@ impl<D: Disk> AllocatorHandle<D> {
         (Self { jobs: Some(jobs), answers, stop, thread: None }, allocator)
     }
 
-    /// Asks for a segment. At most one request is out at a time, so there is always room for it.
+    /// Sends a job. There is at most one at a time, so the channel always has space for it.
     pub(crate) fn send(&self, job: AllocatorJob<D>) {
         if let Some(jobs) = &self.jobs {
-            // Fails only if the thread is gone, which `stop` reports.
+            // Fails only if the thread has ended, which `stop` reports.
             let _ = jobs.try_send(job);
         }
     }
 
-    /// Takes the answer if it is there; a thread that panicked answers with an error.
+    /// Takes the answer if there is one. A thread that panicked answers with an error.
     pub(crate) fn poll(&self) -> Option<Result<ReadySegment<D>, JournalError>> {
         match self.answers.try_recv() {
             Ok(answer) => Some(answer),
@@ -109,7 +109,7 @@ impl<D: Disk> AllocatorHandle<D> {
         }
     }
 
-    /// Ends the thread and waits for it: at most for one step of a preparation.
+    /// Stops the thread and waits for it: at most for one step of a preparation.
     pub(crate) fn stop(&mut self) -> Result<(), JournalError> {
         self.stop.store(true, Ordering::Relaxed);
         self.jobs = None;
@@ -122,13 +122,13 @@ impl<D: Disk> AllocatorHandle<D> {
 
 impl<D: Disk> Drop for AllocatorHandle<D> {
     fn drop(&mut self) {
-        // A panic of the thread has been printed; there is nobody left to tell.
+        // A panic of the thread was printed, and no caller is left for the error.
         let _ = self.stop();
     }
 }
 
-/// The other end: makes the segments that the writer asks for. On a thread of its own, unless
-/// somebody takes its steps.
+/// The other end: makes the segments that the writer requests. Runs on a thread of its own, unless
+/// a caller runs it step by step.
 pub struct SegmentAllocator<D: Disk> {
     disk: Arc<D>,
     jobs: Receiver<AllocatorJob<D>>,
@@ -142,8 +142,8 @@ impl<D: Disk> SegmentAllocator<D> {
             if job.failures > 0 {
                 let doubled = RETRY_PAUSE_MS_MIN << (job.failures - 1).min(16);
                 let pause = Duration::from_millis(doubled.min(RETRY_PAUSE_MS_MAX));
-                // No second request comes while one is out: this ends early only when the sender
-                // goes.
+                // No second job is sent before the answer, so this ends early only when the sender
+                // is dropped.
                 let woken = self.jobs.recv_timeout(pause);
                 if woken.is_err_and(|error| error != RecvTimeoutError::Timeout) {
                     return;
@@ -155,13 +155,13 @@ impl<D: Disk> SegmentAllocator<D> {
         }
     }
 
-    /// Makes the segment that is asked for, if there is one, without a pause after a failure. Says
-    /// whether there was.
+    /// Does one job if there is one, without a pause after a failure. Returns whether there was
+    /// one.
     pub fn step(&self) -> bool {
         self.jobs.try_recv().is_ok_and(|job| self.make(job))
     }
 
-    /// Whether anybody may still want one.
+    /// Returns whether the writer may still send a job.
     fn make(&self, AllocatorJob { request, retired, .. }: AllocatorJob<D>) -> bool {
         drop(retired);
         let made = request.fetch(&*self.disk, &self.stop).transpose();

@@ -1,6 +1,6 @@
-//! The next segment, from the writer's side: wanted, asked for, in hand.
+//! The next segment as the writer sees it: requested, being made, ready.
 //!
-//! Owns what is known of one spare at a time. Never waits: a spare is in hand or it is not. Read
+//! Owns the state of one spare at a time. Never waits: a spare is ready or it is not. Read
 //! `segment_allocator.rs` next for the thread at the other end.
 
 use std::sync::Arc;
@@ -13,16 +13,17 @@ use crate::append::segment_allocator::{
 use crate::disk::traits::{Disk, DiskFile};
 use crate::error::JournalError;
 
-/// How things stand with the spare segment.
+/// The state of the spare segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Spare {
-    /// [`crate::Journal::start_allocator`] was not called yet; a spare is made in place when needed.
+    /// [`crate::Journal::start_allocator`] was not called yet; the writer makes a spare when
+    /// it needs one.
     OnDemand,
-    /// In hand: the next roll costs two stores and a sync.
+    /// Ready: the next roll costs two stores and a sync.
     Ready,
     /// Being made.
     Preparing,
-    /// Could not be made; asked for again with each turn, tried again after a bounded pause.
+    /// It could not be made. Each turn requests it again; the thread retries after a bounded pause.
     Failed,
 }
 
@@ -61,7 +62,7 @@ impl<D: Disk> Spares<D> {
         self.allocator.as_mut().map_or(Ok(()), AllocatorHandle::stop)
     }
 
-    /// How things stand, and the size of the next segment if it can be had at once, in bytes.
+    /// The state, and the size of the next segment in bytes if it can be used at once.
     pub(crate) fn state(&self) -> (Spare, Option<u64>) {
         match &self.ready {
             Some(ready) => (Spare::Ready, Some(ready.header.bytes)),
@@ -75,13 +76,13 @@ impl<D: Disk> Spares<D> {
         self.failure.take()
     }
 
-    /// Says which segment comes next, now that the one before is full.
+    /// Requests the next segment, and hands the full one over to be unmapped.
     pub(crate) fn request(&mut self, next: SegmentRequest, full: <D::File as DiskFile>::Mapped) {
         self.next = next;
         self.send_job(Some(full));
     }
 
-    /// Hands the request to the thread, and the full segment with it.
+    /// Sends the request to the thread, and the full segment with it.
     fn send_job(&mut self, retired: Option<<D::File as DiskFile>::Mapped>) {
         if let Some(allocator) = &self.allocator {
             allocator.send(AllocatorJob { request: self.next, failures: self.failures, retired });
@@ -89,7 +90,7 @@ impl<D: Disk> Spares<D> {
         }
     }
 
-    /// Takes the thread's answer if it is there, and asks again after a failure.
+    /// Takes the answer of the thread if there is one, and requests again after a failure.
     pub(crate) fn poll(&mut self) {
         let answer = match &self.allocator {
             Some(allocator) if self.is_requested => allocator.poll(),
@@ -110,7 +111,7 @@ impl<D: Disk> Spares<D> {
         }
     }
 
-    /// The next segment, if it is in hand; made in place as long as no thread does it.
+    /// Takes the next segment if it is ready; makes it here as long as there is no thread.
     pub(crate) fn take(&mut self, disk: &D) -> Result<Option<ReadySegment<D>>, JournalError> {
         self.poll();
         if self.ready.is_none() && self.allocator.is_none() {

@@ -1,7 +1,7 @@
 //! A real directory.
 //!
-//! Owns how its files are made, opened, renamed and removed, and who may read them. Never knows a
-//! frame. Read `mapped_file.rs` next for what an opened file does.
+//! Owns how its files are created, opened, renamed and removed, and their modes. Never knows a
+//! frame. Read `mapped_file.rs` next for the operations of an opened file.
 
 use std::fs::{self, File};
 use std::io;
@@ -14,24 +14,25 @@ use crate::disk::kill_points::kill_point;
 use crate::disk::mapped_file::{OpenFile, with_limit};
 use crate::disk::traits::{Access, Disk};
 
-/// Files of a data directory hold seeds of draws and what buyers bought: nobody else reads them.
+/// The mode of files in a data directory. They hold seeds of draws and what buyers bought, so only
+/// their owner may read them.
 pub const FILE_MODE: u32 = 0o600;
-/// As [`FILE_MODE`], of directories.
+/// The mode of directories in a data directory, for the reason given at [`FILE_MODE`].
 pub const DIRECTORY_MODE: u32 = 0o700;
 
 /// A real directory.
 #[derive(Debug)]
 pub struct FileDisk {
     directory: PathBuf,
-    /// Kept open, so that an error of the directory is reported to the descriptor that saw it.
+    /// Stays open, so that the kernel reports an error of the directory to this descriptor.
     handle: File,
 }
 
 impl FileDisk {
-    /// Opens a directory that exists.
+    /// Opens an existing directory.
     ///
     /// # Errors
-    /// Whatever the file system answers.
+    /// The error of the file system.
     pub fn open(directory: impl Into<PathBuf>) -> io::Result<Self> {
         let directory = directory.into();
         let handle = File::open(&directory)?;
@@ -55,7 +56,7 @@ impl Disk for FileDisk {
     type File = OpenFile;
 
     fn names(&self) -> io::Result<Vec<String>> {
-        // A name that is not UTF-8 is none of ours.
+        // The journal gives no name that is not UTF-8.
         fs::read_dir(&self.directory)?
             .map(|entry| entry.map(|entry| entry.file_name().into_string().ok()))
             .filter_map(io::Result::transpose)
@@ -75,7 +76,7 @@ impl Disk for FileDisk {
             rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, bytes)
         });
         match allocated {
-            // Some file systems cannot allocate ahead; the zeros that follow do it there.
+            // Some file systems cannot allocate ahead; there the zeros written next allocate.
             Ok(()) | Err(rustix::io::Errno::OPNOTSUPP) => Ok(OpenFile::new(file)),
             Err(errno) => Err(with_limit(errno.into())),
         }
@@ -84,16 +85,16 @@ impl Disk for FileDisk {
     fn open(&self, name: &str, access: Access) -> io::Result<OpenFile> {
         let write = access == Access::ReadAndWrite;
         let mut options = File::options();
-        // A pipe of that name is not waited for, and a link not followed.
+        // Do not wait for a pipe of that name, and do not follow a link.
         let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
         options.read(true).write(write).custom_flags(flags.bits().cast_signed());
         let file = options.open(self.path(name))?;
         if !file.metadata()?.is_file() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
         }
-        // Whatever a scan reads from a cold disk stays in the page cache and is mapped later. With
-        // readahead it would come in large folios, which every small sync then writes whole (measured
-        // on Linux 6.18 with ext4 after a cold restart: 3,300 instead of 9,700 syncs/s).
+        // The pages that a scan reads from a cold disk stay in the page cache and are mapped later.
+        // With readahead they would come in large folios, which every small sync then writes whole
+        // (measured on Linux 6.18 with ext4 after a cold restart: 3,300 instead of 9,700 syncs/s).
         rustix::fs::fadvise(&file, 0, None, FileAdvice::Random)?;
         Ok(OpenFile::new(file))
     }

@@ -1,12 +1,12 @@
-//! The named points between any two changes of a directory, at which a build made for it dies as by
-//! `kill -9`, so that tests of the real binaries can see what the next start makes of it. In every
+//! Kill points: between any two changes of a directory, a build with the feature `faults` can die
+//! as by `kill -9`, so that tests of the real binaries see how the next start continues. In every
 //! other build there are none.
 //!
 //! Owns how a point is chosen: `FAULTS_KILL_AT=snapshotter:7` in the environment names a thread and
-//! which of its steps is not taken any more. What is about to be done is told on standard error.
-//! Never changes what a step does. Read `file_disk.rs` for the steps.
+//! the step that it does not take any more. The step is printed on standard error. Never changes
+//! what a step does. Read `file_disk.rs` for the steps.
 
-/// The process dies before this, if it was told to.
+/// Kills the process if the environment names this step of this thread.
 #[cfg(feature = "faults")]
 pub(crate) fn kill_point(operation: &str, what: &str) {
     use std::cell::Cell;
@@ -24,17 +24,17 @@ pub(crate) fn kill_point(operation: &str, what: &str) {
     let taken = STEPS.get() + 1;
     STEPS.set(taken);
     if step.parse() == Ok(taken) {
-        // Whoever killed the process may have closed its standard error, too.
+        // The parent may have closed standard error.
         let _ = writeln!(std::io::stderr(), "killed before: {operation} {what}");
         let _ =
             rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
-        // Until the signal is there.
+        // Wait for the signal.
         loop {
             std::thread::park();
         }
     }
 }
 
-/// It does not.
+/// Does nothing in a build without the feature.
 #[cfg(not(feature = "faults"))]
 pub(crate) const fn kill_point(_: &str, _: &str) {}

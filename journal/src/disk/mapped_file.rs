@@ -1,8 +1,8 @@
-//! Files as they are: plain reads and writes, and the mapping that frames are stored through. And
-//! memory that is asked for ahead.
+//! A real file: plain reads and writes, and the mapping through which frames are stored. Also the
+//! prefault of memory.
 //!
-//! Owns the only `unsafe` of the crate. Never decides what is stored where. Nobody else may shrink a
-//! mapped file: the server holds the lock of its data directory before it opens one.
+//! Owns the only `unsafe` of the crate. Never decides what is stored where. No other process may
+//! shrink a mapped file: the server holds the lock of its data directory before it opens one.
 
 #![expect(
     unsafe_code,
@@ -58,8 +58,9 @@ impl DiskFile for OpenFile {
         Ok(rustix::fs::fadvise(&self.file, 0, None, rustix::fs::Advice::DontNeed)?)
     }
 
-    /// Populates after telling the kernel that access is random, so that a cold cache is filled in
-    /// small pages (measured on Linux 6.18 with ext4: 7,200 instead of 5,300 syncs/s later).
+    /// Tells the kernel that access is random before it populates the mapping, so that a cold cache
+    /// is filled in small pages (measured on Linux 6.18 with ext4: 7,200 instead of 5,300 syncs/s
+    /// later).
     fn map(self, bytes: u64) -> io::Result<MappedFile> {
         let length = usize::try_from(bytes).map_err(|_| io::ErrorKind::FileTooLarge)?;
         if self.bytes()? < bytes {
@@ -70,7 +71,7 @@ impl DiskFile for OpenFile {
         loop {
             match map.advise(Advice::PopulateRead) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // Older than Linux 5.14: pages come in one by one at their first store.
+                // Before Linux 5.14: each page is read at its first store.
                 Err(error) if error.kind() == io::ErrorKind::InvalidInput => break,
                 other => break other?,
             }
@@ -79,7 +80,7 @@ impl DiskFile for OpenFile {
     }
 }
 
-/// Names the limit where a file would have been larger than it: the system only says that there is
+/// Adds the limit to the error of a file that would exceed it: the system only says that there is
 /// one. (Its signal must be handled, or it ends the process.)
 pub(crate) fn with_limit(cause: io::Error) -> io::Error {
     let limit = getrlimit(Resource::Fsize).current;
@@ -96,7 +97,7 @@ pub(crate) fn with_limit(cause: io::Error) -> io::Error {
 #[derive(Debug)]
 pub struct MappedFile {
     map: MmapRaw,
-    /// The descriptor stays open: an error of writeback is reported to it.
+    /// Stays open: the kernel reports an error of writeback to this descriptor.
     file: File,
 }
 
@@ -133,27 +134,28 @@ impl Mapped for MappedFile {
     }
 }
 
-/// Pages that are asked for at once: meanwhile nobody else in the process may map or unmap memory.
+/// The bytes of one request for pages. During a request no other thread of the process can map or
+/// unmap memory.
 const POPULATED_BYTES: usize = 256 * 1024;
 
-/// Has the system make the pages of some memory present, many at once and not one by one at their first
-/// touch. Pages that it shares with other memory, at most one at each end, are left to their first
-/// touch. Changes no content.
+/// Prefaults memory: the system makes many pages present at once, and not one by one at their first
+/// touch. Pages that this memory shares with other memory, at most one at each end, are left to
+/// their first touch. Changes no content.
 ///
 /// # Errors
-/// `InvalidInput` before Linux 5.14; otherwise when there is no memory, or a signal came.
-pub fn populate<T>(room: &mut [MaybeUninit<T>]) -> io::Result<()> {
+/// `InvalidInput` before Linux 5.14; otherwise if there is no memory or a signal arrived.
+pub fn populate<T>(memory: &mut [MaybeUninit<T>]) -> io::Result<()> {
     let page_bytes = rustix::param::page_size();
-    let bytes = size_of_val(room);
-    let first: *mut u8 = room.as_mut_ptr().cast();
+    let bytes = size_of_val(memory);
+    let first: *mut u8 = memory.as_mut_ptr().cast();
     let skipped = first.align_offset(page_bytes);
     let whole = bytes.saturating_sub(skipped) / page_bytes * page_bytes;
     let together = POPULATED_BYTES.next_multiple_of(page_bytes);
     for done in (0..whole).step_by(together) {
         let length = together.min(whole - done);
-        // SAFETY: `skipped + done + length <= skipped + whole <= bytes`, so the pages lie within `room`,
-        // which is borrowed for as long as this takes. The advice writes to none of their bytes: it has
-        // the effect of a first write to each page on the page's presence, and no other.
+        // SAFETY: `skipped + done + length <= skipped + whole <= bytes`, so the pages lie within
+        // `memory`, which is borrowed until this returns. The advice changes none of their bytes:
+        // it makes each page present as a first write would, and has no other effect.
         unsafe {
             let page = first.add(skipped + done).cast();
             rustix::mm::madvise(page, length, rustix::mm::Advice::LinuxPopulateWrite)?;
@@ -170,32 +172,32 @@ mod tests {
     fn memory_of_any_size_and_place_is_asked_for() {
         let pages = 3 * rustix::param::page_size();
         for bytes in [0, 1, pages - 1, pages, 16 * pages] {
-            let mut room: Vec<u8> = Vec::with_capacity(bytes + 1);
+            let mut memory: Vec<u8> = Vec::with_capacity(bytes + 1);
             for skipped in [0, 1] {
-                let room = &mut room.spare_capacity_mut()[skipped..][..bytes];
-                populate(room).expect("the system is new enough and has memory");
+                let memory = &mut memory.spare_capacity_mut()[skipped..][..bytes];
+                populate(memory).expect("the system is new enough and has memory");
             }
         }
         populate(&mut [MaybeUninit::<()>::uninit(); 3]).expect("nothing is asked for");
     }
 
-    /// From the first page that is wholly the room's own to the last.
+    /// From the first page that belongs wholly to the memory to the last.
     #[test]
     fn pages_that_were_asked_for_are_there() {
-        // More than an allocator keeps for itself, so that none of it is there before.
-        let mut room: Vec<u8> = Vec::with_capacity(40 << 20);
+        // More than an allocator caches, so that no page is present before.
+        let mut memory: Vec<u8> = Vec::with_capacity(40 << 20);
         let page_bytes = rustix::param::page_size();
-        let first = room.as_ptr().addr().div_ceil(page_bytes);
-        let last = (room.as_ptr().addr() + room.capacity()) / page_bytes - 1;
+        let first = memory.as_ptr().addr().div_ceil(page_bytes);
+        let last = (memory.as_ptr().addr() + memory.capacity()) / page_bytes - 1;
         let map = File::open("/proc/self/pagemap").expect("Linux has it");
         // proc_pid_pagemap(5): bits 62 and 63 of a page's eight bytes.
         let present = |page: usize| {
             let mut entry = [0; 8];
-            map.read_exact_at(&mut entry, page as u64 * 8).expect("the room is mapped");
+            map.read_exact_at(&mut entry, page as u64 * 8).expect("the memory is mapped");
             entry[7] >> 6 != 0
         };
         assert!(!present(last), "nobody has touched it");
-        populate(room.spare_capacity_mut()).expect("the system is new enough and has memory");
+        populate(memory.spare_capacity_mut()).expect("the system is new enough and has memory");
         assert!((first..=last).all(present));
     }
 

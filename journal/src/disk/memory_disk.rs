@@ -1,8 +1,8 @@
 //! A disk in memory that can lose power, fill up and fail to sync.
 //!
-//! Owns two images of every file: what a reader sees, and what is durable. Never waits and never
-//! reads a clock, so whatever runs on it is repeatable. A simulator runs the journal's own code on
-//! it; the crate's tests do, too.
+//! Owns two versions of every file: the bytes that a reader sees, and the durable ones. Never waits
+//! and never reads a clock, so that all that runs on it can be repeated. Tests of this crate and of
+//! others run the journal's own code on it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -24,12 +24,12 @@ struct Directory {
     durable: BTreeMap<String, Content>,
     full: bool,
     failing_syncs: u32,
-    /// How many more calls change anything; `None` for no end.
+    /// The number of further calls that still change something; `None` without a limit.
     calls_left: Option<u32>,
 }
 
 impl Directory {
-    /// Counts a call that changes something; fails it if power is gone by then.
+    /// Counts a call that changes something. Fails it if power is gone.
     fn change(&mut self) -> io::Result<()> {
         if let Some(left) = &mut self.calls_left {
             *left = left.checked_sub(1).ok_or_else(|| io::Error::other("power is gone"))?;
@@ -45,7 +45,7 @@ struct Images {
     live: Vec<u8>,
     durable: Vec<u8>,
     dirty_sectors: BTreeSet<u64>,
-    /// Bytes that no read gives.
+    /// The bytes whose reads fail.
     unreadable: Range<u64>,
 }
 
@@ -57,7 +57,7 @@ impl Images {
 
     fn write(&mut self, bytes: &[u8], offset: u64) {
         let start = usize::try_from(offset).expect("an offset fits the address space");
-        // As in a real file, what lies between the end and a write behind it reads as zeros.
+        // As in a real file, bytes between the end and a write after the end read as zeros.
         let grown = self.live.len().max(start + bytes.len());
         self.live.resize(grown, 0);
         self.durable.resize(grown, 0);
@@ -73,16 +73,16 @@ impl Images {
     }
 }
 
-/// A panic elsewhere leaves bytes as they are: exactly what a disk does.
+/// A panic elsewhere leaves bytes as they are, exactly as on a disk.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl MemoryDisk {
-    /// What is on the disk after power was lost now: what was synced, and of the rest the sectors
-    /// (512 bytes, counted from the start of the file) for which `persists` says yes.
+    /// The disk as it would be after a power loss now: synced bytes, and of the others the sectors
+    /// (512 bytes, counted from the start of the file) for which `persists` returns true.
     ///
-    /// With `|_, _| true` this is what a killed process leaves behind, as a copy.
+    /// With `|_, _| true` this is a copy of what a killed process leaves.
     pub fn after_power_loss(&self, mut persists: impl FnMut(&str, u64) -> bool) -> Self {
         let directory = lock(&self.shared);
         let mut files = BTreeMap::new();
@@ -109,7 +109,7 @@ impl MemoryDisk {
         Ok(lock(&self.file(name)?.content).live.clone())
     }
 
-    /// Puts a file in place, durably, whatever was there before.
+    /// Stores a file durably and replaces any file of this name.
     pub fn put(&self, name: &str, bytes: Vec<u8>) {
         let content = Images::settled(bytes);
         let mut directory = lock(&self.shared);
@@ -117,7 +117,7 @@ impl MemoryDisk {
         directory.durable.insert(name.to_owned(), content);
     }
 
-    /// From now on reads of these bytes fail, as those of a bad sector do.
+    /// Makes all further reads of these bytes fail, as those of a bad sector do.
     ///
     /// # Errors
     /// `NotFound` if there is no file of this name.
@@ -126,20 +126,20 @@ impl MemoryDisk {
         Ok(())
     }
 
-    /// From now on new files find no space, or find it again.
+    /// Decides whether new files find space.
     pub fn set_full(&self, full: bool) {
         lock(&self.shared).full = full;
     }
 
-    /// Lets the next `count` syncs of files fail the way Linux does: the pages are marked clean,
-    /// readers see the new data, the disk has the old.
+    /// Makes the next `count` syncs of files fail as on Linux: the pages are marked clean, readers
+    /// see the new data, the disk has the old.
     pub fn fail_syncs(&self, count: u32) {
         lock(&self.shared).failing_syncs = count;
     }
 
-    /// Lets the next `calls` calls that create, write, sync, rename or remove do what they should,
-    /// and fails all that follow, changing nothing. [`after_power_loss`](Self::after_power_loss)
-    /// then tells what is left.
+    /// Lets the next `calls` calls that create, write, sync, rename or remove succeed, and fails
+    /// all later ones without a change. [`after_power_loss`](Self::after_power_loss) then gives
+    /// what is left.
     pub fn lose_power_after(&self, calls: u32) {
         lock(&self.shared).calls_left = Some(calls);
     }
@@ -166,7 +166,7 @@ impl Disk for MemoryDisk {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
         if directory.full {
-            // As with a real file system, the name and a part of the space are taken by then.
+            // As in a real file system, the name and part of the space are taken by then.
             directory.live.insert(name.to_owned(), Images::settled(Vec::new()));
             return Err(io::ErrorKind::StorageFull.into());
         }

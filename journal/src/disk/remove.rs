@@ -1,13 +1,13 @@
-//! Removing files of which it is not known whether they are there.
+//! Removal of files that may not exist.
 //!
-//! Owns what counts as a leftover: a file whose name says that it is being prepared. Never removes a
-//! segment that has its name, unless the caller names it.
+//! Owns what counts as a leftover: a file that is named as being prepared. Never removes any other
+//! file, unless the caller names it.
 
 use crate::disk::traits::Disk;
 use crate::error::JournalError;
 use crate::format::layout::is_preparing_name;
 
-/// Removes a file if it is there; the removal is not durable yet.
+/// Removes a file if it exists. The removal is not durable yet.
 pub(crate) fn remove_if_present<D: Disk>(disk: &D, name: &str) -> Result<(), JournalError> {
     match disk.remove(name) {
         Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
@@ -17,7 +17,7 @@ pub(crate) fn remove_if_present<D: Disk>(disk: &D, name: &str) -> Result<(), Jou
     }
 }
 
-/// Removes what an interrupted preparation left behind.
+/// Removes the files that interrupted preparations left, durably.
 pub(crate) fn remove_leftovers<D: Disk>(disk: &D) -> Result<(), JournalError> {
     let names = disk.names().map_err(JournalError::io("list", disk.place(""), 0))?;
     let mut removed = false;

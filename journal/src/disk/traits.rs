@@ -6,10 +6,10 @@
 
 use std::io;
 
-/// What an opened file may be used for.
+/// The access to an opened file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// Reading only: enough for a scan, and safe beside a live server.
+    /// Reading only: enough for a scan, and safe while a server runs.
     Read,
     /// Reading and writing.
     ReadAndWrite,
@@ -17,8 +17,8 @@ pub enum Access {
 
 /// A directory of files on something that can lose power.
 ///
-/// Names are plain file names. Every operation hides interruptions by signals. What a create, a
-/// rename or a removal did is durable only after [`Disk::sync_directory`].
+/// Names are plain file names. Every operation hides interruptions by signals. A create, a rename
+/// or a removal is durable only after [`Disk::sync_directory`].
 pub trait Disk: Send + Sync + 'static {
     /// An opened file.
     type File: DiskFile;
@@ -26,40 +26,40 @@ pub trait Disk: Send + Sync + 'static {
     /// The names of all files, in any order.
     ///
     /// # Errors
-    /// Whatever the directory answers.
+    /// The error of the directory.
     fn names(&self) -> io::Result<Vec<String>>;
 
-    /// Makes a new file of this size with its space allocated; refuses if the name is taken.
+    /// Creates a file of this size and allocates its space. Fails if the name is taken.
     ///
     /// # Errors
-    /// A full disk is reported here, not at a later store; an empty or shorter file may remain.
+    /// Reports a full disk here and not at a later store; an empty or shorter file may remain.
     fn create(&self, name: &str, bytes: u64) -> io::Result<Self::File>;
 
-    /// Opens a file that exists.
+    /// Opens an existing file.
     ///
     /// # Errors
-    /// Whatever the file system answers.
+    /// The error of the file system.
     fn open(&self, name: &str, access: Access) -> io::Result<Self::File>;
 
-    /// Renames a file, replacing any of that name.
+    /// Renames a file and replaces any file of the new name.
     ///
     /// # Errors
-    /// Whatever the file system answers.
+    /// The error of the file system.
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
 
     /// Removes a file.
     ///
     /// # Errors
-    /// `NotFound` if there is none; otherwise whatever the file system answers.
+    /// `NotFound` if there is none; otherwise the error of the file system.
     fn remove(&self, name: &str) -> io::Result<()>;
 
-    /// Makes names durable.
+    /// Makes all creates, renames and removals durable.
     ///
     /// # Errors
-    /// Whatever the device answers.
+    /// The error of the device.
     fn sync_directory(&self) -> io::Result<()>;
 
-    /// How a person finds the file; the directory itself for an empty name.
+    /// The path of the file for messages; of the directory for an empty name.
     fn place(&self, name: &str) -> String;
 }
 
@@ -71,56 +71,56 @@ pub trait DiskFile: Send + Sized {
     /// Its size, in bytes.
     ///
     /// # Errors
-    /// Whatever the file system answers.
+    /// The error of the file system.
     fn bytes(&self) -> io::Result<u64>;
 
-    /// Fills the whole buffer from this offset, with plain reads.
+    /// Fills the whole buffer from this offset. Uses plain reads.
     ///
     /// # Errors
-    /// `UnexpectedEof` if the file ends before; otherwise whatever the device answers.
+    /// `UnexpectedEof` if the file ends before; otherwise the error of the device.
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
 
     /// Writes all bytes at this offset.
     ///
     /// # Errors
-    /// Whatever the device answers.
+    /// The error of the device.
     fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
 
-    /// Makes everything written so far durable.
+    /// Makes all bytes written so far durable.
     ///
     /// # Errors
-    /// After an error it is unknown what is durable, and asking again does not tell.
+    /// After an error it is unknown what is durable, and a second call does not tell.
     fn sync(&self) -> io::Result<()>;
 
-    /// Drops what the system has cached of the file, as far as it can, so that the next read asks
-    /// the device. Changes nothing that is stored.
+    /// Drops the cached pages of the file, as far as the system can, so that the next read asks the
+    /// device. Changes no stored byte.
     ///
     /// # Errors
-    /// Whatever the system answers.
+    /// The error of the system.
     fn forget_cached(&self) -> io::Result<()> {
         Ok(())
     }
 
-    /// Maps the first `bytes` bytes, every page in memory before the first store.
+    /// Maps the first `bytes` bytes and brings every page into memory.
     ///
     /// # Errors
-    /// Whatever the kernel answers.
+    /// The error of the kernel.
     fn map(self, bytes: u64) -> io::Result<Self::Mapped>;
 }
 
 /// A file mapped into memory.
 pub trait Mapped: Send + 'static {
-    /// Stores one frame: everything behind its first four bytes, then those, in one store with
-    /// release ordering.
+    /// Stores one frame: first everything after its first four bytes, then these four bytes in one
+    /// store with release ordering.
     ///
     /// # Panics
     /// If the frame is shorter than four bytes, the offset is not a multiple of four, or the frame
-    /// reaches past the end.
+    /// would end after the mapping.
     fn store(&mut self, offset: u64, frame: &[u8]);
 
-    /// Makes everything stored so far durable.
+    /// Makes all frames stored so far durable.
     ///
     /// # Errors
-    /// After an error it is unknown what is durable, and asking again does not tell.
+    /// After an error it is unknown what is durable, and a second call does not tell.
     fn sync(&self) -> io::Result<()>;
 }

@@ -1,7 +1,7 @@
-//! One frame: closing it for storage, and telling a good one from a bad one.
+//! One frame: closed for storage, and parsed again.
 //!
 //! Owns the layout of a frame in memory, in both directions. Never touches a file and never decides
-//! what a bad frame means for the journal: that is `verdict.rs`. Read `layout.rs` for the offsets.
+//! what a bad frame means for the journal: `verdict.rs` does. Read `layout.rs` for the offsets.
 
 use crc32fast::Hasher;
 
@@ -9,14 +9,14 @@ use crate::format::layout::*;
 use crate::format::origin::ImageEnd;
 use crate::format::verdict::FrameFault;
 
-/// What a frame holds.
+/// The content of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Records, each with a sequence of its own.
     Records,
-    /// No record; a fresh watermark and the writer's totals.
+    /// No record, but a new watermark and the writer's totals.
     Seal,
-    /// No record; the last frame of a segment, naming its successor.
+    /// No record: the last frame of a segment, which names the next segment.
     EndMark,
 }
 
@@ -39,7 +39,7 @@ impl Kind {
     }
 }
 
-/// Where a frame lies. Its checksum starts from this, so a frame is valid in one place only.
+/// The position of a frame. It seeds the checksum, so a frame is valid at one position only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Position {
     /// [`crate::format::segment::seed`] of the journal and the segment.
@@ -50,7 +50,7 @@ pub(crate) struct Position {
 
 impl Position {
     fn hasher(self) -> Hasher {
-        // Offsets are multiples of 8 and below 2^35, so no two places of a segment share a start.
+        // Offsets are multiples of 8 and below 2^35, so no two positions of a segment share a seed.
         Hasher::new_with_initial(self.seed ^ (self.offset / FRAME_ALIGN_BYTES as u64) as u32)
     }
 }
@@ -68,8 +68,8 @@ pub(crate) struct Head {
     pub(crate) watermark: u64,
 }
 
-/// What a frame continues: the last sequence before it, and the checksum of the frame before it.
-/// The first frame of a journal continues the default.
+/// What a frame continues: the last sequence before it and the checksum of the frame before it.
+/// The first frame of a journal continues the default value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Predecessor {
     pub(crate) last_sequence: u64,
@@ -77,20 +77,20 @@ pub(crate) struct Predecessor {
 }
 
 impl Head {
-    /// What this frame says that it continues. A valid frame never starts at sequence 0.
+    /// What this frame continues. A valid frame never starts at sequence 0.
     pub(crate) fn predecessor(&self) -> Predecessor {
         Predecessor { last_sequence: self.first_sequence - 1, chain: self.chain }
     }
 }
 
-/// Appends one length-prefixed body to an unclosed frame.
+/// Appends one length-prefixed body to an open frame.
 pub(crate) fn append_body(frame: &mut Vec<u8>, body: &[u8]) {
     frame.extend_from_slice(&(body.len() as u32).to_le_bytes());
     frame.extend_from_slice(body);
 }
 
-/// Completes a frame whose header is still blank and whose bodies are in place: zeros up to the
-/// alignment, trailer, header, checksum. Returns the checksum, which is the next frame's chain.
+/// Closes a frame whose header is still zero and whose bodies are appended: adds zeros up to the
+/// alignment, then trailer, header and checksum. Returns the checksum: the next frame's chain.
 pub(crate) fn close(frame: &mut Vec<u8>, head: &Head, position: Position) -> u32 {
     let bytes = closed_bytes(frame.len());
     assert!(bytes <= FRAME_BYTES_MAX, "a frame of {bytes} bytes is too long");
@@ -111,7 +111,7 @@ pub(crate) fn close(frame: &mut Vec<u8>, head: &Head, position: Position) -> u32
     crc
 }
 
-/// Over the length word, and everything behind the checksum itself.
+/// The checksum over the length word and everything after the checksum field.
 fn checksum(length_word: u32, behind: &[u8], position: Position) -> u32 {
     let mut hasher = position.hasher();
     hasher.update(&length_word.to_le_bytes());
@@ -123,47 +123,48 @@ const fn trailer(length_word: u32) -> u64 {
     ((TRAILER_MAGIC as u64) << 32) | length_word as u64
 }
 
-/// A valid frame, borrowed from the block it was read into.
+/// A valid frame, borrowed from the block that it was read into.
 #[derive(Clone, Copy, Debug)]
 pub struct Frame<'a> {
     pub(crate) head: Head,
     pub(crate) crc: u32,
-    /// All of it, from the length word to the trailer.
+    /// The whole frame, from the length word to the trailer.
     bytes: &'a [u8],
 }
 
 impl<'a> Frame<'a> {
-    /// What it holds.
+    /// The kind of its content.
     pub fn kind(&self) -> Kind {
         self.head.kind
     }
 
-    /// The start of the server it was written by; rises by one with each start.
+    /// The epoch: how often the server had started when it wrote this frame.
     pub fn epoch(&self) -> u32 {
         self.head.epoch
     }
 
-    /// The shard it belongs to; 0 as long as there is one writer.
+    /// The shard; 0 as long as there is one writer.
     pub fn shard(&self) -> u16 {
         self.head.shard
     }
 
-    /// The sequence of its first record; in a seal or an end mark, the sequence that comes next.
+    /// The sequence of its first record; in a seal or an end mark, the next sequence.
     pub fn first_sequence(&self) -> u64 {
         self.head.first_sequence
     }
 
-    /// How many records it holds.
+    /// The number of its records.
     pub fn count(&self) -> u32 {
         self.head.count
     }
 
-    /// The stamp of the turn that wrote it, in milliseconds, as passed to [`crate::Journal::begin`].
+    /// The stamp of the turn that wrote it, in milliseconds, as passed to
+    /// [`crate::Journal::begin`].
     pub fn stamp_ms(&self) -> u64 {
         self.head.stamp_ms
     }
 
-    /// The highest sequence known to be synced when it was written.
+    /// The highest sequence that was known to be synced when the frame was written.
     pub fn watermark(&self) -> u64 {
         self.head.watermark
     }
@@ -173,8 +174,8 @@ impl<'a> Frame<'a> {
         self.crc
     }
 
-    /// What an image that ends with this frame says of itself. `None` for a seal or an end mark: no
-    /// image ends with one.
+    /// The end of an image whose last frame this is. `None` for a seal or an end mark: no image
+    /// ends with one.
     pub fn image_end(&self) -> Option<ImageEnd> {
         let sequence = self.next_sequence() - 1;
         (self.head.kind == Kind::Records).then_some(ImageEnd { sequence, chain: self.crc })
@@ -185,7 +186,7 @@ impl<'a> Frame<'a> {
         self.bytes.len() as u64
     }
 
-    /// Its records with their sequences, in order; none in a seal or an end mark.
+    /// Its records and their sequences, in order; none in a seal or an end mark.
     pub fn records(&self) -> Records<'a> {
         let bodies = if self.head.count == 0 { &[] } else { self.bodies() };
         Records { sequence: self.head.first_sequence, left: self.head.count, bodies }
@@ -202,7 +203,7 @@ impl<'a> Frame<'a> {
             .then(|| split_body(self.bodies()).map(|(body, _)| read_u64(body, 0)))?
     }
 
-    /// The sequence that follows its last record.
+    /// The sequence after its last record.
     pub(crate) fn next_sequence(&self) -> u64 {
         self.head.first_sequence + u64::from(self.head.count)
     }
@@ -211,7 +212,8 @@ impl<'a> Frame<'a> {
         &self.bytes[FRAME_HEADER_BYTES..self.bytes.len() - FRAME_TRAILER_BYTES]
     }
 
-    /// Does the inside hold what the header says? Asked after the checksum, before any use.
+    /// Returns whether the bodies agree with the header. Checked after the checksum, before any
+    /// use.
     fn is_well_formed(&self) -> bool {
         let head = &self.head;
         let reserved_zero = self.bytes[FRAME_RESERVED_AT] == 0
@@ -270,9 +272,9 @@ impl<'a> Iterator for Records<'a> {
     }
 }
 
-/// Reads the frame that starts where `bytes` starts, or says what is there instead.
+/// Parses the frame at the start of `bytes`, or returns its fault.
 ///
-/// `bytes` reaches to the segment's end or is at least [`FRAME_BYTES_MAX`] long.
+/// `bytes` must reach to the end of the segment or be at least [`FRAME_BYTES_MAX`] long.
 pub(crate) fn parse(bytes: &[u8], position: Position) -> Result<Frame<'_>, FrameFault> {
     let length_word = match bytes.first_chunk::<4>() {
         Some(word) => u32::from_le_bytes(*word),
@@ -309,7 +311,7 @@ pub(crate) fn parse(bytes: &[u8], position: Position) -> Result<Frame<'_>, Frame
     if frame.is_well_formed() { Ok(frame) } else { Err(FrameFault::Foreign) }
 }
 
-/// The length in a length word, unless it cannot be one.
+/// The length in a length word; `None` if it cannot be a length word.
 pub(crate) fn length_of(length_word: u32) -> Option<usize> {
     let length = (length_word & LENGTH_MASK) as usize;
     let plausible = length_word & !LENGTH_MASK == LENGTH_MAGIC
@@ -318,8 +320,9 @@ pub(crate) fn length_of(length_word: u32) -> Option<usize> {
     plausible.then_some(length)
 }
 
-/// Does the checksum hold for another length, of which the trailer tells? Then the frame was stored
-/// whole, its length word is what is damaged, and zeros up to the wrong end are not its own.
+/// Returns whether the checksum is right for another length that a trailer confirms. Then the frame
+/// was stored whole, only its length word is damaged, and zeros up to the wrong end are not part of
+/// it.
 fn is_whole_but_for_its_length(bytes: &[u8], position: Position) -> bool {
     let crc = read_u32(bytes, FRAME_CRC_AT);
     let lengths = FRAME_BYTES_MIN..=bytes.len().min(FRAME_BYTES_MAX);
@@ -330,14 +333,15 @@ fn is_whole_but_for_its_length(bytes: &[u8], position: Position) -> bool {
     })
 }
 
-/// Does a sector's part of the frame lack every byte, as when it never reached the disk?
+/// Returns whether the frame's part of some sector is all zero, as if it never reached the disk.
 fn has_zero_sector(extent: &[u8], offset: u64) -> bool {
     let first_bytes = SECTOR_BYTES - (offset % SECTOR_BYTES as u64) as usize;
     let (first, rest) = extent.split_at(first_bytes.min(extent.len()));
     std::iter::once(first).chain(rest.chunks(SECTOR_BYTES)).any(is_zero)
 }
 
-/// Is every byte zero? In pieces that are looked at whole: a start reads the unused end of a segment.
+/// Returns whether every byte is zero. Checks 64 bytes at a time, because a start reads the whole
+/// unused end of a segment.
 pub(crate) fn is_zero(bytes: &[u8]) -> bool {
     const PIECE_BYTES: usize = 64;
     let pieces = bytes.chunks(PIECE_BYTES);
@@ -360,7 +364,7 @@ mod tests {
         watermark: 9,
     };
 
-    /// A closed frame, and then what `change` makes of it with a checksum that holds again.
+    /// A closed frame that `change` has changed, with a checksum that is right again.
     fn closed(head: &Head, bodies: &[&[u8]], change: impl FnOnce(&mut [u8])) -> Vec<u8> {
         let mut frame = vec![0; FRAME_HEADER_BYTES];
         bodies.iter().for_each(|body| append_body(&mut frame, body));

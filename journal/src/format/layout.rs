@@ -1,8 +1,8 @@
 //! Every number of the stored format, each derived from the one before it.
 //!
-//! Owns the offsets, sizes, magic values and bounds, the names of files, and the settings that
-//! decide sizes. Never touches a file. `FORMAT.md` says the same in prose; a test below holds the
-//! two together. Read `frame.rs` and `segment.rs` next, which put these numbers to use.
+//! Owns the offsets, sizes, magic values, bounds and file names. Never touches a file. `FORMAT.md`
+//! says the same in prose; a test below compares the two. Read `frame.rs` and `segment.rs` next,
+//! which use these numbers.
 
 /// The version in every segment header. It rises with any change of meaning of any byte.
 pub const FORMAT_VERSION: u32 = 1;
@@ -40,10 +40,10 @@ pub(crate) const FRAME_BYTES_MIN: usize = FRAME_HEADER_BYTES + FRAME_TRAILER_BYT
 /// The longest frame, in bytes, header and trailer included.
 pub const FRAME_BYTES_MAX: usize = 64 * 1024;
 
-/// The longest record, in bytes: what a frame holds, less room for its own framing.
+/// The longest record, in bytes: the longest frame less the bytes of its own framing.
 pub const RECORD_BYTES_MAX: usize = 60 * 1024;
 
-/// The longest totals a seal carries, in bytes.
+/// The longest totals that a seal carries, in bytes.
 pub const SEAL_TOTALS_BYTES_MAX: usize = 4096;
 
 /// The twelve high bits of a length word; the twenty low bits are the frame's length in bytes.
@@ -53,13 +53,13 @@ pub(crate) const LENGTH_MASK: u32 = 0x000F_FFFF;
 /// The high half of a trailer; the low half repeats the length word.
 pub(crate) const TRAILER_MAGIC: u32 = 0x454D_4152;
 
-/// What a disk writes all or nothing. See the media assumptions in `FORMAT.md`.
+/// The bytes that a disk writes all or none of. See the media assumptions in `FORMAT.md`.
 pub(crate) const SECTOR_BYTES: usize = 512;
 
-/// What the kernel writes back at once, at the least.
+/// The smallest unit that the kernel writes back, in bytes.
 pub(crate) const PAGE_BYTES: usize = 4096;
 
-/// An end mark: a frame whose only body is the number of the successor.
+/// The length of an end mark: a frame whose only body is the number of the successor.
 pub(crate) const END_MARK_BYTES: usize =
     closed_bytes(FRAME_HEADER_BYTES + RECORD_PREFIX_BYTES + size_of::<u64>());
 
@@ -67,7 +67,7 @@ pub(crate) const END_MARK_BYTES: usize =
 pub const SEGMENT_BYTES_MIN: u64 = 256 * 1024;
 /// The largest segment, in bytes.
 pub const SEGMENT_BYTES_MAX: u64 = 1024 * 1024 * 1024;
-/// The size of a segment unless told otherwise, in bytes.
+/// The default size of a segment, in bytes.
 pub const SEGMENT_BYTES_DEFAULT: u64 = 64 * 1024 * 1024;
 
 const _: () = {
@@ -83,7 +83,7 @@ const _: () = {
             <= FRAME_BYTES_MAX
     );
     assert!(SEAL_TOTALS_BYTES_MAX <= RECORD_BYTES_MAX);
-    // The smallest segment takes several of the longest frames, so one roll always makes room.
+    // The smallest segment holds several of the longest frames, so one roll is always enough.
     assert!(
         SEGMENT_BYTES_MIN as usize >= SEGMENT_HEADER_BYTES + 3 * FRAME_BYTES_MAX + END_MARK_BYTES
     );
@@ -91,7 +91,7 @@ const _: () = {
     assert!(SEGMENT_BYTES_MAX / (FRAME_ALIGN_BYTES as u64) < u32::MAX as u64);
 };
 
-/// The whole length of a frame whose header and records take `filled_bytes`.
+/// The length of a whole frame whose header and records take `filled_bytes`.
 pub(crate) const fn closed_bytes(filled_bytes: usize) -> usize {
     filled_bytes.next_multiple_of(FRAME_ALIGN_BYTES) + FRAME_TRAILER_BYTES
 }
@@ -108,9 +108,9 @@ pub const fn turn_bytes_max(records: usize, payload_bytes: usize) -> u64 {
     body_bytes.saturating_add(frames.saturating_mul(FRAMING_BYTES)) as u64
 }
 
-/// Names one journal among all journals: sixteen random bytes, given once at creation.
+/// The identity of a journal: sixteen random bytes, chosen once at creation.
 ///
-/// Every checksum is seeded with it, so a segment of another journal never passes for our own.
+/// It seeds every checksum, so a segment of another journal never passes for one of this journal.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct JournalId(pub [u8; 16]);
 
@@ -134,12 +134,13 @@ pub(crate) fn segment_bytes_allowed(bytes: u64) -> bool {
 const SEGMENT_SUFFIX: &str = ".segment";
 const PREPARING_SUFFIX: &str = ".preparing";
 
-/// The name of a segment in use or ready for use.
+/// The name of a segment that is in use or ready for use.
 pub(crate) fn segment_name(number: u64) -> String {
     format!("{number:08}{SEGMENT_SUFFIX}")
 }
 
-/// The name of a segment while it is made; never read, removed at the next start.
+/// The name of a segment while it is made. It is never read, and the next start
+/// removes it.
 pub(crate) fn preparing_name(number: u64) -> String {
     format!("{number:08}{PREPARING_SUFFIX}")
 }
@@ -148,7 +149,8 @@ pub(crate) fn is_preparing_name(name: &str) -> bool {
     name.ends_with(PREPARING_SUFFIX)
 }
 
-/// Whose name is this? `None`: not a segment. `Some(None)`: like a segment, but no name of ours.
+/// The number in the name of a segment. `None`: not a segment. `Some(None)`: named like a segment,
+/// but not as [`segment_name`] names one.
 pub(crate) fn segment_number(name: &str) -> Option<Option<u64>> {
     let digits = name.strip_suffix(SEGMENT_SUFFIX)?;
     let number = digits.parse::<u64>().ok().filter(|&number| number > 0);

@@ -1,6 +1,6 @@
 //! The settings of a journal.
 //!
-//! Owns what an operator may choose, and its bounds. Never touches a file.
+//! Owns the settings that an operator may choose, and their bounds. Never touches a file.
 
 use crate::error::JournalError;
 use crate::format::layout::{SEGMENT_BYTES_DEFAULT, segment_bytes_allowed};
@@ -8,8 +8,8 @@ use crate::format::layout::{SEGMENT_BYTES_DEFAULT, segment_bytes_allowed};
 /// The settings of a journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// The size of segments made from now on, in bytes: from [`SEGMENT_BYTES_MIN`] to
-    /// [`SEGMENT_BYTES_MAX`], a multiple of 4,096. Segments that exist keep their size.
+    /// The size of new segments, in bytes: from [`SEGMENT_BYTES_MIN`] to
+    /// [`SEGMENT_BYTES_MAX`], a multiple of 4,096. Existing segments keep their size.
     pub segment_bytes: u64,
 }
 

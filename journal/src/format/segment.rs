@@ -1,7 +1,7 @@
-//! The header of a segment file: whose it is, which one, how large.
+//! The header of a segment file: its journal, number and size.
 //!
-//! Owns the identity of a segment (magic, format, journal, number, size). Never touches a file. Read
-//! `append/prepare.rs` next for how a segment is made.
+//! Owns the identity of a segment (magic, format, journal, number, size). Never touches a file.
+//! Read `append/prepare.rs` next for how a segment is made.
 
 use crate::format::layout::*;
 use crate::format::options::Options;
@@ -28,10 +28,10 @@ impl SegmentHeader {
         page
     }
 
-    /// Reads a header page; says what is wrong with it otherwise.
+    /// Decodes a header page, or returns the evidence against it.
     ///
-    /// The checksum comes before the format, and both keep their place in every format, so that a
-    /// flipped bit never passes for another version.
+    /// The checksum is compared before the format, and both have the same offset in every format,
+    /// so that a flipped bit never looks like another version.
     pub(crate) fn decode(page: &[u8; SEGMENT_HEADER_BYTES]) -> Result<Self, Evidence> {
         let intact = page[SEGMENT_MAGIC_AT..SEGMENT_FORMAT_AT] == SEGMENT_MAGIC
             && read_u32(page, SEGMENT_CRC_AT) == header_checksum(page);
@@ -52,12 +52,12 @@ impl SegmentHeader {
         if segment_bytes_allowed(header.bytes) { Ok(header) } else { Err(Evidence::HeaderDamaged) }
     }
 
-    /// The identity of the segment that follows this one.
+    /// The header of the next segment.
     pub(crate) fn successor(&self, options: &Options) -> Self {
         Self { number: self.number + 1, bytes: options.segment_bytes, ..*self }
     }
 
-    /// What every checksum of this segment's frames starts from.
+    /// The start value of every checksum of this segment's frames.
     pub(crate) fn seed(&self) -> u32 {
         let mut hasher = crc32fast::Hasher::new();
         hasher.update(&self.id.0);

@@ -1,25 +1,26 @@
-//! The table: what was found where a frame was expected, and what that means.
+//! The table: what a scan found where it expected a frame, and what that means.
 //!
-//! Owns the words for evidence and for verdicts, and the one match between them. Never reads a file:
-//! `scan.rs` and `evidence.rs` gather the evidence. The reasons stand in the table of [`Verdict`].
+//! Owns the types for evidence and for verdicts, and the one match between them. Never reads a
+//! file: `read/scan.rs` and `read/evidence.rs` collect the evidence. The table at [`Verdict`] has
+//! the reasons.
 
 use crate::format::layout::{FORMAT_VERSION, JournalId};
 use crate::planted::{Bug, planted};
 
-/// What is there where the next frame was expected.
+/// The fault of a frame: what is there instead of the next valid frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FrameFault {
-    /// The length word is zero: nothing was stored, or not to the end.
+    /// The length word is zero: no frame was stored, or not to the end.
     ZeroLength,
-    /// The checksum is wrong and some sector's part of the frame is all zero.
+    /// The checksum is wrong, and the frame's part of some sector is all zero.
     ZeroSector,
-    /// The length word cannot be one, or the checksum is wrong although no sector is missing.
+    /// The length word is impossible, or the checksum is wrong although no sector is missing.
     BadBytes,
     /// The checksum is right, but the frame does not belong here.
     Foreign,
 }
 
-/// What follows the place of a bad frame, strongest last.
+/// What follows a bad frame; the strongest evidence comes last.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Following {
     /// Zeros to the end of the segment, and at most one unused spare.
@@ -28,57 +29,58 @@ pub(crate) enum Following {
     Bytes,
     /// Valid frames whose watermark does not reach the bad frame.
     Frames,
-    /// Bytes, but no valid frame, in what should be an unused spare.
+    /// Bytes, but no valid frame, in a segment that should be an unused spare.
     SpareBytes { file: String },
-    /// A frame in the same segment says that the bad frame had been synced.
+    /// A frame in the same segment says that the bad frame was synced.
     Watermark { watermark: u64, offset: u64 },
-    /// A later segment was in use, and none is before the one ahead of it is synced.
+    /// A later segment was in use. No segment is used before the one before it is synced.
     Segment { file: String },
-    /// An image holds what the bad frame held.
+    /// An image holds the records of the bad frame.
     Image { sequence: u64 },
 }
 
-/// Everything a scan can stumble over.
+/// Everything that a scan can find wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Evidence {
-    /// A frame was expected.
+    /// There is no valid frame where one was expected.
     Frame { fault: FrameFault, following: Following },
-    /// The file ends before its header or before the size its header says.
+    /// The file is shorter than its header, or than its header says.
     FileShort { bytes: u64, bytes_expected: u64 },
-    /// The file goes on after the size its header says.
+    /// The file is longer than its header says.
     FileLong { bytes: u64, bytes_expected: u64 },
-    /// The header page is not one, or its checksum is wrong, or its size is out of bounds.
+    /// The first page is no header, its checksum is wrong, or its size is out of bounds.
     HeaderDamaged,
-    /// The device does not give the header page.
+    /// The device cannot read the header page.
     HeaderUnreadable { cause: String },
     /// The header is intact and of another format.
     OtherFormat { format: u32 },
     /// The header is intact and names another journal.
     OtherJournal { id: JournalId },
-    /// The header is intact and names another number than the file's name.
+    /// The header is intact and its number is not that of the file's name.
     OtherNumber { number: u64 },
-    /// The file is named like a segment, but not as this journal names one.
+    /// The file is named like a segment, but not by this journal.
     OtherName,
     /// A number is missing before the last segment.
     NumberMissing { missing: String },
-    /// The last segment ends in a mark naming a successor that is not there.
+    /// The last segment ends with a mark, and the segment that the mark names is missing.
     SuccessorMissing { missing: String },
     /// An image exists, but no segment.
     AllMissing { sequence: u64 },
-    /// The frame that an image ends with has another checksum than the image says.
+    /// The last frame of an image has another checksum than the image says.
     ImageOfOtherHistory { sequence: u64, chain: u32, found: u32 },
     /// An image ends in the middle of a frame.
     ImageEndsInside { sequence: u64, last: u64 },
 }
 
-/// What a scan concludes.
+/// The conclusion of a scan.
 ///
-/// A checksum alone cannot tell a write that a power cut tore from data that rotted after it was
-/// answered (Alagappan et al., "Protocol-Aware Recovery for Consensus-Based Storage", FAST 2018).
-/// So the verdict rests on two questions: does the frame look as if part of it never reached the
-/// disk (etcd's rule: some 512-byte sector all zero), and does anything vouch that it had been
-/// synced? Kernel writeback is unordered, so a valid frame after a gap is a legal remnant of a turn
-/// nobody was answered for; the chain of checksums alone therefore vouches for nothing.
+/// A checksum alone cannot tell a write that a power cut tore from data that rotted after the
+/// client had its answer (Alagappan et al., "Protocol-Aware Recovery for Consensus-Based Storage",
+/// FAST 2018). So the verdict depends on two questions: does the frame look as if part of it never
+/// reached the disk (etcd's rule: some 512-byte sector is all zero), and does anything vouch that
+/// it was synced? The kernel writes pages back in any order, so a valid frame after a gap may be
+/// the rest of a turn that no client had an answer for; the chain of checksums alone therefore
+/// vouches for nothing.
 ///
 /// | where a frame was expected | what follows | verdict | what happens |
 /// |---|---|---|---|
@@ -100,31 +102,31 @@ pub(crate) enum Evidence {
 pub enum Verdict {
     /// The journal ends where its last frame ends.
     CleanEnd,
-    /// The last turn did not reach the disk whole; nobody was answered for it.
+    /// The last turn did not reach the disk whole. No client had an answer for it.
     TornTail,
-    /// Parts of the last turns reached the disk out of order; nobody was answered for them.
+    /// Parts of the last turns reached the disk out of order. No client had an answer for them.
     ReorderedTail,
-    /// Data that had been synced cannot be read any more.
+    /// Synced data cannot be read any more.
     AnsweredDataDamaged,
-    /// Rot of the last answered turn, or a turn stored in part: nothing tells which.
+    /// The last answered turn rotted, or a turn was stored in part: nothing tells which.
     Ambiguous,
-    /// Something here is not of this journal or not of this place.
+    /// Something here belongs to another journal or to another position.
     Foreign,
-    /// Written by another version.
+    /// Another version wrote it.
     OtherFormat,
     /// The identity of a segment cannot be read.
     HeaderDamaged,
-    /// A segment was cut.
+    /// A segment was truncated.
     FileShort,
     /// A segment was extended.
     FileLong,
-    /// A segment is gone.
+    /// A segment is missing.
     SegmentMissing,
     /// The image is of another history than the journal.
     ImageForeign,
 }
 
-/// The table of [`Verdict`], row by row.
+/// Applies the table of [`Verdict`], row by row.
 pub(crate) fn judge(evidence: &Evidence) -> Verdict {
     if planted(Bug::CutAtFirstBadFrame) && matches!(evidence, Evidence::Frame { .. }) {
         return match evidence {
@@ -168,7 +170,7 @@ pub(crate) fn judge(evidence: &Evidence) -> Verdict {
 }
 
 impl Verdict {
-    /// May a server go on from here without a person's decision?
+    /// Returns whether a server may continue from here without a person's decision.
     pub fn is_resumable(self) -> bool {
         matches!(self, Self::CleanEnd | Self::TornTail | Self::ReorderedTail)
     }
@@ -191,7 +193,7 @@ impl Verdict {
         }
     }
 
-    /// What the operator can do.
+    /// The advice for the operator.
     pub fn advice(self) -> &'static str {
         match self {
             Self::CleanEnd | Self::TornTail | Self::ReorderedTail => "Nothing needs doing",
@@ -211,7 +213,7 @@ impl Verdict {
                 "Keep a copy of the directory and restore this file from a backup"
             }
             Self::ImageForeign => {
-                "Rewrite journal and images from the same backup, or move the image out of its \
+                "Restore journal and images from the same backup, or move the image out of its \
                  directory so that an older one or the whole journal is read"
             }
             Self::FileLong => {
@@ -222,7 +224,7 @@ impl Verdict {
 }
 
 impl Evidence {
-    /// What was seen, for the operator.
+    /// The evidence in words, for the operator.
     pub(crate) fn detail(&self) -> String {
         match self {
             Self::Frame { fault, following } => {

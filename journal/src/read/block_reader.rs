@@ -1,24 +1,24 @@
-//! Reading a segment front to back through one reused block.
+//! A segment read front to back through one reused block.
 //!
-//! Owns the block size of a scan. Never maps a file, so a scan beside a live server is safe and a
-//! failing device answers with an error rather than a signal. Used by `scan.rs` and `evidence.rs`.
+//! Owns the block size of a scan. Never maps a file, so a scan is safe while a server runs, and a
+//! failing device gives an error and not a signal.
 
 use crate::disk::traits::DiskFile;
 use crate::error::JournalError;
 use crate::format::layout::{FRAME_BYTES_MAX, PAGE_BYTES};
 
-/// Large enough that system calls cost nothing beside checksums, small enough for the cache.
+/// Large enough that system calls cost little next to checksums, small enough for the cache.
 const BLOCK_BYTES: u64 = 1024 * 1024;
 
-/// A view of part of a file that moves forward.
+/// Reads a file block by block.
 pub(crate) struct BlockReader<'f, F> {
     file: &'f F,
     place: &'f str,
-    /// The segment's size, in bytes; nothing is read past it.
+    /// The readable bytes of the segment; nothing is read after them.
     limit: u64,
     start: u64,
     block: Vec<u8>,
-    /// Where pages start that the device does not give, if that is no error but read as zeros.
+    /// The offsets of pages that the device cannot read, if they are skipped and read as zeros.
     unreadable: Option<Vec<u64>>,
 }
 
@@ -27,12 +27,13 @@ impl<'f, F: DiskFile> BlockReader<'f, F> {
         Self { file, place, limit, start: 0, block: Vec::new(), unreadable: None }
     }
 
-    /// One that goes past what the device cannot read: zeros, known as [unreadable](Self::unreadable_end).
+    /// A reader that skips pages that the device cannot read. They read as zeros, and are known as
+    /// [unreadable](Self::unreadable_end).
     pub(crate) fn skipping_errors(file: &'f F, place: &'f str, limit: u64) -> Self {
         Self { unreadable: Some(Vec::new()), ..Self::new(file, place, limit) }
     }
 
-    /// Where the unreadable page ends that holds this offset of the loaded block, if one does.
+    /// The end of the unreadable page that holds this offset of the loaded block, if there is one.
     pub(crate) fn unreadable_end(&self, offset: u64) -> Option<u64> {
         let pages = self.unreadable.as_deref().unwrap_or_default();
         let page = pages.iter().find(|&&page| (page..page + PAGE_BYTES as u64).contains(&offset));

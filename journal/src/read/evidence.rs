@@ -1,8 +1,8 @@
 //! What follows a bad frame, and whether it vouches for it.
 //!
-//! Owns the search: after a bad frame every 8-byte offset to the end of the segment is tried, since
-//! nothing says where the next frame starts. Never decides: it hands [`Following`] to the table in
-//! `verdict.rs`.
+//! Owns the search: after a bad frame it tries every 8-byte offset up to the end of the segment,
+//! because nothing tells where the next frame starts. Never decides: it hands [`Following`] to the
+//! table in `format/verdict.rs`.
 
 use crate::disk::traits::DiskFile;
 use crate::error::JournalError;
@@ -11,17 +11,18 @@ use crate::format::layout::*;
 use crate::format::verdict::Following;
 use crate::read::segment_file::SegmentFile;
 
-/// What is behind a bad frame.
+/// What follows a bad frame.
 #[derive(Debug)]
 pub(crate) struct Aftermath {
     pub(crate) following: Following,
-    /// Valid frames in the rest of the segment, as far as it was searched.
+    /// The number of valid frames in the searched rest of the segment.
     pub(crate) frames: u64,
-    /// Where the last byte that is not zero ends, from the start of the segment.
+    /// The offset after the last byte that is not zero.
     pub(crate) end: u64,
 }
 
-/// Looks behind the bad frame at `offset` of `segments[0]`, which should have held `sequence`.
+/// Collects the evidence after the bad frame at `offset` of `segments[0]`, which should have held
+/// `sequence`.
 pub(crate) fn collect_after<F: DiskFile>(
     segments: &[SegmentFile<F>],
     offset: u64,
@@ -46,7 +47,7 @@ pub(crate) fn collect_after<F: DiskFile>(
     Ok(Aftermath { following: strongest, frames: found.frames, end: found.end })
 }
 
-/// Is there a whole frame at this offset, read anew?
+/// Reads again, and returns whether there is a whole frame at this offset.
 pub(crate) fn is_whole<F: DiskFile>(
     segment: &SegmentFile<F>,
     offset: u64,
@@ -56,7 +57,8 @@ pub(crate) fn is_whole<F: DiskFile>(
     Ok(frame::parse(blocks.at(offset)?, position).is_ok())
 }
 
-/// The segments behind: at most one, and that unused, unless the segment before was left for good.
+/// Examines the segments after it: at most one, and that unused, unless the segment before was left
+/// for good.
 fn examine_next<F: DiskFile>(
     segments: &[SegmentFile<F>],
 ) -> Result<Option<Following>, JournalError> {
@@ -64,7 +66,8 @@ fn examine_next<F: DiskFile>(
     let start = SEGMENT_HEADER_BYTES as u64;
     let found = search(next, start, u64::MAX)?;
     let file = next.place.clone();
-    // A spare is made only after its predecessor was opened, which is after all before is synced.
+    // A spare is made only after its predecessor was opened, which is after all frames before are
+    // synced.
     Ok(if found.frames > 0 || segments.len() > 1 {
         Some(Following::Segment { file })
     } else if found.end > start {
@@ -74,24 +77,24 @@ fn examine_next<F: DiskFile>(
     })
 }
 
-struct Found {
+struct Findings {
     frames: u64,
     end: u64,
-    /// The watermark that reaches the sequence, and the frame that carries it.
+    /// The watermark that reaches the sequence, and the offset of the frame that carries it.
     vouching: Option<(u64, u64)>,
 }
 
-/// Tries every aligned offset from `start` to the segment's end, or to the first watermark that
-/// reaches `sequence`.
+/// Tries every aligned offset from `start` to the end of the segment, or to the first watermark
+/// that reaches `sequence`.
 fn search<F: DiskFile>(
     segment: &SegmentFile<F>,
     start: u64,
     sequence: u64,
-) -> Result<Found, JournalError> {
+) -> Result<Findings, JournalError> {
     let limit = segment.readable_bytes;
     let seed = segment.header.seed();
     let mut blocks = segment.blocks();
-    let mut found = Found { frames: 0, end: start, vouching: None };
+    let mut found = Findings { frames: 0, end: start, vouching: None };
     let mut offset = start;
     while offset < limit {
         let bytes = blocks.at(offset)?;

@@ -1,7 +1,8 @@
-//! Frames with the right checksum that no writer of ours has made: put where a frame is expected, and
-//! told from our own by what they say.
+//! Frames with the right checksum that no writer has made: stored where a frame is expected, and
+//! told from true ones by what they say.
 //!
-//! Forges with the crate's own framing, which tests from outside cannot. Next: `walk`, `opened`.
+//! Forges with the crate's own framing, which tests from outside cannot. Next: `walk`,
+//! `open_segments`.
 
 use crate::format::frame::{self, Head, Kind, Position};
 use crate::format::layout::*;

@@ -1,7 +1,8 @@
-//! The segments of a directory, opened for reading.
+//! The segments of a directory, opened for a scan.
 //!
-//! Owns the checks before any frame is shown: names, numbers without a gap, headers, sizes, and with
-//! which segment a scan that starts from an image begins. Never writes. Read `scan.rs` next.
+//! Owns which segments a scan reads, and the checks over all of them before the first frame: names,
+//! and numbers without a gap. Never writes. Read `segment_file.rs` for the checks of one segment,
+//! `scan.rs` for what comes next.
 
 use std::io;
 
@@ -16,13 +17,13 @@ use crate::read::segment_file::{
     SegmentFile, check_id, open_one, read_first_frame, segment_numbers,
 };
 
-/// What a scan reads, and what it may leave unread.
+/// The segments that a scan reads, and what it need not read.
 pub(crate) struct OpenSegments<F> {
-    /// In order and without a gap, from the first that is read to the last there is.
+    /// In order and without a gap, from the first one to be read to the last one that exists.
     pub(crate) segments: Vec<SegmentFile<F>>,
     /// What the first frame continues.
     pub(crate) predecessor: Predecessor,
-    /// Segments that an image makes unnecessary: how many, and their bytes.
+    /// The number of segments that an image makes unnecessary, and their size.
     pub(crate) older_segments: u64,
     pub(crate) older_bytes: u64,
 }
@@ -57,8 +58,8 @@ fn open_all<D: Disk>(disk: &D, numbers: &[u64]) -> Result<OpenSegments<D::File>,
     })
 }
 
-/// Goes back from the newest segment to the one that holds the image's last frame: its first frame
-/// starts at or below the image's end. What is older is not even opened, but for its size.
+/// Goes back from the newest segment to the one that holds the image's last frame: the one whose
+/// first frame starts at or below the image's end. Opens older segments only for their size.
 fn open_behind<D: Disk>(
     disk: &D,
     numbers: &[u64],
@@ -88,7 +89,7 @@ fn open_behind<D: Disk>(
     Ok(OpenSegments { segments, predecessor, older_segments: older.len() as u64, older_bytes })
 }
 
-/// What the first of these segments continues, if the image reaches up to it.
+/// What the first of these segments continues. Refuses if the image does not reach up to it.
 fn predecessor_of<D: Disk>(
     disk: &D,
     segments: &[SegmentFile<D::File>],

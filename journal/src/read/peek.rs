@@ -1,14 +1,15 @@
-//! Cheap looks at a directory: whose journal it is, and where in it a time begins.
+//! What headers and first frames alone can tell: whose journal a directory holds, and where in it a
+//! time begins.
 //!
-//! Reads headers and first frames only, changes nothing, runs beside a live writer. Judges nothing:
-//! that is the scan's. Read `scan.rs` next.
+//! Reads headers and first frames only, changes nothing, may run beside a live writer. Never
+//! judges: the scan does. Read `scan.rs` next.
 
 use crate::disk::traits::Disk;
 use crate::error::JournalError;
 use crate::format::layout::JournalId;
 use crate::read::segment_file::{open_one, read_first_frame, segment_numbers};
 
-/// Whose journal a directory holds; `None` if it holds none.
+/// The identity of the journal in a directory; `None` if there is none.
 ///
 /// # Errors
 /// [`JournalError::Refused`] if the newest segment's header is not intact, [`JournalError::Io`].
@@ -19,7 +20,7 @@ pub fn journal_id<D: Disk>(disk: &D) -> Result<Option<JournalId>, JournalError> 
     }
 }
 
-/// A sequence that everything stamped at or after `stamp_ms` is at or above: the first of the last
+/// A lower bound of the sequences stamped at or after `stamp_ms`: the first sequence of the last
 /// segment that starts before. `None` if no segment does.
 ///
 /// # Errors
@@ -27,7 +28,7 @@ pub fn journal_id<D: Disk>(disk: &D) -> Result<Option<JournalId>, JournalError> 
 pub fn sequence_at<D: Disk>(disk: &D, stamp_ms: u64) -> Result<Option<u64>, JournalError> {
     let mut found = None;
     for number in segment_numbers(disk)? {
-        // Damaged or empty, it says nothing of time; what is known so far stays true.
+        // A damaged or empty segment tells nothing of time; what is known so far stays true.
         let Ok(first) = read_first_frame(&open_one(disk, number)?)? else { break };
         if first.stamp_ms >= stamp_ms {
             break;

@@ -1,8 +1,9 @@
 //! Reading a journal from its first byte to its last, changing none.
 //!
-//! Owns what is learned on the way. Never writes, never maps, never decides: the table in `verdict.rs`
-//! does. Read `open_segments.rs` for the checks before the first frame, `walk.rs` for the way from frame to
-//! frame, `resume.rs` for what a start does with a [`Scan`].
+//! Owns the order of the reading. Never writes, never maps, never decides: the table in
+//! `format/verdict.rs` does. Read `open_segments.rs` for the checks before the first frame,
+//! `walk.rs` for the way from frame to frame, `append/resume.rs` for what a start does with a
+//! [`Scan`].
 
 use crate::disk::traits::Disk;
 use crate::error::{JournalError, VisitError};
@@ -15,7 +16,7 @@ use crate::read::scan_result::Scan;
 use crate::read::segment_file::open_successor;
 use crate::read::walk::Walk;
 
-/// Scans without looking at what the frames hold. See [`scan_with`].
+/// Scans without showing the frames to a visitor. See [`scan_with`].
 ///
 /// # Errors
 /// As [`scan_with`].
@@ -26,17 +27,17 @@ pub fn scan<D: Disk>(disk: &D, origin: Origin) -> Result<Scan, JournalError> {
 /// Reads every segment once and shows each valid frame to `visit`, in order, before it is known how
 /// the journal ends.
 ///
-/// From an [image](Origin::Image) it reads the segment with the image's last frame and what follows,
-/// however long the history is; frames the image holds are checked, but not shown, and the image's
-/// last one must have the checksum the image names. A [`crate::Kind::Seal`] that only marks where a repaired
-/// journal starts is never shown.
+/// From an [image](Origin::Image) it reads the segment with the image's last frame and later ones,
+/// however long the history is. It checks frames that the image holds, but does not show them, and
+/// the image's last frame must have the checksum that the image names. It never shows a
+/// [`crate::Kind::Seal`] that only marks where a repaired journal starts.
 ///
-/// Changes no byte, and reads with plain reads only, so it may run beside a live server; what it then
-/// says of the tail is a moment's view.
+/// Changes no byte and uses plain reads only, so it may run while a server runs; the tail that it
+/// then reports is that of a moment.
 ///
 /// # Errors
 /// [`JournalError::Refused`] for every verdict that is not resumable, [`JournalError::Io`] if the
-/// disk fails, [`JournalError::Visitor`] if the visitor does.
+/// disk fails, [`JournalError::Visitor`] if the visitor fails.
 pub fn scan_with<D: Disk>(
     disk: &D,
     origin: Origin,

@@ -1,8 +1,8 @@
-//! One segment file opened for reading.
+//! One segment file, opened for reading.
 //!
-//! Owns the checks of one file (name, header, size) and of its identity against the one before, and
-//! the reading of its first frame. Never writes. Read `open_segments.rs` next for which files a scan
-//! opens.
+//! Owns the checks of one file (name, header, size), the check that the next one is of the same
+//! journal, and the reading of the first frame. Never writes. Read `open_segments.rs` next for
+//! which files a scan opens.
 
 use std::io;
 
@@ -14,12 +14,12 @@ use crate::format::segment::SegmentHeader;
 use crate::format::verdict::{Evidence, FrameFault};
 use crate::read::block_reader::BlockReader;
 
-/// A segment opened for reading, its header checked.
+/// A segment that is open for reading. Its header was checked.
 pub(crate) struct SegmentFile<F> {
     pub(crate) header: SegmentHeader,
     pub(crate) place: String,
     pub(crate) file: F,
-    /// How much of it can be read, in bytes: all the header says, except where a repair looks.
+    /// The readable bytes: the size in the header, except in a repair.
     pub(crate) readable_bytes: u64,
 }
 
@@ -77,10 +77,10 @@ pub(crate) fn open_one<D: Disk>(
     Err(JournalError::refused(place, bytes.min(header.bytes), 0, &evidence))
 }
 
-/// The segment that an end mark names. Missing when the directory was listed, it may have been put
-/// in place since by a live server.
+/// Opens the segment that an end mark names. It was missing when the directory was listed, but a
+/// running server may have made it since.
 ///
-/// `end` and `sequence` are where the one that is left ends.
+/// `end` and `sequence` are the end of the segment that is left.
 pub(crate) fn open_successor<D: Disk>(
     disk: &D,
     left: &SegmentFile<D::File>,
@@ -116,7 +116,7 @@ pub(crate) fn check_id<F>(
     Ok(())
 }
 
-/// What the first frame says, or what is in its place.
+/// The head of the first frame, or its fault.
 pub(crate) fn read_first_frame<F: DiskFile>(
     segment: &SegmentFile<F>,
 ) -> Result<Result<Head, FrameFault>, JournalError> {

@@ -1,9 +1,8 @@
-//! Reading on from a sequence, beside the writer: for those who follow a live journal.
+//! Reading on from a sequence beside the writer, for followers of a live journal.
 //!
-//! Owns a place in a segment and the way from frame to frame behind it. Reads only what the caller
-//! knows to be stored, synced or not, so every frame it comes to must be whole, and one that is not is
-//! damage. Changes no byte, reads with plain reads, judges no tail. Read `scan.rs` for what a start
-//! does.
+//! Owns a position in a segment and the way from frame to frame after it. Reads only what the
+//! caller knows to be stored, synced or not, so every frame must be whole, and one that is not is
+//! damage. Changes no byte, uses plain reads, judges no tail. Read `scan.rs` for what a start does.
 
 use std::io;
 use std::ops::ControlFlow;
@@ -16,12 +15,12 @@ use crate::read::segment_file::{
     SegmentFile, open_one, open_successor, read_first_frame, segment_numbers,
 };
 
-/// Read at once; at least one frame of any length.
+/// The bytes of one read: at least one frame of any length.
 const BLOCK_BYTES: usize = 2 * FRAME_BYTES_MAX;
-/// Segments that go while one is looked for are looked for again so often.
+/// The attempts to find a segment while others are pruned.
 const TRIES: u32 = 3;
 
-/// A place in a journal: in front of a frame.
+/// A position in a journal, before a frame.
 pub struct Tail<D: Disk> {
     segment: SegmentFile<D::File>,
     offset: u64,
@@ -30,11 +29,11 @@ pub struct Tail<D: Disk> {
     block_start: u64,
 }
 
-/// What looking for a sequence found.
+/// The result of [`Tail::seek`].
 pub enum SeekResult<D: Disk> {
-    /// A place at or before its frame, in the same segment.
+    /// A position at or before the frame of the sequence, in the same segment.
     Tail(Tail<D>),
-    /// It went with its segment; the first sequence that is left.
+    /// The sequence was pruned with its segment.
     Gone {
         /// The first sequence that is left.
         oldest: u64,
@@ -42,7 +41,7 @@ pub enum SeekResult<D: Disk> {
 }
 
 impl<D: Disk> Tail<D> {
-    /// Looks for the segment of a sequence that is known to be stored.
+    /// Finds the segment of a sequence that is known to be stored.
     ///
     /// # Errors
     /// [`JournalError::Refused`] if a segment's header is not intact, [`JournalError::Io`].
@@ -50,7 +49,7 @@ impl<D: Disk> Tail<D> {
         let mut tries = 1;
         loop {
             match Self::try_seek(disk, sequence) {
-                // Pruned since the directory was listed.
+                // The segment was pruned since the directory was listed.
                 Err(JournalError::Io { cause, .. })
                     if cause.kind() == io::ErrorKind::NotFound && tries < TRIES =>
                 {
@@ -93,12 +92,12 @@ impl<D: Disk> Tail<D> {
         })
     }
 
-    /// The sequence that the next frame begins with.
+    /// The first sequence of the next frame.
     pub fn next_sequence(&self) -> u64 {
         self.next_sequence
     }
 
-    /// Shows every frame of records up to `stored`, which must be known to be that. A frame at
+    /// Shows every frame of records up to `stored`, which must be known to be stored. A frame at
     /// which `visit` breaks is shown again next time.
     ///
     /// # Errors
@@ -111,7 +110,7 @@ impl<D: Disk> Tail<D> {
         stored: u64,
         visit: &mut dyn FnMut(&Frame<'_>) -> ControlFlow<()>,
     ) -> Result<(), JournalError> {
-        // What was read before may have grown since.
+        // The block may be older than frames stored since.
         self.block.clear();
         while self.next_sequence <= stored {
             self.load()?;
@@ -138,7 +137,7 @@ impl<D: Disk> Tail<D> {
         Ok(())
     }
 
-    /// Makes sure that the next frame is in the block, whole.
+    /// Makes sure that the block holds the whole next frame.
     fn load(&mut self) -> Result<(), JournalError> {
         let limit = self.segment.header.bytes;
         let wanted = limit.min(self.offset + FRAME_BYTES_MAX as u64);
@@ -162,7 +161,7 @@ impl<D: Disk> Tail<D> {
     }
 }
 
-/// As [`open_successor`], with `NotFound` for one that was pruned.
+/// As [`open_successor`], but `NotFound` for a segment that was pruned.
 fn next_segment<D: Disk>(
     disk: &D,
     left: &SegmentFile<D::File>,

@@ -1,8 +1,8 @@
 //! From frame to frame.
 //!
-//! Owns what one frame hands to the next, which frame may follow, and what is shown of it. Never
-//! decides what a bad frame means: the table in `verdict.rs` does. Read `scan.rs` for what comes of
-//! it.
+//! Owns what one frame hands to the next, which frame may follow, and which frames are shown. Never
+//! decides what a bad frame means: the table in `format/verdict.rs` does. Read `scan.rs` for the
+//! use of it.
 
 use crate::disk::traits::DiskFile;
 use crate::error::{JournalError, VisitError};
@@ -23,17 +23,17 @@ pub(crate) struct Walk {
     image_checked: bool,
     pub(crate) last_sequence: u64,
     pub(crate) chain: u32,
-    /// The checksum of the last frame of records; the image's while there was none behind it.
+    /// The checksum of the last frame of records; that of the image before the first one after it.
     records_chain: u32,
     pub(crate) epoch: u32,
     pub(crate) stamp_ms: u64,
     watermark: u64,
-    /// Where the last valid frame of the current segment ends.
+    /// The offset at which the last valid frame of the current segment ends.
     pub(crate) end: u64,
     segments: Vec<SegmentScan>,
-    /// The first frame that starts in each page of the current segment: offset and sequence.
+    /// Offset and sequence of the first frame that starts in each page of the current segment.
     starts: Vec<(u64, u64)>,
-    /// The same of the segment before; any frame in the current one vouches for all of it.
+    /// The same of the segment before. Any frame in the current segment vouches for all of it.
     starts_before: Vec<(u64, u64)>,
 }
 
@@ -49,7 +49,7 @@ impl Walk {
         }
     }
 
-    /// Frames of the current segment, so far.
+    /// The number of frames of the current segment so far.
     pub(crate) fn frames(&self) -> u64 {
         self.segments.last().map_or(0, |segment| segment.frames)
     }
@@ -67,8 +67,8 @@ impl Walk {
         JournalError::refused(segment.place.clone(), offset, self.next_sequence(), evidence)
     }
 
-    /// Shows every frame of the first of `segments`. Returns `None` behind an end mark, or how the
-    /// journal ends.
+    /// Shows every frame of the first of `segments`. Returns `None` after an end mark, or else how
+    /// the journal ends.
     pub(crate) fn walk_segment<F: DiskFile>(
         &mut self,
         segments: &[SegmentFile<F>],
@@ -84,8 +84,8 @@ impl Walk {
             if end == Verdict::CleanEnd {
                 return Ok(Some((end, None)));
             }
-            // A live server stores a frame before anything that follows it: if it is whole now, it
-            // was being stored when it was read. Damage does not heal.
+            // A running server stores a frame before anything that follows it. If the frame is
+            // whole now, it was being stored when it was read: damage does not heal.
             if fault != FrameFault::Foreign && evidence::is_whole(segment, offset)? {
                 continue;
             }
@@ -104,7 +104,7 @@ impl Walk {
         Ok(None)
     }
 
-    /// Shows frames up to an end mark, or to where none continues: says what is there instead.
+    /// Shows frames up to an end mark, or up to the first fault, which it returns.
     pub(crate) fn walk_frames<F: DiskFile>(
         &mut self,
         segment: &SegmentFile<F>,
@@ -154,12 +154,12 @@ impl Walk {
         });
     }
 
-    /// Does a valid frame belong exactly here?
+    /// Returns whether a valid frame belongs exactly here.
     fn continues(&self, frame: &Frame<'_>, header: &SegmentHeader) -> bool {
         let end = self.end + frame.bytes();
         let placed = match frame.successor() {
             Some(successor) => end <= header.bytes && successor == header.number + 1,
-            // Every other frame leaves room for the end mark.
+            // Every other frame leaves space for the end mark.
             None => end + END_MARK_BYTES as u64 <= header.bytes,
         };
         placed
@@ -168,7 +168,8 @@ impl Walk {
             && frame.next_sequence() < u64::MAX
     }
 
-    /// Does the frame that the image ends with, or ends in, show that it is of another history?
+    /// Returns the evidence if the frame in which the image ends shows that the image is of another
+    /// history.
     fn contradicts_image(&mut self, frame: &Frame<'_>) -> Option<Evidence> {
         let image = self.origin.image()?;
         let last = frame.next_sequence() - 1;
@@ -191,7 +192,8 @@ impl Walk {
         None
     }
 
-    /// Is it behind the image, and not the mark that a repair starts a journal with?
+    /// Returns whether the frame comes after the image and is not the mark with which a repair
+    /// starts a journal.
     fn is_shown(&self, frame: &Frame<'_>, header: &SegmentHeader) -> bool {
         let behind =
             self.origin.stands_in().is_none_or(|image| frame.first_sequence() > image.sequence);
@@ -231,7 +233,7 @@ impl Walk {
         let headers: Vec<_> = segments.iter().map(|segment| segment.header).collect();
         let mut rewrites = Vec::new();
         if let Some(&header) = headers.get(open) {
-            // An end mark may be newer than the last sync, too.
+            // The end mark before may be newer than the last sync, too.
             if let (true, Some(before)) = (self.starts.is_empty(), open.checked_sub(1)) {
                 let from = rewrite_from(&self.starts_before, vouched);
                 rewrites.push(Rewrite {
@@ -267,8 +269,8 @@ impl Walk {
     }
 }
 
-/// Everything before this offset is vouched for: the last known frame that holds, or comes before,
-/// a vouched sequence lies here.
+/// The offset up to which everything is vouched for: that of the last known frame that starts at or
+/// before the vouched sequence.
 fn rewrite_from(starts: &[(u64, u64)], vouched: u64) -> u64 {
     let known = starts.partition_point(|&(_, first_sequence)| first_sequence <= vouched);
     known.checked_sub(1).map_or(SEGMENT_HEADER_BYTES as u64, |last| starts[last].0)

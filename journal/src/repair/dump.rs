@@ -1,8 +1,8 @@
-//! Showing everything that is in a journal's directory, whatever its condition.
+//! Everything in the directory of a journal, whatever its condition.
 //!
-//! Owns the order in which files and their pieces are shown. Never fails on any content, never
+//! Owns the order in which files and their parts are shown. Never fails on any content, never
 //! writes, and never says whether a journal can be continued: [`crate::scan`] does. Read
-//! `frame_search.rs` for how frames are found behind damage.
+//! `frame_search.rs` for how frames are found after damage.
 
 use crate::disk::traits::{Disk, DiskFile};
 use crate::error::{JournalError, VisitError};
@@ -12,58 +12,58 @@ use crate::read::block_reader::BlockReader;
 use crate::repair::frame_search::{Gap, Region, visit_regions};
 use crate::repair::survey::{SegmentSurvey, majority_id};
 
-/// One piece of one file.
+/// One part of one file.
 #[derive(Clone, Debug)]
 pub struct DumpItem<'a> {
-    /// Where a person finds the file.
+    /// The path of the file.
     pub file: &'a str,
-    /// Where the piece starts, in bytes.
+    /// The offset at which the part starts, in bytes.
     pub offset: u64,
     /// Its length, in bytes.
     pub bytes: u64,
-    /// What it is.
+    /// Its content.
     pub content: DumpContent<'a>,
 }
 
-/// What a piece of a file is. The pieces of a file follow each other without a gap.
+/// The content of a part of a file. The parts of a file follow each other without a gap.
 #[derive(Clone, Debug)]
 pub enum DumpContent<'a> {
     /// The header of a segment.
     Header {
-        /// Whose journal it is.
+        /// The identity of the journal.
         id: JournalId,
         /// The segment's number.
         number: u64,
-        /// The size it says the file has, in bytes.
+        /// The size in the header, in bytes.
         segment_bytes: u64,
     },
-    /// A first page that is no header of this format, and why. Frames behind it are looked for as
-    /// those of the segment that the name says, in the journal that most other segments are of.
+    /// A first page that is no header of this format. Frames after it are searched as those of the
+    /// segment that the name says, in the journal of most other segments.
     BadHeader {
-        /// What is wrong.
+        /// The reason.
         detail: String,
     },
     /// A valid frame: records, a seal or an end mark.
     Frame {
-        /// All of it.
+        /// The frame.
         frame: Frame<'a>,
-        /// Its sequence and chain follow the frame shown before it.
+        /// Whether its sequence and chain follow the frame shown before it.
         continues: bool,
     },
     /// Bytes that are no frame.
     Gap(Gap),
-    /// Nothing but zeros behind the header: an unused spare.
+    /// Only zeros after the header: an unused spare.
     Spare,
 }
 
-/// Shows every segment file in the order of the names, each piece by piece. Damage is shown as what
-/// is there: frames are found again behind it, at every 8-byte offset.
+/// Shows every segment file in the order of the names, each part by part. Damage is shown as it is:
+/// frames after it are found again at any 8-byte offset.
 ///
-/// Changes no byte, and reads with plain reads only, so it may run beside a live server.
+/// Changes no byte and uses plain reads only, so it may run while a server runs.
 ///
 /// # Errors
-/// [`JournalError::Io`] if the directory or a file cannot be opened, [`JournalError::Visitor`] if the
-/// visitor fails; never for anything a file holds, nor for pages that cannot be read.
+/// [`JournalError::Io`] if the directory or a file cannot be opened, [`JournalError::Visitor`] if
+/// the visitor fails; never for any content of a file, nor for pages that cannot be read.
 pub fn dump<D: Disk>(
     disk: &D,
     visit: &mut dyn FnMut(&DumpItem<'_>) -> Result<(), VisitError>,
@@ -97,7 +97,7 @@ impl<F: DiskFile> SegmentSurvey<F> {
         };
         let start = self.file_bytes.min(SEGMENT_HEADER_BYTES as u64);
         visit(0, start, self.first_page(), 0)?;
-        // Frames of no known journal are valid nowhere; what is there is shown as gaps.
+        // Without an identity no frame is valid; all bytes are shown as gaps.
         let seed = self.identity(id).map_or(0, |header| header.seed());
         let mut blocks = BlockReader::skipping_errors(&self.file, file, self.file_bytes);
         visit_regions(&mut blocks, seed, start, self.file_bytes, &mut |offset, bytes, region| {
@@ -130,7 +130,7 @@ impl<F: DiskFile> SegmentSurvey<F> {
 }
 
 impl DumpContent<'_> {
-    /// What it is, in a word or two.
+    /// The kind of content in a word or two.
     pub fn label(&self) -> &'static str {
         match self {
             Self::Header { .. } => "header",

@@ -1,9 +1,9 @@
-//! Carrying out a plan: originals aside first, then the changes, one by one.
+//! Carrying out a plan: first the originals into quarantine, then the changes, one by one.
 //!
 //! Owns the order that makes a crash harmless. Every file that changes or goes is first copied byte
 //! for byte, synced and read back; a new segment is written beside the old one, synced, read back
-//! and renamed over it. Nothing is cut shorter or overwritten in place. Read `plan.rs` for what is
-//! changed and why in that order.
+//! and renamed over it. Never truncates or overwrites a file in place. Read `plan.rs` for what is
+//! changed, and for the reason of the order.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -20,29 +20,29 @@ use crate::repair::plan::{RepairPlan, Step, plan_repair};
 use crate::repair::relocate;
 use crate::repair::salvage::{SegmentSurveys, select_candidates};
 
-/// How much is copied at once, in bytes.
+/// The bytes that are copied at once.
 const COPY_BYTES: usize = 64 * 1024;
 
 /// A repaired journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Repaired {
-    /// What a scan says of it now.
+    /// The result of a scan after the repair.
     pub scan: Scan,
-    /// The copies of the originals.
+    /// The paths of the copies of the originals.
     pub copies: Vec<String>,
 }
 
-/// Carries out a plan, if the person who accepts the loss names where it begins:
-/// `accept_loss_from` must be the plan's [`first_sequence_lost`](RepairPlan::first_sequence_lost).
+/// Carries out a plan, if a person accepts the loss by its first sequence: `accept_loss_from` must
+/// be the plan's [`first_sequence_lost`](RepairPlan::first_sequence_lost).
 ///
-/// `quarantine` is another directory; the originals of all files that change or go are copied there
-/// under their names before the first change. A crash at any step leaves a journal that is refused
-/// as before, of which the same repair can be made again into the same quarantine, or the repaired
-/// one. Hold the lock of the data directory over plan and repair.
+/// `quarantine` is another directory. The originals of all files that change or go are copied there
+/// under their names before the first change. A crash at any step leaves either the repaired
+/// journal or one that is refused as before, for which the same repair can be made again with the
+/// same quarantine. Hold the lock of the data directory during plan and repair.
 ///
 /// # Errors
 /// [`JournalError::NotAccepted`], [`JournalError::PlanOutdated`] and [`JournalError::Quarantine`]
-/// before anything was changed; [`JournalError::Io`] also later.
+/// before the first change; [`JournalError::Io`] also later.
 pub fn repair<D: Disk, Q: Disk>(
     disk: &D,
     quarantine: &Q,
@@ -88,7 +88,7 @@ impl Step {
     }
 }
 
-/// Are these two directories? A copy into the same one would be taken for the original.
+/// Checks that these are two directories. A copy in the same one would be taken as the original.
 fn check_apart<D: Disk, Q: Disk>(disk: &D, quarantine: &Q) -> Result<(), JournalError> {
     const PROBE: &str = "probe.copying";
     let io = |operation| JournalError::io(operation, quarantine.place(PROBE), 0);
@@ -103,13 +103,14 @@ fn check_apart<D: Disk, Q: Disk>(disk: &D, quarantine: &Q) -> Result<(), Journal
     Ok(())
 }
 
-/// A copy under its name is always a whole one: it gets it after it was synced and read back.
+/// Copies a file. The copy gets its name after it was synced and read back, so a copy with this
+/// name is always whole.
 fn copy_aside<D: Disk, Q: Disk>(disk: &D, quarantine: &Q, name: &str) -> Result<(), JournalError> {
     let io = |operation| JournalError::io(operation, quarantine.place(name), 0);
     let source = disk.open(name, Access::Read);
     let source = source.map_err(JournalError::io("open", disk.place(name), 0))?;
     if quarantine.names().map_err(io("list"))?.iter().any(|taken| taken == name) {
-        // An earlier try, ended by a crash, copied it.
+        // An earlier attempt, which a crash ended, copied it.
         return check_copy(&source, disk, quarantine, name, name);
     }
     let temporary = format!("{name}.copying");
@@ -161,7 +162,7 @@ fn check_copy<D: Disk, Q: Disk>(
     Ok(())
 }
 
-/// Writes a segment beside the old one, reads it back and renames it into place.
+/// Writes a segment beside the old one, reads it back and renames it.
 fn put<D: Disk>(disk: &D, segment: &NewSegment) -> Result<(), JournalError> {
     let name = segment_name(segment.header.number);
     let temporary = preparing_name(segment.header.number);
@@ -185,7 +186,7 @@ fn put<D: Disk>(disk: &D, segment: &NewSegment) -> Result<(), JournalError> {
     disk.rename(&temporary, &name).map_err(JournalError::io("rename", disk.place(&name), 0))
 }
 
-/// The new segment up to its last byte that is not zero; in memory, at most a segment.
+/// The bytes of the new segment up to its last one that is not zero: in memory at most one segment.
 fn used_bytes<D: Disk>(disk: &D, segment: &NewSegment) -> Result<Vec<u8>, JournalError> {
     let header = segment.header;
     let mut used = match &segment.content {
@@ -207,7 +208,7 @@ fn used_bytes<D: Disk>(disk: &D, segment: &NewSegment) -> Result<Vec<u8>, Journa
     Ok(used)
 }
 
-/// What a page of a segment holds of which this much is used.
+/// The page at this offset of a segment with these used bytes.
 fn page_of(used: &[u8], offset: u64) -> [u8; PAGE_BYTES] {
     let mut page = [0; PAGE_BYTES];
     let used = used.get(offset as usize..).unwrap_or_default();

@@ -1,8 +1,8 @@
 //! A segment as a row of frames and gaps, however damaged.
 //!
-//! Owns finding the next frame behind bytes that are none: every 8-byte offset is tried, since
-//! nothing says where the next frame starts. Never fails on content and never judges it. Used by
-//! `dump.rs` to show everything and by `plan.rs` to name what a repair would give up.
+//! Owns the search for the next frame after bytes that are none: it tries every 8-byte offset,
+//! because nothing tells where the next frame starts. Never fails on content and never judges it.
+//! `dump.rs` shows everything with it, and `salvage.rs` lists what a repair would lose.
 
 use crate::disk::traits::DiskFile;
 use crate::error::JournalError;
@@ -10,29 +10,29 @@ use crate::format::frame::{self, Frame, Position, is_zero};
 use crate::format::layout::*;
 use crate::read::block_reader::BlockReader;
 
-/// What lies between two valid frames.
+/// The bytes between two valid frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Gap {
-    /// Nothing: zeros, at least a sector of them.
+    /// Zeros, at least a sector of them.
     Zeros,
-    /// It starts like a frame, but is none.
+    /// Bytes that start like a frame, but are none.
     BadFrame,
     /// Bytes that are no frame and do not start like one.
     Noise,
-    /// The device gives nothing here, page by page.
+    /// Whole pages that the device cannot read.
     Unreadable,
 }
 
-/// A piece of a segment.
+/// A part of a segment.
 pub(crate) enum Region<'a> {
     Frame(Frame<'a>),
     Gap(Gap),
 }
 
-/// What is shown: where the piece starts, its length in bytes, what it is.
+/// The visitor: it gets the offset of the region, its length in bytes, and the region.
 pub(crate) type Visit<'s> = &'s mut dyn FnMut(u64, u64, Region<'_>) -> Result<(), JournalError>;
 
-/// Shows every byte from `start` to `limit`, each in one piece, in order.
+/// Visits every byte from `start` to `limit`, each in one region, in order.
 pub(crate) fn visit_regions<F: DiskFile>(
     blocks: &mut BlockReader<'_, F>,
     seed: u32,
@@ -72,9 +72,10 @@ fn visit_gap(gap: Option<(u64, Gap)>, end: u64, visit: Visit<'_>) -> Result<(), 
     gap.map_or(Ok(()), |(start, kind)| visit(start, end - start, Region::Gap(kind)))
 }
 
-/// What is where `bytes` starts, and how long it is at the least; `before` is the gap it may go on.
+/// The region at the start of `bytes`, and its least length; `before` is the gap that it may
+/// continue.
 fn next_region(bytes: &[u8], position: Position, before: Option<Gap>) -> (u64, Region<'_>) {
-    // Up to the end of a page, where what the device does not give may start.
+    // Only up to the end of the page: the next one may be unreadable.
     let page_left = PAGE_BYTES - (position.offset % PAGE_BYTES as u64) as usize;
     let page = &bytes[..bytes.len().min(page_left)];
     if is_zero(page) {

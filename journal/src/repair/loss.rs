@@ -1,23 +1,23 @@
-//! What a repair would give up, in numbers and in words.
+//! What a repair would lose, in numbers and in words.
 //!
-//! Owns the description only: `salvage.rs` finds it, `plan.rs` collects it.
+//! Owns the type only: `salvage.rs` builds it, `plan.rs` collects all.
 
 use std::fmt;
 
-/// A piece of a file that goes, or a file that is gone already.
+/// A part of a file that is lost, or a file that is missing already.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Loss {
-    /// Where a person finds the file.
+    /// The path of the file.
     pub file: String,
-    /// Where the piece starts, in bytes.
+    /// The offset at which the part starts, in bytes.
     pub offset: u64,
-    /// From there to the last byte that is not zero, in bytes.
+    /// Its length up to the last byte that is not zero, in bytes.
     pub bytes: u64,
-    /// Valid frames of records in it that nothing else holds.
+    /// The number of valid frames of records in it that nothing else holds.
     pub frames: u64,
     /// The first and last sequence in these frames, if there are any.
     pub sequences: Option<(u64, u64)>,
-    /// Why it cannot stay.
+    /// The reason.
     pub reason: &'static str,
 }
 

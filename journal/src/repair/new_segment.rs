@@ -1,52 +1,52 @@
-//! A segment as a repair will make it.
+//! A segment that a repair will write.
 //!
-//! Owns the description only: `plan.rs` and `relocate.rs` decide it, `execute.rs` writes it.
+//! Owns the types only: `plan.rs` and `relocate.rs` build them, `execute.rs` writes the segment.
 
 use crate::format::origin::ImageEnd;
 use crate::format::segment::SegmentHeader;
 
-/// A segment as it will be: header, content, zeros.
+/// A segment as the repair leaves it: header, content, zeros.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct NewSegment {
     pub(crate) header: SegmentHeader,
     pub(crate) content: Content,
 }
 
-/// What a segment will hold behind its header.
+/// The content after the header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Content {
-    /// What the file of that name holds, up to this offset.
+    /// The content of the existing file of that name, up to this offset.
     Kept { end: u64 },
-    /// Frames at other places than they were.
+    /// Frames at new positions.
     Relocated(RelocatedFrames),
 }
 
-/// A frame where it is now.
+/// The present position of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Source {
     pub(crate) number: u64,
     pub(crate) offset: u64,
 }
 
-/// What a segment holds that is stored anew.
+/// The frames of a new segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RelocatedFrames {
     pub(crate) start: Start,
     pub(crate) frames: Vec<Source>,
-    /// Another segment follows.
+    /// Whether another segment follows, so that it ends with an end mark.
     pub(crate) has_successor: bool,
 }
 
-/// What comes before the frames of a segment that is stored anew.
+/// What comes before the first of these frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Start {
-    /// The seal that says where a journal without its first segments starts.
+    /// The seal with which a journal without its first segments starts.
     Mark(StartMark),
-    /// The segment before it, which ends with this checksum.
+    /// The segment before, whose last frame has this checksum.
     Chain(u32),
 }
 
-/// The seal that says where a journal without its first segments starts.
+/// The seal with which a journal without its first segments starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct StartMark {
     pub(crate) image: ImageEnd,

@@ -1,8 +1,8 @@
 //! What a repair would do, worked out without changing a byte.
 //!
-//! Owns the search for the longest prefix that can be kept, or for what continues an image, the
-//! naming of everything that goes, and the steps to get there. Never writes. Read `salvage.rs` for
-//! how the files are looked at, `execute.rs` for how a plan is carried out.
+//! Owns the search for the longest prefix that can be kept, or for the frames that continue an
+//! image, the list of everything that would be lost, and the steps of the repair. Never writes.
+//! Read `salvage.rs` for how the files are read, `execute.rs` for how a plan is carried out.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,7 +16,6 @@ use crate::format::segment::SegmentHeader;
 use crate::format::verdict::{Evidence, Verdict};
 use crate::read::scan::scan;
 use crate::read::walk::Walk;
-
 use crate::repair::loss::Loss;
 use crate::repair::new_segment::{Content, NewSegment, StartMark};
 use crate::repair::relocate;
@@ -25,41 +24,43 @@ use crate::repair::salvage::{
 };
 use crate::repair::survey::SegmentSurvey;
 
-/// Why files go whose frames behind an image are stored anew.
-const CARRIED: &str =
+/// Why files are removed whose frames after an image get new places.
+const RELOCATED_REASON: &str =
     "the frames before the image's end are damaged, those behind it are stored anew";
 
-/// What a repair would do and what it would cost.
+/// What a repair would do, and what it would lose.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RepairPlan {
-    /// Why the journal is refused as it is.
+    /// Why the journal is refused.
     pub refusal: Refusal,
-    /// What the repaired journal is read from: its start, or an image.
+    /// The origin of the repaired journal: its start, or an image.
     pub origin: Origin,
-    /// The first sequence that can be read neither from the repaired journal nor from the image.
-    /// A person names it to accept the loss.
+    /// The first sequence that neither the repaired journal nor the image holds. A person names it
+    /// to accept the loss.
     pub first_sequence_lost: u64,
-    /// The highest sequence that a valid frame among what goes holds; 0 if there is none. More may
-    /// have been lost.
+    /// The highest sequence in a valid frame that is lost; 0 if there is none. More may have been
+    /// lost.
     pub last_sequence_seen: u64,
-    /// Everything that goes, file by file.
+    /// Everything that is lost, file by file.
     pub losses: Vec<Loss>,
     pub(crate) steps: Vec<Step>,
 }
 
-/// One change. Every file that a step changes or removes is copied aside before the first step.
+/// One change. Every file that a step changes or removes is copied to quarantine before the first
+/// step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
     Remove { name: String },
     Put(NewSegment),
 }
 
-/// Works out how to repair a journal that a scan refuses; `None` if the scan does not.
+/// Works out how to repair a journal that a scan refuses; `None` if the scan does not refuse it.
 ///
-/// Without an image, the longest prefix is kept. With one, what follows the image is kept as far as
-/// it can be read; if the frames before do not even reach the image's end, the journal is started
-/// anew right behind it, with what follows the image stored at new places. Headers and file sizes are mended where all frames tell what they were. Images
-/// that hold more than is kept must be moved away before the repaired journal is used.
+/// Without an image, the longest prefix is kept. With one, frames after the image are kept as far
+/// as they can be read; if the frames before do not even reach the image's end, a new journal
+/// starts right after the image, with the frames after the image at new places. Headers and file
+/// sizes are mended where the frames tell what they were. Images that hold more than is kept must
+/// be moved away before the repaired journal is used.
 ///
 /// # Errors
 /// [`JournalError::NotRepairable`] if another version wrote it, the image is of another history, or
@@ -100,12 +101,12 @@ struct Draft<F> {
     origin: Origin,
     id: JournalId,
     candidates: BTreeMap<u64, Candidate<F>>,
-    /// Names of files that are of no use here.
+    /// The names of files that do not belong to this journal.
     strays: Vec<String>,
     walk: Walk,
-    /// Segments whose frames stay, but not their header or their size.
+    /// Segments whose frames stay, but whose header or size is mended.
     mended: Vec<NewSegment>,
-    /// The segment in which, or before which, the frames end; `None` if no frame can be kept.
+    /// The segment in which or before which the frames end; `None` if no frame can be kept.
     cut: Option<u64>,
     image_is_foreign: bool,
 }
@@ -180,9 +181,10 @@ impl<F: DiskFile> Draft<F> {
         })
     }
 
-    /// New segments from right behind the image on, with all that follows it. The first of them is
-    /// put in place last, one number apart from all others: from then on the image and they are the
-    /// journal, and what else is there is older. Gives the first sequence lost.
+    /// Plans new segments that start right after the image and hold all frames after it. The first
+    /// of them gets its name last, and its number leaves a gap of one to all others: from then on
+    /// the image and the new segments are the journal, and all other segments are older. Returns
+    /// the first sequence lost.
     fn start_after_image<D: Disk<File = F>>(
         &mut self,
         disk: &D,
@@ -195,7 +197,7 @@ impl<F: DiskFile> Draft<F> {
         let header = SegmentHeader { id: self.id, number, bytes };
         let first = relocate::find_first(&self.candidates, image.sequence.saturating_add(1))?;
         let (reason, (epoch, stamp_ms)) = match first {
-            Some(first) => (CARRIED, (first.epoch, first.stamp_ms)),
+            Some(first) => (RELOCATED_REASON, (first.epoch, first.stamp_ms)),
             None => ("the frames do not reach the image", self.newest()?),
         };
         let mark = StartMark { image, epoch, stamp_ms };
@@ -213,7 +215,7 @@ impl<F: DiskFile> Draft<F> {
         Ok(next_sequence)
     }
 
-    /// The highest epoch and stamp of any frame.
+    /// The highest epoch and the highest stamp of any frame.
     fn newest(&self) -> Result<(u32, u64), JournalError> {
         self.candidates.values().try_fold((0, 0), |(epoch, stamp_ms), candidate| {
             let start = SEGMENT_HEADER_BYTES as u64;
@@ -222,10 +224,11 @@ impl<F: DiskFile> Draft<F> {
         })
     }
 
-    /// Everything behind the last frame that continues goes, highest number first: until the last
-    /// step, which mends the first thing that is wrong, the journal is refused as it was. Only where
-    /// no header that stays is whole the segment in which the frames end comes first: what goes is
-    /// then all that tells whose journal it is, and without that no plan could be made again.
+    /// Plans the removal of everything after the last frame that continues, highest number first:
+    /// until the last step, which mends the first fault, the journal is refused as before. Only if
+    /// no header that stays is whole, the segment in which the frames end comes first: the removed
+    /// files are then the only ones that tell whose journal it is, and without them no plan could
+    /// be made again.
     fn cut_off<D: Disk<File = F>>(
         &mut self,
         disk: &D,
@@ -254,7 +257,7 @@ impl<F: DiskFile> Draft<F> {
         Ok(())
     }
 
-    /// The segment in which the frames end: what it should be, if it is not that already.
+    /// The segment in which the frames end, as it should be; `None` if it is so already.
     fn cut_segment<D: Disk<File = F>>(
         &self,
         disk: &D,
@@ -306,7 +309,7 @@ impl<F: DiskFile> Draft<F> {
         }
     }
 
-    /// The size of the newest sound segment, for one that is made anew.
+    /// The size for a new segment: that of the newest sound one.
     fn usual_bytes(&self) -> u64 {
         let sound = self.candidates.values().rev().find(|candidate| candidate.sound);
         sound.map_or(SEGMENT_BYTES_DEFAULT, |candidate| candidate.segment.header.bytes)

@@ -1,10 +1,10 @@
-//! Frames behind an image that can still be read although what is before them cannot: found, and
-//! stored anew in segments of their own.
+//! Frames after an image that are still readable although the frames before them are not: found,
+//! and given new places in new segments.
 //!
-//! Owns where such frames start, how they are laid out in new segments, and their new bytes: a
-//! frame's checksum is of its place and of the frame before it, so these change, while records,
-//! sequences, epochs and stamps stay. Never writes and never decides what goes: `plan.rs` does. Read
-//! `execute.rs` for how the segments come to the disk.
+//! Owns where such frames start, how new segments are filled with them, and their new bytes: the
+//! checksum of a frame depends on its position and on the frame before it, so both change, while
+//! records, sequences, epochs and stamps stay. Never writes and never decides what is lost:
+//! `plan.rs` does. Read `execute.rs` for how the segments are written.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ use crate::repair::salvage::Candidate;
 
 type Candidates<F> = BTreeMap<u64, Candidate<F>>;
 
-/// The first frame behind an image.
+/// The first frame after an image.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct First {
     source: Source,
@@ -28,7 +28,7 @@ pub(crate) struct First {
     pub(crate) stamp_ms: u64,
 }
 
-/// Looks for the frame of records that starts with this sequence.
+/// Finds the frame of records that starts with this sequence.
 pub(crate) fn find_first<F: DiskFile>(
     candidates: &Candidates<F>,
     sequence: u64,
@@ -51,8 +51,9 @@ pub(crate) fn find_first<F: DiskFile>(
     Ok(found)
 }
 
-/// Lays out a mark and, where there is a first frame, it and all that continue it, in segments of
-/// this size from this one on. Gives them, and the sequence that would come next.
+/// Plans segments of the size of `header`, from its number on, that hold a start mark and, if there
+/// is a first frame, this frame and all that continue it. Returns the segments and the next
+/// sequence.
 pub(crate) fn plan_layout<F: DiskFile>(
     candidates: &Candidates<F>,
     mark: StartMark,
@@ -86,7 +87,7 @@ pub(crate) fn plan_layout<F: DiskFile>(
             layout.push(Source { number, offset }, &frame);
             offset += frame.bytes();
         };
-        // Only a segment that follows at once can continue it.
+        // Only the next segment can continue it.
         if successor.is_none_or(|next| next != number + 1 || !candidates.contains_key(&next)) {
             break;
         }
@@ -95,7 +96,7 @@ pub(crate) fn plan_layout<F: DiskFile>(
     Ok((layout.finish(), next_sequence))
 }
 
-/// The used bytes of a segment that is stored relocated.
+/// The used bytes of a segment of relocated frames.
 pub(crate) fn compose<F: DiskFile>(
     candidates: &Candidates<F>,
     header: SegmentHeader,
@@ -119,12 +120,12 @@ pub(crate) fn compose<F: DiskFile>(
     Ok(composer.bytes)
 }
 
-/// The used bytes of a segment that holds a mark and nothing else; its header is left blank.
+/// The used bytes of a segment that holds only a start mark. Its header stays zero.
 pub(crate) fn compose_start(header: SegmentHeader, mark: StartMark) -> Vec<u8> {
     Composer::begin(header, Start::Mark(mark)).bytes
 }
 
-/// Segments that fill one after the other.
+/// Segments that are filled one after the other.
 struct Layout {
     composer: Composer,
     segment: RelocatedFrames,
@@ -165,11 +166,11 @@ impl Layout {
     }
 }
 
-/// The bytes of a segment as it fills.
+/// The bytes of a segment while it is filled.
 struct Composer {
     header: SegmentHeader,
     bytes: Vec<u8>,
-    /// Of the last frame; its chain is that frame's own checksum.
+    /// The head of the last frame, but with that frame's own checksum as chain.
     last: Head,
 }
 
@@ -202,7 +203,8 @@ impl Composer {
         self.store(frame.head, frame.bodies());
     }
 
-    /// The mark that names the next segment. Everything before it is synced before the next is used.
+    /// Ends the segment with the mark that names the next one. Everything before it is synced
+    /// before the next segment is used.
     fn leave(&mut self) {
         let first_sequence = self.last.first_sequence + u64::from(self.last.count);
         let watermark = first_sequence - 1;

@@ -1,7 +1,7 @@
-//! What can still be read of damaged segments, for a plan of repair.
+//! What damaged segments still hold, for a repair plan.
 //!
-//! Owns which files are taken for segments of the journal, what their headers should be, where the
-//! frames start, and what a piece of a segment holds that nothing else does. Never writes and never
+//! Owns which files are taken as segments of the journal, what their headers should be, where the
+//! frames start, and what a part of a segment holds that nothing else holds. Never writes and never
 //! decides what stays: `plan.rs` does.
 
 use std::collections::BTreeMap;
@@ -17,7 +17,7 @@ use crate::repair::frame_search::{Gap, Region, visit_regions};
 use crate::repair::loss::Loss;
 use crate::repair::survey::{SegmentSurvey, majority_id};
 
-/// All files with a segment's name.
+/// All files that are named like a segment.
 pub(crate) struct SegmentSurveys<F> {
     pub(crate) files: BTreeMap<String, SegmentSurvey<F>>,
 }
@@ -38,14 +38,14 @@ impl<F: DiskFile> SegmentSurveys<F> {
     }
 }
 
-/// A file taken for a segment of this journal, its header as it should be.
+/// A file that is taken as a segment of this journal, with its header as it should be.
 pub(crate) struct Candidate<F> {
     pub(crate) segment: SegmentFile<F>,
-    /// Header and size are as they should be already.
+    /// Whether header and size are already as they should be.
     pub(crate) sound: bool,
 }
 
-/// Sorts the files into those that may be segments of this journal, and the names of the others.
+/// Separates the files that may be segments of this journal from the names of the others.
 pub(crate) fn select_candidates<F: DiskFile>(
     found: SegmentSurveys<F>,
     id: JournalId,
@@ -73,13 +73,13 @@ pub(crate) fn select_candidates<F: DiskFile>(
     (candidates, strays)
 }
 
-/// The next size a segment may have, for a file of this length.
+/// The next allowed size of a segment for a file of this length.
 fn allowed_bytes(file_bytes: u64) -> u64 {
     let clamped = file_bytes.clamp(SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX);
     clamped.next_multiple_of(PAGE_BYTES as u64)
 }
 
-/// The segment to read first, and what its first frame continues.
+/// The number of the first segment to read, and what its first frame continues.
 pub(crate) fn find_start<F: DiskFile>(
     candidates: &BTreeMap<u64, Candidate<F>>,
     origin: Origin,
@@ -104,8 +104,8 @@ pub(crate) fn find_start<F: DiskFile>(
     Ok(start)
 }
 
-/// Names what is in a segment from `start` on, less what an image up to `held` holds. Also returns
-/// the highest epoch and stamp seen.
+/// Describes the loss of a segment from `start` on, less what an image up to `held` holds. Also
+/// returns the highest epoch and the highest stamp in it.
 pub(crate) fn assess_loss<F: DiskFile>(
     segment: &SegmentFile<F>,
     start: u64,

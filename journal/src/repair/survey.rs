@@ -1,7 +1,7 @@
-//! A file with a segment's name, read without expecting anything of it.
+//! A file that is named like a segment, read without any expectation.
 //!
-//! Owns what name, size and header say, and which journal most of the files are of. Never fails on
-//! any content and never writes.
+//! Owns what its name, size and header say, and which journal most files are of. Never fails on any
+//! content and never writes.
 
 use std::collections::BTreeMap;
 
@@ -11,9 +11,9 @@ use crate::format::layout::*;
 use crate::format::segment::SegmentHeader;
 use crate::format::verdict::Evidence;
 
-/// A file with a segment's name, looked at without asking anything of it.
+/// Name, size and header of a file that is named like a segment, whatever its condition.
 pub(crate) struct SegmentSurvey<F> {
-    /// As in the name; `None` if it is no name of ours.
+    /// The number in the name; `None` if this journal gives no such name.
     pub(crate) number: Option<u64>,
     pub(crate) place: String,
     pub(crate) file: F,
@@ -42,7 +42,7 @@ impl<F: DiskFile> SegmentSurvey<F> {
         Ok(Self { number, place, file, file_bytes, header })
     }
 
-    /// What the frames are read as: what the header says, or else what the name says.
+    /// The identity with which the frames are read: that of the header, or else that of the name.
     pub(crate) fn identity(&self, id: Option<JournalId>) -> Option<SegmentHeader> {
         let guess =
             || Some(SegmentHeader { id: id?, number: self.number?, bytes: self.file_bytes });
@@ -50,7 +50,7 @@ impl<F: DiskFile> SegmentSurvey<F> {
     }
 }
 
-/// The journal that most of these segments are of.
+/// The journal that most of these headers name.
 pub(crate) fn majority_id<'h>(
     headers: impl Iterator<Item = &'h SegmentHeader>,
 ) -> Option<JournalId> {

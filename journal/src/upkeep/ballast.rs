@@ -1,7 +1,8 @@
-//! Room that is held back, to be given up when the disk is full.
+//! Disk space that is held back, to be released when the disk is full.
 //!
-//! Owns one file of zeros. On a full disk an image can be written in the room it leaves, and the
-//! image lets segments be pruned. Never decides when: the server does. Never touches a segment.
+//! Owns one file of zeros. On a full disk an image can be written into the space that it leaves,
+//! and then the image lets segments be pruned. Never decides when: the server does. Never touches a
+//! segment.
 
 use crate::disk::remove::remove_if_present;
 use crate::disk::traits::{Access, Disk, DiskFile};
@@ -9,10 +10,10 @@ use crate::error::JournalError;
 use crate::format::layout::{PAGE_BYTES, is_preparing_name};
 
 const NAME: &str = "ballast";
-/// A start removes it as it does an unfinished segment.
+/// A start removes such a file like an unfinished segment.
 const UNFINISHED_NAME: &str = "ballast.preparing";
 
-/// How many bytes are synced at once, so that the journal's own syncs wait for little.
+/// The bytes between two syncs: few, so that the journal's own syncs do not wait long.
 const SYNC_STEP_BYTES: u64 = 4 * 1024 * 1024;
 
 /// A file of a given size in a directory, named `ballast`.
@@ -23,17 +24,17 @@ pub struct Ballast<D> {
 }
 
 impl<D: Disk> Ballast<D> {
-    /// Names the file and its size, in bytes; makes nothing yet.
+    /// Describes the file and its size in bytes. Creates nothing yet.
     pub fn new(disk: D, bytes: u64) -> Self {
         Self { disk, bytes }
     }
 
-    /// Its size when it is there, in bytes.
+    /// The size of the whole file, in bytes.
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// Is it there, in full size?
+    /// Returns whether the file exists in full size.
     ///
     /// # Errors
     /// [`JournalError::Io`].
@@ -41,8 +42,8 @@ impl<D: Disk> Ballast<D> {
         Ok(self.size()? == Some(self.bytes))
     }
 
-    /// Removes the file, durably, so that its room can be used. Returns the bytes that became free:
-    /// 0 if it was gone already.
+    /// Removes the file durably, so that its space can be used. Returns the bytes that became free:
+    /// 0 if there was no file.
     ///
     /// # Errors
     /// [`JournalError::Io`].
@@ -53,12 +54,12 @@ impl<D: Disk> Ballast<D> {
         Ok(bytes)
     }
 
-    /// Makes the file again, if it is not there in full size: allocated, written with zeros, synced,
-    /// renamed into place, directory synced. Takes as long as the disk does: call it on a thread
-    /// beside the writer.
+    /// Creates the file again unless it exists in full size: allocates it, writes zeros, syncs,
+    /// renames it, syncs the directory. Takes as long as the disk takes: call it on a thread beside
+    /// the writer.
     ///
     /// # Errors
-    /// [`JournalError::Io`], on a full disk before anything is written; no part of it stays.
+    /// [`JournalError::Io`], on a full disk before anything is written; no part of the file stays.
     pub fn restore(&self) -> Result<(), JournalError> {
         if self.is_whole()? {
             return Ok(());
@@ -74,7 +75,7 @@ impl<D: Disk> Ballast<D> {
         self.sync_directory()
     }
 
-    /// `None` if the file is not there.
+    /// The size of the existing file; `None` if there is none.
     fn size(&self) -> Result<Option<u64>, JournalError> {
         match self.disk.open(NAME, Access::Read).and_then(|file| file.bytes()) {
             Ok(bytes) => Ok(Some(bytes)),

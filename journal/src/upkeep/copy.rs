@@ -1,10 +1,10 @@
 //! A copy of a journal, or of its first part, in another directory.
 //!
-//! Owns what of a segment belongs to the copy, and the one frame that may have to be closed anew
-//! because the copy ends inside it. Never changes a byte of the source, never judges it (the scan
-//! did), and cuts nothing: what is left out is not written. A copy is not verified here; a scan of
-//! it is. Read `scan.rs` for what a [`Scan`] promises beside a live writer, `relocate.rs` for the mark
-//! that a journal without its first segments starts with.
+//! Owns which part of a segment belongs to the copy, and the one frame that may have to be closed
+//! again because the copy ends inside it. Never changes a byte of the source, never judges it (the
+//! scan did), and truncates nothing: it does not write what is left out. Does not verify a copy: a
+//! scan of it does. Read `read/scan_result.rs` for what a [`Scan`] promises beside a live writer,
+//! `repair/relocate.rs` for the mark with which a journal without its first segments starts.
 
 use crate::disk::traits::{Access, Disk, DiskFile};
 use crate::error::JournalError;
@@ -17,49 +17,49 @@ use crate::read::segment_file::{SegmentFile, open_one};
 use crate::repair::new_segment::StartMark;
 use crate::repair::relocate;
 
-/// How much is read at once, in bytes.
+/// The bytes that are read at once.
 const BLOCK_BYTES: usize = 1024 * 1024;
-/// How much is written between two syncs, in bytes, for the reason given at
+/// The bytes that are written between two syncs, for the reason given at
 /// [`crate::append::prepare::prepare`]: a journal on the same device must not wait for long.
 const STEP_BYTES: u64 = 4 * 1024 * 1024;
 
-/// Where the room for a copied segment comes from.
+/// How the space of a copied segment is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Space {
-    /// All of it is allocated before the first byte is written, as a server's segments are.
+    /// The whole segment is allocated before the first byte is written, as in a server.
     Allocated,
-    /// What holds no frame takes no room, where the file system can do that.
+    /// Bytes without a frame take no space, if the file system can do that.
     Sparse,
 }
 
-/// What was copied.
+/// The result of a copy.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Copied {
-    /// Segments.
+    /// The number of segments.
     pub segments: u64,
-    /// Their headers and frames, in bytes.
+    /// The size of their headers and frames, in bytes.
     pub bytes: u64,
 }
 
-/// The first segment of a journal that starts behind an image and holds nothing yet.
+/// The first segment of a journal that starts after an image and holds nothing yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StartAfterImage {
-    /// Whose journal it is.
+    /// The identity of the journal.
     pub id: JournalId,
     /// The segment's number; at least 2, as number 1 starts with the first sequence.
     pub number: u64,
     /// Its size, in bytes.
     pub segment_bytes: u64,
-    /// What it starts behind.
+    /// The end of the image.
     pub image: ImageEnd,
-    /// The image's.
+    /// The epoch of the image.
     pub epoch: u32,
-    /// The image's, in milliseconds.
+    /// The stamp of the image, in milliseconds.
     pub stamp_ms: u64,
 }
 
-/// Makes everything that a scan showed durable where it is, beside a live writer, who may have
-/// stored it without having synced it yet. Changes no byte.
+/// Makes everything that a scan showed durable in place, beside a live writer that may have stored
+/// it without a sync. Changes no byte.
 ///
 /// # Errors
 /// [`JournalError::Io`]; of kind `NotFound` if a segment was pruned since.
@@ -73,15 +73,15 @@ pub fn sync_scanned<D: Disk>(disk: &D, scan: &Scan) -> Result<(), JournalError> 
     Ok(())
 }
 
-/// Copies the segments that a scan read into a directory without any: up to where their frames
-/// end, or up to a sequence, in the middle of a frame if need be. Seals behind that sequence are
-/// left out. No segment is copied if none holds a sequence that low.
+/// Copies the scanned segments into a directory without any: up to the end of their frames, or up
+/// to a sequence, if necessary in the middle of a frame. Leaves out seals after that sequence.
+/// Copies no segment if none holds a sequence that low.
 ///
-/// What a live writer appends meanwhile lies behind what is copied.
+/// Frames that a live writer appends meanwhile come after the copied ones.
 ///
 /// # Errors
 /// [`JournalError::Io`]; of kind `NotFound` if a segment of the source was pruned since the scan.
-/// What was copied until then stays.
+/// Segments copied before the error stay.
 pub fn copy_prefix<S: Disk, T: Disk>(
     source: &S,
     target: &T,
@@ -107,8 +107,8 @@ pub fn copy_prefix<S: Disk, T: Disk>(
     Ok(copied)
 }
 
-/// Begins a journal behind an image, in a directory without one: the image alone is then enough to
-/// start from.
+/// Creates a journal that starts after an image, in a directory without one: a server can then
+/// start from the image alone.
 ///
 /// # Errors
 /// [`JournalError::Io`].
@@ -128,15 +128,16 @@ pub fn create_after_image<D: Disk>(disk: &D, behind: &StartAfterImage) -> Result
     disk.sync_directory().map_err(JournalError::io("sync", disk.place(""), 0))
 }
 
-/// What of a segment is copied: its bytes up to an end, then one frame that is closed anew.
+/// The part of a segment that is copied: its bytes up to `end`, then one frame that was closed
+/// again.
 struct Part {
     end: u64,
     last: Vec<u8>,
 }
 
 impl Part {
-    /// Up to a sequence. The frame that holds it is closed anew if it holds later ones, too: its
-    /// records, stamp, epoch and watermark stay what they were.
+    /// The part up to a sequence. If the frame that holds it also holds later ones, it is closed
+    /// again with fewer records; its stamp, epoch and watermark stay.
     fn up_to<F: DiskFile>(
         segment: &SegmentFile<F>,
         scanned_end: u64,
@@ -163,7 +164,7 @@ impl Part {
     }
 }
 
-/// A frame of the records of this one up to a sequence that it holds.
+/// A frame of the first records of this one, up to a sequence that it holds.
 fn first_records(frame: &Frame<'_>, until: u64, position: Position) -> Vec<u8> {
     debug_assert_eq!(frame.kind(), Kind::Records, "only records have sequences");
     let mut bytes = vec![0; FRAME_HEADER_BYTES];
@@ -195,12 +196,12 @@ fn write<F: DiskFile, T: Disk>(
     copy.finish()
 }
 
-/// A segment that is being written, front to back.
+/// A segment that is written front to back.
 struct Copy<'t, T: Disk> {
     file: T::File,
     target: &'t T,
     name: &'t str,
-    /// A page that is not full yet.
+    /// The bytes of a page that is not full yet.
     page: Vec<u8>,
     offset: u64,
 }
@@ -215,7 +216,7 @@ impl<'t, T: Disk> Copy<'t, T> {
         let allocated = if space == Space::Allocated { segment_bytes } else { 0 };
         let io = |operation| JournalError::io(operation, target.place(name), 0);
         let file = target.create(name, allocated).map_err(io("allocate"))?;
-        // Its full size, also where nothing was allocated.
+        // The file gets its full size even if nothing was allocated.
         let last = segment_bytes - PAGE_BYTES as u64;
         file.write_all_at(&[0; PAGE_BYTES], last).map_err(io("write"))?;
         Ok(Self { file, target, name, page: Vec::with_capacity(PAGE_BYTES), offset: 0 })

@@ -1,9 +1,9 @@
-//! Removing segments that an image has made unnecessary.
+//! Removal of segments that an image has made unnecessary.
 //!
-//! Owns the removal of closed segments, oldest first, each made durable before the next, so that
-//! what is left follows each other without a gap whatever happens. Never touches the open segment,
-//! its spare, or a segment whose successor is not known to be synced; never writes into a file. Runs
-//! on any thread beside the writer: it reads the directory and files, nothing of the writer's.
+//! Owns the removal of closed segments, oldest first, each durable before the next, so that the
+//! rest has no gap whatever happens. Never touches the open segment, its spare, or a segment whose
+//! successor is not known to be synced; never writes into a file. Runs on any thread beside the
+//! writer: it reads the directory and its files, nothing of the writer.
 
 use std::io;
 use std::sync::Arc;
@@ -16,19 +16,19 @@ use crate::format::layout::*;
 use crate::format::verdict::Evidence;
 use crate::read::segment_file::{SegmentFile, open_one, read_first_frame, segment_numbers};
 
-/// What a pruning removed.
+/// The result of a pruning.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Pruned {
-    /// Segments removed.
+    /// The number of removed segments.
     pub segments: u64,
     /// Their size, in bytes.
     pub bytes: u64,
-    /// The number of the oldest segment that is left; 0 if there is none.
+    /// The number of the oldest segment that was kept; 0 if there is none.
     pub first_kept: u64,
 }
 
-/// The segments that were left for good: the writer adds one when it leaves it, the pruner takes it
-/// away.
+/// Counts the segments that the writer has left for good. The writer adds one when it leaves it,
+/// and the pruner subtracts it.
 #[derive(Debug)]
 pub(crate) struct ClosedSegments {
     segments: AtomicU64,
@@ -48,7 +48,7 @@ impl ClosedSegments {
         self.bytes.load(Ordering::Relaxed)
     }
 
-    /// One more, of this size in bytes.
+    /// Adds one of this size in bytes.
     pub(crate) fn add(&self, bytes: u64) {
         self.segments.fetch_add(1, Ordering::Relaxed);
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
@@ -60,7 +60,8 @@ impl ClosedSegments {
     }
 }
 
-/// Prunes beside a live writer and tells its [`crate::Journal::bytes`] what went. Clones share that.
+/// Prunes beside a live writer and keeps its [`crate::Journal::bytes`] right. Clones share the
+/// count.
 #[derive(Debug)]
 pub struct Pruner<D> {
     pub(crate) disk: Arc<D>,
@@ -74,10 +75,10 @@ impl<D> Clone for Pruner<D> {
 }
 
 impl<D: Disk> Pruner<D> {
-    /// As the function [`prune`]. Two calls at once must not be made.
+    /// As the function [`prune`]. Two calls must not run at once.
     ///
     /// # Errors
-    /// As [`prune`]; what was removed before the error is accounted for.
+    /// As [`prune`]; segments removed before the error are counted.
     pub fn prune(&self, keep_from_sequence: u64) -> Result<Pruned, JournalError> {
         prune_with(&*self.disk, keep_from_sequence, &mut |bytes| {
             self.closed.remove(bytes);
@@ -87,15 +88,15 @@ impl<D: Disk> Pruner<D> {
 
 /// Removes every segment all of whose records are below `keep_from_sequence`, oldest first.
 ///
-/// Pass the sequence of the oldest image that is kept, not the one after it: the segment with the
-/// frame that this image ends with stays, and a start can tell that the two belong together.
+/// Pass the sequence of the oldest image that is kept, not the next one: then the segment with the
+/// last frame of this image stays, and a start can tell that the two belong together.
 ///
-/// The directory must be a stopped one. Beside a live writer use [`crate::Journal::pruner`].
+/// No writer may use the directory. Beside a live writer use [`crate::Journal::pruner`].
 ///
 /// # Errors
-/// [`JournalError::Refused`] if a segment that would go, or the one behind it, is not an intact one
-/// of this journal: nothing is removed that cannot be told apart. [`JournalError::Io`]. What was
-/// removed before stays removed, and what is left follows each other without a gap.
+/// [`JournalError::Refused`] if a segment to be removed, or the next one, is not an intact segment
+/// of this journal: it removes only what it can identify. [`JournalError::Io`]. Segments removed
+/// before the error stay removed, and the rest has no gap.
 pub fn prune<D: Disk>(disk: &D, keep_from_sequence: u64) -> Result<Pruned, JournalError> {
     prune_with(disk, keep_from_sequence, &mut |_| {})
 }
@@ -103,7 +104,7 @@ pub fn prune<D: Disk>(disk: &D, keep_from_sequence: u64) -> Result<Pruned, Journ
 fn prune_with<D: Disk>(
     disk: &D,
     keep_from_sequence: u64,
-    tell: &mut dyn FnMut(u64),
+    on_removed: &mut dyn FnMut(u64),
 ) -> Result<Pruned, JournalError> {
     let numbers = segment_numbers(disk)?;
     let first_kept = numbers.first().copied().unwrap_or(0);
@@ -124,7 +125,7 @@ fn prune_with<D: Disk>(
         let bytes = segment.header.bytes;
         let place = segment.place;
         disk.remove(&segment_name(number)).map_err(JournalError::io("remove", place.clone(), 0))?;
-        tell(bytes);
+        on_removed(bytes);
         disk.sync_directory().map_err(JournalError::io("sync the directory of", place, 0))?;
         pruned.segments += 1;
         pruned.bytes += bytes;
@@ -133,8 +134,8 @@ fn prune_with<D: Disk>(
     Ok(pruned)
 }
 
-/// The first sequence of a segment of which the first frame is known to be synced: then the segment
-/// before was left for good, and no power cut opens it again.
+/// The first sequence of a segment whose first frame is known to be synced: then the segment before
+/// was left for good, and no power cut opens it again.
 fn synced_first_sequence<D: Disk>(
     disk: &D,
     segment: &SegmentFile<D::File>,
@@ -143,14 +144,14 @@ fn synced_first_sequence<D: Disk>(
     let seed = segment.header.seed();
     let mut offset = SEGMENT_HEADER_BYTES as u64;
     let mut first_sequence = None;
-    // A live writer may be storing the next frame: whatever is no frame yet tells nothing yet.
+    // A live writer may be storing the next frame; before it is whole it tells nothing.
     while let Ok(frame) = frame::parse(blocks.at(offset)?, Position { seed, offset }) {
         let first = *first_sequence.get_or_insert(frame.first_sequence());
         if frame.watermark() >= first {
             return Ok(Some(first));
         }
         if let Some(number) = frame.successor() {
-            // A frame there is stored only after everything here was synced.
+            // The writer stores a frame there only after it has synced everything here.
             return match open_one(disk, number) {
                 Ok(next) => Ok(read_first_frame(&next)?.is_ok().then_some(first)),
                 Err(JournalError::Io { cause, .. }) if cause.kind() == io::ErrorKind::NotFound => {

@@ -1,8 +1,8 @@
-//! Checking a closed segment again, long after it was written.
+//! A check of a closed segment, long after it was written.
 //!
-//! Owns the full reading of one segment and what is found there. Never stops anything and never
-//! writes: damage is handed back, for an alarm. Runs on any thread beside the writer. Read
-//! `walk.rs` for which frame may follow which.
+//! Owns the full reading of one segment and its result. Never stops anything and never writes: it
+//! returns damage, for an alarm. Runs on any thread beside the writer. Read `read/walk.rs` for
+//! which frame may follow which.
 
 use std::io;
 
@@ -15,10 +15,10 @@ use crate::read::evidence;
 use crate::read::segment_file::{SegmentFile, open_one, read_first_frame};
 use crate::read::walk::Walk;
 
-/// How much is read between two pauses, in bytes.
+/// The bytes that are read between two pauses.
 const PAUSE_BYTES: u64 = 1024 * 1024;
 
-/// Where one segment ends and the next has to go on.
+/// The end of one segment, which the next one must continue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Link {
     /// The number of the next segment.
@@ -29,35 +29,35 @@ pub struct Link {
     pub chain: u32,
 }
 
-/// What a closed segment turned out to be.
+/// The result of scrubbing a segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Scrubbed {
     /// Every frame is valid and continues the one before, up to the end mark.
     Intact {
-        /// What the next segment has to go on from.
+        /// What the next segment must continue.
         link: Link,
-        /// Frames read, the end mark included.
+        /// The number of frames, the end mark included.
         frames: u64,
     },
-    /// Something is wrong, and this is the first of it. The server can go on: this is history.
+    /// The first damage that was found. The server can continue: this is history.
     Damaged(Box<Refusal>),
-    /// It is still open, or an unused spare: a start checks it, not this.
+    /// The segment is still open, or an unused spare: a start checks it.
     NotClosed,
-    /// There is no such file; pruned, most likely.
+    /// There is no such file; most likely it was pruned.
     Gone,
 }
 
-/// Reads one closed segment completely and checks every frame, the chain and the end mark. With the
-/// [`Link`] of the segment before, also that it goes on from there.
+/// Reads one whole closed segment and checks every frame, the chain and the end mark. With the
+/// [`Link`] of the segment before, also checks that it continues there.
 ///
-/// `pause` is called before each MiB with the offset reached: it may sleep, and it says whether to
-/// go on. Damage in the very first frame has sequence 0 where no link tells which it should be. The
-/// cached pages of the file are dropped first, as far as the disk can, so that the device
-/// is read and not the memory, and again afterwards, so that a history does not fill the memory.
+/// Calls `pause` before each MiB with the present offset: it may sleep, and it returns whether to
+/// continue. Damage in the very first frame has sequence 0 if no link tells the right one. Drops
+/// the cached pages of the file first, as far as the disk can, so that it reads the device and not
+/// the memory; and again at the end, so that a history does not fill the memory.
 ///
 /// # Errors
-/// [`JournalError::Io`] if the device fails, [`JournalError::Stopped`] if `pause` says so; never
-/// for anything the file holds.
+/// [`JournalError::Io`] if the device fails, [`JournalError::Stopped`] if `pause` returns false;
+/// never for any content of the file.
 pub fn verify_segment<D: Disk>(
     disk: &D,
     number: u64,
@@ -132,7 +132,7 @@ fn check<D: Disk>(
     }
 }
 
-/// No frame continues, and no end mark was met: damage, or the end of the journal.
+/// Judges a segment whose frames end without an end mark: damage, or the end of the journal.
 fn judge_end<D: Disk>(
     disk: &D,
     segment: &SegmentFile<D::File>,

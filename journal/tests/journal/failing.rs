@@ -269,8 +269,8 @@ fn a_plan_of_a_repair_says_what_cannot_be_read_and_changes_nothing() {
                 operations.insert(operation);
             }
             Err(other) => panic!("call {failing}: {other}"),
-            // A block that could not be read was read page by page then, and all was there; a header
-            // is one more to mend. Nothing more is given up.
+            // A block that could not be read was read page by page then, and all was there; a
+            // header is one more to mend. Nothing more is given up.
             Ok(found) => {
                 let found = found.expect("a journal that is refused");
                 let both = (found.first_sequence_lost, found.losses);
