@@ -33,7 +33,7 @@ impl Crowd {
 }
 
 /// Looks for ever, and gives back what it can; for a thread of its own.
-pub fn give_back(clock: Clock, connections: impl Fn() -> usize) {
+pub(crate) fn give_back(clock: Clock, connections: impl Fn() -> usize) {
     let mut crowd = Crowd::default();
     loop {
         clock.sleep(PAUSE);

@@ -206,7 +206,7 @@ impl<P: DataDirectory> Snapshotter<P> {
 
     /// Gives the room up that was held back; says whether there was any.
     fn give_up_ballast(&self) -> bool {
-        let freed = self.ballast().and_then(|ballast| ballast.take().ok()).unwrap_or(0);
+        let freed = self.ballast().and_then(|ballast| ballast.release().ok()).unwrap_or(0);
         if freed > 0 {
             tracing::warn!(bytes = freed, "the disk is full: ballast given up for an image");
         }

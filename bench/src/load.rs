@@ -183,6 +183,13 @@ pub(crate) fn unexpected(answer: &[u8]) -> BenchError {
     BenchError::Answer { server: "the server".to_owned(), answer }
 }
 
+/// The id of the order in an answer to a request for one.
+pub(crate) fn order_id(answer: &[u8]) -> Result<String, BenchError> {
+    let text = String::from_utf8_lossy(answer);
+    let id = text.split_once("\"id\":\"").and_then(|(_, rest)| rest.split_once('"'));
+    id.map(|(id, _)| id.to_owned()).ok_or_else(|| unexpected(answer))
+}
+
 pub(crate) fn with_event_loop<T>(
     lasts_max: Duration,
     doing: impl Future<Output = Result<T, BenchError>>,
@@ -296,5 +303,12 @@ mod tests {
             r#"the server answered "-ERR unknown command""#
         );
         assert_eq!(told(""), r#"the server answered "nothing""#);
+    }
+
+    #[test]
+    fn an_order_is_known_by_its_id() {
+        let id = order_id(b"HTTP/1.1 201 Created\r\n\r\n{\"id\":\"1-17\",\"user\":\"u\"}").unwrap();
+        assert_eq!(id, "1-17");
+        assert!(order_id(b"HTTP/1.1 201 Created\r\n\r\n{}").is_err());
     }
 }

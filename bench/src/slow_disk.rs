@@ -6,11 +6,11 @@
 //! compiles; so any build of the server can be measured, at its own speed between the syncs. The buyers
 //! are a closed loop and come back as they are told. Next: `slow_disk/delay.c`, `overload`, `stall`.
 
+use crate::bars::bar::{Bar, print_bars};
 use crate::crowd::raise_files;
 use crate::dialect::Dialect;
 use crate::error::{BenchError, io_error};
 use crate::load::{self, Expected, Load, Measured, SKU, STOCK};
-use crate::overload::{Bar, print_bars};
 use crate::peers::{self, start};
 use crate::report::conditions::{machine, today};
 use crate::server::Server;

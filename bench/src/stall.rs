@@ -6,12 +6,13 @@
 //! in the ring by then waits and is served behind it; what comes is refused. Next: `overload::crowd`.
 
 use crate::arguments::at_least_one;
+use crate::bars::bar::{Bar, print_bars};
 use crate::crowd::raise_files;
 use crate::error::{BenchError, io_error};
 use crate::load::{self, SKU, STOCK};
+use crate::overload::back_bar;
 use crate::overload::crowd::{self, CONFIRMERS, Phase};
 use crate::overload::step::Step;
-use crate::overload::{Bar, back_bar, print_bars};
 use crate::peers::{self, start};
 use crate::report::conditions::{machine, today};
 use crate::server::Server;

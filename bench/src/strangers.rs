@@ -6,11 +6,11 @@
 //! for what each table takes.
 
 use crate::arguments::at_least_one;
+use crate::bars::bar::print_bars;
 use crate::batch::read_chunked;
 use crate::dialect::Dialect;
 use crate::error::{BenchError, io_error};
-use crate::load::{self, SKU, now, unexpected};
-use crate::overload::print_bars;
+use crate::load::{self, SKU, now, order_id, unexpected};
 use crate::peers::{self, start};
 use crate::report::conditions::{machine, today};
 use crate::server::Server;
@@ -109,12 +109,6 @@ fn act(order: &str, action: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-pub(crate) fn order_id(answer: &[u8]) -> Result<String, BenchError> {
-    let text = String::from_utf8_lossy(answer);
-    let id = text.split_once("\"id\":\"").and_then(|(_, rest)| rest.split_once('"'));
-    id.map(|(id, _)| id.to_owned()).ok_or_else(|| unexpected(answer))
-}
-
 /// Offers names from a number on; says how many were taken.
 fn offer(server: &Server, from: u64, count: u64) -> Result<u64, BenchError> {
     let lasts_max = std::time::Duration::from_secs(600);
@@ -178,16 +172,4 @@ fn batch(names: std::ops::Range<u64>) -> Vec<u8> {
         body.len()
     );
     [head.as_bytes(), body.as_bytes()].concat()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_order_is_known_by_its_id() {
-        let id = order_id(b"HTTP/1.1 201 Created\r\n\r\n{\"id\":\"1-17\",\"user\":\"u\"}").unwrap();
-        assert_eq!(id, "1-17");
-        assert!(order_id(b"HTTP/1.1 201 Created\r\n\r\n{}").is_err());
-    }
 }

@@ -27,8 +27,8 @@ fn main() -> Outcome {
 
     std::fs::create_dir_all(&directory)?;
     let mut journal = open(&directory, options)?;
-    journal.start_preparer()?;
-    while journal.room().spare != Spare::Ready {
+    journal.start_allocator()?;
+    while journal.free_space().spare != Spare::Ready {
         std::thread::yield_now();
         journal.begin(1, 0);
     }
@@ -108,7 +108,7 @@ fn stored_only(journal: &mut Journal, records: u64, record_bytes: usize) -> Outc
             journal.sync()?;
         }
         let turn_bytes = turn_bytes_max(turn as usize, turn as usize * record_bytes);
-        while !journal.room().fits(turn_bytes) {
+        while !journal.free_space().fits(turn_bytes) {
             journal.begin(1, 0);
             std::thread::yield_now();
         }

@@ -1,119 +1,127 @@
-//! What can go wrong, said with operation, file, offset and cause.
+//! All errors of the crate, each with operation, file, offset and cause.
 //!
-//! Owns the one error type of the crate and the shape of a refusal to start. Never logs: an error is
-//! logged once, where it is handled. Read `verdict.rs` next for what each refusal rests on.
+//! Owns the one error type and the shape of a refusal to start. Never logs: an error is logged
+//! once, where it is handled. Read `format/verdict.rs` next for the reasons of a refusal.
 
 use std::io;
 
-use crate::format::{SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
-use crate::verdict::Verdict;
+use crate::format::layout::{SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
+use crate::format::verdict::{Evidence, Verdict, judge};
 
-/// What a visitor of frames may fail with; it ends the scan.
+/// The error of a visitor of frames. It ends the scan.
 pub type VisitError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Every way in which the journal fails.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
-    /// The disk said no.
+    /// A disk operation failed.
     #[error("journal: cannot {operation} {file} at byte {offset}: {cause}")]
     Io {
-        /// What was tried, as a verb.
+        /// The operation, as a verb.
         operation: &'static str,
-        /// The file or directory it was tried on.
+        /// The file or directory.
         file: String,
-        /// Where in the file, in bytes; 0 where an offset has no meaning.
+        /// The offset in the file, in bytes; 0 where an offset has no meaning.
         offset: u64,
-        /// What the system answered.
+        /// The error of the system.
         #[source]
         cause: io::Error,
     },
-    /// What is stored cannot be continued from, or not without a person's decision.
+    /// The stored journal cannot be continued, or only after a person's decision.
     #[error("journal: {0}")]
     Refused(Box<Refusal>),
-    /// A sync failed earlier: what is on disk is unknown, and stays unknown until the next start.
+    /// A sync failed earlier. The content of the disk is unknown until the next start.
     #[error("journal: an earlier sync failed; nothing more is stored until the next start")]
     Poisoned,
-    /// The open frame does not fit the segment and no spare is in hand. Nothing was lost: the same
-    /// call succeeds once a spare is ready. [`crate::Journal::room`] says so beforehand.
+    /// The open frame does not fit into the segment and no spare segment is ready. Nothing is lost:
+    /// the same call succeeds once a spare is ready. [`crate::Journal::free_space`] tells
+    /// beforehand.
     #[error("journal: the segment is full and no spare segment is ready")]
     NoSpare,
-    /// A journal was to be created where one exists.
+    /// The directory already holds a journal, so none can be created in it.
     #[error("journal: cannot create a journal in {directory}: it already holds {file}")]
     AlreadyExists {
         /// The directory.
         directory: String,
-        /// The first segment in it.
+        /// The first segment that was found.
         file: String,
     },
-    /// A journal was to be resumed where none exists.
+    /// The directory holds no journal that could be resumed.
     #[error("journal: there is no journal in {directory} to resume; create one")]
     Empty {
         /// The directory.
         directory: String,
     },
-    /// A setting is out of its bounds.
+    /// A setting is outside its bounds.
     #[error(
         "journal: segment_bytes is {segment_bytes}, but must be a multiple of 4096 from \
          {SEGMENT_BYTES_MIN} to {SEGMENT_BYTES_MAX}"
     )]
     Options {
-        /// The size asked for, in bytes.
+        /// The requested size, in bytes.
         segment_bytes: u64,
     },
-    /// The visitor of frames gave up.
+    /// The visitor of frames failed.
     #[error("journal: reading stopped at sequence {first_sequence}: {cause}")]
     Visitor {
-        /// The first sequence of the frame it was shown.
+        /// The first sequence of the frame that the visitor was given.
         first_sequence: u64,
-        /// What it said.
+        /// The error of the visitor.
         #[source]
         cause: VisitError,
     },
-    /// No repair can help.
+    /// No repair is possible.
     #[error("journal: cannot be repaired, {reason}: {refusal}")]
     NotRepairable {
-        /// Why not.
+        /// The reason.
         reason: &'static str,
-        /// Why it is refused as it is.
+        /// The refusal that made the repair necessary.
         refusal: Box<Refusal>,
     },
-    /// What a person accepted to lose is not what a repair would lose.
+    /// The loss that a person accepted is not the loss that the repair causes.
     #[error(
         "journal: the repair loses everything from sequence {first_sequence_lost} on, but what was \
          accepted is the loss from {accepted} on; nothing was changed"
     )]
     NotAccepted {
-        /// What was accepted.
+        /// The first sequence of the accepted loss.
         accepted: u64,
-        /// What would be lost.
+        /// The first sequence that the repair loses.
         first_sequence_lost: u64,
     },
-    /// The journal is not what the plan was made for.
+    /// The journal has changed since the plan was made.
     #[error("journal: it has changed since the repair was planned; nothing was changed")]
     PlanOutdated,
-    /// The place for the originals is not usable.
+    /// The quarantine cannot take the originals.
     #[error("journal: cannot keep the originals in {file}: {reason}; nothing was changed")]
     Quarantine {
         /// The file or directory.
         file: String,
-        /// What is wrong with it.
+        /// The reason.
         reason: &'static str,
     },
-    /// The caller asked to stop.
+    /// The caller asked the operation to stop.
     #[error("journal: stopped as asked")]
     Stopped,
-    /// The thread that prepares spare segments could not be started, or panicked.
+    /// The thread that makes spare segments could not be started, or it panicked.
     #[error("journal: cannot {operation} the thread that prepares segments")]
-    Preparer {
-        /// What was tried, as a verb.
+    Allocator {
+        /// The operation, as a verb.
         operation: &'static str,
     },
 }
 
 impl JournalError {
-    /// A file would be larger than the process may have any: room would not help.
+    /// Returns whether the file would exceed the file size limit of the process. Free disk space
+    /// does not help then.
     pub fn is_file_too_large(&self) -> bool {
         matches!(self, Self::Io { cause, .. } if cause.kind() == io::ErrorKind::FileTooLarge)
+    }
+
+    /// Builds the refusal for this evidence.
+    pub(crate) fn refused(file: String, offset: u64, sequence: u64, evidence: &Evidence) -> Self {
+        let (verdict, detail) = (judge(evidence), evidence.detail());
+        Self::Refused(Box::new(Refusal { verdict, file, offset, sequence, detail }))
     }
 
     /// Wraps an error of the disk; for use with `map_err`.
@@ -126,7 +134,7 @@ impl JournalError {
     }
 }
 
-/// Why a journal is not continued from, where it was found, and what a person can do.
+/// Why a journal cannot be continued: the verdict, where it was found, and the evidence.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{} in {file} at byte {offset}, at sequence {sequence}: {detail}. {}",
@@ -134,14 +142,14 @@ impl JournalError {
     verdict.advice()
 )]
 pub struct Refusal {
-    /// The row of the table.
+    /// The row of the table at [`Verdict`].
     pub verdict: Verdict,
     /// The file.
     pub file: String,
-    /// Where in the file, in bytes.
+    /// The offset in the file, in bytes.
     pub offset: u64,
-    /// The first sequence that cannot be vouched for from here on.
+    /// The first sequence from which on nothing is certain.
     pub sequence: u64,
-    /// What was seen there.
+    /// The evidence in words.
     pub detail: String,
 }

@@ -1,22 +1,22 @@
 //! The journal: memory-mapped, zero-filled segments of frames of opaque records.
 //!
 //! It owns the bytes on disk: how they are stored ([`Journal`]), when they are durable
-//! ([`Journal::sync`]), what is still there after a crash ([`scan`]), how a start continues from that
-//! ([`Journal::resume`]), what is given up once an image holds it ([`prune`]), how a first part of it
-//! comes to another directory ([`copy_prefix`]), and what an operator
-//! needs on a bad day ([`verify_segment`], [`dump`], [`plan_repair`], [`repair`]). It never knows
-//! what a record means, reads no clock (stamps are passed in), retries no failed sync, cuts no file
-//! shorter, and uses no segment twice.
-//! [`populate`] and [`release_freed_memory`] stand here only because `mapped.rs` is where `unsafe` is:
-//! they are about memory, not about what is on disk.
+//! ([`Journal::sync`]), what a crash left ([`scan`]), how a start continues from that
+//! ([`Journal::resume`]), what can be removed once an image holds it ([`prune`]), how its first
+//! part is copied to another directory ([`copy_prefix`]), and what an operator needs on a bad day
+//! ([`verify_segment`], [`dump`], [`plan_repair`], [`repair`]). It never knows what a record means,
+//! reads no clock (the caller passes stamps), retries no failed sync, truncates no file, and uses
+//! no segment twice. [`populate`] and [`release_freed_memory`] are here only because
+//! `disk/mapped_file.rs` holds the `unsafe`: they concern memory of the process, not of a file.
 //!
 //! Where to read next: `FORMAT.md` beside this crate is the layout byte by byte; [`Verdict`] is the
-//! table of everything a scan can find; `journal.rs` is the hot path; `disk.rs` is the seam below
-//! which a test or a simulator puts a disk of its own.
+//! table of everything that a scan can find. Then the folders, each with a table of contents in its
+//! `mod.rs`: `format`, `disk` (the seam below which a test or a simulator puts a disk of its own),
+//! `append` (`append/journal.rs` is the hot path), `read`, `repair`, `upkeep`.
 //!
 //! Invariants of absence: no lock and no allocation in [`Journal::push`] and [`Journal::finish`],
-//! but for the few bytes of an end mark once per segment; no `unsafe` outside `mapped.rs`; no panic
-//! on any content of any file.
+//! except the few bytes of an end mark once per segment; no `unsafe` outside `disk/mapped_file.rs`;
+//! no panic on any content of any file; no two files that use one another.
 //!
 //! ```
 //! use doorbuster_journal::{
@@ -45,66 +45,46 @@
 //! # }
 //! ```
 
-mod ballast;
-mod carry;
+mod append;
 mod disk;
-mod dump;
 mod error;
-#[cfg(test)]
-mod forged_tests;
 mod format;
-mod frame;
-mod glance;
-mod journal;
-mod mapped;
-mod memory_disk;
-mod opened;
-mod origin;
-mod plan;
 mod planted;
-mod prefix;
-mod preparer;
-mod prune;
-mod regions;
+mod read;
 mod repair;
-mod resume;
-mod salvage;
-mod scan;
-mod scrub;
-mod segment;
-mod spares;
-mod steps;
-mod tail;
-mod verdict;
-mod vouch;
-mod walk;
-mod window;
+mod upkeep;
 
-pub use ballast::Ballast;
-pub use disk::{Access, DIRECTORY_MODE, Disk, DiskFile, FILE_MODE, FileDisk, Mapped};
-pub use dump::{DumpContent, DumpItem, dump};
+pub use append::journal::{FreeSpace, Journal};
+pub use append::segment_allocator::SegmentAllocator;
+pub use append::spares::Spare;
+pub use disk::file_disk::{DIRECTORY_MODE, FILE_MODE, FileDisk};
+pub use disk::mapped_file::{MappedFile, OpenFile, populate, release_freed_memory};
+pub use disk::memory_disk::{MemoryDisk, MemoryFile, MemoryMapped};
+pub use disk::traits::{Access, Disk, DiskFile, Mapped};
 pub use error::{JournalError, Refusal, VisitError};
-pub use format::{
-    FORMAT_VERSION, FRAME_BYTES_MAX, JournalId, Options, RECORD_BYTES_MAX, SEAL_TOTALS_BYTES_MAX,
+pub use format::frame::{Frame, Kind, Records};
+pub use format::layout::{
+    FORMAT_VERSION, FRAME_BYTES_MAX, JournalId, RECORD_BYTES_MAX, SEAL_TOTALS_BYTES_MAX,
     SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, turn_bytes_max,
 };
-pub use frame::{Frame, Kind, Records};
-pub use glance::{journal_id, sequence_at};
-pub use journal::{Journal, Room};
-pub use mapped::{MappedFile, OpenFile, populate, release_freed_memory};
-pub use memory_disk::{MemoryDisk, MemoryFile, MemoryMapped};
-pub use origin::{ImageEnd, Origin};
-pub use plan::{Loss, RepairPlan, plan_repair};
+pub use format::options::Options;
+pub use format::origin::{ImageEnd, Origin};
+pub use format::verdict::Verdict;
 #[cfg(feature = "planted")]
 pub use planted::plant;
 pub use planted::{Bug, planted};
-pub use prefix::{Behind, Copied, Space, begin_behind, copy_prefix, sync_scanned};
-pub use preparer::SpareMaker;
-pub use prune::{Pruned, Pruner, prune};
-pub use regions::Gap;
-pub use repair::{Repaired, repair};
-pub use scan::{Dropped, Scan, SegmentScan, scan, scan_with};
-pub use scrub::{Link, Scrubbed, verify_segment};
-pub use spares::Spare;
-pub use tail::{Sought, Tail};
-pub use verdict::Verdict;
+pub use read::peek::{journal_id, sequence_at};
+pub use read::scan::{scan, scan_with};
+pub use read::scan_result::{Dropped, Scan, SegmentScan};
+pub use read::tail::{SeekResult, Tail};
+pub use repair::dump::{DumpContent, DumpItem, dump};
+pub use repair::execute::{Repaired, repair};
+pub use repair::frame_search::Gap;
+pub use repair::loss::Loss;
+pub use repair::plan::{RepairPlan, plan_repair};
+pub use upkeep::ballast::Ballast;
+pub use upkeep::copy::{
+    Copied, Space, StartAfterImage, copy_prefix, create_after_image, sync_scanned,
+};
+pub use upkeep::prune::{Pruned, Pruner, prune};
+pub use upkeep::scrub::{Link, Scrubbed, verify_segment};

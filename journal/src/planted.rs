@@ -1,8 +1,8 @@
-//! Mistakes that somebody could make, made on purpose where a build is told to, so that the tests can
-//! show that they would be found. In every other build there are none.
+//! Mistakes on purpose: a build with the feature `planted` makes one of them at a time, so that the
+//! tests can show that they would find it. Every other build makes none.
 //!
-//! Owns their names, and which of them is made. Lowest of all crates, so that all can ask. Next:
-//! `tests/sim`.
+//! Owns their names, and which of them is made. In the lowest of all crates, so that every crate can
+//! use them. Next: `tests/sim`.
 
 /// A mistake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,21 +129,21 @@ impl Bug {
 #[cfg(feature = "planted")]
 static CHOSEN: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(u32::MAX);
 
-/// From here on this mistake is made, and no other; none = none.
+/// Makes this mistake from now on and no other; `None` makes none.
 #[cfg(feature = "planted")]
 pub fn plant(bug: Option<Bug>) {
     let chosen = bug.map_or(u32::MAX, |bug| bug as u32);
     CHOSEN.store(chosen, std::sync::atomic::Ordering::Relaxed);
 }
 
-/// The mistake is made.
+/// Returns whether this mistake is made.
 #[cfg(feature = "planted")]
 #[must_use]
 pub fn planted(bug: Bug) -> bool {
     CHOSEN.load(std::sync::atomic::Ordering::Relaxed) == bug as u32
 }
 
-/// It is not.
+/// Returns false: this build makes no mistake on purpose.
 #[cfg(not(feature = "planted"))]
 #[must_use]
 pub const fn planted(_: Bug) -> bool {

@@ -1,7 +1,7 @@
-//! Which images there are, and which of them a start goes by.
+//! The images of a directory, and the one that a start uses.
 //!
-//! Owns the walk from newest to oldest. Never writes, never removes, never decides that a server may
-//! start. Read `prune.rs` next for what goes, `reader.rs` for how one image is read.
+//! Owns the walk from newest to oldest. Never writes, never removes, never decides that a server
+//! may start. Read `prune.rs` next for what is removed, `reader.rs` for how one image is read.
 
 use doorbuster_journal::{Disk, JournalId};
 
@@ -10,23 +10,23 @@ use crate::format::image_sequence;
 use crate::header::Meta;
 use crate::reader::{ImageReader, Verified};
 
-/// One image file as its header and trailer show it.
+/// One image file, as far as header and trailer tell.
 #[derive(Debug)]
 pub struct Listed {
     /// Its name.
     pub name: String,
     /// The sequence in its name.
     pub sequence: u64,
-    /// What a quick look says.
+    /// The state by header, trailer and length.
     pub state: ImageState,
 }
 
-/// What a look at header, trailer and length says of an image; its blocks are not read.
+/// The state of an image by its header, trailer and length. Its blocks are not read.
 #[derive(Debug)]
 pub enum ImageState {
-    /// Header and trailer are whole and the length is right. [`crate::verify`] tells the rest.
+    /// Header and trailer are whole and the length is right. [`crate::verify`] checks the rest.
     Valid(Meta),
-    /// It cannot be used, and this is why.
+    /// It cannot be used, for this reason.
     Broken(SnapshotError),
     /// It belongs to another journal.
     ForeignJournal(JournalId),
@@ -37,10 +37,10 @@ pub enum ImageState {
     },
 }
 
-/// All images in the directory, newest first. Files whose name no image has are not listed.
+/// Lists all images in the directory, newest first, and no file that is not named like an image.
 ///
 /// # Errors
-/// [`SnapshotError::Io`] if the directory cannot be read; a file that cannot be read is listed as
+/// [`SnapshotError::Io`] if the directory cannot be read. A file that cannot be read is listed as
 /// broken.
 pub fn list<D: Disk>(disk: &D, journal: JournalId) -> Result<Vec<Listed>, SnapshotError> {
     let look = |(sequence, name): (u64, String)| {
@@ -55,13 +55,13 @@ pub fn list<D: Disk>(disk: &D, journal: JournalId) -> Result<Vec<Listed>, Snapsh
     Ok(newest_first(disk)?.into_iter().map(look).collect())
 }
 
-/// What a start goes by.
+/// The image that a start uses.
 #[derive(Debug)]
 pub struct Newest<T> {
-    /// The newest image that was whole and could be loaded, and what was made of it; `None` if the
-    /// journal has to be replayed from its start.
+    /// The newest image that was whole and could be loaded, and the result of `load`. `None` if the
+    /// journal must be replayed from its start.
     pub image: Option<(Verified, T)>,
-    /// Newer images that could not be used: to be said aloud.
+    /// Newer images that could not be used. The caller reports them.
     pub passed_over: Vec<PassedOver>,
 }
 
@@ -70,19 +70,19 @@ pub struct Newest<T> {
 pub struct PassedOver {
     /// The sequence in its name.
     pub sequence: u64,
-    /// Why; it names the file.
+    /// The reason, with the name of the file.
     pub why: SnapshotError,
 }
 
 /// Loads the newest image of this journal that is whole, from newest to oldest.
 ///
-/// `load` reads the blocks as they are verified. What it returns is handed on only if the rest of
-/// the image was found whole, too; what it returns for an image that fails later is dropped.
+/// `load` reads the blocks as they are verified. Its result is returned only if the rest of the
+/// image is whole, too; the result for an image that fails later is dropped.
 ///
 /// # Errors
-/// [`SnapshotError::NewerVersion`] if the next image in the walk was written by a newer version:
-/// going back behind it is a person's decision. [`SnapshotError::Io`] if the directory cannot be
-/// read; an image that cannot be read is passed over.
+/// [`SnapshotError::NewerVersion`] if a newer version wrote the next image: only a person may
+/// decide to use an older one. [`SnapshotError::Io`] if the directory cannot be read; an image that
+/// cannot be read is passed over.
 pub fn newest_valid<D: Disk, T>(
     disk: &D,
     journal: JournalId,
@@ -111,7 +111,7 @@ fn load_one<D: Disk, T>(
     Ok((reader.finish()?, loaded))
 }
 
-/// The sequences and names of all images.
+/// The sequences and names of all images, newest first.
 pub(crate) fn newest_first<D: Disk>(disk: &D) -> Result<Vec<(u64, String)>, SnapshotError> {
     let names = disk.names().map_err(SnapshotError::io("list", disk.place(""), 0))?;
     let mut images: Vec<_> =

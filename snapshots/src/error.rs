@@ -1,45 +1,44 @@
-//! What can go wrong, said with operation, file, offset and cause.
+//! All errors of the crate, each with operation, file, offset and cause.
 //!
-//! Owns the one error type of the crate and the list of damages. Never logs: an error is logged
-//! once, where it is handled. Read `reader.rs` next for what each damage rests on.
+//! Owns the one error type and the list of damages. Never logs: an error is logged once, where it
+//! is handled. Read `reader.rs` next for how each damage is found.
 
 use std::io;
 
 use doorbuster_journal::JournalId;
 
-use crate::format::{FORMAT_VERSION, PAYLOAD_BYTES_MAX, TOTALS_BYTES_MAX};
-use crate::prune::KEPT_IMAGES_MIN;
+use crate::format::{FORMAT_VERSION, KEPT_IMAGES_MIN, PAYLOAD_BYTES_MAX, TOTALS_BYTES_MAX};
 
-/// What somebody who loads an image may fail with; the image is then passed over.
+/// The error of a caller that loads an image. The image is then passed over.
 pub type LoadError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Every way in which images fail.
+/// Every way in which the work on images fails.
 #[derive(Debug, thiserror::Error)]
 pub enum SnapshotError {
-    /// The disk said no.
+    /// A disk operation failed.
     #[error("image: cannot {operation} {file} at byte {offset}: {cause}")]
     Io {
-        /// What was tried, as a verb.
+        /// The operation, as a verb.
         operation: &'static str,
-        /// The file or directory it was tried on.
+        /// The file or directory.
         file: String,
-        /// Where in the file, in bytes; 0 where an offset has no meaning.
+        /// The offset in the file, in bytes; 0 where an offset has no meaning.
         offset: u64,
-        /// What the system answered.
+        /// The error of the system.
         #[source]
         cause: io::Error,
     },
-    /// What is stored is not what was written. Nothing of it may be used.
+    /// The stored bytes are not those that were written. No part of the image may be used.
     #[error("image: {file} is damaged at byte {offset}: {damage}")]
     Damaged {
         /// The file.
         file: String,
-        /// Where in the file, in bytes.
+        /// The offset in the file, in bytes.
         offset: u64,
-        /// What was seen there.
+        /// The damage.
         damage: Damage,
     },
-    /// A whole header, of another journal.
+    /// The header is whole and names another journal.
     #[error(
         "image: {file} belongs to journal {found}, not to {expected}; move it to the data \
          directory it came from"
@@ -47,12 +46,12 @@ pub enum SnapshotError {
     ForeignJournal {
         /// The file.
         file: String,
-        /// Whose image it is.
+        /// The journal in the header.
         found: JournalId,
-        /// Whose image was asked for.
+        /// The journal that the caller named.
         expected: JournalId,
     },
-    /// A whole header, of a format that this version does not know.
+    /// The header is whole and of a format that this version does not know.
     #[error(
         "image: {file} has format {format}, but this version reads formats up to \
          {FORMAT_VERSION}; start the newer version that wrote it, or move the file away to start \
@@ -64,7 +63,7 @@ pub enum SnapshotError {
         /// Its format.
         format: u32,
     },
-    /// An image of this sequence exists. It is left as it is.
+    /// An image of this sequence exists. It is not changed.
     #[error("image: cannot write {file}: an image of this sequence exists")]
     AlreadyExists {
         /// The file.
@@ -82,7 +81,7 @@ pub enum SnapshotError {
         /// The length announced, in bytes.
         bytes: u64,
     },
-    /// The payload is not as long as was announced; the image was given up.
+    /// The payload does not have the announced length. The image was given up.
     #[error("image: {file} was to hold {announced} bytes, but was given {given}")]
     PayloadLength {
         /// The file.
@@ -92,63 +91,63 @@ pub enum SnapshotError {
         /// The length given so far, in bytes.
         given: u64,
     },
-    /// Something failed earlier: this reader or writer does nothing more.
+    /// An earlier call failed: this reader or writer does nothing more.
     #[error("image: {file} failed earlier; begin anew")]
     Ended {
         /// The file.
         file: String,
     },
-    /// The pause between two steps asked to stop.
+    /// The pause between two steps asked the operation to stop.
     #[error("image: stopped between two steps, as asked, at byte {offset} of {file}")]
     Stopped {
         /// The file.
         file: String,
-        /// What was written or verified so far, in bytes.
+        /// The bytes written or verified so far.
         offset: u64,
     },
-    /// What was written and synced reads differently; the image was given up.
+    /// The written and synced bytes read differently. The image was given up.
     #[error("image: what was just written does not read back: {cause}")]
     ReadBack {
-        /// What was found.
+        /// The error of the verification.
         #[source]
         cause: Box<SnapshotError>,
     },
-    /// An undamaged image could not be loaded.
+    /// The caller could not load an undamaged image.
     #[error("image: {file} cannot be loaded: {cause}")]
     Rejected {
         /// The file.
         file: String,
-        /// What whoever loaded it said.
+        /// The error of the caller.
         #[source]
         cause: LoadError,
     },
-    /// A policy would keep too few.
+    /// A policy would keep too few images.
     #[error(
         "image: cannot keep only {images}: at least {KEPT_IMAGES_MIN} are kept, so that a damaged \
          one has a substitute"
     )]
     Keep {
-        /// How many were to be kept.
+        /// The number that it would keep.
         images: usize,
     },
 }
 
-/// What makes an image unusable. Offsets are in the error that carries it.
+/// The damage that makes an image unusable. The error that carries it has the offset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Damage {
-    /// The name is none that this crate gives.
+    /// This crate gives no such name.
     #[error("the name is not that of an image")]
     Name,
-    /// The header names another sequence than the file's name.
+    /// The sequence in the header is not that in the file's name.
     #[error("it holds sequence {sequence}, not that of its name")]
     Sequence {
         /// The sequence in the header.
         sequence: u64,
     },
-    /// The header's magic or checksum is wrong; all zero, if it was never finished.
+    /// The header's magic or checksum is wrong; all zero if it was never finished.
     #[error("the header is not whole")]
     Header,
-    /// A whole header says what no version wrote.
+    /// The header is whole, but no version writes such a field.
     #[error("a field of the header is out of its bounds")]
     HeaderField,
     /// The file is shorter or longer than its header says.
@@ -156,10 +155,10 @@ pub enum Damage {
     Length {
         /// The file's length, in bytes.
         found: u64,
-        /// The length its header asks for, in bytes.
+        /// The length that its header demands, in bytes.
         expected: u64,
     },
-    /// A block is not as long as its place in the image demands.
+    /// A block does not have the length that its position in the image demands.
     #[error("a block says it holds {found} bytes, not {expected}")]
     BlockLength {
         /// The length in its prefix, in bytes.
@@ -167,13 +166,13 @@ pub enum Damage {
         /// The length it must have, in bytes.
         expected: u32,
     },
-    /// A block's checksum is wrong, or it belongs to another place or image.
+    /// A block's checksum is wrong, or the block belongs to another position or image.
     #[error("the checksum of a block is wrong")]
     BlockChecksum,
     /// The trailer is damaged or belongs to another header.
     #[error("the trailer is not whole")]
     Trailer,
-    /// Every block passes, and yet their payload is not what was written.
+    /// Every block is right, but their payload is not the one that was written.
     #[error("the payload does not have the hash in the trailer")]
     PayloadHash,
 }
@@ -189,7 +188,7 @@ impl SnapshotError {
     }
 }
 
-/// So that what encodes and decodes through [`io::Write`] and [`io::Read`] can say what happened.
+/// For encoders and decoders that use [`io::Write`] and [`io::Read`].
 impl From<SnapshotError> for io::Error {
     fn from(error: SnapshotError) -> Self {
         let kind = match &error {

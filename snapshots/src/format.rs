@@ -1,9 +1,8 @@
 //! Every number of the stored format, each derived from the one before it.
 //!
-//! Owns the offsets, sizes, magic values and bounds, the names of files, and where in an image of a
-//! given length everything lies. Never touches a file. `FORMAT.md` says the same in prose; a test
-//! below holds the two together. Read `header.rs` and `trailer.rs` next, which put these numbers to
-//! use.
+//! Owns the offsets, sizes, magic values, bounds and file names, and where everything lies in an
+//! image of a given length. Never touches a file. `FORMAT.md` says the same in prose; a test below
+//! compares the two. Read `header.rs` and `trailer.rs` next, which use these numbers.
 
 /// The version in every header. It rises with any change of meaning of any byte.
 pub const FORMAT_VERSION: u32 = 1;
@@ -25,7 +24,7 @@ pub(crate) const HEADER_TOTALS_AT: usize = HEADER_TOTALS_BYTES_AT + 4;
 pub(crate) const HEADER_FIELDS_END: usize = HEADER_TOTALS_AT + TOTALS_BYTES_MAX;
 pub(crate) const HEADER_BYTES: usize = 4096;
 
-/// The longest totals a header carries, in bytes.
+/// The longest totals that a header carries, in bytes.
 pub const TOTALS_BYTES_MAX: usize = 256;
 
 // A block: length, checksum, payload.
@@ -71,7 +70,7 @@ pub const fn image_bytes(payload_bytes: u64) -> Option<u64> {
     Some(Layout { payload_bytes }.image_bytes())
 }
 
-/// Where everything lies in an image of this payload: its length alone decides.
+/// Where everything lies in an image. The length of the payload alone decides it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Layout {
     payload_bytes: u64,
@@ -95,7 +94,7 @@ impl Layout {
         HEADER_BYTES as u64 + number * BLOCK_BYTES_MAX as u64
     }
 
-    /// How much payload this block holds, for a number below [`Layout::blocks`].
+    /// The bytes of payload in this block, for a number below [`Layout::blocks`].
     pub(crate) fn block_payload_bytes(self, number: u64) -> usize {
         let before = number * BLOCK_PAYLOAD_BYTES_MAX as u64;
         let left = self.payload_bytes.saturating_sub(before);
@@ -111,9 +110,12 @@ impl Layout {
     }
 }
 
+/// The fewest images that a pruning keeps, so that a damaged one has a substitute.
+pub const KEPT_IMAGES_MIN: usize = 2;
+
 const IMAGE_PREFIX: &str = "image-";
 const IMAGE_SUFFIX: &str = ".image";
-/// Not the journal's `.preparing`, which every start of it removes: the two may share a directory.
+/// Not the journal's `.preparing`, which each of its starts removes: the two may share a directory.
 const WRITING_SUFFIX: &str = ".writing";
 
 /// The name of the image at this sequence.
@@ -121,12 +123,12 @@ pub fn image_name(sequence: u64) -> String {
     format!("{IMAGE_PREFIX}{sequence:020}{IMAGE_SUFFIX}")
 }
 
-/// The name of an image while it is written; never read by a start.
+/// The name of an image while it is written. A start never reads it.
 pub(crate) fn writing_name(sequence: u64) -> String {
     format!("{IMAGE_PREFIX}{sequence:020}{WRITING_SUFFIX}")
 }
 
-/// The sequence in the name of an image; `None` for every name that [`image_name`] does not give.
+/// The sequence in the name of an image; `None` for every other name.
 pub(crate) fn image_sequence(name: &str) -> Option<u64> {
     sequence_between(name, IMAGE_SUFFIX).filter(|&sequence| image_name(sequence) == name)
 }

@@ -1,19 +1,19 @@
-//! The header of an image: what it is an image of.
+//! The header of an image: of which state it is an image.
 //!
-//! Owns the one page at the start of the file and the seed of every other checksum. Never reads or
-//! writes a file, and knows of no block what is in it. Read `trailer.rs` next for the other end.
+//! Owns the one page at the start of the file, and the seed of every other checksum. Never reads or
+//! writes a file, and never knows what is in a block. Read `trailer.rs` next for the other end.
 
 use doorbuster_journal::JournalId;
 
 use crate::error::Damage;
 use crate::format::*;
 
-/// What is known of an image before it is written, and told when it is read.
+/// The description of an image: known before it is written, and read from its header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Meta {
-    /// The journal it was folded from.
+    /// The journal that it was made from.
     pub journal: JournalId,
-    /// The last sequence it holds.
+    /// The last sequence that it holds.
     pub sequence: u64,
     /// The journal's chain value at that sequence.
     pub chain: u32,
@@ -21,18 +21,18 @@ pub struct Meta {
     pub epoch: u32,
     /// The stamp of that event, in milliseconds.
     pub stamp_ms: u64,
-    /// The digest of the state; what it is taken over is the caller's business. Where that is the
-    /// payload, see [`crate::ImageWriter::digest_payload`].
+    /// The digest of the state. The caller decides what it is taken over; if that is the payload,
+    /// see [`crate::ImageWriter::digest_payload`].
     pub digest: [u8; 32],
-    /// A few counts for people and tools, opaque here: at most [`TOTALS_BYTES_MAX`] bytes.
+    /// Some counts for people and tools, opaque here: at most [`TOTALS_BYTES_MAX`] bytes.
     pub totals: Vec<u8>,
-    /// How many bytes will be written: at most [`PAYLOAD_BYTES_MAX`]. They are counted beforehand,
-    /// which costs time in the background, so that all space is reserved before the first is written
-    /// and no disk that turns out to be full holds half of an image.
+    /// The bytes of the payload: at most [`PAYLOAD_BYTES_MAX`]. The caller counts them beforehand,
+    /// which costs time in the background, so that all space is reserved before the first byte is
+    /// written, and a full disk never holds half of an image.
     pub payload_bytes: u64,
 }
 
-/// Why a header page is not one to go by.
+/// Why a header page cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unreadable {
     Damaged(Damage),
@@ -40,7 +40,7 @@ pub(crate) enum Unreadable {
 }
 
 impl Meta {
-    /// Writes the page. The totals must have been checked to fit.
+    /// Encodes the page. The caller has checked that the totals fit.
     pub(crate) fn encode(&self) -> [u8; HEADER_BYTES] {
         let mut page = [0; HEADER_BYTES];
         write_at(&mut page, HEADER_MAGIC_AT, HEADER_MAGIC);
@@ -60,11 +60,11 @@ impl Meta {
         page
     }
 
-    /// Reads a header page; says what is wrong with it otherwise.
+    /// Decodes a header page, or returns what is wrong with it.
     ///
-    /// The checksum comes before the format, and both keep their place in every format, so that a
-    /// flipped bit never passes for another version. Bytes without a meaning must be zero: there is
-    /// one page for one meta.
+    /// The checksum is compared before the format, and both have the same offset in every format,
+    /// so that a flipped bit never looks like another version. Bytes without a meaning must be
+    /// zero: each meta has exactly one page.
     pub(crate) fn decode(page: &[u8; HEADER_BYTES]) -> Result<Self, Unreadable> {
         let intact =
             page[HEADER_MAGIC_AT..HEADER_FORMAT_AT] == HEADER_MAGIC && crc(page) == checksum(page);
@@ -97,9 +97,9 @@ impl Meta {
         }
     }
 
-    /// A checksum to be continued over a block, or, with the number of blocks, over the trailer.
+    /// Starts a checksum over a block, or, with the number of blocks, over the trailer.
     ///
-    /// Journal, sequence and place go into it, so that no block passes for another one.
+    /// Journal, sequence and number go into it, so that no block passes for another one.
     pub(crate) fn checksum_of(&self, number: u64) -> crc32fast::Hasher {
         let mut hasher = crc32fast::Hasher::new();
         hasher.update(&self.journal.0);
@@ -109,7 +109,7 @@ impl Meta {
     }
 }
 
-/// The checksum that a page says it has.
+/// The checksum that is stored in a page.
 pub(crate) fn crc(page: &[u8; HEADER_BYTES]) -> u32 {
     read_u32(page, HEADER_CRC_AT)
 }

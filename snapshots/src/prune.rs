@@ -1,8 +1,8 @@
-//! Which images go.
+//! Removal of old images.
 //!
-//! Owns the removal of old images and of what interrupted writers left. Never removes an image
-//! before newer ones were read from end to end, never one of another journal or version, and never
-//! one whose header does not say whose it is. Read `catalog.rs` next for the order.
+//! Owns the removal of old images and of files that interrupted writers left. Never removes an
+//! image before newer ones were read from end to end, never one of another journal or version, and
+//! never one whose header does not name its journal. Read `catalog.rs` next for the order.
 
 use std::ops::ControlFlow;
 
@@ -10,36 +10,33 @@ use doorbuster_journal::{Disk, JournalId};
 
 use crate::catalog::{PassedOver, newest_first};
 use crate::error::SnapshotError;
-use crate::format::is_writing_name;
+use crate::format::{KEPT_IMAGES_MIN, is_writing_name};
 use crate::reader::ImageReader;
 use crate::writer::remove_if_present;
 
-/// So many images at the least, so that a damaged one has a substitute.
-pub const KEPT_IMAGES_MIN: usize = 2;
-
-/// How many images are kept.
+/// The images that are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keep {
-    /// Every one.
+    /// All images.
     All,
-    /// So many verified ones, the newest: at least [`KEPT_IMAGES_MIN`].
+    /// This number of verified images, the newest ones: at least [`KEPT_IMAGES_MIN`].
     Newest(usize),
 }
 
-/// What was kept and what went.
+/// The result of a pruning.
 #[derive(Debug, Default)]
 pub struct Pruned {
     /// The sequences of the images that were verified and kept, newest first.
     pub kept: Vec<u64>,
     /// The sequences of the images that were removed, oldest first.
     pub removed: Vec<u64>,
-    /// Images that could not be verified: neither counted nor removed. To be said aloud.
+    /// Images that could not be verified: neither counted nor removed. The caller reports them.
     pub passed_over: Vec<PassedOver>,
 }
 
 impl Pruned {
-    /// The sequence of the oldest verified image kept: what the journal holds up to it is no longer
-    /// needed to start. `None` while there are fewer than [`KEPT_IMAGES_MIN`], because then a single
+    /// The sequence of the oldest verified image that was kept: a start no longer needs the journal
+    /// up to it. `None` while there are fewer than [`KEPT_IMAGES_MIN`], because then a single
     /// damaged file would leave nothing to start from.
     pub fn oldest_kept(&self) -> Option<u64> {
         self.kept.last().copied().filter(|_| self.kept.len() >= KEPT_IMAGES_MIN)
@@ -48,16 +45,16 @@ impl Pruned {
 
 /// Verifies the images to be kept, newest first, and removes the older ones of this journal.
 ///
-/// `pause` is called after each block that is read. An image counts as kept only if every byte of it
-/// was read and found whole: with fewer whole ones than `keep` asks for, none is removed. With
-/// [`Keep::All`] all are verified and none is removed. Images of other journals are left alone and
-/// not counted.
+/// Calls `pause` after each block that it reads. Counts an image as kept only if it read every byte
+/// and found it whole: with fewer whole images than `keep` demands, it removes none. With
+/// [`Keep::All`] it verifies all and removes none. Leaves images of other journals alone and does
+/// not count them.
 ///
 /// # Errors
-/// [`SnapshotError::Keep`] for fewer than [`KEPT_IMAGES_MIN`]. Whatever the newest image of this
-/// journal was found to be if it is not whole, and [`SnapshotError::NewerVersion`] for any image:
-/// nothing is removed then. [`SnapshotError::Io`] if the disk fails, [`SnapshotError::Stopped`] if
-/// the pause says so.
+/// [`SnapshotError::Keep`] for fewer than [`KEPT_IMAGES_MIN`]. The error of the newest image of
+/// this journal if it is not whole, and [`SnapshotError::NewerVersion`] for any image: nothing is
+/// removed then. [`SnapshotError::Io`] if the disk fails, [`SnapshotError::Stopped`] if the pause
+/// breaks.
 pub fn prune<D: Disk>(
     disk: &D,
     journal: JournalId,
@@ -76,7 +73,7 @@ pub fn prune<D: Disk>(
     for (sequence, name) in newest_first(disk)? {
         let opened = ImageReader::open_of(disk, &name, journal);
         let verified = match opened {
-            // Older than enough: whose it is matters, whether it is whole does not.
+            // Enough newer ones are kept: it must be of this journal, but need not be whole.
             Ok(_) if pruned.kept.len() >= wanted => {
                 old.push((sequence, name));
                 continue;
@@ -94,7 +91,7 @@ pub fn prune<D: Disk>(
             Err(why) => pruned.passed_over.push(PassedOver { sequence, why }),
         }
     }
-    // The oldest first: whatever interrupts this, what is left is the newest without a gap.
+    // The oldest first: after any interruption the newest are left, without a gap.
     for (sequence, name) in old.into_iter().rev() {
         remove_if_present(disk, &name)?;
         pruned.removed.push(sequence);
@@ -105,8 +102,8 @@ pub fn prune<D: Disk>(
     Ok(pruned)
 }
 
-/// Removes what interrupted writers left behind, and says how many files that were. Only for when no
-/// image is being written.
+/// Removes the files that interrupted writers left, and returns their number. No image may be
+/// written at the same time.
 ///
 /// # Errors
 /// [`SnapshotError::Io`] if the disk fails.

@@ -1,9 +1,9 @@
-//! Reading an image, block by block, each checked before it is handed out.
+//! Reading an image block by block, each checked before it is handed out.
 //!
-//! Owns the way from the header to the trailer and what is believed on it: the header by its
-//! checksum, then the file's length by the header, then each block by its place, length and
-//! checksum, and in the end the hash of all. Never writes, never maps, never looks for another
-//! image. Read `catalog.rs` next for which image is read.
+//! Owns the way from the header to the trailer, and the order of the checks: the header by its
+//! checksum, then the file's length by the header, then each block by its position, length and
+//! checksum, and last the hash of all. Never writes, never maps, never looks for another image.
+//! Read `catalog.rs` next for which image is read.
 
 use std::io;
 use std::ops::ControlFlow;
@@ -15,27 +15,32 @@ use crate::error::{Damage, SnapshotError};
 use crate::format::*;
 use crate::header::{Meta, Unreadable};
 use crate::trailer::Trailer;
-use crate::writer::no_pause;
 
-/// An image of which every byte was read and found as written.
+/// The pause of a caller that neither waits between steps nor stops.
+pub fn no_pause() -> ControlFlow<()> {
+    ControlFlow::Continue(())
+}
+
+/// An image whose every byte was read and found right.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verified {
-    /// Where a person finds it.
+    /// Its path.
     pub file: String,
-    /// What it is an image of.
+    /// Its description.
     pub meta: Meta,
     /// The length of the file, in bytes.
     pub image_bytes: u64,
-    /// The SHA-256 of the payload. Where [`Meta::digest`] is taken over the payload, the two are
-    /// equal, and a reader need not encode anything to know that it holds the digested state.
+    /// The SHA-256 of the payload. If [`Meta::digest`] is taken over the payload, the two are
+    /// equal, and a reader knows without encoding anything that it holds the digested state.
     pub payload_sha256: [u8; 32],
 }
 
 /// Reads one image.
 ///
-/// What it hands out passed its block's checksum; the hash of the whole is compared only behind the
-/// last block, so nothing may be served from an image before [`ImageReader::next_block`] said
-/// `None` or [`ImageReader::finish`] succeeded. Memory: one block of [`BLOCK_BYTES_MAX`] bytes.
+/// Every block that it hands out has the right checksum; the hash of the whole is compared only
+/// after the last block, so nothing may be served from an image before [`ImageReader::next_block`]
+/// returned `None` or [`ImageReader::finish`] succeeded. Memory: one block of [`BLOCK_BYTES_MAX`]
+/// bytes.
 pub struct ImageReader<D: Disk> {
     file: D::File,
     place: String,
@@ -43,9 +48,9 @@ pub struct ImageReader<D: Disk> {
     layout: Layout,
     trailer: Trailer,
     hasher: Sha256,
-    /// The block last read, prefix and all; empty before the first and behind the last.
+    /// The last block that was read, with its prefix; empty before the first and after the last.
     block: Vec<u8>,
-    /// How much of `block` was handed out, prefix included, in bytes.
+    /// The bytes of `block` that were handed out, its prefix included.
     handed_out: usize,
     next_block: u64,
     progress: Progress,
@@ -59,10 +64,10 @@ enum Progress {
 }
 
 impl<D: Disk> ImageReader<D> {
-    /// Opens the image of this name, of whatever journal.
+    /// Opens the image of this name, of any journal.
     ///
-    /// Reads header and trailer and compares the file's length, so it is quick however long the
-    /// image.
+    /// Reads header and trailer and compares the length of the file, so it is quick however long
+    /// the image is.
     ///
     /// # Errors
     /// [`SnapshotError::Damaged`], [`SnapshotError::NewerVersion`], and [`SnapshotError::Io`] if
@@ -135,28 +140,28 @@ impl<D: Disk> ImageReader<D> {
         })
     }
 
-    /// What it is an image of.
+    /// The description of the image.
     pub fn meta(&self) -> &Meta {
         &self.meta
     }
 
-    /// The SHA-256 of the payload, as the trailer says; true once [`ImageReader::next_block`] said
-    /// `None`.
+    /// The SHA-256 of the payload in the trailer. It is confirmed once [`ImageReader::next_block`]
+    /// returned `None`.
     pub fn payload_sha256(&self) -> [u8; 32] {
         self.trailer.payload_hash
     }
 
-    /// Where a person finds it.
+    /// The path of the image.
     pub fn place(&self) -> &str {
         &self.place
     }
 
-    /// The next piece of the payload, at most [`BLOCK_PAYLOAD_BYTES_MAX`] bytes and never empty, or
-    /// `None` once all was handed out and the hash of the whole was found right.
+    /// The next part of the payload, at most [`BLOCK_PAYLOAD_BYTES_MAX`] bytes and never empty, or
+    /// `None` once all was handed out and the hash of the whole is right.
     ///
     /// # Errors
-    /// [`SnapshotError::Damaged`] and [`SnapshotError::Io`]; then nothing handed out before may be
-    /// used, and every later call gives [`SnapshotError::Ended`].
+    /// [`SnapshotError::Damaged`] and [`SnapshotError::Io`]; then no part handed out before may be
+    /// used, and every later call returns [`SnapshotError::Ended`].
     pub fn next_block(&mut self) -> Result<Option<&[u8]>, SnapshotError> {
         if self.handed_out == self.block.len() && !self.load()? {
             return Ok(None);
@@ -165,7 +170,7 @@ impl<D: Disk> ImageReader<D> {
         Ok(Some(&self.block[start..]))
     }
 
-    /// Verifies whatever was not read yet, and with it the whole.
+    /// Reads and verifies the rest, and with it the whole.
     ///
     /// # Errors
     /// As [`ImageReader::next_block`].
@@ -191,7 +196,7 @@ impl<D: Disk> ImageReader<D> {
         })
     }
 
-    /// Reads the next block; false behind the last, once the whole was found right.
+    /// Reads the next block. Returns false after the last, once the whole is right.
     fn load(&mut self) -> Result<bool, SnapshotError> {
         if self.progress == Progress::Failed {
             return Err(SnapshotError::Ended { file: self.place.clone() });
@@ -211,8 +216,8 @@ impl<D: Disk> ImageReader<D> {
 
     fn load_block(&mut self) -> Result<bool, SnapshotError> {
         let (number, offset) = (self.next_block, self.layout.block_at(self.next_block));
-        // The length comes from the header, whose checksum was right and which fits the file. The
-        // block's own is only compared.
+        // The length comes from the header, whose checksum is right and which fits the file. The
+        // block's own length is only compared.
         let expected = self.layout.block_payload_bytes(number);
         self.block.resize(BLOCK_PREFIX_BYTES + expected, 0);
         read(&self.file, &self.place, &mut self.block, offset)?;
@@ -295,7 +300,7 @@ impl<D: Disk> io::Read for ImageReader<D> {
     }
 }
 
-/// Reads every byte of the image of this name, of whatever journal.
+/// Reads every byte of the image of this name, of any journal.
 ///
 /// # Errors
 /// As [`ImageReader::open`] and [`ImageReader::next_block`].
@@ -303,10 +308,10 @@ pub fn verify<D: Disk>(disk: &D, name: &str) -> Result<Verified, SnapshotError> 
     verify_with(disk, name, no_pause)
 }
 
-/// As [`verify`], calling `pause` after each block, so that a scrub can wait or stop.
+/// As [`verify`], but calls `pause` after each block, so that a scrub can wait or stop.
 ///
 /// # Errors
-/// As [`verify`], and [`SnapshotError::Stopped`] if the pause says so.
+/// As [`verify`], and [`SnapshotError::Stopped`] if the pause breaks.
 pub fn verify_with<D: Disk>(
     disk: &D,
     name: &str,

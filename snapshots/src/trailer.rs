@@ -1,20 +1,20 @@
-//! The trailer of an image: that it is all there.
+//! The trailer of an image: it proves that the file is complete.
 //!
 //! Owns the last bytes of the file. Never reads or writes a file. Read `writer.rs` next for when it
-//! is written, `reader.rs` for when it is believed.
+//! is written, `reader.rs` for when it is checked.
 
 use crate::error::Damage;
 use crate::format::*;
 use crate::header::{self, Meta};
 
-/// What is known once the last block is there.
+/// What is known only after the last block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Trailer {
     pub(crate) payload_hash: [u8; 32],
 }
 
 impl Trailer {
-    /// Writes the trailer that goes with this header page.
+    /// Encodes the trailer that belongs to this header page.
     pub(crate) fn encode(
         &self,
         meta: &Meta,
@@ -32,8 +32,8 @@ impl Trailer {
         bytes
     }
 
-    /// Reads what must be the trailer of exactly this header: but for the hash, every byte of it is
-    /// known beforehand.
+    /// Decodes the trailer of exactly this header: except the hash, every byte of it is known
+    /// beforehand.
     pub(crate) fn decode(
         bytes: &[u8; TRAILER_BYTES],
         meta: &Meta,

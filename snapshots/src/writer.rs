@@ -1,10 +1,10 @@
-//! How an image comes to be.
+//! Writing an image.
 //!
-//! Owns the order of writing, in which no unfinished file passes for an image: space reserved;
+//! Owns the order of writing, in which no unfinished file looks like an image: space reserved;
 //! blocks, each synced before the next; trailer; sync; header last; sync; every byte read back and
 //! verified; and only then the name, and a sync of the directory. Never replaces an image, never
-//! tries a failed sync again, and leaves nothing behind when it fails or is dropped. Read `reader.rs`
-//! next for the verification.
+//! retries a failed sync, and leaves nothing when it fails or is dropped. Read `reader.rs` next for
+//! the verification.
 
 use std::io;
 use std::ops::ControlFlow;
@@ -18,32 +18,28 @@ use crate::header::Meta;
 use crate::reader::{ImageReader, Verified};
 use crate::trailer::Trailer;
 
-/// For callers that neither pause between steps nor stop.
-pub fn no_pause() -> ControlFlow<()> {
-    ControlFlow::Continue(())
-}
-
-/// What is on the disk because of a writer, and goes if it fails.
+/// The file that a writer has made so far, which it removes if it fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
-    /// The file under its temporary name.
+    /// A file with its temporary name.
     Writing,
-    /// The file under either name.
+    /// A file with either name.
     Naming,
-    /// Nothing, or an image.
+    /// No file, or a finished image.
     Ended,
 }
 
-/// Writes one image. Dropped before [`ImageWriter::finish`] succeeded, it removes what it wrote.
+/// Writes one image. If it is dropped before [`ImageWriter::finish`] succeeded, it removes its
+/// file.
 ///
-/// Memory: one block of [`BLOCK_BYTES_MAX`] bytes, and as much again while it reads back. One
-/// writer at a time may write the image of one sequence.
+/// Memory: one block of [`BLOCK_BYTES_MAX`] bytes, and another one while it reads back. Only one
+/// writer at a time may write the image of a sequence.
 pub struct ImageWriter<'d, D: Disk, P> {
     disk: &'d D,
     file: D::File,
     meta: Meta,
     layout: Layout,
-    /// The block that is being filled, behind room for its prefix.
+    /// The block that is being filled, after space for its prefix.
     block: Vec<u8>,
     blocks_written: u64,
     given_bytes: u64,
@@ -54,15 +50,16 @@ pub struct ImageWriter<'d, D: Disk, P> {
 }
 
 impl<'d, D: Disk, P: FnMut() -> ControlFlow<()>> ImageWriter<'d, D, P> {
-    /// Reserves the space of the whole image under a temporary name.
+    /// Creates a file with a temporary name and reserves the space of the whole image.
     ///
-    /// `pause` is called after each step (at most [`BLOCK_BYTES_MAX`] bytes written and synced, or
-    /// read back): it may wait, so that the journal's own syncs go first, and may stop the image.
+    /// The writer calls `pause` after each step (at most [`BLOCK_BYTES_MAX`] bytes written and
+    /// synced, or read back). It may wait, so that the journal's own syncs go first, and may stop
+    /// the writer.
     ///
     /// # Errors
     /// [`SnapshotError::AlreadyExists`] if the sequence has an image, damaged or not;
-    /// [`SnapshotError::Totals`] and [`SnapshotError::PayloadTooLong`] for a meta out of its
-    /// bounds; [`SnapshotError::Io`] above all if the disk is too full.
+    /// [`SnapshotError::Totals`] and [`SnapshotError::PayloadTooLong`] for a meta outside its
+    /// bounds; [`SnapshotError::Io`], above all if the disk is full.
     pub fn begin(disk: &'d D, meta: Meta, pause: P) -> Result<Self, SnapshotError> {
         if meta.totals.len() > TOTALS_BYTES_MAX {
             return Err(SnapshotError::Totals { bytes: meta.totals.len() });
@@ -74,7 +71,7 @@ impl<'d, D: Disk, P: FnMut() -> ControlFlow<()>> ImageWriter<'d, D, P> {
         remove_if_present(disk, &temporary)?;
         let created = disk.create(&temporary, layout.image_bytes());
         let file = created.map_err(|cause| {
-            // A disk that is too full may have made the file before it found out.
+            // A full disk may have made the file before it reports the error.
             let _ = disk.remove(&temporary);
             SnapshotError::Io {
                 operation: "reserve the space of",
@@ -98,35 +95,35 @@ impl<'d, D: Disk, P: FnMut() -> ControlFlow<()>> ImageWriter<'d, D, P> {
         })
     }
 
-    /// Takes more of the payload: pieces of any length, in order.
+    /// Appends a part of the payload: parts of any length, in order.
     ///
     /// # Errors
     /// [`SnapshotError::PayloadLength`] if it is more than was announced, [`SnapshotError::Io`] if
-    /// the disk fails, [`SnapshotError::Stopped`] if the pause says so. The image is given up then,
-    /// and every later call gives [`SnapshotError::Ended`].
+    /// the disk fails, [`SnapshotError::Stopped`] if the pause breaks. The writer then removes its
+    /// file, and every later call returns [`SnapshotError::Ended`].
     pub fn append(&mut self, bytes: &[u8]) -> Result<(), SnapshotError> {
         if self.stage != Stage::Writing {
             return Err(SnapshotError::Ended { file: self.place() });
         }
-        let taken = self.take(bytes);
-        if taken.is_err() {
+        let appended = self.append_blocks(bytes);
+        if appended.is_err() {
             self.clean_up();
         }
-        taken
+        appended
     }
 
-    /// Makes the digest in the header the hash of the payload, whatever it was. The header is written
-    /// last, so nobody has to hash the payload before.
+    /// Sets the digest in the header to the hash of the payload. The header is written last, so the
+    /// caller need not hash the payload beforehand.
     pub fn digest_payload(&mut self) {
         self.digests_payload = true;
     }
 
-    /// Completes the image, reads all of it back, gives it its name, and makes that durable.
+    /// Completes the image, reads all of it back, gives it its name, and makes the name durable.
     ///
     /// # Errors
     /// [`SnapshotError::PayloadLength`] if it is less than was announced,
-    /// [`SnapshotError::ReadBack`] if the disk holds something else than it was given, and
-    /// otherwise as [`ImageWriter::append`]. No image of this sequence exists then.
+    /// [`SnapshotError::ReadBack`] if the disk holds other bytes than were written, and otherwise
+    /// as [`ImageWriter::append`]. Then there is no image of this sequence.
     pub fn finish(mut self) -> Result<Verified, SnapshotError> {
         if self.stage != Stage::Writing {
             return Err(SnapshotError::Ended { file: self.place() });
@@ -134,12 +131,12 @@ impl<'d, D: Disk, P: FnMut() -> ControlFlow<()>> ImageWriter<'d, D, P> {
         // On an error, dropping `self` cleans up.
         self.complete()?;
         let verified = self.read_back()?;
-        self.give_name()?;
+        self.rename()?;
         self.stage = Stage::Ended;
         Ok(Verified { file: self.disk.place(&image_name(self.meta.sequence)), ..verified })
     }
 
-    fn take(&mut self, mut bytes: &[u8]) -> Result<(), SnapshotError> {
+    fn append_blocks(&mut self, mut bytes: &[u8]) -> Result<(), SnapshotError> {
         let given_bytes = self.given_bytes.saturating_add(bytes.len() as u64);
         if given_bytes > self.layout.payload_bytes() {
             return Err(self.wrong_length(given_bytes));
@@ -172,8 +169,8 @@ impl<'d, D: Disk, P: FnMut() -> ControlFlow<()>> ImageWriter<'d, D, P> {
         Ok(())
     }
 
-    /// Everything that is left, the header last: until then the file starts with zeros, which are
-    /// no header.
+    /// Writes the rest, the header last: until then the file starts with zeros, which are no
+    /// header.
     fn complete(&mut self) -> Result<(), SnapshotError> {
         if self.given_bytes != self.layout.payload_bytes() {
             return Err(self.wrong_length(self.given_bytes));
@@ -195,7 +192,7 @@ impl<'d, D: Disk, P: FnMut() -> ControlFlow<()>> ImageWriter<'d, D, P> {
         self.step()
     }
 
-    /// Every checksum and the hash over what was given are compared, so equal is equal.
+    /// Reads all of it back and compares every checksum and the hash of the payload.
     fn read_back(&mut self) -> Result<Verified, SnapshotError> {
         let temporary = writing_name(self.meta.sequence);
         let read = ImageReader::open_file(self.disk, &temporary, self.meta.sequence)
@@ -207,7 +204,7 @@ impl<'d, D: Disk, P: FnMut() -> ControlFlow<()>> ImageWriter<'d, D, P> {
         }
     }
 
-    fn give_name(&mut self) -> Result<(), SnapshotError> {
+    fn rename(&mut self) -> Result<(), SnapshotError> {
         let name = image_name(self.meta.sequence);
         self.stage = Stage::Naming;
         let place = || self.disk.place(&name);
@@ -253,13 +250,13 @@ impl<D: Disk, P> ImageWriter<'_, D, P> {
         SnapshotError::PayloadLength { file: self.place(), announced, given }
     }
 
-    /// Gives the space back. What cannot be removed has no name that counts, or is whole.
+    /// Removes the file. One that cannot be removed has a temporary name, or is whole.
     fn clean_up(&mut self) {
         if self.stage != Stage::Ended {
             let _ = self.disk.remove(&writing_name(self.meta.sequence));
         }
         if self.stage == Stage::Naming {
-            // There was none of this name before, so this one is ours.
+            // There was no image of this name before, so this writer has made it.
             let _ = self.disk.remove(&image_name(self.meta.sequence));
         }
         self.stage = Stage::Ended;
@@ -282,7 +279,7 @@ impl<D: Disk, P> std::fmt::Debug for ImageWriter<'_, D, P> {
     }
 }
 
-/// For encoders. An error holds the [`SnapshotError`] that caused it.
+/// For encoders. An error carries the [`SnapshotError`] that caused it.
 impl<D: Disk, P: FnMut() -> ControlFlow<()>> io::Write for ImageWriter<'_, D, P> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.append(bytes)?;

@@ -11,7 +11,7 @@ use crate::faults::{Point, armed};
 use crate::feed::{Form, Given, Happened, Piece, Position, Want, Write};
 use crate::replay;
 use bytes::Bytes;
-use doorbuster_journal::{FileDisk, Frame, JournalError, JournalId, Sought, Tail};
+use doorbuster_journal::{FileDisk, Frame, JournalError, JournalId, SeekResult, Tail};
 use std::collections::VecDeque;
 use std::io;
 use std::ops::ControlFlow;
@@ -176,7 +176,7 @@ impl Reader {
         };
         let disk = self.disk.insert(disk);
         let mut sought = Tail::seek(disk, sequence.max(1))?;
-        if let Sought::Gone { oldest } = sought {
+        if let SeekResult::Gone { oldest } = sought {
             if oldest != sequence + 1 {
                 return Ok(Err(self.place(oldest - 1)));
             }
@@ -184,8 +184,8 @@ impl Reader {
             sought = Tail::seek(disk, oldest)?;
         }
         Ok(match sought {
-            Sought::Tail(tail) => Ok(Open { tail, before: None }),
-            Sought::Gone { oldest } => Err(self.place(oldest - 1)),
+            SeekResult::Tail(tail) => Ok(Open { tail, before: None }),
+            SeekResult::Gone { oldest } => Err(self.place(oldest - 1)),
         })
     }
 

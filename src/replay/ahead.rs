@@ -198,7 +198,7 @@ mod tests {
                 journal.sync().expect("the disk works");
             }
         }
-        journal.close().expect("no preparer was started");
+        journal.close().expect("no allocator was started");
     }
 
     fn damage(data: &Path, sequence: Sequence) {

@@ -135,7 +135,7 @@ impl<D: Disk> Writer<D> {
     /// # Errors
     /// When the journal cannot be appended to or synced. Nothing may be answered after that.
     pub fn run(mut self) -> Result<Stopped, JournalError> {
-        self.core.journal.start_preparer()?;
+        self.core.journal.start_allocator()?;
         self.core.prepare_memory();
         self.core.wait_for_room(Room::for_new);
         self.open();
@@ -199,7 +199,7 @@ impl<D: Disk> Core<D> {
     /// made, and requests wait in the ring for that long.
     fn wait_for_room(&mut self, enough: impl Fn(&Room) -> bool) {
         self.begin();
-        while !enough(&self.room) && self.journal.room().spare == Spare::Preparing {
+        while !enough(&self.room) && self.journal.free_space().spare == Spare::Preparing {
             self.clock.sleep(ROOM_PAUSE);
             self.begin();
         }
@@ -227,7 +227,7 @@ impl<D: Disk> Core<D> {
         self.records_in_turn = 0;
         self.outbox.cursors().count_turn();
         self.journal.begin(self.state.epoch, self.now);
-        self.room.begin(self.journal.room());
+        self.room.begin(self.journal.free_space());
         self.watch_spare();
     }
 
@@ -241,7 +241,7 @@ impl<D: Disk> Core<D> {
                 // Letting history go makes room, but no file that may be larger.
                 self.images.set_space_short(!failure.is_file_too_large());
             }
-            (None, true) if self.journal.room().spare == Spare::Ready => {
+            (None, true) if self.journal.free_space().spare == Spare::Ready => {
                 tracing::info!("there is a spare segment again");
                 self.spare_failed = false;
                 self.images.set_space_short(false);

@@ -32,7 +32,7 @@ impl Room {
         Self { segment_bytes, bytes: 0, kept_for_existing: 0, records: 0, payload_bytes: 0 }
     }
 
-    pub(super) fn begin(&mut self, room: doorbuster_journal::Room) {
+    pub(super) fn begin(&mut self, room: doorbuster_journal::FreeSpace) {
         self.bytes = room.segment_bytes_left.max(room.spare_bytes);
         // With a spare in hand, the next turn has a segment of its own.
         let spare = room.spare_bytes > 0;

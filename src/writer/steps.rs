@@ -5,7 +5,7 @@
 use super::{Stopped, Writer};
 use crate::domain::ids::Stamp;
 use crate::domain::state::State;
-use doorbuster_journal::{Disk, JournalError, SpareMaker};
+use doorbuster_journal::{Disk, JournalError, SegmentAllocator};
 
 impl<D: Disk> Writer<D> {
     /// Says that this thread takes the turns, and shows how things stand. For whoever takes them
@@ -19,8 +19,8 @@ impl<D: Disk> Writer<D> {
     }
 
     /// The work of the journal's own thread, for whoever takes the turns one by one.
-    pub fn spare_maker(&mut self) -> SpareMaker<D> {
-        self.core.journal.spare_maker()
+    pub fn spare_maker(&mut self) -> SegmentAllocator<D> {
+        self.core.journal.segment_allocator()
     }
 
     /// A lane has called since the last turn.

@@ -111,7 +111,7 @@ pub(crate) fn make(turns: &[Turn]) -> (TempDir, Facts) {
             }
         }
     }
-    journal.close().expect("no preparer was started");
+    journal.close().expect("no allocator was started");
     let digest = codec::digest(&state).to_string();
     let (epoch, sequence) = (state.epoch, state.sequence);
     (data, Facts { epoch, sequence, digest, image_sequence, image_digest })

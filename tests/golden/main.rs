@@ -255,7 +255,7 @@ fn check_written_again(name: &str) {
         Ok(())
     })
     .expect("it reads");
-    journal.close().expect("no preparer was started");
+    journal.close().expect("no allocator was started");
     let golden = files(&journal_directory(data.path()));
     assert_eq!(golden.len(), 2);
     for (path, bytes) in golden {

@@ -4,6 +4,7 @@
 //! Owns under which conditions each bar is measured. Never measures by itself: that is `engine`, `peers`,
 //! `batch`, `images` and `idle`. Next: `table`.
 
+pub(crate) mod bar;
 mod table;
 
 use crate::dialect::Order;

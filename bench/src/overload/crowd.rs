@@ -8,8 +8,7 @@
 use super::step::Step;
 use crate::dialect::{Dialect, Order};
 use crate::error::BenchError;
-use crate::load::{self, Connection, SKU, now, unexpected};
-use crate::strangers::order_id;
+use crate::load::{self, Connection, SKU, now, order_id, unexpected};
 use std::cell::{Cell, RefCell};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -60,8 +59,8 @@ struct Crowd {
     steps: RefCell<Vec<Step>>,
 }
 
-/// Drives all phases over so many connections, each client coming so often at most. `at_begin` is called as each begins, and once more at the end, with its number
-/// and what became of those so far.
+/// Drives all phases over this many connections; a client tries at most `attempts_max` times. Calls
+/// `at_begin` as each phase begins, and once more at the end, with its number and the steps so far.
 pub(crate) fn drive(
     address: SocketAddr,
     (connections, attempts_max): (u64, u32),

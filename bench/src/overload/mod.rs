@@ -10,6 +10,7 @@ pub(crate) mod crowd;
 pub(crate) mod step;
 
 use crate::arguments::at_least_one;
+use crate::bars::bar::{Bar, print_bars};
 use crate::crowd::raise_files;
 use crate::dialect::Dialect;
 use crate::error::BenchError;
@@ -233,9 +234,6 @@ fn show_return(after: &Step) {
     }
 }
 
-/// A bar, and whether it holds.
-pub(crate) type Bar = (bool, String);
-
 fn bars(options: &Options, steps: &[Step]) -> Vec<Bar> {
     let [before, loaded @ .., after] = steps else { return Vec::new() };
     let mut bars = Vec::new();
@@ -290,13 +288,4 @@ pub(crate) fn back_bar(after: &Step, usual_p99_ns: u64, within: Duration) -> Bar
              at most 1 % turned away"
         ),
     )
-}
-
-/// Prints them; an error if that is asked for and one does not hold.
-pub(crate) fn print_bars(bars: &[Bar], strict: bool) -> Result<(), BenchError> {
-    for (holds, what) in bars {
-        println!("{} {what}", if *holds { "  " } else { "NO" });
-    }
-    let missed = bars.iter().filter(|(holds, _)| !holds).count();
-    if strict && missed > 0 { Err(BenchError::BarsMissed { missed }) } else { Ok(()) }
 }

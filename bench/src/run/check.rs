@@ -5,7 +5,7 @@
 //! between is told by its sequence. Nobody else may use the run's SKUs. Next: `ledger`.
 
 use super::drive::Settings;
-use super::ledger::{Bought, Fate, Ledger};
+use super::ledger::{Bought, EXAMPLES_MAX, Fate, Ledger};
 use super::scenario::{Plan, What};
 use super::wire::Heads;
 use crate::error::BenchError;
@@ -14,9 +14,6 @@ use doorbuster::client::{Client, Key, Order, OrderStatus, Sku};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
-
-/// Differences that are told in full.
-pub(crate) const EXAMPLES_MAX: usize = 20;
 
 /// Counts what is compared, and keeps what differs.
 #[derive(Debug, Default)]

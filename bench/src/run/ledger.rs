@@ -28,6 +28,8 @@ pub(crate) struct Bought {
     pub(crate) fate: Fate,
 }
 
+/// Differences and contradictions that are printed in full.
+pub(crate) const EXAMPLES_MAX: usize = 20;
 /// Orders that may be acted on are at most so many; older ones are left alone.
 const KNOWN_MAX: usize = 10_000;
 
@@ -119,7 +121,7 @@ impl Ledger {
 
     fn contradict(&mut self, text: String) {
         self.contradictions_total += 1;
-        if self.contradictions.len() < super::check::EXAMPLES_MAX {
+        if self.contradictions.len() < EXAMPLES_MAX {
             self.contradictions.push(text);
         }
     }

@@ -122,7 +122,7 @@ fn real_files_roll_over_spares_and_are_resumed() {
     let directory = tempfile::tempdir().unwrap();
     let open = || FileDisk::open(directory.path()).unwrap();
     let mut journal = Journal::create(open(), SMALL, ID).unwrap();
-    journal.start_preparer().unwrap();
+    journal.start_allocator().unwrap();
     let mut expected = Vec::new();
     for turn in 0..60 {
         wait_for_spare(&mut journal);
@@ -185,7 +185,7 @@ fn an_unused_spare_is_picked_up_instead_of_made_anew() {
     let disk = MemoryDisk::default();
     let mut journal = Journal::create(disk.clone(), SMALL, ID).unwrap();
     append(&mut journal, 1, &["one"]);
-    journal.start_preparer().unwrap();
+    journal.start_allocator().unwrap();
     wait_for_spare(&mut journal);
     journal.close().unwrap();
 
@@ -193,19 +193,19 @@ fn an_unused_spare_is_picked_up_instead_of_made_anew() {
     assert_eq!(found.spare(), Some(2));
     let mut journal = Journal::resume(disk.clone(), SMALL, found).unwrap();
     disk.set_full(true);
-    journal.start_preparer().unwrap();
+    journal.start_allocator().unwrap();
     wait_for_spare(&mut journal);
-    assert_eq!(journal.room().spare, Spare::Ready);
+    assert_eq!(journal.free_space().spare, Spare::Ready);
 }
 
 #[test]
 fn a_full_disk_shows_in_the_room_and_passes() {
     let disk = MemoryDisk::default();
     let mut journal = Journal::create(disk.clone(), SMALL, ID).unwrap();
-    assert_eq!(journal.room().spare, Spare::OnDemand);
+    assert_eq!(journal.free_space().spare, Spare::OnDemand);
     disk.set_full(true);
-    journal.start_preparer().unwrap();
-    while journal.room().spare != Spare::Failed {
+    journal.start_allocator().unwrap();
+    while journal.free_space().spare != Spare::Failed {
         std::thread::yield_now();
         journal.begin(1, 1);
     }
@@ -213,7 +213,7 @@ fn a_full_disk_shows_in_the_room_and_passes() {
     let record = [7; 1000];
     journal.begin(1, 1);
     let mut taken = 0_u64;
-    while journal.room().fits(turn_bytes_max(1, record.len())) {
+    while journal.free_space().fits(turn_bytes_max(1, record.len())) {
         journal.push(|frame| frame.extend_from_slice(&record)).unwrap();
         journal.finish().unwrap();
         taken += 1;
@@ -258,8 +258,8 @@ fn a_segment_filled_to_the_last_byte_still_takes_its_end_mark() {
     let disk = MemoryDisk::default();
     let mut journal = Journal::create(disk.clone(), SMALL, ID).unwrap();
     let framing_bytes = 56 + 4 + 8;
-    while journal.room().segment_bytes_left > 0 {
-        let left = journal.room().segment_bytes_left.min(30_000) as usize;
+    while journal.free_space().segment_bytes_left > 0 {
+        let left = journal.free_space().segment_bytes_left.min(30_000) as usize;
         append(&mut journal, 1, &["-".repeat(left - framing_bytes).as_str()]);
         assert_eq!(read(&disk).0.segments.len(), 1);
     }
@@ -274,13 +274,13 @@ fn what_room_promises_holds_for_turns_of_every_shape() {
     for (records, bytes) in [(1, 1), (500, 100), (7, 20_000), (2, RECORD_BYTES_MAX), (12_000, 1)] {
         let disk = MemoryDisk::default();
         let mut journal = Journal::create(disk.clone(), SMALL, ID).unwrap();
-        let before = journal.room().segment_bytes_left;
+        let before = journal.free_space().segment_bytes_left;
         journal.begin(1, 1);
         for _ in 0..records {
             journal.push(|frame| frame.resize(frame.len() + bytes, 1)).unwrap();
         }
         journal.finish().unwrap();
-        let used = before - journal.room().segment_bytes_left;
+        let used = before - journal.free_space().segment_bytes_left;
         assert!(used <= turn_bytes_max(records, records * bytes), "{records} of {bytes}: {used}");
     }
     assert!(turn_bytes_max(1, RECORD_BYTES_MAX) <= 2 * FRAME_BYTES_MAX as u64);

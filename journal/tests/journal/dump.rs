@@ -47,7 +47,7 @@ fn an_intact_journal_is_shown_whole_and_continuous() {
         append(&mut journal, 1, &["-".repeat(30_000).as_str()]);
     }
     journal.seal(1, 1, b"totals").unwrap();
-    journal.start_preparer().unwrap();
+    journal.start_allocator().unwrap();
     wait_for_spare(&mut journal);
     let (labels, sequences) = dumped(&disk);
     let expected = [

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use doorbuster_journal::{
-    Ballast, Disk, ImageEnd, Journal, JournalError, MemoryDisk, Origin, Sought, Tail, dump,
+    Ballast, Disk, ImageEnd, Journal, JournalError, MemoryDisk, Origin, SeekResult, Tail, dump,
     journal_id, plan_repair, prune, repair, scan, sequence_at, verify_segment,
 };
 
@@ -85,7 +85,9 @@ fn whoever_only_reads_says_what_cannot_be_read_and_changes_nothing() {
     assert_eq!(told(&start, |disk| journal_id(&disk), unchanged), reads);
     assert_eq!(told(&start, |disk| sequence_at(&disk, u64::MAX), unchanged), reads);
     let follow = |disk: FaultyDisk| {
-        let Sought::Tail(mut tail) = Tail::seek(&disk, 1)? else { panic!("nothing was pruned") };
+        let SeekResult::Tail(mut tail) = Tail::seek(&disk, 1)? else {
+            panic!("nothing was pruned")
+        };
         tail.read(&disk, content.len() as u64, &mut |_| ControlFlow::Continue(()))
     };
     assert_eq!(told(&start, follow, unchanged), reads);
@@ -267,8 +269,8 @@ fn a_plan_of_a_repair_says_what_cannot_be_read_and_changes_nothing() {
                 operations.insert(operation);
             }
             Err(other) => panic!("call {failing}: {other}"),
-            // A block that could not be read was read page by page then, and all was there; a header
-            // is one more to mend. Nothing more is given up.
+            // A block that could not be read was read page by page then, and all was there; a
+            // header is one more to mend. Nothing more is given up.
             Ok(found) => {
                 let found = found.expect("a journal that is refused");
                 let both = (found.first_sequence_lost, found.losses);
@@ -288,7 +290,7 @@ fn a_ballast_that_could_not_be_made_or_taken_can_be_then() {
     let made = |disk: FaultyDisk| {
         let ballast = Ballast::new(disk, BYTES);
         ballast.restore()?;
-        ballast.take()
+        ballast.release()
     };
     let start = MemoryDisk::default();
     // Another size than is wanted.

@@ -38,7 +38,7 @@ fn a_missing_spare_is_not_missed() {
     let disk = MemoryDisk::default();
     let mut journal = Journal::create(disk.clone(), SMALL, ID).unwrap();
     append(&mut journal, 1, &["one"]);
-    journal.start_preparer().unwrap();
+    journal.start_allocator().unwrap();
     wait_for_spare(&mut journal);
     journal.close().unwrap();
     let found = scan(&without(&disk, "00000002.segment"), Origin::Genesis).unwrap();
@@ -82,7 +82,7 @@ fn a_spare_that_is_not_empty_is_refused() {
     let disk = MemoryDisk::default();
     let mut journal = Journal::create(disk.clone(), SMALL, ID).unwrap();
     append(&mut journal, 1, &["one"]);
-    journal.start_preparer().unwrap();
+    journal.start_allocator().unwrap();
     wait_for_spare(&mut journal);
     journal.close().unwrap();
     let damaged = with_changed(&disk, "00000002.segment", |bytes| bytes[100_000] = 1);

@@ -191,7 +191,7 @@ fn an_open_segment_without_a_frame_and_a_spare_are_gone_past() {
     let (found, content) = read_from(&without(&emptied, &[1]), image);
     assert_eq!((found.last_sequence, content.len(), found.image_checked), (last - 1, 0, true));
     let mut journal = Journal::resume(disk.clone(), SMALL, scan(&disk, image).unwrap()).unwrap();
-    journal.start_preparer().unwrap();
+    journal.start_allocator().unwrap();
     wait_for_spare(&mut journal);
     journal.close().unwrap();
     let found = scan(&without(&disk, &[1]), image).unwrap();

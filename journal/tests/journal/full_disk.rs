@@ -117,8 +117,8 @@ fn a_full_file_system_takes_appends_to_the_end_of_the_segment_and_goes_on_when_f
         let mut journal = Journal::create(mounted.disk(), SEGMENTS, ID).unwrap();
         append(&mut journal, 1, &["first"]);
         mounted.fill();
-        journal.start_preparer().unwrap();
-        while journal.room().spare != Spare::Failed {
+        journal.start_allocator().unwrap();
+        while journal.free_space().spare != Spare::Failed {
             std::thread::yield_now();
             journal.begin(1, 1);
         }
@@ -130,13 +130,13 @@ fn a_full_file_system_takes_appends_to_the_end_of_the_segment_and_goes_on_when_f
         }
         let record = "-".repeat(5000);
         let mut appended = 1;
-        while journal.room().fits(turn_bytes_max(1, record.len())) {
+        while journal.free_space().fits(turn_bytes_max(1, record.len())) {
             append(&mut journal, 1, &[&record]);
             appended += 1;
         }
         assert!(appended > 190, "{appended} turns to the segment's end");
         assert_eq!(scan(&mounted.disk(), Origin::Genesis).unwrap().last_sequence, appended);
-        assert_eq!(journal.room().spare, Spare::Failed);
+        assert_eq!(journal.free_space().spare, Spare::Failed);
         mounted.free();
         wait_for_spare(&mut journal);
         for _ in 0..10 {
@@ -157,7 +157,7 @@ fn the_ballast_makes_room_on_a_full_file_system() {
         let image = vec![7; 1 << 20];
         let at = mounted.path().join("image");
         assert_eq!(std::fs::write(&at, &image).unwrap_err().kind(), ErrorKind::StorageFull);
-        assert_eq!(ballast.take().unwrap(), 2 << 20);
+        assert_eq!(ballast.release().unwrap(), 2 << 20);
         std::fs::write(&at, &image).unwrap();
         File::open(&at).unwrap().sync_all().unwrap();
         assert!(ballast.restore().is_err(), "the room is taken");
@@ -192,14 +192,14 @@ fn the_ballast_is_there_whole_or_not_at_all() {
 fn the_ballast_is_taken_once_and_made_again_in_the_size_that_is_wanted() {
     let disk = MemoryDisk::default();
     let ballast = Ballast::new(disk.clone(), 5000);
-    assert_eq!((ballast.bytes(), ballast.take().unwrap()), (5000, 0));
+    assert_eq!((ballast.bytes(), ballast.release().unwrap()), (5000, 0));
     ballast.restore().unwrap();
     ballast.restore().unwrap();
     let larger = Ballast::new(disk.clone(), 9000);
     assert!(!larger.is_whole().unwrap());
     larger.restore().unwrap();
-    assert_eq!(larger.take().unwrap(), 9000);
-    assert_eq!(larger.take().unwrap(), 0);
+    assert_eq!(larger.release().unwrap(), 9000);
+    assert_eq!(larger.release().unwrap(), 0);
     disk.set_full(true);
     assert!(matches!(larger.restore(), Err(JournalError::Io { operation: "allocate", .. })));
     assert!(disk.names().unwrap().is_empty(), "no part of it stays");

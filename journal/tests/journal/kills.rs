@@ -262,7 +262,7 @@ fn a_kill_anywhere_around_the_ballast_leaves_it_whole_or_gone() {
         MemoryDisk::default,
         |disk| {
             ballast(disk.clone()).restore()?;
-            Ballast::new(disk.clone(), 10_000).take()?;
+            Ballast::new(disk.clone(), 10_000).release()?;
             ballast(disk.clone()).restore()
         },
         |left, at, done| {

@@ -137,7 +137,7 @@ fn a_roll_whose_sync_fails_loses_nothing_over_the_next_start() {
     for _ in 0..5 {
         append_unsynced(&mut journal, 1, &[&record]);
     }
-    journal.start_preparer().unwrap();
+    journal.start_allocator().unwrap();
     wait_for_spare(&mut journal);
     disk.fail_syncs(1);
     journal.begin(1, 1);
@@ -164,7 +164,7 @@ fn an_end_mark_behind_a_gap_is_dropped_and_the_spare_used_again() {
     for _ in 0..4 {
         append_unsynced(&mut journal, 1, &[&record]);
     }
-    journal.start_preparer().unwrap();
+    journal.start_allocator().unwrap();
     wait_for_spare(&mut journal);
     drop(journal);
     let found = scan(&disk, Origin::Genesis).unwrap();

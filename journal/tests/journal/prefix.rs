@@ -2,8 +2,8 @@
 
 use crate::support::{ID, SMALL, append, append_unsynced, image_at, read, read_from};
 use doorbuster_journal::{
-    Access, Behind, Disk, DiskFile, Journal, JournalError, MemoryDisk, Origin, SEGMENT_BYTES_MIN,
-    Space, Verdict, begin_behind, copy_prefix, scan, sync_scanned,
+    Access, Disk, DiskFile, Journal, JournalError, MemoryDisk, Origin, SEGMENT_BYTES_MIN, Space,
+    StartAfterImage, Verdict, copy_prefix, create_after_image, scan, sync_scanned,
 };
 
 /// Turns of three records each, over several segments, with a seal behind every fourth.
@@ -118,9 +118,15 @@ fn a_journal_can_begin_behind_an_image() {
     let image = image_at(&disk, 17);
     let copy = MemoryDisk::default();
     let (epoch, stamp_ms) = (6, 6_000);
-    let behind =
-        Behind { id: ID, number: 2, segment_bytes: SEGMENT_BYTES_MIN, image, epoch, stamp_ms };
-    begin_behind(&copy, &behind).unwrap();
+    let behind = StartAfterImage {
+        id: ID,
+        number: 2,
+        segment_bytes: SEGMENT_BYTES_MIN,
+        image,
+        epoch,
+        stamp_ms,
+    };
+    create_after_image(&copy, &behind).unwrap();
     let (found, records) = read_from(&copy, Origin::Image(image));
     assert!(records.is_empty());
     assert_eq!((found.last_sequence, found.last_epoch), (image.sequence, 6));

@@ -81,7 +81,7 @@ fn an_unused_spare_and_the_open_segment_stay() {
     let disk = MemoryDisk::default();
     let mut journal = Journal::create(disk.clone(), SMALL, ID).unwrap();
     append(&mut journal, 1, &["one"]);
-    journal.start_preparer().unwrap();
+    journal.start_allocator().unwrap();
     wait_for_spare(&mut journal);
     journal.close().unwrap();
     assert_eq!(prune(&disk, u64::MAX).unwrap(), Pruned { first_kept: 1, ..Pruned::default() });
@@ -109,7 +109,7 @@ fn a_live_writer_goes_on_and_its_size_shrinks() {
     let directory = tempfile::tempdir().unwrap();
     let open = || FileDisk::open(directory.path()).unwrap();
     let mut journal = Journal::create(open(), SMALL, ID).unwrap();
-    journal.start_preparer().unwrap();
+    journal.start_allocator().unwrap();
     let pruner = journal.pruner();
     let (wanted, done) = std::sync::mpsc::channel::<u64>();
     let thread = std::thread::spawn(move || {
@@ -119,9 +119,9 @@ fn a_live_writer_goes_on_and_its_size_shrinks() {
     let mut written = SMALL.segment_bytes;
     for turn in 0..200 {
         wait_for_spare(&mut journal);
-        let before = journal.room().segment_bytes_left;
+        let before = journal.free_space().segment_bytes_left;
         append(&mut journal, 1, &["-".repeat(20_000).as_str()]);
-        if journal.room().segment_bytes_left > before {
+        if journal.free_space().segment_bytes_left > before {
             written += SMALL.segment_bytes;
         }
         wanted.send(turn).unwrap();

@@ -209,7 +209,8 @@ fn an_image_ahead_of_the_damage_is_continued_from() {
     let before = image_at(&disk, third);
     let (plan, ..) = repaired(&damaged, Some(before));
     assert_eq!(plan.first_sequence_lost, third + 1);
-    // The image holds what is damaged: the journal starts anew right behind it, and nothing is lost.
+    // The image holds what is damaged: the journal starts anew right behind it, and nothing is
+    // lost.
     let behind = image_at(&disk, third + 3);
     let damaged = with_changed(&disk, THIRD, |bytes| bytes[50_000] ^= 1);
     let (plan, repaired, _) = repaired(&damaged, Some(behind));

@@ -88,7 +88,7 @@ fn a_spare_is_not_closed() {
     let disk = MemoryDisk::default();
     let mut journal = Journal::create(disk.clone(), SMALL, ID).unwrap();
     append(&mut journal, 1, &["one"]);
-    journal.start_preparer().unwrap();
+    journal.start_allocator().unwrap();
     wait_for_spare(&mut journal);
     assert_eq!(scrub(&disk, 1, None), Scrubbed::NotClosed);
     assert_eq!(scrub(&disk, 2, None), Scrubbed::NotClosed);

@@ -80,7 +80,7 @@ pub(crate) fn read_from(disk: &MemoryDisk, origin: Origin) -> (Scan, Vec<(u64, V
 
 /// Takes turns until the spare is in hand.
 pub(crate) fn wait_for_spare<D: Disk>(journal: &mut Journal<D>) {
-    while journal.room().spare != Spare::Ready {
+    while journal.free_space().spare != Spare::Ready {
         std::thread::yield_now();
         journal.begin(1, 1);
     }

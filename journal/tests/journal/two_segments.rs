@@ -260,7 +260,7 @@ fn every_flipped_bit_of_two_segments_is_refused_with_file_offset_and_sequence() 
                             assert_eq!(refusal.file, format!("memory:{}", NAMES[segment]));
                             *met += 1;
                         }
-                        // Behind an image, the first segment is not read.
+                        // StartAfterImage an image, the first segment is not read.
                         Ok(found) => {
                             let beyond = matches!(origin, Origin::Image(_)) && segment == 0;
                             assert!(beyond, "{what}: taken");
@@ -290,7 +290,7 @@ fn a_flipped_bit_in_what_is_not_used_costs_nothing() {
             change(&built.disk, segment, at, |byte| byte ^ 1 << (number % 8));
             let what = format!("byte {at} of {}", NAMES[segment]);
             if segment == 0 {
-                // Behind an end mark nothing is read.
+                // StartAfterImage an end mark nothing is read.
                 assert_eq!(built.check(&built.disk, &what).as_ref(), Some(&intact), "{what}");
             } else if at < end + 4 {
                 // What looks like the length of a frame may have been one.

@@ -78,7 +78,7 @@ impl Damaged {
             }
         }
         let synced = journal.synced();
-        journal.close().expect("no preparer was started");
+        journal.close().expect("no allocator was started");
         let mut damaged =
             Self { disk, written, synced, only_power: true, forged: false, moved: false };
         damaged.lose_power(bytes);

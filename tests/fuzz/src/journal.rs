@@ -5,7 +5,7 @@
 use crate::bytes::Bytes;
 use crate::damage::{Damaged, SMALL, files};
 use doorbuster_journal::{
-    DumpContent, Journal, JournalError, MemoryDisk, Origin, Scan, Scrubbed, Sought, Tail, dump,
+    DumpContent, Journal, JournalError, MemoryDisk, Origin, Scan, Scrubbed, SeekResult, Tail, dump,
     plan_repair, scan_with, verify_segment,
 };
 use std::collections::BTreeMap;
@@ -111,7 +111,7 @@ fn check_tail(disk: &MemoryDisk, scan: &Scan, shown: &[Vec<u8>]) {
     if shown.is_empty() {
         return;
     }
-    let Sought::Tail(mut tail) = Tail::seek(disk, 1).expect("it was scanned") else {
+    let SeekResult::Tail(mut tail) = Tail::seek(disk, 1).expect("it was scanned") else {
         panic!("the first sequence is there");
     };
     let mut told = Vec::new();
@@ -143,7 +143,7 @@ pub(crate) fn check_going_on(disk: &MemoryDisk, scan: Scan, shown: &[Vec<u8>]) {
     journal.push(|frame| frame.extend_from_slice(b"what comes next")).expect("there is room");
     journal.finish().expect("there is room");
     assert_eq!(journal.sync().expect("memory syncs"), shown.len() as u64 + 1);
-    journal.close().expect("no preparer was started");
+    journal.close().expect("no allocator was started");
     let (scan, again) = read(&disk.after_power_loss(|_, _| false));
     scan.expect("what was synced is read");
     assert!(

@@ -23,7 +23,7 @@ use doorbuster::ring::{
 };
 use doorbuster::snapshotter::{self, Snapshotter};
 use doorbuster::writer::{Next, Parts, Writer};
-use doorbuster_journal::{JournalError, SpareMaker};
+use doorbuster_journal::{JournalError, SegmentAllocator};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -99,7 +99,7 @@ pub(crate) struct Came {
 /// One life of a server.
 pub(crate) struct Server {
     writer: Writer<SimDisk>,
-    maker: SpareMaker<SimDisk>,
+    maker: SegmentAllocator<SimDisk>,
     lane: Lane,
     alarm: Alarm,
     woken: Arc<Woken>,

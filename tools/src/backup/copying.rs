@@ -13,8 +13,8 @@ use doorbuster::replay::{
     self, DataDirectory, From, Replayed, Until, journal_directory, snapshot_directory,
 };
 use doorbuster_journal::{
-    Behind, Copied, Disk as _, FileDisk, ImageEnd, JournalError, JournalId, Origin,
-    SEGMENT_BYTES_DEFAULT, Scan, Space, Verdict, begin_behind, copy_prefix, journal_id, scan,
+    Copied, Disk as _, FileDisk, ImageEnd, JournalError, JournalId, Origin, SEGMENT_BYTES_DEFAULT,
+    Scan, Space, StartAfterImage, Verdict, copy_prefix, create_after_image, journal_id, scan,
     sync_scanned,
 };
 use doorbuster_snapshots::{
@@ -231,8 +231,8 @@ fn begin(
         return Err(Trouble::Damage(format!("{told}{why}")));
     };
     let (id, epoch, stamp_ms) = (newest.journal, newest.epoch, newest.stamp_ms);
-    let behind = Behind { id, number, segment_bytes: bytes, image, epoch, stamp_ms };
-    begin_behind(to, &behind)?;
+    let behind = StartAfterImage { id, number, segment_bytes: bytes, image, epoch, stamp_ms };
+    create_after_image(to, &behind)?;
     taken.origin = Origin::Image(image);
     taken.last_sequence = taken.last_sequence.max(image.sequence);
     leave_out_older(to_snapshots, &mut taken)?;

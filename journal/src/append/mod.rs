@@ -1,0 +1,15 @@
+//! The writer's side: frames stored and synced, segments changed.
+//!
+//! In reading order:
+//!
+//! - `journal`: the open frame, the open segment, the sync; the hot path
+//! - `spares`: the next segment as the writer sees it
+//! - `segment_allocator`: the thread that makes it
+//! - `prepare`: how a segment is made
+//! - `resume`: how a journal that a scan has read is opened for appending
+
+pub(crate) mod journal;
+mod prepare;
+mod resume;
+pub(crate) mod segment_allocator;
+pub(crate) mod spares;

@@ -1,0 +1,17 @@
+//! The bytes of a journal and what they mean. No file here touches a disk.
+//!
+//! In reading order:
+//!
+//! - `layout`: every offset, size, magic value, bound and file name
+//! - `options`: what an operator may choose
+//! - `origin`: where a scan starts, and what an image says of its own end
+//! - `verdict`: what can be found where a frame was expected, and what that means
+//! - `frame`: one frame, closed for storage and parsed again
+//! - `segment`: one segment file, its header
+
+pub(crate) mod frame;
+pub(crate) mod layout;
+pub(crate) mod options;
+pub(crate) mod origin;
+pub(crate) mod segment;
+pub(crate) mod verdict;
