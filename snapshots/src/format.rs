@@ -38,7 +38,7 @@ pub const BLOCK_BYTES_MAX: usize = 1024 * 1024;
 /// The payload of every block but the last, in bytes.
 pub const BLOCK_PAYLOAD_BYTES_MAX: usize = BLOCK_BYTES_MAX - BLOCK_PREFIX_BYTES;
 
-// The trailer: behind the last block.
+// The trailer: after the last block.
 pub(crate) const TRAILER_MAGIC: [u8; 8] = *b"DOORBEND";
 pub(crate) const TRAILER_MAGIC_AT: usize = 0;
 pub(crate) const TRAILER_CRC_AT: usize = TRAILER_MAGIC_AT + 8;
@@ -61,8 +61,8 @@ const _: () = {
     assert!(PAYLOAD_BYTES_MAX < u64::MAX / 2);
 };
 
-/// How many bytes the file of an image takes whose payload has so many: known before it is written,
-/// so that its space can be reserved as a whole. `None` above [`PAYLOAD_BYTES_MAX`].
+/// The size of the file of an image with a payload of `payload_bytes`, in bytes: known before it is
+/// written, so that its whole space can be reserved. `None` above [`PAYLOAD_BYTES_MAX`].
 pub const fn image_bytes(payload_bytes: u64) -> Option<u64> {
     if payload_bytes > PAYLOAD_BYTES_MAX {
         return None;
@@ -191,8 +191,9 @@ mod tests {
         assert!(PAGE.contains("`DOORBIMG`"));
     }
 
+    /// The page and the code agree on every field of a block and the trailer.
     #[test]
-    fn the_page_and_the_code_agree_on_every_field_of_a_block_and_the_trailer() {
+    fn the_page_and_the_code_agree_on_a_block_and_the_trailer() {
         has_row(BLOCK_LENGTH_AT, 4, "length");
         has_row(BLOCK_CRC_AT, 4, "block crc");
         has_row(TRAILER_MAGIC_AT, 8, "end magic");

@@ -185,8 +185,9 @@ mod tests {
         assert!(PAGE.contains(&row), "FORMAT.md has no row {row:?}");
     }
 
+    /// The page and the code agree on every field of a segment header.
     #[test]
-    fn the_page_and_the_code_agree_on_every_field_of_a_segment_header() {
+    fn the_page_and_the_code_agree_on_a_segment_header() {
         has_row(SEGMENT_MAGIC_AT, 8, "magic");
         has_row(SEGMENT_FORMAT_AT, 4, "format");
         has_row(SEGMENT_CRC_AT, 4, "crc");

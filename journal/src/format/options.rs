@@ -8,8 +8,8 @@ use crate::format::layout::{SEGMENT_BYTES_DEFAULT, segment_bytes_allowed};
 /// The settings of a journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// The size of new segments, in bytes: from [`SEGMENT_BYTES_MIN`] to
-    /// [`SEGMENT_BYTES_MAX`], a multiple of 4,096. Existing segments keep their size.
+    /// The size of new segments, in bytes: from [`crate::SEGMENT_BYTES_MIN`] to
+    /// [`crate::SEGMENT_BYTES_MAX`], a multiple of 4,096. Existing segments keep their size.
     pub segment_bytes: u64,
 }
 

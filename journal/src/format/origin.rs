@@ -11,7 +11,7 @@ pub struct ImageEnd {
     /// The last sequence that it holds; always the last of its frame.
     pub sequence: u64,
     /// The checksum of the frame of records that ends with this sequence
-    /// ([`crate::Frame::image_end`]); not that of a seal or an end mark behind it, which a power
+    /// ([`crate::Frame::image_end`]); not that of a seal or an end mark after it, which a power
     /// cut may still take away.
     pub chain: u32,
 }

@@ -16,7 +16,7 @@ const OPTIONS: Options = Options { segment_bytes: SEGMENT_BYTES_MIN };
 const ID: JournalId = JournalId([5; 16]);
 const NAME: &str = "00000001.segment";
 
-/// A synced journal of one segment, whose frames leave at most so many bytes of it.
+/// A synced journal of one segment, whose frames leave at most `bytes_left_max` bytes of it.
 fn written(bytes_left_max: u64) -> (MemoryDisk, Scan) {
     let disk = MemoryDisk::default();
     let mut journal = Journal::create(disk.clone(), OPTIONS, ID).unwrap();
@@ -70,7 +70,7 @@ fn refused(disk: &MemoryDisk) -> Refusal {
     }
 }
 
-/// A body with which a frame takes so many bytes.
+/// The body of a frame of `frame_bytes` bytes.
 fn body(frame_bytes: u64) -> Vec<u8> {
     let framing_bytes = FRAME_HEADER_BYTES + RECORD_PREFIX_BYTES + FRAME_TRAILER_BYTES;
     vec![2; usize::try_from(frame_bytes).unwrap() - framing_bytes]
@@ -119,7 +119,7 @@ fn a_frame_of_records_leaves_room_for_the_end_mark() {
 
 #[test]
 fn the_last_sequence_there_could_be_is_never_taken() {
-    // A segment that starts right behind an image so far on that no writer of ours gets there.
+    // A segment that starts right after an image so far on that no writer gets there.
     let scanned = |first_sequence: u64| {
         let header = SegmentHeader { id: ID, number: 2, bytes: OPTIONS.segment_bytes };
         let mut bytes = vec![0; usize::try_from(header.bytes).unwrap()];

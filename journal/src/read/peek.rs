@@ -44,7 +44,7 @@ mod tests {
     use crate::{Journal, MemoryDisk, Options, SEGMENT_BYTES_MIN};
 
     #[test]
-    fn a_glance_tells_whose_a_journal_is_and_where_a_time_begins() {
+    fn headers_tell_whose_a_journal_is_and_where_a_time_begins() {
         let disk = MemoryDisk::default();
         assert_eq!(journal_id(&disk).unwrap(), None);
         assert_eq!(sequence_at(&disk, 0).unwrap(), None);

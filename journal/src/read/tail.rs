@@ -216,8 +216,9 @@ mod tests {
         found
     }
 
+    /// A tail reads on over segments and never beyond what is synced.
     #[test]
-    fn a_tail_reads_on_over_segments_and_never_beyond_what_is_synced() {
+    fn a_tail_reads_over_segments_and_never_past_what_is_synced() {
         let (disk, mut journal) = written(20);
         for sequence in 1..=40 {
             let mut tail = tail(&disk, sequence);

@@ -4,7 +4,7 @@
 //!
 //! - `dump`: every byte of every segment, shown
 //! - `survey`: a file with a segment's name, read without expecting anything of it
-//! - `frame_search`: frames found again behind damage
+//! - `frame_search`: frames found again after damage
 //! - `plan`: what a repair would do and what it would lose
 //! - `loss`: what it would lose, described
 //! - `new_segment`: a segment as it will be made, described

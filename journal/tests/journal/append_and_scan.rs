@@ -18,24 +18,21 @@ fn a_directory_without_segments_is_an_empty_journal() {
 
 #[test]
 fn a_new_journal_holds_nothing() {
-    let disk = MemoryDisk::default();
-    drop(Journal::create(disk.clone(), SMALL, ID).unwrap());
+    let (disk, _) = journal_with(&[]);
     let found = scan(&disk, Origin::Genesis).unwrap();
     assert_eq!((found.id, found.last_sequence, found.spare()), (Some(ID), 0, None));
 }
 
 #[test]
 fn a_journal_is_not_created_over_another() {
-    let disk = MemoryDisk::default();
-    drop(Journal::create(disk.clone(), SMALL, ID).unwrap());
+    let (disk, _) = journal_with(&[]);
     let refused = Journal::create(disk, SMALL, JournalId([9; 16])).err().unwrap();
     assert!(matches!(refused, JournalError::AlreadyExists { .. }));
 }
 
 #[test]
 fn a_frame_carries_what_its_turn_began_with() {
-    let disk = MemoryDisk::default();
-    let mut journal = Journal::create(disk.clone(), SMALL, ID).unwrap();
+    let (disk, mut journal) = journal_with(&[]);
     append(&mut journal, 3, &["one"]);
     append(&mut journal, 4, &["two", "three"]);
     journal.seal(4, 99, b"totals").unwrap();
@@ -58,8 +55,7 @@ fn a_frame_carries_what_its_turn_began_with() {
 #[test]
 fn a_seal_without_totals_at_the_very_start_is_shown() {
     // Only behind a repair is it the mark that a journal starts with.
-    let disk = MemoryDisk::default();
-    let mut journal = Journal::create(disk.clone(), SMALL, ID).unwrap();
+    let (disk, mut journal) = journal_with(&[]);
     journal.seal(1, 99, b"").unwrap();
     let mut kinds = Vec::new();
     scan_with(&disk, Origin::Genesis, &mut |frame| {
@@ -70,10 +66,10 @@ fn a_seal_without_totals_at_the_very_start_is_shown() {
     assert_eq!(kinds, [(Kind::Seal, Some(0))]);
 }
 
+/// A turn longer than a frame becomes several and keeps its sequences.
 #[test]
-fn a_turn_longer_than_a_frame_becomes_several_and_keeps_its_sequences() {
-    let disk = MemoryDisk::default();
-    let mut journal = Journal::create(disk.clone(), SMALL, ID).unwrap();
+fn a_turn_of_several_frames_keeps_its_sequences() {
+    let (disk, mut journal) = journal_with(&[]);
     journal.begin(1, 1);
     let records: Vec<Vec<u8>> = (1..=5).map(|n| vec![n; RECORD_BYTES_MAX]).collect();
     for (record, sequence) in records.iter().zip(1..) {
@@ -88,8 +84,7 @@ fn a_turn_longer_than_a_frame_becomes_several_and_keeps_its_sequences() {
 
 #[test]
 fn an_encoder_that_panics_leaves_no_record() {
-    let disk = MemoryDisk::default();
-    let mut journal = Journal::create(disk.clone(), SMALL, ID).unwrap();
+    let (disk, mut journal) = journal_with(&[]);
     journal.begin(1, 1);
     journal.push(|frame| frame.push(1)).unwrap();
     let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
@@ -106,10 +101,7 @@ fn an_encoder_that_panics_leaves_no_record() {
 
 #[test]
 fn a_visitor_that_fails_ends_the_scan() {
-    let disk = MemoryDisk::default();
-    let mut journal = Journal::create(disk.clone(), SMALL, ID).unwrap();
-    append(&mut journal, 1, &["one"]);
-    append(&mut journal, 1, &["two"]);
+    let (disk, _journal) = journal_with(&["one", "two"]);
     let error = scan_with(&disk, Origin::Genesis, &mut |frame| match frame.first_sequence() {
         2 => Err("enough".into()),
         _ => Ok(()),
@@ -151,9 +143,7 @@ fn real_files_roll_over_spares_and_are_resumed() {
 
 #[test]
 fn a_scan_beside_a_live_writer_never_takes_it_for_damage() {
-    let disk = MemoryDisk::default();
-    let mut journal = Journal::create(disk.clone(), SMALL, ID).unwrap();
-    append(&mut journal, 1, &["first"]);
+    let (disk, mut journal) = journal_with(&["first"]);
     let mut seen = 0;
     // The scan has read ahead of what it shows: all that is appended here is news to it.
     let found = scan_with(&disk, Origin::Genesis, &mut |frame| {
@@ -182,12 +172,7 @@ fn two_journals_live_in_one_process() {
 
 #[test]
 fn an_unused_spare_is_picked_up_instead_of_made_anew() {
-    let disk = MemoryDisk::default();
-    let mut journal = Journal::create(disk.clone(), SMALL, ID).unwrap();
-    append(&mut journal, 1, &["one"]);
-    journal.start_allocator().unwrap();
-    wait_for_spare(&mut journal);
-    journal.close().unwrap();
+    let disk = journal_with_spare(&["one"]);
 
     let found = scan(&disk, Origin::Genesis).unwrap();
     assert_eq!(found.spare(), Some(2));
@@ -199,9 +184,8 @@ fn an_unused_spare_is_picked_up_instead_of_made_anew() {
 }
 
 #[test]
-fn a_full_disk_shows_in_the_room_and_passes() {
-    let disk = MemoryDisk::default();
-    let mut journal = Journal::create(disk.clone(), SMALL, ID).unwrap();
+fn a_full_disk_shows_in_the_free_space_and_passes() {
+    let (disk, mut journal) = journal_with(&[]);
     assert_eq!(journal.free_space().spare, Spare::OnDemand);
     disk.set_full(true);
     journal.start_allocator().unwrap();
@@ -233,10 +217,10 @@ fn a_full_disk_shows_in_the_room_and_passes() {
     assert_eq!(read(&disk).1.len() as u64, taken);
 }
 
+/// A segment that cannot be made leaves no file and costs no record.
 #[test]
-fn a_segment_that_cannot_be_made_leaves_no_file_and_costs_no_record() {
-    let disk = MemoryDisk::default();
-    let mut journal = Journal::create(disk.clone(), SMALL, ID).unwrap();
+fn a_failed_new_segment_leaves_no_file_and_loses_no_record() {
+    let (disk, mut journal) = journal_with(&[]);
     disk.set_full(true);
     journal.begin(1, 1);
     let failure = loop {
@@ -255,8 +239,7 @@ fn a_segment_that_cannot_be_made_leaves_no_file_and_costs_no_record() {
 
 #[test]
 fn a_segment_filled_to_the_last_byte_still_takes_its_end_mark() {
-    let disk = MemoryDisk::default();
-    let mut journal = Journal::create(disk.clone(), SMALL, ID).unwrap();
+    let (disk, mut journal) = journal_with(&[]);
     let framing_bytes = 56 + 4 + 8;
     while journal.free_space().segment_bytes_left > 0 {
         let left = journal.free_space().segment_bytes_left.min(30_000) as usize;
@@ -270,10 +253,9 @@ fn a_segment_filled_to_the_last_byte_still_takes_its_end_mark() {
 }
 
 #[test]
-fn what_room_promises_holds_for_turns_of_every_shape() {
+fn the_promised_free_space_holds_turns_of_every_shape() {
     for (records, bytes) in [(1, 1), (500, 100), (7, 20_000), (2, RECORD_BYTES_MAX), (12_000, 1)] {
-        let disk = MemoryDisk::default();
-        let mut journal = Journal::create(disk.clone(), SMALL, ID).unwrap();
+        let (_, mut journal) = journal_with(&[]);
         let before = journal.free_space().segment_bytes_left;
         journal.begin(1, 1);
         for _ in 0..records {
@@ -294,8 +276,7 @@ proptest! {
         turns in prop::collection::vec(
             (prop::collection::vec((0_usize..9000, any::<u8>()), 0..12), 0_u8..8), 1..40),
     ) {
-        let disk = MemoryDisk::default();
-        let mut journal = Journal::create(disk.clone(), SMALL, ID).unwrap();
+        let (disk, mut journal) = journal_with(&[]);
         let mut expected = Vec::new();
         for (turn, (records, then)) in turns.iter().enumerate() {
             journal.begin(1, turn as u64);

@@ -11,8 +11,7 @@ const HEADER_BYTES: usize = 4096;
 
 /// Six synced turns, then three of one batch that was synced at its end only.
 fn small_journal() -> (MemoryDisk, Vec<Vec<u8>>) {
-    let disk = MemoryDisk::default();
-    let mut journal = Journal::create(disk.clone(), SMALL, ID).unwrap();
+    let (disk, mut journal) = journal_with(&[]);
     for turn in 0..9 {
         let records = [format!("turn {turn}"), "-".repeat(60 + 37 * turn)];
         let records: Vec<&str> = records.iter().map(String::as_str).collect();
@@ -61,8 +60,9 @@ fn zeros_from_any_byte_on_leave_a_prefix_or_are_refused() {
     }
 }
 
+/// Zeros over part of a frame that a later one vouches for are refused.
 #[test]
-fn zeros_over_part_of_a_frame_that_a_later_one_vouches_for_are_refused() {
+fn zeros_in_a_vouched_frame_are_refused() {
     let (disk, _) = small_journal();
     let frame_bytes = 64 + 4 + 6 + 4 + 60 + 2;
     for at in (HEADER_BYTES..HEADER_BYTES + frame_bytes).step_by(8) {
@@ -135,9 +135,7 @@ fn a_seal_vouches_for_every_byte_before_it() {
 
 #[test]
 fn a_watermark_vouches_for_the_very_sequence_it_names() {
-    let disk = MemoryDisk::default();
-    let mut journal = Journal::create(disk.clone(), SMALL, ID).unwrap();
-    append(&mut journal, 1, &["one"]);
+    let (disk, mut journal) = journal_with(&["one"]);
     journal.seal(1, 1, b"").unwrap();
     let damaged = with_changed(&disk, FIRST, |bytes| bytes[HEADER_BYTES..][..4].fill(0));
     let refusal = refusal(&damaged);
@@ -157,8 +155,9 @@ fn a_frame_copied_to_another_offset_is_no_frame() {
     assert_eq!(found.dropped.unwrap().frames, 0);
 }
 
+/// Wrong bytes at the tail are refused naming the flag that accepts the loss.
 #[test]
-fn wrong_bytes_at_the_tail_are_refused_naming_the_flag_that_accepts_the_loss() {
+fn wrong_bytes_at_the_tail_are_refused_with_advice() {
     let (disk, _) = small_journal();
     let end = read(&disk).0.segments[0].end as usize;
     let damaged = with_changed(&disk, FIRST, |bytes| bytes[end - 20] ^= 1);
@@ -214,8 +213,9 @@ fn another_format_is_refused_saying_which_server_reads_it() {
     assert!(refusal.to_string().contains("Start the version of the server that wrote it"));
 }
 
+/// Noise over any range never panics and never reads as other content.
 #[test]
-fn noise_over_any_range_never_panics_and_never_reads_as_other_content() {
+fn noise_never_panics_and_never_reads_as_other_content() {
     let (disk, expected) = journal_of_segments(3);
     for seed in 0..600 {
         let mut noise = Noise(seed);

@@ -1,7 +1,7 @@
 //! Dumping: every byte is shown as something, every valid frame is found, whatever the damage.
 
 use doorbuster_journal::{
-    Disk, DumpContent, Journal, JournalError, JournalId, MemoryDisk, Origin, dump, scan,
+    Disk, DumpContent, Journal, JournalError, MemoryDisk, Origin, dump, scan,
 };
 
 use crate::support::*;
@@ -41,8 +41,7 @@ fn dumped(disk: &MemoryDisk) -> (Vec<&'static str>, Vec<u64>) {
 
 #[test]
 fn an_intact_journal_is_shown_whole_and_continuous() {
-    let disk = MemoryDisk::default();
-    let mut journal = Journal::create(disk.clone(), SMALL, ID).unwrap();
+    let (disk, mut journal) = journal_with(&[]);
     while disk.names().unwrap().len() < 2 {
         append(&mut journal, 1, &["-".repeat(30_000).as_str()]);
     }
@@ -115,9 +114,7 @@ fn short_files_other_journals_and_strange_names_are_shown() {
         dumped(&disk);
     }
     disk.put("2.segment", vec![7; 10_000]);
-    let other = MemoryDisk::default();
-    append(&mut Journal::create(other.clone(), SMALL, JournalId([3; 16])).unwrap(), 1, &["alien"]);
-    disk.put("00000004.segment", other.contents("00000001.segment").unwrap());
+    disk.put("00000004.segment", foreign_segment(&["alien"]));
     let (_, sequences) = dumped(&disk);
     assert_eq!(sequences.last(), Some(&1), "read as what its own header says");
     disk.put("00000001.segment", vec![0; 50_000]);
@@ -152,8 +149,9 @@ fn nothing_a_file_holds_fails_a_dump_or_invents_a_record() {
     }
 }
 
+/// What the device does not give is shown as unreadable and gone past.
 #[test]
-fn what_the_device_does_not_give_is_shown_as_unreadable_and_gone_past() {
+fn unreadable_pages_are_shown_and_skipped() {
     let (disk, expected) = journal_of_segments(3);
     disk.fail_reads("00000001.segment", 100_000..100_001).unwrap();
     let mut pieces = Vec::new();

@@ -54,8 +54,9 @@ fn check_kept(disk: &MemoryDisk, records: &[Vec<u8>]) {
     assert_eq!(read(&disk).1.len(), records.len() + 1);
 }
 
+/// A journal that could not be made can be made or resumed then.
 #[test]
-fn a_journal_that_could_not_be_made_can_be_made_or_resumed_then() {
+fn a_failed_creation_can_be_repeated_or_resumed() {
     let start = MemoryDisk::default();
     // What an interrupted start left is in the way.
     start.put("00000001.preparing", vec![1; 100]);
@@ -73,8 +74,9 @@ fn a_journal_that_could_not_be_made_can_be_made_or_resumed_then() {
     assert_eq!(operations, all.into());
 }
 
+/// Whoever only reads says what cannot be read and changes nothing.
 #[test]
-fn whoever_only_reads_says_what_cannot_be_read_and_changes_nothing() {
+fn readers_name_what_cannot_be_read_and_change_nothing() {
     let (start, content) = journal_of_segments(3);
     let image = Origin::Image(image_at(&start, content.len() as u64 / 2));
     let unchanged = |disk: &MemoryDisk| assert_eq!(read(disk).1, content);
@@ -230,8 +232,9 @@ fn check_every_repair(damaged: &MemoryDisk, image: Option<ImageEnd>) -> BTreeSet
     operations
 }
 
+/// A repair that fails at any call loses no original and can be made then.
 #[test]
-fn a_repair_that_fails_at_any_call_loses_no_original_and_can_be_made_then() {
+fn a_failed_repair_loses_no_original_and_can_be_repeated() {
     let (start, _) = journal_of_segments(3);
     let damaged = with_changed(&start, SECOND, |bytes| bytes[50_000] ^= 1);
     let all: BTreeSet<_> = [
@@ -254,8 +257,9 @@ fn a_repair_that_fails_at_any_call_loses_no_original_and_can_be_made_then() {
     assert_eq!(check_every_repair(&damaged, Some(image)), all);
 }
 
+/// A plan of a repair says what cannot be read and changes nothing.
 #[test]
-fn a_plan_of_a_repair_says_what_cannot_be_read_and_changes_nothing() {
+fn a_plan_names_what_cannot_be_read_and_changes_nothing() {
     let (start, _) = journal_of_segments(3);
     let damaged = with_changed(&start, SECOND, |bytes| bytes[50_000] ^= 1);
     let whole = FaultyDisk::failing_at(copy(&damaged), None);

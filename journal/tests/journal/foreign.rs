@@ -1,6 +1,6 @@
 //! Segments that are missing, or that belong elsewhere.
 
-use doorbuster_journal::{Disk, Journal, JournalId, MemoryDisk, Origin, Verdict, scan};
+use doorbuster_journal::{Disk, Journal, MemoryDisk, Origin, Verdict, scan};
 
 use crate::support::*;
 
@@ -35,12 +35,7 @@ fn a_missing_last_segment_is_refused() {
 
 #[test]
 fn a_missing_spare_is_not_missed() {
-    let disk = MemoryDisk::default();
-    let mut journal = Journal::create(disk.clone(), SMALL, ID).unwrap();
-    append(&mut journal, 1, &["one"]);
-    journal.start_allocator().unwrap();
-    wait_for_spare(&mut journal);
-    journal.close().unwrap();
+    let disk = journal_with_spare(&["one"]);
     let found = scan(&without(&disk, "00000002.segment"), Origin::Genesis).unwrap();
     assert_eq!((found.spare(), found.last_sequence), (None, 1));
 }
@@ -79,12 +74,7 @@ fn two_unused_segments_show_that_the_first_was_in_use() {
 
 #[test]
 fn a_spare_that_is_not_empty_is_refused() {
-    let disk = MemoryDisk::default();
-    let mut journal = Journal::create(disk.clone(), SMALL, ID).unwrap();
-    append(&mut journal, 1, &["one"]);
-    journal.start_allocator().unwrap();
-    wait_for_spare(&mut journal);
-    journal.close().unwrap();
+    let disk = journal_with_spare(&["one"]);
     let damaged = with_changed(&disk, "00000002.segment", |bytes| bytes[100_000] = 1);
     let refusal = refusal(&damaged);
     assert_eq!((refusal.verdict, refusal.sequence), (Verdict::Ambiguous, 2));
@@ -93,10 +83,7 @@ fn a_spare_that_is_not_empty_is_refused() {
 #[test]
 fn a_segment_of_another_journal_is_refused() {
     let (disk, _) = journal_of_segments(3);
-    let other = MemoryDisk::default();
-    drop(Journal::create(other.clone(), SMALL, JournalId([3; 16])).unwrap());
-    let (own, foreign) = ("00000001.segment", other.contents("00000001.segment").unwrap());
-    let mixed = with_changed(&disk, own, |bytes| *bytes = foreign);
+    let mixed = with_changed(&disk, "00000001.segment", |bytes| *bytes = foreign_segment(&[]));
     assert_eq!(refusal(&mixed).verdict, Verdict::Foreign);
 }
 
@@ -143,8 +130,7 @@ fn other_files_and_unfinished_segments_are_left_alone() {
 #[test]
 fn a_valid_frame_of_another_past_is_refused() {
     // The same journal, continued twice from one copy: each second frame is valid in its place.
-    let disk = MemoryDisk::default();
-    drop(Journal::create(disk.clone(), SMALL, ID).unwrap());
+    let (disk, _) = journal_with(&[]);
     let twin = disk.after_power_loss(|_, _| true);
     let write = |disk: &MemoryDisk, first: &str| {
         let mut journal =

@@ -60,8 +60,9 @@ fn segments_that_an_image_holds_may_be_gone() {
     assert_eq!(expected.len() as u64, last);
 }
 
+/// A journal that starts right behind an image is taken unchecked.
 #[test]
-fn a_journal_that_starts_right_behind_an_image_is_taken_unchecked() {
+fn a_journal_that_starts_right_after_an_image_is_unchecked() {
     let (disk, _) = journal_of_segments(3);
     let (starts, _) = bounds(&disk);
     let image = image_at(&disk, starts[2] - 1);
@@ -119,8 +120,7 @@ fn an_image_of_another_past_is_refused() {
 
 #[test]
 fn an_image_that_ends_inside_a_frame_is_refused() {
-    let disk = MemoryDisk::default();
-    let mut journal = Journal::create(disk.clone(), SMALL, ID).unwrap();
+    let (disk, mut journal) = journal_with(&[]);
     append(&mut journal, 1, &["one", "two", "three"]);
     let image = image_at(&disk, 3);
     for sequence in [1, 2] {
@@ -130,11 +130,10 @@ fn an_image_that_ends_inside_a_frame_is_refused() {
     }
 }
 
+/// A seal right behind an image is shown and not taken for its end.
 #[test]
-fn a_seal_right_behind_an_image_is_shown_and_not_taken_for_its_end() {
-    let disk = MemoryDisk::default();
-    let mut journal = Journal::create(disk.clone(), SMALL, ID).unwrap();
-    append(&mut journal, 1, &["one"]);
+fn a_seal_right_after_an_image_is_shown_and_is_not_its_end() {
+    let (disk, mut journal) = journal_with(&["one"]);
     journal.seal(1, 1, b"early").unwrap();
     append(&mut journal, 1, &["two"]);
     journal.seal(1, 2, b"late").unwrap();
@@ -158,8 +157,9 @@ fn an_image_of_nothing_is_no_image() {
     assert_eq!(refusal_from(&without(&disk, &[1]), nothing).verdict, Verdict::SegmentMissing);
 }
 
+/// Damage that an image holds is not met and damage behind it is.
 #[test]
-fn damage_that_an_image_holds_is_not_met_and_damage_behind_it_is() {
+fn only_damage_after_an_image_is_met() {
     let (disk, expected) = journal_of_segments(4);
     let (starts, last) = bounds(&disk);
     let image = Origin::Image(image_at(&disk, starts[2]));
@@ -198,8 +198,9 @@ fn an_open_segment_without_a_frame_and_a_spare_are_gone_past() {
     assert_eq!((found.last_sequence, found.spare()), (last, Some(4)));
 }
 
+/// Any flipped bit before the start is not met and any behind it is refused.
 #[test]
-fn any_flipped_bit_before_the_start_is_not_met_and_any_behind_it_is_refused() {
+fn only_bits_flipped_after_the_start_are_met_and_refused() {
     let (disk, expected) = journal_of_segments(3);
     let (starts, last) = bounds(&disk);
     let image = Origin::Image(image_at(&disk, starts[1] + 1));

@@ -111,8 +111,9 @@ fn on_small_file_systems(check: fn(&Mounted)) {
     }
 }
 
+/// A full file system takes appends to the end of the segment and goes on when freed.
 #[test]
-fn a_full_file_system_takes_appends_to_the_end_of_the_segment_and_goes_on_when_freed() {
+fn a_full_file_system_fills_the_segment_and_goes_on_when_freed() {
     on_small_file_systems(|mounted| {
         let mut journal = Journal::create(mounted.disk(), SEGMENTS, ID).unwrap();
         append(&mut journal, 1, &["first"]);
@@ -188,8 +189,9 @@ fn the_ballast_is_there_whole_or_not_at_all() {
     }
 }
 
+/// The ballast is taken once and made again in the size that is wanted.
 #[test]
-fn the_ballast_is_taken_once_and_made_again_in_the_size_that_is_wanted() {
+fn a_ballast_is_released_once_and_restored_in_its_size() {
     let disk = MemoryDisk::default();
     let ballast = Ballast::new(disk.clone(), 5000);
     assert_eq!((ballast.bytes(), ballast.release().unwrap()), (5000, 0));
@@ -205,8 +207,9 @@ fn the_ballast_is_taken_once_and_made_again_in_the_size_that_is_wanted() {
     assert!(disk.names().unwrap().is_empty(), "no part of it stays");
 }
 
+/// An unfinished ballast is removed by the next start and a whole one is not.
 #[test]
-fn an_unfinished_ballast_is_removed_by_the_next_start_and_a_whole_one_is_not() {
+fn a_start_removes_an_unfinished_ballast_and_no_whole_one() {
     let (disk, _) = journal_of_segments(2);
     disk.put("ballast.preparing", vec![0; 100]);
     disk.put("ballast", vec![0; 100]);

@@ -59,8 +59,9 @@ fn check_goes_on(disk: &MemoryDisk, expected: Range<usize>, what: &str) {
     assert!(!left.iter().any(|name| name.ends_with(".preparing")), "{what}: {left:?}");
 }
 
+/// A kill anywhere in the making of a journal leaves one or none.
 #[test]
-fn a_kill_anywhere_in_the_making_of_a_journal_leaves_one_or_none() {
+fn a_kill_in_the_creation_leaves_one_journal_or_none() {
     kill_everywhere(
         "make a journal",
         &[
@@ -80,8 +81,7 @@ fn a_kill_anywhere_in_the_making_of_a_journal_leaves_one_or_none() {
 
 /// Five turns that nearly fill a segment; all are stored, the last one is not synced.
 fn nearly_full() -> MemoryDisk {
-    let disk = MemoryDisk::default();
-    let mut journal = Journal::create(disk.clone(), SMALL, ID).unwrap();
+    let (disk, mut journal) = journal_with(&[]);
     for turn in 0..5 {
         append_unsynced(&mut journal, 1, &["r".repeat(50_000).as_str()]);
         if turn < 4 {
@@ -98,8 +98,9 @@ fn try_append(journal: &mut Journal<MortalDisk>) -> Result<(), JournalError> {
     journal.sync().map(drop)
 }
 
+/// A kill anywhere between resuming and the next segment loses nothing that was stored.
 #[test]
-fn a_kill_anywhere_between_resuming_and_the_next_segment_loses_nothing_that_was_stored() {
+fn a_kill_between_resume_and_next_segment_loses_nothing() {
     kill_everywhere(
         "resume, prepare the next segment, go over to it",
         &[
@@ -137,8 +138,9 @@ fn a_kill_anywhere_between_resuming_and_the_next_segment_loses_nothing_that_was_
     );
 }
 
+/// A kill anywhere in a start that drops a torn tail leaves it to the next one.
 #[test]
-fn a_kill_anywhere_in_a_start_that_drops_a_torn_tail_leaves_it_to_the_next_one() {
+fn a_kill_while_a_tail_is_dropped_leaves_it_to_the_next_start() {
     let torn = || {
         let disk = nearly_full();
         let end = scan(&disk, Origin::Genesis).unwrap().segments[0].end as usize;
@@ -185,8 +187,9 @@ fn a_kill_anywhere_in_a_pruning_leaves_what_the_image_needs() {
     );
 }
 
+/// A kill anywhere in a repair leaves the damaged or the repaired journal and every original.
 #[test]
-fn a_kill_anywhere_in_a_repair_leaves_the_damaged_or_the_repaired_journal_and_every_original() {
+fn a_kill_in_a_repair_leaves_one_journal_and_every_original() {
     let (whole, _) = journal_of_segments(4);
     let third = read(&whole).0.segments[2].first_sequence;
     let name = "00000003.segment";

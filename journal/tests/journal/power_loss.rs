@@ -8,9 +8,7 @@ use crate::support::*;
 
 /// Two synced turns, then a batch of turns that is not synced. Returns how many records are synced.
 fn with_unsynced_batch(turns: &[usize]) -> (MemoryDisk, Vec<Vec<u8>>, usize) {
-    let disk = MemoryDisk::default();
-    let mut journal = Journal::create(disk.clone(), SMALL, ID).unwrap();
-    append(&mut journal, 1, &["one"]);
+    let (disk, mut journal) = journal_with(&["one"]);
     append(&mut journal, 1, &["two", "three"]);
     for (turn, &bytes) in turns.iter().enumerate() {
         let record = char::from(b'a' + turn as u8).to_string().repeat(bytes);
@@ -98,9 +96,7 @@ fn a_kill_loses_nothing_that_was_stored() {
 
 #[test]
 fn a_failed_sync_ends_the_journal() {
-    let disk = MemoryDisk::default();
-    let mut journal = Journal::create(disk.clone(), SMALL, ID).unwrap();
-    append(&mut journal, 1, &["one"]);
+    let (disk, mut journal) = journal_with(&["one"]);
     append_unsynced(&mut journal, 1, &["two"]);
     disk.fail_syncs(1);
     assert!(matches!(journal.sync(), Err(JournalError::Io { operation: "sync", .. })));
@@ -112,8 +108,9 @@ fn a_failed_sync_ends_the_journal() {
     journal.close().unwrap();
 }
 
+/// What a failed sync left in memory is stored again by the next start.
 #[test]
-fn what_a_failed_sync_left_in_memory_is_stored_again_by_the_next_start() {
+fn the_next_start_stores_again_what_a_failed_sync_left() {
     let (disk, expected, _) = with_unsynced_batch(&[400, 9000, 400]);
     let mut journal =
         Journal::resume(disk.clone(), SMALL, scan(&disk, Origin::Genesis).unwrap()).unwrap();
@@ -131,8 +128,7 @@ fn what_a_failed_sync_left_in_memory_is_stored_again_by_the_next_start() {
 
 #[test]
 fn a_roll_whose_sync_fails_loses_nothing_over_the_next_start() {
-    let disk = MemoryDisk::default();
-    let mut journal = Journal::create(disk.clone(), SMALL, ID).unwrap();
+    let (disk, mut journal) = journal_with(&[]);
     let record = "r".repeat(50_000);
     for _ in 0..5 {
         append_unsynced(&mut journal, 1, &[&record]);
@@ -155,10 +151,10 @@ fn a_roll_whose_sync_fails_loses_nothing_over_the_next_start() {
     assert_eq!((found.segments.len(), content.len()), (2, 6));
 }
 
+/// An end mark behind a gap is dropped and the spare used again.
 #[test]
-fn an_end_mark_behind_a_gap_is_dropped_and_the_spare_used_again() {
-    let disk = MemoryDisk::default();
-    let mut journal = Journal::create(disk.clone(), SMALL, ID).unwrap();
+fn an_end_mark_after_a_gap_goes_and_the_spare_is_used_again() {
+    let (disk, mut journal) = journal_with(&[]);
     let record = "r".repeat(50_000);
     append(&mut journal, 1, &[&record]);
     for _ in 0..4 {
@@ -186,8 +182,7 @@ fn an_end_mark_behind_a_gap_is_dropped_and_the_spare_used_again() {
 
 #[test]
 fn a_journal_survives_a_power_cut_right_after_it_was_created() {
-    let disk = MemoryDisk::default();
-    drop(Journal::create(disk.clone(), SMALL, ID).unwrap());
+    let (disk, _) = journal_with(&[]);
     let found = scan(&disk.after_power_loss(|_, _| false), Origin::Genesis).unwrap();
     assert_eq!(found.id, Some(ID));
 }
@@ -196,8 +191,7 @@ fn a_journal_survives_a_power_cut_right_after_it_was_created() {
 fn a_power_cut_at_any_turn_keeps_what_was_synced() {
     for seed in 0..40 {
         let mut noise = Noise(seed);
-        let disk = MemoryDisk::default();
-        let mut journal = Journal::create(disk.clone(), SMALL, ID).unwrap();
+        let (disk, mut journal) = journal_with(&[]);
         let (mut expected, mut synced) = (Vec::new(), 0);
         for _ in 0..noise.next() % 30 {
             let record = vec![1 + (noise.next() % 250) as u8; (noise.next() % 30_000) as usize];

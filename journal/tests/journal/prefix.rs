@@ -1,6 +1,6 @@
 //! Copies of a journal and of its first part, beside a writer too.
 
-use crate::support::{ID, SMALL, append, append_unsynced, image_at, read, read_from};
+use crate::support::{ID, SMALL, append, append_unsynced, image_at, journal_with, read, read_from};
 use doorbuster_journal::{
     Access, Disk, DiskFile, Journal, JournalError, MemoryDisk, Origin, SEGMENT_BYTES_MIN, Space,
     StartAfterImage, Verdict, copy_prefix, create_after_image, scan, sync_scanned,
@@ -8,8 +8,7 @@ use doorbuster_journal::{
 
 /// Turns of three records each, over several segments, with a seal behind every fourth.
 fn written(turns: u32) -> (MemoryDisk, Journal<MemoryDisk>) {
-    let disk = MemoryDisk::default();
-    let mut journal = Journal::create(disk.clone(), SMALL, ID).unwrap();
+    let (disk, mut journal) = journal_with(&[]);
     let long = "x".repeat(15_000);
     for turn in 1..=turns {
         let record = format!("{turn} {long}");

@@ -1,8 +1,7 @@
 //! Pruning: whole closed segments below an image go, oldest first, and nothing else ever does.
 
 use doorbuster_journal::{
-    Disk, FileDisk, Journal, JournalError, JournalId, MemoryDisk, Origin, Pruned, Verdict, prune,
-    scan,
+    Disk, FileDisk, Journal, JournalError, MemoryDisk, Origin, Pruned, Verdict, prune, scan,
 };
 
 use crate::support::*;
@@ -31,8 +30,9 @@ fn only_segments_wholly_below_the_sequence_are_removed() {
     }
 }
 
+/// Every image at or behind the sequence still starts and is checked.
 #[test]
-fn every_image_at_or_behind_the_sequence_still_starts_and_is_checked() {
+fn every_image_from_the_sequence_on_still_starts_checked() {
     let (disk, expected) = journal_of_segments(5);
     let last = expected.len() as u64;
     for keep_from in 1..=last {
@@ -48,8 +48,7 @@ fn every_image_at_or_behind_the_sequence_still_starts_and_is_checked() {
 
 #[test]
 fn the_segment_before_one_that_is_not_known_to_be_synced_stays() {
-    let disk = MemoryDisk::default();
-    let mut journal = Journal::create(disk.clone(), SMALL, ID).unwrap();
+    let (disk, mut journal) = journal_with(&[]);
     while scan(&disk, Origin::Genesis).unwrap().segments.len() < 2 {
         append_unsynced(&mut journal, 1, &["-".repeat(30_000).as_str()]);
     }
@@ -62,10 +61,10 @@ fn the_segment_before_one_that_is_not_known_to_be_synced_stays() {
     assert_eq!(prune(&disk, u64::MAX).unwrap().segments, 0, "the open one stays");
 }
 
+/// A segment whose frames say nothing is known to be synced by the one behind it.
 #[test]
-fn a_segment_whose_frames_say_nothing_is_known_to_be_synced_by_the_one_behind_it() {
-    let disk = MemoryDisk::default();
-    let mut journal = Journal::create(disk.clone(), SMALL, ID).unwrap();
+fn the_next_segment_proves_that_a_silent_one_is_synced() {
+    let (disk, mut journal) = journal_with(&[]);
     journal.begin(1, 1);
     let mut left = 0;
     while scan(&disk, Origin::Genesis).unwrap().segments.len() < 3 {
@@ -78,18 +77,14 @@ fn a_segment_whose_frames_say_nothing_is_known_to_be_synced_by_the_one_behind_it
 
 #[test]
 fn an_unused_spare_and_the_open_segment_stay() {
-    let disk = MemoryDisk::default();
-    let mut journal = Journal::create(disk.clone(), SMALL, ID).unwrap();
-    append(&mut journal, 1, &["one"]);
-    journal.start_allocator().unwrap();
-    wait_for_spare(&mut journal);
-    journal.close().unwrap();
+    let disk = journal_with_spare(&["one"]);
     assert_eq!(prune(&disk, u64::MAX).unwrap(), Pruned { first_kept: 1, ..Pruned::default() });
     assert_eq!(prune(&MemoryDisk::default(), 7).unwrap(), Pruned::default());
 }
 
+/// A power cut between two removals leaves the rest without a gap.
 #[test]
-fn a_power_cut_between_two_removals_leaves_the_rest_without_a_gap() {
+fn a_power_cut_between_two_removals_leaves_no_gap() {
     let (disk, expected) = journal_of_segments(6);
     let image = Origin::Image(image_at(&disk, expected.len() as u64));
     for calls in 0..=12 {
@@ -136,11 +131,8 @@ fn a_live_writer_goes_on_and_its_size_shrinks() {
 #[test]
 fn a_segment_that_is_not_of_this_journal_is_not_removed() {
     let (disk, _) = journal_of_segments(3);
-    let other = MemoryDisk::default();
-    drop(Journal::create(other.clone(), SMALL, JournalId([3; 16])).unwrap());
-    let foreign = other.contents("00000001.segment").unwrap();
     for (change, verdict) in [
-        (foreign, Verdict::Foreign),
+        (foreign_segment(&[]), Verdict::Foreign),
         (vec![0; SMALL.segment_bytes as usize], Verdict::HeaderDamaged),
         (Vec::new(), Verdict::FileShort),
     ] {

@@ -1,7 +1,7 @@
 //! Repair: originals aside, losses named and accepted, the longest prefix kept, no crash harmful.
 
 use doorbuster_journal::{
-    Disk, FORMAT_VERSION, FileDisk, ImageEnd, Journal, JournalError, JournalId, MemoryDisk, Origin,
+    Disk, FORMAT_VERSION, FileDisk, ImageEnd, Journal, JournalError, MemoryDisk, Origin,
     RepairPlan, Repaired, Verdict, plan_repair, repair, scan,
 };
 
@@ -165,10 +165,7 @@ fn what_is_not_of_this_journal_is_moved_away() {
     let (plan, _, quarantine) = repaired(&copy, None);
     assert_eq!(plan.first_sequence_lost, expected.len() as u64 + 1);
     assert_eq!(quarantine.contents("7.segment").unwrap(), b"strange");
-    let other = MemoryDisk::default();
-    drop(Journal::create(other.clone(), SMALL, JournalId([3; 16])).unwrap());
-    let foreign = other.contents(FIRST).unwrap();
-    let mixed = with_changed(&disk, SECOND, |bytes| *bytes = foreign);
+    let mixed = with_changed(&disk, SECOND, |bytes| *bytes = foreign_segment(&[]));
     let second = read(&disk).0.segments[1].first_sequence;
     assert_eq!(repaired(&mixed, None).0.first_sequence_lost, second);
 }
@@ -251,8 +248,9 @@ fn what_follows_an_image_is_kept_up_to_the_next_damage() {
     check_behind(&damaged, image, &expected);
 }
 
+/// Where nothing follows an image the journal starts with its mark.
 #[test]
-fn where_nothing_follows_an_image_the_journal_starts_with_its_mark() {
+fn a_journal_that_ends_with_its_image_starts_with_a_mark() {
     let (disk, expected) = journal_of_segments(3);
     let last = expected.len() as u64;
     let end = read(&disk).0.segments[2].end as usize;
@@ -324,8 +322,9 @@ fn check_every_crash(damaged: &MemoryDisk, image: Option<ImageEnd>) {
     }
 }
 
+/// A crash at any step leaves the damaged or the repaired journal and every original.
 #[test]
-fn a_crash_at_any_step_leaves_the_damaged_or_the_repaired_journal_and_every_original() {
+fn a_crash_leaves_one_journal_and_every_original() {
     let (disk, _) = journal_of_segments(4);
     let third = read(&disk).0.segments[2].first_sequence;
     let middle = with_changed(&disk, THIRD, |bytes| bytes[50_000] ^= 1);
@@ -353,8 +352,9 @@ fn a_crash_never_takes_what_tells_whose_journal_it_is() {
     check_every_crash(&without(&disk, FIRST), None);
 }
 
+/// Whatever is refused is repaired to an exact prefix or left alone.
 #[test]
-fn whatever_is_refused_is_repaired_to_an_exact_prefix_or_left_alone() {
+fn a_refused_journal_becomes_an_exact_prefix_or_stays() {
     let (disk, expected) = journal_of_segments(3);
     let last = expected.len() as u64;
     let (mut repairs, mut anew) = (0, 0);

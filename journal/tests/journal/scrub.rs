@@ -35,8 +35,9 @@ fn intact_segments_link_up_to_the_open_one() {
     assert_eq!(scrub(&disk, 5, after), Scrubbed::Gone);
 }
 
+/// Every flipped bit of a closed segment is found with file and place.
 #[test]
-fn every_flipped_bit_of_a_closed_segment_is_found_with_file_and_place() {
+fn every_flipped_bit_of_a_closed_segment_is_found() {
     let (disk, _) = journal_of_segments(3);
     let end = scan(&disk, Origin::Genesis).unwrap().segments[1].end as usize;
     for at in (0..64).chain((4096..end).step_by(1009)).chain(end - 80..end) {
@@ -73,8 +74,9 @@ fn a_segment_of_another_past_is_found_by_the_link() {
     }
 }
 
+/// The sequence of a damaged first frame is told by the link or not at all.
 #[test]
-fn the_sequence_of_a_damaged_first_frame_is_told_by_the_link_or_not_at_all() {
+fn only_a_link_tells_the_sequence_of_a_damaged_first_frame() {
     let (disk, _) = journal_of_segments(3);
     let Scrubbed::Intact { link, .. } = scrub(&disk, 1, None) else { panic!("not intact") };
     let damaged = with_changed(&disk, "00000002.segment", |bytes| bytes[5000] ^= 1);
@@ -85,9 +87,7 @@ fn the_sequence_of_a_damaged_first_frame_is_told_by_the_link_or_not_at_all() {
 
 #[test]
 fn a_spare_is_not_closed() {
-    let disk = MemoryDisk::default();
-    let mut journal = Journal::create(disk.clone(), SMALL, ID).unwrap();
-    append(&mut journal, 1, &["one"]);
+    let (disk, mut journal) = journal_with(&["one"]);
     journal.start_allocator().unwrap();
     wait_for_spare(&mut journal);
     assert_eq!(scrub(&disk, 1, None), Scrubbed::NotClosed);

@@ -1,4 +1,4 @@
-//! What the tests of the journal share: a small journal in memory and reading it whole.
+//! Set-up that the tests of the journal share: small journals in memory, and reading them whole.
 
 use doorbuster_journal::{
     Disk, ImageEnd, Journal, JournalError, JournalId, MemoryDisk, Options, Origin, Refusal,
@@ -7,6 +7,32 @@ use doorbuster_journal::{
 
 pub(crate) const ID: JournalId = JournalId(*b"journal of tests");
 pub(crate) const SMALL: Options = Options { segment_bytes: SEGMENT_BYTES_MIN };
+
+/// A journal of these records, each in a synced turn of its own.
+pub(crate) fn journal_with(records: &[&str]) -> (MemoryDisk, Journal<MemoryDisk>) {
+    created(ID, records)
+}
+
+/// As [`journal_with`], with an unused spare segment, closed.
+pub(crate) fn journal_with_spare(records: &[&str]) -> MemoryDisk {
+    let (disk, mut journal) = journal_with(records);
+    journal.start_allocator().unwrap();
+    wait_for_spare(&mut journal);
+    journal.close().unwrap();
+    disk
+}
+
+/// The first segment of another journal of these records.
+pub(crate) fn foreign_segment(records: &[&str]) -> Vec<u8> {
+    created(JournalId([3; 16]), records).0.contents("00000001.segment").unwrap()
+}
+
+fn created(id: JournalId, records: &[&str]) -> (MemoryDisk, Journal<MemoryDisk>) {
+    let disk = MemoryDisk::default();
+    let mut journal = Journal::create(disk.clone(), SMALL, id).unwrap();
+    records.iter().for_each(|record| append(&mut journal, 1, &[record]));
+    (disk, journal)
+}
 
 /// One synced turn.
 pub(crate) fn append<D: Disk>(journal: &mut Journal<D>, epoch: u32, records: &[&str]) {
@@ -23,7 +49,7 @@ pub(crate) fn append_unsynced<D: Disk>(journal: &mut Journal<D>, epoch: u32, rec
     journal.finish().unwrap();
 }
 
-/// Everything a scan shows, the records checked to be numbered without a gap.
+/// Everything that a scan shows. Checks that the records are numbered without a gap.
 pub(crate) fn read<D: Disk>(disk: &D) -> (Scan, Vec<Vec<u8>>) {
     try_read(disk).unwrap()
 }
@@ -47,7 +73,7 @@ pub(crate) fn refusal(disk: &MemoryDisk) -> Refusal {
     refusal_from(disk, Origin::Genesis)
 }
 
-/// The same for a scan that starts elsewhere.
+/// The refusal of a scan from this origin.
 pub(crate) fn refusal_from(disk: &MemoryDisk, origin: Origin) -> Refusal {
     match scan(disk, origin) {
         Err(JournalError::Refused(refusal)) => *refusal,
@@ -55,7 +81,7 @@ pub(crate) fn refusal_from(disk: &MemoryDisk, origin: Origin) -> Refusal {
     }
 }
 
-/// What an image of everything up to the frame that holds `sequence` says of itself.
+/// The end of an image of everything up to the frame that holds `sequence`.
 pub(crate) fn image_at(disk: &MemoryDisk, sequence: u64) -> ImageEnd {
     let mut end = None;
     scan_with(disk, Origin::Genesis, &mut |frame| {
@@ -67,7 +93,7 @@ pub(crate) fn image_at(disk: &MemoryDisk, sequence: u64) -> ImageEnd {
     end.unwrap()
 }
 
-/// Everything a scan from this origin shows: the first sequence and the records.
+/// The result of a scan from this origin, and the records that it shows.
 pub(crate) fn read_from(disk: &MemoryDisk, origin: Origin) -> (Scan, Vec<(u64, Vec<u8>)>) {
     let mut content = Vec::new();
     let found = scan_with(disk, origin, &mut |frame| {
@@ -78,7 +104,7 @@ pub(crate) fn read_from(disk: &MemoryDisk, origin: Origin) -> (Scan, Vec<(u64, V
     (found, content)
 }
 
-/// Takes turns until the spare is in hand.
+/// Begins turns until the spare is ready.
 pub(crate) fn wait_for_spare<D: Disk>(journal: &mut Journal<D>) {
     while journal.free_space().spare != Spare::Ready {
         std::thread::yield_now();
@@ -86,7 +112,7 @@ pub(crate) fn wait_for_spare<D: Disk>(journal: &mut Journal<D>) {
     }
 }
 
-/// The same with a frame open: finishing is tried until it succeeds.
+/// The same with an open frame: calls `finish` until it succeeds.
 pub(crate) fn wait_for_spare_in_turn<D: Disk>(journal: &mut Journal<D>) {
     while let Err(JournalError::NoSpare) = journal.finish() {
         std::thread::yield_now();
@@ -119,10 +145,9 @@ impl Noise {
     }
 }
 
-/// A journal of so many segments, each record in a synced frame of its own.
+/// A journal of this many segments, each record in a synced frame of its own.
 pub(crate) fn journal_of_segments(segments: usize) -> (MemoryDisk, Vec<Vec<u8>>) {
-    let disk = MemoryDisk::default();
-    let mut journal = Journal::create(disk.clone(), SMALL, ID).unwrap();
+    let (disk, mut journal) = journal_with(&[]);
     let mut turn = 0_u8;
     while scan(&disk, Origin::Genesis).unwrap().segments.len() < segments {
         turn += 1;

@@ -220,8 +220,9 @@ fn change(disk: &MemoryDisk, segment: usize, at: usize, of: impl FnOnce(u8) -> u
     file.write_all_at(&[of(byte[0])], at as u64).unwrap();
 }
 
+/// The page alone tells how to write a journal and it can be gone on from.
 #[test]
-fn the_page_alone_tells_how_to_write_a_journal_and_it_can_be_gone_on_from() {
+fn a_journal_written_by_the_page_alone_can_be_continued() {
     let built = Built::new(ID);
     let found = built.read(&built.disk, Origin::Genesis, "whole").unwrap();
     assert_eq!((found.end, found.last_sequence, found.vouched), (Verdict::CleanEnd, 13, 13));
@@ -233,8 +234,9 @@ fn the_page_alone_tells_how_to_write_a_journal_and_it_can_be_gone_on_from() {
     assert_eq!(read(&built.disk).1.last().unwrap(), b"behind");
 }
 
+/// Every flipped bit of two segments is refused with file offset and sequence.
 #[test]
-fn every_flipped_bit_of_two_segments_is_refused_with_file_offset_and_sequence() {
+fn every_flipped_bit_of_two_segments_is_refused() {
     let built = Built::new(ID);
     let disk = &built.disk;
     let (mut flips, mut met) = (0, [0; 3]);
@@ -336,8 +338,9 @@ fn check_tails(built: &Built, segment: usize, check: impl Fn(usize)) {
     }
 }
 
+/// Every zeroed tail of the first segment is refused while the second is there.
 #[test]
-fn every_zeroed_tail_of_the_first_segment_is_refused_while_the_second_is_there() {
+fn every_zeroed_tail_before_a_second_segment_is_refused() {
     let built = Built::new(ID);
     let last = built.frame_at(0, built.end(0) - 1).unwrap();
     check_tails(&built, 0, |from| {
@@ -351,8 +354,9 @@ fn every_zeroed_tail_of_the_first_segment_is_refused_while_the_second_is_there()
     });
 }
 
+/// Every zeroed tail of the journal leaves an announced prefix or is refused.
 #[test]
-fn every_zeroed_tail_of_the_journal_leaves_an_announced_prefix_or_is_refused() {
+fn every_zeroed_tail_leaves_a_prefix_or_is_refused() {
     let built = Built::new(ID);
     let image = Origin::GenesisBeside(built.image(9));
     let check = |segment: usize, from: usize| {

@@ -34,8 +34,9 @@ fn operation(error: &SnapshotError) -> &'static str {
     }
 }
 
+/// A failure at any call leaves no image and no file and says what failed.
 #[test]
-fn a_failure_at_any_call_leaves_no_image_and_no_file_and_says_what_failed() {
+fn a_failure_at_any_call_leaves_no_file_and_names_the_call() {
     let payload = payload();
     let whole = failing_at(usize::MAX, io::ErrorKind::Other);
     write(&whole, meta(2, &payload), &payload).unwrap();
@@ -151,8 +152,9 @@ fn a_sync_that_fails_is_not_tried_again() {
     }
 }
 
+/// A disk that keeps other bytes than it was given is found out.
 #[test]
-fn a_disk_that_keeps_other_bytes_than_it_was_given_is_found_out() {
+fn a_disk_that_keeps_other_bytes_is_found_out() {
     let payload = payload();
     let image_bytes = disk_with(2, &payload).0.contents(&image_name(2)).unwrap().len();
     for at in [0, 5000, HEADER_BYTES + 1_048_576 + 4, image_bytes - 1] {
@@ -238,8 +240,9 @@ fn an_image_that_exists_is_never_written_over() {
     assert_eq!(disk.names().unwrap(), [name]);
 }
 
+/// An image that cannot be read is passed over like a damaged one.
 #[test]
-fn an_image_that_cannot_be_read_is_passed_over_like_a_damaged_one() {
+fn an_unreadable_image_is_passed_over_like_a_damaged_one() {
     let memory = MemoryDisk::default();
     add(&memory, 1, b"older");
     add(&memory, 2, b"newer");

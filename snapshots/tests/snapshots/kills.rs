@@ -68,8 +68,9 @@ fn check_left(left: &MemoryDisk, newest: &Meta, payload: &[u8], done: bool, at: 
     assert!(meta == *newest && read == payload, "{at}");
 }
 
+/// A kill anywhere in the taking of an image leaves whole ones and the next is taken.
 #[test]
-fn a_kill_anywhere_in_the_taking_of_an_image_leaves_whole_ones_and_the_next_is_taken() {
+fn a_kill_leaves_whole_images_and_the_next_one_is_written() {
     let payload = noise(BLOCK_PAYLOAD_BYTES_MAX + 1000);
     let newest = meta(9, &payload);
     for last in 0.. {

@@ -78,8 +78,9 @@ fn an_unfinished_file_is_no_image_even_under_the_name_of_one() {
     write(&disk, meta(2, &payload), &payload).unwrap();
 }
 
+/// What a killed writer left is removed on request or by the next writer.
 #[test]
-fn what_a_killed_writer_left_is_removed_on_request_or_by_the_next_writer() {
+fn leftovers_go_on_request_or_with_the_next_writer() {
     let (disk, _) = disk_with(1, b"the image before");
     let leave = |sequence| {
         let mut writer = ImageWriter::begin(&disk, meta(sequence, b"1234"), no_pause).unwrap();

@@ -83,8 +83,9 @@ fn a_damaged_image_does_not_count_as_kept() {
     assert_eq!(disk.names().unwrap(), names(&[20, 30, 40]), "the damaged one is for a person");
 }
 
+/// An old image that says whose it is goes although its blocks are damaged.
 #[test]
-fn an_old_image_that_says_whose_it_is_goes_although_its_blocks_are_damaged() {
+fn an_old_image_goes_although_its_blocks_are_damaged() {
     let disk = images(&[10, 20, 30, 40]);
     change(&disk, 20, |image| image[4104] ^= 1);
     change(&disk, 10, |image| image[0] ^= 1);

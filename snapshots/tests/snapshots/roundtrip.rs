@@ -14,8 +14,9 @@ use sha2::{Digest, Sha256};
 
 use crate::support::*;
 
+/// Payloads around the bounds of blocks read as they were written.
 #[test]
-fn payloads_around_the_bounds_of_blocks_read_as_they_were_written() {
+fn payloads_around_block_bounds_read_as_they_were_written() {
     let full = BLOCK_PAYLOAD_BYTES_MAX;
     for bytes in [0, 1, 2, full - 1, full, full + 1, 2 * full - 1, 2 * full, 2 * full + 1] {
         let payload = noise(bytes);
@@ -86,8 +87,9 @@ fn encoders_and_decoders_can_stream_through_an_image() {
     assert_eq!(reader.finish().unwrap().meta, meta(1, &payload));
 }
 
+/// The pause is called after each step of writing and reading back.
 #[test]
-fn the_pause_is_called_after_each_step_of_writing_and_reading_back() {
+fn the_pause_comes_after_each_step_of_writing_and_reading() {
     let payload = noise(2 * BLOCK_PAYLOAD_BYTES_MAX + 1);
     let disk = MemoryDisk::default();
     let mut steps = 0;
@@ -102,8 +104,9 @@ fn the_pause_is_called_after_each_step_of_writing_and_reading_back() {
     assert_eq!(steps, 7);
 }
 
+/// Totals and payloads beyond their bounds are refused before anything is written.
 #[test]
-fn totals_and_payloads_beyond_their_bounds_are_refused_before_anything_is_written() {
+fn totals_and_payloads_out_of_bounds_are_refused_at_once() {
     let disk = MemoryDisk::default();
     let longest = Meta { totals: vec![1; TOTALS_BYTES_MAX], ..meta(1, b"") };
     write(&disk, longest.clone(), b"").unwrap();
