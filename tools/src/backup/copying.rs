@@ -78,7 +78,7 @@ pub(super) fn take(
     let journal = source.path.join("journal").is_dir().then(|| source.journal()).transpose()?;
     let snapshots = source.has_snapshots().then(|| source.snapshots()).transpose()?;
     let id = whose(journal.as_ref(), snapshots.as_ref())?;
-    let images = match &snapshots {
+    let listed = match &snapshots {
         Some(disk) => list(disk, id)?,
         None => Vec::new(),
     };
@@ -91,7 +91,7 @@ pub(super) fn take(
         last_sequence: 0,
     };
     if let Some(disk) = &snapshots {
-        copy_images(disk, &to_snapshots, id, images, wish, &source.meter, &mut taken)?;
+        copy_images(disk, &to_snapshots, id, listed, wish, &source.meter, &mut taken)?;
     }
     let to = replay::open(&journal_directory(target))?;
     let has_segments = journal.as_ref().map(journal_id).transpose()?.flatten().is_some();
