@@ -109,7 +109,7 @@ impl Modules {
         let (path, renamed) = path.split_once(" as ").unwrap_or((&path, ""));
         let path = path.trim_end_matches("::self");
         let name = if renamed.is_empty() { path.rsplit("::").next().unwrap() } else { renamed };
-        let Some(path) = self.from_root(module, path) else { return };
+        let Some(path) = self.resolve(module, path) else { return };
         if public {
             self.handed_on.insert((module.to_owned(), name.to_owned()), path.clone());
         }
@@ -122,13 +122,13 @@ impl Modules {
         for (at, _) in starts.filter(|(at, _)| !line[..*at].ends_with("::")) {
             let ends = |c: char| !c.is_alphanumeric() && c != '_' && c != ':';
             let path = line[at..].split(ends).next().expect("a first part");
-            let path = self.from_root(module, path.trim_end_matches(':'));
+            let path = self.resolve(module, path.trim_end_matches(':'));
             self.paths.get_mut(module).expect("a module of ours").extend(path);
         }
     }
 
     /// `None` for what is not of this package.
-    fn from_root(&self, mut module: &str, mut path: &str) -> Option<String> {
+    fn resolve(&self, mut module: &str, mut path: &str) -> Option<String> {
         if let Some(path) = path.strip_prefix("crate::") {
             return Some(path.to_owned());
         }
@@ -179,7 +179,7 @@ impl Modules {
             for at in 0.. {
                 let way = ways.get(at)?.clone();
                 for next in &used[way.last()?.as_str()] {
-                    let way = [way.as_slice(), &[next.clone()]].concat();
+                    let way = [way.as_slice(), std::slice::from_ref(next)].concat();
                     if next == start {
                         return Some(way);
                     } else if seen.insert(next) {
