@@ -78,7 +78,7 @@ pub(super) fn run(stage: &Stage<'_>) -> Result<Found, BenchError> {
         let kept_out = if refused { "the second refused" } else { "the second served" };
         let first = if stopped { "the first stopped" } else { "the first went on" };
         found.bar(
-            (refused || stopped) && (stopped || !trick.takes_its_name()) && sold.len() <= 1,
+            (stopped || refused && !trick.takes_its_name()) && sold.len() <= 1,
             format!("{}: {kept_out}, {first}, {} of 1 unit sold", trick.as_str(), sold.len()),
         );
         found.bar(lost == 0, format!("{}: {lost} answers lost", trick.as_str()));
