@@ -3,35 +3,17 @@
 // A line that cannot be written must not panic: see `log`.
 #![warn(clippy::print_stderr, clippy::print_stdout)]
 
+pub mod background;
 pub mod client;
-pub mod clock;
 pub mod codec;
 pub mod config;
-mod core_dumps;
-mod descriptors;
 pub mod domain;
 pub mod edge;
-mod faults;
-pub mod feed;
-pub mod feeder;
+pub mod engine;
 pub mod http;
-pub mod images;
-mod instant;
-pub mod log;
-mod memory;
 pub mod metrics;
-pub mod output;
-mod planted;
-pub mod preparer;
-pub mod recheck;
-pub mod recovery;
-mod reload;
-pub mod reloadable;
-pub mod replay;
+pub mod process;
 pub mod ring;
-mod scrubber;
-pub mod server;
-pub mod signals;
-pub mod snapshotter;
-mod systemd;
+pub mod shared;
+mod testing;
 pub mod writer;

@@ -9,8 +9,8 @@ use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 use doorbuster::config::{ConfigError, Kind, Sources};
-use doorbuster::log;
-use doorbuster::server::{self, ServerError, Signals};
+use doorbuster::process::log;
+use doorbuster::process::server::{self, ServerError, Signals};
 use rustix::fs::Mode;
 use std::fmt::Write;
 use std::io::{self, IsTerminal};
@@ -145,7 +145,7 @@ fn not_parsed(error: &clap::Error) -> ExitCode {
 
 /// Prints a text whole, or says why not.
 fn print(text: &str) -> ExitCode {
-    match doorbuster::output::print(text) {
+    match doorbuster::process::output::print(text) {
         Ok(()) => ExitCode::SUCCESS,
         Err(cause) => failed(&ServerError::Output(cause)),
     }

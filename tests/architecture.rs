@@ -21,7 +21,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("descriptors", &[]),
     ("faults", &[]),
     ("planted", &[]),
-    ("images", &["domain", "faults"]),
+    ("snapshots", &["domain", "faults"]),
     ("memory", &["clock"]),
     ("metrics", &[]),
     ("output", &[]),
@@ -34,27 +34,56 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("reloadable", &[]),
     ("signals", &["log"]),
     ("systemd", &["clock", "ring"]),
-    ("preparer", &["domain"]),
-    ("replay", &["domain", "codec", "planted", "preparer"]),
+    ("prefault_thread", &["domain"]),
+    ("replay", &["domain", "codec", "planted", "prefault_thread"]),
     ("recheck", &["domain", "replay"]),
     ("feed", &["domain", "faults"]),
     ("feeder", &["domain", "ring", "codec", "clock", "faults", "feed", "replay"]),
     (
         "http",
-        &["domain", "ring", "clock", "edge", "feed", "images", "instant", "metrics", "reloadable"],
+        &[
+            "domain",
+            "ring",
+            "clock",
+            "edge",
+            "feed",
+            "snapshots",
+            "instant",
+            "metrics",
+            "reloadable",
+        ],
     ),
     (
         "writer",
         &[
-            "domain", "ring", "codec", "clock", "config", "edge", "faults", "images", "metrics",
-            "planted", "preparer",
+            "domain",
+            "ring",
+            "codec",
+            "clock",
+            "config",
+            "edge",
+            "faults",
+            "snapshots",
+            "metrics",
+            "planted",
+            "prefault_thread",
         ],
     ),
     ("recovery", &["domain", "codec", "clock", "config", "faults", "planted", "replay"]),
     ("scrubber", &["clock"]),
     (
         "snapshotter",
-        &["domain", "ring", "codec", "clock", "faults", "images", "planted", "replay", "scrubber"],
+        &[
+            "domain",
+            "ring",
+            "codec",
+            "clock",
+            "faults",
+            "snapshots",
+            "planted",
+            "replay",
+            "scrubber",
+        ],
     ),
     (
         "server",
@@ -69,7 +98,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "feed",
             "feeder",
             "http",
-            "images",
+            "snapshots",
             "log",
             "memory",
             "metrics",
@@ -85,6 +114,12 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ),
     ("main", &["config", "log", "output", "server"]),
     ("lib", &[]),
+    // What stands in a room's table of contents.
+    ("background", &[]),
+    ("engine", &[]),
+    ("process", &[]),
+    ("shared", &[]),
+    ("testing", &[]),
 ];
 
 /// Where each library that has one place may be named.
@@ -98,46 +133,44 @@ const HOMES: &[(&str, &[&str])] = &[
     ("prometheus_client", &["src/metrics/exposition.rs"]),
     ("hyper", &["src/client/", "src/http/", "bench/src/bare.rs", "bench/src/bare/"]),
     ("serde_json", &["src/client/", "src/http/", "bench/", "tools/"]),
-    ("jiff", &["src/http/", "src/instant.rs", "bench/", "tools/"]),
-    ("rustls", &["src/client/origin.rs", "src/http/tls.rs"]),
+    ("jiff", &["src/http/", "src/shared/instant.rs", "bench/", "tools/"]),
+    ("rustls", &["src/client/origin.rs", "src/http/connection/tls.rs"]),
     ("rustls_native_certs", &["src/client/origin.rs"]),
-    ("tokio_rustls", &["src/client/origin.rs", "src/http/tls.rs"]),
-    ("tracing_subscriber", &["src/log.rs", "src/log/"]),
-    ("x509_cert", &["src/http/tls.rs"]),
-    ("hmac", &["src/domain/draw.rs"]),
+    ("tokio_rustls", &["src/client/origin.rs", "src/http/connection/tls.rs"]),
+    ("tracing_subscriber", &["src/process/log/"]),
+    ("x509_cert", &["src/http/connection/tls.rs"]),
+    ("hmac", &["src/domain/model/draw.rs"]),
     (
         "sha2",
         &[
             "bench/src/attack/shop.rs",
             "src/codec/",
-            "src/domain/draw.rs",
-            "src/http/tokens.rs",
+            "src/domain/model/draw.rs",
+            "src/http/auth/tokens.rs",
             "snapshots/",
             "tools/",
         ],
     ),
-    ("subtle", &["src/http/identity.rs", "src/http/tokens.rs"]),
+    ("subtle", &["src/http/auth/identity.rs", "src/http/auth/tokens.rs"]),
     ("siphasher", &["src/http/"]),
     ("ipnet", &["src/config/admission.rs", "src/http/admission/"]),
-    ("toml", &["src/config/", "src/http/tokens.rs", "src/main.rs"]),
+    ("toml", &["src/config/", "src/http/auth/tokens.rs", "src/main.rs"]),
     (
         "doorbuster_journal",
         &[
             "bench/",
             "snapshots/",
             "src/config/",
-            "src/feeder.rs",
-            "src/memory.rs",
-            "src/feeder/",
-            "src/planted.rs",
-            "src/preparer.rs",
-            "src/recovery.rs",
-            "src/recovery/",
-            "src/replay.rs",
-            "src/replay/",
-            "src/scrubber.rs",
-            "src/server.rs",
-            "src/snapshotter.rs",
+            "src/background/feeder/mod.rs",
+            "src/background/memory.rs",
+            "src/background/feeder/",
+            "src/testing/planted.rs",
+            "src/background/prefault_thread.rs",
+            "src/engine/recovery/",
+            "src/engine/replay/",
+            "src/background/scrubber.rs",
+            "src/process/server/mod.rs",
+            "src/background/snapshotter/mod.rs",
             "src/writer/",
             "tools/",
         ],
@@ -201,10 +234,17 @@ fn code(source: &Source) -> impl Iterator<Item = &str> {
     source.text.lines().map(str::trim).filter(|line| !line.starts_with("//"))
 }
 
-/// `src/http/wire.rs` belongs to `http`, `src/main.rs` to `main`.
+/// Folders of parts: each thing in them is a part by itself.
+const ROOMS: &[&str] = &["background", "engine", "process", "shared", "testing"];
+
+/// `src/http/response/wire.rs` belongs to `http`, `src/shared/clock.rs` to `clock`, `src/main.rs` to
+/// `main`.
 fn part(path: &str) -> &str {
     let below = path.strip_prefix("src/").expect("a path in src");
-    below.split(['/', '.']).next().expect("a path has a first segment")
+    let mut names = below.split(['/', '.']);
+    let first = names.next().expect("a path has a first segment");
+    let inner = names.next().filter(|inner| ROOMS.contains(&first) && *inner != "mod");
+    inner.unwrap_or(first)
 }
 
 /// Word by word: `hyper` is not `hyper_util`.
@@ -217,12 +257,22 @@ fn names(line: &str, word: &str) -> bool {
     })
 }
 
-/// What follows `crate::` or, in the binary, `doorbuster::` on a line.
+/// The first name of a path; empty where it begins with a brace.
+fn first_name(path: &str) -> &str {
+    let end = path.find(|c: char| !c.is_alphanumeric() && c != '_');
+    &path[..end.unwrap_or(path.len())]
+}
+
+/// What follows `crate::` or, in the binary, `doorbuster::` on a line; in a room what follows that.
 fn parts_used(line: &str) -> Vec<&str> {
     let after = |root: &'static str| line.split(root).skip(1);
-    let word = |rest: &'_ str| rest.find(|c: char| !c.is_alphanumeric() && c != '_');
     let roots = after("crate::").chain(after("doorbuster::"));
-    roots.map(|rest| &rest[..word(rest).unwrap_or(rest.len())]).collect()
+    let part = |path| {
+        let first = first_name(path);
+        let inner = path[first.len()..].strip_prefix("::").filter(|_| ROOMS.contains(&first));
+        inner.map_or(first, first_name)
+    };
+    roots.map(part).collect()
 }
 
 #[test]
@@ -236,8 +286,8 @@ fn arrows_point_one_way() {
             continue;
         };
         for line in code(&source) {
-            let unclear = line.contains("crate::{") || line.contains("crate::*");
             let others = parts_used(line);
+            let unclear = others.contains(&"");
             let bad = |other: &&str| {
                 table.contains_key(other) && *other != own && !allowed.contains(other)
             };
@@ -289,7 +339,7 @@ fn only_the_clock_reads_time_and_only_the_mapping_is_unsafe() {
     for source in sources(CODE) {
         let reads = code(&source)
             .any(|line| line.contains("Instant::now()") || line.contains("SystemTime::now()"));
-        let may_read = source.path == "src/clock.rs" || source.path.starts_with("bench/");
+        let may_read = source.path == "src/shared/clock.rs" || source.path.starts_with("bench/");
         assert!(!reads || may_read, "{} reads time", source.path);
         let is_unsafe =
             code(&source).any(|line| names(line, "unsafe") && !line.contains("unsafe_code"));
@@ -302,7 +352,11 @@ fn only_the_clock_reads_time_and_only_the_mapping_is_unsafe() {
 fn only_recovery_resumes_a_journal() {
     for source in sources(&["src", "tools/src", "bench/src"]) {
         let cuts = code(&source).any(|line| line.contains("Journal::resume("));
-        assert!(!cuts || source.path == "src/recovery.rs", "{} cuts a journal", source.path);
+        assert!(
+            !cuts || source.path == "src/engine/recovery/mod.rs",
+            "{} cuts a journal",
+            source.path
+        );
     }
 }
 
@@ -318,4 +372,84 @@ fn every_file_says_what_it_owns_and_fits_a_mind() {
             assert!(own || !source.text.contains(word), "{} has {word}", source.path);
         }
     }
+}
+
+/// Names that stood for several things, or for one that the field has a word for. The glossary of
+/// `ARCHITECTURE.md` has the words that stand for them now.
+const RETIRED: &[&str] = &[
+    "Answering",
+    "Arrived",
+    "Asked",
+    "Asker",
+    "BadOdds",
+    "Beside",
+    "Beyond",
+    "Board",
+    "Doors",
+    "Enrolled",
+    "Guest",
+    "HANDED_IN_MAX",
+    "HANDED_IN_SLOTS",
+    "HandedIn",
+    "Happened",
+    "ImageError",
+    "NotTaken",
+    "Question",
+    "Queue",
+    "Refuser",
+    "Sealed",
+    "Showing",
+    "Starved",
+    "Tally",
+    "Touch",
+    "UnderWay",
+    "Usher",
+    "acquaintance",
+    "count_handed_in",
+    "enrol",
+    "glance",
+    "hand_in",
+    "handed_in",
+    "may_be_under_way",
+    "near_use",
+    "starved",
+    "take_handed_in",
+    "tell_refusals",
+    "wake_crowd",
+];
+
+/// Public types of one name: each means something else in its part, and is the plain word there.
+const SHARED_NAMES: &[&str] =
+    &["Copied", "Kind", "Origin", "Outcome", "Pruned", "Refusal", "Remembered"];
+
+#[test]
+fn retired_words_name_nothing() {
+    let mut wrong = Vec::new();
+    for source in sources(CODE) {
+        let retired = |word: &&&str| code(&source).any(|line| names(line, word));
+        if let Some(word) = RETIRED.iter().find(retired) {
+            wrong.push(format!("{} says {word}", source.path));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The client's types are left out: they are the contract's words, as the domain's are.
+#[test]
+fn no_two_public_types_share_a_name() {
+    let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for source in sources(&["src", "journal/src", "snapshots/src"]) {
+        if source.path.starts_with("src/client/") {
+            continue;
+        }
+        for line in code(&source) {
+            let kinds = ["pub struct ", "pub enum ", "pub trait ", "pub type "];
+            let named = kinds.iter().find_map(|kind| line.strip_prefix(kind));
+            if let Some(name) = named.map(first_name) {
+                places.entry(name.to_owned()).or_default().push(source.path.clone());
+            }
+        }
+    }
+    places.retain(|name, places| places.len() > 1 && !SHARED_NAMES.contains(&name.as_str()));
+    assert!(places.is_empty(), "one name for several public types: {places:#?}");
 }

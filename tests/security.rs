@@ -4,10 +4,10 @@
 //! Next: `SECURITY.md`.
 
 use doorbuster::config;
-use doorbuster::domain::decide::EXTENSION_MS_MIN;
-use doorbuster::domain::order::ACTION_KEYS_MAX;
-use doorbuster::domain::principals::PRINCIPALS_MAX;
-use doorbuster::domain::read::VISITS_MAX;
+use doorbuster::domain::model::order::ACTION_KEYS_MAX;
+use doorbuster::domain::rules::decide::EXTENSION_MS_MIN;
+use doorbuster::domain::rules::read::VISITS_MAX;
+use doorbuster::domain::state::principals::PRINCIPALS_MAX;
 use doorbuster::http::{ALL_RESERVED_PLACES, RESERVED_HEAD_MS, RESERVED_PLACES};
 use doorbuster::http::{EVENT_INTERVAL, HttpLimits, NETWORKS_MAX, TOKENS_MAX};
 use doorbuster::ring::{ALL_SLOTS, BATCH_WAITING_MAX, RING_SLOTS};

@@ -6,20 +6,20 @@ use crate::arguments::at_least_one;
 use crate::error::{BenchError, io_error};
 use crate::load::now;
 use crate::{memory, peers};
+use doorbuster::background::prefault_thread::Prepared;
+use doorbuster::background::snapshotter;
 use doorbuster::codec;
-use doorbuster::domain::apply::apply;
-use doorbuster::domain::command::{
+use doorbuster::domain::memory::prefetch::{TOGETHER_MAX, warm};
+use doorbuster::domain::model::command::{
     self, CreateOrder, Precondition, Principal, PutSku, Reach, Request, SkuSettings, Take,
 };
-use doorbuster::domain::decide::{Decision, decide};
-use doorbuster::domain::event::{Event, Origin, Record, Started};
-use doorbuster::domain::ids::{KeyClaim, LineRequest, PrincipalName, SkuId, UserId};
-use doorbuster::domain::settings::{Caps, Settings};
-use doorbuster::domain::state::State;
-use doorbuster::domain::warm::{TOGETHER_MAX, warm};
-use doorbuster::preparer::Prepared;
-use doorbuster::replay::{self, From};
-use doorbuster::snapshotter;
+use doorbuster::domain::model::event::{Event, Origin, Record, Started};
+use doorbuster::domain::model::ids::{KeyClaim, LineRequest, PrincipalName, SkuId, UserId};
+use doorbuster::domain::model::settings::{Caps, Settings};
+use doorbuster::domain::rules::apply::apply;
+use doorbuster::domain::rules::decide::{Decision, decide};
+use doorbuster::domain::state::tables::State;
+use doorbuster::engine::replay::{self, From};
 use doorbuster_journal::{FileDisk, Journal, JournalId, Options as JournalOptions};
 use doorbuster_snapshots::no_pause;
 use serde::{Deserialize, Serialize};
@@ -130,7 +130,7 @@ fn measure(options: &Options) -> Result<Figures, BenchError> {
     let begun = now();
     snapshotter::fold(folder.path(), id, None, no_pause).map_err(broken)?;
     print_rate("fold into an image, replay included", events, begun.elapsed());
-    replayed(folder.path(), From::NewestImage, &digest, "start from the image")?;
+    replayed(folder.path(), From::NewestSnapshot, &digest, "start from the image")?;
     Ok(Figures { decided_per_s, replayed_per_s, orders_bytes })
 }
 

@@ -42,7 +42,7 @@ mod strangers;
 mod tables;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
-use doorbuster::output;
+use doorbuster::process::output;
 use signal_hook::consts::SIGXFSZ;
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -4,7 +4,7 @@
 //! panic where a line cannot be written, though the measurement goes on and its report is worth
 //! having. A reader who went away is no error; anything else is told at the end, with exit code 3.
 
-use doorbuster::output;
+use doorbuster::process::output;
 use std::fmt::Arguments;
 use std::io::{self, Write};
 use std::sync::{Mutex, PoisonError};

@@ -2,7 +2,7 @@
 //!
 //! It owns the bytes on disk: how they are stored ([`Journal`]), when they are durable
 //! ([`Journal::sync`]), what a crash left ([`scan`]), how a start continues from that
-//! ([`Journal::resume`]), what can be removed once an image holds it ([`prune`]), how its first
+//! ([`Journal::resume`]), what can be removed once a snapshot holds it ([`prune`]), how its first
 //! part is copied to another directory ([`copy_prefix`]), and what an operator needs on a bad day
 //! ([`verify_segment`], [`dump`], [`plan_repair`], [`repair`]). It never knows what a record means,
 //! reads no clock (the caller passes stamps), retries no failed sync, truncates no file, and uses
@@ -68,7 +68,7 @@ pub use format::layout::{
     SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, turn_bytes_max,
 };
 pub use format::options::Options;
-pub use format::origin::{ImageEnd, Origin};
+pub use format::origin::{Origin, SnapshotEnd};
 pub use format::verdict::Verdict;
 #[cfg(feature = "planted")]
 pub use planted::plant;
@@ -84,7 +84,7 @@ pub use repair::loss::Loss;
 pub use repair::plan::{RepairPlan, plan_repair};
 pub use upkeep::ballast::Ballast;
 pub use upkeep::copy::{
-    Copied, Space, StartAfterImage, copy_prefix, create_after_image, sync_scanned,
+    Copied, Space, StartAfterSnapshot, copy_prefix, create_after_snapshot, sync_scanned,
 };
 pub use upkeep::prune::{Pruned, Pruner, prune};
 pub use upkeep::scrub::{Link, Scrubbed, verify_segment};

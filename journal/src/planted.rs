@@ -29,13 +29,13 @@ pub enum Bug {
     SegmentLeftUnsynced,
     /// A start takes for durable what it can read.
     PagesNotStoredAgain,
-    /// A damaged image is taken as it is.
-    ImageUnverified,
-    /// An image gets its name before it is synced.
-    ImageUnsynced,
-    /// An image forgets one remembered key.
-    KeyLostInImage,
-    /// Segments go that the older image needs.
+    /// A damaged snapshot is taken as it is.
+    SnapshotUnverified,
+    /// A snapshot gets its name before it is synced.
+    SnapshotUnsynced,
+    /// A snapshot forgets one remembered key.
+    KeyLostInSnapshot,
+    /// Segments go that the older snapshot needs.
     PrunedTooFar,
     /// One unit more is sold than there is.
     StockOffByOne,
@@ -98,10 +98,10 @@ impl Bug {
         (Self::SpaceUnwritten, "a new segment's space is asked for and not written"),
         (Self::SegmentLeftUnsynced, "a segment is left before it is synced"),
         (Self::PagesNotStoredAgain, "a start takes for durable what it can read"),
-        (Self::ImageUnverified, "a damaged image is taken as it is"),
-        (Self::ImageUnsynced, "an image gets its name before it is synced"),
-        (Self::KeyLostInImage, "an image forgets one remembered key"),
-        (Self::PrunedTooFar, "segments go that the older image needs"),
+        (Self::SnapshotUnverified, "a damaged snapshot is taken as it is"),
+        (Self::SnapshotUnsynced, "a snapshot gets its name before it is synced"),
+        (Self::KeyLostInSnapshot, "a snapshot forgets one remembered key"),
+        (Self::PrunedTooFar, "segments go that the older snapshot needs"),
         (Self::StockOffByOne, "one unit more is sold than there is"),
         (Self::LimitAfterStock, "stock is checked before the user's limit"),
         (Self::GroupNotSummed, "a group's limit counts each SKU alone"),

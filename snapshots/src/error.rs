@@ -7,16 +7,16 @@ use std::io;
 
 use doorbuster_journal::JournalId;
 
-use crate::format::{FORMAT_VERSION, KEPT_IMAGES_MIN, PAYLOAD_BYTES_MAX, TOTALS_BYTES_MAX};
+use crate::format::{FORMAT_VERSION, KEPT_SNAPSHOTS_MIN, PAYLOAD_BYTES_MAX, TOTALS_BYTES_MAX};
 
-/// The error of a caller that loads an image. The image is then passed over.
+/// The error of a caller that loads a snapshot. The snapshot is then passed over.
 pub type LoadError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Every way in which the work on images fails.
+/// Every way in which the work on snapshots fails.
 #[derive(Debug, thiserror::Error)]
 pub enum SnapshotError {
     /// A disk operation failed.
-    #[error("image: cannot {operation} {file} at byte {offset}: {cause}")]
+    #[error("snapshot: cannot {operation} {file} at byte {offset}: {cause}")]
     Io {
         /// The operation, as a verb.
         operation: &'static str,
@@ -28,8 +28,8 @@ pub enum SnapshotError {
         #[source]
         cause: io::Error,
     },
-    /// The stored bytes are not those that were written. No part of the image may be used.
-    #[error("image: {file} is damaged at byte {offset}: {damage}")]
+    /// The stored bytes are not those that were written. No part of the snapshot may be used.
+    #[error("snapshot: {file} is damaged at byte {offset}: {damage}")]
     Damaged {
         /// The file.
         file: String,
@@ -40,7 +40,7 @@ pub enum SnapshotError {
     },
     /// The header is whole and names another journal.
     #[error(
-        "image: {file} belongs to journal {found}, not to {expected}; move it to the data \
+        "snapshot: {file} belongs to journal {found}, not to {expected}; move it to the data \
          directory it came from"
     )]
     ForeignJournal {
@@ -53,9 +53,9 @@ pub enum SnapshotError {
     },
     /// The header is whole and of a format that this version does not know.
     #[error(
-        "image: {file} has format {format}, but this version reads formats up to \
+        "snapshot: {file} has format {format}, but this version reads formats up to \
          {FORMAT_VERSION}; start the newer version that wrote it, or move the file away to start \
-         from an older image and the journal"
+         from an older snapshot and the journal"
     )]
     NewerVersion {
         /// The file.
@@ -63,26 +63,26 @@ pub enum SnapshotError {
         /// Its format.
         format: u32,
     },
-    /// An image of this sequence exists. It is not changed.
-    #[error("image: cannot write {file}: an image of this sequence exists")]
+    /// A snapshot of this sequence exists. It is not changed.
+    #[error("snapshot: cannot write {file}: a snapshot of this sequence exists")]
     AlreadyExists {
         /// The file.
         file: String,
     },
     /// The totals are too long.
-    #[error("image: the totals have {bytes} bytes, but at most {TOTALS_BYTES_MAX} are kept")]
+    #[error("snapshot: the totals have {bytes} bytes, but at most {TOTALS_BYTES_MAX} are kept")]
     Totals {
         /// Their length, in bytes.
         bytes: usize,
     },
     /// The payload is too long.
-    #[error("image: the payload has {bytes} bytes, but at most {PAYLOAD_BYTES_MAX} are written")]
+    #[error("snapshot: the payload has {bytes} bytes, but at most {PAYLOAD_BYTES_MAX} are written")]
     PayloadTooLong {
         /// The length announced, in bytes.
         bytes: u64,
     },
-    /// The payload does not have the announced length. The image was given up.
-    #[error("image: {file} was to hold {announced} bytes, but was given {given}")]
+    /// The payload does not have the announced length. The snapshot was given up.
+    #[error("snapshot: {file} was to hold {announced} bytes, but was given {given}")]
     PayloadLength {
         /// The file.
         file: String,
@@ -92,28 +92,28 @@ pub enum SnapshotError {
         given: u64,
     },
     /// An earlier call failed: this reader or writer does nothing more.
-    #[error("image: {file} failed earlier; begin anew")]
+    #[error("snapshot: {file} failed earlier; begin anew")]
     Ended {
         /// The file.
         file: String,
     },
     /// The pause between two steps asked the operation to stop.
-    #[error("image: stopped between two steps, as asked, at byte {offset} of {file}")]
+    #[error("snapshot: stopped between two steps, as asked, at byte {offset} of {file}")]
     Stopped {
         /// The file.
         file: String,
         /// The bytes written or verified so far.
         offset: u64,
     },
-    /// The written and synced bytes read differently. The image was given up.
-    #[error("image: what was just written does not read back: {cause}")]
+    /// The written and synced bytes read differently. The snapshot was given up.
+    #[error("snapshot: what was just written does not read back: {cause}")]
     ReadBack {
         /// The error of the verification.
         #[source]
         cause: Box<SnapshotError>,
     },
-    /// The caller could not load an undamaged image.
-    #[error("image: {file} cannot be loaded: {cause}")]
+    /// The caller could not load an undamaged snapshot.
+    #[error("snapshot: {file} cannot be loaded: {cause}")]
     Rejected {
         /// The file.
         file: String,
@@ -121,22 +121,22 @@ pub enum SnapshotError {
         #[source]
         cause: LoadError,
     },
-    /// A policy would keep too few images.
+    /// A policy would keep too few snapshots.
     #[error(
-        "image: cannot keep only {images}: at least {KEPT_IMAGES_MIN} are kept, so that a damaged \
+        "snapshot: cannot keep only {snapshots}: at least {KEPT_SNAPSHOTS_MIN} are kept, so that a damaged \
          one has a substitute"
     )]
     Keep {
         /// The number that it would keep.
-        images: usize,
+        snapshots: usize,
     },
 }
 
-/// The damage that makes an image unusable. The error that carries it has the offset.
+/// The damage that makes a snapshot unusable. The error that carries it has the offset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Damage {
     /// This crate gives no such name.
-    #[error("the name is not that of an image")]
+    #[error("the name is not that of a snapshot")]
     Name,
     /// The sequence in the header is not that in the file's name.
     #[error("it holds sequence {sequence}, not that of its name")]
@@ -158,7 +158,7 @@ pub enum Damage {
         /// The length that its header demands, in bytes.
         expected: u64,
     },
-    /// A block does not have the length that its position in the image demands.
+    /// A block does not have the length that its position in the snapshot demands.
     #[error("a block says it holds {found} bytes, not {expected}")]
     BlockLength {
         /// The length in its prefix, in bytes.
@@ -166,7 +166,7 @@ pub enum Damage {
         /// The length it must have, in bytes.
         expected: u32,
     },
-    /// A block's checksum is wrong, or the block belongs to another position or image.
+    /// A block's checksum is wrong, or the block belongs to another position or snapshot.
     #[error("the checksum of a block is wrong")]
     BlockChecksum,
     /// The trailer is damaged or belongs to another header.

@@ -1,7 +1,7 @@
 //! Every number of the stored format, each derived from the one before it.
 //!
-//! Owns the offsets, sizes, magic values, bounds and file names, and where everything lies in an
-//! image of a given length. Never touches a file. `FORMAT.md` says the same in prose; a test below
+//! Owns the offsets, sizes, magic values, bounds and file names, and where everything lies in a
+//! snapshot of a given length. Never touches a file. `FORMAT.md` says the same in prose; a test below
 //! compares the two. Read `header.rs` and `trailer.rs` next, which use these numbers.
 
 /// The version in every header. It rises with any change of meaning of any byte.
@@ -43,8 +43,8 @@ pub(crate) const TRAILER_MAGIC: [u8; 8] = *b"DOORBEND";
 pub(crate) const TRAILER_MAGIC_AT: usize = 0;
 pub(crate) const TRAILER_CRC_AT: usize = TRAILER_MAGIC_AT + 8;
 pub(crate) const TRAILER_HEADER_CRC_AT: usize = TRAILER_CRC_AT + 4;
-pub(crate) const TRAILER_IMAGE_BYTES_AT: usize = TRAILER_HEADER_CRC_AT + 4;
-pub(crate) const TRAILER_BLOCKS_AT: usize = TRAILER_IMAGE_BYTES_AT + 8;
+pub(crate) const TRAILER_SNAPSHOT_BYTES_AT: usize = TRAILER_HEADER_CRC_AT + 4;
+pub(crate) const TRAILER_BLOCKS_AT: usize = TRAILER_SNAPSHOT_BYTES_AT + 8;
 pub(crate) const TRAILER_HASH_AT: usize = TRAILER_BLOCKS_AT + 8;
 pub(crate) const TRAILER_BYTES: usize = TRAILER_HASH_AT + 32;
 
@@ -61,16 +61,16 @@ const _: () = {
     assert!(PAYLOAD_BYTES_MAX < u64::MAX / 2);
 };
 
-/// The size of the file of an image with a payload of `payload_bytes`, in bytes: known before it is
+/// The size of the file of a snapshot with a payload of `payload_bytes`, in bytes: known before it is
 /// written, so that its whole space can be reserved. `None` above [`PAYLOAD_BYTES_MAX`].
-pub const fn image_bytes(payload_bytes: u64) -> Option<u64> {
+pub const fn snapshot_bytes(payload_bytes: u64) -> Option<u64> {
     if payload_bytes > PAYLOAD_BYTES_MAX {
         return None;
     }
-    Some(Layout { payload_bytes }.image_bytes())
+    Some(Layout { payload_bytes }.snapshot_bytes())
 }
 
-/// Where everything lies in an image. The length of the payload alone decides it.
+/// Where everything lies in a snapshot. The length of the payload alone decides it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Layout {
     payload_bytes: u64,
@@ -105,32 +105,32 @@ impl Layout {
         HEADER_BYTES as u64 + self.payload_bytes + self.blocks() * BLOCK_PREFIX_BYTES as u64
     }
 
-    pub(crate) const fn image_bytes(self) -> u64 {
+    pub(crate) const fn snapshot_bytes(self) -> u64 {
         self.trailer_at() + TRAILER_BYTES as u64
     }
 }
 
-/// The fewest images that a pruning keeps, so that a damaged one has a substitute.
-pub const KEPT_IMAGES_MIN: usize = 2;
+/// The fewest snapshots that a pruning keeps, so that a damaged one has a substitute.
+pub const KEPT_SNAPSHOTS_MIN: usize = 2;
 
-const IMAGE_PREFIX: &str = "image-";
-const IMAGE_SUFFIX: &str = ".image";
+const SNAPSHOT_PREFIX: &str = "image-";
+const SNAPSHOT_SUFFIX: &str = ".image";
 /// Not the journal's `.preparing`, which each of its starts removes: the two may share a directory.
 const WRITING_SUFFIX: &str = ".writing";
 
-/// The name of the image at this sequence.
-pub fn image_name(sequence: u64) -> String {
-    format!("{IMAGE_PREFIX}{sequence:020}{IMAGE_SUFFIX}")
+/// The name of the snapshot at this sequence.
+pub fn snapshot_name(sequence: u64) -> String {
+    format!("{SNAPSHOT_PREFIX}{sequence:020}{SNAPSHOT_SUFFIX}")
 }
 
-/// The name of an image while it is written. A start never reads it.
+/// The name of a snapshot while it is written. A start never reads it.
 pub(crate) fn writing_name(sequence: u64) -> String {
-    format!("{IMAGE_PREFIX}{sequence:020}{WRITING_SUFFIX}")
+    format!("{SNAPSHOT_PREFIX}{sequence:020}{WRITING_SUFFIX}")
 }
 
-/// The sequence in the name of an image; `None` for every other name.
-pub(crate) fn image_sequence(name: &str) -> Option<u64> {
-    sequence_between(name, IMAGE_SUFFIX).filter(|&sequence| image_name(sequence) == name)
+/// The sequence in the name of a snapshot; `None` for every other name.
+pub(crate) fn snapshot_sequence(name: &str) -> Option<u64> {
+    sequence_between(name, SNAPSHOT_SUFFIX).filter(|&sequence| snapshot_name(sequence) == name)
 }
 
 pub(crate) fn is_writing_name(name: &str) -> bool {
@@ -138,7 +138,7 @@ pub(crate) fn is_writing_name(name: &str) -> bool {
 }
 
 fn sequence_between(name: &str, suffix: &str) -> Option<u64> {
-    name.strip_prefix(IMAGE_PREFIX)?.strip_suffix(suffix)?.parse().ok()
+    name.strip_prefix(SNAPSHOT_PREFIX)?.strip_suffix(suffix)?.parse().ok()
 }
 
 pub(crate) fn read_u32(bytes: &[u8], at: usize) -> u32 {
@@ -199,7 +199,7 @@ mod tests {
         has_row(TRAILER_MAGIC_AT, 8, "end magic");
         has_row(TRAILER_CRC_AT, 4, "trailer crc");
         has_row(TRAILER_HEADER_CRC_AT, 4, "header crc");
-        has_row(TRAILER_IMAGE_BYTES_AT, 8, "image length");
+        has_row(TRAILER_SNAPSHOT_BYTES_AT, 8, "snapshot length");
         has_row(TRAILER_BLOCKS_AT, 8, "blocks");
         has_row(TRAILER_HASH_AT, 32, "payload hash");
         assert!(PAGE.contains("`DOORBEND`"));
@@ -235,15 +235,15 @@ mod tests {
         }
         assert!(Layout::new(PAYLOAD_BYTES_MAX).is_some());
         assert!(Layout::new(PAYLOAD_BYTES_MAX + 1).is_none());
-        assert!(image_bytes(u64::MAX).is_none());
+        assert!(snapshot_bytes(u64::MAX).is_none());
     }
 
     #[test]
-    fn only_names_this_crate_gives_are_images() {
+    fn only_names_this_crate_gives_are_snapshots() {
         for sequence in [0, 1, 12_345, u64::MAX] {
-            assert_eq!(image_sequence(&image_name(sequence)), Some(sequence));
+            assert_eq!(snapshot_sequence(&snapshot_name(sequence)), Some(sequence));
             assert!(is_writing_name(&writing_name(sequence)));
-            assert!(!is_writing_name(&image_name(sequence)));
+            assert!(!is_writing_name(&snapshot_name(sequence)));
         }
         for name in [
             "image-5.image",
@@ -255,7 +255,7 @@ mod tests {
             "image-.image",
             "",
         ] {
-            assert_eq!(image_sequence(name), None, "{name:?}");
+            assert_eq!(snapshot_sequence(name), None, "{name:?}");
         }
         assert!(!is_writing_name("00000001.preparing"));
     }

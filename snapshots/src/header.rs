@@ -1,4 +1,4 @@
-//! The header of an image: of which state it is an image.
+//! The header of a snapshot: of which state it is a snapshot.
 //!
 //! Owns the one page at the start of the file, and the seed of every other checksum. Never reads or
 //! writes a file, and never knows what is in a block. Read `trailer.rs` next for the other end.
@@ -8,7 +8,7 @@ use doorbuster_journal::JournalId;
 use crate::error::Damage;
 use crate::format::*;
 
-/// The description of an image: known before it is written, and read from its header.
+/// The description of a snapshot: known before it is written, and read from its header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Meta {
     /// The journal that it was made from.
@@ -22,13 +22,13 @@ pub struct Meta {
     /// The stamp of that event, in milliseconds.
     pub stamp_ms: u64,
     /// The digest of the state. The caller decides what it is taken over; if that is the payload,
-    /// see [`crate::ImageWriter::digest_payload`].
+    /// see [`crate::SnapshotWriter::digest_payload`].
     pub digest: [u8; 32],
     /// Some counts for people and tools, opaque here: at most [`TOTALS_BYTES_MAX`] bytes.
     pub totals: Vec<u8>,
     /// The bytes of the payload: at most [`PAYLOAD_BYTES_MAX`]. The caller counts them beforehand,
     /// which costs time in the background, so that all space is reserved before the first byte is
-    /// written, and a full disk never holds half of an image.
+    /// written, and a full disk never holds half of a snapshot.
     pub payload_bytes: u64,
 }
 

@@ -1,7 +1,7 @@
-//! Removal of old images.
+//! Removal of old snapshots.
 //!
-//! Owns the removal of old images and of files that interrupted writers left. Never removes an
-//! image before newer ones were read from end to end, never one of another journal or version, and
+//! Owns the removal of old snapshots and of files that interrupted writers left. Never removes a
+//! snapshot before newer ones were read from end to end, never one of another journal or version, and
 //! never one whose header does not name its journal. Read `catalog.rs` next for the order.
 
 use std::ops::ControlFlow;
@@ -10,49 +10,49 @@ use doorbuster_journal::{Disk, JournalId};
 
 use crate::catalog::{PassedOver, newest_first};
 use crate::error::SnapshotError;
-use crate::format::{KEPT_IMAGES_MIN, is_writing_name};
-use crate::reader::ImageReader;
+use crate::format::{KEPT_SNAPSHOTS_MIN, is_writing_name};
+use crate::reader::SnapshotReader;
 use crate::writer::remove_if_present;
 
-/// The images that are kept.
+/// The snapshots that are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keep {
-    /// All images.
+    /// All snapshots.
     All,
-    /// This number of verified images, the newest ones: at least [`KEPT_IMAGES_MIN`].
+    /// This number of verified snapshots, the newest ones: at least [`KEPT_SNAPSHOTS_MIN`].
     Newest(usize),
 }
 
 /// The result of a pruning.
 #[derive(Debug, Default)]
 pub struct Pruned {
-    /// The sequences of the images that were verified and kept, newest first.
+    /// The sequences of the snapshots that were verified and kept, newest first.
     pub kept: Vec<u64>,
-    /// The sequences of the images that were removed, oldest first.
+    /// The sequences of the snapshots that were removed, oldest first.
     pub removed: Vec<u64>,
-    /// Images that could not be verified: neither counted nor removed. The caller reports them.
+    /// Snapshots that could not be verified: neither counted nor removed. The caller reports them.
     pub passed_over: Vec<PassedOver>,
 }
 
 impl Pruned {
-    /// The sequence of the oldest verified image that was kept: a start no longer needs the journal
-    /// up to it. `None` while there are fewer than [`KEPT_IMAGES_MIN`], because then a single
+    /// The sequence of the oldest verified snapshot that was kept: a start no longer needs the journal
+    /// up to it. `None` while there are fewer than [`KEPT_SNAPSHOTS_MIN`], because then a single
     /// damaged file would leave nothing to start from.
     pub fn oldest_kept(&self) -> Option<u64> {
-        self.kept.last().copied().filter(|_| self.kept.len() >= KEPT_IMAGES_MIN)
+        self.kept.last().copied().filter(|_| self.kept.len() >= KEPT_SNAPSHOTS_MIN)
     }
 }
 
-/// Verifies the images to be kept, newest first, and removes the older ones of this journal.
+/// Verifies the snapshots to be kept, newest first, and removes the older ones of this journal.
 ///
-/// Calls `pause` after each block that it reads. Counts an image as kept only if it read every byte
-/// and found it whole: with fewer whole images than `keep` demands, it removes none. With
-/// [`Keep::All`] it verifies all and removes none. Leaves images of other journals alone and does
+/// Calls `pause` after each block that it reads. Counts a snapshot as kept only if it read every byte
+/// and found it whole: with fewer whole snapshots than `keep` demands, it removes none. With
+/// [`Keep::All`] it verifies all and removes none. Leaves snapshots of other journals alone and does
 /// not count them.
 ///
 /// # Errors
-/// [`SnapshotError::Keep`] for fewer than [`KEPT_IMAGES_MIN`]. The error of the newest image of
-/// this journal if it is not whole, and [`SnapshotError::NewerVersion`] for any image: nothing is
+/// [`SnapshotError::Keep`] for fewer than [`KEPT_SNAPSHOTS_MIN`]. The error of the newest snapshot of
+/// this journal if it is not whole, and [`SnapshotError::NewerVersion`] for any snapshot: nothing is
 /// removed then. [`SnapshotError::Io`] if the disk fails, [`SnapshotError::Stopped`] if the pause
 /// breaks.
 pub fn prune<D: Disk>(
@@ -63,15 +63,15 @@ pub fn prune<D: Disk>(
 ) -> Result<Pruned, SnapshotError> {
     let wanted = match keep {
         Keep::All => usize::MAX,
-        Keep::Newest(images) if images < KEPT_IMAGES_MIN => {
-            return Err(SnapshotError::Keep { images });
+        Keep::Newest(snapshots) if snapshots < KEPT_SNAPSHOTS_MIN => {
+            return Err(SnapshotError::Keep { snapshots });
         }
-        Keep::Newest(images) => images,
+        Keep::Newest(snapshots) => snapshots,
     };
     let mut pruned = Pruned::default();
     let mut old = Vec::new();
     for (sequence, name) in newest_first(disk)? {
-        let opened = ImageReader::open_of(disk, &name, journal);
+        let opened = SnapshotReader::open_of(disk, &name, journal);
         let verified = match opened {
             // Enough newer ones are kept: it must be of this journal, but need not be whole.
             Ok(_) if pruned.kept.len() >= wanted => {
@@ -102,7 +102,7 @@ pub fn prune<D: Disk>(
     Ok(pruned)
 }
 
-/// Removes the files that interrupted writers left, and returns their number. No image may be
+/// Removes the files that interrupted writers left, and returns their number. No snapshot may be
 /// written at the same time.
 ///
 /// # Errors

@@ -1,9 +1,9 @@
-//! Reading an image block by block, each checked before it is handed out.
+//! Reading a snapshot block by block, each checked before it is handed out.
 //!
 //! Owns the way from the header to the trailer, and the order of the checks: the header by its
 //! checksum, then the file's length by the header, then each block by its position, length and
-//! checksum, and last the hash of all. Never writes, never maps, never looks for another image.
-//! Read `catalog.rs` next for which image is read.
+//! checksum, and last the hash of all. Never writes, never maps, never looks for another snapshot.
+//! Read `catalog.rs` next for which snapshot is read.
 
 use std::io;
 use std::ops::ControlFlow;
@@ -21,7 +21,7 @@ pub fn no_pause() -> ControlFlow<()> {
     ControlFlow::Continue(())
 }
 
-/// An image whose every byte was read and found right.
+/// A snapshot whose every byte was read and found right.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verified {
     /// Its path.
@@ -29,19 +29,19 @@ pub struct Verified {
     /// Its description.
     pub meta: Meta,
     /// The length of the file, in bytes.
-    pub image_bytes: u64,
+    pub snapshot_bytes: u64,
     /// The SHA-256 of the payload. If [`Meta::digest`] is taken over the payload, the two are
     /// equal, and a reader knows without encoding anything that it holds the digested state.
     pub payload_sha256: [u8; 32],
 }
 
-/// Reads one image.
+/// Reads one snapshot.
 ///
 /// Every block that it hands out has the right checksum; the hash of the whole is compared only
-/// after the last block, so nothing may be served from an image before [`ImageReader::next_block`]
-/// returned `None` or [`ImageReader::finish`] succeeded. Memory: one block of [`BLOCK_BYTES_MAX`]
+/// after the last block, so nothing may be served from a snapshot before [`SnapshotReader::next_block`]
+/// returned `None` or [`SnapshotReader::finish`] succeeded. Memory: one block of [`BLOCK_BYTES_MAX`]
 /// bytes.
-pub struct ImageReader<D: Disk> {
+pub struct SnapshotReader<D: Disk> {
     file: D::File,
     place: String,
     meta: Meta,
@@ -63,17 +63,17 @@ enum Progress {
     Failed,
 }
 
-impl<D: Disk> ImageReader<D> {
-    /// Opens the image of this name, of any journal.
+impl<D: Disk> SnapshotReader<D> {
+    /// Opens the snapshot of this name, of any journal.
     ///
     /// Reads header and trailer and compares the length of the file, so it is quick however long
-    /// the image is.
+    /// the snapshot is.
     ///
     /// # Errors
     /// [`SnapshotError::Damaged`], [`SnapshotError::NewerVersion`], and [`SnapshotError::Io`] if
     /// the disk fails.
     pub fn open(disk: &D, name: &str) -> Result<Self, SnapshotError> {
-        let sequence = image_sequence(name).ok_or_else(|| SnapshotError::Damaged {
+        let sequence = snapshot_sequence(name).ok_or_else(|| SnapshotError::Damaged {
             file: disk.place(name),
             offset: 0,
             damage: Damage::Name,
@@ -81,10 +81,10 @@ impl<D: Disk> ImageReader<D> {
         Self::open_file(disk, name, sequence)
     }
 
-    /// Opens the image of this name if it belongs to this journal.
+    /// Opens the snapshot of this name if it belongs to this journal.
     ///
     /// # Errors
-    /// [`SnapshotError::ForeignJournal`] if it does not; otherwise as [`ImageReader::open`].
+    /// [`SnapshotError::ForeignJournal`] if it does not; otherwise as [`SnapshotReader::open`].
     pub fn open_of(disk: &D, name: &str, journal: JournalId) -> Result<Self, SnapshotError> {
         let reader = Self::open(disk, name)?;
         if reader.meta.journal == journal {
@@ -118,7 +118,7 @@ impl<D: Disk> ImageReader<D> {
             return Err(damaged(0, Damage::Sequence { sequence: meta.sequence }));
         }
         let layout = Layout::new(meta.payload_bytes).ok_or(damaged(0, Damage::HeaderField))?;
-        let expected = layout.image_bytes();
+        let expected = layout.snapshot_bytes();
         if found != expected {
             return Err(damaged(found.min(expected), Damage::Length { found, expected }));
         }
@@ -140,18 +140,18 @@ impl<D: Disk> ImageReader<D> {
         })
     }
 
-    /// The description of the image.
+    /// The description of the snapshot.
     pub fn meta(&self) -> &Meta {
         &self.meta
     }
 
-    /// The SHA-256 of the payload in the trailer. It is confirmed once [`ImageReader::next_block`]
+    /// The SHA-256 of the payload in the trailer. It is confirmed once [`SnapshotReader::next_block`]
     /// returned `None`.
     pub fn payload_sha256(&self) -> [u8; 32] {
         self.trailer.payload_hash
     }
 
-    /// The path of the image.
+    /// The path of the snapshot.
     pub fn place(&self) -> &str {
         &self.place
     }
@@ -173,7 +173,7 @@ impl<D: Disk> ImageReader<D> {
     /// Reads and verifies the rest, and with it the whole.
     ///
     /// # Errors
-    /// As [`ImageReader::next_block`].
+    /// As [`SnapshotReader::next_block`].
     pub fn finish(self) -> Result<Verified, SnapshotError> {
         self.finish_with(&mut no_pause)
     }
@@ -184,13 +184,14 @@ impl<D: Disk> ImageReader<D> {
     ) -> Result<Verified, SnapshotError> {
         while self.load()? {
             if pause().is_break() {
-                let offset = self.layout.block_at(self.next_block).min(self.layout.image_bytes());
+                let offset =
+                    self.layout.block_at(self.next_block).min(self.layout.snapshot_bytes());
                 return Err(SnapshotError::Stopped { file: self.place, offset });
             }
         }
         Ok(Verified {
             file: self.place,
-            image_bytes: self.layout.image_bytes(),
+            snapshot_bytes: self.layout.snapshot_bytes(),
             meta: self.meta,
             payload_sha256: self.trailer.payload_hash,
         })
@@ -228,7 +229,7 @@ impl<D: Disk> ImageReader<D> {
         let mut crc = self.meta.checksum_of(number);
         crc.update(&self.block[..BLOCK_CRC_AT]);
         crc.update(&self.block[BLOCK_PREFIX_BYTES..]);
-        let checked = !planted(Bug::ImageUnverified);
+        let checked = !planted(Bug::SnapshotUnverified);
         if checked && crc.finalize() != read_u32(&self.block, BLOCK_CRC_AT) {
             return Err(self.damaged(offset, Damage::BlockChecksum));
         }
@@ -242,7 +243,7 @@ impl<D: Disk> ImageReader<D> {
         self.block.clear();
         if self.progress == Progress::Reading {
             let hash: [u8; 32] = self.hasher.finalize_reset().into();
-            if hash != self.trailer.payload_hash && !planted(Bug::ImageUnverified) {
+            if hash != self.trailer.payload_hash && !planted(Bug::SnapshotUnverified) {
                 return Err(self.damaged(self.layout.trailer_at(), Damage::PayloadHash));
             }
             self.progress = Progress::Whole;
@@ -265,7 +266,7 @@ fn read<F: DiskFile>(
     filled.map_err(|cause| SnapshotError::io("read", place.to_owned(), offset)(cause))
 }
 
-impl<D: Disk> std::fmt::Debug for ImageReader<D> {
+impl<D: Disk> std::fmt::Debug for SnapshotReader<D> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ImageReader")
             .field("file", &self.place)
@@ -278,7 +279,7 @@ impl<D: Disk> std::fmt::Debug for ImageReader<D> {
 
 /// For decoders. An error holds the [`SnapshotError`] that caused it; the end is reported only once
 /// the hash of the whole was found right.
-impl<D: Disk> io::BufRead for ImageReader<D> {
+impl<D: Disk> io::BufRead for SnapshotReader<D> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.handed_out == self.block.len() {
             self.load()?;
@@ -291,7 +292,7 @@ impl<D: Disk> io::BufRead for ImageReader<D> {
     }
 }
 
-impl<D: Disk> io::Read for ImageReader<D> {
+impl<D: Disk> io::Read for SnapshotReader<D> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut available = io::BufRead::fill_buf(self)?;
         let taken = io::Read::read(&mut available, buffer)?;
@@ -300,10 +301,10 @@ impl<D: Disk> io::Read for ImageReader<D> {
     }
 }
 
-/// Reads every byte of the image of this name, of any journal.
+/// Reads every byte of the snapshot of this name, of any journal.
 ///
 /// # Errors
-/// As [`ImageReader::open`] and [`ImageReader::next_block`].
+/// As [`SnapshotReader::open`] and [`SnapshotReader::next_block`].
 pub fn verify<D: Disk>(disk: &D, name: &str) -> Result<Verified, SnapshotError> {
     verify_with(disk, name, no_pause)
 }
@@ -317,5 +318,5 @@ pub fn verify_with<D: Disk>(
     name: &str,
     mut pause: impl FnMut() -> ControlFlow<()>,
 ) -> Result<Verified, SnapshotError> {
-    ImageReader::open(disk, name)?.finish_with(&mut pause)
+    SnapshotReader::open(disk, name)?.finish_with(&mut pause)
 }

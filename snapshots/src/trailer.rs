@@ -1,4 +1,4 @@
-//! The trailer of an image: it proves that the file is complete.
+//! The trailer of a snapshot: it proves that the file is complete.
 //!
 //! Owns the last bytes of the file. Never reads or writes a file. Read `writer.rs` next for when it
 //! is written, `reader.rs` for when it is checked.
@@ -24,7 +24,7 @@ impl Trailer {
         let mut bytes = [0; TRAILER_BYTES];
         write_at(&mut bytes, TRAILER_MAGIC_AT, TRAILER_MAGIC);
         write_at(&mut bytes, TRAILER_HEADER_CRC_AT, header::crc(header).to_le_bytes());
-        write_at(&mut bytes, TRAILER_IMAGE_BYTES_AT, layout.image_bytes().to_le_bytes());
+        write_at(&mut bytes, TRAILER_SNAPSHOT_BYTES_AT, layout.snapshot_bytes().to_le_bytes());
         write_at(&mut bytes, TRAILER_BLOCKS_AT, layout.blocks().to_le_bytes());
         write_at(&mut bytes, TRAILER_HASH_AT, self.payload_hash);
         let crc = checksum(&bytes, meta, layout);

@@ -1,8 +1,8 @@
-//! Writing an image.
+//! Writing a snapshot.
 //!
-//! Owns the order of writing, in which no unfinished file looks like an image: space reserved;
+//! Owns the order of writing, in which no unfinished file looks like a snapshot: space reserved;
 //! blocks, each synced before the next; trailer; sync; header last; sync; every byte read back and
-//! verified; and only then the name, and a sync of the directory. Never replaces an image, never
+//! verified; and only then the name, and a sync of the directory. Never replaces a snapshot, never
 //! retries a failed sync, and leaves nothing when it fails or is dropped. Read `reader.rs` next for
 //! the verification.
 
@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use crate::error::SnapshotError;
 use crate::format::*;
 use crate::header::Meta;
-use crate::reader::{ImageReader, Verified};
+use crate::reader::{SnapshotReader, Verified};
 use crate::trailer::Trailer;
 
 /// The file that a writer has made so far, which it removes if it fails.
@@ -25,16 +25,16 @@ enum Stage {
     Writing,
     /// A file with either name.
     Naming,
-    /// No file, or a finished image.
+    /// No file, or a finished snapshot.
     Ended,
 }
 
-/// Writes one image. If it is dropped before [`ImageWriter::finish`] succeeded, it removes its
+/// Writes one snapshot. If it is dropped before [`SnapshotWriter::finish`] succeeded, it removes its
 /// file.
 ///
 /// Memory: one block of [`BLOCK_BYTES_MAX`] bytes, and another one while it reads back. Only one
-/// writer at a time may write the image of a sequence.
-pub struct ImageWriter<'d, D: Disk, P> {
+/// writer at a time may write the snapshot of a sequence.
+pub struct SnapshotWriter<'d, D: Disk, P> {
     disk: &'d D,
     file: D::File,
     meta: Meta,
@@ -49,15 +49,15 @@ pub struct ImageWriter<'d, D: Disk, P> {
     stage: Stage,
 }
 
-impl<'d, D: Disk, P: FnMut() -> ControlFlow<()>> ImageWriter<'d, D, P> {
-    /// Creates a file with a temporary name and reserves the space of the whole image.
+impl<'d, D: Disk, P: FnMut() -> ControlFlow<()>> SnapshotWriter<'d, D, P> {
+    /// Creates a file with a temporary name and reserves the space of the whole snapshot.
     ///
     /// The writer calls `pause` after each step (at most [`BLOCK_BYTES_MAX`] bytes written and
     /// synced, or read back). It may wait, so that the journal's own syncs go first, and may stop
     /// the writer.
     ///
     /// # Errors
-    /// [`SnapshotError::AlreadyExists`] if the sequence has an image, damaged or not;
+    /// [`SnapshotError::AlreadyExists`] if the sequence has a snapshot, damaged or not;
     /// [`SnapshotError::Totals`] and [`SnapshotError::PayloadTooLong`] for a meta outside its
     /// bounds; [`SnapshotError::Io`], above all if the disk is full.
     pub fn begin(disk: &'d D, meta: Meta, pause: P) -> Result<Self, SnapshotError> {
@@ -66,17 +66,17 @@ impl<'d, D: Disk, P: FnMut() -> ControlFlow<()>> ImageWriter<'d, D, P> {
         }
         let layout = Layout::new(meta.payload_bytes)
             .ok_or(SnapshotError::PayloadTooLong { bytes: meta.payload_bytes })?;
-        refuse_if_present(disk, &image_name(meta.sequence))?;
+        refuse_if_present(disk, &snapshot_name(meta.sequence))?;
         let temporary = writing_name(meta.sequence);
         remove_if_present(disk, &temporary)?;
-        let created = disk.create(&temporary, layout.image_bytes());
+        let created = disk.create(&temporary, layout.snapshot_bytes());
         let file = created.map_err(|cause| {
             // A full disk may have made the file before it reports the error.
             let _ = disk.remove(&temporary);
             SnapshotError::Io {
                 operation: "reserve the space of",
                 file: disk.place(&temporary),
-                offset: layout.image_bytes(),
+                offset: layout.snapshot_bytes(),
                 cause,
             }
         })?;
@@ -118,12 +118,12 @@ impl<'d, D: Disk, P: FnMut() -> ControlFlow<()>> ImageWriter<'d, D, P> {
         self.digests_payload = true;
     }
 
-    /// Completes the image, reads all of it back, gives it its name, and makes the name durable.
+    /// Completes the snapshot, reads all of it back, gives it its name, and makes the name durable.
     ///
     /// # Errors
     /// [`SnapshotError::PayloadLength`] if it is less than was announced,
     /// [`SnapshotError::ReadBack`] if the disk holds other bytes than were written, and otherwise
-    /// as [`ImageWriter::append`]. Then there is no image of this sequence.
+    /// as [`SnapshotWriter::append`]. Then there is no snapshot of this sequence.
     pub fn finish(mut self) -> Result<Verified, SnapshotError> {
         if self.stage != Stage::Writing {
             return Err(SnapshotError::Ended { file: self.place() });
@@ -133,7 +133,7 @@ impl<'d, D: Disk, P: FnMut() -> ControlFlow<()>> ImageWriter<'d, D, P> {
         let verified = self.read_back()?;
         self.rename()?;
         self.stage = Stage::Ended;
-        Ok(Verified { file: self.disk.place(&image_name(self.meta.sequence)), ..verified })
+        Ok(Verified { file: self.disk.place(&snapshot_name(self.meta.sequence)), ..verified })
     }
 
     fn append_blocks(&mut self, mut bytes: &[u8]) -> Result<(), SnapshotError> {
@@ -195,7 +195,7 @@ impl<'d, D: Disk, P: FnMut() -> ControlFlow<()>> ImageWriter<'d, D, P> {
     /// Reads all of it back and compares every checksum and the hash of the payload.
     fn read_back(&mut self) -> Result<Verified, SnapshotError> {
         let temporary = writing_name(self.meta.sequence);
-        let read = ImageReader::open_file(self.disk, &temporary, self.meta.sequence)
+        let read = SnapshotReader::open_file(self.disk, &temporary, self.meta.sequence)
             .and_then(|reader| reader.finish_with(&mut self.pause));
         match read {
             Ok(verified) => Ok(verified),
@@ -205,7 +205,7 @@ impl<'d, D: Disk, P: FnMut() -> ControlFlow<()>> ImageWriter<'d, D, P> {
     }
 
     fn rename(&mut self) -> Result<(), SnapshotError> {
-        let name = image_name(self.meta.sequence);
+        let name = snapshot_name(self.meta.sequence);
         self.stage = Stage::Naming;
         let place = || self.disk.place(&name);
         self.disk.rename(&writing_name(self.meta.sequence), &name).map_err(SnapshotError::io(
@@ -222,7 +222,7 @@ impl<'d, D: Disk, P: FnMut() -> ControlFlow<()>> ImageWriter<'d, D, P> {
     }
 
     fn sync(&self) -> Result<(), SnapshotError> {
-        let synced = if planted(Bug::ImageUnsynced) { Ok(()) } else { self.file.sync() };
+        let synced = if planted(Bug::SnapshotUnsynced) { Ok(()) } else { self.file.sync() };
         synced.map_err(|cause| SnapshotError::io("sync", self.place(), self.written_bytes())(cause))
     }
 
@@ -236,13 +236,13 @@ impl<'d, D: Disk, P: FnMut() -> ControlFlow<()>> ImageWriter<'d, D, P> {
     }
 }
 
-impl<D: Disk, P> ImageWriter<'_, D, P> {
+impl<D: Disk, P> SnapshotWriter<'_, D, P> {
     fn place(&self) -> String {
         self.disk.place(&writing_name(self.meta.sequence))
     }
 
     fn written_bytes(&self) -> u64 {
-        self.layout.block_at(self.blocks_written).min(self.layout.image_bytes())
+        self.layout.block_at(self.blocks_written).min(self.layout.snapshot_bytes())
     }
 
     fn wrong_length(&self, given: u64) -> SnapshotError {
@@ -256,20 +256,20 @@ impl<D: Disk, P> ImageWriter<'_, D, P> {
             let _ = self.disk.remove(&writing_name(self.meta.sequence));
         }
         if self.stage == Stage::Naming {
-            // There was no image of this name before, so this writer has made it.
-            let _ = self.disk.remove(&image_name(self.meta.sequence));
+            // There was no snapshot of this name before, so this writer has made it.
+            let _ = self.disk.remove(&snapshot_name(self.meta.sequence));
         }
         self.stage = Stage::Ended;
     }
 }
 
-impl<D: Disk, P> Drop for ImageWriter<'_, D, P> {
+impl<D: Disk, P> Drop for SnapshotWriter<'_, D, P> {
     fn drop(&mut self) {
         self.clean_up();
     }
 }
 
-impl<D: Disk, P> std::fmt::Debug for ImageWriter<'_, D, P> {
+impl<D: Disk, P> std::fmt::Debug for SnapshotWriter<'_, D, P> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ImageWriter")
             .field("file", &self.place())
@@ -280,13 +280,13 @@ impl<D: Disk, P> std::fmt::Debug for ImageWriter<'_, D, P> {
 }
 
 /// For encoders. An error carries the [`SnapshotError`] that caused it.
-impl<D: Disk, P: FnMut() -> ControlFlow<()>> io::Write for ImageWriter<'_, D, P> {
+impl<D: Disk, P: FnMut() -> ControlFlow<()>> io::Write for SnapshotWriter<'_, D, P> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.append(bytes)?;
         Ok(bytes.len())
     }
 
-    /// Does nothing: an image is durable as a whole or not at all.
+    /// Does nothing: a snapshot is durable as a whole or not at all.
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }

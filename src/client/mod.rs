@@ -51,7 +51,7 @@ pub use origin::{Duplex, Origin, Socket};
 pub use retry::Policy;
 pub use skus::{Adjustment, Change, NewSku, Precondition, Sku, SkuChanges, SkuSettings};
 
-use crate::clock::Clock;
+use crate::shared::clock::Clock;
 use attempt::{Attempt, Place, Whole};
 use bytes::Bytes;
 use hyper::Method;

@@ -1,4 +1,4 @@
-//! What a key was answered, how the server stands, images on demand (API 1 and 6).
+//! What a key was answered, how the server stands, snapshots on demand (API 1 and 6).
 
 use super::{Ask, Client, Error, Key, Order, path};
 use hyper::Method;
@@ -47,9 +47,9 @@ pub struct Status {
     pub seq: u64,
     /// The highest sequence known to be on disk.
     pub durable_seq: u64,
-    /// The newest image's; none before the first.
+    /// The newest snapshot's; none before the first.
     pub snapshot_seq: Option<u64>,
-    /// Why the last image failed, while it is so.
+    /// Why the last snapshot failed, while it is so.
     pub snapshot_error: Option<String>,
     /// Damage found in the journal's older segments, while it is there.
     pub journal_damage: Option<String>,
@@ -64,7 +64,7 @@ pub struct Status {
 }
 
 #[derive(Deserialize)]
-struct Image {
+struct Snapshot {
     snapshot_seq: u64,
 }
 
@@ -91,12 +91,12 @@ impl Client {
         self.ask(&Ask::get(path(["status"]))).await.map(|answer| answer.body)
     }
 
-    /// Has an image taken, and gives the sequence that it is of.
+    /// Has a snapshot taken, and gives the sequence that it is of.
     ///
     /// # Errors
     /// See [`Error`].
     pub async fn take_snapshot(&self) -> Result<u64, Error> {
         let ask = Ask::new(Method::POST, path(["admin", "snapshot"]), true);
-        self.ask::<Image>(&ask).await.map(|answer| answer.body.snapshot_seq)
+        self.ask::<Snapshot>(&ask).await.map(|answer| answer.body.snapshot_seq)
     }
 }

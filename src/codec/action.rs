@@ -2,8 +2,8 @@
 
 use super::CodecError;
 use super::sku::sku_id;
-use crate::domain::command::{Action, Refund, Take};
-use crate::domain::ids::{LineRequest, LineRequests};
+use crate::domain::model::command::{Action, Refund, Take};
+use crate::domain::model::ids::{LineRequest, LineRequests};
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 

@@ -1,7 +1,7 @@
 //! Rows of principals that are no state, and rows that name a principal who is not there.
 
 use super::*;
-use crate::domain::principals::PRINCIPALS_MAX;
+use crate::domain::state::principals::PRINCIPALS_MAX;
 
 #[test]
 fn principals_stand_once_each_and_no_more_than_fit() {

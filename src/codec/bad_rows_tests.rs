@@ -1,19 +1,19 @@
 //! Rows that decode and are no state: each is refused with the words that say why.
 //!
-//! An image with the right checksums is still believed only as far as its rows agree. Every row here
-//! is one that stands in an image, with one member changed, left out or put elsewhere.
+//! A snapshot with the right checksums is still believed only as far as its rows agree. Every row here
+//! is one that stands in a snapshot, with one member changed, left out or put elsewhere.
 
 use super::event::StoredOrderId;
 use super::rows::{Row, StoredKept};
 use super::{CodecError, DECODE_BYTES_MAX, LAYOUT, StateReader};
-use crate::domain::answer::{DrawView, SkuView};
-use crate::domain::command::SkuSettings;
-use crate::domain::draw::{Admission, Odds, Prize, Reason, Sealed, Seed, Terms};
-use crate::domain::ids::{CLIENT_SEED_BYTES_MAX, DrawId, GroupId, OrderId, SkuId};
-use crate::domain::order::Status;
-use crate::domain::settings::{Caps, Settings};
-use crate::domain::sku::{RefusalReason, Refused};
-use crate::domain::state::State;
+use crate::domain::model::answer::{DrawView, SkuView};
+use crate::domain::model::command::SkuSettings;
+use crate::domain::model::draw::{Admission, Odds, Prize, Reason, Seed, SeedCommitment, Terms};
+use crate::domain::model::ids::{CLIENT_SEED_BYTES_MAX, DrawId, GroupId, OrderId, SkuId};
+use crate::domain::model::order::Status;
+use crate::domain::model::settings::{Caps, Settings};
+use crate::domain::model::sku::{RefusalReason, Refused};
+use crate::domain::state::tables::State;
 use smallvec::smallvec;
 
 /// Where the rows stand that [`taken`] begins with.
@@ -102,7 +102,7 @@ fn draw_row<'a>(draw: &'a str, created_sequence: u64, terms: &'a Terms) -> Row<'
         deleted: false,
         terms: terms.into(),
         admission: OPEN.into(),
-        sealed: Sealed { seed: Seed([1; 32]), commitment: [2; 32] }.into(),
+        sealed: SeedCommitment { seed: Seed([1; 32]), commitment: [2; 32] }.into(),
         closed_at: None,
         version: created_sequence,
     }
@@ -425,10 +425,10 @@ fn keys_that_answer_with_what_is_not_there_are_refused() {
 fn rows_out_of_place_or_cut_are_refused() {
     check("second head", &[|rows| rows.insert(1, head_row())]);
     check("row before the head", &[|rows| rows.swap(1, HEAD), |rows| drop(rows.remove(HEAD))]);
-    check("image without a head", &[|rows| rows.clear()]);
+    check("snapshot without a head", &[|rows| rows.clear()]);
     let whole = encoded(&[Row::Principal("east")]);
     let cut = read(&whole[..whole.len() - 1]).expect_err("it is cut");
-    assert_eq!(cut.to_string(), "the record holds an impossible end of an image");
+    assert_eq!(cut.to_string(), "the record holds an impossible end of a snapshot");
     let long = ((DECODE_BYTES_MAX + 1) as u32).to_le_bytes();
     let long = read(&long).expect_err("no row is so long");
     assert_eq!(long.to_string(), "the record holds an impossible length of a row");

@@ -5,9 +5,9 @@
 //! general way, which reads it or says what is wrong with it. Next: `record`, `event`.
 
 use super::DECODE_BYTES_MAX;
-use crate::domain::command::Take;
-use crate::domain::event::{Event, OrderCreated, Origin, Record};
-use crate::domain::ids::{
+use crate::domain::model::command::Take;
+use crate::domain::model::event::{Event, OrderCreated, Origin, Record};
+use crate::domain::model::ids::{
     KeyClaim, LINES_MAX, LineRequest, LineRequests, PrincipalName, SkuId, Traceparent, UserId,
 };
 use compact_str::CompactString;

@@ -2,10 +2,10 @@
 
 use super::CodecError;
 use super::sku::{StoredPrecondition, sku_id};
-use crate::domain::answer::DrawView;
-use crate::domain::draw::{Admission, Odds, Prize, Reason, Sealed, Seed, Terms};
-use crate::domain::event::{DrawPut, EntryMade};
-use crate::domain::ids::{CLIENT_SEED_BYTES_MAX, DrawId, UserId};
+use crate::domain::model::answer::DrawView;
+use crate::domain::model::draw::{Admission, Odds, Prize, Reason, Seed, SeedCommitment, Terms};
+use crate::domain::model::event::{DrawPut, EntryMade};
+use crate::domain::model::ids::{CLIENT_SEED_BYTES_MAX, DrawId, UserId};
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
@@ -81,13 +81,13 @@ impl From<StoredAdmission> for Admission {
 #[derive(Serialize, Deserialize, Clone, Copy)]
 pub(super) struct StoredSealed([u8; 32], [u8; 32]);
 
-impl From<Sealed> for StoredSealed {
-    fn from(sealed: Sealed) -> Self {
+impl From<SeedCommitment> for StoredSealed {
+    fn from(sealed: SeedCommitment) -> Self {
         Self(sealed.seed.0, sealed.commitment)
     }
 }
 
-impl From<StoredSealed> for Sealed {
+impl From<StoredSealed> for SeedCommitment {
     fn from(stored: StoredSealed) -> Self {
         Self { seed: Seed(stored.0), commitment: stored.1 }
     }
@@ -169,7 +169,7 @@ impl StoredDrawPut<'_> {
             terms: self.terms.read()?,
             admission: self.admission.into(),
             precondition: self.precondition.into(),
-            sealed: self.sealed.map(Sealed::from),
+            sealed: self.sealed.map(SeedCommitment::from),
         })
     }
 }

@@ -7,14 +7,14 @@ use super::kept::StoredKept;
 use super::sku::{
     StoredAdjustment, StoredPatchSku, StoredPrecondition, StoredSettings, reason, sku_id,
 };
-use crate::domain::event::{
+use crate::domain::model::event::{
     AnswerRepeated, DrawDeleted, EntriesPurged, Event, HoldsGraced, OrderCreated, OrderExtended,
     OrderRefunded, RefusalCount, SkuAdjusted, SkuDeleted, SkuPatched, SkuPut, Started, UsesPurged,
 };
-use crate::domain::ids::{OrderId, PrincipalName, UserId};
-use crate::domain::kept::NotKept;
-use crate::domain::lives::Life;
-use crate::domain::settings::{Caps, Settings};
+use crate::domain::model::ids::{OrderId, PrincipalName, UserId};
+use crate::domain::model::kept::NotKept;
+use crate::domain::model::lives::Life;
+use crate::domain::model::settings::{Caps, Settings};
 use serde::{Deserialize, Serialize};
 
 #[derive(Serialize, Deserialize)]

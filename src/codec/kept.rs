@@ -9,14 +9,14 @@ use super::event::StoredOrderId;
 use super::rows::{status, user_id};
 use super::sku::{StoredAdjustment, StoredPatchSku, StoredPrecondition, StoredSettings, sku_id};
 use super::{CodecError, LAYOUT};
-use crate::domain::answer::{Refusal, ShortLine, TABLES, UserLimit, Window};
-use crate::domain::command::{
+use crate::domain::model::answer::{Refusal, ShortLine, TABLES, UserLimit, Window};
+use crate::domain::model::command::{
     AdjustSku, Command, CreateOrder, DeleteDraw, DeleteSku, EnterDraw, PutDraw, PutSku, Reach,
     Request,
 };
-use crate::domain::draw::Seed;
-use crate::domain::ids::{KeyClaim, PrincipalName, Sequence, Stamp};
-use crate::domain::kept::{INVALID_FIELDS, KeptRefusal};
+use crate::domain::model::draw::Seed;
+use crate::domain::model::ids::{KeyClaim, PrincipalName, Sequence, Stamp};
+use crate::domain::model::kept::{INVALID_FIELDS, KeptRefusal};
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 

@@ -3,13 +3,13 @@
 
 use super::super::{decode_record, encode_record};
 use super::*;
-use crate::domain::command::{
+use crate::domain::model::command::{
     Action, Adjustment, PatchSku, Precondition, Principal, Refund, SkuChanges, SkuSettings, Take,
 };
-use crate::domain::draw::{Admission, Odds, Prize, Terms};
-use crate::domain::event::{Event, Record};
-use crate::domain::ids::{DrawId, LineRequest, OrderId, SkuId, UserId};
-use crate::domain::order::Status;
+use crate::domain::model::draw::{Admission, Odds, Prize, Terms};
+use crate::domain::model::event::{Event, Record};
+use crate::domain::model::ids::{DrawId, LineRequest, OrderId, SkuId, UserId};
+use crate::domain::model::order::Status;
 use smallvec::smallvec;
 
 fn sku() -> SkuId {
@@ -151,7 +151,7 @@ fn every_refusal_of_every_command_is_read_back_as_it_was_kept() {
 #[test]
 fn a_read_is_not_kept() {
     let principal = Principal { name: PrincipalName::local(), reach: Reach::Own };
-    let query = crate::domain::command::Query::Sku(sku());
+    let query = crate::domain::model::command::Query::Sku(sku());
     let command = Command::Read(Box::new(query));
     let request = Request { principal, key: None, traceparent: None, command };
     let (refusal, mut bytes) = (Refusal::UnknownSku(sku()), Vec::new());

@@ -3,7 +3,7 @@
 //! Owns the stored shapes, which mirror the domain's types and are versioned with the journal: the
 //! domain may change, a stored shape only grows. Layout: bincode 2 `legacy` (little endian, fixed
 //! width integers, lengths as u64, variants as u32 in declared order), which is bincode 1's and
-//! has byte-compatible successors. Nothing here decides anything. Next: `record`, `image`.
+//! has byte-compatible successors. Nothing here decides anything. Next: `record`, `snapshot`.
 
 mod action;
 #[cfg(test)]
@@ -11,16 +11,16 @@ mod bad_rows_tests;
 mod created;
 mod draw;
 mod event;
-mod image;
 mod kept;
 mod owners;
 mod record;
 mod rows;
 mod sku;
+mod snapshot;
 
-pub use image::{Digest, LivesReader, StateReader, digest, encode_state};
 pub use kept::{Given, encode_refusal, encode_refusals};
 pub use record::{Totals, decode_record, decode_totals, encode_record, encode_totals};
+pub use snapshot::{Digest, LivesReader, StateReader, digest, encode_state};
 
 use bincode::config::{Configuration, Fixint, Limit, LittleEndian};
 

@@ -1,11 +1,11 @@
-//! Whose the users of an image are.
+//! Whose the users of a snapshot are.
 //!
-//! Owns the order in which that is told. Users have no rows of their own: an image names them in uses and
+//! Owns the order in which that is told. Users have no rows of their own: a snapshot names them in uses and
 //! orders. Next: `rows`.
 
 use super::rows::Row;
-use crate::domain::principals::{NO_PRINCIPAL, Table};
-use crate::domain::state::State;
+use crate::domain::state::principals::{NO_PRINCIPAL, Table};
+use crate::domain::state::tables::State;
 
 /// Owners of users, each told before the first row that names its user: so their order is that of the
 /// rows, whatever slots the users have.

@@ -5,9 +5,9 @@
 
 use super::event::StoredEvent;
 use super::{CodecError, LAYOUT, created};
-use crate::domain::event::{Event, Origin, Record};
-use crate::domain::ids::{KeyClaim, PrincipalName, Traceparent};
-use crate::domain::state::State;
+use crate::domain::model::event::{Event, Origin, Record};
+use crate::domain::model::ids::{KeyClaim, PrincipalName, Traceparent};
+use crate::domain::state::tables::State;
 use serde::{Deserialize, Serialize};
 
 #[derive(Serialize, Deserialize)]

@@ -1,6 +1,6 @@
-//! The rows of an image: their stored shapes, writing them in order, taking them back.
+//! The rows of a snapshot: their stored shapes, writing them in order, taking them back.
 //!
-//! Next: `image`, `domain::restore`.
+//! Next: `snapshot`, `domain::restore`.
 
 use super::draw::{
     StoredAdmission, StoredDrawView, StoredSealed, StoredTerms, client_seed, draw_id, entry_reason,
@@ -10,22 +10,22 @@ use super::event::{StoredOrderId, StoredRules, principal_names};
 use super::owners::OwnedUsers;
 use super::sku::{StoredSettings, StoredSkuView, read_refused, refused, sku_id};
 use super::{CodecError, LAYOUT};
-use crate::domain::draw::Draw;
-use crate::domain::entries::Entry;
-use crate::domain::ids::{KeyClaim, PrincipalName, SkuId, UserId};
-use crate::domain::image_rows::{
+use crate::domain::memory::prefetch::PrefetchKeys;
+use crate::domain::model::draw::Draw;
+use crate::domain::model::ids::{KeyClaim, PrincipalName, SkuId, UserId};
+use crate::domain::model::lives::Begun;
+use crate::domain::model::order::{Line, Order, Status};
+use crate::domain::model::settings::Caps;
+use crate::domain::model::sku::Sku;
+use crate::domain::state::entries::Entry;
+use crate::domain::state::idempotency::{OrderThen, Remembered, StoredReply};
+use crate::domain::state::principals::NO_PRINCIPAL;
+use crate::domain::state::restore::Restore;
+use crate::domain::state::snapshot_rows::{
     DrawRow, EntryRow, HeadRow, KeptRow, KeyRow, OrderRow, Owner, SkuRow,
 };
-use crate::domain::lives::Begun;
-use crate::domain::order::{Line, Order, Status};
-use crate::domain::principals::NO_PRINCIPAL;
-use crate::domain::requests::{Kept, OrderThen, Remembered};
-use crate::domain::restore::Restore;
-use crate::domain::settings::Caps;
-use crate::domain::sku::Sku;
-use crate::domain::state::State;
-use crate::domain::warm::Wanted;
-use crate::planted::{Bug, planted};
+use crate::domain::state::tables::State;
+use crate::testing::planted::{Bug, planted};
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
@@ -206,7 +206,7 @@ pub(super) fn each_row<E>(
             row(&entry_row(state, entry))?;
         }
     }
-    let lost = usize::from(planted(Bug::KeyLostInImage));
+    let lost = usize::from(planted(Bug::KeyLostInSnapshot));
     for key in state.requests.iter().skip(lost) {
         row(&key_row(state, &key))?;
     }
@@ -272,23 +272,23 @@ fn entry_row<'a>(state: &'a State, entry: &'a Entry) -> Row<'a> {
 
 fn key_row<'a>(state: &State, key: &'a Remembered<'_>) -> Row<'a> {
     let answer = match &*key.answer {
-        Kept::Created { order, expires_at } => {
+        StoredReply::Created { order, expires_at } => {
             StoredKept::Created { order: state.orders[*order].id.into(), expires_at: *expires_at }
         }
-        Kept::Order { order, then } => StoredKept::Order {
+        StoredReply::Order { order, then } => StoredKept::Order {
             order: state.orders[*order].id.into(),
             status: then.status as u8,
             expires_at: then.expires_at,
             changed_sequence: then.changed_sequence,
             refunded: then.refunded.clone(),
         },
-        Kept::Sku(sku) => StoredKept::Sku((&**sku).into()),
-        Kept::Entry { draw, number, expires_at } => StoredKept::Entry {
+        StoredReply::Sku(sku) => StoredKept::Sku((&**sku).into()),
+        StoredReply::Entry { draw, number, expires_at } => StoredKept::Entry {
             draw_created_sequence: state.draws[*draw].created_sequence,
             number: *number,
             expires_at: *expires_at,
         },
-        Kept::Draw(draw) => StoredKept::Draw((&**draw).into()),
+        StoredReply::Draw(draw) => StoredKept::Draw((&**draw).into()),
     };
     Row::Key {
         hash: key.hash,
@@ -311,13 +311,13 @@ impl<'a> Row<'a> {
     }
 
     /// What it will be looked up by, in tables that are far larger than any cache.
-    pub(super) fn wanted(&self) -> Option<Wanted<'a>> {
-        let wanted = Wanted { key: None, user: None, order: None };
+    pub(super) fn wanted(&self) -> Option<PrefetchKeys<'a>> {
+        let wanted = PrefetchKeys { key: None, user: None, order: None };
         match self {
             Row::Use { user, .. } | Row::Order { user, .. } => {
-                Some(Wanted { user: Some(*user), ..wanted })
+                Some(PrefetchKeys { user: Some(*user), ..wanted })
             }
-            Row::Key { hash, .. } => Some(Wanted { key: Some(*hash), ..wanted }),
+            Row::Key { hash, .. } => Some(PrefetchKeys { key: Some(*hash), ..wanted }),
             _ => None,
         }
     }

@@ -1,10 +1,12 @@
 //! Stored shapes of what is said about SKUs.
 
 use super::CodecError;
-use crate::domain::answer::SkuView;
-use crate::domain::command::{Adjustment, Patch, PatchSku, Precondition, SkuChanges, SkuSettings};
-use crate::domain::ids::{GroupId, SkuId};
-use crate::domain::sku::{RefusalReason, Refused};
+use crate::domain::model::answer::SkuView;
+use crate::domain::model::command::{
+    Adjustment, Patch, PatchSku, Precondition, SkuChanges, SkuSettings,
+};
+use crate::domain::model::ids::{GroupId, SkuId};
+use crate::domain::model::sku::{RefusalReason, Refused};
 use serde::{Deserialize, Serialize};
 
 pub(super) fn sku_id(text: &str) -> Result<SkuId, CodecError> {

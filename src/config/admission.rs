@@ -4,7 +4,7 @@
 //! `http/admission` for what they do.
 
 use super::Config;
-use super::table::{DURATION_OR_NONE, Entry, FILE, Kind, file, number, set};
+use super::table::{DURATION_OR_NONE, FILE, Kind, Setting, file, number, set};
 use ipnet::IpNet;
 use std::net::{IpAddr, Ipv6Addr};
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ const SITES_MAX: usize = 100;
 
 /// Who is let in.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Admission {
+pub struct AdmissionSettings {
     /// Addresses that may not come.
     pub deny_file: Option<PathBuf>,
     /// The only ones that may, if it is given.
@@ -132,8 +132,8 @@ fn host(text: &str) -> Option<String> {
 }
 
 /// Its settings.
-pub(super) static ADMISSION: &[Entry] = &[
-    Entry {
+pub(super) static ADMISSION: &[Setting] = &[
+    Setting {
         name: "address.deny_file",
         kind: Kind::Text,
         default: "",
@@ -141,7 +141,7 @@ pub(super) static ADMISSION: &[Entry] = &[
         meaning: "addresses and networks (CIDR) that may not come, one a line; read again on SIGHUP",
         take: |config: &mut Config, text| file(&mut config.admission.deny_file, text),
     },
-    Entry {
+    Setting {
         name: "address.allow_file",
         kind: Kind::Text,
         default: "",
@@ -150,7 +150,7 @@ pub(super) static ADMISSION: &[Entry] = &[
                   SIGHUP",
         take: |config, text| file(&mut config.admission.allow_file, text),
     },
-    Entry {
+    Setting {
         name: "address.trusted_proxies",
         kind: Kind::Text,
         default: "",
@@ -159,7 +159,7 @@ pub(super) static ADMISSION: &[Entry] = &[
                   address.proxy_protocol is on; read again on SIGHUP",
         take: |config, text| set(&mut config.admission.trusted_proxies, networks(text)),
     },
-    Entry {
+    Setting {
         name: "address.proxy_protocol",
         kind: Kind::Text,
         default: "off",
@@ -175,7 +175,7 @@ pub(super) static ADMISSION: &[Entry] = &[
             set(&mut config.admission.proxy_protocol, on)
         },
     },
-    Entry {
+    Setting {
         name: "http.origins",
         kind: Kind::Text,
         default: "",
@@ -188,7 +188,7 @@ pub(super) static ADMISSION: &[Entry] = &[
             set(&mut config.admission.origins, origins)
         },
     },
-    Entry {
+    Setting {
         name: "http.hosts",
         kind: Kind::Text,
         default: "",
@@ -199,7 +199,7 @@ pub(super) static ADMISSION: &[Entry] = &[
             set(&mut config.admission.hosts, hosts)
         },
     },
-    Entry {
+    Setting {
         name: "http.connections_per_address_max",
         kind: Kind::NumberOrWord,
         default: "quarter",
@@ -214,7 +214,7 @@ pub(super) static ADMISSION: &[Entry] = &[
             set(&mut config.admission.connections_per_address_max, most)
         },
     },
-    Entry {
+    Setting {
         name: "rate.principal",
         kind: Kind::Text,
         default: "",
@@ -222,7 +222,7 @@ pub(super) static ADMISSION: &[Entry] = &[
         meaning: "requests of one principal; read again on SIGHUP",
         take: |config, text| rate(&mut config.admission.per_principal, text),
     },
-    Entry {
+    Setting {
         name: "rate.user",
         kind: Kind::Text,
         default: "",
@@ -230,7 +230,7 @@ pub(super) static ADMISSION: &[Entry] = &[
         meaning: "orders, entries and lists of one user; read again on SIGHUP",
         take: |config, text| rate(&mut config.admission.per_user, text),
     },
-    Entry {
+    Setting {
         name: "rate.address",
         kind: Kind::Text,
         default: "",
@@ -239,7 +239,7 @@ pub(super) static ADMISSION: &[Entry] = &[
                   probe, and once more what fails authentication or shape; read again on SIGHUP",
         take: |config, text| rate(&mut config.admission.per_address, text),
     },
-    Entry {
+    Setting {
         name: "rate.user_cells",
         kind: Kind::Number,
         default: "1048576",
@@ -248,7 +248,7 @@ pub(super) static ADMISSION: &[Entry] = &[
                   rate.user is set",
         take: |config, text| set(&mut config.admission.user_cells, cells(text)),
     },
-    Entry {
+    Setting {
         name: "rate.address_cells",
         kind: Kind::Number,
         default: "1048576",
@@ -257,7 +257,7 @@ pub(super) static ADMISSION: &[Entry] = &[
                   where rate.address is set",
         take: |config, text| set(&mut config.admission.address_cells, cells(text)),
     },
-    Entry {
+    Setting {
         name: "overload.wait_ms_max",
         kind: Kind::Number,
         default: "100",

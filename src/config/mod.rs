@@ -11,15 +11,15 @@ mod table;
 mod table_http;
 mod table_log;
 
-use crate::domain::settings::Settings;
-pub use admission::{Admission, Rate};
+use crate::domain::model::settings::Settings;
+pub use admission::{AdmissionSettings, Rate};
 use doorbuster_snapshots::Keep;
 use environment::Whose;
 pub use listen::Listen;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
-pub use table::{Entry, Kind, environment_name};
+pub use table::{Kind, Setting, environment_name};
 pub use table_http::HttpSettings;
 pub use table_log::{LogFormat, LogLevel, LogSettings};
 
@@ -99,15 +99,15 @@ pub struct Config {
     pub segment_bytes: u64,
     /// Every refusal is journaled whole; otherwise they are counted.
     pub refusals_full: bool,
-    /// Segments are kept this long, images or not, in milliseconds.
+    /// Segments are kept this long, snapshots or not, in milliseconds.
     pub journal_retain_ms: u64,
-    /// An image after so many events.
+    /// A snapshot after so many events.
     pub snapshot_events: u64,
-    /// An image at least this often, in milliseconds.
+    /// A snapshot at least this often, in milliseconds.
     pub snapshot_every_ms: u64,
-    /// How many images stay.
+    /// How many snapshots stay.
     pub snapshot_keep: Keep,
-    /// Room held back for an image on a full disk, in bytes.
+    /// Room held back for a snapshot on a full disk, in bytes.
     pub ballast_bytes: u64,
     /// Connections at most.
     pub connections_max: usize,
@@ -126,7 +126,7 @@ pub struct Config {
     /// A stop waits this long for requests under way, in milliseconds.
     pub drain_ms: u64,
     /// Who is let in while there are more than can be served.
-    pub admission: Admission,
+    pub admission: AdmissionSettings,
     /// How and what is told on standard error.
     pub log: LogSettings,
     /// What decides outcomes.
@@ -134,7 +134,7 @@ pub struct Config {
 }
 
 /// Every setting there is.
-pub fn settings() -> impl Iterator<Item = &'static Entry> {
+pub fn settings() -> impl Iterator<Item = &'static Setting> {
     let further = table_http::HTTP.iter().chain(admission::ADMISSION).chain(table_log::LOG);
     table::COMMON.iter().chain(further)
 }
@@ -276,7 +276,7 @@ impl Sources {
     }
 
     /// The value of each setting as text, with where it came from.
-    pub fn effective(&self) -> impl Iterator<Item = (&'static Entry, &str, &str)> {
+    pub fn effective(&self) -> impl Iterator<Item = (&'static Setting, &str, &str)> {
         settings().map(|entry| match self.values.get(entry.name) {
             Some((value, origin)) => (entry, value.as_str(), origin.as_str()),
             None => (entry, entry.default, "default"),

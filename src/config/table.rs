@@ -1,17 +1,17 @@
 //! The list of all settings. A new one is a row here and a member of `Config`.
 
-use super::admission::Admission;
+use super::admission::AdmissionSettings;
 use super::{Config, Durability, HttpSettings, Listen, LogFormat, LogLevel, LogSettings, Wait};
-use crate::domain::ids::HOLD_MS_END;
-use crate::domain::settings::Settings;
+use crate::domain::model::ids::HOLD_MS_END;
+use crate::domain::model::settings::Settings;
 use doorbuster_journal::{SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
-use doorbuster_snapshots::{KEPT_IMAGES_MIN, Keep};
+use doorbuster_snapshots::{KEPT_SNAPSHOTS_MIN, Keep};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 /// A setting.
 #[derive(Debug)]
-pub struct Entry {
+pub struct Setting {
     /// Its name in the file; dots separate tables.
     pub name: &'static str,
     /// What it is written as in the file.
@@ -59,7 +59,7 @@ pub fn environment_name(name: &str) -> String {
     format!("DOORBUSTER_{}", name.replace('.', "_").to_uppercase())
 }
 
-pub(super) fn find(name: &str) -> Option<&'static Entry> {
+pub(super) fn find(name: &str) -> Option<&'static Setting> {
     super::settings().find(|entry| entry.name == name)
 }
 
@@ -95,7 +95,7 @@ pub(super) fn blank() -> Config {
         stall_ms: 0,
         drain_delay_ms: 0,
         drain_ms: 0,
-        admission: Admission::default(),
+        admission: AdmissionSettings::default(),
         log: LogSettings { format: LogFormat::Text, level: LogLevel::Info },
         rules: Settings::default(),
     }
@@ -142,7 +142,7 @@ fn keep(text: &str) -> Option<Keep> {
     if text == "all" {
         return Some(Keep::All);
     }
-    number(text, KEPT_IMAGES_MIN as u64, 1000)
+    number(text, KEPT_SNAPSHOTS_MIN as u64, 1000)
         .and_then(|count| usize::try_from(count).ok())
         .map(Keep::Newest)
 }
@@ -165,8 +165,8 @@ pub(super) const DURATION: &str = "milliseconds, 1 to 3,600,000";
 pub(super) const DURATION_OR_NONE: &str = "milliseconds, 0 (none) to 3,600,000";
 
 /// All settings but those of `table_http`, `table_log` and `admission`, those of daily use first.
-pub(super) static COMMON: &[Entry] = &[
-    Entry {
+pub(super) static COMMON: &[Setting] = &[
+    Setting {
         name: "data",
         kind: Kind::Text,
         default: "./data",
@@ -174,7 +174,7 @@ pub(super) static COMMON: &[Entry] = &[
         meaning: "where journal and snapshots are kept",
         take: |config, text| set(&mut config.data, (!text.is_empty()).then(|| text.into())),
     },
-    Entry {
+    Setting {
         name: "listen",
         kind: Kind::Text,
         default: "127.0.0.1:7070",
@@ -182,7 +182,7 @@ pub(super) static COMMON: &[Entry] = &[
         meaning: "where to listen",
         take: |config, text| set(&mut config.listen, Listen::parse(text)),
     },
-    Entry {
+    Setting {
         name: "durability",
         kind: Kind::Text,
         default: "group",
@@ -190,7 +190,7 @@ pub(super) static COMMON: &[Entry] = &[
         meaning: "when an answer may leave: after the sync, or before it",
         take: |config, text| set(&mut config.durability, durability(text)),
     },
-    Entry {
+    Setting {
         name: "io_threads",
         kind: Kind::NumberOrWord,
         default: "auto",
@@ -198,7 +198,7 @@ pub(super) static COMMON: &[Entry] = &[
         meaning: "threads that read requests and write answers; auto = cores - 1, 1 to 8",
         take: |config, text| set(&mut config.io_threads, io_threads(text)),
     },
-    Entry {
+    Setting {
         name: "wait",
         kind: Kind::Text,
         default: "park",
@@ -213,7 +213,7 @@ pub(super) static COMMON: &[Entry] = &[
             set(&mut config.wait, wait)
         },
     },
-    Entry {
+    Setting {
         name: "latency.timed",
         kind: Kind::Flag,
         default: "true",
@@ -221,7 +221,7 @@ pub(super) static COMMON: &[Entry] = &[
         meaning: "time every request for /v1/latency and /metrics; off only to measure what it costs",
         take: |config, text| set(&mut config.timed, flag(text)),
     },
-    Entry {
+    Setting {
         name: "accept_clock",
         kind: Kind::Flag,
         default: "false",
@@ -229,7 +229,7 @@ pub(super) static COMMON: &[Entry] = &[
         meaning: "start although the clock is far from the journal's last stamp",
         take: |config, text| set(&mut config.accept_clock, flag(text)),
     },
-    Entry {
+    Setting {
         name: "insecure",
         kind: Kind::Flag,
         default: "false",
@@ -237,7 +237,7 @@ pub(super) static COMMON: &[Entry] = &[
         meaning: "listen beyond loopback without tokens",
         take: |config, text| set(&mut config.insecure, flag(text)),
     },
-    Entry {
+    Setting {
         name: "core_dumps",
         kind: Kind::Flag,
         default: "false",
@@ -245,7 +245,7 @@ pub(super) static COMMON: &[Entry] = &[
         meaning: "let cores be dumped as the system allows; they hold tokens and keys",
         take: |config, text| set(&mut config.core_dumps, flag(text)),
     },
-    Entry {
+    Setting {
         name: "auth.tokens_file",
         kind: Kind::Text,
         default: "",
@@ -253,7 +253,7 @@ pub(super) static COMMON: &[Entry] = &[
         meaning: "who may come in, as TOML; read again on SIGHUP",
         take: |config, text| file(&mut config.tokens_file, text),
     },
-    Entry {
+    Setting {
         name: "tls.cert",
         kind: Kind::Text,
         default: "",
@@ -261,7 +261,7 @@ pub(super) static COMMON: &[Entry] = &[
         meaning: "certificate chain in PEM to speak TLS with; read again on SIGHUP",
         take: |config, text| file(&mut config.tls_cert, text),
     },
-    Entry {
+    Setting {
         name: "tls.key",
         kind: Kind::Text,
         default: "",
@@ -269,7 +269,7 @@ pub(super) static COMMON: &[Entry] = &[
         meaning: "private key of tls.cert in PEM; read again on SIGHUP",
         take: |config, text| file(&mut config.tls_key, text),
     },
-    Entry {
+    Setting {
         name: "tls.handshake_timeout_ms",
         kind: Kind::Number,
         default: "5000",
@@ -277,7 +277,7 @@ pub(super) static COMMON: &[Entry] = &[
         meaning: "a TLS handshake must be done within this; read again on SIGHUP",
         take: |config, text| set(&mut config.handshake_timeout_ms, number(text, 1, 3_600_000)),
     },
-    Entry {
+    Setting {
         name: "tls.handshakes_max",
         kind: Kind::Number,
         default: "1000",
@@ -288,7 +288,7 @@ pub(super) static COMMON: &[Entry] = &[
             set(&mut config.handshakes_max, most)
         },
     },
-    Entry {
+    Setting {
         name: "hold_ms_default",
         kind: Kind::Number,
         default: "300000",
@@ -296,7 +296,7 @@ pub(super) static COMMON: &[Entry] = &[
         meaning: "hold of an order whose SKUs name none",
         take: |config, text| set(&mut config.rules.hold_ms_default, number(text, 1, HOLD_MS_END)),
     },
-    Entry {
+    Setting {
         name: "hold_ms_max",
         kind: Kind::Number,
         default: "1800000",
@@ -304,7 +304,7 @@ pub(super) static COMMON: &[Entry] = &[
         meaning: "no hold is longer, whatever asks for it",
         take: |config, text| set(&mut config.rules.hold_ms_max, number(text, 1, HOLD_MS_END)),
     },
-    Entry {
+    Setting {
         name: "open_holds_per_user_max",
         kind: Kind::Number,
         default: "8",
@@ -315,7 +315,7 @@ pub(super) static COMMON: &[Entry] = &[
             set(&mut config.rules.open_holds_per_user_max, most)
         },
     },
-    Entry {
+    Setting {
         name: "recovery_grace_ms",
         kind: Kind::Number,
         default: "60000",
@@ -323,7 +323,7 @@ pub(super) static COMMON: &[Entry] = &[
         meaning: "how long holds that fell due while the server was away live on after a start",
         take: |config, text| set(&mut config.rules.recovery_grace_ms, number(text, 0, 86_400_000)),
     },
-    Entry {
+    Setting {
         name: "idempotency.retain_ms",
         kind: Kind::Number,
         default: "86400000",
@@ -331,7 +331,7 @@ pub(super) static COMMON: &[Entry] = &[
         meaning: "how long a keyed 2xx is remembered",
         take: |config, text| set(&mut config.rules.idempotency_retain_ms, number(text, 1, YEAR_MS)),
     },
-    Entry {
+    Setting {
         name: "orders.retain_ms",
         kind: Kind::Number,
         default: "2592000000",
@@ -339,7 +339,7 @@ pub(super) static COMMON: &[Entry] = &[
         meaning: "how long an order that is not held is kept after its last change",
         take: |config, text| set(&mut config.rules.orders_retain_ms, number(text, 1, YEAR_MS)),
     },
-    Entry {
+    Setting {
         name: "journal.segment_bytes",
         kind: Kind::Number,
         default: "67108864",
@@ -350,7 +350,7 @@ pub(super) static COMMON: &[Entry] = &[
             set(&mut config.segment_bytes, bytes.filter(|bytes| bytes % 4096 == 0))
         },
     },
-    Entry {
+    Setting {
         name: "journal.stall_ms",
         kind: Kind::Number,
         default: "1000",
@@ -358,7 +358,7 @@ pub(super) static COMMON: &[Entry] = &[
         meaning: "while a sync takes longer than this, new orders are refused and /readyz says so",
         take: |config, text| set(&mut config.stall_ms, number(text, 1, 3_600_000)),
     },
-    Entry {
+    Setting {
         name: "journal.refusals",
         kind: Kind::Text,
         default: "counted",
@@ -374,47 +374,47 @@ pub(super) static COMMON: &[Entry] = &[
             set(&mut config.refusals_full, full)
         },
     },
-    Entry {
+    Setting {
         name: "journal.retain_ms",
         kind: Kind::Number,
         default: "604800000",
         bounds: "milliseconds, 1 to 31,622,400,000",
-        meaning: "segments are kept this long, even where images make them unnecessary",
+        meaning: "segments are kept this long, even where snapshots make them unnecessary",
         take: |config, text| set(&mut config.journal_retain_ms, number(text, 1, YEAR_MS)),
     },
-    Entry {
+    Setting {
         name: "snapshots.every_events",
         kind: Kind::Number,
         default: "1000000",
         bounds: "an integer, 1 to 1,000,000,000",
-        meaning: "an image is taken after so many events",
+        meaning: "a snapshot is taken after so many events",
         take: |config, text| set(&mut config.snapshot_events, number(text, 1, 1_000_000_000)),
     },
-    Entry {
+    Setting {
         name: "snapshots.every_ms",
         kind: Kind::Number,
         default: "600000",
         bounds: "milliseconds, 1,000 to 86,400,000",
-        meaning: "an image is taken at least this often, while anything happens",
+        meaning: "a snapshot is taken at least this often, while anything happens",
         take: |config, text| set(&mut config.snapshot_every_ms, number(text, 1000, 86_400_000)),
     },
-    Entry {
+    Setting {
         name: "snapshots.keep",
         kind: Kind::NumberOrWord,
         default: "2",
-        bounds: "all (images and the whole journal), or 2 to 1,000",
-        meaning: "images that stay, with the journal since the oldest of them",
+        bounds: "all (snapshots and the whole journal), or 2 to 1,000",
+        meaning: "snapshots that stay, with the journal since the oldest of them",
         take: |config, text| set(&mut config.snapshot_keep, keep(text)),
     },
-    Entry {
+    Setting {
         name: "snapshots.ballast_bytes",
         kind: Kind::Number,
         default: "67108864",
         bounds: "bytes, 0 (none) to 1,099,511,627,776",
-        meaning: "room held back, to be given up for an image when the disk is full",
+        meaning: "room held back, to be given up for a snapshot when the disk is full",
         take: |config, text| set(&mut config.ballast_bytes, number(text, 0, 1 << 40)),
     },
-    Entry {
+    Setting {
         name: "drain_delay_ms",
         kind: Kind::Number,
         default: "0",
@@ -422,7 +422,7 @@ pub(super) static COMMON: &[Entry] = &[
         meaning: "before a stop, /readyz is 503 for so long while everything is served still",
         take: |config, text| set(&mut config.drain_delay_ms, number(text, 0, 3_600_000)),
     },
-    Entry {
+    Setting {
         name: "drain_ms",
         kind: Kind::Number,
         default: "10000",
@@ -430,7 +430,7 @@ pub(super) static COMMON: &[Entry] = &[
         meaning: "a stop waits this long for requests under way",
         take: |config, text| set(&mut config.drain_ms, number(text, 1, 3_600_000)),
     },
-    Entry {
+    Setting {
         name: "caps.skus",
         kind: Kind::Number,
         default: "100000",
@@ -438,7 +438,7 @@ pub(super) static COMMON: &[Entry] = &[
         meaning: "SKUs, deleted ones that orders still name included",
         take: |config, text| cap(&mut config.rules.caps.skus, text),
     },
-    Entry {
+    Setting {
         name: "caps.orders",
         kind: Kind::Number,
         default: "10000000",
@@ -446,7 +446,7 @@ pub(super) static COMMON: &[Entry] = &[
         meaning: "kept orders in any status",
         take: |config, text| cap(&mut config.rules.caps.orders, text),
     },
-    Entry {
+    Setting {
         name: "caps.keys",
         kind: Kind::Number,
         default: "10000000",
@@ -454,7 +454,7 @@ pub(super) static COMMON: &[Entry] = &[
         meaning: "remembered idempotency keys",
         take: |config, text| cap(&mut config.rules.caps.keys, text),
     },
-    Entry {
+    Setting {
         name: "caps.answers",
         kind: Kind::Number,
         default: "100000",
@@ -462,7 +462,7 @@ pub(super) static COMMON: &[Entry] = &[
         meaning: "remembered answers that are not an order, kept whole",
         take: |config, text| cap(&mut config.rules.caps.answers, text),
     },
-    Entry {
+    Setting {
         name: "caps.uses",
         kind: Kind::Number,
         default: "10000000",
@@ -470,7 +470,7 @@ pub(super) static COMMON: &[Entry] = &[
         meaning: "pairs of user and SKU with units in use",
         take: |config, text| cap(&mut config.rules.caps.uses, text),
     },
-    Entry {
+    Setting {
         name: "caps.users",
         kind: Kind::Number,
         default: "10000000",
@@ -478,7 +478,7 @@ pub(super) static COMMON: &[Entry] = &[
         meaning: "users with an order or a use",
         take: |config, text| cap(&mut config.rules.caps.users, text),
     },
-    Entry {
+    Setting {
         name: "caps.draws",
         kind: Kind::Number,
         default: "10000",
@@ -486,7 +486,7 @@ pub(super) static COMMON: &[Entry] = &[
         meaning: "draws, deleted ones whose entries are still kept included",
         take: |config, text| cap(&mut config.rules.caps.draws, text),
     },
-    Entry {
+    Setting {
         name: "caps.entries",
         kind: Kind::Number,
         default: "10000000",

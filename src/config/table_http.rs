@@ -1,9 +1,9 @@
 //! The settings of connections and requests. A new one is a row here and a member of `Config`.
 //!
 //! All of them may change while the server runs. Owns only the list; what the limits do is in
-//! `http/limits`. Next: `table`.
+//! `http/connection/limits`. Next: `table`.
 
-use super::table::{DURATION, Entry, Kind, number, set};
+use super::table::{DURATION, Kind, Setting, number, set};
 
 /// How much and how long a client may send, read or wait; bytes, counts and milliseconds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -28,8 +28,8 @@ pub struct HttpSettings {
     pub requests_max: u64,
 }
 
-pub(super) static HTTP: &[Entry] = &[
-    Entry {
+pub(super) static HTTP: &[Setting] = &[
+    Setting {
         name: "http.connections_max",
         kind: Kind::Number,
         default: "20000",
@@ -42,7 +42,7 @@ pub(super) static HTTP: &[Entry] = &[
             set(&mut config.connections_max, most)
         },
     },
-    Entry {
+    Setting {
         name: "http.header_timeout_ms",
         kind: Kind::Number,
         default: "10000",
@@ -50,7 +50,7 @@ pub(super) static HTTP: &[Entry] = &[
         meaning: "a request's head must be there within this; read again on SIGHUP",
         take: |config, text| set(&mut config.header_timeout_ms, number(text, 1, 3_600_000)),
     },
-    Entry {
+    Setting {
         name: "http.body_timeout_ms",
         kind: Kind::Number,
         default: "10000",
@@ -58,7 +58,7 @@ pub(super) static HTTP: &[Entry] = &[
         meaning: "a request's body must be there within this; read again on SIGHUP",
         take: |config, text| set(&mut config.body_timeout_ms, number(text, 1, 3_600_000)),
     },
-    Entry {
+    Setting {
         name: "http.idle_ms",
         kind: Kind::Number,
         default: "75000",
@@ -66,7 +66,7 @@ pub(super) static HTTP: &[Entry] = &[
         meaning: "a connection without a request is closed after this; read again on SIGHUP",
         take: |config, text| set(&mut config.idle_ms, number(text, 1, 3_600_000)),
     },
-    Entry {
+    Setting {
         name: "http.header_bytes_max",
         kind: Kind::Number,
         default: "8192",
@@ -79,7 +79,7 @@ pub(super) static HTTP: &[Entry] = &[
             )
         },
     },
-    Entry {
+    Setting {
         name: "http.headers_max",
         kind: Kind::Number,
         default: "64",
@@ -92,7 +92,7 @@ pub(super) static HTTP: &[Entry] = &[
             )
         },
     },
-    Entry {
+    Setting {
         name: "http.uri_bytes_max",
         kind: Kind::Number,
         default: "2048",
@@ -105,7 +105,7 @@ pub(super) static HTTP: &[Entry] = &[
             )
         },
     },
-    Entry {
+    Setting {
         name: "http.body_bytes_max",
         kind: Kind::Number,
         default: "65536",
@@ -118,7 +118,7 @@ pub(super) static HTTP: &[Entry] = &[
             )
         },
     },
-    Entry {
+    Setting {
         name: "http.batch_timeout_ms",
         kind: Kind::Number,
         default: "60000",
@@ -126,7 +126,7 @@ pub(super) static HTTP: &[Entry] = &[
         meaning: "a batch must have come whole within this; read again on SIGHUP",
         take: |config, text| set(&mut config.http.batch_timeout_ms, number(text, 1, 3_600_000)),
     },
-    Entry {
+    Setting {
         name: "http.write_timeout_ms",
         kind: Kind::Number,
         default: "10000",
@@ -134,7 +134,7 @@ pub(super) static HTTP: &[Entry] = &[
         meaning: "a client must take some of what is written to it within this; read again on SIGHUP",
         take: |config, text| set(&mut config.http.write_timeout_ms, number(text, 1, 3_600_000)),
     },
-    Entry {
+    Setting {
         name: "http.lifetime_ms",
         kind: Kind::Number,
         default: "3600000",
@@ -142,7 +142,7 @@ pub(super) static HTTP: &[Entry] = &[
         meaning: "after this, a tenth more or less, the next answer of a connection is its last; streams go on; read again on SIGHUP",
         take: |config, text| set(&mut config.http.lifetime_ms, number(text, 1, 86_400_000)),
     },
-    Entry {
+    Setting {
         name: "http.idle_grace_ms",
         kind: Kind::Number,
         default: "10000",
@@ -150,7 +150,7 @@ pub(super) static HTTP: &[Entry] = &[
         meaning: "a connection at the end of its life is closed after this without a request; read again on SIGHUP",
         take: |config, text| set(&mut config.http.idle_grace_ms, number(text, 1, 3_600_000)),
     },
-    Entry {
+    Setting {
         name: "http.requests_max",
         kind: Kind::Number,
         default: "0",

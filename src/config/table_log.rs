@@ -2,7 +2,7 @@
 //!
 //! Owns only the list; what is told is where it happens, how it looks is in `log`. Next: `table`.
 
-use super::table::{Entry, Kind, set};
+use super::table::{Kind, Setting, set};
 
 /// How lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,8 +53,8 @@ fn level(text: &str) -> Option<LogLevel> {
     }
 }
 
-pub(super) static LOG: &[Entry] = &[
-    Entry {
+pub(super) static LOG: &[Setting] = &[
+    Setting {
         name: "log.format",
         kind: Kind::Text,
         default: "text",
@@ -62,7 +62,7 @@ pub(super) static LOG: &[Entry] = &[
         meaning: "how lines on standard error look",
         take: |config, text| set(&mut config.log.format, format(text)),
     },
-    Entry {
+    Setting {
         name: "log.level",
         kind: Kind::Text,
         default: "info",

@@ -5,24 +5,24 @@
 //! of all remembered keys and of all users that own anything. The writer publishes what a turn
 //! changed when it is durable, before the answers of that turn leave, so a refusal here never
 //! contradicts what anybody was told. What is not sure takes the ring: this module says "sold out" or
-//! nothing. Never decides what an order may have, never counts. Read in this order: `door` (the
-//! question), `publisher` (the writer's side), `board`, `filter`.
+//! nothing. Never decides what an order may have, never counts. Read in this order: `check` (the
+//! question), `publisher` (the writer's side), `sold_out_table`, `filter`.
 
-mod board;
-mod door;
+mod check;
 mod filter;
 mod publisher;
+mod sold_out_table;
 
-pub use board::SoldOut;
-pub use door::Door;
+pub use check::SoldOutCheck;
 pub use publisher::{Members, Publisher};
+pub use sold_out_table::SoldOut;
 
-use crate::domain::ids::{SkuId, UserId};
-use crate::reloadable::Reloadable;
-use board::Board;
+use crate::domain::model::ids::{SkuId, UserId};
+use crate::shared::reloadable::Reloadable;
 use filter::Filter;
 use foldhash::SharedSeed;
 use foldhash::quality::SeedableRandomState;
+use sold_out_table::SoldOutTable;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -30,7 +30,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// What the writer shows and IO threads look at.
 #[derive(Debug)]
 pub struct Edge {
-    skus: Arc<Reloadable<Board>>,
+    skus: Arc<Reloadable<SoldOutTable>>,
     keys: Arc<Reloadable<Filter>>,
     users: Arc<Reloadable<Filter>>,
     hashes: Hashes,
@@ -83,7 +83,7 @@ impl Edge {
 
     fn spreading(names: SeedableRandomState) -> Self {
         Self {
-            skus: Arc::new(Reloadable::new(Board::new())),
+            skus: Arc::new(Reloadable::new(SoldOutTable::new())),
             keys: Arc::new(Reloadable::new(Filter::with_room(0))),
             users: Arc::new(Reloadable::new(Filter::with_room(0))),
             hashes: Hashes(names),

@@ -7,11 +7,11 @@
 //! in the end, memory follows what is there, and no look ever misses one. Knows no state of the
 //! domain: whoever holds that shows it. Next: `writer::showing`.
 
-use super::board::{Board, SoldOut};
 use super::filter::Filter;
+use super::sold_out_table::{SoldOut, SoldOutTable};
 use super::{Edge, Hashes};
-use crate::domain::ids::{SkuId, UserId};
-use crate::reloadable::Reloadable;
+use crate::domain::model::ids::{SkuId, UserId};
+use crate::shared::reloadable::Reloadable;
 use std::sync::Arc;
 
 /// A filter has room for so many more than half as many again as there were when it was made.
@@ -20,8 +20,8 @@ const ROOM_BEYOND: u64 = 65_536;
 /// The one that writes to the edge.
 #[derive(Debug)]
 pub struct Publisher {
-    shared: Arc<Reloadable<Board>>,
-    board: Arc<Board>,
+    shared: Arc<Reloadable<SoldOutTable>>,
+    board: Arc<SoldOutTable>,
     hashes: Hashes,
     changes: Vec<(SkuId, Option<SoldOut>)>,
     /// The remembered keys.
@@ -165,7 +165,7 @@ impl Publisher {
         self.keys.insert_new();
         self.users.insert_new();
         let mut changes = std::mem::take(&mut self.changes);
-        // All are closed before the first is opened: see `board`.
+        // All are closed before the first is opened: see `sold_out_table`.
         changes.retain(|(sku, stands)| self.close(sku, stands.as_ref()));
         for (sku, stands) in changes.drain(..) {
             self.open(&sku, stands.as_ref());

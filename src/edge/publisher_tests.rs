@@ -12,7 +12,7 @@ fn key(number: u64) -> u128 {
 fn every_key_that_is_remembered_is_held_at_any_time_while_filters_come_and_go() {
     let edge = Edge::default();
     let mut publisher = Publisher::of(&edge);
-    let kept = crate::reloadable::Kept::new(edge.keys.clone());
+    let kept = crate::shared::reloadable::Kept::new(edge.keys.clone());
     let held = |number| kept.with(|_, filter| filter.may_hold(Hashes::key(key(number))));
     let mut remembered: VecDeque<u64> = VecDeque::new();
     let (mut next, mut shown, mut finished) = (0, None, 0);

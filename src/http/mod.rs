@@ -4,96 +4,55 @@
 //! Owns everything that clients see as text: headers, paths, JSON, problems. Never decides anything
 //! about stock, and knows no storage: what it cannot tell from the request it asks the writer
 //! through a `Lane`. Read in this order: `service` (one request, start to end), `routes` (a file
-//! per family), `json` and `fields` (bodies in), `wire` and `answers` (bodies out), `problem`,
-//! `fingerprint`, `batch` (many requests in one), `events` (the feed), `listener` and `peer`
+//! per family), `json` and `fields` (bodies in), `json_writer` and `answers` (bodies out), `problem`,
+//! `fingerprint`, `batch` (many requests in one), `events` (the feed), `listener` and `connection_state`
 //! (connections, their limits, the drain), `reserve`, `proxy_protocol` (whose connection a proxy
 //! brings), `origin` (browsers), `identity` and `roles` (who may do what), `admission` (who is let
 //! in when there are too many), `tls`.
 
-mod accept;
-mod accepting;
 mod admission;
-mod answers;
-mod ask;
-mod batch;
-mod batch_times;
-mod body;
-mod cloud_events;
-mod conditions;
-mod events;
-mod fields;
-mod fingerprint;
-mod framing;
-mod head;
-mod hello;
-mod identity;
-mod introduction;
-mod json;
-mod limits;
-mod lines;
-mod linger;
-mod listener;
-mod look;
-mod mode;
-mod news;
-mod observe;
-mod openapi;
-mod origin;
-mod payload;
-mod peer;
-mod possible;
-mod problem;
-mod proxy_protocol;
-mod refuse;
-mod reply;
-mod reserve;
-mod roles;
-mod room;
+mod auth;
+mod connection;
+mod handlers;
+mod operations;
+mod request;
+mod response;
 mod routes;
-mod sealed;
-mod service;
-mod stream;
-mod strict;
-mod target;
 #[cfg(test)]
 mod testing;
-mod tls;
-mod tokens;
-mod wire;
-mod wire_draw;
 
-use crate::clock::Clock;
-use crate::domain::lives::Lives;
+use crate::domain::model::lives::Lives;
 use crate::edge::Edge;
-use crate::feed::Feed;
-use crate::images::Images;
-use crate::instant;
 use crate::metrics::Meters;
-use crate::reloadable;
 use crate::ring::Cursors;
-use accepting::Accepting;
+use crate::shared::clock::Clock;
+use crate::shared::feed::Feed;
+use crate::shared::instant;
+use crate::shared::reloadable;
+use crate::shared::snapshots::Snapshots;
 pub use admission::Rules;
 pub use admission::{
-    Addresses, BadNetworks, Cells, Doors, NETWORKS_MAX, Networks, PerAddress, Quota,
+    Addresses, BadNetworks, Cells, NETWORKS_MAX, Networks, PerAddress, Quota, SharedAdmission,
 };
-pub use cloud_events::write_event;
-pub use fingerprint::key_hash;
-pub use limits::HttpLimits;
+pub use auth::origin::Sites;
+pub use auth::roles::Role;
+pub use auth::tokens::{BadTokens, TOKENS_MAX, Token, Tokens};
+use connection::accept_errors::Accepting;
+pub use connection::limits::HttpLimits;
 #[cfg(feature = "doors")]
-pub use listener::doors;
-pub use listener::{EVENT_INTERVAL, serve};
-use news::News;
-pub use observe::LABELS;
-pub use origin::Sites;
+pub use connection::listener::doors;
+pub use connection::listener::{EVENT_INTERVAL, serve};
+pub use connection::reserve::{ALL_RESERVED_PLACES, RESERVED_HEAD_MS, RESERVED_PLACES};
+pub use connection::tls::{BadCertificate, Certificate, HandshakeEnd, Handshakes, Validity};
+pub use handlers::cloud_events::write_event;
+use operations::news::News;
+pub use operations::request_metrics::LABELS;
 pub use reloadable::Reloadable;
-pub use reserve::{ALL_RESERVED_PLACES, RESERVED_HEAD_MS, RESERVED_PLACES};
-pub use roles::Role;
+pub use request::fingerprint::key_hash;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, OnceLock};
-pub use tls::{BadCertificate, Certificate, HandshakeEnd, Handshakes, Validity};
-pub use tokens::{BadTokens, TOKENS_MAX, Token, Tokens};
 use tokio::sync::Notify;
 
 /// What the server as a whole is doing.
@@ -149,7 +108,7 @@ pub struct Shared {
     /// Where a drain is asked for.
     pub stop: Sender<()>,
     /// Who is let in while there are more than can be served.
-    pub doors: Doors,
+    pub doors: SharedAdmission,
     /// Who may come in.
     pub tokens: Arc<Reloadable<Tokens>>,
     /// TLS, if that is what is spoken.
@@ -158,8 +117,8 @@ pub struct Shared {
     pub cursors: Arc<Cursors>,
     /// What may be refused without the writer.
     pub edge: Arc<Edge>,
-    /// How images stand.
-    pub images: Arc<Images>,
+    /// How snapshots stand.
+    pub snapshots: Arc<Snapshots>,
     /// Where events are asked for.
     pub feed: Feed,
     /// What is counted and timed.

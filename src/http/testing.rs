@@ -1,17 +1,19 @@
 //! What the unit tests of this folder share: requests as text.
 
-use super::head::Head;
-use super::problem::Refused;
-use super::routes::{self, Input, Place, Question, Wanted};
-use super::{Cells, Doors, Front, HttpLimits, LABELS, Reloadable, Role, Rules, Shared, Tokens};
-use crate::clock::Clock;
-use crate::domain::answer::TABLES;
-use crate::domain::command::{Principal, Reach};
-use crate::domain::ids::{KeyClaim, PrincipalName};
-use crate::domain::lives::{Life, Lives};
-use crate::feed::Feed;
-use crate::images::Images;
+use super::request::headers::RequestHeaders;
+use super::response::problem::Refused;
+use super::routes::{self, Input, Parsed, Route, WriterRequest};
+use super::{
+    Cells, Front, HttpLimits, LABELS, Reloadable, Role, Rules, Shared, SharedAdmission, Tokens,
+};
+use crate::domain::model::answer::TABLES;
+use crate::domain::model::command::{Principal, Reach};
+use crate::domain::model::ids::{KeyClaim, PrincipalName};
+use crate::domain::model::lives::{Life, Lives};
 use crate::metrics::Meters;
+use crate::shared::clock::Clock;
+use crate::shared::feed::Feed;
+use crate::shared::snapshots::Snapshots;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use std::sync::Arc;
 
@@ -48,12 +50,12 @@ pub(super) fn recovering(limits: HttpLimits) -> Front {
         limits: Arc::new(Reloadable::new(limits)),
         stall_ms: 1000,
         stop: std::sync::mpsc::channel().0,
-        doors: Doors::new(Arc::new(Reloadable::new(Rules::default())), Cells::default()),
+        doors: SharedAdmission::new(Arc::new(Reloadable::new(Rules::default())), Cells::default()),
         tokens: Arc::new(Reloadable::new(Tokens::none())),
         handshakes: None,
         cursors: Arc::default(),
         edge: Arc::default(),
-        images: Arc::new(Images::new().0),
+        snapshots: Arc::new(Snapshots::new().0),
         feed: Feed::new().0,
         meters: Arc::new(Meters::new(1, LABELS, &TABLES)),
         timed: true,
@@ -69,7 +71,7 @@ pub(super) fn front() -> Front {
 
 /// Parses a text: lines of headers, then `METHOD /path body`, the body up to the end. A body is
 /// JSON unless a header says otherwise.
-pub(super) fn wanted(text: &str) -> Result<Wanted, Refused> {
+pub(super) fn wanted(text: &str) -> Result<Parsed, Refused> {
     let at = text.find(" /").expect("a target");
     let (before, rest) = text.split_at(at);
     let (lines, method) = before.rsplit_once('\n').unwrap_or(("", before));
@@ -83,12 +85,12 @@ pub(super) fn wanted(text: &str) -> Result<Wanted, Refused> {
         None => (target, None),
     };
     let method = method.parse().expect("a method");
-    let place = Place::find(path)?;
+    let place = Route::find(path)?;
     place.check(&method)?;
     let input = Input {
         method: &method,
         query,
-        head: &Head::of(&headers),
+        head: &RequestHeaders::of(&headers),
         body: body.as_bytes(),
         principal: &Principal { name: PrincipalName::local(), reach: Reach::All },
         role: Role::Admin,
@@ -100,9 +102,9 @@ pub(super) fn wanted(text: &str) -> Result<Wanted, Refused> {
 }
 
 /// What the writer is asked; the text must be a good request.
-pub(super) fn question(text: &str) -> Question {
+pub(super) fn question(text: &str) -> WriterRequest {
     match wanted(text) {
-        Ok(Wanted::Ask(question)) => question,
+        Ok(Parsed::Submit(question)) => question,
         other => panic!("{text}: {other:?}"),
     }
 }

@@ -72,10 +72,10 @@ pub struct Facts {
     pub synced: u64,
     /// Size of the journal, in bytes.
     pub journal_bytes: u64,
-    /// The sequence of the newest image, and how long it is known, in milliseconds.
-    pub image: Option<(u64, u64)>,
-    /// The last attempt to take an image failed.
-    pub image_failed: bool,
+    /// The sequence of the newest snapshot, and how long it is known, in milliseconds.
+    pub snapshot: Option<(u64, u64)>,
+    /// The last attempt to take a snapshot failed.
+    pub snapshot_failed: bool,
     /// Damage was found in the journal's history.
     pub journal_damaged: bool,
     /// When the certificate ends, in seconds since 1970; none without TLS.
@@ -245,14 +245,18 @@ impl Scrape {
         page.gauge("sequence", "The last sequence stored", facts.appended)?;
         let lag = facts.appended.saturating_sub(facts.synced);
         page.gauge("durable_lag_records", "Records stored but not synced", lag)?;
-        if let Some((sequence, age_ms)) = facts.image {
-            page.gauge("snapshot_sequence", "The sequence of the newest image", sequence)?;
+        if let Some((sequence, age_ms)) = facts.snapshot {
+            page.gauge("snapshot_sequence", "The sequence of the newest snapshot", sequence)?;
             let age_ns = age_ms.saturating_mul(1_000_000);
-            let meaning = "Time since the newest image was taken, or found at the start";
+            let meaning = "Time since the newest snapshot was taken, or found at the start";
             page.seconds("snapshot_age_seconds", meaning, age_ns)?;
         }
-        let failed = u64::from(facts.image_failed);
-        page.gauge("snapshot_failed", "1 while the last attempt to take an image failed", failed)?;
+        let failed = u64::from(facts.snapshot_failed);
+        page.gauge(
+            "snapshot_failed",
+            "1 while the last attempt to take a snapshot failed",
+            failed,
+        )?;
         let damaged = u64::from(facts.journal_damaged);
         page.gauge("journal_damaged", "1 once damage was found in the journal's history", damaged)
     }

@@ -4,8 +4,8 @@
 //! at or below `answerable`. Next: `lane`.
 
 use super::seam::{AtomicBool, AtomicU64, AtomicWaker, Ordering};
-use super::times::{SyncSpan, TURNS_KEPT, TurnTimes};
-use crate::domain::ids::Sequence;
+use super::timings::{SyncSpan, TURNS_KEPT, TurnTimes};
+use crate::domain::model::ids::Sequence;
 use std::task::Waker;
 
 const NO_SYNC: u64 = u64::MAX;

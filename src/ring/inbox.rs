@@ -3,18 +3,18 @@
 //! The only consumer of the rings, on its own thread. Never waits for a lane: an answer ring has
 //! room for every ticket of its lane. Next: `writer`.
 
+use super::backpressure::CapacityFlag;
 use super::cursors::Cursors;
-use super::handed_in::{HandedIn, TurnedAway};
 use super::outcome::Outcome;
 use super::parking::Parking;
+use super::refusal_reports::{RefusalReport, TurnedAway};
 use super::slot::{Reply, Slot};
-use super::starved::Starved;
 use super::tickets::Ticket;
-use super::times::Decided;
-use crate::domain::command::Request;
-use crate::domain::ids::Sequence;
-use crate::domain::warm::TOGETHER_MAX;
-use crate::planted::{Bug, planted};
+use super::timings::DecisionTimes;
+use crate::domain::memory::prefetch::TOGETHER_MAX;
+use crate::domain::model::command::Request;
+use crate::domain::model::ids::Sequence;
+use crate::testing::planted::{Bug, planted};
 use atomic_waker::AtomicWaker;
 use disruptor::{EventPoller, MultiProducerBarrier, Polling};
 use smallvec::SmallVec;
@@ -30,7 +30,7 @@ pub struct Inbox {
     /// One for each rank, in their order.
     pub(super) pollers: Vec<EventPoller<Slot, MultiProducerBarrier>>,
     pub(super) parking: Arc<Parking>,
-    pub(super) handed_in: Vec<rtrb::Consumer<HandedIn>>,
+    pub(super) refusal_reports: Vec<rtrb::Consumer<RefusalReport>>,
     pub(super) turned_away: Vec<TurnedAwayPort>,
 }
 
@@ -63,7 +63,7 @@ pub(super) struct LanePort {
     /// It was answered since it was last woken.
     pub(super) answered: bool,
     /// Something there waits for room.
-    pub(super) starved: Arc<Starved>,
+    pub(super) capacity_flag: Arc<CapacityFlag>,
 }
 
 /// Where an answer belongs.
@@ -74,7 +74,7 @@ pub struct ReturnAddress {
 }
 
 /// A request that waits to be decided.
-pub struct Asked<'s> {
+pub struct QueuedRequest<'s> {
     /// What is asked.
     pub request: &'s Request,
     /// Where its answer belongs.
@@ -94,7 +94,7 @@ pub enum Polled {
     Closed,
 }
 
-impl<'s> Asked<'s> {
+impl<'s> QueuedRequest<'s> {
     fn of(slot: &'s Slot) -> Self {
         Self {
             request: slot.request.as_ref().expect("a published slot holds a request"),
@@ -119,7 +119,7 @@ impl Inbox {
     /// Shows the requests that are there, rank by rank and in their order, so many at most, up to
     /// [`TOGETHER_MAX`] at once; their places are free again afterwards. A sixteenth is kept for each
     /// rank behind in which somebody waits, so that one which asks for everything leaves them something.
-    pub fn poll(&mut self, most: u64, mut show: impl FnMut(&[Asked<'_>])) -> Polled {
+    pub fn poll(&mut self, most: u64, mut show: impl FnMut(&[QueuedRequest<'_>])) -> Polled {
         self.parking.heed();
         let share = (most / KEPT_ONE_IN).max(1);
         let (mut left, mut closed, mut cut) = (most, true, false);
@@ -140,8 +140,9 @@ impl Inbox {
                     let mut slots = &mut slots;
                     cut |= slots.len() as u64 == limit;
                     loop {
-                        let together = slots.by_ref().take(TOGETHER_MAX).map(Asked::of);
-                        let together: SmallVec<[Asked<'_>; TOGETHER_MAX]> = together.collect();
+                        let together = slots.by_ref().take(TOGETHER_MAX).map(QueuedRequest::of);
+                        let together: SmallVec<[QueuedRequest<'_>; TOGETHER_MAX]> =
+                            together.collect();
                         if together.is_empty() {
                             break;
                         }
@@ -164,16 +165,16 @@ impl Inbox {
     }
 
     /// Takes the refusals that lanes have handed in. To be called after `poll`, which heeds their calls.
-    pub fn take_handed_in(&mut self, mut take: impl FnMut(HandedIn)) {
-        for handed_in in &mut self.handed_in {
-            while let Ok(refusals) = handed_in.pop() {
+    pub fn collect_refusal_reports(&mut self, mut take: impl FnMut(RefusalReport)) {
+        for refusal_reports in &mut self.refusal_reports {
+            while let Ok(refusals) = refusal_reports.pop() {
                 take(refusals);
             }
         }
     }
 
     /// Takes the whole refusals that lanes have handed in, as many as there are room for at most; gives
-    /// how many found no room since the last time. As `take_handed_in`.
+    /// how many found no room since the last time. As `collect_refusal_reports`.
     pub fn take_turned_away(&mut self, mut take: impl FnMut(TurnedAway)) -> u64 {
         let mut lost = 0;
         for port in &mut self.turned_away {
@@ -208,7 +209,7 @@ impl Outbox {
         to: ReturnAddress,
         rests_on: Sequence,
         outcome: Outcome,
-        decided: Decided,
+        decided: DecisionTimes,
     ) {
         let lane = &mut self.lanes[usize::from(to.lane)];
         let pushed = lane.answers.push(Reply { ticket: to.ticket, rests_on, outcome, decided });
@@ -224,12 +225,12 @@ impl Outbox {
 
     /// Wakes each lane that was answered or waits for room, once.
     pub fn wake_answered(&mut self) {
-        Starved::made_room();
+        CapacityFlag::made_room();
         for lane in &mut self.lanes {
-            let starved = lane.starved.heard();
+            let capacity_flag = lane.capacity_flag.heard();
             let answered = std::mem::take(&mut lane.answered);
             let lost = planted(Bug::LaneWakeLost) && self.cursors.synced().is_multiple_of(5);
-            if (answered && !lost) || starved {
+            if (answered && !lost) || capacity_flag {
                 lane.waker.wake();
             }
         }

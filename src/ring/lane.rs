@@ -3,19 +3,21 @@
 //! Never blocks and never waits for another lane: a full ring or table refuses at once. Not
 //! `Send`; a `LaneEnd` is, and becomes a `Lane` on its thread. Next: `inbox`, the writer's end.
 
+use super::backpressure::CapacityFlag;
 use super::cursors::Cursors;
-use super::handed_in::{HANDED_IN_MAX, HandedIn, TURNED_AWAY_PER_CALL, TurnedAway};
-use super::outcome::{Arrived, NotTaken, Outcome};
+use super::in_flight::{Counts, InFlightKeys};
+use super::outcome::{Outcome, SubmitError, WriterReply};
 use super::parking::Parking;
 use super::rank::Rank;
+use super::refusal_reports::{
+    REFUSAL_REPORTS_MAX, RefusalReport, TURNED_AWAY_PER_CALL, TurnedAway,
+};
 use super::slot::{Reply, Slot};
-use super::starved::Starved;
 use super::tickets::{Ticket, Tickets};
-use super::times::{Decided, Times};
-use super::under_way::{Counts, UnderWay};
-use crate::domain::command::Request;
-use crate::faults::{Point, armed};
-use crate::planted::{Bug, planted};
+use super::timings::{DecisionTimes, StageTimes};
+use crate::domain::model::command::Request;
+use crate::testing::faults::{Point, armed};
+use crate::testing::planted::{Bug, planted};
 use atomic_waker::AtomicWaker;
 use disruptor::{MultiProducer, Producer, SingleConsumerBarrier};
 use std::cell::{Cell, RefCell};
@@ -52,9 +54,9 @@ pub struct LaneEnd {
     pub(super) parking: Arc<Parking>,
     pub(super) ticket_count: usize,
     /// Something here waits for room; the writer looks at the end of each turn.
-    pub(super) starved: Arc<Starved>,
-    pub(super) under_way: Counts,
-    pub(super) hand: rtrb::Producer<HandedIn>,
+    pub(super) capacity_flag: Arc<CapacityFlag>,
+    pub(super) in_flight: Counts,
+    pub(super) hand: rtrb::Producer<RefusalReport>,
     pub(super) keep: rtrb::Producer<TurnedAway>,
     pub(super) lost: Arc<AtomicU64>,
     pub(super) bulk_max: usize,
@@ -78,12 +80,12 @@ struct Inner {
     /// The task that wakes the writer at the end of the IO turn.
     end_of_turn: RefCell<Option<Waker>>,
     /// Who waits for room.
-    crowd: RefCell<Vec<Waker>>,
-    starved: Arc<Starved>,
-    under_way: UnderWay,
+    capacity_wakers: RefCell<Vec<Waker>>,
+    capacity_flag: Arc<CapacityFlag>,
+    in_flight: InFlightKeys,
     /// What deciding took the writer up to the answers that were taken last.
     deciding_ns: Cell<u64>,
-    hand: RefCell<rtrb::Producer<HandedIn>>,
+    hand: RefCell<rtrb::Producer<RefusalReport>>,
     keep: RefCell<rtrb::Producer<TurnedAway>>,
     /// Whole refusals that found no room.
     lost: Arc<AtomicU64>,
@@ -108,9 +110,9 @@ impl LaneEnd {
             parking: self.parking,
             published: Cell::new(0),
             end_of_turn: RefCell::new(None),
-            crowd: RefCell::default(),
-            starved: self.starved,
-            under_way: UnderWay::new(self.under_way, self.number, self.ticket_count),
+            capacity_wakers: RefCell::default(),
+            capacity_flag: self.capacity_flag,
+            in_flight: InFlightKeys::new(self.in_flight, self.number, self.ticket_count),
             deciding_ns: Cell::new(0),
             hand: RefCell::new(self.hand),
             keep: RefCell::new(self.keep),
@@ -139,7 +141,7 @@ impl Lane {
         request: Request,
         rank: Rank,
         deadline_ms: Option<u64>,
-    ) -> Result<Waiting, NotTaken> {
+    ) -> Result<PendingReply, SubmitError> {
         self.publish(&mut Some(request), rank, deadline_ms)
     }
 
@@ -152,9 +154,9 @@ impl Lane {
         &self,
         request: &mut Option<Request>,
         deadline_ms: Option<u64>,
-    ) -> Result<Waiting, NotTaken> {
+    ) -> Result<PendingReply, SubmitError> {
         if self.waiting() >= self.0.bulk_max {
-            return Err(NotTaken::Overloaded);
+            return Err(SubmitError::Overloaded);
         }
         self.publish(request, Rank::Ordinary, deadline_ms)
     }
@@ -162,19 +164,19 @@ impl Lane {
     /// Wakes once when there may be room. Whoever waits for room offers once more after this: what
     /// became free before is not told.
     pub fn wake_when_room(&self, waker: &Waker) {
-        let mut crowd = self.0.crowd.borrow_mut();
+        let mut crowd = self.0.capacity_wakers.borrow_mut();
         // Whoever waits may be looked at for other reasons before there is room.
         if !crowd.iter().any(|known| known.will_wake(waker)) {
             crowd.push(waker.clone());
         }
-        self.0.starved.say();
+        self.0.capacity_flag.say();
     }
 
     /// A ticket is home again. That is room too, and the writer, which may have nothing more to do,
     /// knows nothing of it.
     fn note_release(&self) {
         if self.waiting() < self.0.bulk_max {
-            self.0.wake_crowd();
+            self.0.wake_capacity_waiters();
         }
     }
 
@@ -183,19 +185,19 @@ impl Lane {
         request: &mut Option<Request>,
         rank: Rank,
         deadline_ms: Option<u64>,
-    ) -> Result<Waiting, NotTaken> {
+    ) -> Result<PendingReply, SubmitError> {
         let inner = &self.0;
         let mut producers = inner.producers.borrow_mut();
-        let producer = producers.get_mut(rank as usize).ok_or(NotTaken::Draining)?;
+        let producer = producers.get_mut(rank as usize).ok_or(SubmitError::Draining)?;
         if self.waiting() >= rank.tickets_max() {
-            return Err(NotTaken::Overloaded);
+            return Err(SubmitError::Overloaded);
         }
-        let ticket = inner.tickets.borrow_mut().take().ok_or(NotTaken::Overloaded)?;
+        let ticket = inner.tickets.borrow_mut().take().ok_or(SubmitError::Overloaded)?;
         if armed(Point::RingFull) {
             inner.tickets.borrow_mut().give_back(ticket);
-            return Err(NotTaken::Overloaded);
+            return Err(SubmitError::Overloaded);
         }
-        inner.under_way.enter(ticket, request.as_ref());
+        inner.in_flight.enter(ticket, request.as_ref());
         let published = producer.try_publish(|slot| {
             slot.lane = inner.number;
             slot.ticket = ticket;
@@ -203,12 +205,12 @@ impl Lane {
             slot.request = request.take();
         });
         if published.is_err() {
-            inner.under_way.leave(ticket);
+            inner.in_flight.leave(ticket);
             inner.tickets.borrow_mut().give_back(ticket);
-            return Err(NotTaken::Overloaded);
+            return Err(SubmitError::Overloaded);
         }
         self.note_publish();
-        Ok(Waiting { lane: self.clone(), ticket: Some(ticket) })
+        Ok(PendingReply { lane: self.clone(), ticket: Some(ticket) })
     }
 
     /// One wake for all that an IO turn publishes: a wake costs more than the request.
@@ -250,9 +252,9 @@ impl Lane {
     pub fn pump(&self, context: &Context<'_>) {
         let inner = &self.0;
         inner.waker.register(context.waker());
-        inner.wake_crowd();
+        inner.wake_capacity_waiters();
         if inner.cursors.poisoned() || inner.gave_up.get() {
-            let unknown = Arrived { outcome: Outcome::Unknown, times: Times::default() };
+            let unknown = WriterReply { outcome: Outcome::Unknown, times: StageTimes::default() };
             let wakers = inner.tickets.borrow_mut().answer_all(&unknown);
             wakers.into_iter().for_each(Waker::wake);
             return;
@@ -263,7 +265,7 @@ impl Lane {
         let mut answers = inner.answers.borrow_mut();
         while answers.peek().is_ok_and(|reply| reply.rests_on <= answerable) {
             let reply = answers.pop().expect("it was just seen");
-            inner.under_way.leave(reply.ticket);
+            inner.in_flight.leave(reply.ticket);
             let arrived = inner.arrived(reply.outcome, reply.decided);
             let waker = inner.tickets.borrow_mut().answer(reply.ticket, arrived);
             if let Some(waker) = waker {
@@ -274,16 +276,16 @@ impl Lane {
 
     /// A request with this key, by its hash, may be on its way to the writer, on this lane or another.
     #[must_use]
-    pub fn may_be_under_way(&self, key: u128) -> bool {
-        self.0.under_way.may_be(key)
+    pub fn may_be_in_flight(&self, key: u128) -> bool {
+        self.0.in_flight.may_be(key)
     }
 
-    /// Hands refusals in to be counted, [`HANDED_IN_MAX`] at most; false, and nothing is taken, while
+    /// Hands refusals in to be counted, [`REFUSAL_REPORTS_MAX`] at most; false, and nothing is taken, while
     /// the writer has not taken those before. The last before `close` are always taken.
-    pub fn hand_in(&self, refusals: &mut Vec<HandedIn>, last: bool) -> bool {
-        assert!(refusals.len() <= HANDED_IN_MAX);
+    pub fn report_refusals(&self, refusals: &mut Vec<RefusalReport>, last: bool) -> bool {
+        assert!(refusals.len() <= REFUSAL_REPORTS_MAX);
         let mut hand = self.0.hand.borrow_mut();
-        let spared = if last { 0 } else { HANDED_IN_MAX };
+        let spared = if last { 0 } else { REFUSAL_REPORTS_MAX };
         if hand.slots() < refusals.len() + spared {
             return false;
         }
@@ -332,7 +334,7 @@ impl Lane {
     pub fn give_up(&self) {
         self.close();
         if !self.0.gave_up.replace(true) {
-            let unknown = Arrived { outcome: Outcome::Unknown, times: Times::default() };
+            let unknown = WriterReply { outcome: Outcome::Unknown, times: StageTimes::default() };
             let wakers = self.0.tickets.borrow_mut().answer_all(&unknown);
             wakers.into_iter().for_each(Waker::wake);
         }
@@ -349,16 +351,19 @@ impl Lane {
 
 impl Inner {
     /// Empty nearly always, and then kept as it is.
-    fn wake_crowd(&self) {
-        if !self.crowd.borrow().is_empty() {
-            self.crowd.take().into_iter().for_each(Waker::wake);
+    fn wake_capacity_waiters(&self) {
+        if !self.capacity_wakers.borrow().is_empty() {
+            self.capacity_wakers.take().into_iter().for_each(Waker::wake);
         }
     }
 
-    fn arrived(&self, outcome: Outcome, decided: Decided) -> Arrived {
+    fn arrived(&self, outcome: Outcome, decided: DecisionTimes) -> WriterReply {
         let (stored_ns, durable_ns, before) = self.cursors.turn_times(decided.turn);
-        let Decided { taken_ns, decided_ns, .. } = decided;
-        Arrived { outcome, times: Times { taken_ns, decided_ns, stored_ns, durable_ns, before } }
+        let DecisionTimes { taken_ns, decided_ns, .. } = decided;
+        WriterReply {
+            outcome,
+            times: StageTimes { taken_ns, decided_ns, stored_ns, durable_ns, before },
+        }
     }
 }
 
@@ -371,15 +376,15 @@ impl Drop for Inner {
 }
 
 /// A request on its way. Dropping it gives up the answer, not the command.
-pub struct Waiting {
+pub struct PendingReply {
     lane: Lane,
     ticket: Option<Ticket>,
 }
 
-impl Future for Waiting {
-    type Output = Arrived;
+impl Future for PendingReply {
+    type Output = WriterReply;
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Arrived> {
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<WriterReply> {
         let ticket = self.ticket.expect("a request is answered once");
         let collected = self.lane.0.tickets.borrow_mut().collect(ticket, context.waker());
         match collected {
@@ -393,7 +398,7 @@ impl Future for Waiting {
     }
 }
 
-impl Drop for Waiting {
+impl Drop for PendingReply {
     fn drop(&mut self) {
         if let Some(ticket) = self.ticket.take() {
             self.lane.0.tickets.borrow_mut().abandon(ticket);

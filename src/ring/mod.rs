@@ -6,35 +6,35 @@
 //! (`try_publish`; the library's `publish` would spin). Read `rank`, then `lane`, then `inbox`, then
 //! `parking`.
 
+mod backpressure;
 mod cursors;
-mod handed_in;
+mod in_flight;
 mod inbox;
 mod lane;
 mod outcome;
 mod parking;
 mod rank;
+mod refusal_reports;
 mod seam;
 mod slot;
-mod starved;
 mod tickets;
-mod times;
-mod under_way;
+mod timings;
 
 pub use cursors::{Cursors, Syncs};
-pub use handed_in::{HANDED_IN_MAX, HandedIn, TurnedAway};
-pub use inbox::{Alarm, Asked, Caller, Inbox, Outbox, Polled, ReturnAddress};
-pub use lane::{Lane, LaneEnd, Load, Waiting};
-pub use outcome::{Arrived, NotTaken, Outcome};
+pub use inbox::{Alarm, Caller, Inbox, Outbox, Polled, QueuedRequest, ReturnAddress};
+pub use lane::{Lane, LaneEnd, Load, PendingReply};
+pub use outcome::{Outcome, SubmitError, WriterReply};
 pub use rank::{ALL_SLOTS, Rank};
-pub use times::{Decided, SyncSpan, Times};
+pub use refusal_reports::{REFUSAL_REPORTS_MAX, RefusalReport, TurnedAway};
+pub use timings::{DecisionTimes, StageTimes, SyncSpan};
 
 use atomic_waker::AtomicWaker;
+use backpressure::CapacityFlag;
 use disruptor::{BusySpin, build_multi_producer};
-use handed_in::{HANDED_IN_SLOTS, TURNED_AWAY_SLOTS};
 use inbox::{LanePort, TurnedAwayPort};
 use parking::Parking;
+use refusal_reports::{REFUSAL_REPORT_SLOTS, TURNED_AWAY_SLOTS};
 use slot::Slot;
-use starved::Starved;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
@@ -77,23 +77,23 @@ pub fn build_sized(
     let parking = Arc::new(Parking::new());
     let mut ports = Vec::new();
     let mut ends = Vec::new();
-    let (mut handed_in, mut turned_away) = (Vec::new(), Vec::new());
-    let under_way = under_way::counts(lanes);
+    let (mut refusal_reports, mut turned_away) = (Vec::new(), Vec::new());
+    let in_flight = in_flight::counts(lanes);
     for number in 0..lanes {
         let (sender, receiver) = rtrb::RingBuffer::new(tickets_per_lane);
-        let (hand, taken) = rtrb::RingBuffer::new(HANDED_IN_SLOTS);
-        handed_in.push(taken);
+        let (hand, taken) = rtrb::RingBuffer::new(REFUSAL_REPORT_SLOTS);
+        refusal_reports.push(taken);
         // Memory that nobody touches where no refusals are kept.
         let (keep, refusals) = rtrb::RingBuffer::new(TURNED_AWAY_SLOTS);
         let lost = Arc::new(AtomicU64::new(0));
         turned_away.push(TurnedAwayPort { refusals, lost: lost.clone() });
         let waker = Arc::new(AtomicWaker::new());
-        let starved = Arc::new(Starved::default());
+        let capacity_flag = Arc::new(CapacityFlag::default());
         ports.push(LanePort {
             answers: sender,
             waker: waker.clone(),
             answered: false,
-            starved: starved.clone(),
+            capacity_flag: capacity_flag.clone(),
         });
         ends.push(LaneEnd {
             number,
@@ -103,8 +103,8 @@ pub fn build_sized(
             cursors: cursors.clone(),
             parking: parking.clone(),
             ticket_count: tickets_per_lane,
-            starved,
-            under_way: under_way.clone(),
+            capacity_flag,
+            in_flight: in_flight.clone(),
             hand,
             keep,
             lost,
@@ -112,14 +112,14 @@ pub fn build_sized(
         });
     }
     let outbox = Outbox { lanes: ports, cursors: cursors.clone() };
-    (ends, Inbox { pollers, parking, handed_in, turned_away }, outbox)
+    (ends, Inbox { pollers, parking, refusal_reports, turned_away }, outbox)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::command::{Command, Principal, Query, Reach, Request};
-    use crate::domain::ids::{PrincipalName, SkuId};
+    use crate::domain::model::command::{Command, Principal, Query, Reach, Request};
+    use crate::domain::model::ids::{PrincipalName, SkuId};
     use std::future::Future;
     use std::pin::{Pin, pin};
     use std::sync::atomic::AtomicBool;
@@ -138,7 +138,7 @@ mod tests {
         }
     }
 
-    fn polled_outcome(waiting: Pin<&mut Waiting>, context: &mut Context<'_>) -> Poll<Outcome> {
+    fn polled_outcome(waiting: Pin<&mut PendingReply>, context: &mut Context<'_>) -> Poll<Outcome> {
         waiting.poll(context).map(|arrived| arrived.outcome)
     }
 
@@ -149,7 +149,7 @@ mod tests {
         let lane = ends.pop().expect("one lane").settle();
         let mut waiting = pin!(lane.ask(question(), Rank::Ordinary, None).expect("there is room"));
         inbox.poll(1, |together| {
-            let decided = Decided { taken_ns: 1, decided_ns: 2, turn: 259 };
+            let decided = DecisionTimes { taken_ns: 1, decided_ns: 2, turn: 259 };
             outbox.answer(together[0].address, 7, Outcome::NoSpace, decided);
         });
         let before = SyncSpan { began_ns: 1, ended_ns: 2 };
@@ -158,7 +158,7 @@ mod tests {
         cursors.publish(7, 7, 7);
         let context = &mut Context::from_waker(Waker::noop());
         lane.pump(context);
-        let times = Times { taken_ns: 1, decided_ns: 2, stored_ns: 3, durable_ns: 4, before };
+        let times = StageTimes { taken_ns: 1, decided_ns: 2, stored_ns: 3, durable_ns: 4, before };
         assert_eq!(waiting.as_mut().poll(context).map(|arrived| arrived.times), Poll::Ready(times));
     }
 
@@ -172,7 +172,7 @@ mod tests {
         assert_eq!((lane.load().unanswered, lane.undecided()), (3, 3));
         inbox.poll(2, |together| {
             for asked in together {
-                outbox.answer(asked.address, 7, Outcome::NoSpace, Decided::default());
+                outbox.answer(asked.address, 7, Outcome::NoSpace, DecisionTimes::default());
             }
         });
         let decided = 3 - lane.undecided();
@@ -196,7 +196,7 @@ mod tests {
         let mut rests_on = 4;
         let polled = inbox.poll(8, |together| {
             for asked in together {
-                outbox.answer(asked.address, rests_on, Outcome::NoSpace, Decided::default());
+                outbox.answer(asked.address, rests_on, Outcome::NoSpace, DecisionTimes::default());
                 rests_on += 1;
             }
         });
@@ -221,17 +221,20 @@ mod tests {
         let (ends, mut inbox, mut outbox) = build(2, &cursors);
         let [first, second] = ends.try_into().ok().expect("two lanes");
         let (first, second): (Lane, Lane) = (LaneEnd::settle(first), second.settle());
-        let mut waiting: Vec<Waiting> = Vec::new();
+        let mut waiting: Vec<PendingReply> = Vec::new();
         for number in 0..RING_SLOTS {
             let lane = if number % 2 == 0 { &first } else { &second };
             waiting.push(lane.ask(question(), Rank::Ordinary, None).expect("there is room"));
         }
-        assert_eq!(first.ask(question(), Rank::Ordinary, None).err(), Some(NotTaken::Overloaded));
+        assert_eq!(
+            first.ask(question(), Rank::Ordinary, None).err(),
+            Some(SubmitError::Overloaded)
+        );
         assert_eq!(first.waiting(), RING_SLOTS / 2);
         let mut shown = 0;
         inbox.poll(u64::MAX, |together| {
             for asked in together {
-                outbox.answer(asked.address, 0, Outcome::NoSpace, Decided::default());
+                outbox.answer(asked.address, 0, Outcome::NoSpace, DecisionTimes::default());
                 shown += 1;
             }
         });
@@ -244,14 +247,14 @@ mod tests {
         let cursors = Arc::new(Cursors::default());
         let (mut ends, mut inbox, mut outbox) = build(1, &cursors);
         let lane = ends.pop().expect("one lane").settle();
-        let mut waiting: Vec<Waiting> = Vec::new();
+        let mut waiting: Vec<PendingReply> = Vec::new();
         for _ in 0..RING_SLOTS / 4 * 3 {
             let mut request = Some(question());
             waiting.push(lane.offer(&mut request, None).expect("there is room"));
             assert!(request.is_none());
         }
         let mut request = Some(question());
-        assert_eq!(lane.offer(&mut request, None).err(), Some(NotTaken::Overloaded));
+        assert_eq!(lane.offer(&mut request, None).err(), Some(SubmitError::Overloaded));
         assert!(request.is_some());
         waiting.push(
             lane.ask(question(), Rank::Ordinary, None).expect("single requests have room left"),
@@ -260,7 +263,7 @@ mod tests {
         lane.wake_when_room(&woken.clone().into());
         inbox.poll(u64::MAX, |together| {
             for asked in together {
-                outbox.answer(asked.address, 0, Outcome::NoSpace, Decided::default());
+                outbox.answer(asked.address, 0, Outcome::NoSpace, DecisionTimes::default());
             }
         });
         outbox.wake_answered();
@@ -280,10 +283,10 @@ mod tests {
         let offer = || lane.offer(&mut Some(question()), None);
         let context = &mut Context::from_waker(Waker::noop());
         for collects in [true, false] {
-            let mut waiting: Vec<Waiting> = std::iter::from_fn(|| offer().ok()).collect();
+            let mut waiting: Vec<PendingReply> = std::iter::from_fn(|| offer().ok()).collect();
             inbox.poll(u64::MAX, |together| {
                 for asked in together {
-                    outbox.answer(asked.address, 0, Outcome::NoSpace, Decided::default());
+                    outbox.answer(asked.address, 0, Outcome::NoSpace, DecisionTimes::default());
                 }
             });
             outbox.wake_answered();
@@ -326,7 +329,7 @@ mod tests {
         second.wake_when_room(Waker::noop());
         inbox.poll(u64::MAX, |together| {
             for asked in together {
-                outbox.answer(asked.address, 0, Outcome::NoSpace, Decided::default());
+                outbox.answer(asked.address, 0, Outcome::NoSpace, DecisionTimes::default());
             }
         });
         outbox.wake_answered();
@@ -346,7 +349,7 @@ mod tests {
         lane.pump(context);
         assert_eq!(polled_outcome(waiting.as_mut(), context), Poll::Ready(Outcome::Unknown));
         lane.close();
-        assert_eq!(lane.ask(question(), Rank::Ordinary, None).err(), Some(NotTaken::Draining));
+        assert_eq!(lane.ask(question(), Rank::Ordinary, None).err(), Some(SubmitError::Draining));
     }
 
     #[test]
@@ -378,7 +381,7 @@ mod tests {
         let cursors = Arc::new(Cursors::default());
         let (mut ends, mut inbox, _outbox) = build(1, &cursors);
         let lane = ends.pop().expect("one lane").settle();
-        let waiting: Vec<Waiting> = ranks
+        let waiting: Vec<PendingReply> = ranks
             .iter()
             .map(|rank| {
                 let sku = SkuId::parse(&format!("{rank:?}")).unwrap();
@@ -425,7 +428,7 @@ mod tests {
         let cursors = Arc::new(Cursors::default());
         let (mut ends, _inbox, _outbox) = build(1, &cursors);
         let lane = ends.pop().expect("one lane").settle();
-        let mut waiting: Vec<Waiting> = Vec::new();
+        let mut waiting: Vec<PendingReply> = Vec::new();
         let mut full = |rank: Rank| {
             let before = waiting.len();
             waiting.extend(std::iter::from_fn(|| lane.ask(question(), rank, None).ok()));

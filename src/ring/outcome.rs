@@ -1,15 +1,15 @@
 //! What comes back from the writer to whoever asked.
 
-use super::times::Times;
-use crate::domain::answer::Answered;
+use super::timings::StageTimes;
+use crate::domain::model::answer::Answered;
 
 /// An outcome where it was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Arrived {
+pub struct WriterReply {
     /// What.
     pub outcome: Outcome,
     /// How long it took on the way.
-    pub times: Times,
+    pub times: StageTimes,
 }
 
 /// What became of a request that was taken.
@@ -31,7 +31,7 @@ pub enum Outcome {
 
 /// Why a request was not taken; nothing was decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NotTaken {
+pub enum SubmitError {
     /// The ring or the table of waiting requests is full.
     Overloaded,
     /// The server is stopping.

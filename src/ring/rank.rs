@@ -4,7 +4,7 @@
 //! too, because a connection has one request under way. Lines of a batch are all of one rank, so
 //! that they are decided one after another as they stand there. Next: `lane`, `inbox`.
 
-use crate::domain::command::{Command, Query};
+use crate::domain::model::command::{Command, Query};
 
 /// How much a request matters while there is more to do than can be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -92,8 +92,8 @@ pub const ALL_SLOTS: usize = {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::command::Action;
-    use crate::domain::ids::{OrderId, SkuId};
+    use crate::domain::model::command::Action;
+    use crate::domain::model::ids::{OrderId, SkuId};
 
     #[test]
     fn what_exists_goes_before_what_is_new_and_lists_come_last() {

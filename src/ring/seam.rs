@@ -1,6 +1,6 @@
 //! What the hand-over between threads takes from outside, in one place.
 //!
-//! Owns no code of its own but the sleep. `parking`, `starved`, `cursors` and `times` name nothing else
+//! Owns no code of its own but the sleep. `parking`, `backpressure`, `cursors` and `timings` name nothing else
 //! of this kind, so that the model checker in `tests/loom` can compile the same files against its
 //! own. Next: `parking`.
 

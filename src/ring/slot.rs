@@ -2,9 +2,9 @@
 
 use super::outcome::Outcome;
 use super::tickets::Ticket;
-use super::times::Decided;
-use crate::domain::command::Request;
-use crate::domain::ids::Sequence;
+use super::timings::DecisionTimes;
+use crate::domain::model::command::Request;
+use crate::domain::model::ids::Sequence;
 
 /// A place in the ring of requests. The request stays until the place is used again: the writer
 /// sees it only by reference, and dropping it is the producer's work.
@@ -23,5 +23,5 @@ pub(super) struct Reply {
     pub(super) ticket: Ticket,
     pub(super) rests_on: Sequence,
     pub(super) outcome: Outcome,
-    pub(super) decided: Decided,
+    pub(super) decided: DecisionTimes,
 }

@@ -4,7 +4,7 @@
 //! A ticket goes home only after its answer came, also when the client has long gone, so an answer
 //! always finds its ticket and the answer ring can never be too small. Next: `lane`.
 
-use super::outcome::Arrived;
+use super::outcome::WriterReply;
 use std::task::Waker;
 
 /// One request that waits: its place in the table and how often the place was used before.
@@ -17,9 +17,9 @@ pub(super) struct Ticket {
 #[derive(Debug)]
 enum Holder {
     Free { next: u32 },
-    Waiting(Option<Waker>),
+    PendingReply(Option<Waker>),
     Abandoned,
-    Answered(Arrived),
+    Answered(WriterReply),
 }
 
 #[derive(Debug)]
@@ -71,7 +71,7 @@ impl Tickets {
         let Holder::Free { next } = entry.holder else {
             unreachable!("the free list names only free tickets");
         };
-        entry.holder = Holder::Waiting(None);
+        entry.holder = Holder::PendingReply(None);
         self.free = next;
         self.out += 1;
         self.unanswered += 1;
@@ -100,12 +100,12 @@ impl Tickets {
     }
 
     /// Brings the answer; gives who is to be woken.
-    pub(super) fn answer(&mut self, ticket: Ticket, arrived: Arrived) -> Option<Waker> {
+    pub(super) fn answer(&mut self, ticket: Ticket, arrived: WriterReply) -> Option<Waker> {
         self.unanswered -= 1;
         self.answers += 1;
         let entry = self.entry(ticket);
         match std::mem::replace(&mut entry.holder, Holder::Answered(arrived)) {
-            Holder::Waiting(waker) => waker,
+            Holder::PendingReply(waker) => waker,
             Holder::Abandoned => {
                 self.release(ticket);
                 None
@@ -117,9 +117,9 @@ impl Tickets {
     }
 
     /// Takes the answer if it came; otherwise remembers whom to wake.
-    pub(super) fn collect(&mut self, ticket: Ticket, waker: &Waker) -> Option<Arrived> {
+    pub(super) fn collect(&mut self, ticket: Ticket, waker: &Waker) -> Option<WriterReply> {
         let entry = self.entry(ticket);
-        if let Holder::Waiting(known) = &mut entry.holder {
+        if let Holder::PendingReply(known) = &mut entry.holder {
             match known {
                 Some(known) => known.clone_from(waker),
                 None => *known = Some(waker.clone()),
@@ -138,17 +138,17 @@ impl Tickets {
     pub(super) fn abandon(&mut self, ticket: Ticket) {
         let entry = self.entry(ticket);
         match entry.holder {
-            Holder::Waiting(_) => entry.holder = Holder::Abandoned,
+            Holder::PendingReply(_) => entry.holder = Holder::Abandoned,
             Holder::Answered(_) => self.release(ticket),
             Holder::Free { .. } | Holder::Abandoned => unreachable!("a ticket is abandoned once"),
         }
     }
 
     /// Answers all that wait, because no other answer will come.
-    pub(super) fn answer_all(&mut self, arrived: &Arrived) -> Vec<Waker> {
+    pub(super) fn answer_all(&mut self, arrived: &WriterReply) -> Vec<Waker> {
         let mut wakers = Vec::new();
         for entry in &mut self.entries {
-            if let Holder::Waiting(waker) = &mut entry.holder {
+            if let Holder::PendingReply(waker) = &mut entry.holder {
                 wakers.extend(waker.take());
                 entry.holder = Holder::Answered(arrived.clone());
                 self.unanswered -= 1;
@@ -162,10 +162,10 @@ impl Tickets {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ring::{Outcome, Times};
+    use crate::ring::{Outcome, StageTimes};
 
-    fn arrived(outcome: Outcome) -> Arrived {
-        Arrived { outcome, times: Times::default() }
+    fn arrived(outcome: Outcome) -> WriterReply {
+        WriterReply { outcome, times: StageTimes::default() }
     }
 
     #[test]

@@ -2,17 +2,17 @@
 //!
 //! Owns a bounded queue of them, in the bytes in which they are stored, and when it is told: before the
 //! next event that changes anything, so that a refusal of the writer stands right behind the state that
-//! it was given in, or, where only refusals come, after a second, with those that `tally` counts. No
+//! it was given in, or, where only refusals come, after a second, with those that `refusal_counts` counts. No
 //! sync is made for them but that one. What finds no room, here or in the journal, is counted, and
-//! that is told too. Never touches the state. Next: `tally`, `codec::kept`.
+//! that is told too. Never touches the state. Next: `refusal_counts`, `codec::kept`.
 
 use super::Core;
 use crate::codec;
-use crate::domain::answer::{Refusal, ShortLine};
-use crate::domain::command::{Command, Request};
-use crate::domain::event::{Event, Record};
-use crate::domain::ids::{Sequence, Stamp};
-use crate::domain::kept::NotKept;
+use crate::domain::model::answer::{Refusal, ShortLine};
+use crate::domain::model::command::{Command, Request};
+use crate::domain::model::event::{Event, Record};
+use crate::domain::model::ids::{Sequence, Stamp};
+use crate::domain::model::kept::NotKept;
 use crate::edge::Edge;
 use crate::ring::TurnedAway;
 use doorbuster_journal::{Disk, RECORD_BYTES_MAX};
@@ -150,7 +150,7 @@ impl<D: Disk> Core<D> {
     pub(super) fn keep_turned_away(&mut self, turned_away: &TurnedAway) {
         let TurnedAway { request, held, seen, elapsed_ms } = turned_away;
         let Command::CreateOrder(order) = &request.command else { return };
-        let short = |line: &crate::domain::ids::LineRequest| ShortLine {
+        let short = |line: &crate::domain::model::ids::LineRequest| ShortLine {
             sku: line.sku.clone(),
             requested: u64::from(line.quantity),
             available: 0,
@@ -229,9 +229,9 @@ impl<D: Disk> Core<D> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::command::{AdjustSku, Adjustment, CreateOrder, Precondition};
-    use crate::domain::command::{Principal, Reach, Take};
-    use crate::domain::ids::{LineRequest, PrincipalName, SkuId, UserId};
+    use crate::domain::model::command::{AdjustSku, Adjustment, CreateOrder, Precondition};
+    use crate::domain::model::command::{Principal, Reach, Take};
+    use crate::domain::model::ids::{LineRequest, PrincipalName, SkuId, UserId};
     use std::sync::atomic::AtomicBool;
 
     #[test]

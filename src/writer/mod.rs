@@ -6,47 +6,47 @@
 //! or sync, ends the process: recovery knows what is durable, this thread no longer does. Next:
 //! `domain::decide`, `ring::inbox`, the journal crate.
 
-mod assembly;
+mod batch_limit;
+mod builder;
+mod capacity;
+mod edge_updates;
+mod idle;
 mod keeping;
-mod pace;
-mod quiet;
-mod room;
-mod rules;
-mod showing;
+mod refusal_counts;
+mod settings_update;
 mod steps;
-mod tally;
-mod watch;
+mod turn_metrics;
 
-use crate::clock::Stamps;
+use crate::background::prefault_thread::Prepared;
 use crate::codec;
 use crate::config::{Durability, Wait};
-use crate::domain::apply::apply;
-use crate::domain::command::{Command, Reach, Request};
-use crate::domain::decide::{Decision, decide};
-use crate::domain::event::{Event, Origin, Record};
-use crate::domain::ids::{Sequence, Stamp};
-use crate::domain::settings::Settings;
-use crate::domain::state::State;
-use crate::domain::warm::warm;
-use crate::domain::{read, sweep};
-use crate::faults::{Point, armed, slowed};
-use crate::images::Images;
-use crate::planted::{Bug, planted};
-use crate::preparer::Prepared;
-use crate::ring::{Asked, Inbox, Outbox, Outcome, Polled};
-pub use assembly::Parts;
+use crate::domain::memory::prefetch::warm;
+use crate::domain::model::command::{Command, Reach, Request};
+use crate::domain::model::event::{Event, Origin, Record};
+use crate::domain::model::ids::{Sequence, Stamp};
+use crate::domain::model::settings::Settings;
+use crate::domain::rules::apply::apply;
+use crate::domain::rules::decide::{Decision, decide};
+use crate::domain::rules::{read, sweep};
+use crate::domain::state::tables::State;
+use crate::ring::{Inbox, Outbox, Outcome, Polled, QueuedRequest};
+use crate::shared::clock::Stamps;
+use crate::shared::snapshots::Snapshots;
+use crate::testing::faults::{Point, armed, slowed};
+use crate::testing::planted::{Bug, planted};
+use batch_limit::BatchLimit;
+pub use builder::WriterParts;
+use capacity::JournalCapacity;
 use doorbuster_journal::{Disk, FileDisk, Journal, JournalError, Spare};
+use edge_updates::{EdgeUpdates, Moment};
 use keeping::{Behind, Keeping};
-use pace::Pace;
-use room::Room;
-use showing::{Moment, Showing};
+use refusal_counts::PendingRefusals;
+pub use refusal_counts::{TOLD_EVERY_MS, TOLD_PAIRS_MAX};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
-use tally::Tally;
-pub use tally::{TOLD_EVERY_MS, TOLD_PAIRS_MAX};
-use watch::Watch;
+use turn_metrics::TurnMetrics;
 
 /// Holds that one turn lets run out, while it keeps up.
 const EXPIRE_PER_TURN: u32 = 256;
@@ -71,7 +71,7 @@ const DECIDES_PER_REQUEST: u32 = 8;
 pub struct Writer<D: Disk = FileDisk> {
     core: Core<D>,
     inbox: Inbox,
-    pace: Pace,
+    pace: BatchLimit,
     wait: Wait,
 }
 
@@ -85,12 +85,12 @@ struct Core<D: Disk> {
     /// Settings that wait for room in the journal.
     fresh_settings: Option<Settings>,
     durability: Durability,
-    clock: crate::clock::Clock,
+    clock: crate::shared::clock::Clock,
     now: Stamp,
-    room: Room,
-    tally: Tally,
+    room: JournalCapacity,
+    tally: PendingRefusals,
     keeping: Keeping,
-    showing: Showing,
+    showing: EdgeUpdates,
     expire_budget: u32,
     /// Events were appended since the last seal; then, when the last of them were.
     unsealed_since: Option<Stamp>,
@@ -102,10 +102,10 @@ struct Core<D: Disk> {
     /// Memory for what comes next; without it the tables help themselves.
     prepared: Option<Prepared>,
     records_in_turn: u64,
-    watch: Watch,
-    images: Arc<Images>,
+    watch: TurnMetrics,
+    snapshots: Arc<Snapshots>,
     snapshot_events: u64,
-    /// The sequence at which an image is due.
+    /// The sequence at which a snapshot is due.
     snapshot_at: Sequence,
     /// The first error of the journal; the turn ends and so does the process.
     failure: Option<JournalError>,
@@ -137,7 +137,7 @@ impl<D: Disk> Writer<D> {
     pub fn run(mut self) -> Result<Stopped, JournalError> {
         self.core.journal.start_allocator()?;
         self.core.prepare_memory();
-        self.core.wait_for_room(Room::for_new);
+        self.core.wait_for_room(JournalCapacity::for_new);
         self.open();
         loop {
             match self.turn()? {
@@ -146,7 +146,7 @@ impl<D: Disk> Writer<D> {
                 Next::Rest(_) => {}
                 Next::Stop => {
                     // Or the next start would take an orderly stop for a sudden one.
-                    self.core.wait_for_room(Room::for_seal);
+                    self.core.wait_for_room(JournalCapacity::for_seal);
                     return self.stop();
                 }
             }
@@ -169,7 +169,7 @@ impl<D: Disk> Writer<D> {
         let took_ns = core.clock.elapsed_ns().saturating_sub(begun_ns);
         core.watch.took(took_ns);
         self.pace.decided(core.watch.requests(), took_ns, core.watch.sync_ns());
-        self.take_handed_in();
+        self.collect_refusal_reports();
         let core = &mut self.core;
         core.commit()?;
         let swept = polled == Polled::None && core.records_in_turn > 0;
@@ -186,9 +186,9 @@ impl<D: Disk> Writer<D> {
         })
     }
 
-    fn take_handed_in(&mut self) {
+    fn collect_refusal_reports(&mut self) {
         let core = &mut self.core;
-        self.inbox.take_handed_in(|refusals| core.count_handed_in(&refusals));
+        self.inbox.collect_refusal_reports(|refusals| core.count_reported(&refusals));
         let lost = self.inbox.take_turned_away(|refusal| core.keep_turned_away(&refusal));
         core.lose_turned_away(lost);
     }
@@ -197,7 +197,7 @@ impl<D: Disk> Writer<D> {
 impl<D: Disk> Core<D> {
     /// A segment that is nearly full at the start is no reason to refuse: its successor is being
     /// made, and requests wait in the ring for that long.
-    fn wait_for_room(&mut self, enough: impl Fn(&Room) -> bool) {
+    fn wait_for_room(&mut self, enough: impl Fn(&JournalCapacity) -> bool) {
         self.begin();
         while !enough(&self.room) && self.journal.free_space().spare == Spare::Preparing {
             self.clock.sleep(ROOM_PAUSE);
@@ -239,12 +239,12 @@ impl<D: Disk> Core<D> {
                 tracing::warn!(cause, "no spare segment, new orders stop when this one is full");
                 self.spare_failed = true;
                 // Letting history go makes room, but no file that may be larger.
-                self.images.set_space_short(!failure.is_file_too_large());
+                self.snapshots.set_space_short(!failure.is_file_too_large());
             }
             (None, true) if self.journal.free_space().spare == Spare::Ready => {
                 tracing::info!("there is a spare segment again");
                 self.spare_failed = false;
-                self.images.set_space_short(false);
+                self.snapshots.set_space_short(false);
             }
             _ => {}
         }
@@ -291,7 +291,7 @@ impl<D: Disk> Core<D> {
     }
 
     /// Looks up together what some requests will look for and fill in, then answers one after the other.
-    fn serve(&mut self, together: &[Asked<'_>]) {
+    fn serve(&mut self, together: &[QueuedRequest<'_>]) {
         if together.len() > 1 {
             warm(&mut self.state, together.iter().map(|asked| asked.request.into()));
         }
@@ -301,7 +301,7 @@ impl<D: Disk> Core<D> {
         if !longer.is_zero() {
             self.clock.sleep(longer);
         }
-        for Asked { request, address, deadline_ms } in together {
+        for QueuedRequest { request, address, deadline_ms } in together {
             let late = deadline_ms.is_some_and(|deadline_ms| {
                 self.clock.elapsed_ms() >= deadline_ms || armed(Point::Deadline)
             });
@@ -409,7 +409,7 @@ impl<D: Disk> Core<D> {
             self.tell_kept(Behind::Nothing);
         }
         if counts_due {
-            self.tell_refusals();
+            self.record_refusals();
         }
         if armed(Point::Store) {
             return Err(JournalError::NoSpare);
@@ -460,9 +460,9 @@ impl<D: Disk> Core<D> {
         Ok(())
     }
 
-    fn nudge_images(&mut self, synced: Sequence) {
+    fn nudge_snapshots(&mut self, synced: Sequence) {
         if synced >= self.snapshot_at {
-            self.images.nudge();
+            self.snapshots.nudge();
             self.snapshot_at = synced + self.snapshot_events;
         }
     }
@@ -477,8 +477,8 @@ impl<D: Disk> Core<D> {
         let cursors = self.outbox.cursors();
         cursors.publish(appended, synced, answerable);
         cursors.publish_journal_bytes(self.journal.bytes());
-        // Only now: an image is folded up to the cursor that the snapshotter sees.
-        self.nudge_images(synced);
+        // Only now: a snapshot is folded up to the cursor that the snapshotter sees.
+        self.nudge_snapshots(synced);
     }
 
     /// Everything is answered; what is left is told to the journal.

@@ -3,8 +3,8 @@
 //! Owns nothing, decides nothing. Next: `mod`.
 
 use super::{Stopped, Writer};
-use crate::domain::ids::Stamp;
-use crate::domain::state::State;
+use crate::domain::model::ids::Stamp;
+use crate::domain::state::tables::State;
 use doorbuster_journal::{Disk, JournalError, SegmentAllocator};
 
 impl<D: Disk> Writer<D> {
@@ -46,7 +46,7 @@ impl<D: Disk> Writer<D> {
     /// # Errors
     /// As [`run`](Self::run).
     pub fn stop(mut self) -> Result<Stopped, JournalError> {
-        self.take_handed_in();
+        self.collect_refusal_reports();
         self.core.stop()
     }
 }

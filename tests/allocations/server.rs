@@ -5,7 +5,7 @@
 
 use crate::exchange::{self, Asking};
 use doorbuster::config::{Config, Sources};
-use doorbuster::server::{self, Signals};
+use doorbuster::process::server::{self, Signals};
 use socket2::{Domain, Socket, Type};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::thread::{self, JoinHandle};

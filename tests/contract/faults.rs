@@ -71,7 +71,8 @@ fn a_server_that_is_full_or_fails_says_so_and_decides_nothing() {
     // A panic is a line like any other, of the gravest level.
     let World { server, .. } = world;
     let exit = server.stop();
-    let panicked = "ERROR doorbuster::log: panicked thread=\"writer\" place=\"src/writer/mod.rs:";
+    let panicked =
+        "ERROR doorbuster::process::log: panicked thread=\"writer\" place=\"src/writer/mod.rs:";
     assert!(exit.complaints.contains(panicked), "{exit:?}");
     exit.stopped();
 }

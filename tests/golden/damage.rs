@@ -1,18 +1,20 @@
 //! A golden directory with bits that are not its own: the same state, or none, but never another.
 //!
 //! Owns a sample of the bits, with real records and the real replay; every bit of a smaller journal
-//! is flipped by the journal's own tests, every bit of a smaller image by those of the images.
+//! is flipped by the journal's own tests, every bit of a smaller snapshot by those of the snapshots.
 
 use crate::directory::{Facts, unpack};
 use crate::replayed;
 use doorbuster::codec;
-use doorbuster::replay::{From, ReplayError, journal_directory, replay, snapshot_directory};
-use doorbuster_snapshots::{FORMAT_VERSION, SnapshotError, image_name};
+use doorbuster::engine::replay::{
+    From, ReplayError, journal_directory, replay, snapshot_directory,
+};
+use doorbuster_snapshots::{FORMAT_VERSION, SnapshotError, snapshot_name};
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
-/// Where the fields of a segment's and of an image's header end, at the least, in bytes.
+/// Where the fields of a segment's and of a snapshot's header end, at the least, in bytes.
 const FIELDS_END: u64 = 356;
 
 /// Flips a bit of each of these bytes in turn.
@@ -37,9 +39,9 @@ fn segments(data: &Path) -> [PathBuf; 2] {
 }
 
 #[track_caller]
-fn check_state(data: &Path, from: From, image: u64, facts: &Facts, what: &str) {
+fn check_state(data: &Path, from: From, snapshot: u64, facts: &Facts, what: &str) {
     let replayed = replayed(data, from, None);
-    assert_eq!(replayed.image_sequence, image, "{what}");
+    assert_eq!(replayed.snapshot_sequence, snapshot, "{what}");
     assert_eq!(replayed.state.sequence, facts.sequence, "{what}");
     assert_eq!(codec::digest(&replayed.state).to_string(), facts.digest, "{what}");
 }
@@ -59,10 +61,10 @@ fn a_flipped_bit_of_the_journal_gives_the_same_state_or_none() {
                 assert!(refused.contains(part), "{what}: {refused}");
             }
             if first {
-                // An image holds all of it.
-                check_state(data, From::NewestImage, facts.image_sequence, &facts, what);
+                // A snapshot holds all of it.
+                check_state(data, From::NewestSnapshot, facts.snapshot_sequence, &facts, what);
             } else {
-                assert!(replay(data, From::NewestImage, None, &mut |_| {}).is_err(), "{what}");
+                assert!(replay(data, From::NewestSnapshot, None, &mut |_| {}).is_err(), "{what}");
             }
         });
     }
@@ -70,21 +72,21 @@ fn a_flipped_bit_of_the_journal_gives_the_same_state_or_none() {
 }
 
 #[test]
-fn a_flipped_bit_of_the_image_costs_a_longer_replay_to_the_same_state() {
+fn a_flipped_bit_of_the_snapshot_costs_a_longer_replay_to_the_same_state() {
     let (data, facts) = unpack("format-1");
-    let image = snapshot_directory(data.path()).join(image_name(facts.image_sequence));
-    let used = image.metadata().expect("it is there").len();
-    flip(&image, sample(used, 11), |what| {
-        check_state(data.path(), From::NewestImage, 0, &facts, what);
+    let snapshot = snapshot_directory(data.path()).join(snapshot_name(facts.snapshot_sequence));
+    let used = snapshot.metadata().expect("it is there").len();
+    flip(&snapshot, sample(used, 11), |what| {
+        check_state(data.path(), From::NewestSnapshot, 0, &facts, what);
     });
-    check_state(data.path(), From::NewestImage, facts.image_sequence, &facts, "as it was");
+    check_state(data.path(), From::NewestSnapshot, facts.snapshot_sequence, &facts, "as it was");
 }
 
 /// What a newer version left is not passed over like damage: it may be all there is.
 #[test]
-fn an_image_of_a_newer_version_ends_a_start_until_a_person_moves_it() {
+fn an_snapshot_of_a_newer_version_ends_a_start_until_a_person_moves_it() {
     let (data, facts) = unpack("format-1");
-    let path = snapshot_directory(data.path()).join(image_name(facts.image_sequence));
+    let path = snapshot_directory(data.path()).join(snapshot_name(facts.snapshot_sequence));
     let mut bytes = fs::read(&path).expect("it is there");
     bytes[8..12].copy_from_slice(&(FORMAT_VERSION + 1).to_le_bytes());
     let mut hasher = crc32fast::Hasher::new();
@@ -92,14 +94,14 @@ fn an_image_of_a_newer_version_ends_a_start_until_a_person_moves_it() {
     hasher.update(&bytes[16..4096]);
     bytes[12..16].copy_from_slice(&hasher.finalize().to_le_bytes());
     fs::write(&path, &bytes).expect("a copy of ours");
-    for from in [From::NewestImage, From::OldestImage] {
+    for from in [From::NewestSnapshot, From::OldestSnapshot] {
         let Err(ReplayError::Snapshot(error)) = replay(data.path(), from, None, &mut |_| {}) else {
             panic!("{from:?}: it is read, or refused for something else")
         };
         let SnapshotError::NewerVersion { format, .. } = error else { panic!("{error}") };
         assert_eq!(format, FORMAT_VERSION + 1);
     }
-    check_state(data.path(), From::Genesis, 0, &facts, "without images");
+    check_state(data.path(), From::Genesis, 0, &facts, "without snapshots");
     fs::remove_file(&path).expect("it is there");
-    check_state(data.path(), From::NewestImage, 0, &facts, "the image is gone");
+    check_state(data.path(), From::NewestSnapshot, 0, &facts, "the snapshot is gone");
 }

@@ -6,11 +6,11 @@
 
 use crate::process::directory;
 use crate::story::{Then, Turn};
+use doorbuster::background::snapshotter;
 use doorbuster::codec::{self, Totals};
-use doorbuster::domain::apply::apply;
-use doorbuster::domain::state::State;
-use doorbuster::replay::{journal_directory, snapshot_directory};
-use doorbuster::snapshotter;
+use doorbuster::domain::rules::apply::apply;
+use doorbuster::domain::state::tables::State;
+use doorbuster::engine::replay::{journal_directory, snapshot_directory};
 use doorbuster_journal::{FileDisk, Journal, JournalId, Options, SEGMENT_BYTES_MIN};
 use doorbuster_snapshots::no_pause;
 use std::fmt::Write as _;
@@ -34,8 +34,8 @@ pub(crate) struct Facts {
     pub(crate) epoch: u32,
     pub(crate) sequence: u64,
     pub(crate) digest: String,
-    pub(crate) image_sequence: u64,
-    pub(crate) image_digest: String,
+    pub(crate) snapshot_sequence: u64,
+    pub(crate) snapshot_digest: String,
 }
 
 /// Where a directory is kept.
@@ -65,15 +65,15 @@ pub(crate) fn unpack(name: &str) -> (TempDir, Facts) {
             _ => panic!("{line:?} is no line of a manifest"),
         }
     }
-    let [epoch, sequence, digest, image_sequence, image_digest] =
+    let [epoch, sequence, digest, snapshot_sequence, snapshot_digest] =
         facts.try_into().expect("five facts");
     let number = |text: String| text.parse().expect("a number");
     let facts = Facts {
         epoch: epoch.parse().expect("a number"),
         sequence: number(sequence),
         digest,
-        image_sequence: number(image_sequence),
-        image_digest,
+        snapshot_sequence: number(snapshot_sequence),
+        snapshot_digest,
     };
     (data, facts)
 }
@@ -87,7 +87,7 @@ pub(crate) fn make(turns: &[Turn]) -> (TempDir, Facts) {
     let disk = FileDisk::open(journal_directory(data.path())).expect("it is there");
     let mut journal = Journal::create(disk, OPTIONS, ID).expect("there is room");
     let mut state = State::new(1);
-    let (mut image_sequence, mut image_digest) = (0, String::new());
+    let (mut snapshot_sequence, mut snapshot_digest) = (0, String::new());
     for turn in turns {
         journal.begin(turn.epoch, turn.stamp);
         for record in &turn.records {
@@ -104,17 +104,17 @@ pub(crate) fn make(turns: &[Turn]) -> (TempDir, Facts) {
                 journal.seal(turn.epoch, turn.stamp, &totals).expect("there is room");
                 journal.sync().expect("the disk works");
             }
-            Then::Image => {
+            Then::Snapshot => {
                 let taken = snapshotter::fold(data.path(), ID, None, no_pause);
-                image_sequence = taken.expect("it reads back");
-                image_digest = codec::digest(&state).to_string();
+                snapshot_sequence = taken.expect("it reads back");
+                snapshot_digest = codec::digest(&state).to_string();
             }
         }
     }
     journal.close().expect("no allocator was started");
     let digest = codec::digest(&state).to_string();
     let (epoch, sequence) = (state.epoch, state.sequence);
-    (data, Facts { epoch, sequence, digest, image_sequence, image_digest })
+    (data, Facts { epoch, sequence, digest, snapshot_sequence, snapshot_digest })
 }
 
 /// Packs a directory as the tree keeps it, into the build directory.
@@ -136,11 +136,11 @@ pub(crate) fn pack(name: &str, data: &Path, facts: &Facts) -> PathBuf {
             writeln!(manifest, "file {path} {} {used}", bytes.len()).expect("it is memory");
         }
     }
-    let Facts { epoch, sequence, digest, image_sequence, image_digest } = facts;
+    let Facts { epoch, sequence, digest, snapshot_sequence, snapshot_digest } = facts;
     write!(
         manifest,
-        "epoch {epoch}\nsequence {sequence}\ndigest {digest}\nimage {image_sequence}\n\
-         image-digest {image_digest}\n"
+        "epoch {epoch}\nsequence {sequence}\ndigest {digest}\nimage {snapshot_sequence}\n\
+         image-digest {snapshot_digest}\n"
     )
     .expect("it is memory");
     fs::write(packed.join(MANIFEST), manifest).expect("there is room");

@@ -9,14 +9,14 @@
 //! something else gets a directory of its own:
 //!
 //! 1. Raise `FORMAT_VERSION` of the crate whose layout changes, and say so in its `FORMAT.md`.
-//! 2. Add `tell_N` beside `story::tell`: every kind of event, and of row at the image, there is.
+//! 2. Add `tell_N` beside `story::tell`: every kind of event, and of row at the snapshot, there is.
 //! 3. Run `cargo test --test golden`: the test that makes the stories leaves a packed directory of
 //!    each in `target/tmp/golden`. Copy it to `tests/golden/format-N`, and add it to `DIRECTORIES`.
 //! 4. The directories before it stay in `DIRECTORIES` for as long as the server reads them, and so
 //!    do their stories; only those of the newest version are written again, byte by byte.
 //!
 //! Where a later version encodes an old state in other bytes, its digest is another: then `digest` in
-//! the old manifests is brought up to date, in a change of its own that shows that genesis and image
+//! the old manifests is brought up to date, in a change of its own that shows that genesis and snapshot
 //! agree before and after. Next: `story`, `directory`.
 
 mod damage;
@@ -42,14 +42,14 @@ mod process;
 
 use directory::{ID, OPTIONS, make, pack, unpack};
 use doorbuster::codec;
-use doorbuster::domain::event::{Event, Record};
-use doorbuster::domain::ids::OrderId;
-use doorbuster::domain::requests::Kept;
-use doorbuster::domain::settings::Settings;
-use doorbuster::domain::state::State;
-use doorbuster::replay::{From, Replayed, journal_directory, replay, snapshot_directory};
+use doorbuster::domain::model::event::{Event, Record};
+use doorbuster::domain::model::ids::OrderId;
+use doorbuster::domain::model::settings::Settings;
+use doorbuster::domain::state::idempotency::StoredReply;
+use doorbuster::domain::state::tables::State;
+use doorbuster::engine::replay::{From, Replayed, journal_directory, replay, snapshot_directory};
 use doorbuster_journal::{FileDisk, Journal, Kind, Origin, scan_with};
-use doorbuster_snapshots::{ImageReader, image_name};
+use doorbuster_snapshots::{SnapshotReader, snapshot_name};
 use history::{History, check_unchanged, files};
 use process::{Launch, directory as fresh_directory};
 use std::collections::BTreeSet;
@@ -104,21 +104,23 @@ fn kind(event: &Event) -> String {
 }
 
 #[test]
-fn every_version_replays_to_its_digest_from_the_first_event_and_from_its_image() {
+fn every_version_replays_to_its_digest_from_the_first_event_and_from_its_snapshot() {
     for (version, _) in DIRECTORIES {
         let (data, facts) = unpack(version);
-        for (from, image) in [(From::Genesis, 0), (From::NewestImage, facts.image_sequence)] {
+        for (from, snapshot) in
+            [(From::Genesis, 0), (From::NewestSnapshot, facts.snapshot_sequence)]
+        {
             let replayed = replayed(data.path(), from, None);
-            assert_eq!(replayed.image_sequence, image, "version {version}");
+            assert_eq!(replayed.snapshot_sequence, snapshot, "version {version}");
             assert!(replayed.passed_over.is_empty(), "version {version}");
             assert!(replayed.drained, "version {version} was stopped in good order");
             let state = &replayed.state;
             assert_eq!((state.epoch, state.sequence), (facts.epoch, facts.sequence));
             assert_eq!(codec::digest(state).to_string(), facts.digest, "version {version}");
         }
-        let then = replayed(data.path(), From::Genesis, Some(facts.image_sequence));
-        assert_eq!(then.state.sequence, facts.image_sequence);
-        assert_eq!(codec::digest(&then.state).to_string(), facts.image_digest);
+        let then = replayed(data.path(), From::Genesis, Some(facts.snapshot_sequence));
+        assert_eq!(then.state.sequence, facts.snapshot_sequence);
+        assert_eq!(codec::digest(&then.state).to_string(), facts.snapshot_digest);
     }
 }
 
@@ -175,9 +177,10 @@ fn check_kinds(name: &str, expected: BTreeSet<u32>) {
     let kinds: BTreeSet<String> = history.records.iter().map(|of| kind(&of.event)).collect();
     assert_eq!(kinds, EVENTS_1.map(str::to_owned).into());
     let disk = FileDisk::open(snapshot_directory(data.path())).expect("it is there");
-    let mut image = ImageReader::open(&disk, &image_name(facts.image_sequence)).expect("it reads");
+    let mut snapshot =
+        SnapshotReader::open(&disk, &snapshot_name(facts.snapshot_sequence)).expect("it reads");
     let mut payload = Vec::new();
-    while let Some(block) = image.next_block().expect("it reads") {
+    while let Some(block) = snapshot.next_block().expect("it reads") {
         payload.extend_from_slice(block);
     }
     // Each row is a length and as many bytes, the first four of which name its kind.
@@ -188,7 +191,7 @@ fn check_kinds(name: &str, expected: BTreeSet<u32>) {
         rest = behind;
     }
     assert_eq!(rows, expected);
-    let state = replayed(data.path(), From::NewestImage, Some(facts.image_sequence)).state;
+    let state = replayed(data.path(), From::NewestSnapshot, Some(facts.snapshot_sequence)).state;
     let kept: BTreeSet<u8> = state.requests.iter().map(|key| kept_kind(&key.answer)).collect();
     assert_eq!(kept, BTreeSet::from([0, 1, 2]), "every kind of answer is remembered");
     assert_eq!(state.skus.deleted().count(), 1, "a deleted SKU that an order names");
@@ -196,7 +199,7 @@ fn check_kinds(name: &str, expected: BTreeSet<u32>) {
 
 #[test]
 fn ids_of_a_directory_from_before_lives_stay_valid() {
-    let state = |name| replayed(unpack(name).0.path(), From::NewestImage, None).state;
+    let state = |name| replayed(unpack(name).0.path(), From::NewestSnapshot, None).state;
     let (before, after) = (state("format-1"), state("format-1-lives"));
     let orders = |state: &State| -> Vec<OrderId> {
         state.orders.after(None).map(|order| order.id).collect()
@@ -212,11 +215,11 @@ fn ids_of_a_directory_from_before_lives_stay_valid() {
     }
 }
 
-fn kept_kind(kept: &Kept) -> u8 {
+fn kept_kind(kept: &StoredReply) -> u8 {
     match kept {
-        Kept::Created { .. } => 0,
-        Kept::Order { .. } => 1,
-        Kept::Sku(_) => 2,
+        StoredReply::Created { .. } => 0,
+        StoredReply::Order { .. } => 1,
+        StoredReply::Sku(_) => 2,
         #[allow(unreachable_patterns, reason = "kinds that come later are not of version 1")]
         _ => u8::MAX,
     }
@@ -272,7 +275,7 @@ fn the_story_of_the_newest_version_can_be_stored_again_and_comes_to_the_same() {
         println!("packed into {}", pack(name, made.path(), &facts).display());
         let (_, golden) = unpack(name);
         assert_eq!(facts, golden, "{name}");
-        for from in [From::Genesis, From::NewestImage] {
+        for from in [From::Genesis, From::NewestSnapshot] {
             let replayed = replayed(made.path(), from, None);
             assert_eq!(codec::digest(&replayed.state).to_string(), golden.digest, "{name}");
         }
@@ -283,7 +286,7 @@ fn the_story_of_the_newest_version_can_be_stored_again_and_comes_to_the_same() {
 fn a_server_starts_from_every_version_and_goes_on() {
     for (version, _) in DIRECTORIES {
         let (data, facts) = unpack(version);
-        // It is from long ago: the clock has gone on, and only who keeps all images keeps it whole.
+        // It is from long ago: the clock has gone on, and only who keeps all snapshots keeps it whole.
         let launch = Launch::of(data.path()).small().argument("--accept-clock");
         let server = launch.variable("SNAPSHOTS_KEEP", "all").start();
         let client = &mut server.connect();
@@ -309,7 +312,7 @@ fn a_server_starts_from_every_version_and_goes_on() {
     }
 }
 
-/// Makes a file of a format that no version knows yet, whole otherwise. Segments and images have
+/// Makes a file of a format that no version knows yet, whole otherwise. Segments and snapshots have
 /// magic, format and checksum in the same place of a page that the checksum covers.
 fn make_newer(path: &Path) {
     let mut bytes = fs::read(path).expect("a copy of ours");
@@ -339,19 +342,20 @@ fn a_journal_of_a_newer_version_is_refused_with_what_to_do() {
     for name in ["00000001.segment", "00000002.segment"] {
         let (data, facts) = unpack("format-1");
         make_newer(&journal_directory(data.path()).join(name));
-        // What the image holds is not read; without it everything is.
+        // What the snapshot holds is not read; without it everything is.
         if name == "00000001.segment" {
-            let image = snapshot_directory(data.path()).join(image_name(facts.image_sequence));
-            fs::remove_file(image).expect("a copy of ours");
+            let snapshot =
+                snapshot_directory(data.path()).join(snapshot_name(facts.snapshot_sequence));
+            fs::remove_file(snapshot).expect("a copy of ours");
         }
         check_refused(data.path(), &[name, "format 99", "Start the version of the server that"]);
     }
 }
 
 #[test]
-fn an_image_of_a_newer_version_is_refused_with_what_to_do() {
+fn an_snapshot_of_a_newer_version_is_refused_with_what_to_do() {
     let (data, facts) = unpack("format-1");
-    let name = image_name(facts.image_sequence);
+    let name = snapshot_name(facts.snapshot_sequence);
     make_newer(&snapshot_directory(data.path()).join(&name));
     let advice = "start the newer version that wrote it, or move the file away";
     check_refused(data.path(), &[&name, "format 99", advice]);

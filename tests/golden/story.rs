@@ -1,23 +1,23 @@
 //! What happened in the data directory of version 1, event by event: every kind of event there was
-//! and, at the image, every kind of row.
+//! and, at the snapshot, every kind of row.
 //!
 //! Owns the events, as values: no rule decides them again, so a rule that changes changes nothing
 //! here, and kinds of events that came later are none of this story. Next: `directory`, which stores it.
 
-use doorbuster::domain::command::{
+use doorbuster::domain::model::command::{
     Action, Adjustment, Patch, PatchSku, Precondition, Refund, SkuChanges, SkuSettings, Take,
 };
-use doorbuster::domain::event::{
+use doorbuster::domain::model::event::{
     AnswerRepeated, Event, HoldsGraced, OrderCreated, OrderExtended, OrderRefunded, Origin, Record,
     RefusalCount, SkuAdjusted, SkuDeleted, SkuPatched, SkuPut, Started, UsesPurged,
 };
-use doorbuster::domain::ids::{
+use doorbuster::domain::model::ids::{
     GroupId, KeyClaim, LineRequest, LineRequests, OrderId, PrincipalName, SkuId, Stamp,
     Traceparent, UserId,
 };
-use doorbuster::domain::lives::Life;
-use doorbuster::domain::settings::Settings;
-use doorbuster::domain::sku::RefusalReason;
+use doorbuster::domain::model::lives::Life;
+use doorbuster::domain::model::settings::Settings;
+use doorbuster::domain::model::sku::RefusalReason;
 
 /// 2025-06-15T15:06:40Z.
 const START: Stamp = 1_750_000_000_000;
@@ -41,7 +41,7 @@ pub(crate) struct Turn {
 pub(crate) enum Then {
     Nothing,
     Seal,
-    Image,
+    Snapshot,
     /// The seal of an orderly stop.
     Stop,
 }
@@ -192,7 +192,7 @@ impl Story {
         self.then(Then::Seal);
     }
 
-    /// Orders that will be gone at the image; they are wide, and fill the first segment.
+    /// Orders that will be gone at the snapshot; they are wide, and fill the first segment.
     fn sell(&mut self) -> u64 {
         let first = self.sequence + 1;
         for turn in 0..WIDE_TURNS {
@@ -280,7 +280,7 @@ impl Story {
         self.ask("boss", put(sku("A"), 6_000, furnished(), Precondition::Exists));
     }
 
-    /// What leaves, and what runs out. The image holds what stays. Gives the order that is held.
+    /// What leaves, and what runs out. The snapshot holds what stays. Gives the order that is held.
     fn tidy(&mut self, gone: u64) -> OrderId {
         self.turn(1, 200_000);
         let hold = Take::Hold(Some(1_000));
@@ -300,11 +300,11 @@ impl Story {
         self.ask("boss", Event::SkuDeleted(SkuDeleted { sku: sku("B"), precondition }));
         self.own(Event::UsesPurged(UsesPurged { created_sequence: 4, count: 1 }));
         self.ask("boss", put(sku("B"), 7, SkuSettings::default(), Precondition::None));
-        self.then(Then::Image);
+        self.then(Then::Snapshot);
         held
     }
 
-    /// What a start would read behind the image.
+    /// What a start would read behind the snapshot.
     fn come_back(&mut self, held: OrderId) {
         self.turn(1, 201_500);
         self.ask_once(created("gus", lines(&[("B", 2)]), Take::Sell, None));

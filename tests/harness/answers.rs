@@ -8,15 +8,15 @@ use crate::members::{
     admission, draw, flag, instant, line_requests, list, maybe, maybe_instant, maybe_number,
     maybe_text, number, order, settings, sku, small, terms, text, user,
 };
-use doorbuster::domain::answer::{
+use doorbuster::domain::model::answer::{
     Answer, Answered, Created, DrawView, EntryView, LineView, OrderView, Page, Refusal, Remembered,
     RememberedBody, ShortLine, SkuView, StateStatus, TABLES, TableFill, UserLimit, Window,
 };
-use doorbuster::domain::command::{Command, CreateOrder, Query};
-use doorbuster::domain::draw::{Reason, Seed};
-use doorbuster::domain::ids::Stamp;
-use doorbuster::domain::order::Status;
-use doorbuster::domain::sku::{RefusalReason, Refused};
+use doorbuster::domain::model::command::{Command, CreateOrder, Query};
+use doorbuster::domain::model::draw::{Reason, Seed};
+use doorbuster::domain::model::ids::Stamp;
+use doorbuster::domain::model::order::Status;
+use doorbuster::domain::model::sku::{RefusalReason, Refused};
 use serde_json::Value;
 
 /// Members whose value only the state can judge.

@@ -5,12 +5,14 @@
 
 use crate::members::stamp;
 use crate::strict::{Json, Members, Nothing, Read, flag, integer, list_of, natural, of_text, text};
-use doorbuster::domain::command::{
+use doorbuster::domain::model::command::{
     Action, AdjustSku, Adjustment, Command, CreateOrder, EnterDraw, Patch, Precondition, PutSku,
     Refund, SkuChanges, SkuSettings, Take,
 };
-use doorbuster::domain::draw::{Admission, Odds, Prize, Terms};
-use doorbuster::domain::ids::{DrawId, GroupId, LineRequest, LineRequests, SkuId, Stamp, UserId};
+use doorbuster::domain::model::draw::{Admission, Odds, Prize, Terms};
+use doorbuster::domain::model::ids::{
+    DrawId, GroupId, LineRequest, LineRequests, SkuId, Stamp, UserId,
+};
 
 const STOCK_MAX: u64 = 1_000_000_000_000;
 const QUANTITY_MAX: u64 = 1_000_000;

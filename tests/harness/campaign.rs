@@ -5,7 +5,7 @@
 
 use crate::disk::on_a_small_disk;
 use crate::round::{Kind, Round};
-use doorbuster::clock::Clock;
+use doorbuster::shared::clock::Clock;
 use doorbuster_sim::{Random, Tally};
 use std::io::{self, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};

@@ -288,7 +288,7 @@ impl Sent {
         // What reads or writes files says why it cannot, where the disk is full or without power.
         let disk_failed = shared.disk_failed.load(Ordering::SeqCst);
         if matches!(self.hope, Hope::Beside) && answer.status == 500 && disk_failed {
-            shared.count("hostile: image or events of a disk that fails");
+            shared.count("hostile: snapshot or events of a disk that fails");
             return;
         }
         check_answer(answer, self.ask.method == "HEAD");

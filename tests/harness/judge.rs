@@ -10,13 +10,13 @@ use crate::notes::Note;
 use crate::understand::{Asked, Meaning, key_hash, meaning};
 use crate::wishes::{may, spread};
 use doorbuster::codec;
-use doorbuster::domain::command::{
+use doorbuster::domain::model::command::{
     Action, Command, Precondition, Principal, Query, Reach, Request,
 };
-use doorbuster::domain::event::{Event, Record};
-use doorbuster::domain::ids::{KeyClaim, PrincipalName};
-use doorbuster::recheck::command_of;
-use doorbuster::replay::journal_directory;
+use doorbuster::domain::model::event::{Event, Record};
+use doorbuster::domain::model::ids::{KeyClaim, PrincipalName};
+use doorbuster::engine::recheck::command_of;
+use doorbuster::engine::replay::journal_directory;
 use doorbuster_journal::{FileDisk, Origin, scan_with};
 use doorbuster_witness::{Checked, Entry, Fault, Notes, check, lives_of, named, rename};
 use siphasher::sip128::SipHasher13;

@@ -3,9 +3,9 @@
 //! Owns no request and no answer. Whatever is not as the contract says is a panic that shows it.
 //! Next: `understand`, `answers`.
 
-use doorbuster::domain::command::SkuSettings;
-use doorbuster::domain::draw::{Admission, Odds, Prize, Terms};
-use doorbuster::domain::ids::{
+use doorbuster::domain::model::command::SkuSettings;
+use doorbuster::domain::model::draw::{Admission, Odds, Prize, Terms};
+use doorbuster::domain::model::ids::{
     DrawId, GroupId, LineRequest, LineRequests, OrderId, SkuId, Stamp, UserId,
 };
 use doorbuster_witness::Names;

@@ -11,13 +11,13 @@ use crate::lives::Plan;
 use crate::notes::{Note, PRINCIPALS, save};
 use crate::process::{Exit, Launch, Server, directory};
 use crate::settings::{self, Settings};
-use crate::stored::{images, replayed};
+use crate::stored::{replayed, snapshots};
 use crate::tokens::TokensFile;
 use crate::wall_clock::WallClock;
 use doorbuster::codec;
-use doorbuster::domain::decide::decide;
-use doorbuster::recheck::Recheck;
-use doorbuster::replay::{self, From, Until, journal_directory, snapshot_directory};
+use doorbuster::domain::rules::decide::decide;
+use doorbuster::engine::recheck::Recheck;
+use doorbuster::engine::replay::{self, From, Until, journal_directory, snapshot_directory};
 use doorbuster_sim::{Random, Tally};
 use doorbuster_witness::{Checked, Entry, Fault};
 use std::fs;
@@ -159,7 +159,7 @@ impl<'d> Round<'d> {
         }
         drop(connection);
         let stopped = server.stop().stopped();
-        let replayed = replayed(&self.place.data(), From::NewestImage, None);
+        let replayed = replayed(&self.place.data(), From::NewestSnapshot, None);
         assert_eq!(codec::digest(&replayed.state).to_string(), stopped.digest);
     }
 
@@ -167,9 +167,10 @@ impl<'d> Round<'d> {
     pub(crate) fn check_stored(&self) {
         let data = self.place.data();
         let disk =
-            replay::open(&snapshot_directory(&data)).expect("there is a directory of images");
-        for image in images(&data) {
-            let name = image.path.file_name().and_then(|name| name.to_str()).expect("a plain name");
+            replay::open(&snapshot_directory(&data)).expect("there is a directory of snapshots");
+        for snapshot in snapshots(&data) {
+            let name =
+                snapshot.path.file_name().and_then(|name| name.to_str()).expect("a plain name");
             doorbuster_snapshots::verify(&disk, name).unwrap_or_else(|error| panic!("{error}"));
         }
         let mut recheck = Recheck::new(decide);

@@ -33,7 +33,7 @@ pub(crate) fn drawn(random: &mut Random, kind: Kind) -> Settings {
         ("HOLD_MS_DEFAULT", one_of(["700", "5000", "300000"])),
     ];
     match kind {
-        // Often enough that many deaths meet an image in the making.
+        // Often enough that many deaths meet a snapshot in the making.
         Kind::Plain => settings.push(("SNAPSHOTS_EVERY_EVENTS", "150".to_owned())),
         Kind::Hostile => settings.extend(tiny(random)),
     }

@@ -5,12 +5,12 @@
 
 use crate::client::Ask;
 use crate::members::order_text;
-use doorbuster::domain::command::{
+use doorbuster::domain::model::command::{
     Action, AdjustSku, Adjustment, Command, CreateOrder, Patch, Precondition, PutDraw, Query,
     Request, SkuChanges, SkuSettings, Take,
 };
-use doorbuster::domain::draw::Prize;
-use doorbuster::domain::ids::{GroupId, LineRequest, LineRequests, OrderId, Stamp};
+use doorbuster::domain::model::draw::Prize;
+use doorbuster::domain::model::ids::{GroupId, LineRequest, LineRequests, OrderId, Stamp};
 use serde_json::{Map, Value, json};
 
 /// A tag that no version of a SKU or a draw ever has.

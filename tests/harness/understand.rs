@@ -10,12 +10,12 @@ use crate::bodies;
 use crate::client::Ask;
 use crate::members::any_order;
 use crate::strict::{Json, Members, Nothing, Read, of_text, text};
-use doorbuster::domain::command::{
+use doorbuster::domain::model::command::{
     Command, DeleteDraw, DeleteSku, OrderPlace, PatchSku, Precondition, PutDraw, Query,
 };
-use doorbuster::domain::draw::Seed;
-use doorbuster::domain::ids::{DrawId, SkuId, UserId};
-use doorbuster::domain::order::Status;
+use doorbuster::domain::model::draw::Seed;
+use doorbuster::domain::model::ids::{DrawId, SkuId, UserId};
+use doorbuster::domain::model::order::Status;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 /// The first integer that numbers stay below.

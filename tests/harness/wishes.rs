@@ -5,10 +5,10 @@
 use crate::judge::principal;
 use crate::notes::PRINCIPALS;
 use crate::speak::key_text;
-use doorbuster::domain::answer::Answered;
-use doorbuster::domain::command::{Action, Command, Precondition, Query, Request};
-use doorbuster::domain::draw::Seed;
-use doorbuster::domain::ids::{OrderId, Stamp};
+use doorbuster::domain::model::answer::Answered;
+use doorbuster::domain::model::command::{Action, Command, Precondition, Query, Request};
+use doorbuster::domain::model::draw::Seed;
+use doorbuster::domain::model::ids::{OrderId, Stamp};
 use doorbuster_sim::{Knowledge, Random};
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};

@@ -7,7 +7,7 @@
 use crate::client::{Ask, Client};
 use crate::process::{Exit, Launch, Server, directory};
 use doorbuster::codec;
-use doorbuster::replay::{From, journal_directory, replay};
+use doorbuster::engine::replay::{From, journal_directory, replay};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fs;
@@ -123,7 +123,7 @@ impl Lives {
         }
         drop(client);
         let stopped = server.stop().stopped();
-        let read = replay(self.data.path(), From::NewestImage, None, &mut |_| ());
+        let read = replay(self.data.path(), From::NewestSnapshot, None, &mut |_| ());
         let read = read.unwrap_or_else(|error| panic!("it reads: {error}"));
         assert_eq!(codec::digest(&read.state).to_string(), stopped.digest);
         // What was asked for again once need not be asked for after every other death.

@@ -64,20 +64,20 @@ fn the_writer_stores_and_syncs_with_a_death_before_any_step() {
 }
 
 #[test]
-fn images_are_taken_and_pruned_with_a_death_before_any_step() {
-    // A new directory each time: in one that grows, each image would take more steps than the last.
+fn snapshots_are_taken_and_pruned_with_a_death_before_any_step() {
+    // A new directory each time: in one that grows, each snapshot would take more steps than the last.
     let mut lives = Lives::new("snapshotter").renewed().with(&[
         ("SNAPSHOTS_BALLAST_BYTES", "65536"),
-        // Every image lets one go, and the segments before the one that is then the oldest.
+        // Every snapshot lets one go, and the segments before the one that is then the oldest.
         ("JOURNAL_RETAIN_MS", "1"),
     ]);
     lives.until_one_is_whole(|life| {
-        // Each image ends in another segment: the one before the unused one.
+        // Each snapshot ends in another segment: the one before the unused one.
         for segment in 3..6 {
             fill_up_to(life, segment);
             life.ask(&Ask::new("POST", "/v1/admin/snapshot"));
         }
     });
-    lives.died_before(&["create", "allocate", "write", "sync", "rename image"]);
-    lives.died_before(&["remove image", "remove 0000"]);
+    lives.died_before(&["create", "allocate", "write", "sync", "rename snapshot"]);
+    lives.died_before(&["remove snapshot", "remove 0000"]);
 }

@@ -1,4 +1,4 @@
-//! A full disk with room held back: an image is taken in it, history that retention would keep is
+//! A full disk with room held back: a snapshot is taken in it, history that retention would keep is
 //! let go for it, and selling goes on by itself while the disk stays full (DESIGN 4, "Room").
 //!
 //! Owns the way back. What is refused meanwhile, and a disk without ballast, is in `full`.
@@ -8,10 +8,10 @@ use crate::disk::{SmallDisk, on_a_small_disk};
 use crate::full::{Book, check_nothing_new};
 use crate::patience;
 use crate::process::Launch;
-use crate::stored::{images, replayed, segments};
+use crate::stored::{replayed, segments, snapshots};
 use crate::wide;
 use doorbuster::codec;
-use doorbuster::replay::{From, snapshot_directory};
+use doorbuster::engine::replay::{From, snapshot_directory};
 use std::fs;
 use std::path::PathBuf;
 
@@ -57,7 +57,7 @@ fn sell_wide(book: &mut Book, client: &mut Client, orders: std::ops::Range<usize
 }
 
 #[test]
-fn a_full_disk_gives_up_its_ballast_for_an_image_and_history_for_a_segment_and_sells_on() {
+fn a_full_disk_gives_up_its_ballast_for_an_snapshot_and_history_for_a_segment_and_sells_on() {
     on_a_small_disk(DISK_BYTES, |disk| {
         let mut book = Book::default();
         let server = launch(disk).start();
@@ -69,10 +69,10 @@ fn a_full_disk_gives_up_its_ballast_for_an_image_and_history_for_a_segment_and_s
             client.ask(&Ask::new("POST", "/v1/admin/snapshot")).expect(200);
         }
         wait_for_ballast(disk);
-        assert_eq!(images(&disk.data()).len(), 2);
+        assert_eq!(snapshots(&disk.data()).len(), 2);
         assert_eq!(segments(&disk.data())[0].0, 1, "retention keeps all of it");
 
-        // No image can be taken for a while, so that the room for new orders ends for certain.
+        // No snapshot can be taken for a while, so that the room for new orders ends for certain.
         let snapshots = snapshot_directory(&disk.data());
         let aside = disk.data().join("aside");
         fs::rename(&snapshots, &aside).expect("a directory of ours");
@@ -97,22 +97,22 @@ fn a_full_disk_gives_up_its_ballast_for_an_image_and_history_for_a_segment_and_s
         book.check(client);
         let exit = server.kill();
         let given_up =
-            format!("the disk is full: ballast given up for an image bytes={BALLAST_BYTES}\n");
+            format!("the disk is full: ballast given up for a snapshot bytes={BALLAST_BYTES}\n");
         for told in [&*given_up, "no spare segment", "there is a spare segment again"] {
             assert!(exit.complaints.contains(told), "no {told:?} in {exit:?}");
         }
         let server = launch(disk).start();
         book.check(&mut server.connect());
         let stopped = server.stop().stopped();
-        let replayed = replayed(&disk.data(), From::NewestImage, None);
+        let replayed = replayed(&disk.data(), From::NewestSnapshot, None);
         assert_eq!(codec::digest(&replayed.state).to_string(), stopped.digest);
     });
 }
 
 #[test]
-fn an_image_that_finds_no_room_costs_no_order_and_the_next_one_comes_by_itself() {
+fn an_snapshot_that_finds_no_room_costs_no_order_and_the_next_one_comes_by_itself() {
     on_a_small_disk(DISK_BYTES, |disk| {
-        // One segment takes all that is sold until the image is missed.
+        // One segment takes all that is sold until the snapshot is missed.
         let launch = || {
             launch(disk)
                 .variable("SNAPSHOTS_BALLAST_BYTES", "0")
@@ -124,7 +124,7 @@ fn an_image_that_finds_no_room_costs_no_order_and_the_next_one_comes_by_itself()
         wide::put_skus(client);
         book.hold(client, HELD);
         disk.fill();
-        patience::until("an image finds no room", || {
+        patience::until("a snapshot finds no room", || {
             // While anything happens, one is tried every second.
             book.ask(client, Ask::order(&book.next_key(), "buyer", &wide::sku(0), 1), 201);
             let status = client.get("/v1/status");

@@ -1,6 +1,6 @@
 //! Power cuts under load, again and again on one disk: nothing that was answered is lost.
 //!
-//! Owns when the power goes: after a seeded number of answers, with images being taken, segments
+//! Owns when the power goes: after a seeded number of answers, with snapshots being taken, segments
 //! being made and, on every other disk, pruned. What must hold afterwards is in `ledger`.
 
 use crate::client::Ask;
@@ -10,7 +10,7 @@ use crate::noise::Noise;
 use crate::process::{Launch, Server};
 use crate::stored::replayed;
 use doorbuster::codec;
-use doorbuster::replay::From;
+use doorbuster::engine::replay::From;
 use serde_json::json;
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -21,7 +21,7 @@ const CYCLES: u64 = 4;
 const CYCLES_PER_DISK: u64 = 50;
 /// Only what is written takes room in the file that stands for the disk.
 const DISK_BYTES: u64 = 1 << 30;
-/// Often enough that most cuts meet an image in the making.
+/// Often enough that most cuts meet a snapshot in the making.
 const EVERY_EVENTS: &str = "100";
 
 /// Cuts the power so often on one disk.
@@ -54,7 +54,7 @@ fn check_cuts(disk: &mut SmallDisk, noise: Noise, cycles: u64, prunes: bool) {
     } else {
         crowd.check_all(server, &data)
     };
-    let replayed = replayed(&data, From::NewestImage, None);
+    let replayed = replayed(&data, From::NewestSnapshot, None);
     assert_eq!(codec::digest(&replayed.state).to_string(), stopped.digest);
 }
 

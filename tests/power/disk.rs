@@ -45,9 +45,9 @@ impl SmallDisk {
     fn new(bytes: u64) -> Result<Self, String> {
         let mut disk = Self { directory: directory(), mounted: false };
         fs::create_dir(disk.root()).map_err(|cause| cause.to_string())?;
-        let file = File::create(disk.image()).map_err(|cause| cause.to_string())?;
+        let file = File::create(disk.snapshot()).map_err(|cause| cause.to_string())?;
         file.set_len(bytes).map_err(|cause| cause.to_string())?;
-        run(Command::new("mkfs.ext4").args(["-q", "-F", "-m", "0"]).arg(disk.image()))?;
+        run(Command::new("mkfs.ext4").args(["-q", "-F", "-m", "0"]).arg(disk.snapshot()))?;
         disk.try_mount()?;
         // A container may allow the mount but not this.
         disk.try_cut()?;
@@ -55,7 +55,7 @@ impl SmallDisk {
         Ok(disk)
     }
 
-    fn image(&self) -> PathBuf {
+    fn snapshot(&self) -> PathBuf {
         self.directory.path().join("image")
     }
 
@@ -70,7 +70,7 @@ impl SmallDisk {
     }
 
     fn try_mount(&mut self) -> Result<(), String> {
-        run(Command::new("mount").args(["-o", OPTIONS]).arg(self.image()).arg(self.root()))?;
+        run(Command::new("mount").args(["-o", OPTIONS]).arg(self.snapshot()).arg(self.root()))?;
         self.mounted = true;
         Ok(())
     }

@@ -13,7 +13,7 @@ use crate::process::{Launch, Server};
 use crate::shopper::Accepted;
 use crate::wide;
 use doorbuster::codec;
-use doorbuster::replay::snapshot_directory;
+use doorbuster::engine::replay::snapshot_directory;
 use serde_json::{Value, json};
 
 const DISK_BYTES: u64 = 12 << 20;
@@ -140,8 +140,8 @@ fn fill_up(disk: &SmallDisk) -> (Server, Book, String) {
     (server, book, refused)
 }
 
-/// An image needs room, and is missed by nobody. No part of it stays.
-fn check_no_image(client: &mut Client, disk: &SmallDisk) {
+/// A snapshot needs room, and is missed by nobody. No part of it stays.
+fn check_no_snapshot(client: &mut Client, disk: &SmallDisk) {
     let refused = client.ask(&Ask::new("POST", "/v1/admin/snapshot")).problem(500, "internal");
     assert_eq!(client.get("/v1/status")["snapshot_error"], refused["detail"]);
     let left = files(&snapshot_directory(&disk.data()));
@@ -184,7 +184,7 @@ fn a_full_disk_takes_no_orders_but_payments_and_cancellations_and_sells_again_wh
             book.act(client, "cancel");
             client.ask(&wide::order(&refused)).problem(503, "no_space");
         }
-        check_no_image(client, disk);
+        check_no_snapshot(client, disk);
         book.act(client, "confirm");
         book.check(client);
         client.get("/readyz");

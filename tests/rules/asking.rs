@@ -8,15 +8,17 @@ use crate::draw_words::draw_id;
 use crate::harness::{claim, key_hash};
 use crate::history::{Ask, Chosen, KEYS, Look, Matching, PRINCIPALS, Pick, SKUS, USERS, Verb};
 use crate::wording::{sku_id, user_id};
-use doorbuster::domain::answer::{Answer, Answered, DrawView};
-use doorbuster::domain::command::{
+use doorbuster::domain::model::answer::{Answer, Answered, DrawView};
+use doorbuster::domain::model::command::{
     Action, AdjustSku, Adjustment, Command, CreateOrder, DeleteDraw, DeleteSku, EnterDraw,
     OrderPlace, PatchSku, Precondition, Principal, PutDraw, PutSku, Query, Reach, Refund, Request,
     SkuSettings, Take,
 };
-use doorbuster::domain::draw::{Admission, Odds, Prize, Seed, Terms};
-use doorbuster::domain::ids::{GroupId, LineRequest, LineRequests, OrderId, PrincipalName, Stamp};
-use doorbuster::domain::order::Status;
+use doorbuster::domain::model::draw::{Admission, Odds, Prize, Seed, Terms};
+use doorbuster::domain::model::ids::{
+    GroupId, LineRequest, LineRequests, OrderId, PrincipalName, Stamp,
+};
+use doorbuster::domain::model::order::Status;
 use doorbuster_witness::changes;
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -67,7 +67,7 @@ pub(crate) fn draw_history(
     let more = vec(prop_oneof![2 => step().prop_map(Some), 1 => Just(None)], length.clone());
     (history(length, tight), more, opening(), cap(1..4), cap(2..30)).prop_map(
         |(mut history, more, opening, draws, entries)| {
-            let caps = |settings: &mut doorbuster::domain::settings::Settings| {
+            let caps = |settings: &mut doorbuster::domain::model::settings::Settings| {
                 (settings.caps.draws, settings.caps.entries) = (draws, entries);
             };
             caps(&mut history.settings);

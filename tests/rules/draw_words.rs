@@ -12,11 +12,11 @@
 
 use crate::harness::BASE;
 use crate::wording::{Words, number, precondition, sku_id, user_id};
-use doorbuster::domain::answer::{DrawView, EntryView};
-use doorbuster::domain::command::{Command, DeleteDraw, EnterDraw, PutDraw, Query};
-use doorbuster::domain::draw::{Admission, Odds, Prize, Reason, Seed, Terms};
-use doorbuster::domain::ids::{DrawId, OrderId};
-use doorbuster::domain::state::State;
+use doorbuster::domain::model::answer::{DrawView, EntryView};
+use doorbuster::domain::model::command::{Command, DeleteDraw, EnterDraw, PutDraw, Query};
+use doorbuster::domain::model::draw::{Admission, Odds, Prize, Reason, Seed, Terms};
+use doorbuster::domain::model::ids::{DrawId, OrderId};
+use doorbuster::domain::state::tables::State;
 
 pub(crate) fn draw_id(text: &str) -> DrawId {
     DrawId::parse(text).expect("a draw's id")

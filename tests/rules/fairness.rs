@@ -5,19 +5,19 @@
 use crate::draw_words::draw_id;
 use crate::harness::claim;
 use crate::wording::{sku_id, user_id};
-use doorbuster::domain::answer::{Answer, EntryView};
-use doorbuster::domain::apply::apply;
-use doorbuster::domain::command::{
+use doorbuster::domain::model::answer::{Answer, EntryView};
+use doorbuster::domain::model::command::{
     Command, EnterDraw, Precondition, Principal, PutDraw, PutSku, Reach, Request, SkuSettings,
 };
-use doorbuster::domain::decide::{Decision, decide};
-use doorbuster::domain::draw::{Admission, Odds, Prize, Reason, Seed, Terms};
-use doorbuster::domain::event::{Event, Origin, Record, Started};
-use doorbuster::domain::ids::PrincipalName;
-use doorbuster::domain::invariants;
-use doorbuster::domain::read::answer_to;
-use doorbuster::domain::settings::Settings;
-use doorbuster::domain::state::State;
+use doorbuster::domain::model::draw::{Admission, Odds, Prize, Reason, Seed, Terms};
+use doorbuster::domain::model::event::{Event, Origin, Record, Started};
+use doorbuster::domain::model::ids::PrincipalName;
+use doorbuster::domain::model::settings::Settings;
+use doorbuster::domain::rules::apply::apply;
+use doorbuster::domain::rules::decide::{Decision, decide};
+use doorbuster::domain::rules::read::answer_to;
+use doorbuster::domain::state::invariants;
+use doorbuster::domain::state::tables::State;
 use doorbuster_witness::chance;
 use std::collections::BTreeMap;
 

@@ -7,18 +7,19 @@
 //! `scenario`.
 
 use doorbuster::codec::{StateReader, decode_record, digest, encode_record, encode_state};
-use doorbuster::domain::answer::{Answer, Answered};
-use doorbuster::domain::apply::apply;
-use doorbuster::domain::command::{Command, Principal, Query, Reach, Request};
-use doorbuster::domain::decide::{Decision, decide};
-use doorbuster::domain::event::{Event, Origin, Record, RefusalCount, Started};
-use doorbuster::domain::ids::{KeyClaim, OrderId, PrincipalName, SkuId, Stamp};
-use doorbuster::domain::read::answer_to;
-use doorbuster::domain::settings::{Caps, Settings};
-use doorbuster::domain::sku::RefusalReason;
-use doorbuster::domain::state::State;
-use doorbuster::domain::warm::{TOGETHER_MAX, warm};
-use doorbuster::domain::{invariants, refusals, sweep};
+use doorbuster::domain::memory::prefetch::{TOGETHER_MAX, warm};
+use doorbuster::domain::model::answer::{Answer, Answered};
+use doorbuster::domain::model::command::{Command, Principal, Query, Reach, Request};
+use doorbuster::domain::model::event::{Event, Origin, Record, RefusalCount, Started};
+use doorbuster::domain::model::ids::{KeyClaim, OrderId, PrincipalName, SkuId, Stamp};
+use doorbuster::domain::model::settings::{Caps, Settings};
+use doorbuster::domain::model::sku::RefusalReason;
+use doorbuster::domain::rules::apply::apply;
+use doorbuster::domain::rules::decide::{Decision, decide};
+use doorbuster::domain::rules::read::answer_to;
+use doorbuster::domain::rules::{refusal_counts, sweep};
+use doorbuster::domain::state::invariants;
+use doorbuster::domain::state::tables::State;
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 
@@ -89,7 +90,7 @@ impl Engine {
 
     fn note_refusal(&mut self, command: &Command, answer: &Answer) {
         let Answer::Refused(refusal) = answer else { return };
-        for (sku, reason) in refusals::counted(command, refusal) {
+        for (sku, reason) in refusal_counts::counted(command, refusal) {
             *self.refused.entry((sku.clone(), reason)).or_default() += 1;
         }
     }
@@ -125,10 +126,10 @@ impl Engine {
     /// Stops, comes back on a state replayed from all records, and gives due holds their grace.
     pub(crate) fn restart(&mut self, now: Stamp) -> Vec<Event> {
         self.seed += 1;
-        // By turns from all records, and from the image of the state.
+        // By turns from all records, and from the snapshot of the state.
         self.state = match self.seed % 2 {
             0 => self.replay(self.seed),
-            _ => through_image(&self.state, self.seed),
+            _ => through_snapshot(&self.state, self.seed),
         };
         self.refused.clear();
         let started = Started {
@@ -184,10 +185,10 @@ impl Engine {
         state
     }
 
-    /// Panics unless a replay, and a way through an image, show what this state shows.
+    /// Panics unless a replay, and a way through a snapshot, show what this state shows.
     pub(crate) fn check_replay(&self) {
         let now = self.state.stamp;
-        for other in [self.replay(self.seed + 1_000), through_image(&self.state, self.seed)] {
+        for other in [self.replay(self.seed + 1_000), through_snapshot(&self.state, self.seed)] {
             assert_eq!(everything(&self.state, now), everything(&other, now));
             assert_eq!(digest(&self.state), digest(&other));
         }
@@ -195,16 +196,16 @@ impl Engine {
 }
 
 /// Encodes a state and reads it back from pieces that end anywhere.
-fn through_image(state: &State, seed: u64) -> State {
-    let mut image = Vec::new();
+fn through_snapshot(state: &State, seed: u64) -> State {
+    let mut snapshot = Vec::new();
     let take = &mut |piece: &[u8]| -> Result<(), std::convert::Infallible> {
-        image.extend_from_slice(piece);
+        snapshot.extend_from_slice(piece);
         Ok(())
     };
     let Ok(()) = encode_state(state, take);
     let mut reader = StateReader::new(seed + 2_000);
     let piece_bytes = 1 + usize::try_from(seed % 7_000).expect("it is small");
-    for piece in image.chunks(piece_bytes) {
+    for piece in snapshot.chunks(piece_bytes) {
         reader.take(piece).expect("what was encoded decodes");
     }
     let read = reader.finish().expect("it was whole");

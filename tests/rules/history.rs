@@ -5,8 +5,8 @@
 //! Numbers are small on purpose: few SKUs, users and keys, so that they meet. Next: `property`.
 
 use crate::draw_history::{AskDraw, LookDraw};
-use doorbuster::domain::ids::PrincipalName;
-use doorbuster::domain::settings::{Caps, Settings};
+use doorbuster::domain::model::ids::PrincipalName;
+use doorbuster::domain::model::settings::{Caps, Settings};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;

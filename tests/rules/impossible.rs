@@ -1,24 +1,24 @@
 //! Records that decode as far as the layout goes and that nobody can have made: each member that is
-//! out of its bounds is refused by its name, whatever record holds it. Next: `records`; images in the
+//! out of its bounds is refused by its name, whatever record holds it. Next: `records`; snapshots in the
 //! codec's own tests.
 
 use crate::harness::{BASE, Engine, settings};
 use crate::wording::{Words, principal, put_sku, request, sku_id, user_id};
 use doorbuster::codec::{decode_record, encode_record};
-use doorbuster::domain::apply::apply;
-use doorbuster::domain::command::{
+use doorbuster::domain::model::command::{
     Action, Adjustment, Patch, PatchSku, Precondition, Refund, SkuChanges, SkuSettings, Take,
 };
-use doorbuster::domain::draw::{Admission, Odds, Prize, Reason, Terms};
-use doorbuster::domain::event::{
+use doorbuster::domain::model::draw::{Admission, Odds, Prize, Reason, Terms};
+use doorbuster::domain::model::event::{
     AnswerRepeated, DrawDeleted, DrawPut, EntryMade, Event, OrderCreated, OrderRefunded, Origin,
     Record, RefusalCount, SkuAdjusted, SkuDeleted, SkuPatched, SkuPut,
 };
-use doorbuster::domain::ids::{
+use doorbuster::domain::model::ids::{
     CLIENT_SEED_BYTES_MAX, DrawId, GroupId, LineRequest, LineRequests, OrderId, PrincipalName,
 };
-use doorbuster::domain::invariants;
-use doorbuster::domain::sku::RefusalReason;
+use doorbuster::domain::model::sku::RefusalReason;
+use doorbuster::domain::rules::apply::apply;
+use doorbuster::domain::state::invariants;
 
 const ORDER: OrderId = OrderId { epoch: 1, sequence: 9 };
 

@@ -1,18 +1,18 @@
 //! States with thousands of rows, which `harness` would check too long: the last principal that
-//! there is room for, and an image whose taker fails at any piece of it. Next: `capacity`, `stored`.
+//! there is room for, and a snapshot whose taker fails at any piece of it. Next: `capacity`, `stored`.
 
 use crate::draw_words;
 use crate::harness::{BASE, settings};
 use crate::wording::{Words, adjust_sku, create_order, principal, put_sku, request, sku_id};
 use doorbuster::codec::encode_state;
-use doorbuster::domain::answer::{Answer, Refusal};
-use doorbuster::domain::apply::apply;
-use doorbuster::domain::command::Reach;
-use doorbuster::domain::decide::{Decision, decide};
-use doorbuster::domain::event::{Event, Origin, Record, Started};
-use doorbuster::domain::ids::ID_BYTES_MAX;
-use doorbuster::domain::principals::PRINCIPALS_MAX;
-use doorbuster::domain::state::State;
+use doorbuster::domain::model::answer::{Answer, Refusal};
+use doorbuster::domain::model::command::Reach;
+use doorbuster::domain::model::event::{Event, Origin, Record, Started};
+use doorbuster::domain::model::ids::ID_BYTES_MAX;
+use doorbuster::domain::rules::apply::apply;
+use doorbuster::domain::rules::decide::{Decision, decide};
+use doorbuster::domain::state::principals::PRINCIPALS_MAX;
+use doorbuster::domain::state::tables::State;
 
 /// Decides and applies, and looks at nothing else.
 struct Shop {
@@ -84,7 +84,7 @@ fn long(kind: char, number: usize) -> String {
     format!("{kind}{number:0width$}", width = ID_BYTES_MAX - 1)
 }
 
-/// So many rows of each kind that a piece of an image ends within each.
+/// So many rows of each kind that a piece of a snapshot ends within each.
 fn every_table_filled() -> State {
     let mut shop = Shop::open();
     let mut ask = |text: &str, key: Option<&str>| assert_eq!(shop.ask(text, key), None, "{text}");
@@ -102,7 +102,7 @@ fn every_table_filled() -> State {
 }
 
 #[test]
-fn whoever_takes_an_image_ends_it_by_failing_at_any_piece() {
+fn whoever_takes_an_snapshot_ends_it_by_failing_at_any_piece() {
     let state = every_table_filled();
     let mut pieces = 0;
     let taken = encode_state(&state, &mut |_| -> Result<(), usize> {

@@ -1,16 +1,18 @@
-//! Memory that was prepared elsewhere changes no outcome. Next: `doorbuster::preparer`.
+//! Memory that was prepared elsewhere changes no outcome. Next: `doorbuster::background::prefault_thread`.
 
 use crate::harness::{BASE, settings};
+use doorbuster::background::prefault_thread;
 use doorbuster::codec;
-use doorbuster::domain::apply::apply;
-use doorbuster::domain::command::{Precondition, SkuSettings, Take};
-use doorbuster::domain::event::{Event, OrderCreated, Origin, Record, SkuPut, Started};
-use doorbuster::domain::ids::{KeyClaim, LineRequest, OrderId, PrincipalName, SkuId, UserId};
-use doorbuster::domain::invariants;
-use doorbuster::domain::pieces::Wanted;
-use doorbuster::domain::settings::{Caps, Settings};
-use doorbuster::domain::state::State;
-use doorbuster::preparer;
+use doorbuster::domain::memory::prefault::PrefaultRequest;
+use doorbuster::domain::model::command::{Precondition, SkuSettings, Take};
+use doorbuster::domain::model::event::{Event, OrderCreated, Origin, Record, SkuPut, Started};
+use doorbuster::domain::model::ids::{
+    KeyClaim, LineRequest, OrderId, PrincipalName, SkuId, UserId,
+};
+use doorbuster::domain::model::settings::{Caps, Settings};
+use doorbuster::domain::rules::apply::apply;
+use doorbuster::domain::state::invariants;
+use doorbuster::domain::state::tables::State;
 
 /// More than a piece of any table holds.
 const ORDERS: u64 = 20_000;
@@ -71,21 +73,21 @@ fn records() -> Vec<Record> {
 #[test]
 fn a_state_that_is_given_memory_is_the_state_that_is_not() {
     let (mut helped, mut alone) = (State::new(1), State::new(2));
-    let (mut prepared, preparer) = preparer::pair();
+    let (mut prepared, preparer) = prefault_thread::pair();
     let mut asked = 0;
     for (at, record) in records().iter().enumerate() {
         apply(&mut alone, record, BASE);
         apply(&mut helped, record, BASE);
-        if at.is_multiple_of(64) && Wanted::by(&helped).is_some() {
+        if at.is_multiple_of(64) && PrefaultRequest::by(&helped).is_some() {
             asked += 1;
             prepared.turn(&mut helped);
             preparer.turn();
             prepared.turn(&mut helped);
-            assert_eq!(Wanted::by(&helped), None, "what was wanted has been given");
+            assert_eq!(PrefaultRequest::by(&helped), None, "what was wanted has been given");
         }
     }
     assert!(asked > 2, "tables grew beyond a piece");
-    assert!(Wanted::by(&alone).is_some(), "whoever asks for nothing is given nothing");
+    assert!(PrefaultRequest::by(&alone).is_some(), "whoever asks for nothing is given nothing");
     invariants::check(&helped);
     assert_eq!(codec::digest(&helped).to_string(), codec::digest(&alone).to_string());
 }

@@ -4,8 +4,8 @@
 use doorbuster::codec::{
     CodecError, Totals, decode_record, decode_totals, encode_record, encode_totals,
 };
-use doorbuster::domain::event::{Event, Origin, Record};
-use doorbuster::domain::ids::{OrderId, PrincipalName};
+use doorbuster::domain::model::event::{Event, Origin, Record};
+use doorbuster::domain::model::ids::{OrderId, PrincipalName};
 
 fn record() -> Record {
     let principal = PrincipalName::parse("shop").expect("a principal's name");

@@ -3,9 +3,9 @@
 use crate::harness::{Engine, settings};
 use crate::scenario::check;
 use crate::wording::{Words, create_order, principal, put_sku, request, sku_id};
-use doorbuster::domain::event::Event;
-use doorbuster::domain::ids::OrderId;
-use doorbuster::domain::settings::Settings;
+use doorbuster::domain::model::event::Event;
+use doorbuster::domain::model::ids::OrderId;
+use doorbuster::domain::model::settings::Settings;
 
 const DAY: u64 = 24 * 60 * 60 * 1000;
 

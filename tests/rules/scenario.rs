@@ -19,12 +19,12 @@
 use crate::draw_words;
 use crate::harness::{BASE, Engine, key_hash, settings};
 use crate::wording::{self, Words, number, principal, say, sku_id, user_id};
-use doorbuster::domain::answer::{Answer, Answered};
-use doorbuster::domain::command::{Command, OrderPlace, Query, Request};
-use doorbuster::domain::event::Event;
-use doorbuster::domain::ids::{OrderId, PrincipalName, SkuId, Stamp};
-use doorbuster::domain::order::Status;
-use doorbuster::domain::settings::Settings;
+use doorbuster::domain::model::answer::{Answer, Answered};
+use doorbuster::domain::model::command::{Command, OrderPlace, Query, Request};
+use doorbuster::domain::model::event::Event;
+use doorbuster::domain::model::ids::{OrderId, PrincipalName, SkuId, Stamp};
+use doorbuster::domain::model::order::Status;
+use doorbuster::domain::model::settings::Settings;
 use std::collections::BTreeMap;
 
 /// Runs a scenario; panics at the first line that is not answered as it says.

@@ -7,8 +7,8 @@ use crate::wording::{
     Words, action, adjust_sku, create_order, order_id, patch_sku, principal, put_sku, request,
 };
 use doorbuster::codec::digest;
-use doorbuster::domain::command::Command;
-use doorbuster::domain::settings::Settings;
+use doorbuster::domain::model::command::Command;
+use doorbuster::domain::model::settings::Settings;
 
 /// What could be asked before there were draws, with settings that say nothing about them.
 fn history_without_draws() -> Engine {

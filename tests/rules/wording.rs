@@ -5,14 +5,14 @@
 
 use crate::draw_words::{say_draw, say_entry};
 use crate::harness::{BASE, claim};
-use doorbuster::domain::answer::{
+use doorbuster::domain::model::answer::{
     Answer, Answered, OrderView, Refusal, RememberedBody, ShortLine, SkuView,
 };
-use doorbuster::domain::command::{
+use doorbuster::domain::model::command::{
     Action, AdjustSku, Adjustment, Command, CreateOrder, DeleteSku, Patch, PatchSku, Precondition,
     Principal, PutSku, Reach, Refund, Request, SkuChanges, SkuSettings, Take,
 };
-use doorbuster::domain::ids::{
+use doorbuster::domain::model::ids::{
     GroupId, LineRequest, LineRequests, OrderId, PrincipalName, SkuId, Stamp, UserId,
 };
 use std::collections::BTreeMap;
@@ -241,7 +241,7 @@ pub(crate) fn say(answered: &Answered, name: &dyn Fn(OrderId) -> String) -> Stri
             RememberedBody::Draw(draw) => format!("200 {}", say_draw(draw, remembered.sequence)),
         },
         Answer::Status(status) => {
-            let fill = |table: &doorbuster::domain::answer::TableFill| {
+            let fill = |table: &doorbuster::domain::model::answer::TableFill| {
                 format!(" {}={}/{}", table.name, table.used, table.cap)
             };
             let tables: String = status.tables.iter().map(fill).collect();
@@ -266,7 +266,7 @@ fn say_page(entries: impl Iterator<Item = String>, next: Option<String>) -> Stri
 
 /// `changed=now` if the answer's own event changed it last.
 fn say_order(order: &OrderView, then: u64) -> String {
-    let line = |line: &doorbuster::domain::answer::LineView| match line.refunded {
+    let line = |line: &doorbuster::domain::model::answer::LineView| match line.refunded {
         0 => format!(" {}*{}", line.sku.as_str(), line.quantity),
         refunded => format!(" {}*{}-{refunded}", line.sku.as_str(), line.quantity),
     };

@@ -39,7 +39,7 @@ impl Crowd {
     pub(crate) fn launch(data: &Path) -> Launch {
         Launch::of(data)
             .small()
-            // However many they ask while an image is taken.
+            // However many they ask while a snapshot is taken.
             .variable("CAPS_KEYS", "2000000")
             .variable("CAPS_ORDERS", "2000000")
             .variable("JOURNAL_SEGMENT_BYTES", SEGMENT_BYTES)

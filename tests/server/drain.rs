@@ -1,6 +1,6 @@
 //! SIGTERM under load, again and again on one directory.
 //!
-//! Owns when the server is told to stop, and that a stop keeps its word: it exits with 0, its image
+//! Owns when the server is told to stop, and that a stop keeps its word: it exits with 0, its snapshot
 //! holds everything, and the next start has nothing to replay. That every request was answered or may
 //! be asked again, and that nothing is lost, is in `crowd`. More of them:
 //!
@@ -17,7 +17,7 @@ fn cycles() -> u64 {
     std::env::var("DRAIN_CYCLES").map_or(CYCLES, |cycles| cycles.parse().expect("a number"))
 }
 
-/// The image of the stop is the newest, and holds all of it.
+/// The snapshot of the stop is the newest, and holds all of it.
 fn check_nothing_to_replay(server: &Server, stopped: &Stopped) {
     let status = server.connect().get("/v1/status");
     assert_eq!(status["epoch"], stopped.epoch + 1, "{status}");

@@ -7,9 +7,9 @@
 use crate::client::{Answer, Ask, Client};
 use crate::patience;
 use crate::process::{Launch, Server, directory};
-use doorbuster::domain::decide::decide;
-use doorbuster::recheck::Recheck;
-use doorbuster::replay::{From, Until};
+use doorbuster::domain::rules::decide::decide;
+use doorbuster::engine::recheck::Recheck;
+use doorbuster::engine::replay::{From, Until};
 use doorbuster_witness::chance;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};

@@ -7,12 +7,12 @@
 mod faulty;
 
 use crate::process::{Launch, directory};
-use doorbuster::clock::Clock;
+use doorbuster::background::snapshotter::fold;
 use doorbuster::codec;
 use doorbuster::config::{Config, Sources};
-use doorbuster::recovery::{RecoveryError, lock, recover_in};
-use doorbuster::replay::{DataDirectory, ReplayError};
-use doorbuster::snapshotter::fold;
+use doorbuster::engine::recovery::{RecoveryError, lock, recover_in};
+use doorbuster::engine::replay::{DataDirectory, ReplayError};
+use doorbuster::shared::clock::Clock;
 use doorbuster_journal::{JournalError, MemoryDisk, journal_id};
 use doorbuster_snapshots::{SnapshotError, no_pause};
 use faulty::{FaultyDisk, SAID};
@@ -24,22 +24,22 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// A data directory in memory.
 struct Data {
     journal: FaultyDisk,
-    images: FaultyDisk,
+    snapshots: FaultyDisk,
 }
 
 impl Data {
     /// What is on these disks, of which these calls fail.
-    fn copy(&self, in_journal: Option<usize>, in_images: Option<usize>) -> Self {
+    fn copy(&self, in_journal: Option<usize>, in_snapshots: Option<usize>) -> Self {
         let copy = |disk: &FaultyDisk| disk.inner.after_power_loss(|_, _| true);
         Self {
             journal: FaultyDisk::failing_at(copy(&self.journal), in_journal),
-            images: FaultyDisk::failing_at(copy(&self.images), in_images),
+            snapshots: FaultyDisk::failing_at(copy(&self.snapshots), in_snapshots),
         }
     }
 
     fn empty() -> Self {
         let disk = || FaultyDisk::failing_at(MemoryDisk::default(), None);
-        Self { journal: disk(), images: disk() }
+        Self { journal: disk(), snapshots: disk() }
     }
 
     /// Starts, and is gone again. Gives the epoch and the digest.
@@ -49,8 +49,8 @@ impl Data {
         Ok((recovered.state.epoch, digest))
     }
 
-    /// Puts all there is into an image.
-    fn image(&self) {
+    /// Puts all there is into a snapshot.
+    fn snapshot(&self) {
         let id = journal_id(&self.journal).expect("nothing fails").expect("a journal");
         fold(self, id, None, no_pause).expect("nothing fails");
     }
@@ -68,7 +68,7 @@ impl DataDirectory for Data {
     }
 
     fn snapshots(&self) -> Result<FaultyDisk, ReplayError> {
-        Ok(self.images.clone())
+        Ok(self.snapshots.clone())
     }
 
     fn top(&self) -> Result<FaultyDisk, ReplayError> {
@@ -119,10 +119,10 @@ fn check_every_failure(data: &Data, config: &Config, epoch: u32) -> BTreeSet<&'s
         };
         for kept in [false, true] {
             let left = data.journal.inner.after_power_loss(|_, _| kept);
-            let images = data.images.inner.after_power_loss(|_, _| true);
+            let snapshots = data.snapshots.inner.after_power_loss(|_, _| true);
             let next = Data {
                 journal: FaultyDisk::failing_at(left, None),
-                images: FaultyDisk::failing_at(images, None),
+                snapshots: FaultyDisk::failing_at(snapshots, None),
             };
             let (begun, _) =
                 next.start(config).unwrap_or_else(|error| panic!("{failing}: {error}"));
@@ -144,7 +144,7 @@ fn a_first_start_that_fails_at_any_call_can_be_made_then() {
 fn a_start_that_fails_at_any_call_loses_nothing() {
     let data = Data::empty();
     data.start(&config("100")).expect("nothing fails");
-    data.image();
+    data.snapshot();
     data.start(&config("100")).expect("nothing fails");
     // Changed settings are journaled with the start.
     let told = check_every_failure(&data, &config("200"), 2);
@@ -153,14 +153,14 @@ fn a_start_that_fails_at_any_call_loses_nothing() {
 }
 
 #[test]
-fn images_that_cannot_be_listed_end_a_start_and_one_that_cannot_be_read_does_not() {
+fn snapshots_that_cannot_be_listed_end_a_start_and_one_that_cannot_be_read_does_not() {
     let data = Data::empty();
     data.start(&config("100")).expect("nothing fails");
-    data.image();
+    data.snapshot();
     let whole = data.copy(None, None);
     let expected = whole.start(&config("100")).expect("nothing fails");
-    assert!(whole.images.calls() > 3, "the image is read");
-    for failing in 0..whole.images.calls() {
+    assert!(whole.snapshots.calls() > 3, "the snapshot is read");
+    for failing in 0..whole.snapshots.calls() {
         match data.copy(None, Some(failing)).start(&config("100")) {
             Ok(started) => assert_eq!(started.0, expected.0, "call {failing}"),
             Err(RecoveryError::Replay(ReplayError::Snapshot(error))) => {

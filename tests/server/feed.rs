@@ -313,7 +313,7 @@ fn a_place_that_was_pruned_is_compacted_and_says_what_is_left() {
             1,
         ));
         more += 1;
-        crate::images::take_image(client);
+        crate::snapshots::take_snapshot(client);
         let answer = client.ask(&Ask::get("/v1/events?after=0"));
         (answer.status != 200).then(|| answer.problem(410, "compacted")["oldest"].clone())
     });

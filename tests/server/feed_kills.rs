@@ -11,7 +11,7 @@ use crate::noise::Noise;
 use crate::patience;
 use crate::process::{Server, directory};
 use crate::rebuilt::{Rebuilt, shown};
-use doorbuster::domain::event::Event;
+use doorbuster::domain::model::event::Event;
 use serde_json::Value;
 use std::net::SocketAddr;
 use std::sync::Mutex;
@@ -131,7 +131,7 @@ fn a_follower_killed_and_resumed_sees_every_event_once_in_order_while_the_server
     let history = History::of(data.path());
     let told = reader.events.iter().map(|event| sequence(event["id"].as_str().expect("an id")));
     let told: Vec<u64> = told.collect();
-    let happened = |(record, sequence): (&doorbuster::domain::event::Record, u64)| {
+    let happened = |(record, sequence): (&doorbuster::domain::model::event::Record, u64)| {
         let silent = matches!(
             record.event,
             Event::Started(_)

@@ -3,8 +3,8 @@
 //! Owns that nothing answered is lost to it. A full disk itself is in `tests/power`.
 
 use crate::client::{Ask, Client};
-use crate::images::take_image;
 use crate::process::{Launch, directory};
+use crate::snapshots::take_snapshot;
 use serde_json::json;
 use std::path::Path;
 
@@ -43,12 +43,12 @@ fn a_limit_on_file_sizes_refuses_what_is_new_and_loses_nothing() {
         let body = if *action == "extend" { "{\"hold_ms\":600000}" } else { "{}" };
         client.ask(&Ask::act(id, action).json(body)).expect(200);
     }
-    // An image of that many orders is over the limit too.
+    // A snapshot of that many orders is over the limit too.
     let failed = client.ask(&Ask::new("POST", "/v1/admin/snapshot"));
     assert!(failed.status >= 500, "{failed:?}");
     client.get("/v1/status");
     let exit = server.kill();
-    for part in ["no spare segment", "no image was taken", TOLD] {
+    for part in ["no spare segment", "no snapshot was taken", TOLD] {
         assert!(exit.complaints.contains(part), "no {part:?} in {exit:?}");
     }
     let server = launch(data.path()).start();
@@ -62,7 +62,7 @@ fn a_limit_on_file_sizes_refuses_what_is_new_and_loses_nothing() {
         assert_eq!(client.get(&format!("/v1/orders/{id}"))["status"], *status);
     }
     client.ask(&Ask::order("later", "u", "s", 1)).expect(201);
-    take_image(client);
+    take_snapshot(client);
     server.stop().stopped();
 }
 
@@ -87,13 +87,13 @@ fn room_that_the_limit_keeps_from_being_held_back_is_told_once() {
     let client = &mut server.connect();
     for number in 0..4 {
         let put = client.put_sku(&format!("s{number}"), &json!({"stock": 1}));
-        // Behind each image it is tried again.
-        crate::patience::until("an image", || {
+        // Behind each snapshot it is tried again.
+        crate::patience::until("a snapshot", || {
             (client.get("/v1/status")["snapshot_seq"].as_u64() >= put["seq"].as_u64()).then_some(())
         });
     }
     let exit = server.stop();
-    let told = exit.complaints.matches("no room is held back for an image").count();
+    let told = exit.complaints.matches("no room is held back for a snapshot").count();
     assert_eq!(told, 1, "{exit:?}");
     exit.stopped();
 }

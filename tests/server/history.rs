@@ -4,10 +4,10 @@
 //! library's. Next: `damage`, `ledger`.
 
 use doorbuster::codec::{self, Digest};
-use doorbuster::domain::apply::apply;
-use doorbuster::domain::event::Record;
-use doorbuster::domain::state::State;
-use doorbuster::replay::journal_directory;
+use doorbuster::domain::model::event::Record;
+use doorbuster::domain::rules::apply::apply;
+use doorbuster::domain::state::tables::State;
+use doorbuster::engine::replay::journal_directory;
 use doorbuster_journal::{FileDisk, JournalError, Kind, Scan, scan_with};
 use std::collections::BTreeMap;
 use std::fs;

@@ -7,7 +7,7 @@ use crate::client::Client;
 use crate::history::History;
 use crate::patience;
 use crate::shopper::{Accepted, catalogue};
-use doorbuster::domain::event::Event;
+use doorbuster::domain::model::event::Event;
 use serde_json::Value;
 use std::collections::{HashMap, HashSet};
 

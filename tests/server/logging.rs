@@ -42,7 +42,8 @@ fn a_line_has_time_level_module_message_and_fields() {
         let module = words.next().expect("a module");
         assert!(module.starts_with("doorbuster::") && module.ends_with(':'), "{line}");
     }
-    let (open, took) = ("WARN doorbuster::server", "INFO doorbuster::reload: took the limits");
+    let (open, took) =
+        ("WARN doorbuster::process::server", "INFO doorbuster::process::reload: took the limits");
     assert!(exit.complaints.contains(open) && exit.complaints.contains(took), "{exit:?}");
     assert!(exit.complaints.contains(" address=\"0.0.0.0:"), "{exit:?}");
 }
@@ -96,7 +97,10 @@ fn the_level_says_what_is_told_and_a_reload_changes_it() {
     server.reload("took the limits and address lists");
     server.connect().ask(&Ask::new("POST", "/v1/admin/snapshot")).expect(200);
     crate::patience::until("what only debug tells", || {
-        server.complaints().contains("DEBUG doorbuster::snapshotter: took an image").then_some(())
+        server
+            .complaints()
+            .contains("DEBUG doorbuster::background::snapshotter: took a snapshot")
+            .then_some(())
     });
     level("error");
     supervisor.until("READY=1");

@@ -50,14 +50,14 @@ fn a_server_that_cannot_say_where_it_listens_stops_in_order() {
     let next = Launch::of(data.path()).start();
     let status = next.connect().get("/v1/status");
     assert_eq!(status["epoch"], 2, "{status}");
-    // An image of all that the first one held: it was drained.
+    // A snapshot of all that the first one held: it was drained.
     let exit = next.stop();
-    let from_image = |line: &str| {
+    let from_snapshot = |line: &str| {
         let events = line.split_once("recovered events=")?.1;
-        let (events, image) = events.split_once(" image_sequence=")?;
-        Some(events == image)
+        let (events, snapshot) = events.split_once(" image_sequence=")?;
+        Some(events == snapshot)
     };
-    assert_eq!(exit.complaints.lines().find_map(from_image), Some(true), "{exit:?}");
+    assert_eq!(exit.complaints.lines().find_map(from_snapshot), Some(true), "{exit:?}");
 }
 
 #[test]

@@ -4,8 +4,8 @@
 //! directory that others can read. What is written is tested elsewhere.
 
 use crate::client::Ask;
-use crate::images::take_image;
 use crate::process::{Launch, directory};
+use crate::snapshots::take_snapshot;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
@@ -44,7 +44,7 @@ fn nobody_else_reads_what_is_written_whatever_the_umask() {
                 let key = format!("{round}-{number}");
                 client.ask(&Ask::order(&key, &key, "s", 1)).expect(201);
             }
-            take_image(client);
+            take_snapshot(client);
         }
         server.stop().stopped();
         // What an earlier start left is opened again, and more is made.

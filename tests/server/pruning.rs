@@ -1,22 +1,22 @@
-//! Segments that no image needs and that are old enough go; nothing else does (DESIGN 4, "Images").
+//! Segments that no snapshot needs and that are old enough go; nothing else does (DESIGN 4, "Snapshots").
 //!
 //! Owns what is left in the directory and that a server starts from it with every answer it gave.
 
 use crate::client::{Ask, Client};
 use crate::history::History;
-use crate::images::take_image;
 use crate::ledger::check_remembered;
 use crate::patience;
 use crate::process::{Launch, Stopped, directory};
 use crate::shopper::Accepted;
-use crate::stored::{images, replayed, segments};
+use crate::snapshots::take_snapshot;
+use crate::stored::{replayed, segments, snapshots};
 use crate::wide;
 use doorbuster::codec;
-use doorbuster::replay::From;
+use doorbuster::engine::replay::From;
 use serde_json::json;
 use std::path::Path;
 
-/// Small segments, images only when asked for, and nothing kept for its age.
+/// Small segments, snapshots only when asked for, and nothing kept for its age.
 pub(crate) fn launch(data: &Path) -> Launch {
     launch_keeping(data).variable("JOURNAL_RETAIN_MS", "1")
 }
@@ -52,7 +52,7 @@ pub(crate) fn fill_segments(client: &mut Client, data: &Path, number: u64) -> Ve
 
 /// What the journal takes in the directory, the unused spare left out.
 fn used_bytes(data: &Path) -> u64 {
-    let spare = replayed(data, From::NewestImage, None).scan.and_then(|scan| scan.spare());
+    let spare = replayed(data, From::NewestSnapshot, None).scan.and_then(|scan| scan.spare());
     let all = segments(data).into_iter().filter(|(number, _)| Some(*number) != spare);
     all.map(|(_, bytes)| bytes).sum()
 }
@@ -76,14 +76,14 @@ fn check_restart(data: &Path, bought: &[Accepted], launch: impl Fn(&Path) -> Lau
 }
 
 #[test]
-fn segments_go_once_two_images_hold_them_and_answered_keys_stay() {
+fn segments_go_once_two_snapshots_hold_them_and_answered_keys_stay() {
     let data = directory();
     let server = launch(data.path()).start();
     let client = &mut server.connect();
     let mut bought = fill_segments(client, data.path(), 4);
     check_bytes(client, data.path());
-    take_image(client);
-    assert_eq!(segments(data.path())[0].0, 1, "with one image all segments stay");
+    take_snapshot(client);
+    assert_eq!(segments(data.path())[0].0, 1, "with one snapshot all segments stay");
     let mut more = 0;
     patience::until("all segments before the open one go", || {
         let ask = Ask::order(&format!("more-{more}"), &format!("user-{more}"), &wide::sku(0), 1);
@@ -91,20 +91,20 @@ fn segments_go_once_two_images_hold_them_and_answered_keys_stay() {
         let answer = client.ask(&ask);
         answer.expect(201);
         bought.push(Accepted { ask, answer });
-        take_image(client);
-        assert_eq!(images(data.path()).len(), 2);
+        take_snapshot(client);
+        assert_eq!(snapshots(data.path()).len(), 2);
         (segments(data.path())[0].0 >= 4).then_some(())
     });
     check_bytes(client, data.path());
     server.kill();
     check_restart(data.path(), &bought, launch);
     let stopped = check_restart(data.path(), &bought, launch);
-    let kept = images(data.path());
+    let kept = snapshots(data.path());
     assert_eq!((kept.len(), kept[0].sequence), (2, stopped.sequence));
-    let replayed = replayed(data.path(), From::NewestImage, None);
+    let replayed = replayed(data.path(), From::NewestSnapshot, None);
     assert_eq!(codec::digest(&replayed.state).to_string(), stopped.digest);
     let first = segments(data.path())[0].0;
-    let genesis = doorbuster::replay::replay(data.path(), From::Genesis, None, &mut |_| {});
+    let genesis = doorbuster::engine::replay::replay(data.path(), From::Genesis, None, &mut |_| {});
     let refused = genesis.err().expect("the first events are gone").to_string();
     assert!(first > 1 && refused.contains("00000001.segment"), "{refused:?}");
 }
@@ -117,9 +117,9 @@ fn with_the_default_retention_no_segment_goes() {
     let bought = fill_segments(client, data.path(), 3);
     for more in 0..4 {
         client.put_sku(&format!("more-{more}"), &json!({"stock": 1}));
-        take_image(client);
+        take_snapshot(client);
     }
-    assert_eq!(images(data.path()).len(), 2);
+    assert_eq!(snapshots(data.path()).len(), 2);
     assert_eq!(segments(data.path())[0].0, 1);
     server.stop().stopped();
     let stopped = check_restart(data.path(), &bought, launch_keeping);
@@ -128,7 +128,7 @@ fn with_the_default_retention_no_segment_goes() {
 }
 
 #[test]
-fn where_all_images_are_kept_no_segment_goes_however_old() {
+fn where_all_snapshots_are_kept_no_segment_goes_however_old() {
     let data = directory();
     let launch = |data: &Path| launch(data).variable("SNAPSHOTS_KEEP", "all");
     let server = launch(data.path()).start();
@@ -136,13 +136,13 @@ fn where_all_images_are_kept_no_segment_goes_however_old() {
     let bought = fill_segments(client, data.path(), 3);
     for more in 0..4 {
         client.put_sku(&format!("more-{more}"), &json!({"stock": 1}));
-        take_image(client);
+        take_snapshot(client);
     }
-    assert_eq!(images(data.path()).len(), 4);
+    assert_eq!(snapshots(data.path()).len(), 4);
     server.stop().stopped();
     check_restart(data.path(), &bought, launch);
     assert_eq!(
-        images(data.path()).len(),
+        snapshots(data.path()).len(),
         5,
         "the second stop added one, the first had nothing new"
     );

@@ -9,13 +9,13 @@ use crate::feed::pages;
 use crate::history::History;
 use crate::patience;
 use crate::process::{Launch, Server, directory};
-use doorbuster::domain::answer::Refusal;
-use doorbuster::domain::decide::decide;
-use doorbuster::domain::event::Event;
-use doorbuster::domain::kept::KeptRefusal;
+use doorbuster::domain::model::answer::Refusal;
+use doorbuster::domain::model::event::Event;
+use doorbuster::domain::model::kept::KeptRefusal;
+use doorbuster::domain::rules::decide::decide;
+use doorbuster::engine::recheck::Recheck;
+use doorbuster::engine::replay::{From, Until};
 use doorbuster::http::key_hash;
-use doorbuster::recheck::Recheck;
-use doorbuster::replay::{From, Until};
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -147,7 +147,7 @@ fn every_refusal_that_was_heard_is_kept_and_decided_again_alike() {
     let limited = |kept: &&KeptRefusal| matches!(&kept.refusal, Refusal::EntryLimit { .. });
     assert_eq!(kept.iter().filter(limited).count(), 1);
     let hash = |key: &str| {
-        let local = doorbuster::domain::ids::PrincipalName::local();
+        let local = doorbuster::domain::model::ids::PrincipalName::local();
         Some(key_hash(&history.state.hash_key, &local, key.as_bytes()))
     };
     let hashes: BTreeSet<_> = kept.iter().map(|kept| kept.key.map(|key| key.hash)).collect();

@@ -8,7 +8,7 @@ use crate::history::History;
 use crate::noise::Noise;
 use crate::patience;
 use crate::process::{Launch, Server, directory};
-use doorbuster::domain::event::Event;
+use doorbuster::domain::model::event::Event;
 use serde_json::{Value, json};
 
 #[test]

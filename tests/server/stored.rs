@@ -1,39 +1,39 @@
-//! A data directory as files: its segments, its images, and copies in which some are missing.
+//! A data directory as files: its segments, its snapshots, and copies in which some are missing.
 //!
 //! Owns looking and copying. Changes no directory of a test, only copies. Next: `images`,
-//! `image_damage`.
+//! `snapshot_damage`.
 
 use crate::process::directory;
 use doorbuster::codec;
-use doorbuster::replay::{self, From, Replayed, journal_directory, snapshot_directory};
-use doorbuster_journal::ImageEnd;
-use doorbuster_snapshots::ImageState;
+use doorbuster::engine::replay::{self, From, Replayed, journal_directory, snapshot_directory};
+use doorbuster_journal::SnapshotEnd;
+use doorbuster_snapshots::SnapshotState;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
-/// An image that has its name.
+/// A snapshot that has its name.
 #[derive(Debug, Clone)]
-pub(crate) struct StoredImage {
+pub(crate) struct StoredSnapshot {
     pub(crate) sequence: u64,
     pub(crate) path: PathBuf,
     /// What its header says of the state in it.
     pub(crate) digest: String,
 }
 
-/// The images of a directory, newest first. All must have whole headers of this journal.
-pub(crate) fn images(data: &Path) -> Vec<StoredImage> {
+/// The snapshots of a directory, newest first. All must have whole headers of this journal.
+pub(crate) fn snapshots(data: &Path) -> Vec<StoredSnapshot> {
     let journal = replay::open(&journal_directory(data)).expect("there is a journal");
     let id = doorbuster_journal::journal_id(&journal).expect("it reads").expect("it has an id");
-    let disk = replay::open(&snapshot_directory(data)).expect("there is a directory of images");
-    let listed = doorbuster_snapshots::list(&disk, id).expect("images are listed");
-    let stored = listed.into_iter().map(|image| {
-        let ImageState::Valid(meta) = image.state else { panic!("{image:?} in {data:?}") };
-        assert_eq!(meta.sequence, image.sequence, "{}", image.name);
-        let path = snapshot_directory(data).join(image.name);
-        StoredImage {
-            sequence: image.sequence,
+    let disk = replay::open(&snapshot_directory(data)).expect("there is a directory of snapshots");
+    let listed = doorbuster_snapshots::list(&disk, id).expect("snapshots are listed");
+    let stored = listed.into_iter().map(|snapshot| {
+        let SnapshotState::Valid(meta) = snapshot.state else { panic!("{snapshot:?} in {data:?}") };
+        assert_eq!(meta.sequence, snapshot.sequence, "{}", snapshot.name);
+        let path = snapshot_directory(data).join(snapshot.name);
+        StoredSnapshot {
+            sequence: snapshot.sequence,
             path,
             digest: codec::Digest(meta.digest).to_string(),
         }
@@ -41,20 +41,20 @@ pub(crate) fn images(data: &Path) -> Vec<StoredImage> {
     stored.collect()
 }
 
-/// How many images have their name; they may come and go meanwhile.
-pub(crate) fn image_count(data: &Path) -> usize {
-    let names = std::fs::read_dir(snapshot_directory(data)).expect("there are images");
+/// How many snapshots have their name; they may come and go meanwhile.
+pub(crate) fn snapshot_count(data: &Path) -> usize {
+    let names = std::fs::read_dir(snapshot_directory(data)).expect("there are snapshots");
     let names = names.map(|entry| entry.expect("it is listed").file_name());
     names.filter(|name| Path::new(name).extension().is_some_and(|end| end == "image")).count()
 }
 
-/// Where the oldest image of a directory ends.
-pub(crate) fn oldest_end(data: &Path) -> ImageEnd {
-    let disk = replay::open(&snapshot_directory(data)).expect("there is a directory of images");
-    let oldest = images(data).pop().expect("there is an image");
+/// Where the oldest snapshot of a directory ends.
+pub(crate) fn oldest_end(data: &Path) -> SnapshotEnd {
+    let disk = replay::open(&snapshot_directory(data)).expect("there is a directory of snapshots");
+    let oldest = snapshots(data).pop().expect("there is a snapshot");
     let name = oldest.path.file_name().and_then(|name| name.to_str()).expect("a plain name");
     let meta = doorbuster_snapshots::verify(&disk, name).expect("it is whole").meta;
-    ImageEnd { sequence: meta.sequence, chain: meta.chain }
+    SnapshotEnd { sequence: meta.sequence, chain: meta.chain }
 }
 
 /// The numbers and sizes of all segments, an unused one included, in order.
@@ -73,14 +73,17 @@ pub(crate) fn segments(data: &Path) -> Vec<(u64, u64)> {
     found
 }
 
-/// The same journal by a link, for reading only, beside images of one's own.
-pub(crate) fn with_images<'p>(data: &Path, images: impl IntoIterator<Item = &'p Path>) -> TempDir {
+/// The same journal by a link, for reading only, beside snapshots of one's own.
+pub(crate) fn with_snapshots<'p>(
+    data: &Path,
+    snapshots: impl IntoIterator<Item = &'p Path>,
+) -> TempDir {
     let beside = directory();
     symlink(journal_directory(data), journal_directory(beside.path())).expect("a link");
     let own = snapshot_directory(beside.path());
     fs::create_dir(&own).expect("a directory of ours");
-    for image in images {
-        fs::copy(image, own.join(image.file_name().expect("a file"))).expect("a copy");
+    for snapshot in snapshots {
+        fs::copy(snapshot, own.join(snapshot.file_name().expect("a file"))).expect("a copy");
     }
     beside
 }

@@ -3,11 +3,11 @@
 
 use crate::client::{Ask, Client};
 use crate::feed::{pages, sequence};
-use crate::images::take_image;
 use crate::patience;
 use crate::process::{Launch, directory};
 use crate::pruning;
-use doorbuster::replay;
+use crate::snapshots::take_snapshot;
+use doorbuster::engine::replay;
 use doorbuster_journal::{DumpContent, dump};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -133,7 +133,7 @@ fn going_on_from_the_oldest_place_skips_nothing_that_is_kept() {
     let refused = patience::until("the first segment goes", || {
         client.put_sku("more", &json!({"stock": 1}));
         client.ask(&Ask::new("DELETE", "/v1/skus/more").header("If-Match", "*"));
-        take_image(client);
+        take_snapshot(client);
         let answer = client.ask(&Ask::get("/v1/events?after=0"));
         (answer.status == 410).then(|| answer.problem(410, "compacted"))
     });

@@ -3,23 +3,23 @@
 use crate::events;
 use crate::look::{Findings, Span, Table, Trouble, read_with, state_facts};
 use crate::progress::Progress;
-use doorbuster::domain::answer::Answer;
-use doorbuster::domain::decide::{Decision, decide};
-use doorbuster::domain::lives::Lives;
-use doorbuster::recheck::{Difference, Now, Recheck};
-use doorbuster::replay::{From, ReplayError, Replayed};
+use doorbuster::domain::model::answer::Answer;
+use doorbuster::domain::model::lives::Lives;
+use doorbuster::domain::rules::decide::{Decision, decide};
+use doorbuster::engine::recheck::{Difference, Now, Recheck};
+use doorbuster::engine::replay::{From, ReplayError, Replayed};
 use doorbuster_journal::{JournalError, Verdict};
 use serde_json::Value;
 use std::path::Path;
 
 const COLUMNS: &[&str] = &["seq", "stamp", "principal", "recorded", "now"];
 
-/// From the first event where the journal still has it, else from the oldest image.
+/// From the first event where the journal still has it, else from the oldest snapshot.
 pub(crate) fn recheck(data: &Path, span: Span) -> Result<Findings, Trouble> {
     let whole = Span { from: From::Genesis, ..span };
     let (recheck, replayed) = match run(data, whole) {
         (_, Err(error)) if is_pruned(&error) && span.from != From::Genesis => {
-            run(data, Span { from: From::OldestImage, ..span })
+            run(data, Span { from: From::OldestSnapshot, ..span })
         }
         done => done,
     };

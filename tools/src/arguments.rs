@@ -7,8 +7,8 @@ use crate::token;
 use crate::{explain, instant};
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
-use doorbuster::domain::ids::{PrincipalName, Stamp};
-use doorbuster::replay::{From, Until};
+use doorbuster::domain::model::ids::{PrincipalName, Stamp};
+use doorbuster::engine::replay::{From, Until};
 use std::path::PathBuf;
 
 /// More is no limit.
@@ -44,7 +44,7 @@ All but `snapshot create`, an accepted `journal repair` and `restore` only look:
 of the data directory and run beside a live server.";
 
 const BACKUP_NOTES: &str = "\
-Copies the newest image and the segments behind it, synced, reads the copy back from the disk and
+Copies the newest snapshot and the segments behind it, synced, reads the copy back from the disk and
 replays it, and prints the sequence and the digest that it holds. Until all of that is done the copy
 lies in DIR/unfinished, and a restore refuses it. `sha256sum -c SHA256SUMS` in DIR checks it with
 ordinary tools. Replaying takes as much memory as the server's tables.
@@ -93,7 +93,7 @@ pub(crate) enum Command {
         #[arg(long)]
         recheck: bool,
     },
-    /// Look at the images, or take one
+    /// Look at the snapshots, or take one
     #[command(subcommand)]
     Snapshot(SnapshotCommand),
     /// Print an order and what happened to it
@@ -126,7 +126,7 @@ pub(crate) enum Command {
         /// The backup: a directory that is empty or not there yet
         #[arg(long, value_name = "DIR")]
         to: PathBuf,
-        /// Also older images and segments that are still kept, so that a restore can go back further
+        /// Also older snapshots and segments that are still kept, so that a restore can go back further
         #[arg(long)]
         history: bool,
         /// Megabytes that are read a second, at most
@@ -193,14 +193,14 @@ pub(crate) struct Reach {
     /// End behind this sequence, or behind the last event at or before this instant of RFC 3339
     #[arg(long, value_name = "SEQ|TIME", value_parser = instant::until)]
     until: Option<Until>,
-    /// Begin at the first event, not at the newest image
+    /// Begin at the first event, not at the newest snapshot
     #[arg(long)]
     from_genesis: bool,
 }
 
 impl Reach {
     pub(crate) fn span(&self) -> Span {
-        let from = if self.from_genesis { From::Genesis } else { From::NewestImage };
+        let from = if self.from_genesis { From::Genesis } else { From::NewestSnapshot };
         Span { from, until: self.until.unwrap_or(Until::End) }
     }
 }

@@ -8,12 +8,12 @@ use crate::again::is_pruned;
 use crate::events;
 use crate::look::{Findings, Span, Table, Trouble, read_with};
 use crate::progress::Progress;
-use doorbuster::domain::decide_draw::reason_of;
-use doorbuster::domain::draw::{Odds, Pick, Reason, Sealed, Seed, Ticket, roll};
-use doorbuster::domain::event::{EntryMade, Event, Record};
-use doorbuster::domain::ids::{DrawId, Sequence, Stamp, UserId};
-use doorbuster::domain::state::State;
-use doorbuster::replay::{From, ReplayError, Replayed, replay_watched};
+use doorbuster::domain::model::draw::{Odds, Pick, Reason, Seed, SeedCommitment, Ticket, roll};
+use doorbuster::domain::model::event::{EntryMade, Event, Record};
+use doorbuster::domain::model::ids::{DrawId, Sequence, Stamp, UserId};
+use doorbuster::domain::rules::decide_draw::reason_of;
+use doorbuster::domain::state::tables::State;
+use doorbuster::engine::replay::{From, ReplayError, Replayed, replay_watched};
 use serde_json::Value;
 use std::path::Path;
 
@@ -48,7 +48,7 @@ struct Watched {
 /// The newest draw of that id.
 struct Seen {
     odds: Odds,
-    sealed: Sealed,
+    sealed: SeedCommitment,
     closed: bool,
     deleted: bool,
     checked: Vec<Checked>,
@@ -77,7 +77,7 @@ impl Watched {
         }
     }
 
-    /// What an image held already; its records may be gone, so its reasons cannot be judged.
+    /// What a snapshot held already; its records may be gone, so its reasons cannot be judged.
     fn begin(&mut self, state: &State) {
         let slot = match (&self.draw, state.draws.find(&self.id)) {
             (None, Some(slot)) => slot,
@@ -140,12 +140,12 @@ pub(crate) fn verify(
     let whole = Span { from: From::Genesis, ..span };
     let (mut watched, replayed) = match run(data, &draw, whole) {
         (_, Err(error)) if is_pruned(&error) && span.from != From::Genesis => {
-            run(data, &draw, Span { from: From::OldestImage, ..span })
+            run(data, &draw, Span { from: From::OldestSnapshot, ..span })
         }
         done => done,
     };
     let state = read_with(span, |_| replayed)?.state;
-    // Where no record followed the image.
+    // Where no record followed the snapshot.
     watched.begin(&state);
     match watched.draw {
         Some(seen) => Ok(findings(&draw, &seen, published, state.sequence)),
@@ -166,7 +166,7 @@ fn run(data: &Path, id: &DrawId, span: Span) -> (Watched, Result<Replayed, Repla
 }
 
 fn findings(id: &DrawId, seen: &Seen, published: Option<&str>, sequence: u64) -> Findings {
-    let Sealed { seed, commitment } = seen.sealed;
+    let SeedCommitment { seed, commitment } = seen.sealed;
     let kept = seed.commitment() == commitment;
     let published = published.map(|text| text.eq_ignore_ascii_case(&events::hex(&commitment)));
     let count = |which: &dyn Fn(&Checked) -> bool| {

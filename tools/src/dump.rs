@@ -8,8 +8,8 @@ use crate::instant;
 use crate::look::{self, Trouble};
 use crate::{printable, show};
 use doorbuster::codec;
-use doorbuster::domain::event::{Event, Record};
-use doorbuster::domain::lives::Lives;
+use doorbuster::domain::model::event::{Event, Record};
+use doorbuster::domain::model::lives::Lives;
 use doorbuster_journal::{
     DumpContent, DumpItem, Frame, Gap, JournalError, Kind, Scan, VisitError, dump, scan,
 };
@@ -32,7 +32,7 @@ pub(crate) fn show(
     let judged = look::origin(data, &journal).and_then(|origin| Ok(scan(&journal, origin)?));
     let scan = judged.as_ref().ok();
     let out = BufWriter::new(io::stdout().lock());
-    let lives = doorbuster::replay::lives(data)?;
+    let lives = doorbuster::engine::replay::lives(data)?;
     let mut dump_out = Out { out, as_json, sequences, scan, lives, damaged: false, file: None };
     let printed = match dump(&journal, &mut |item| dump_out.item(item).map_err(VisitError::from)) {
         Ok(()) => dump_out.zeros_behind(true).and_then(|()| dump_out.out.flush()),

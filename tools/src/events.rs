@@ -6,12 +6,14 @@
 
 use crate::printable;
 use crate::{instant, refusals};
-use doorbuster::domain::command::{Adjustment, Patch, Precondition, SkuChanges, SkuSettings, Take};
-use doorbuster::domain::draw::Prize;
-use doorbuster::domain::event::{DrawPut, Event, Origin, Record, SkuAdjusted, Started};
-use doorbuster::domain::ids::{LineRequests, OrderId, Stamp};
-use doorbuster::domain::lives::Lives;
-use doorbuster::domain::settings::Settings;
+use doorbuster::domain::model::command::{
+    Adjustment, Patch, Precondition, SkuChanges, SkuSettings, Take,
+};
+use doorbuster::domain::model::draw::Prize;
+use doorbuster::domain::model::event::{DrawPut, Event, Origin, Record, SkuAdjusted, Started};
+use doorbuster::domain::model::ids::{LineRequests, OrderId, Stamp};
+use doorbuster::domain::model::lives::Lives;
+use doorbuster::domain::model::settings::Settings;
 use serde_json::{Map, Value, json};
 
 /// Names and values in the order in which they are shown.
@@ -84,7 +86,7 @@ pub(crate) fn members(event: &Event, lives: &Lives) -> Members {
             vec![("created_seq", purged.created_sequence.into()), ("count", purged.count.into())]
         }
         Event::RefusalsCounted(counts) => {
-            let count = |of: &doorbuster::domain::event::RefusalCount| json!({ "sku": of.sku.as_str(), "reason": of.reason.as_str(), "count": of.count });
+            let count = |of: &doorbuster::domain::model::event::RefusalCount| json!({ "sku": of.sku.as_str(), "reason": of.reason.as_str(), "count": of.count });
             vec![("refused", counts.iter().map(count).collect())]
         }
         Event::DrawPut(put) => put_draw_members(put),
@@ -260,7 +262,7 @@ fn precondition(precondition: &Precondition) -> Option<(&'static str, Value)> {
 }
 
 pub(crate) fn lines(lines: &LineRequests) -> Value {
-    let line = |line: &doorbuster::domain::ids::LineRequest| json!({ "sku": line.sku.as_str(), "qty": line.quantity });
+    let line = |line: &doorbuster::domain::model::ids::LineRequest| json!({ "sku": line.sku.as_str(), "qty": line.quantity });
     lines.iter().map(line).collect()
 }
 

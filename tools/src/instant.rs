@@ -1,7 +1,7 @@
 //! Instants as people write them, and the end of a replay as a person names it.
 
-use doorbuster::domain::ids::Stamp;
-use doorbuster::replay::Until;
+use doorbuster::domain::model::ids::Stamp;
+use doorbuster::engine::replay::Until;
 
 /// RFC 3339 in UTC with milliseconds; a number for what no calendar holds.
 pub(crate) fn text(stamp: Stamp) -> String {

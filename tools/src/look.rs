@@ -3,12 +3,12 @@
 use crate::instant;
 use crate::progress::Progress;
 use doorbuster::codec;
-use doorbuster::output;
-use doorbuster::replay::{self, ReplayError, Replayed, Until};
+use doorbuster::engine::replay::{self, ReplayError, Replayed, Until};
+use doorbuster::process::output;
 use doorbuster_journal::{
-    FileDisk, ImageEnd, JournalError, Origin, Scan, Verdict, journal_id, scan,
+    FileDisk, JournalError, Origin, Scan, SnapshotEnd, Verdict, journal_id, scan,
 };
-use doorbuster_snapshots::{ImageState, SnapshotError};
+use doorbuster_snapshots::{SnapshotError, SnapshotState};
 use std::path::Path;
 
 /// What was found, as names and values in the order they are shown.
@@ -97,7 +97,7 @@ impl From<ReplayError> for Trouble {
     fn from(error: ReplayError) -> Self {
         match error {
             ReplayError::Journal(error) => error.into(),
-            ReplayError::BehindImages { .. } => Self::Damage(error.to_string()),
+            ReplayError::BehindSnapshots { .. } => Self::Damage(error.to_string()),
             ReplayError::Snapshot(error) => error.into(),
             ReplayError::Directory { .. } | ReplayError::Thread { .. } => {
                 Self::Unreadable(error.to_string())
@@ -135,7 +135,7 @@ pub(crate) fn read_with(
         (ReplayError::Journal(JournalError::Refused(refusal)), _)
             if refusal.verdict == Verdict::SegmentMissing =>
         {
-            let told = "no image from before that end is kept to begin at, and";
+            let told = "no snapshot from before that end is kept to begin at, and";
             Trouble::Unreadable(format!("{told} not the whole journal either: {error}"))
         }
         _ => error.into(),
@@ -148,26 +148,28 @@ pub(crate) fn info(data: &Path) -> Result<Findings, Trouble> {
     Ok(Findings::good(facts(&scan), Some(segments(&scan))))
 }
 
-/// The oldest image stands in for what was pruned; without one the journal is whole or damaged.
+/// The oldest snapshot stands in for what was pruned; without one the journal is whole or damaged.
 pub(crate) fn origin(data: &Path, journal: &FileDisk) -> Result<Origin, Trouble> {
     let directory = replay::snapshot_directory(data);
     let Some(id) = journal_id(journal)?.filter(|_| directory.is_dir()) else {
         return Ok(Origin::Genesis);
     };
-    let images = doorbuster_snapshots::list(&replay::open(&directory)?, id)?;
-    let ends = images.into_iter().filter_map(|image| match image.state {
-        ImageState::Valid(meta) => Some(ImageEnd { sequence: meta.sequence, chain: meta.chain }),
+    let snapshots = doorbuster_snapshots::list(&replay::open(&directory)?, id)?;
+    let ends = snapshots.into_iter().filter_map(|snapshot| match snapshot.state {
+        SnapshotState::Valid(meta) => {
+            Some(SnapshotEnd { sequence: meta.sequence, chain: meta.chain })
+        }
         _ => None,
     });
-    Ok(ends.last().map_or(Origin::Genesis, Origin::Image))
+    Ok(ends.last().map_or(Origin::Genesis, Origin::Snapshot))
 }
 
 /// Everything that is kept, not only what a start needs: an older segment may be the one that a
-/// damaged image makes needed.
+/// damaged snapshot makes needed.
 pub(crate) fn verify(data: &Path) -> Result<Findings, Trouble> {
     let from = match scan(&open(data)?, Origin::Genesis) {
         Err(JournalError::Refused(refusal)) if refusal.verdict == Verdict::SegmentMissing => {
-            replay::From::OldestImage
+            replay::From::OldestSnapshot
         }
         _ => replay::From::Genesis,
     };
@@ -175,22 +177,22 @@ pub(crate) fn verify(data: &Path) -> Result<Findings, Trouble> {
     let mut facts = whole.scan.as_ref().map(facts).unwrap_or_default();
     let (sequence, digest) = (whole.state.sequence, codec::digest(&whole.state));
     facts.push(("orderly_stop", whole.drained.into()));
-    facts.push(("from_image", whole.image_sequence.into()));
+    facts.push(("from_image", whole.snapshot_sequence.into()));
     facts.push(("digest", digest.to_string().into()));
     // One state in memory at a time. What a live server has appended since does not count.
     drop(whole);
-    let from = replay::From::NewestImage;
+    let from = replay::From::NewestSnapshot;
     let again = read(data, Span { from, until: Until::Sequence(sequence) })?;
     if (again.state.sequence, codec::digest(&again.state)) != (sequence, digest) {
         return Err(Trouble::Damage(format!(
-            "from the image at sequence {} the journal replays to sequence {} and digest {}, \
+            "from the snapshot at sequence {} the journal replays to sequence {} and digest {}, \
              but to {sequence} and {digest} without it",
-            again.image_sequence,
+            again.snapshot_sequence,
             again.state.sequence,
             codec::digest(&again.state),
         )));
     }
-    facts.push(("same_from_image", again.image_sequence.into()));
+    facts.push(("same_from_image", again.snapshot_sequence.into()));
     Ok(Findings::good(facts, None))
 }
 
@@ -206,7 +208,7 @@ pub(crate) fn state_facts(replayed: &Replayed) -> Vec<(&'static str, serde_json:
         ("seq", state.sequence.into()),
         ("stamp", (state.sequence > 0).then(|| instant::text(state.stamp)).into()),
         ("digest", codec::digest(state).to_string().into()),
-        ("from_image", replayed.image_sequence.into()),
+        ("from_image", replayed.snapshot_sequence.into()),
         ("skus", state.skus.len().into()),
         ("orders", state.orders.len().into()),
         ("held", state.orders.deadlines().len().into()),

@@ -7,14 +7,14 @@ use crate::events;
 use crate::instant;
 use crate::look::{self, Findings, Span, Table, Trouble};
 use doorbuster::codec;
-use doorbuster::domain::answer::{Answer, OrderView};
-use doorbuster::domain::command::{Command, Principal, Query, Reach, Request};
-use doorbuster::domain::decide::{Decision, decide};
-use doorbuster::domain::draw::Reason;
-use doorbuster::domain::event::Event;
-use doorbuster::domain::ids::{OrderId, PrincipalName, SkuId};
-use doorbuster::domain::lives::Lost;
-use doorbuster::domain::state::State;
+use doorbuster::domain::model::answer::{Answer, OrderView};
+use doorbuster::domain::model::command::{Command, Principal, Query, Reach, Request};
+use doorbuster::domain::model::draw::Reason;
+use doorbuster::domain::model::event::Event;
+use doorbuster::domain::model::ids::{OrderId, PrincipalName, SkuId};
+use doorbuster::domain::model::lives::Lost;
+use doorbuster::domain::rules::decide::{Decision, decide};
+use doorbuster::domain::state::tables::State;
 use doorbuster_journal::{DumpContent, Frame, VisitError, dump};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -87,7 +87,7 @@ fn ask(state: &State, query: Query) -> Answer {
 fn order_facts(state: &State, view: &OrderView) -> Vec<(&'static str, Value)> {
     let slot = state.orders.find(view.order).expect("it was just seen");
     let principal = &state.principals[state.orders[slot].principal].name;
-    let line = |line: &doorbuster::domain::answer::LineView| json!({ "sku": line.sku.as_str(), "qty": line.quantity, "refunded_qty": line.refunded });
+    let line = |line: &doorbuster::domain::model::answer::LineView| json!({ "sku": line.sku.as_str(), "qty": line.quantity, "refunded_qty": line.refunded });
     vec![
         ("id", state.lives.text(view.order).as_str().into()),
         ("user", view.user.as_str().into()),

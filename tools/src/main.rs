@@ -15,7 +15,6 @@ mod draw;
 mod dump;
 mod events;
 mod explain;
-mod images;
 mod instant;
 mod look;
 mod lookup;
@@ -25,10 +24,11 @@ mod printable;
 mod progress;
 mod refusals;
 mod show;
+mod snapshots;
 mod token;
 
 use arguments::{Arguments, Command, DrawCommand, JournalCommand, SnapshotCommand, TokenCommand};
-use doorbuster::output;
+use doorbuster::process::output;
 use look::{Findings, Trouble};
 use mend::Accepted;
 use std::path::Path;
@@ -38,7 +38,7 @@ const PROGRAM: &str = "doorbusterctl";
 
 fn main() -> ExitCode {
     // Where the system has no handler to give, such a limit ends the process without a word.
-    let _ = doorbuster::signals::outlive_file_limit();
+    let _ = doorbuster::process::signals::outlive_file_limit();
     let Arguments { data, json, command } = match output::parse(PROGRAM) {
         Ok(arguments) => arguments,
         Err(code) => return code,
@@ -77,9 +77,9 @@ fn run(data: &Path, command: Command) -> Result<Findings, Trouble> {
         }
         Command::Replay { reach, recheck: true } => again::recheck(data, reach.span()),
         Command::Replay { reach, recheck: false } => look::replay(data, reach.span()),
-        Command::Snapshot(SnapshotCommand::List) => images::list(data),
-        Command::Snapshot(SnapshotCommand::Verify) => images::verify(data),
-        Command::Snapshot(SnapshotCommand::Create) => images::create(data),
+        Command::Snapshot(SnapshotCommand::List) => snapshots::list(data),
+        Command::Snapshot(SnapshotCommand::Verify) => snapshots::verify(data),
+        Command::Snapshot(SnapshotCommand::Create) => snapshots::create(data),
         Command::Order { id, reach } => lookup::order(data, &id, reach.span()),
         Command::Sku { id, reach } => lookup::sku(data, &id, reach.span()),
         Command::Draw(DrawCommand::Verify { id, commitment, reach }) => {

@@ -5,13 +5,13 @@
 //! journal crate's plan. Next: `look`.
 
 use crate::look::{self, Findings, Span, Table, Trouble, state_facts};
-use doorbuster::recovery;
-use doorbuster::replay::{self, From, Until};
+use doorbuster::engine::recovery;
+use doorbuster::engine::replay::{self, From, Until};
 use doorbuster_journal::{
-    DIRECTORY_MODE, DumpContent, FileDisk, ImageEnd, JournalId, Loss, RepairPlan, dump, journal_id,
-    plan_repair, repair,
+    DIRECTORY_MODE, DumpContent, FileDisk, JournalId, Loss, RepairPlan, SnapshotEnd, dump,
+    journal_id, plan_repair, repair,
 };
-use doorbuster_snapshots::{ImageState, list, verify};
+use doorbuster_snapshots::{SnapshotState, list, verify};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs::{DirBuilder, File};
@@ -54,7 +54,7 @@ pub(crate) fn mend(data: &Path, accepted: Accepted) -> Result<Findings, Trouble>
     let aside = quarantine(data)
         .map_err(|cause| Trouble::Unreadable(format!("cannot make a quarantine: {cause}")))?;
     let repaired = repair(&journal, &replay::open(&aside)?, &plan, lost_from)?;
-    let replayed = look::read(data, Span { from: From::NewestImage, until: Until::End })?;
+    let replayed = look::read(data, Span { from: From::NewestSnapshot, until: Until::End })?;
     let mut facts = vec![
         ("repaired", true.into()),
         ("was", plan.refusal.to_string().into()),
@@ -67,19 +67,22 @@ pub(crate) fn mend(data: &Path, accepted: Accepted) -> Result<Findings, Trouble>
 }
 
 fn plan(data: &Path, journal: &FileDisk) -> Result<Option<RepairPlan>, Trouble> {
-    Ok(plan_repair(journal, image(data, journal)?)?)
+    Ok(plan_repair(journal, snapshot(data, journal)?)?)
 }
 
-/// The image that a start would begin at; what it holds must not be given up.
-fn image(data: &Path, journal: &FileDisk) -> Result<Option<ImageEnd>, Trouble> {
+/// The snapshot that a start would begin at; what it holds must not be given up.
+fn snapshot(data: &Path, journal: &FileDisk) -> Result<Option<SnapshotEnd>, Trouble> {
     let directory = replay::snapshot_directory(data);
     let Some(id) = whose(journal)?.filter(|_| directory.is_dir()) else { return Ok(None) };
     let disk = replay::open(&directory)?;
-    let whole = list(&disk, id)?.into_iter().find_map(|image| match image.state {
-        ImageState::Valid(_) => verify(&disk, &image.name).ok(),
+    let whole = list(&disk, id)?.into_iter().find_map(|snapshot| match snapshot.state {
+        SnapshotState::Valid(_) => verify(&disk, &snapshot.name).ok(),
         _ => None,
     });
-    Ok(whole.map(|image| ImageEnd { sequence: image.meta.sequence, chain: image.meta.chain }))
+    Ok(whole.map(|snapshot| SnapshotEnd {
+        sequence: snapshot.meta.sequence,
+        chain: snapshot.meta.chain,
+    }))
 }
 
 /// Whose journal it is, where the newest segment does not tell: what most others say.
@@ -99,7 +102,7 @@ fn whose(journal: &FileDisk) -> Result<Option<JournalId>, Trouble> {
 }
 
 fn nothing_to_do(data: &Path) -> Result<Findings, Trouble> {
-    let replayed = look::read(data, Span { from: From::NewestImage, until: Until::End })?;
+    let replayed = look::read(data, Span { from: From::NewestSnapshot, until: Until::End })?;
     let mut facts = vec![("repaired", false.into()), ("why", "nothing needs a repair".into())];
     facts.extend(state_facts(&replayed));
     Ok(Findings::good(facts, None))

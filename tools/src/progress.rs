@@ -1,6 +1,6 @@
 //! Says on a terminal how far long work is. Nothing where nobody looks.
 
-use doorbuster::clock::Clock;
+use doorbuster::shared::clock::Clock;
 use std::io::{IsTerminal, Write};
 use std::sync::{Mutex, PoisonError};
 

@@ -4,10 +4,10 @@
 //! alone. Next: `events`, `explain`.
 
 use crate::events::{self, Members};
-use doorbuster::domain::answer::{Refusal, ShortLine, Window};
-use doorbuster::domain::command::{Action, Adjustment, Command, Take};
-use doorbuster::domain::kept::KeptRefusal;
-use doorbuster::domain::lives::Lives;
+use doorbuster::domain::model::answer::{Refusal, ShortLine, Window};
+use doorbuster::domain::model::command::{Action, Adjustment, Command, Take};
+use doorbuster::domain::model::kept::KeptRefusal;
+use doorbuster::domain::model::lives::Lives;
 use serde_json::{Value, json};
 
 /// The problem's code, as the client saw it.

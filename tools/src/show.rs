@@ -4,7 +4,7 @@
 
 use crate::look::{Findings, Table, Trouble};
 use crate::printable;
-use doorbuster::output;
+use doorbuster::process::output;
 use serde_json::{Map, Value, json};
 use std::io::{self, BufWriter, Write};
 

@@ -4,8 +4,8 @@
 
 use crate::instant;
 use crate::look::{Findings, Trouble};
-use doorbuster::clock;
-use doorbuster::domain::ids::{PrincipalName, Stamp};
+use doorbuster::domain::model::ids::{PrincipalName, Stamp};
+use doorbuster::shared::clock;
 use sha2::{Digest, Sha256};
 
 /// Bits enough that guessing is hopeless.

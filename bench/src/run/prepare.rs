@@ -71,7 +71,7 @@ pub(crate) fn ms_until(at: Instant) -> u64 {
 
 /// Milliseconds since 1970.
 pub(crate) fn wall_ms() -> u64 {
-    doorbuster::clock::wall_ms()
+    doorbuster::shared::clock::wall_ms()
 }
 
 /// RFC 3339 of milliseconds since 1970.

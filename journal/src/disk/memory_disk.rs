@@ -38,10 +38,10 @@ impl Directory {
     }
 }
 
-type Content = Arc<Mutex<Images>>;
+type Content = Arc<Mutex<Snapshots>>;
 
 #[derive(Debug, Default)]
-struct Images {
+struct Snapshots {
     live: Vec<u8>,
     durable: Vec<u8>,
     dirty_sectors: BTreeSet<u64>,
@@ -49,7 +49,7 @@ struct Images {
     unreadable: Range<u64>,
 }
 
-impl Images {
+impl Snapshots {
     fn settled(bytes: Vec<u8>) -> Content {
         let durable = bytes.clone();
         Arc::new(Mutex::new(Self { live: bytes, durable, ..Self::default() }))
@@ -87,15 +87,15 @@ impl MemoryDisk {
         let directory = lock(&self.shared);
         let mut files = BTreeMap::new();
         for (name, content) in &directory.durable {
-            let mut images = lock(content);
-            let lost = images.durable.clone();
-            for sector in images.dirty_sectors.clone() {
+            let mut snapshots = lock(content);
+            let lost = snapshots.durable.clone();
+            for sector in snapshots.dirty_sectors.clone() {
                 if persists(name, sector) {
-                    images.persist(sector);
+                    snapshots.persist(sector);
                 }
             }
-            let kept = std::mem::replace(&mut images.durable, lost);
-            files.insert(name.clone(), Images::settled(kept));
+            let kept = std::mem::replace(&mut snapshots.durable, lost);
+            files.insert(name.clone(), Snapshots::settled(kept));
         }
         let directory = Directory { live: files.clone(), durable: files, ..Directory::default() };
         Self { shared: Arc::new(Mutex::new(directory)) }
@@ -111,7 +111,7 @@ impl MemoryDisk {
 
     /// Stores a file durably and replaces any file of this name.
     pub fn put(&self, name: &str, bytes: Vec<u8>) {
-        let content = Images::settled(bytes);
+        let content = Snapshots::settled(bytes);
         let mut directory = lock(&self.shared);
         directory.live.insert(name.to_owned(), Arc::clone(&content));
         directory.durable.insert(name.to_owned(), content);
@@ -167,10 +167,10 @@ impl Disk for MemoryDisk {
         }
         if directory.full {
             // As in a real file system, the name and part of the space are taken by then.
-            directory.live.insert(name.to_owned(), Images::settled(Vec::new()));
+            directory.live.insert(name.to_owned(), Snapshots::settled(Vec::new()));
             return Err(io::ErrorKind::StorageFull.into());
         }
-        let content = Images::settled(vec![0; length]);
+        let content = Snapshots::settled(vec![0; length]);
         directory.live.insert(name.to_owned(), Arc::clone(&content));
         Ok(MemoryFile { content, disk: self.clone() })
     }
@@ -220,13 +220,13 @@ impl DiskFile for MemoryFile {
     }
 
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        let images = lock(&self.content);
+        let snapshots = lock(&self.content);
         let start = usize::try_from(offset).map_err(|_| io::ErrorKind::UnexpectedEof)?;
         let end = start.checked_add(buffer.len()).ok_or(io::ErrorKind::UnexpectedEof)?;
-        if offset < images.unreadable.end && images.unreadable.start < end as u64 {
+        if offset < snapshots.unreadable.end && snapshots.unreadable.start < end as u64 {
             return Err(io::Error::other("the sector cannot be read"));
         }
-        buffer.copy_from_slice(images.live.get(start..end).ok_or(io::ErrorKind::UnexpectedEof)?);
+        buffer.copy_from_slice(snapshots.live.get(start..end).ok_or(io::ErrorKind::UnexpectedEof)?);
         Ok(())
     }
 
@@ -242,12 +242,12 @@ impl DiskFile for MemoryFile {
         let failing = directory.failing_syncs > 0;
         directory.failing_syncs = directory.failing_syncs.saturating_sub(1);
         drop(directory);
-        let mut images = lock(&self.content);
-        let sectors = std::mem::take(&mut images.dirty_sectors);
+        let mut snapshots = lock(&self.content);
+        let sectors = std::mem::take(&mut snapshots.dirty_sectors);
         if failing {
             return Err(io::Error::other("the disk failed to sync, as it was told to"));
         }
-        sectors.into_iter().for_each(|sector| images.persist(sector));
+        sectors.into_iter().for_each(|sector| snapshots.persist(sector));
         Ok(())
     }
 

@@ -6,7 +6,7 @@
 use crc32fast::Hasher;
 
 use crate::format::layout::*;
-use crate::format::origin::ImageEnd;
+use crate::format::origin::SnapshotEnd;
 use crate::format::verdict::FrameFault;
 
 /// The content of a frame.
@@ -174,11 +174,11 @@ impl<'a> Frame<'a> {
         self.crc
     }
 
-    /// The end of an image whose last frame this is. `None` for a seal or an end mark: no image
+    /// The end of a snapshot whose last frame this is. `None` for a seal or an end mark: no snapshot
     /// ends with one.
-    pub fn image_end(&self) -> Option<ImageEnd> {
+    pub fn snapshot_end(&self) -> Option<SnapshotEnd> {
         let sequence = self.next_sequence() - 1;
-        (self.head.kind == Kind::Records).then_some(ImageEnd { sequence, chain: self.crc })
+        (self.head.kind == Kind::Records).then_some(SnapshotEnd { sequence, chain: self.crc })
     }
 
     /// Its length in the segment, in bytes.

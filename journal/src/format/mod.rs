@@ -4,7 +4,7 @@
 //!
 //! - `layout`: every offset, size, magic value, bound and file name
 //! - `options`: what an operator may choose
-//! - `origin`: where a scan starts, and what an image says of its own end
+//! - `origin`: where a scan starts, and what a snapshot says of its own end
 //! - `verdict`: what can be found where a frame was expected, and what that means
 //! - `frame`: one frame, closed for storage and parsed again
 //! - `segment`: one segment file, its header

@@ -35,8 +35,8 @@ pub(crate) enum Following {
     Watermark { watermark: u64, offset: u64 },
     /// A later segment was in use. No segment is used before the one before it is synced.
     Segment { file: String },
-    /// An image holds the records of the bad frame.
-    Image { sequence: u64 },
+    /// A snapshot holds the records of the bad frame.
+    Snapshot { sequence: u64 },
 }
 
 /// Everything that a scan can find wrong.
@@ -64,12 +64,12 @@ pub(crate) enum Evidence {
     NumberMissing { missing: String },
     /// The last segment ends with a mark, and the segment that the mark names is missing.
     SuccessorMissing { missing: String },
-    /// An image exists, but no segment.
+    /// A snapshot exists, but no segment.
     AllMissing { sequence: u64 },
-    /// The last frame of an image has another checksum than the image says.
-    ImageOfOtherHistory { sequence: u64, chain: u32, found: u32 },
-    /// An image ends in the middle of a frame.
-    ImageEndsInside { sequence: u64, last: u64 },
+    /// The last frame of a snapshot has another checksum than the snapshot says.
+    SnapshotOfOtherHistory { sequence: u64, chain: u32, found: u32 },
+    /// A snapshot ends in the middle of a frame.
+    SnapshotEndsInside { sequence: u64, last: u64 },
 }
 
 /// The conclusion of a scan.
@@ -87,7 +87,7 @@ pub(crate) enum Evidence {
 /// | zero length word | zeros, at most one unused spare | [`CleanEnd`](Self::CleanEnd) | go on |
 /// | zero length word or a zero sector | nothing valid | [`TornTail`](Self::TornTail) | drop, zero, sync, announce |
 /// | zero length word or a zero sector | valid frames, every watermark below | [`ReorderedTail`](Self::ReorderedTail) | drop all of it, zero, sync, announce |
-/// | anything bad | a watermark at or past it, a later segment in use, or an image at or past it | [`AnsweredDataDamaged`](Self::AnsweredDataDamaged) | refuse |
+/// | anything bad | a watermark at or past it, a later segment in use, or a snapshot at or past it | [`AnsweredDataDamaged`](Self::AnsweredDataDamaged) | refuse |
 /// | wrong bytes, no sector missing | nothing that vouches | [`Ambiguous`](Self::Ambiguous) | refuse; a person may accept the loss |
 /// | anything bad | bytes without a valid frame in the spare | [`Ambiguous`](Self::Ambiguous) | refuse |
 /// | right checksum, wrong sequence, chain or shape | anything | [`Foreign`](Self::Foreign) | refuse |
@@ -96,8 +96,8 @@ pub(crate) enum Evidence {
 /// | header damaged | | [`HeaderDamaged`](Self::HeaderDamaged) | refuse |
 /// | file shorter than its header says | | [`FileShort`](Self::FileShort) | refuse |
 /// | file longer than its header says | | [`FileLong`](Self::FileLong) | refuse |
-/// | segment missing: the first (unless an image holds all that is missing), one between, or the one an end mark names | | [`SegmentMissing`](Self::SegmentMissing) | refuse |
-/// | right frame where an image ends, but with another checksum than the image names, or the image ends inside it | | [`ImageForeign`](Self::ImageForeign) | refuse |
+/// | segment missing: the first (unless a snapshot holds all that is missing), one between, or the one an end mark names | | [`SegmentMissing`](Self::SegmentMissing) | refuse |
+/// | right frame where a snapshot ends, but with another checksum than the snapshot names, or the snapshot ends inside it | | [`SnapshotForeign`](Self::SnapshotForeign) | refuse |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// The journal ends where its last frame ends.
@@ -122,8 +122,8 @@ pub enum Verdict {
     FileLong,
     /// A segment is missing.
     SegmentMissing,
-    /// The image is of another history than the journal.
-    ImageForeign,
+    /// The snapshot is of another history than the journal.
+    SnapshotForeign,
 }
 
 /// Applies the table of [`Verdict`], row by row.
@@ -136,12 +136,12 @@ pub(crate) fn judge(evidence: &Evidence) -> Verdict {
             _ => Verdict::TornTail,
         };
     }
-    use Following::{Bytes, Frames, Image, Segment, SpareBytes, Watermark, Zeros};
+    use Following::{Bytes, Frames, Segment, Snapshot, SpareBytes, Watermark, Zeros};
     match evidence {
         Evidence::Frame { fault: FrameFault::Foreign, .. } => Verdict::Foreign,
-        Evidence::Frame { following: Watermark { .. } | Segment { .. } | Image { .. }, .. } => {
-            Verdict::AnsweredDataDamaged
-        }
+        Evidence::Frame {
+            following: Watermark { .. } | Segment { .. } | Snapshot { .. }, ..
+        } => Verdict::AnsweredDataDamaged,
         Evidence::Frame { following: SpareBytes { .. }, .. } => Verdict::Ambiguous,
         Evidence::Frame { fault: FrameFault::BadBytes, .. } => Verdict::Ambiguous,
         Evidence::Frame { fault: FrameFault::ZeroLength, following: Zeros } => Verdict::CleanEnd,
@@ -163,8 +163,8 @@ pub(crate) fn judge(evidence: &Evidence) -> Verdict {
         Evidence::NumberMissing { .. }
         | Evidence::SuccessorMissing { .. }
         | Evidence::AllMissing { .. } => Verdict::SegmentMissing,
-        Evidence::ImageOfOtherHistory { .. } | Evidence::ImageEndsInside { .. } => {
-            Verdict::ImageForeign
+        Evidence::SnapshotOfOtherHistory { .. } | Evidence::SnapshotEndsInside { .. } => {
+            Verdict::SnapshotForeign
         }
     }
 }
@@ -189,7 +189,7 @@ impl Verdict {
             Self::FileShort => "segment too short",
             Self::FileLong => "segment too long",
             Self::SegmentMissing => "segment missing",
-            Self::ImageForeign => "image and journal do not belong together",
+            Self::SnapshotForeign => "snapshot and journal do not belong together",
         }
     }
 
@@ -212,8 +212,8 @@ impl Verdict {
             Self::HeaderDamaged | Self::FileShort | Self::SegmentMissing => {
                 "Keep a copy of the directory and restore this file from a backup"
             }
-            Self::ImageForeign => {
-                "Restore journal and images from the same backup, or move the image out of its \
+            Self::SnapshotForeign => {
+                "Restore journal and snapshots from the same backup, or move the snapshot out of its \
                  directory so that an older one or the whole journal is read"
             }
             Self::FileLong => {
@@ -243,18 +243,20 @@ impl Evidence {
             Self::OtherNumber { number } => format!("the segment is number {number}"),
             Self::OtherName => "the file is named like a segment, but not by this journal".into(),
             Self::NumberMissing { missing } => {
-                format!("{missing} should come before it, and no image stands in for it")
+                format!("{missing} should come before it, and no snapshot stands in for it")
             }
             Self::SuccessorMissing { missing } => format!("its end mark names {missing}"),
             Self::AllMissing { sequence } => {
-                format!("there is an image of sequence {sequence}, but no segment")
+                format!("there is a snapshot of sequence {sequence}, but no segment")
             }
-            Self::ImageOfOtherHistory { sequence, chain, found } => format!(
-                "the image says that the frame of sequence {sequence} has checksum {chain:08x}, \
+            Self::SnapshotOfOtherHistory { sequence, chain, found } => format!(
+                "the snapshot says that the frame of sequence {sequence} has checksum {chain:08x}, \
                  but it has {found:08x}"
             ),
-            Self::ImageEndsInside { sequence, last } => {
-                format!("the image ends with sequence {sequence}, but the frame goes on to {last}")
+            Self::SnapshotEndsInside { sequence, last } => {
+                format!(
+                    "the snapshot ends with sequence {sequence}, but the frame goes on to {last}"
+                )
             }
         }
     }
@@ -282,7 +284,7 @@ impl Following {
                 format!("the frame at byte {offset} says that {watermark} was synced")
             }
             Self::Segment { file } => format!("{file} was begun after it was synced"),
-            Self::Image { sequence } => format!("an image holds sequence {sequence}"),
+            Self::Snapshot { sequence } => format!("a snapshot holds sequence {sequence}"),
         }
     }
 }
@@ -306,7 +308,7 @@ mod tests {
             for following in [
                 Following::Watermark { watermark: 1, offset: 8 },
                 Following::Segment { file: "next".into() },
-                Following::Image { sequence: 1 },
+                Following::Snapshot { sequence: 1 },
                 Following::SpareBytes { file: "next".into() },
             ] {
                 assert!(!frame(fault, following).is_resumable());

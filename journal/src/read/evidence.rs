@@ -27,12 +27,12 @@ pub(crate) fn collect_after<F: DiskFile>(
     segments: &[SegmentFile<F>],
     offset: u64,
     sequence: u64,
-    vouched_by_image: u64,
+    vouched_by_snapshot: u64,
 ) -> Result<Aftermath, JournalError> {
     let (segment, rest) = segments.split_first().expect("the segment with the bad frame");
     let found = search(segment, offset, sequence)?;
-    let strongest = if vouched_by_image >= sequence {
-        Following::Image { sequence: vouched_by_image }
+    let strongest = if vouched_by_snapshot >= sequence {
+        Following::Snapshot { sequence: vouched_by_snapshot }
     } else if let Some((watermark, offset)) = found.vouching {
         Following::Watermark { watermark, offset }
     } else if let Some(voucher) = examine_next(rest)? {

@@ -8,7 +8,7 @@ use crate::format::frame::{self, Head, Kind, Position};
 use crate::format::layout::*;
 use crate::format::segment::SegmentHeader;
 use crate::{
-    ImageEnd, Journal, JournalError, MemoryDisk, Options, Origin, Refusal, Scan, Verdict, scan,
+    Journal, JournalError, MemoryDisk, Options, Origin, Refusal, Scan, SnapshotEnd, Verdict, scan,
     scan_with,
 };
 
@@ -119,26 +119,26 @@ fn a_frame_of_records_leaves_room_for_the_end_mark() {
 
 #[test]
 fn the_last_sequence_there_could_be_is_never_taken() {
-    // A segment that starts right after an image so far on that no writer gets there.
+    // A segment that starts right after a snapshot so far on that no writer gets there.
     let scanned = |first_sequence: u64| {
         let header = SegmentHeader { id: ID, number: 2, bytes: OPTIONS.segment_bytes };
         let mut bytes = vec![0; usize::try_from(header.bytes).unwrap()];
         bytes[..SEGMENT_HEADER_BYTES].copy_from_slice(&header.encode());
-        let image = ImageEnd { sequence: first_sequence - 1, chain: 9 };
+        let snapshot = SnapshotEnd { sequence: first_sequence - 1, chain: 9 };
         let head = Head {
             kind: Kind::Records,
-            chain: image.chain,
+            chain: snapshot.chain,
             epoch: 1,
             shard: 0,
             count: 1,
             first_sequence,
             stamp_ms: 1000,
-            watermark: image.sequence,
+            watermark: snapshot.sequence,
         };
         put_frame(&mut bytes, 2, SEGMENT_HEADER_BYTES as u64, &head, b"far on");
         let disk = MemoryDisk::default();
         disk.put("00000002.segment", bytes);
-        scan(&disk, Origin::Image(image))
+        scan(&disk, Origin::Snapshot(snapshot))
     };
     assert_eq!(scanned(u64::MAX - 2).unwrap().last_sequence, u64::MAX - 2);
     let Err(JournalError::Refused(refusal)) = scanned(u64::MAX - 1) else { panic!("it is taken") };

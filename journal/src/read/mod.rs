@@ -2,7 +2,7 @@
 //!
 //! In reading order:
 //!
-//! - `scan`: the whole journal, or all of it after an image
+//! - `scan`: the whole journal, or all of it after a snapshot
 //! - `scan_result`: what it found
 //! - `open_segments`: which segments are read, and the checks before the first frame
 //! - `segment_file`: one of them

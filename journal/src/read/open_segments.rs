@@ -10,7 +10,7 @@ use crate::disk::traits::{Access, Disk, DiskFile};
 use crate::error::JournalError;
 use crate::format::frame::{Head, Predecessor};
 use crate::format::layout::*;
-use crate::format::origin::{ImageEnd, Origin};
+use crate::format::origin::{Origin, SnapshotEnd};
 use crate::format::verdict::{Evidence, FrameFault};
 use crate::read::evidence;
 use crate::read::segment_file::{
@@ -23,7 +23,7 @@ pub(crate) struct OpenSegments<F> {
     pub(crate) segments: Vec<SegmentFile<F>>,
     /// What the first frame continues.
     pub(crate) predecessor: Predecessor,
-    /// The number of segments that an image makes unnecessary, and their size.
+    /// The number of segments that a snapshot makes unnecessary, and their size.
     pub(crate) older_segments: u64,
     pub(crate) older_bytes: u64,
 }
@@ -35,7 +35,7 @@ pub(crate) fn open<D: Disk>(
 ) -> Result<OpenSegments<D::File>, JournalError> {
     let numbers = segment_numbers(disk)?;
     match origin.stands_in() {
-        Some(image) if !numbers.is_empty() => open_behind(disk, &numbers, image),
+        Some(snapshot) if !numbers.is_empty() => open_behind(disk, &numbers, snapshot),
         _ => open_all(disk, &numbers),
     }
 }
@@ -58,12 +58,12 @@ fn open_all<D: Disk>(disk: &D, numbers: &[u64]) -> Result<OpenSegments<D::File>,
     })
 }
 
-/// Goes back from the newest segment to the one that holds the image's last frame: the one whose
-/// first frame starts at or below the image's end. Opens older segments only for their size.
+/// Goes back from the newest segment to the one that holds the snapshot's last frame: the one whose
+/// first frame starts at or below the snapshot's end. Opens older segments only for their size.
 fn open_behind<D: Disk>(
     disk: &D,
     numbers: &[u64],
-    image: ImageEnd,
+    snapshot: SnapshotEnd,
 ) -> Result<OpenSegments<D::File>, JournalError> {
     let mut segments: Vec<SegmentFile<D::File>> = Vec::new();
     let mut first_frame = Err(FrameFault::ZeroLength);
@@ -75,13 +75,13 @@ fn open_behind<D: Disk>(
         check_id(segments.last(), &segment)?;
         first_frame = read_first_frame(&segment)?;
         segments.push(segment);
-        if first_frame.is_ok_and(|head| head.first_sequence <= image.sequence) {
+        if first_frame.is_ok_and(|head| head.first_sequence <= snapshot.sequence) {
             break;
         }
     }
     let older = &numbers[..numbers.len() - segments.len()];
     segments.reverse();
-    let predecessor = predecessor_of(disk, &segments, first_frame, image)?;
+    let predecessor = predecessor_of(disk, &segments, first_frame, snapshot)?;
     let mut older_bytes = 0;
     for &number in older {
         older_bytes += file_bytes(disk, number)?;
@@ -89,26 +89,26 @@ fn open_behind<D: Disk>(
     Ok(OpenSegments { segments, predecessor, older_segments: older.len() as u64, older_bytes })
 }
 
-/// What the first of these segments continues. Refuses if the image does not reach up to it.
+/// What the first of these segments continues. Refuses if the snapshot does not reach up to it.
 fn predecessor_of<D: Disk>(
     disk: &D,
     segments: &[SegmentFile<D::File>],
     first_frame: Result<Head, FrameFault>,
-    image: ImageEnd,
+    snapshot: SnapshotEnd,
 ) -> Result<Predecessor, JournalError> {
     let first = &segments[0];
     let number = first.header.number;
     if number == 1 {
         return Ok(Predecessor::default());
     }
-    let sequence = image.sequence.saturating_add(1);
+    let sequence = snapshot.sequence.saturating_add(1);
     match first_frame {
         // A frame never starts at sequence 0.
         Ok(head) if head.first_sequence <= sequence => Ok(head.predecessor()),
         Ok(_) => Err(number_missing(disk, number, number - 1, sequence)),
         Err(fault) => {
             let start = SEGMENT_HEADER_BYTES as u64;
-            let sequence = image.sequence;
+            let sequence = snapshot.sequence;
             let aftermath = evidence::collect_after(segments, start, sequence, sequence)?;
             if fault == FrameFault::ZeroLength && aftermath.end == start {
                 return Err(number_missing(disk, number, number - 1, sequence));

@@ -3,7 +3,7 @@
 //! Owns the types only: `walk.rs` builds them, and `append/resume.rs` continues from them.
 
 use crate::format::layout::JournalId;
-use crate::format::origin::{ImageEnd, Origin};
+use crate::format::origin::{Origin, SnapshotEnd};
 use crate::format::segment::SegmentHeader;
 use crate::format::verdict::Verdict;
 
@@ -12,10 +12,10 @@ use crate::format::verdict::Verdict;
 pub struct Scan {
     /// The origin of the scan.
     pub origin: Origin,
-    /// Whether the scan read the image's last frame and found the image's checksum. `false` without
-    /// an image, and where the first segment starts right after the image.
-    pub image_checked: bool,
-    /// The number of segments before the first one that was read, which an image made unnecessary.
+    /// Whether the scan read the snapshot's last frame and found the snapshot's checksum. `false` without
+    /// a snapshot, and where the first segment starts right after the snapshot.
+    pub snapshot_checked: bool,
+    /// The number of segments before the first one that was read, which a snapshot made unnecessary.
     pub older_segments: u64,
     /// Their size, in bytes.
     pub older_bytes: u64,
@@ -51,9 +51,9 @@ impl Scan {
         self.spare.map(|header| header.number)
     }
 
-    /// The end of an image of everything up to `last_sequence`.
-    pub fn image_end(&self) -> ImageEnd {
-        ImageEnd { sequence: self.last_sequence, chain: self.records_chain }
+    /// The end of a snapshot of everything up to `last_sequence`.
+    pub fn snapshot_end(&self) -> SnapshotEnd {
+        SnapshotEnd { sequence: self.last_sequence, chain: self.records_chain }
     }
 }
 

@@ -20,10 +20,10 @@ use crate::read::segment_file::SegmentFile;
 #[derive(Default)]
 pub(crate) struct Walk {
     origin: Origin,
-    image_checked: bool,
+    snapshot_checked: bool,
     pub(crate) last_sequence: u64,
     pub(crate) chain: u32,
-    /// The checksum of the last frame of records; that of the image before the first one after it.
+    /// The checksum of the last frame of records; that of the snapshot before the first one after it.
     records_chain: u32,
     pub(crate) epoch: u32,
     pub(crate) stamp_ms: u64,
@@ -39,12 +39,13 @@ pub(crate) struct Walk {
 
 impl Walk {
     pub(crate) fn new(origin: Origin, predecessor: Predecessor) -> Self {
-        let image = origin.image().filter(|image| image.sequence == predecessor.last_sequence);
+        let snapshot =
+            origin.snapshot().filter(|snapshot| snapshot.sequence == predecessor.last_sequence);
         Self {
             origin,
             last_sequence: predecessor.last_sequence,
             chain: predecessor.chain,
-            records_chain: image.map_or(0, |image| image.chain),
+            records_chain: snapshot.map_or(0, |snapshot| snapshot.chain),
             ..Self::default()
         }
     }
@@ -120,7 +121,7 @@ impl Walk {
                 Ok(_) => return Ok(Some(FrameFault::Foreign)),
                 Err(fault) => return Ok(Some(fault)),
             };
-            if let Some(evidence) = self.contradicts_image(&frame) {
+            if let Some(evidence) = self.contradicts_snapshot(&frame) {
                 return Err(JournalError::refused(
                     segment.place.clone(),
                     offset,
@@ -168,35 +169,37 @@ impl Walk {
             && frame.next_sequence() < u64::MAX
     }
 
-    /// Returns the evidence if the frame in which the image ends shows that the image is of another
+    /// Returns the evidence if the frame in which the snapshot ends shows that the snapshot is of another
     /// history.
-    fn contradicts_image(&mut self, frame: &Frame<'_>) -> Option<Evidence> {
-        let image = self.origin.image()?;
+    fn contradicts_snapshot(&mut self, frame: &Frame<'_>) -> Option<Evidence> {
+        let snapshot = self.origin.snapshot()?;
         let last = frame.next_sequence() - 1;
         let holds = frame.kind() == Kind::Records
-            && (frame.first_sequence()..=last).contains(&image.sequence);
+            && (frame.first_sequence()..=last).contains(&snapshot.sequence);
         if !holds {
             return None;
         }
-        if last != image.sequence {
-            return Some(Evidence::ImageEndsInside { sequence: image.sequence, last });
+        if last != snapshot.sequence {
+            return Some(Evidence::SnapshotEndsInside { sequence: snapshot.sequence, last });
         }
-        if frame.crc != image.chain {
-            return Some(Evidence::ImageOfOtherHistory {
-                sequence: image.sequence,
-                chain: image.chain,
+        if frame.crc != snapshot.chain {
+            return Some(Evidence::SnapshotOfOtherHistory {
+                sequence: snapshot.sequence,
+                chain: snapshot.chain,
                 found: frame.crc,
             });
         }
-        self.image_checked = true;
+        self.snapshot_checked = true;
         None
     }
 
-    /// Returns whether the frame comes after the image and is not the mark with which a repair
+    /// Returns whether the frame comes after the snapshot and is not the mark with which a repair
     /// starts a journal.
     fn is_shown(&self, frame: &Frame<'_>, header: &SegmentHeader) -> bool {
-        let behind =
-            self.origin.stands_in().is_none_or(|image| frame.first_sequence() > image.sequence);
+        let behind = self
+            .origin
+            .stands_in()
+            .is_none_or(|snapshot| frame.first_sequence() > snapshot.sequence);
         let is_start_mark = header.number > 1
             && self.end == SEGMENT_HEADER_BYTES as u64
             && frame.totals().is_some_and(<[u8]>::is_empty);
@@ -250,7 +253,7 @@ impl Walk {
         }
         Scan {
             origin: self.origin,
-            image_checked: self.image_checked,
+            snapshot_checked: self.snapshot_checked,
             older_segments: 0,
             older_bytes: 0,
             id: headers.first().map(|header| header.id),

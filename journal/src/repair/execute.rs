@@ -53,11 +53,11 @@ pub fn repair<D: Disk, Q: Disk>(
     if accept_loss_from != first_sequence_lost {
         return Err(JournalError::NotAccepted { accepted: accept_loss_from, first_sequence_lost });
     }
-    let image = match plan.origin {
+    let snapshot = match plan.origin {
         Origin::Genesis => None,
-        Origin::GenesisBeside(image) | Origin::Image(image) => Some(image),
+        Origin::GenesisBeside(snapshot) | Origin::Snapshot(snapshot) => Some(snapshot),
     };
-    if plan_repair(disk, image)?.as_ref() != Some(plan) {
+    if plan_repair(disk, snapshot)?.as_ref() != Some(plan) {
         return Err(JournalError::PlanOutdated);
     }
     check_apart(disk, quarantine)?;

@@ -2,7 +2,7 @@
 //!
 //! Owns the types only: `plan.rs` and `relocate.rs` build them, `execute.rs` writes the segment.
 
-use crate::format::origin::ImageEnd;
+use crate::format::origin::SnapshotEnd;
 use crate::format::segment::SegmentHeader;
 
 /// A segment as the repair leaves it: header, content, zeros.
@@ -49,7 +49,7 @@ pub(crate) enum Start {
 /// The seal with which a journal without its first segments starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct StartMark {
-    pub(crate) image: ImageEnd,
+    pub(crate) snapshot: SnapshotEnd,
     pub(crate) epoch: u32,
     pub(crate) stamp_ms: u64,
 }

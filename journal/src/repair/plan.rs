@@ -1,7 +1,7 @@
 //! What a repair would do, worked out without changing a byte.
 //!
-//! Owns the search for the longest prefix that can be kept, or for the frames that continue an
-//! image, the list of everything that would be lost, and the steps of the repair. Never writes.
+//! Owns the search for the longest prefix that can be kept, or for the frames that continue a
+//! snapshot, the list of everything that would be lost, and the steps of the repair. Never writes.
 //! Read `salvage.rs` for how the files are read, `execute.rs` for how a plan is carried out.
 
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ use crate::disk::traits::{Disk, DiskFile};
 use crate::error::{JournalError, Refusal};
 use crate::format::frame::Predecessor;
 use crate::format::layout::*;
-use crate::format::origin::{ImageEnd, Origin};
+use crate::format::origin::{Origin, SnapshotEnd};
 use crate::format::segment::SegmentHeader;
 use crate::format::verdict::{Evidence, Verdict};
 use crate::read::scan::scan;
@@ -24,18 +24,18 @@ use crate::repair::salvage::{
 };
 use crate::repair::survey::SegmentSurvey;
 
-/// Why files are removed whose frames after an image get new places.
+/// Why files are removed whose frames after a snapshot get new places.
 const RELOCATED_REASON: &str =
-    "the frames before the image's end are damaged, those behind it are stored anew";
+    "the frames before the snapshot's end are damaged, those behind it are stored anew";
 
 /// What a repair would do, and what it would lose.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RepairPlan {
     /// Why the journal is refused.
     pub refusal: Refusal,
-    /// The origin of the repaired journal: its start, or an image.
+    /// The origin of the repaired journal: its start, or a snapshot.
     pub origin: Origin,
-    /// The first sequence that neither the repaired journal nor the image holds. A person names it
+    /// The first sequence that neither the repaired journal nor the snapshot holds. A person names it
     /// to accept the loss.
     pub first_sequence_lost: u64,
     /// The highest sequence in a valid frame that is lost; 0 if there is none. More may have been
@@ -56,20 +56,20 @@ pub(crate) enum Step {
 
 /// Works out how to repair a journal that a scan refuses; `None` if the scan does not refuse it.
 ///
-/// Without an image, the longest prefix is kept. With one, frames after the image are kept as far
-/// as they can be read; if the frames before do not even reach the image's end, a new journal
-/// starts right after the image, with the frames after the image at new places. Headers and file
-/// sizes are mended where the frames tell what they were. Images that hold more than is kept must
+/// Without a snapshot, the longest prefix is kept. With one, frames after the snapshot are kept as far
+/// as they can be read; if the frames before do not even reach the snapshot's end, a new journal
+/// starts right after the snapshot, with the frames after the snapshot at new places. Headers and file
+/// sizes are mended where the frames tell what they were. Snapshots that hold more than is kept must
 /// be moved away before the repaired journal is used.
 ///
 /// # Errors
-/// [`JournalError::NotRepairable`] if another version wrote it, the image is of another history, or
+/// [`JournalError::NotRepairable`] if another version wrote it, the snapshot is of another history, or
 /// nothing tells which journal this is; [`JournalError::Io`].
 pub fn plan_repair<D: Disk>(
     disk: &D,
-    image: Option<ImageEnd>,
+    snapshot: Option<SnapshotEnd>,
 ) -> Result<Option<RepairPlan>, JournalError> {
-    let origin = image.map_or(Origin::Genesis, Origin::Image);
+    let origin = snapshot.map_or(Origin::Genesis, Origin::Snapshot);
     let refusal = match scan(disk, origin) {
         Ok(_) => return Ok(None),
         Err(JournalError::Refused(refusal)) => refusal,
@@ -82,13 +82,13 @@ pub fn plan_repair<D: Disk>(
     if refusal.verdict == Verdict::OtherFormat || found.files.values().any(other_version) {
         return Err(no("another version wrote it"));
     }
-    if image.is_some_and(|image| image.sequence >= u64::MAX - 1) {
-        return Err(no("the image ends with the last sequence there is"));
+    if snapshot.is_some_and(|snapshot| snapshot.sequence >= u64::MAX - 1) {
+        return Err(no("the snapshot ends with the last sequence there is"));
     }
     let id = found.id().ok_or_else(|| no("no segment tells which journal this is"))?;
     let draft = Draft::walk(found, id, origin)?;
-    if draft.image_is_foreign {
-        return Err(no("the image is of another history"));
+    if draft.snapshot_is_foreign {
+        return Err(no("the snapshot is of another history"));
     }
     let plan = draft.conclude(disk, *refusal.clone())?;
     if plan.steps.is_empty() {
@@ -108,11 +108,11 @@ struct Draft<F> {
     mended: Vec<NewSegment>,
     /// The segment in which or before which the frames end; `None` if no frame can be kept.
     cut: Option<u64>,
-    image_is_foreign: bool,
+    snapshot_is_foreign: bool,
 }
 
 impl<F: DiskFile> Draft<F> {
-    /// Follows the frames from the start, or from the image, as far as they go.
+    /// Follows the frames from the start, or from the snapshot, as far as they go.
     fn walk(found: SegmentSurveys<F>, id: JournalId, origin: Origin) -> Result<Self, JournalError> {
         let (candidates, strays) = select_candidates(found, id);
         let start = find_start(&candidates, origin)?;
@@ -124,7 +124,7 @@ impl<F: DiskFile> Draft<F> {
             walk: Walk::new(origin, start.map_or_else(Predecessor::default, |(_, before)| before)),
             mended: Vec::new(),
             cut: None,
-            image_is_foreign: false,
+            snapshot_is_foreign: false,
         };
         let Some((first, _)) = start else { return Ok(draft) };
         for number in first.. {
@@ -133,7 +133,7 @@ impl<F: DiskFile> Draft<F> {
             draft.walk.enter(&candidate.segment);
             let at = match draft.walk.walk_frames(&candidate.segment, &mut |_| Ok(())) {
                 Err(JournalError::Refused(_)) => {
-                    draft.image_is_foreign = true;
+                    draft.snapshot_is_foreign = true;
                     break;
                 }
                 walked => walked?,
@@ -156,13 +156,13 @@ impl<F: DiskFile> Draft<F> {
         disk: &D,
         refusal: Refusal,
     ) -> Result<RepairPlan, JournalError> {
-        let image = self.origin.stands_in();
-        let reached = image.is_none_or(|image| image.sequence < self.walk.next_sequence());
+        let snapshot = self.origin.stands_in();
+        let reached = snapshot.is_none_or(|snapshot| snapshot.sequence < self.walk.next_sequence());
         let mut losses = Vec::new();
         let mut steps = Vec::new();
-        let first_sequence_lost = match image {
-            Some(image) if !reached => {
-                self.start_after_image(disk, image, &mut losses, &mut steps)?
+        let first_sequence_lost = match snapshot {
+            Some(snapshot) if !reached => {
+                self.start_after_snapshot(disk, snapshot, &mut losses, &mut steps)?
             }
             _ => {
                 self.cut_off(disk, &mut losses, &mut steps)?;
@@ -181,26 +181,26 @@ impl<F: DiskFile> Draft<F> {
         })
     }
 
-    /// Plans new segments that start right after the image and hold all frames after it. The first
+    /// Plans new segments that start right after the snapshot and hold all frames after it. The first
     /// of them gets its name last, and its number leaves a gap of one to all others: from then on
-    /// the image and the new segments are the journal, and all other segments are older. Returns
+    /// the snapshot and the new segments are the journal, and all other segments are older. Returns
     /// the first sequence lost.
-    fn start_after_image<D: Disk<File = F>>(
+    fn start_after_snapshot<D: Disk<File = F>>(
         &mut self,
         disk: &D,
-        image: ImageEnd,
+        snapshot: SnapshotEnd,
         losses: &mut Vec<Loss>,
         steps: &mut Vec<Step>,
     ) -> Result<u64, JournalError> {
         let last = self.candidates.keys().next_back().copied().unwrap_or(0);
         let (number, bytes) = (last.saturating_add(2), self.usual_bytes());
         let header = SegmentHeader { id: self.id, number, bytes };
-        let first = relocate::find_first(&self.candidates, image.sequence.saturating_add(1))?;
+        let first = relocate::find_first(&self.candidates, snapshot.sequence.saturating_add(1))?;
         let (reason, (epoch, stamp_ms)) = match first {
             Some(first) => (RELOCATED_REASON, (first.epoch, first.stamp_ms)),
-            None => ("the frames do not reach the image", self.newest()?),
+            None => ("the frames do not reach the snapshot", self.newest()?),
         };
-        let mark = StartMark { image, epoch, stamp_ms };
+        let mark = StartMark { snapshot, epoch, stamp_ms };
         let (segments, next_sequence) =
             relocate::plan_layout(&self.candidates, mark, first, header)?;
         for candidate in self.candidates.values() {

@@ -1,4 +1,4 @@
-//! Frames after an image that are still readable although the frames before them are not: found,
+//! Frames after a snapshot that are still readable although the frames before them are not: found,
 //! and given new places in new segments.
 //!
 //! Owns where such frames start, how new segments are filled with them, and their new bytes: the
@@ -19,7 +19,7 @@ use crate::repair::salvage::Candidate;
 
 type Candidates<F> = BTreeMap<u64, Candidate<F>>;
 
-/// The first frame after an image.
+/// The first frame after a snapshot.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct First {
     source: Source,
@@ -60,7 +60,7 @@ pub(crate) fn plan_layout<F: DiskFile>(
     first: Option<First>,
     header: SegmentHeader,
 ) -> Result<(Vec<NewSegment>, u64), JournalError> {
-    let mut next_sequence = mark.image.sequence.saturating_add(1);
+    let mut next_sequence = mark.snapshot.sequence.saturating_add(1);
     let mut layout = Layout::begin(header, mark);
     let Some(First { source, mut chain, .. }) = first else {
         return Ok((layout.finish(), next_sequence));
@@ -177,7 +177,7 @@ struct Composer {
 impl Composer {
     fn begin(header: SegmentHeader, start: Start) -> Self {
         let (chain, mark) = match start {
-            Start::Mark(mark) => (mark.image.chain, Some(mark)),
+            Start::Mark(mark) => (mark.snapshot.chain, Some(mark)),
             Start::Chain(chain) => (chain, None),
         };
         let last = Head {
@@ -186,9 +186,9 @@ impl Composer {
             epoch: mark.map_or(0, |mark| mark.epoch),
             shard: 0,
             count: 0,
-            first_sequence: mark.map_or(0, |mark| mark.image.sequence + 1),
+            first_sequence: mark.map_or(0, |mark| mark.snapshot.sequence + 1),
             stamp_ms: mark.map_or(0, |mark| mark.stamp_ms),
-            watermark: mark.map_or(0, |mark| mark.image.sequence),
+            watermark: mark.map_or(0, |mark| mark.snapshot.sequence),
         };
         let mut composer = Self { header, bytes: vec![0; SEGMENT_HEADER_BYTES], last };
         if mark.is_some() {

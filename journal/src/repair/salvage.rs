@@ -84,27 +84,27 @@ pub(crate) fn find_start<F: DiskFile>(
     candidates: &BTreeMap<u64, Candidate<F>>,
     origin: Origin,
 ) -> Result<Option<(u64, Predecessor)>, JournalError> {
-    let Some(image) = origin.stands_in() else {
+    let Some(snapshot) = origin.stands_in() else {
         return Ok(candidates.contains_key(&1).then(|| (1, Predecessor::default())));
     };
     let mut start = None;
     for (&number, candidate) in candidates.iter().rev() {
         let Ok(head) = read_first_frame(&candidate.segment)? else { continue };
         let predecessor = head.predecessor();
-        if head.first_sequence <= image.sequence {
+        if head.first_sequence <= snapshot.sequence {
             return Ok(Some((
                 number,
                 if number == 1 { Predecessor::default() } else { predecessor },
             )));
         }
-        if head.first_sequence == image.sequence.saturating_add(1) {
+        if head.first_sequence == snapshot.sequence.saturating_add(1) {
             start = Some((number, predecessor));
         }
     }
     Ok(start)
 }
 
-/// Describes the loss of a segment from `start` on, less what an image up to `held` holds. Also
+/// Describes the loss of a segment from `start` on, less what a snapshot up to `held` holds. Also
 /// returns the highest epoch and the highest stamp in it.
 pub(crate) fn assess_loss<F: DiskFile>(
     segment: &SegmentFile<F>,

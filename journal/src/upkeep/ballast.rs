@@ -1,7 +1,7 @@
 //! Disk space that is held back, to be released when the disk is full.
 //!
-//! Owns one file of zeros. On a full disk an image can be written into the space that it leaves,
-//! and then the image lets segments be pruned. Never decides when: the server does. Never touches a
+//! Owns one file of zeros. On a full disk a snapshot can be written into the space that it leaves,
+//! and then the snapshot lets segments be pruned. Never decides when: the server does. Never touches a
 //! segment.
 
 use crate::disk::remove::remove_if_present;

@@ -10,7 +10,7 @@ use crate::disk::traits::{Access, Disk, DiskFile};
 use crate::error::JournalError;
 use crate::format::frame::{self, Frame, Head, Kind, Position};
 use crate::format::layout::*;
-use crate::format::origin::ImageEnd;
+use crate::format::origin::SnapshotEnd;
 use crate::format::segment::SegmentHeader;
 use crate::read::scan_result::{Scan, SegmentScan};
 use crate::read::segment_file::{SegmentFile, open_one};
@@ -41,20 +41,20 @@ pub struct Copied {
     pub bytes: u64,
 }
 
-/// The first segment of a journal that starts after an image and holds nothing yet.
+/// The first segment of a journal that starts after a snapshot and holds nothing yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StartAfterImage {
+pub struct StartAfterSnapshot {
     /// The identity of the journal.
     pub id: JournalId,
     /// The segment's number; at least 2, as number 1 starts with the first sequence.
     pub number: u64,
     /// Its size, in bytes.
     pub segment_bytes: u64,
-    /// The end of the image.
-    pub image: ImageEnd,
-    /// The epoch of the image.
+    /// The end of the snapshot.
+    pub snapshot: SnapshotEnd,
+    /// The epoch of the snapshot.
     pub epoch: u32,
-    /// The stamp of the image, in milliseconds.
+    /// The stamp of the snapshot, in milliseconds.
     pub stamp_ms: u64,
 }
 
@@ -107,19 +107,22 @@ pub fn copy_prefix<S: Disk, T: Disk>(
     Ok(copied)
 }
 
-/// Creates a journal that starts after an image, in a directory without one: a server can then
-/// start from the image alone.
+/// Creates a journal that starts after a snapshot, in a directory without one: a server can then
+/// start from the snapshot alone.
 ///
 /// # Errors
 /// [`JournalError::Io`].
 ///
 /// # Panics
-/// If the number is below 2, or the image ends with the last sequence there is.
-pub fn create_after_image<D: Disk>(disk: &D, behind: &StartAfterImage) -> Result<(), JournalError> {
-    let StartAfterImage { id, number, segment_bytes, image, epoch, stamp_ms } = *behind;
-    assert!(number > 1 && image.sequence < u64::MAX - 1, "{behind:?}");
+/// If the number is below 2, or the snapshot ends with the last sequence there is.
+pub fn create_after_snapshot<D: Disk>(
+    disk: &D,
+    behind: &StartAfterSnapshot,
+) -> Result<(), JournalError> {
+    let StartAfterSnapshot { id, number, segment_bytes, snapshot, epoch, stamp_ms } = *behind;
+    assert!(number > 1 && snapshot.sequence < u64::MAX - 1, "{behind:?}");
     let header = SegmentHeader { id, number, bytes: segment_bytes };
-    let mut used = relocate::compose_start(header, StartMark { image, epoch, stamp_ms });
+    let mut used = relocate::compose_start(header, StartMark { snapshot, epoch, stamp_ms });
     used[..SEGMENT_HEADER_BYTES].copy_from_slice(&header.encode());
     let name = segment_name(number);
     let mut copy = Copy::begin(disk, &name, segment_bytes, Space::Allocated)?;

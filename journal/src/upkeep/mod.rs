@@ -3,7 +3,7 @@
 //!
 //! In reading order:
 //!
-//! - `prune`: segments removed that an image has made unnecessary
+//! - `prune`: segments removed that a snapshot has made unnecessary
 //! - `scrub`: a closed segment read again
 //! - `copy`: a journal, or its first part, copied to another directory
 //! - `ballast`: disk space held back for when the disk is full

@@ -1,4 +1,4 @@
-//! Removal of segments that an image has made unnecessary.
+//! Removal of segments that a snapshot has made unnecessary.
 //!
 //! Owns the removal of closed segments, oldest first, each durable before the next, so that the
 //! rest has no gap whatever happens. Never touches the open segment, its spare, or a segment whose
@@ -88,8 +88,8 @@ impl<D: Disk> Pruner<D> {
 
 /// Removes every segment all of whose records are below `keep_from_sequence`, oldest first.
 ///
-/// Pass the sequence of the oldest image that is kept, not the next one: then the segment with the
-/// last frame of this image stays, and a start can tell that the two belong together.
+/// Pass the sequence of the oldest snapshot that is kept, not the next one: then the segment with the
+/// last frame of this snapshot stays, and a start can tell that the two belong together.
 ///
 /// No writer may use the directory. Beside a live writer use [`crate::Journal::pruner`].
 ///

@@ -1,7 +1,7 @@
 //! Damage to what is stored: found, named, and never read as something else.
 
 use doorbuster_journal::{
-    FORMAT_VERSION, ImageEnd, Journal, JournalError, MemoryDisk, Origin, Verdict, scan,
+    FORMAT_VERSION, Journal, JournalError, MemoryDisk, Origin, SnapshotEnd, Verdict, scan,
 };
 
 use crate::support::*;
@@ -47,12 +47,12 @@ fn check_prefix_or_refusal(disk: &MemoryDisk, expected: &[Vec<u8>], what: &str) 
 fn zeros_from_any_byte_on_leave_a_prefix_or_are_refused() {
     let (disk, expected) = small_journal();
     let end = read(&disk).0.segments[0].end as usize;
-    let image = image_at(&disk, 12);
+    let snapshot = snapshot_at(&disk, 12);
     for from in HEADER_BYTES..end {
         let damaged = with_changed(&disk, FIRST, |bytes| bytes[from..].fill(0));
         check_prefix_or_refusal(&damaged, &expected, &format!("zeros from byte {from}"));
-        // Twelve records were synced before the last batch; an image of them vouches for them.
-        match scan(&damaged, Origin::GenesisBeside(image)) {
+        // Twelve records were synced before the last batch; a snapshot of them vouches for them.
+        match scan(&damaged, Origin::GenesisBeside(snapshot)) {
             Ok(found) => assert!(found.last_sequence >= 12, "zeros from byte {from}"),
             Err(JournalError::Refused(refusal)) => assert!(!refusal.verdict.is_resumable()),
             Err(other) => panic!("zeros from byte {from}: {other}"),
@@ -181,20 +181,20 @@ fn a_longer_length_word_is_not_taken_for_a_torn_frame() {
 }
 
 #[test]
-fn an_image_ahead_of_the_journal_is_refused() {
+fn an_snapshot_ahead_of_the_journal_is_refused() {
     let (disk, expected) = small_journal();
     let last = expected.len() as u64;
-    let image = image_at(&disk, last);
-    assert_eq!(scan(&disk, Origin::Image(image)).unwrap().vouched, last);
+    let snapshot = snapshot_at(&disk, last);
+    assert_eq!(scan(&disk, Origin::Snapshot(snapshot)).unwrap().vouched, last);
     for sequence in [last + 1, u64::MAX] {
-        let image = ImageEnd { sequence, ..image };
-        for origin in [Origin::Image(image), Origin::GenesisBeside(image)] {
+        let snapshot = SnapshotEnd { sequence, ..snapshot };
+        for origin in [Origin::Snapshot(snapshot), Origin::GenesisBeside(snapshot)] {
             let refusal = refusal_from(&disk, origin);
             assert_eq!(refusal.verdict, Verdict::AnsweredDataDamaged);
             assert_eq!(refusal.sequence, last + 1, "the first sequence that is missing");
         }
     }
-    let refusal = refusal_from(&MemoryDisk::default(), Origin::Image(image));
+    let refusal = refusal_from(&MemoryDisk::default(), Origin::Snapshot(snapshot));
     assert_eq!(refusal.verdict, Verdict::SegmentMissing);
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use doorbuster_journal::{
-    Ballast, Disk, ImageEnd, Journal, JournalError, MemoryDisk, Origin, SeekResult, Tail, dump,
+    Ballast, Disk, Journal, JournalError, MemoryDisk, Origin, SeekResult, SnapshotEnd, Tail, dump,
     journal_id, plan_repair, prune, repair, scan, sequence_at, verify_segment,
 };
 
@@ -78,12 +78,12 @@ fn a_failed_creation_can_be_repeated_or_resumed() {
 #[test]
 fn readers_name_what_cannot_be_read_and_change_nothing() {
     let (start, content) = journal_of_segments(3);
-    let image = Origin::Image(image_at(&start, content.len() as u64 / 2));
+    let snapshot = Origin::Snapshot(snapshot_at(&start, content.len() as u64 / 2));
     let unchanged = |disk: &MemoryDisk| assert_eq!(read(disk).1, content);
     let reads: BTreeSet<_> = ["list", "measure", "open", "read"].into();
 
     assert_eq!(told(&start, |disk| scan(&disk, Origin::Genesis), unchanged), reads);
-    assert_eq!(told(&start, |disk| scan(&disk, image), unchanged), reads);
+    assert_eq!(told(&start, |disk| scan(&disk, snapshot), unchanged), reads);
     assert_eq!(told(&start, |disk| journal_id(&disk), unchanged), reads);
     assert_eq!(told(&start, |disk| sequence_at(&disk, u64::MAX), unchanged), reads);
     let follow = |disk: FaultyDisk| {
@@ -178,15 +178,16 @@ fn a_roll_that_fails_loses_nothing_that_was_synced() {
 }
 
 #[test]
-fn a_pruning_that_fails_leaves_what_the_image_needs() {
+fn a_pruning_that_fails_leaves_what_the_snapshot_needs() {
     let (start, content) = journal_of_segments(4);
     let last = content.len() as u64;
-    let image = image_at(&start, last);
+    let snapshot = snapshot_at(&start, last);
     let operations = told(
         &start,
         |disk| prune(&disk, last),
         |disk| {
-            let found = scan(&disk.after_power_loss(|_, _| false), Origin::Image(image)).unwrap();
+            let found =
+                scan(&disk.after_power_loss(|_, _| false), Origin::Snapshot(snapshot)).unwrap();
             assert_eq!(found.last_sequence, last);
         },
     );
@@ -196,8 +197,11 @@ fn a_pruning_that_fails_leaves_what_the_image_needs() {
 
 /// Each call fails once, to the journal and to the quarantine: every original is in one of the two,
 /// and the same repair can be made then. Gives what failed, as the operator is told.
-fn check_every_repair(damaged: &MemoryDisk, image: Option<ImageEnd>) -> BTreeSet<&'static str> {
-    let plan = plan_repair(damaged, image).unwrap().expect("a journal that is refused");
+fn check_every_repair(
+    damaged: &MemoryDisk,
+    snapshot: Option<SnapshotEnd>,
+) -> BTreeSet<&'static str> {
+    let plan = plan_repair(damaged, snapshot).unwrap().expect("a journal that is refused");
     let lost = plan.first_sequence_lost;
     let mut operations = BTreeSet::new();
     for in_journal in [true, false] {
@@ -216,7 +220,7 @@ fn check_every_repair(damaged: &MemoryDisk, image: Option<ImageEnd>) -> BTreeSet
                 let kept = |disk: &MemoryDisk| disk.contents(&name).is_ok_and(|it| it == original);
                 assert!(kept(&disk) || kept(&aside), "call {failing}: {name} is lost");
             }
-            if let Some(again) = plan_repair(&disk, image).unwrap() {
+            if let Some(again) = plan_repair(&disk, snapshot).unwrap() {
                 assert!(done.is_err(), "call {failing}: it was called repaired");
                 assert_eq!(again.first_sequence_lost, lost, "call {failing}");
                 repair(&disk, &aside, &again, lost).unwrap();
@@ -252,9 +256,9 @@ fn a_failed_repair_loses_no_original_and_can_be_repeated() {
     ]
     .into();
     assert_eq!(check_every_repair(&damaged, None), all);
-    // The frames do not reach the image: what follows it is stored anew.
-    let image = image_at(&start, read(&start).0.segments[1].first_sequence + 3);
-    assert_eq!(check_every_repair(&damaged, Some(image)), all);
+    // The frames do not reach the snapshot: what follows it is stored anew.
+    let snapshot = snapshot_at(&start, read(&start).0.segments[1].first_sequence + 3);
+    assert_eq!(check_every_repair(&damaged, Some(snapshot)), all);
 }
 
 /// A plan of a repair says what cannot be read and changes nothing.

@@ -28,11 +28,11 @@ impl Mounted {
         std::fs::create_dir(&at).map_err(|cause| cause.to_string())?;
         match kind {
             "ext4" => {
-                let image = directory.path().join("image");
-                let file = File::create(&image).map_err(|cause| cause.to_string())?;
+                let snapshot = directory.path().join("image");
+                let file = File::create(&snapshot).map_err(|cause| cause.to_string())?;
                 file.set_len(FILE_SYSTEM_BYTES).map_err(|cause| cause.to_string())?;
-                run("mkfs.ext4", &["-q", "-F", "-m", "0", path(&image)])?;
-                run("mount", &["-o", "loop", path(&image), path(&at)])?;
+                run("mkfs.ext4", &["-q", "-F", "-m", "0", path(&snapshot)])?;
+                run("mount", &["-o", "loop", path(&snapshot), path(&at)])?;
             }
             _ => {
                 let size = format!("size={FILE_SYSTEM_BYTES}");
@@ -155,11 +155,11 @@ fn the_ballast_makes_room_on_a_full_file_system() {
         let ballast = Ballast::new(mounted.disk(), 2 << 20);
         ballast.restore().unwrap();
         mounted.fill();
-        let image = vec![7; 1 << 20];
+        let snapshot = vec![7; 1 << 20];
         let at = mounted.path().join("image");
-        assert_eq!(std::fs::write(&at, &image).unwrap_err().kind(), ErrorKind::StorageFull);
+        assert_eq!(std::fs::write(&at, &snapshot).unwrap_err().kind(), ErrorKind::StorageFull);
         assert_eq!(ballast.release().unwrap(), 2 << 20);
-        std::fs::write(&at, &image).unwrap();
+        std::fs::write(&at, &snapshot).unwrap();
         File::open(&at).unwrap().sync_all().unwrap();
         assert!(ballast.restore().is_err(), "the room is taken");
         mounted.free();

@@ -162,26 +162,26 @@ fn a_kill_while_a_tail_is_dropped_leaves_it_to_the_next_start() {
 }
 
 #[test]
-fn a_kill_anywhere_in_a_pruning_leaves_what_the_image_needs() {
+fn a_kill_anywhere_in_a_pruning_leaves_what_the_snapshot_needs() {
     let (whole, expected) = journal_of_segments(5);
     let starts: Vec<u64> =
         read(&whole).0.segments.iter().map(|segment| segment.first_sequence).collect();
-    let image = image_at(&whole, starts[3] + 1);
+    let snapshot = snapshot_at(&whole, starts[3] + 1);
     let last = expected.len() as u64;
     kill_everywhere(
         "prune",
         &["remove 00000001.segment", "remove 00000003.segment", "sync the directory"],
         || whole.after_power_loss(|_, _| true),
-        |disk| prune(disk, image.sequence).map(drop),
+        |disk| prune(disk, snapshot.sequence).map(drop),
         |left, at, done| {
-            let (found, content) = read_from(left, Origin::Image(image));
-            assert_eq!((found.last_sequence, found.image_checked), (last, true), "{at}");
-            assert_eq!(content.len() as u64, last - image.sequence, "{at}");
+            let (found, content) = read_from(left, Origin::Snapshot(snapshot));
+            assert_eq!((found.last_sequence, found.snapshot_checked), (last, true), "{at}");
+            assert_eq!(content.len() as u64, last - snapshot.sequence, "{at}");
             let names = left.names().unwrap();
             assert!(whole.names().unwrap().ends_with(&names), "{at}: a gap in {names:?}");
             assert!(!done || names.len() == 2, "{at}: {names:?}");
             // The next one finishes it.
-            prune(left, image.sequence).unwrap();
+            prune(left, snapshot.sequence).unwrap();
             assert_eq!(left.names().unwrap().len(), 2, "{at}");
         },
     );
@@ -200,9 +200,9 @@ fn a_kill_in_a_repair_leaves_one_journal_and_every_original() {
         .into_iter()
         .map(|name| (name.clone(), damaged.contents(&name).unwrap()))
         .collect();
-    for image in [None, Some(image_at(&whole, third + 3))] {
-        let plan = plan_repair(&damaged, image).unwrap().unwrap();
-        let named: &[&str] = match image {
+    for snapshot in [None, Some(snapshot_at(&whole, third + 3))] {
+        let plan = plan_repair(&damaged, snapshot).unwrap().unwrap();
+        let named: &[&str] = match snapshot {
             None => &["remove 00000004.segment", "rename to 00000003.segment"],
             Some(_) => &["rename to 00000006.segment", "remove 00000001.segment"],
         };
@@ -216,7 +216,7 @@ fn a_kill_in_a_repair_leaves_one_journal_and_every_original() {
         // The quarantine of a round is looked at by the check of that round.
         let quarantine = std::sync::Mutex::new(MemoryDisk::default());
         kill_everywhere(
-            if image.is_some() { "repair behind an image" } else { "repair" },
+            if snapshot.is_some() { "repair behind a snapshot" } else { "repair" },
             &[named, &copies].concat(),
             || damaged.after_power_loss(|_, _| true),
             |disk| {
@@ -231,7 +231,7 @@ fn a_kill_in_a_repair_leaves_one_journal_and_every_original() {
                     let kept = [left, &aside].map(|disk| disk.contents(name).ok());
                     assert!(kept.contains(&Some(bytes.clone())), "{at}: {name} is lost");
                 }
-                match plan_repair(left, image).unwrap() {
+                match plan_repair(left, snapshot).unwrap() {
                     None => {}
                     Some(again) => {
                         assert!(!done, "{at}");

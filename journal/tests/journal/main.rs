@@ -6,7 +6,7 @@ mod dump;
 mod failing;
 mod faulty;
 mod foreign;
-mod from_image;
+mod from_snapshot;
 mod full_disk;
 mod kills;
 mod mortal;

@@ -1,9 +1,11 @@
 //! Copies of a journal and of its first part, beside a writer too.
 
-use crate::support::{ID, SMALL, append, append_unsynced, image_at, journal_with, read, read_from};
+use crate::support::{
+    ID, SMALL, append, append_unsynced, journal_with, read, read_from, snapshot_at,
+};
 use doorbuster_journal::{
     Access, Disk, DiskFile, Journal, JournalError, MemoryDisk, Origin, SEGMENT_BYTES_MIN, Space,
-    StartAfterImage, Verdict, copy_prefix, create_after_image, scan, sync_scanned,
+    StartAfterSnapshot, Verdict, copy_prefix, create_after_snapshot, scan, sync_scanned,
 };
 
 /// Turns of three records each, over several segments, with a seal behind every fourth.
@@ -93,17 +95,20 @@ fn what_a_scan_showed_survives_a_power_cut_once_it_is_synced() {
 }
 
 #[test]
-fn a_copy_from_an_image_needs_no_more_than_what_is_behind_it() {
+fn a_copy_from_an_snapshot_needs_no_more_than_what_is_behind_it() {
     let (disk, _journal) = written(40);
-    let image = image_at(&disk, 100);
-    let found = scan(&disk, Origin::Image(image)).unwrap();
+    let snapshot = snapshot_at(&disk, 100);
+    let found = scan(&disk, Origin::Snapshot(snapshot)).unwrap();
     let first = found.segments[0].number;
     assert!(first > 1);
-    for until in [image.sequence, image.sequence + 1, 120] {
+    for until in [snapshot.sequence, snapshot.sequence + 1, 120] {
         let copy = MemoryDisk::default();
         copy_prefix(&disk, &copy, &found, Some(until), Space::Sparse).unwrap();
-        let (copied, records) = read_from(&copy, Origin::Image(image));
-        assert_eq!((copied.last_sequence, records.len() as u64), (until, until - image.sequence));
+        let (copied, records) = read_from(&copy, Origin::Snapshot(snapshot));
+        assert_eq!(
+            (copied.last_sequence, records.len() as u64),
+            (until, until - snapshot.sequence)
+        );
     }
     let before = found.segments[0].first_sequence - 1;
     let copy = MemoryDisk::default();
@@ -112,27 +117,27 @@ fn a_copy_from_an_image_needs_no_more_than_what_is_behind_it() {
 }
 
 #[test]
-fn a_journal_can_begin_behind_an_image() {
+fn a_journal_can_begin_behind_an_snapshot() {
     let (disk, _journal) = written(10);
-    let image = image_at(&disk, 17);
+    let snapshot = snapshot_at(&disk, 17);
     let copy = MemoryDisk::default();
     let (epoch, stamp_ms) = (6, 6_000);
-    let behind = StartAfterImage {
+    let behind = StartAfterSnapshot {
         id: ID,
         number: 2,
         segment_bytes: SEGMENT_BYTES_MIN,
-        image,
+        snapshot,
         epoch,
         stamp_ms,
     };
-    create_after_image(&copy, &behind).unwrap();
-    let (found, records) = read_from(&copy, Origin::Image(image));
+    create_after_snapshot(&copy, &behind).unwrap();
+    let (found, records) = read_from(&copy, Origin::Snapshot(snapshot));
     assert!(records.is_empty());
-    assert_eq!((found.last_sequence, found.last_epoch), (image.sequence, 6));
+    assert_eq!((found.last_sequence, found.last_epoch), (snapshot.sequence, 6));
     let mut journal = Journal::resume(copy.clone(), SMALL, found).unwrap();
     append(&mut journal, 7, &["next"]);
-    let (found, records) = read_from(&copy, Origin::Image(image));
-    assert_eq!(records, [(image.sequence + 1, b"next".to_vec())]);
+    let (found, records) = read_from(&copy, Origin::Snapshot(snapshot));
+    assert_eq!(records, [(snapshot.sequence + 1, b"next".to_vec())]);
     assert_eq!(found.last_epoch, 7);
     let alone = scan(&copy, Origin::Genesis);
     assert!(matches!(alone, Err(JournalError::Refused(refusal))

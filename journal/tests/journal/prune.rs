@@ -1,4 +1,4 @@
-//! Pruning: whole closed segments below an image go, oldest first, and nothing else ever does.
+//! Pruning: whole closed segments below a snapshot go, oldest first, and nothing else ever does.
 
 use doorbuster_journal::{
     Disk, FileDisk, Journal, JournalError, MemoryDisk, Origin, Pruned, Verdict, prune, scan,
@@ -30,17 +30,17 @@ fn only_segments_wholly_below_the_sequence_are_removed() {
     }
 }
 
-/// Every image at or behind the sequence still starts and is checked.
+/// Every snapshot at or behind the sequence still starts and is checked.
 #[test]
-fn every_image_from_the_sequence_on_still_starts_checked() {
+fn every_snapshot_from_the_sequence_on_still_starts_checked() {
     let (disk, expected) = journal_of_segments(5);
     let last = expected.len() as u64;
     for keep_from in 1..=last {
         let copy = disk.after_power_loss(|_, _| true);
         prune(&copy, keep_from).unwrap();
         for sequence in keep_from..=last {
-            let found = scan(&copy, Origin::Image(image_at(&disk, sequence))).unwrap();
-            assert!(found.image_checked, "kept from {keep_from}, image of {sequence}");
+            let found = scan(&copy, Origin::Snapshot(snapshot_at(&disk, sequence))).unwrap();
+            assert!(found.snapshot_checked, "kept from {keep_from}, snapshot of {sequence}");
             assert_eq!(found.last_sequence, last);
         }
     }
@@ -86,13 +86,13 @@ fn an_unused_spare_and_the_open_segment_stay() {
 #[test]
 fn a_power_cut_between_two_removals_leaves_no_gap() {
     let (disk, expected) = journal_of_segments(6);
-    let image = Origin::Image(image_at(&disk, expected.len() as u64));
+    let snapshot = Origin::Snapshot(snapshot_at(&disk, expected.len() as u64));
     for calls in 0..=12 {
         let copy = disk.after_power_loss(|_, _| true);
         copy.lose_power_after(calls);
         let _ = prune(&copy, u64::MAX);
         let cut = copy.after_power_loss(|_, _| false);
-        assert_eq!(scan(&cut, image).unwrap().last_sequence, expected.len() as u64);
+        assert_eq!(scan(&cut, snapshot).unwrap().last_sequence, expected.len() as u64);
         let left = numbers(&cut);
         let whole: Vec<_> = (1..=6).map(|number| format!("{number:08}")).collect();
         assert!(whole.ends_with(&left), "after {calls} calls: {left:?}");

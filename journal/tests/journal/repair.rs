@@ -1,8 +1,8 @@
 //! Repair: originals aside, losses named and accepted, the longest prefix kept, no crash harmful.
 
 use doorbuster_journal::{
-    Disk, FORMAT_VERSION, FileDisk, ImageEnd, Journal, JournalError, MemoryDisk, Origin,
-    RepairPlan, Repaired, Verdict, plan_repair, repair, scan,
+    Disk, FORMAT_VERSION, FileDisk, Journal, JournalError, MemoryDisk, Origin, RepairPlan,
+    Repaired, SnapshotEnd, Verdict, plan_repair, repair, scan,
 };
 
 use crate::support::*;
@@ -11,8 +11,8 @@ const FIRST: &str = "00000001.segment";
 const SECOND: &str = "00000002.segment";
 const THIRD: &str = "00000003.segment";
 
-fn plan(disk: &MemoryDisk, image: Option<ImageEnd>) -> RepairPlan {
-    plan_repair(disk, image).unwrap().expect("a journal that is refused")
+fn plan(disk: &MemoryDisk, snapshot: Option<SnapshotEnd>) -> RepairPlan {
+    plan_repair(disk, snapshot).unwrap().expect("a journal that is refused")
 }
 
 /// All files of a disk.
@@ -30,9 +30,12 @@ fn without(disk: &MemoryDisk, name: &str) -> MemoryDisk {
 
 /// Repairs as planned; asserts that every file that changed is in the quarantine as it was, that
 /// the result can be read and appended to, and that it ends where the plan says.
-fn repaired(disk: &MemoryDisk, image: Option<ImageEnd>) -> (RepairPlan, Repaired, MemoryDisk) {
+fn repaired(
+    disk: &MemoryDisk,
+    snapshot: Option<SnapshotEnd>,
+) -> (RepairPlan, Repaired, MemoryDisk) {
     let before = files(disk);
-    let plan = plan(disk, image);
+    let plan = plan(disk, snapshot);
     assert_eq!(files(disk), before, "planning changes nothing");
     let quarantine = MemoryDisk::default();
     let repaired = repair(disk, &quarantine, &plan, plan.first_sequence_lost).unwrap();
@@ -182,104 +185,104 @@ fn another_version_and_a_journal_without_a_name_are_left_alone() {
     });
     let nameless = MemoryDisk::default();
     nameless.put(FIRST, vec![0xEE; 300_000]);
-    let image = image_at(&disk, 3);
+    let snapshot = snapshot_at(&disk, 3);
     let cases = [
         (newer, None),
         (nameless, None),
-        (MemoryDisk::default(), Some(image)),
-        (disk, Some(ImageEnd { chain: !image.chain, ..image })),
+        (MemoryDisk::default(), Some(snapshot)),
+        (disk, Some(SnapshotEnd { chain: !snapshot.chain, ..snapshot })),
     ];
-    for (disk, image) in cases {
+    for (disk, snapshot) in cases {
         let before = files(&disk);
-        let refused = plan_repair(&disk, image);
+        let refused = plan_repair(&disk, snapshot);
         assert!(matches!(refused, Err(JournalError::NotRepairable { .. })), "{refused:?}");
         assert_eq!(files(&disk), before);
     }
 }
 
 #[test]
-fn an_image_ahead_of_the_damage_is_continued_from() {
+fn an_snapshot_ahead_of_the_damage_is_continued_from() {
     let (disk, expected) = journal_of_segments(4);
     let third = read(&disk).0.segments[2].first_sequence;
     let damaged = with_changed(&disk, THIRD, |bytes| bytes[50_000] ^= 1);
-    // The image ends before the damage: what lies between is kept.
-    let before = image_at(&disk, third);
+    // The snapshot ends before the damage: what lies between is kept.
+    let before = snapshot_at(&disk, third);
     let (plan, ..) = repaired(&damaged, Some(before));
     assert_eq!(plan.first_sequence_lost, third + 1);
-    // The image holds what is damaged: the journal starts anew right behind it, and nothing is
+    // The snapshot holds what is damaged: the journal starts anew right behind it, and nothing is
     // lost.
-    let behind = image_at(&disk, third + 3);
+    let behind = snapshot_at(&disk, third + 3);
     let damaged = with_changed(&disk, THIRD, |bytes| bytes[50_000] ^= 1);
     let (plan, repaired, _) = repaired(&damaged, Some(behind));
     assert_eq!((plan.first_sequence_lost, plan.last_sequence_seen), (expected.len() as u64 + 1, 0));
     check_behind(&damaged, behind, &expected);
     assert_eq!(damaged.names().unwrap()[0], "00000006.segment");
     assert_eq!(repaired.scan.last_epoch, 1);
-    // It is of no use to an older image, or to none.
-    for origin in [Origin::Genesis, Origin::Image(before)] {
+    // It is of no use to an older snapshot, or to none.
+    for origin in [Origin::Genesis, Origin::Snapshot(before)] {
         assert_eq!(refusal_from(&damaged, origin).verdict, Verdict::SegmentMissing);
     }
 }
 
-/// What is read behind the image is what was written there, and what [`check_goes_on`] appended.
-fn check_behind(disk: &MemoryDisk, image: ImageEnd, expected: &[Vec<u8>]) {
-    let (_, content) = read_from(disk, Origin::Image(image));
-    assert_eq!(content.first().map(|(sequence, _)| *sequence), Some(image.sequence + 1));
+/// What is read behind the snapshot is what was written there, and what [`check_goes_on`] appended.
+fn check_behind(disk: &MemoryDisk, snapshot: SnapshotEnd, expected: &[Vec<u8>]) {
+    let (_, content) = read_from(disk, Origin::Snapshot(snapshot));
+    assert_eq!(content.first().map(|(sequence, _)| *sequence), Some(snapshot.sequence + 1));
     for (sequence, record) in content {
         assert_eq!(Some(&record), expected.get(sequence as usize - 1), "{sequence}");
     }
 }
 
 #[test]
-fn what_follows_an_image_is_kept_up_to_the_next_damage() {
+fn what_follows_an_snapshot_is_kept_up_to_the_next_damage() {
     let (disk, expected) = journal_of_segments(4);
     let starts = read(&disk).0.segments;
     let (second, third) = (starts[1].first_sequence, starts[2].first_sequence);
     let damaged = with_changed(&disk, SECOND, |bytes| bytes[50_000] ^= 1);
     let damaged = with_changed(&damaged, THIRD, |bytes| bytes[200_000] ^= 1);
-    let image = image_at(&disk, second + 4);
-    let (plan, repaired, _) = repaired(&damaged, Some(image));
+    let snapshot = snapshot_at(&disk, second + 4);
+    let (plan, repaired, _) = repaired(&damaged, Some(snapshot));
     assert_eq!(plan.refusal.verdict, Verdict::AnsweredDataDamaged);
     assert_eq!(plan.first_sequence_lost, third + 6);
     let lost: Vec<_> = plan.losses.iter().filter_map(|loss| loss.sequences).collect();
     let last = expected.len() as u64;
     assert_eq!(lost, [(third + 7, starts[3].first_sequence - 1), (starts[3].first_sequence, last)]);
     assert_eq!(repaired.scan.segments.len(), 2, "{:?}", repaired.scan.segments);
-    check_behind(&damaged, image, &expected);
+    check_behind(&damaged, snapshot, &expected);
 }
 
-/// Where nothing follows an image the journal starts with its mark.
+/// Where nothing follows a snapshot the journal starts with its mark.
 #[test]
-fn a_journal_that_ends_with_its_image_starts_with_a_mark() {
+fn a_journal_that_ends_with_its_snapshot_starts_with_a_mark() {
     let (disk, expected) = journal_of_segments(3);
     let last = expected.len() as u64;
     let end = read(&disk).0.segments[2].end as usize;
     let damaged = with_changed(&disk, THIRD, |bytes| bytes[end - 20] ^= 1);
     let damaged = with_changed(&damaged, SECOND, |bytes| bytes[50_000] ^= 1);
-    let image = image_at(&disk, last - 1);
+    let snapshot = snapshot_at(&disk, last - 1);
     let damaged = with_changed(&damaged, THIRD, |bytes| bytes[4096 + 100] ^= 1);
-    let (plan, repaired, _) = repaired(&damaged, Some(image));
+    let (plan, repaired, _) = repaired(&damaged, Some(snapshot));
     assert_eq!(plan.first_sequence_lost, last);
     assert_eq!(damaged.names().unwrap(), ["00000005.segment"]);
-    assert_eq!(repaired.scan.image_end(), image);
+    assert_eq!(repaired.scan.snapshot_end(), snapshot);
 }
 
 #[test]
-fn an_image_ahead_of_the_journals_end_is_continued_from() {
+fn an_snapshot_ahead_of_the_journals_end_is_continued_from() {
     let (disk, expected) = journal_of_segments(2);
-    let image = ImageEnd { sequence: expected.len() as u64 + 10, chain: 77 };
-    let (plan, _, quarantine) = repaired(&disk, Some(image));
-    assert_eq!(plan.first_sequence_lost, image.sequence + 1);
-    assert_eq!(plan.last_sequence_seen, 0, "the image holds everything");
+    let snapshot = SnapshotEnd { sequence: expected.len() as u64 + 10, chain: 77 };
+    let (plan, _, quarantine) = repaired(&disk, Some(snapshot));
+    assert_eq!(plan.first_sequence_lost, snapshot.sequence + 1);
+    assert_eq!(plan.last_sequence_seen, 0, "the snapshot holds everything");
     assert_eq!(quarantine.names().unwrap().len(), 2);
 }
 
 #[test]
 fn a_start_mark_is_shown_to_nobody() {
     let (disk, _) = journal_of_segments(2);
-    let image = ImageEnd { sequence: 100, chain: 77 };
-    repaired(&disk, Some(image));
-    doorbuster_journal::scan_with(&disk, Origin::Image(image), &mut |frame| {
+    let snapshot = SnapshotEnd { sequence: 100, chain: 77 };
+    repaired(&disk, Some(snapshot));
+    doorbuster_journal::scan_with(&disk, Origin::Snapshot(snapshot), &mut |frame| {
         panic!("shown: {frame:?}")
     })
     .map(drop)
@@ -287,9 +290,9 @@ fn a_start_mark_is_shown_to_nobody() {
 }
 
 /// Cuts the power after every number of calls, on both directories; then tries again.
-fn check_every_crash(damaged: &MemoryDisk, image: Option<ImageEnd>) {
+fn check_every_crash(damaged: &MemoryDisk, snapshot: Option<SnapshotEnd>) {
     let originals = files(damaged);
-    let plan = plan(damaged, image);
+    let plan = plan(damaged, snapshot);
     for (cut_quarantine, persists) in [(true, false), (true, true), (false, false), (false, true)] {
         for calls in 0.. {
             let disk = damaged.after_power_loss(|_, _| true);
@@ -305,7 +308,7 @@ fn check_every_crash(damaged: &MemoryDisk, image: Option<ImageEnd>) {
                 let kept = quarantine.contents(name).is_ok_and(|kept| kept == *bytes);
                 assert!(left || kept, "{name} is lost {what}");
             }
-            match plan_repair(&disk, image).unwrap() {
+            match plan_repair(&disk, snapshot).unwrap() {
                 None => {}
                 Some(again) => {
                     assert!(!done, "{what}");
@@ -329,11 +332,11 @@ fn a_crash_leaves_one_journal_and_every_original() {
     let third = read(&disk).0.segments[2].first_sequence;
     let middle = with_changed(&disk, THIRD, |bytes| bytes[50_000] ^= 1);
     check_every_crash(&middle, None);
-    // What follows the image fills one new segment, then more than one.
-    check_every_crash(&middle, Some(image_at(&disk, third + 3)));
+    // What follows the snapshot fills one new segment, then more than one.
+    check_every_crash(&middle, Some(snapshot_at(&disk, third + 3)));
     let second = read(&disk).0.segments[1].first_sequence;
     let earlier = with_changed(&disk, SECOND, |bytes| bytes[50_000] ^= 1);
-    check_every_crash(&earlier, Some(image_at(&disk, second + 3)));
+    check_every_crash(&earlier, Some(snapshot_at(&disk, second + 3)));
     check_every_crash(&without(&disk, SECOND), None);
     let mended = with_changed(&disk, SECOND, |bytes| bytes[..4096].fill(0));
     check_every_crash(&with_changed(&mended, FIRST, |bytes| bytes.push(1)), None);
@@ -374,16 +377,16 @@ fn a_refused_journal_becomes_an_exact_prefix_or_stays() {
                 }
             });
         }
-        let image =
-            noise.next().is_multiple_of(2).then(|| image_at(&disk, 1 + noise.next() % last));
-        match plan_repair(&damaged, image) {
+        let snapshot =
+            noise.next().is_multiple_of(2).then(|| snapshot_at(&disk, 1 + noise.next() % last));
+        match plan_repair(&damaged, snapshot) {
             Ok(None) => continue,
             Ok(Some(_)) => repairs += 1,
             Err(error) => panic!("seed {seed}: {error}"),
         }
         let copy = damaged.after_power_loss(|_, _| true);
-        let (plan, ..) = repaired(&copy, image);
-        let held = image.map_or(0, |image| image.sequence);
+        let (plan, ..) = repaired(&copy, snapshot);
+        let held = snapshot.map_or(0, |snapshot| snapshot.sequence);
         assert!(plan.first_sequence_lost > held, "seed {seed}");
         anew += u64::from(copy.names().unwrap()[0] == "00000005.segment");
         let (_, content) = read_from(&copy, plan.origin);

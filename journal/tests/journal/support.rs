@@ -1,8 +1,8 @@
 //! Set-up that the tests of the journal share: small journals in memory, and reading them whole.
 
 use doorbuster_journal::{
-    Disk, ImageEnd, Journal, JournalError, JournalId, MemoryDisk, Options, Origin, Refusal,
-    SEGMENT_BYTES_MIN, Scan, Spare, scan, scan_with,
+    Disk, Journal, JournalError, JournalId, MemoryDisk, Options, Origin, Refusal,
+    SEGMENT_BYTES_MIN, Scan, SnapshotEnd, Spare, scan, scan_with,
 };
 
 pub(crate) const ID: JournalId = JournalId(*b"journal of tests");
@@ -81,12 +81,12 @@ pub(crate) fn refusal_from(disk: &MemoryDisk, origin: Origin) -> Refusal {
     }
 }
 
-/// The end of an image of everything up to the frame that holds `sequence`.
-pub(crate) fn image_at(disk: &MemoryDisk, sequence: u64) -> ImageEnd {
+/// The end of a snapshot of everything up to the frame that holds `sequence`.
+pub(crate) fn snapshot_at(disk: &MemoryDisk, sequence: u64) -> SnapshotEnd {
     let mut end = None;
     scan_with(disk, Origin::Genesis, &mut |frame| {
-        let image = frame.image_end().filter(|image| image.sequence >= sequence);
-        end = end.or(image);
+        let snapshot = frame.snapshot_end().filter(|snapshot| snapshot.sequence >= sequence);
+        end = end.or(snapshot);
         Ok(())
     })
     .unwrap();

@@ -5,8 +5,8 @@
 //! allows: so the used part is small enough for every bit of it.
 
 use doorbuster_journal::{
-    Access, Disk, DiskFile, ImageEnd, Journal, JournalError, JournalId, MemoryDisk, Origin,
-    SEGMENT_BYTES_MIN, Scan, Verdict, scan_with,
+    Access, Disk, DiskFile, Journal, JournalError, JournalId, MemoryDisk, Origin,
+    SEGMENT_BYTES_MIN, Scan, SnapshotEnd, Verdict, scan_with,
 };
 
 use crate::support::*;
@@ -149,10 +149,10 @@ impl Built {
         self.frames.iter().find(covers)
     }
 
-    /// What an image of everything up to this frame says of itself.
-    fn image(&self, frame: usize) -> ImageEnd {
+    /// What a snapshot of everything up to this frame says of itself.
+    fn snapshot(&self, frame: usize) -> SnapshotEnd {
         let frame = &self.frames[frame];
-        ImageEnd { sequence: frame.last_sequence, chain: frame.crc }
+        SnapshotEnd { sequence: frame.last_sequence, chain: frame.crc }
     }
 
     /// The highest sequence that what is left on this disk says was synced.
@@ -244,11 +244,11 @@ fn every_flipped_bit_of_two_segments_is_refused() {
         for at in 0..built.end(segment) {
             let frame = built.frame_at(segment, at);
             let place = frame.map_or((0, 0), |frame| (frame.start, frame.first_sequence));
-            // The images end in the second segment, one inside it and one at its end.
+            // The snapshots end in the second segment, one inside it and one at its end.
             let origins = [
                 Origin::Genesis,
-                Origin::GenesisBeside(built.image(9)),
-                Origin::Image(built.image(7)),
+                Origin::GenesisBeside(built.snapshot(9)),
+                Origin::Snapshot(built.snapshot(7)),
             ];
             for bit in 0..8 {
                 change(disk, segment, at, |byte| byte ^ 1 << bit);
@@ -262,9 +262,9 @@ fn every_flipped_bit_of_two_segments_is_refused() {
                             assert_eq!(refusal.file, format!("memory:{}", NAMES[segment]));
                             *met += 1;
                         }
-                        // StartAfterImage an image, the first segment is not read.
+                        // StartAfterSnapshot a snapshot, the first segment is not read.
                         Ok(found) => {
-                            let beyond = matches!(origin, Origin::Image(_)) && segment == 0;
+                            let beyond = matches!(origin, Origin::Snapshot(_)) && segment == 0;
                             assert!(beyond, "{what}: taken");
                             assert_eq!((found.last_sequence, found.dropped), (13, None), "{what}");
                         }
@@ -292,7 +292,7 @@ fn a_flipped_bit_in_what_is_not_used_costs_nothing() {
             change(&built.disk, segment, at, |byte| byte ^ 1 << (number % 8));
             let what = format!("byte {at} of {}", NAMES[segment]);
             if segment == 0 {
-                // StartAfterImage an end mark nothing is read.
+                // StartAfterSnapshot an end mark nothing is read.
                 assert_eq!(built.check(&built.disk, &what).as_ref(), Some(&intact), "{what}");
             } else if at < end + 4 {
                 // What looks like the length of a frame may have been one.
@@ -358,7 +358,7 @@ fn every_zeroed_tail_before_a_second_segment_is_refused() {
 #[test]
 fn every_zeroed_tail_leaves_a_prefix_or_is_refused() {
     let built = Built::new(ID);
-    let image = Origin::GenesisBeside(built.image(9));
+    let snapshot = Origin::GenesisBeside(built.snapshot(9));
     let check = |segment: usize, from: usize| {
         let what = format!("zeros from byte {from} of {}", NAMES[segment]);
         let frame = built.frame_at(segment, from).unwrap();
@@ -370,9 +370,9 @@ fn every_zeroed_tail_leaves_a_prefix_or_is_refused() {
         } else {
             assert!(!gone, "{what}: refused");
         }
-        // An image knows of all of it, but not of the seal.
+        // A snapshot knows of all of it, but not of the seal.
         if (segment, from) <= (1, built.frames[9].start) {
-            assert!(built.read(&built.disk, image, &what).is_err(), "{what}: taken");
+            assert!(built.read(&built.disk, snapshot, &what).is_err(), "{what}: taken");
         }
     };
     check_tails(&built, 1, |from| check(1, from));
@@ -459,14 +459,14 @@ fn files_deleted_swapped_doubled_or_from_elsewhere_are_refused() {
             assert!(refusal.to_string().contains(part), "{what}: {refusal}");
         }
     }
-    // An older copy of the last segment is a whole journal of before: only an image knows more.
+    // An older copy of the last segment is a whole journal of before: only a snapshot knows more.
     let mut before = two.clone();
     before[built.frames[9].start..].fill(0);
     let disk = MemoryDisk::default();
     disk.put(NAMES[0], one);
     disk.put(NAMES[1], before);
     assert_eq!(built.check(&disk, "an older second").unwrap().last_sequence, 12);
-    for origin in [Origin::GenesisBeside(built.image(9)), Origin::Image(built.image(9))] {
+    for origin in [Origin::GenesisBeside(built.snapshot(9)), Origin::Snapshot(built.snapshot(9))] {
         let refusal = refusal_from(&disk, origin);
         assert_eq!((refusal.verdict, refusal.sequence), (AnsweredDataDamaged, 13), "{refusal}");
     }

@@ -2,47 +2,47 @@
 
 use doorbuster_journal::MemoryDisk;
 use doorbuster_snapshots::{
-    BLOCK_BYTES_MAX, BLOCK_PAYLOAD_BYTES_MAX, Damage, ImageReader, ImageState, SnapshotError,
-    image_name, list, verify,
+    BLOCK_BYTES_MAX, BLOCK_PAYLOAD_BYTES_MAX, Damage, SnapshotError, SnapshotReader, SnapshotState,
+    list, snapshot_name, verify,
 };
 use proptest::prelude::*;
 
 use crate::support::*;
 
-/// What `verify` says of these bytes under the name of this image.
+/// What `verify` says of these bytes under the name of this snapshot.
 fn refusal(sequence: u64, bytes: Vec<u8>, what: &str) -> (u64, Damage) {
     let disk = MemoryDisk::default();
-    disk.put(&image_name(sequence), bytes);
-    match verify(&disk, &image_name(sequence)) {
+    disk.put(&snapshot_name(sequence), bytes);
+    match verify(&disk, &snapshot_name(sequence)) {
         Err(SnapshotError::Damaged { file, offset, damage }) => {
-            assert_eq!(file, format!("memory:{}", image_name(sequence)));
+            assert_eq!(file, format!("memory:{}", snapshot_name(sequence)));
             (offset, damage)
         }
         other => panic!("{what}: {other:?}"),
     }
 }
 
-fn small_image() -> Vec<u8> {
+fn small_snapshot() -> Vec<u8> {
     let (disk, name) = disk_with(7, b"a state of few orders");
     disk.contents(&name).unwrap()
 }
 
 /// Three blocks, the last of 1,000 bytes.
-fn image_of_blocks() -> Vec<u8> {
+fn snapshot_of_blocks() -> Vec<u8> {
     let (disk, name) = disk_with(7, &noise(2 * BLOCK_PAYLOAD_BYTES_MAX + 1000));
     disk.contents(&name).unwrap()
 }
 
 #[test]
-fn every_flipped_bit_of_a_small_image_is_refused_as_damage() {
-    let image = small_image();
-    for bit in 0..image.len() * 8 {
-        let mut damaged = image.clone();
+fn every_flipped_bit_of_a_small_snapshot_is_refused_as_damage() {
+    let snapshot = small_snapshot();
+    for bit in 0..snapshot.len() * 8 {
+        let mut damaged = snapshot.clone();
         damaged[bit / 8] ^= 1 << (bit % 8);
         let (_, damage) = refusal(7, damaged, &format!("bit {bit}"));
         let expected = match bit / 8 {
             0..HEADER_BYTES => Damage::Header,
-            at if at >= image.len() - TRAILER_BYTES => Damage::Trailer,
+            at if at >= snapshot.len() - TRAILER_BYTES => Damage::Trailer,
             at if at < HEADER_BYTES + 4 => {
                 assert!(matches!(damage, Damage::BlockLength { .. }), "bit {bit}: {damage:?}");
                 continue;
@@ -54,22 +54,23 @@ fn every_flipped_bit_of_a_small_image_is_refused_as_damage() {
 }
 
 #[test]
-fn every_truncation_of_a_small_image_is_refused() {
-    let image = small_image();
-    for bytes in 0..image.len() {
-        let (_, damage) = refusal(7, image[..bytes].to_vec(), &format!("cut to {bytes} bytes"));
+fn every_truncation_of_a_small_snapshot_is_refused() {
+    let snapshot = small_snapshot();
+    for bytes in 0..snapshot.len() {
+        let (_, damage) = refusal(7, snapshot[..bytes].to_vec(), &format!("cut to {bytes} bytes"));
         assert!(matches!(damage, Damage::Length { .. }), "cut to {bytes} bytes: {damage:?}");
     }
 }
 
 #[test]
-fn an_image_cut_at_or_near_the_bounds_of_its_parts_is_refused() {
-    let image = image_of_blocks();
+fn an_snapshot_cut_at_or_near_the_bounds_of_its_parts_is_refused() {
+    let snapshot = snapshot_of_blocks();
     let second = HEADER_BYTES + BLOCK_BYTES_MAX;
-    for bound in [second, second + BLOCK_BYTES_MAX, image.len() - TRAILER_BYTES, image.len()] {
+    for bound in [second, second + BLOCK_BYTES_MAX, snapshot.len() - TRAILER_BYTES, snapshot.len()]
+    {
         for bytes in [bound - 1, bound, bound + 1] {
-            if bytes < image.len() {
-                refusal(7, image[..bytes].to_vec(), &format!("cut to {bytes} bytes"));
+            if bytes < snapshot.len() {
+                refusal(7, snapshot[..bytes].to_vec(), &format!("cut to {bytes} bytes"));
             }
         }
     }
@@ -88,19 +89,19 @@ fn a_file_of_zeros_is_refused() {
 
 #[test]
 fn anything_behind_the_end_is_refused() {
-    let image = small_image();
-    for garbage in [vec![0], vec![1; 64], noise(BLOCK_BYTES_MAX), image.clone()] {
-        let longer = [image.clone(), garbage].concat();
-        let (found, expected) = (longer.len() as u64, image.len() as u64);
+    let snapshot = small_snapshot();
+    for garbage in [vec![0], vec![1; 64], noise(BLOCK_BYTES_MAX), snapshot.clone()] {
+        let longer = [snapshot.clone(), garbage].concat();
+        let (found, expected) = (longer.len() as u64, snapshot.len() as u64);
         assert_eq!(refusal(7, longer, "longer"), (expected, Damage::Length { found, expected }));
     }
 }
 
 #[test]
 fn damage_in_any_block_is_found_where_it_is() {
-    let image = image_of_blocks();
-    for at in (HEADER_BYTES..image.len() - TRAILER_BYTES).step_by(200_003) {
-        let mut damaged = image.clone();
+    let snapshot = snapshot_of_blocks();
+    for at in (HEADER_BYTES..snapshot.len() - TRAILER_BYTES).step_by(200_003) {
+        let mut damaged = snapshot.clone();
         damaged[at] ^= 0x10;
         let (offset, damage) = refusal(7, damaged, &format!("byte {at}"));
         let block = (at - HEADER_BYTES) / BLOCK_BYTES_MAX;
@@ -112,9 +113,9 @@ fn damage_in_any_block_is_found_where_it_is() {
 
 #[test]
 fn a_zeroed_sector_is_found_wherever_it_is() {
-    let image = small_image();
-    for sector in 0..image.len() / 512 {
-        let mut damaged = image.clone();
+    let snapshot = small_snapshot();
+    for sector in 0..snapshot.len() / 512 {
+        let mut damaged = snapshot.clone();
         let bytes = &mut damaged[sector * 512..(sector + 1) * 512];
         if bytes.iter().any(|&byte| byte != 0) {
             bytes.fill(0);
@@ -125,36 +126,37 @@ fn a_zeroed_sector_is_found_wherever_it_is() {
 
 #[test]
 fn a_block_is_refused_in_any_other_place() {
-    let mut image = image_of_blocks();
-    let blocks = &mut image[HEADER_BYTES..HEADER_BYTES + 2 * BLOCK_BYTES_MAX];
+    let mut snapshot = snapshot_of_blocks();
+    let blocks = &mut snapshot[HEADER_BYTES..HEADER_BYTES + 2 * BLOCK_BYTES_MAX];
     let (first, second) = blocks.split_at_mut(BLOCK_BYTES_MAX);
     first.swap_with_slice(second);
-    assert_eq!(refusal(7, image, "swapped"), (HEADER_BYTES as u64, Damage::BlockChecksum));
+    assert_eq!(refusal(7, snapshot, "swapped"), (HEADER_BYTES as u64, Damage::BlockChecksum));
 }
 
 #[test]
-fn a_block_or_trailer_of_another_image_is_refused() {
-    let image = small_image();
+fn a_block_or_trailer_of_another_snapshot_is_refused() {
+    let snapshot = small_snapshot();
     let (disk, name) = disk_with(8, b"a state of few orders");
     let other = disk.contents(&name).unwrap();
-    let trailer_at = image.len() - TRAILER_BYTES;
-    let block = [&image[..HEADER_BYTES], &other[HEADER_BYTES..trailer_at], &image[trailer_at..]];
+    let trailer_at = snapshot.len() - TRAILER_BYTES;
+    let block =
+        [&snapshot[..HEADER_BYTES], &other[HEADER_BYTES..trailer_at], &snapshot[trailer_at..]];
     assert_eq!(refusal(7, block.concat(), "block"), (4096, Damage::BlockChecksum));
-    let trailer = [&image[..trailer_at], &other[trailer_at..]];
+    let trailer = [&snapshot[..trailer_at], &other[trailer_at..]];
     assert_eq!(refusal(7, trailer.concat(), "trailer"), (trailer_at as u64, Damage::Trailer));
     // A header of the same sequence, but of another state.
-    let mut header = image.clone();
+    let mut header = snapshot.clone();
     header[64] ^= 1;
     seal_header(&mut header);
     assert_eq!(refusal(7, header, "header"), (trailer_at as u64, Damage::Trailer));
 }
 
 #[test]
-fn an_image_under_another_name_is_refused() {
-    let image = small_image();
-    assert_eq!(refusal(8, image.clone(), "renamed"), (0, Damage::Sequence { sequence: 7 }));
+fn an_snapshot_under_another_name_is_refused() {
+    let snapshot = small_snapshot();
+    assert_eq!(refusal(8, snapshot.clone(), "renamed"), (0, Damage::Sequence { sequence: 7 }));
     let disk = MemoryDisk::default();
-    disk.put("image-7.image", image);
+    disk.put("image-7.image", snapshot);
     let error = verify(&disk, "image-7.image").unwrap_err();
     assert!(matches!(error, SnapshotError::Damaged { damage: Damage::Name, .. }), "{error}");
 }
@@ -162,27 +164,27 @@ fn an_image_under_another_name_is_refused() {
 #[test]
 fn a_payload_whose_blocks_all_pass_is_still_held_to_its_hash() {
     // What no rot does: a block changed together with its checksum.
-    let mut image = small_image();
-    image[HEADER_BYTES + BLOCK_PREFIX_BYTES] ^= 1;
+    let mut snapshot = small_snapshot();
+    snapshot[HEADER_BYTES + BLOCK_PREFIX_BYTES] ^= 1;
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(&ID.0);
     hasher.update(&7_u64.to_le_bytes());
     hasher.update(&0_u64.to_le_bytes());
-    hasher.update(&image[HEADER_BYTES..HEADER_BYTES + 4]);
-    hasher.update(&image[HEADER_BYTES + BLOCK_PREFIX_BYTES..image.len() - TRAILER_BYTES]);
+    hasher.update(&snapshot[HEADER_BYTES..HEADER_BYTES + 4]);
+    hasher.update(&snapshot[HEADER_BYTES + BLOCK_PREFIX_BYTES..snapshot.len() - TRAILER_BYTES]);
     let crc = hasher.finalize().to_le_bytes();
-    image[HEADER_BYTES + 4..HEADER_BYTES + 8].copy_from_slice(&crc);
-    let trailer_at = (image.len() - TRAILER_BYTES) as u64;
-    assert_eq!(refusal(7, image, "changed"), (trailer_at, Damage::PayloadHash));
+    snapshot[HEADER_BYTES + 4..HEADER_BYTES + 8].copy_from_slice(&crc);
+    let trailer_at = (snapshot.len() - TRAILER_BYTES) as u64;
+    assert_eq!(refusal(7, snapshot, "changed"), (trailer_at, Damage::PayloadHash));
 }
 
 #[test]
 fn a_header_that_claims_a_huge_payload_costs_no_memory() {
     for payload_bytes in [22, 1 << 40, (1 << 40) + 1, u64::MAX] {
-        let mut image = small_image();
-        image[40..48].copy_from_slice(&u64::to_le_bytes(payload_bytes));
-        seal_header(&mut image);
-        let (_, damage) = refusal(7, image, &format!("{payload_bytes} bytes"));
+        let mut snapshot = small_snapshot();
+        snapshot[40..48].copy_from_slice(&u64::to_le_bytes(payload_bytes));
+        seal_header(&mut snapshot);
+        let (_, damage) = refusal(7, snapshot, &format!("{payload_bytes} bytes"));
         assert!(matches!(damage, Damage::Length { .. } | Damage::HeaderField), "{damage:?}");
     }
 }
@@ -190,10 +192,10 @@ fn a_header_that_claims_a_huge_payload_costs_no_memory() {
 #[test]
 fn a_reader_that_met_damage_hands_out_nothing_more() {
     let disk = MemoryDisk::default();
-    let mut image = image_of_blocks();
-    image[HEADER_BYTES + BLOCK_BYTES_MAX + 100] ^= 1;
-    disk.put(&image_name(7), image);
-    let mut reader = ImageReader::open(&disk, &image_name(7)).unwrap();
+    let mut snapshot = snapshot_of_blocks();
+    snapshot[HEADER_BYTES + BLOCK_BYTES_MAX + 100] ^= 1;
+    disk.put(&snapshot_name(7), snapshot);
+    let mut reader = SnapshotReader::open(&disk, &snapshot_name(7)).unwrap();
     assert!(reader.next_block().unwrap().is_some());
     assert!(matches!(reader.next_block(), Err(SnapshotError::Damaged { .. })));
     assert!(matches!(reader.next_block(), Err(SnapshotError::Ended { .. })));
@@ -203,23 +205,24 @@ fn a_reader_that_met_damage_hands_out_nothing_more() {
 }
 
 #[test]
-fn a_listing_says_of_each_image_why_it_is_broken() {
+fn a_listing_says_of_each_snapshot_why_it_is_broken() {
     let disk = MemoryDisk::default();
     for sequence in 1..=4 {
         add(&disk, sequence, b"payload");
     }
-    change(&disk, 2, |image| image[0] ^= 1);
+    change(&disk, 2, |snapshot| snapshot[0] ^= 1);
     change(&disk, 3, Vec::clear);
-    change(&disk, 4, |image| *image.last_mut().unwrap() ^= 1);
+    change(&disk, 4, |snapshot| *snapshot.last_mut().unwrap() ^= 1);
     let says: Vec<String> = list(&disk, ID)
         .unwrap()
         .iter()
-        .map(|image| match &image.state {
-            ImageState::Broken(why) => why.to_string(),
+        .map(|snapshot| match &snapshot.state {
+            SnapshotState::Broken(why) => why.to_string(),
             state => format!("{state:?}").split('(').next().unwrap().to_owned(),
         })
         .collect();
-    let file = |sequence| format!("image: memory:{} is damaged at byte", image_name(sequence));
+    let file =
+        |sequence| format!("snapshot: memory:{} is damaged at byte", snapshot_name(sequence));
     assert_eq!(
         says,
         [
@@ -240,14 +243,14 @@ proptest! {
         header in any::<bool>(),
         payload_bytes in prop_oneof![0..9000_u64, any::<u64>()],
     ) {
-        let mut image = small_image();
-        image.truncate(HEADER_BYTES);
-        image[40..48].copy_from_slice(&payload_bytes.to_le_bytes());
-        seal_header(&mut image);
-        let bytes = if header { [image, tail].concat() } else { tail };
+        let mut snapshot = small_snapshot();
+        snapshot.truncate(HEADER_BYTES);
+        snapshot[40..48].copy_from_slice(&payload_bytes.to_le_bytes());
+        seal_header(&mut snapshot);
+        let bytes = if header { [snapshot, tail].concat() } else { tail };
         let disk = MemoryDisk::default();
-        disk.put(&image_name(7), bytes);
-        prop_assert!(read(&disk, &image_name(7)).is_err());
-        prop_assert!(!matches!(list(&disk, ID).unwrap()[0].state, ImageState::Valid(_)));
+        disk.put(&snapshot_name(7), bytes);
+        prop_assert!(read(&disk, &snapshot_name(7)).is_err());
+        prop_assert!(!matches!(list(&disk, ID).unwrap()[0].state, SnapshotState::Valid(_)));
     }
 }

@@ -1,12 +1,12 @@
-//! A disk that fails at any call: no image, nothing left behind, and an error that says what.
+//! A disk that fails at any call: no snapshot, nothing left behind, and an error that says what.
 
 use std::io;
 use std::ops::ControlFlow;
 
 use doorbuster_journal::{Disk, MemoryDisk};
 use doorbuster_snapshots::{
-    BLOCK_PAYLOAD_BYTES_MAX, ImageWriter, SnapshotError, image_name, list, newest_valid, no_pause,
-    verify,
+    BLOCK_PAYLOAD_BYTES_MAX, SnapshotError, SnapshotWriter, list, newest_valid, no_pause,
+    snapshot_name, verify,
 };
 
 use crate::support::*;
@@ -18,9 +18,9 @@ fn payload() -> Vec<u8> {
     noise(BLOCK_PAYLOAD_BYTES_MAX + 1000)
 }
 
-/// A disk with an older image, whose call of this number fails.
+/// A disk with an older snapshot, whose call of this number fails.
 fn failing_at(failing: usize, kind: io::ErrorKind) -> WatchedDisk {
-    let (memory, _) = disk_with(1, b"the image before");
+    let (memory, _) = disk_with(1, b"the snapshot before");
     WatchedDisk::new(memory, move |call| {
         if call.number == failing && !call.done { Err(kind.into()) } else { Ok(()) }
     })
@@ -34,7 +34,7 @@ fn operation(error: &SnapshotError) -> &'static str {
     }
 }
 
-/// A failure at any call leaves no image and no file and says what failed.
+/// A failure at any call leaves no snapshot and no file and says what failed.
 #[test]
 fn a_failure_at_any_call_leaves_no_file_and_names_the_call() {
     let payload = payload();
@@ -46,7 +46,7 @@ fn a_failure_at_any_call_leaves_no_file_and_names_the_call() {
             let disk = failing_at(failing, kind);
             let error = write(&disk, meta(2, &payload), &payload).unwrap_err();
             let names = disk.inner.names().unwrap();
-            assert_eq!(names, [image_name(1)], "call {failing}: {error}");
+            assert_eq!(names, [snapshot_name(1)], "call {failing}: {error}");
             assert!(error.to_string().contains("memory:image-00000000000000000002."), "{error}");
             assert!(error.to_string().ends_with(&io::Error::from(kind).to_string()), "{error}");
             operations.push(operation(&error));
@@ -77,37 +77,37 @@ fn a_failure_at_any_call_leaves_no_file_and_names_the_call() {
 }
 
 #[test]
-fn a_disk_that_dies_at_any_call_leaves_no_image_or_a_whole_one() {
+fn a_disk_that_dies_at_any_call_leaves_no_snapshot_or_a_whole_one() {
     let payload = payload();
     let whole = failing_at(usize::MAX, io::ErrorKind::Other);
     write(&whole, meta(2, &payload), &payload).unwrap();
     for failing in 0..whole.calls() {
-        let (memory, _) = disk_with(1, b"the image before");
+        let (memory, _) = disk_with(1, b"the snapshot before");
         let disk = WatchedDisk::new(memory, move |call| {
             if call.number >= failing { Err(io::Error::other("gone")) } else { Ok(()) }
         });
         assert!(write(&disk, meta(2, &payload), &payload).is_err());
         for left in [disk.inner.clone(), disk.inner.after_power_loss(|_, _| false)] {
-            for image in list(&left, ID).unwrap() {
-                verify(&left, &image.name).unwrap_or_else(|error| panic!("{failing}: {error}"));
+            for snapshot in list(&left, ID).unwrap() {
+                verify(&left, &snapshot.name).unwrap_or_else(|error| panic!("{failing}: {error}"));
             }
         }
     }
 }
 
 #[test]
-fn a_call_that_succeeds_but_says_it_failed_leaves_no_image() {
+fn a_call_that_succeeds_but_says_it_failed_leaves_no_snapshot() {
     let payload = payload();
     let whole = failing_at(usize::MAX, io::ErrorKind::Other);
     write(&whole, meta(2, &payload), &payload).unwrap();
     for failing in 0..whole.calls() {
-        let (memory, _) = disk_with(1, b"the image before");
+        let (memory, _) = disk_with(1, b"the snapshot before");
         let disk = WatchedDisk::new(memory, move |call| {
             if call.number == failing && call.done { Err(io::Error::other("late")) } else { Ok(()) }
         });
-        // The look for an image and for a leftover find none: they are not done, only tried.
+        // The look for a snapshot and for a leftover find none: they are not done, only tried.
         if write(&disk, meta(2, &payload), &payload).is_err() {
-            assert_eq!(disk.inner.names().unwrap(), [image_name(1)], "call {failing}");
+            assert_eq!(disk.inner.names().unwrap(), [snapshot_name(1)], "call {failing}");
         } else {
             assert!(failing < 2, "call {failing}");
         }
@@ -116,9 +116,9 @@ fn a_call_that_succeeds_but_says_it_failed_leaves_no_image() {
 
 #[test]
 fn a_full_disk_is_found_before_the_first_byte_is_written() {
-    let (disk, _) = disk_with(1, b"the image before");
+    let (disk, _) = disk_with(1, b"the snapshot before");
     disk.set_full(true);
-    let error = ImageWriter::begin(&disk, meta(2, b"1234"), no_pause).unwrap_err();
+    let error = SnapshotWriter::begin(&disk, meta(2, b"1234"), no_pause).unwrap_err();
     assert_eq!(
         error.to_string(),
         "image: cannot reserve the space of memory:image-00000000000000000002.writing at byte \
@@ -132,7 +132,7 @@ fn a_full_disk_is_found_before_the_first_byte_is_written() {
 fn a_sync_that_fails_is_not_tried_again() {
     let payload = payload();
     for failing in 1..=3 {
-        let (memory, _) = disk_with(1, b"the image before");
+        let (memory, _) = disk_with(1, b"the snapshot before");
         let inner = memory.clone();
         let mut syncs = 0;
         let disk = WatchedDisk::new(memory, move |call| {
@@ -148,7 +148,7 @@ fn a_sync_that_fails_is_not_tried_again() {
         });
         let error = write(&disk, meta(2, &payload), &payload).unwrap_err();
         assert_eq!(operation(&error), "sync");
-        assert_eq!(disk.inner.names().unwrap(), [image_name(1)]);
+        assert_eq!(disk.inner.names().unwrap(), [snapshot_name(1)]);
     }
 }
 
@@ -156,9 +156,9 @@ fn a_sync_that_fails_is_not_tried_again() {
 #[test]
 fn a_disk_that_keeps_other_bytes_is_found_out() {
     let payload = payload();
-    let image_bytes = disk_with(2, &payload).0.contents(&image_name(2)).unwrap().len();
-    for at in [0, 5000, HEADER_BYTES + 1_048_576 + 4, image_bytes - 1] {
-        let (memory, _) = disk_with(1, b"the image before");
+    let snapshot_bytes = disk_with(2, &payload).0.contents(&snapshot_name(2)).unwrap().len();
+    for at in [0, 5000, HEADER_BYTES + 1_048_576 + 4, snapshot_bytes - 1] {
+        let (memory, _) = disk_with(1, b"the snapshot before");
         let inner = memory.clone();
         let mut opened = 0;
         let disk = WatchedDisk::new(memory, move |call| {
@@ -172,20 +172,20 @@ fn a_disk_that_keeps_other_bytes_is_found_out() {
         });
         let error = write(&disk, meta(2, &payload), &payload).unwrap_err();
         assert!(matches!(error, SnapshotError::ReadBack { .. }), "byte {at}: {error}");
-        assert_eq!(disk.inner.names().unwrap(), [image_name(1)]);
+        assert_eq!(disk.inner.names().unwrap(), [snapshot_name(1)]);
     }
 }
 
 #[test]
 fn a_dropped_writer_leaves_nothing() {
-    let (disk, _) = disk_with(1, b"the image before");
+    let (disk, _) = disk_with(1, b"the snapshot before");
     let payload = payload();
     for bytes in [0, 1, BLOCK_PAYLOAD_BYTES_MAX, payload.len()] {
-        let mut writer = ImageWriter::begin(&disk, meta(2, &payload), no_pause).unwrap();
+        let mut writer = SnapshotWriter::begin(&disk, meta(2, &payload), no_pause).unwrap();
         writer.append(&payload[..bytes]).unwrap();
-        assert_eq!(disk.names().unwrap(), [image_name(1), WRITING.to_owned()]);
+        assert_eq!(disk.names().unwrap(), [snapshot_name(1), WRITING.to_owned()]);
         drop(writer);
-        assert_eq!(disk.names().unwrap(), [image_name(1)]);
+        assert_eq!(disk.names().unwrap(), [snapshot_name(1)]);
     }
 }
 
@@ -193,18 +193,18 @@ fn a_dropped_writer_leaves_nothing() {
 fn a_stop_at_any_step_leaves_nothing() {
     let payload = payload();
     for stop_at in 1..=6 {
-        let (disk, _) = disk_with(1, b"the image before");
+        let (disk, _) = disk_with(1, b"the snapshot before");
         let mut steps = 0;
         let pause = || {
             steps += 1;
             if steps == stop_at { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
-        let mut writer = ImageWriter::begin(&disk, meta(2, &payload), pause).unwrap();
+        let mut writer = SnapshotWriter::begin(&disk, meta(2, &payload), pause).unwrap();
         let result = writer.append(&payload).and_then(|()| writer.finish());
         // The first block, the rest, the header; two blocks read back.
         if stop_at <= 5 {
             assert!(matches!(result, Err(SnapshotError::Stopped { .. })), "step {stop_at}");
-            assert_eq!(disk.names().unwrap(), [image_name(1)]);
+            assert_eq!(disk.names().unwrap(), [snapshot_name(1)]);
         } else {
             result.unwrap();
         }
@@ -212,26 +212,26 @@ fn a_stop_at_any_step_leaves_nothing() {
 }
 
 #[test]
-fn a_payload_of_another_length_than_announced_makes_no_image() {
-    let (disk, _) = disk_with(1, b"the image before");
-    let mut writer = ImageWriter::begin(&disk, meta(2, b"1234"), no_pause).unwrap();
+fn a_payload_of_another_length_than_announced_makes_no_snapshot() {
+    let (disk, _) = disk_with(1, b"the snapshot before");
+    let mut writer = SnapshotWriter::begin(&disk, meta(2, b"1234"), no_pause).unwrap();
     writer.append(b"123").unwrap();
     let error = writer.finish().unwrap_err();
     assert_eq!(
         error.to_string(),
         "image: memory:image-00000000000000000002.writing was to hold 4 bytes, but was given 3"
     );
-    let mut writer = ImageWriter::begin(&disk, meta(2, b"1234"), no_pause).unwrap();
+    let mut writer = SnapshotWriter::begin(&disk, meta(2, b"1234"), no_pause).unwrap();
     writer.append(b"123").unwrap();
     let error = writer.append(b"45").unwrap_err();
     assert!(matches!(error, SnapshotError::PayloadLength { announced: 4, given: 5, .. }));
-    assert_eq!(disk.names().unwrap(), [image_name(1)], "removed at once");
+    assert_eq!(disk.names().unwrap(), [snapshot_name(1)], "removed at once");
     assert!(matches!(writer.append(b"4"), Err(SnapshotError::Ended { .. })));
     assert!(matches!(writer.finish(), Err(SnapshotError::Ended { .. })));
 }
 
 #[test]
-fn an_image_that_exists_is_never_written_over() {
+fn an_snapshot_that_exists_is_never_written_over() {
     let (disk, name) = disk_with(2, b"first");
     let before = disk.contents(&name).unwrap();
     let error = write(&disk, meta(2, b"second"), b"second").unwrap_err();
@@ -240,22 +240,22 @@ fn an_image_that_exists_is_never_written_over() {
     assert_eq!(disk.names().unwrap(), [name]);
 }
 
-/// An image that cannot be read is passed over like a damaged one.
+/// A snapshot that cannot be read is passed over like a damaged one.
 #[test]
-fn an_unreadable_image_is_passed_over_like_a_damaged_one() {
+fn an_unreadable_snapshot_is_passed_over_like_a_damaged_one() {
     let memory = MemoryDisk::default();
     add(&memory, 1, b"older");
     add(&memory, 2, b"newer");
     let calls = WatchedDisk::new(memory.clone(), |_| Ok(()));
     let newest = newest_valid(&calls, ID, |_| Ok(())).unwrap();
-    assert_eq!(newest.image.unwrap().0.meta.sequence, 2);
+    assert_eq!(newest.snapshot.unwrap().0.meta.sequence, 2);
     // The first call lists the directory: without that nothing is known.
     for failing in 1..calls.calls() {
         let disk = WatchedDisk::new(memory.clone(), move |call| {
             if call.number == failing { Err(io::Error::other("medium error")) } else { Ok(()) }
         });
         let newest = newest_valid(&disk, ID, |_| Ok(())).unwrap();
-        assert_eq!(newest.image.unwrap().0.meta.sequence, 1, "call {failing}");
+        assert_eq!(newest.snapshot.unwrap().0.meta.sequence, 1, "call {failing}");
         assert!(matches!(newest.passed_over[0].why, SnapshotError::Io { .. }));
     }
 }

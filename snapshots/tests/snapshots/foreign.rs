@@ -1,18 +1,18 @@
-//! Images of other journals and of newer versions: named as what they are, never used.
+//! Snapshots of other journals and of newer versions: named as what they are, never used.
 
 use doorbuster_snapshots::{
-    FORMAT_VERSION, ImageReader, ImageState, Meta, SnapshotError, image_name, list, newest_valid,
-    verify,
+    FORMAT_VERSION, Meta, SnapshotError, SnapshotReader, SnapshotState, list, newest_valid,
+    snapshot_name, verify,
 };
 
 use crate::support::*;
 
 #[test]
-fn an_image_of_another_journal_is_named_and_refused() {
+fn an_snapshot_of_another_journal_is_named_and_refused() {
     let (disk, name) = disk_with(7, b"payload");
     write(&disk, Meta { journal: OTHER_ID, ..meta(8, b"theirs") }, b"theirs").unwrap();
-    assert!(ImageReader::open_of(&disk, &name, ID).is_ok());
-    let error = ImageReader::open_of(&disk, &image_name(8), ID).unwrap_err();
+    assert!(SnapshotReader::open_of(&disk, &name, ID).is_ok());
+    let error = SnapshotReader::open_of(&disk, &snapshot_name(8), ID).unwrap_err();
     assert_eq!(
         error.to_string(),
         "image: memory:image-00000000000000000008.image belongs to journal \
@@ -20,18 +20,18 @@ fn an_image_of_another_journal_is_named_and_refused() {
          the data directory it came from"
     );
     let listed = list(&disk, ID).unwrap();
-    assert!(matches!(listed[0].state, ImageState::ForeignJournal(OTHER_ID)));
-    assert!(matches!(listed[1].state, ImageState::Valid(_)));
+    assert!(matches!(listed[0].state, SnapshotState::ForeignJournal(OTHER_ID)));
+    assert!(matches!(listed[1].state, SnapshotState::Valid(_)));
     // Whole it is, whoever it belongs to.
-    assert_eq!(verify(&disk, &image_name(8)).unwrap().meta.journal, OTHER_ID);
+    assert_eq!(verify(&disk, &snapshot_name(8)).unwrap().meta.journal, OTHER_ID);
 }
 
 #[test]
-fn a_start_passes_over_an_image_of_another_journal_and_says_so() {
+fn a_start_passes_over_an_snapshot_of_another_journal_and_says_so() {
     let (disk, _) = disk_with(7, b"payload");
     write(&disk, Meta { journal: OTHER_ID, ..meta(8, b"theirs") }, b"theirs").unwrap();
     let newest = newest_valid(&disk, ID, |_| Ok(())).unwrap();
-    assert_eq!(newest.image.unwrap().0.meta.sequence, 7);
+    assert_eq!(newest.snapshot.unwrap().0.meta.sequence, 7);
     assert_eq!(newest.passed_over.len(), 1);
     assert!(matches!(newest.passed_over[0].why, SnapshotError::ForeignJournal { .. }));
 }
@@ -40,13 +40,13 @@ fn a_start_passes_over_an_image_of_another_journal_and_says_so() {
 fn a_newer_version_is_refused_with_what_to_do() {
     let (disk, _) = disk_with(7, b"payload");
     add(&disk, 8, b"payload");
-    change(&disk, 8, |image| {
-        image[8..12].copy_from_slice(&(FORMAT_VERSION + 1).to_le_bytes());
+    change(&disk, 8, |snapshot| {
+        snapshot[8..12].copy_from_slice(&(FORMAT_VERSION + 1).to_le_bytes());
         // Whatever a newer version may keep behind its format.
-        image[16..4000].fill(0xA5);
-        seal_header(image);
+        snapshot[16..4000].fill(0xA5);
+        seal_header(snapshot);
     });
-    let error = verify(&disk, &image_name(8)).unwrap_err();
+    let error = verify(&disk, &snapshot_name(8)).unwrap_err();
     assert_eq!(
         error.to_string(),
         "image: memory:image-00000000000000000008.image has format 2, but this version reads \
@@ -54,7 +54,7 @@ fn a_newer_version_is_refused_with_what_to_do() {
          from an older image and the journal"
     );
     let listed = list(&disk, ID).unwrap();
-    assert!(matches!(listed[0].state, ImageState::NewerVersion { format: 2 }));
+    assert!(matches!(listed[0].state, SnapshotState::NewerVersion { format: 2 }));
     let newest = newest_valid(&disk, ID, |_| Ok(()));
     assert!(matches!(newest, Err(SnapshotError::NewerVersion { format: 2, .. })));
 }
@@ -62,6 +62,6 @@ fn a_newer_version_is_refused_with_what_to_do() {
 #[test]
 fn a_flipped_bit_in_the_format_is_damage_and_no_newer_version() {
     let (disk, _) = disk_with(7, b"payload");
-    change(&disk, 7, |image| image[8] ^= 2);
-    assert!(matches!(verify(&disk, &image_name(7)), Err(SnapshotError::Damaged { .. })));
+    change(&disk, 7, |snapshot| snapshot[8] ^= 2);
+    assert!(matches!(verify(&disk, &snapshot_name(7)), Err(SnapshotError::Damaged { .. })));
 }

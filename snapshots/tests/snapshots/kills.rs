@@ -1,6 +1,6 @@
-//! `kill -9` between any two steps, and within each write, of taking an image and letting old ones go:
-//! what was done stays, names and all, and nothing cleans up. The next start has a whole image, and
-//! the next image is taken.
+//! `kill -9` between any two steps, and within each write, of taking a snapshot and letting old ones go:
+//! what was done stays, names and all, and nothing cleans up. The next start has a whole snapshot, and
+//! the next snapshot is taken.
 //!
 //! With `--nocapture` the points are printed by name.
 
@@ -9,21 +9,21 @@ use std::sync::{Arc, Mutex};
 
 use doorbuster_journal::{Disk, MemoryDisk};
 use doorbuster_snapshots::{
-    BLOCK_PAYLOAD_BYTES_MAX, Keep, Meta, SnapshotError, image_name, newest_valid, no_pause, prune,
-    remove_leftovers,
+    BLOCK_PAYLOAD_BYTES_MAX, Keep, Meta, SnapshotError, newest_valid, no_pause, prune,
+    remove_leftovers, snapshot_name,
 };
 
 use crate::support::*;
 use crate::watched::WatchedDisk;
 
-/// What a server does for an image: removes leftovers, writes, keeps two.
+/// What a server does for a snapshot: removes leftovers, writes, keeps two.
 fn take<D: Disk>(disk: &D, meta: Meta, payload: &[u8]) -> Result<(), SnapshotError> {
     remove_leftovers(disk)?;
     write(disk, meta, payload)?;
     prune(disk, ID, Keep::Newest(2), no_pause).map(drop)
 }
 
-/// Three images are there, and what a process before left of a fourth.
+/// Three snapshots are there, and what a process before left of a fourth.
 fn before() -> MemoryDisk {
     let disk = MemoryDisk::default();
     for sequence in [1, 2, 3] {
@@ -49,40 +49,40 @@ fn killed_at(last: usize) -> (WatchedDisk, Arc<Mutex<Vec<&'static str>>>) {
     (disk, calls)
 }
 
-/// What is left has a whole newest image, never a damaged one, and takes the next.
+/// What is left has a whole newest snapshot, never a damaged one, and takes the next.
 fn check_left(left: &MemoryDisk, newest: &Meta, payload: &[u8], done: bool, at: &str) {
     let found = newest_valid(left, ID, |_| Ok(())).unwrap();
     assert!(found.passed_over.is_empty(), "{at}: {:?}", found.passed_over);
-    let sequence = found.image.expect(at).0.meta.sequence;
+    let sequence = found.snapshot.expect(at).0.meta.sequence;
     assert!([3, newest.sequence].contains(&sequence), "{at}: {sequence}");
     assert!(!done || sequence == newest.sequence, "{at}");
-    // The next process finds nothing new to write if the image is there, and prunes again.
+    // The next process finds nothing new to write if the snapshot is there, and prunes again.
     if sequence == newest.sequence {
         remove_leftovers(left).unwrap();
         prune(left, ID, Keep::Newest(2), no_pause).unwrap();
     } else {
         take(left, newest.clone(), payload).unwrap_or_else(|error| panic!("{at}: {error}"));
     }
-    assert_eq!(left.names().unwrap(), [image_name(3), image_name(newest.sequence)], "{at}");
-    let (meta, read) = read(left, &image_name(newest.sequence)).unwrap();
+    assert_eq!(left.names().unwrap(), [snapshot_name(3), snapshot_name(newest.sequence)], "{at}");
+    let (meta, read) = read(left, &snapshot_name(newest.sequence)).unwrap();
     assert!(meta == *newest && read == payload, "{at}");
 }
 
-/// A kill anywhere in the taking of an image leaves whole ones and the next is taken.
+/// A kill anywhere in the taking of a snapshot leaves whole ones and the next is taken.
 #[test]
-fn a_kill_leaves_whole_images_and_the_next_one_is_written() {
+fn a_kill_leaves_whole_snapshots_and_the_next_one_is_written() {
     let payload = noise(BLOCK_PAYLOAD_BYTES_MAX + 1000);
     let newest = meta(9, &payload);
     for last in 0.. {
         let (disk, calls) = killed_at(last);
         let taken = take(&disk, newest.clone(), &payload);
         let calls = calls.lock().unwrap().clone();
-        // An image that cannot be opened is passed over by a pruning, which is no error.
+        // A snapshot that cannot be opened is passed over by a pruning, which is no error.
         let done = taken.is_ok() && calls.len() <= last;
         let at = format!("call {last}: {:?}", calls.last());
         check_left(&disk.inner, &newest, &payload, done, &at);
         if done {
-            println!("taking an image: killed at each of {} points", calls.len());
+            println!("taking a snapshot: killed at each of {} points", calls.len());
             calls.chunk_by(|one, other| one == other).for_each(|same| {
                 println!("  {:>5} x {}", same.len(), same[0]);
             });

@@ -1,4 +1,4 @@
-//! Images as their users see them: write, lose power, fill the disk, damage, read, prune.
+//! Snapshots as their users see them: write, lose power, fill the disk, damage, read, prune.
 
 mod damage;
 mod failures;

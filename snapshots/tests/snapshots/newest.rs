@@ -1,13 +1,13 @@
-//! The image a start goes by: the newest that is whole and can be loaded.
+//! The snapshot a start goes by: the newest that is whole and can be loaded.
 
 use doorbuster_journal::MemoryDisk;
 use doorbuster_snapshots::{
-    Damage, ImageReader, LoadError, SnapshotError, newest_valid, verify_with,
+    Damage, LoadError, SnapshotError, SnapshotReader, newest_valid, verify_with,
 };
 
 use crate::support::*;
 
-fn payload_of(reader: &mut ImageReader<MemoryDisk>) -> Result<Vec<u8>, LoadError> {
+fn payload_of(reader: &mut SnapshotReader<MemoryDisk>) -> Result<Vec<u8>, LoadError> {
     let mut payload = Vec::new();
     while let Some(block) = reader.next_block()? {
         payload.extend_from_slice(block);
@@ -15,7 +15,7 @@ fn payload_of(reader: &mut ImageReader<MemoryDisk>) -> Result<Vec<u8>, LoadError
     Ok(payload)
 }
 
-fn three_images() -> MemoryDisk {
+fn three_snapshots() -> MemoryDisk {
     let disk = MemoryDisk::default();
     add(&disk, 10, b"ten");
     add(&disk, 20, b"twenty");
@@ -24,31 +24,31 @@ fn three_images() -> MemoryDisk {
 }
 
 #[test]
-fn without_an_image_a_start_replays_everything() {
+fn without_an_snapshot_a_start_replays_everything() {
     let newest = newest_valid(&MemoryDisk::default(), ID, payload_of).unwrap();
-    assert!(newest.image.is_none() && newest.passed_over.is_empty());
+    assert!(newest.snapshot.is_none() && newest.passed_over.is_empty());
 }
 
 #[test]
-fn the_newest_image_is_used_and_no_other_is_read() {
-    let disk = three_images();
+fn the_newest_snapshot_is_used_and_no_other_is_read() {
+    let disk = three_snapshots();
     change(&disk, 10, Vec::clear);
     let newest = newest_valid(&disk, ID, payload_of).unwrap();
-    let (verified, payload) = newest.image.unwrap();
+    let (verified, payload) = newest.snapshot.unwrap();
     assert_eq!((verified.meta, payload), (meta(30, b"thirty"), b"thirty".to_vec()));
     assert!(newest.passed_over.is_empty());
 }
 
 #[test]
-fn damaged_images_are_passed_over_one_by_one_and_named() {
-    let disk = three_images();
-    change(&disk, 30, |image| image[4104] ^= 1);
-    change(&disk, 20, |image| image.truncate(4110));
+fn damaged_snapshots_are_passed_over_one_by_one_and_named() {
+    let disk = three_snapshots();
+    change(&disk, 30, |snapshot| snapshot[4104] ^= 1);
+    change(&disk, 20, |snapshot| snapshot.truncate(4110));
     let newest = newest_valid(&disk, ID, payload_of).unwrap();
-    assert_eq!(newest.image.unwrap().1, b"ten");
-    let passed: Vec<u64> = newest.passed_over.iter().map(|image| image.sequence).collect();
+    assert_eq!(newest.snapshot.unwrap().1, b"ten");
+    let passed: Vec<u64> = newest.passed_over.iter().map(|snapshot| snapshot.sequence).collect();
     assert_eq!(passed, [30, 20]);
-    // The reader's error reaches the caller through whoever loaded the image.
+    // The reader's error reaches the caller through whoever loaded the snapshot.
     let SnapshotError::Rejected { cause, .. } = &newest.passed_over[0].why else {
         panic!("{newest:?}", newest = newest.passed_over)
     };
@@ -57,24 +57,24 @@ fn damaged_images_are_passed_over_one_by_one_and_named() {
 }
 
 #[test]
-fn what_was_made_of_an_image_that_fails_later_is_dropped() {
-    let disk = three_images();
-    change(&disk, 30, |image| image[4104] ^= 1);
+fn what_was_made_of_an_snapshot_that_fails_later_is_dropped() {
+    let disk = three_snapshots();
+    change(&disk, 30, |snapshot| snapshot[4104] ^= 1);
     // This one reads nothing, so only what is left to verify can find the damage.
     let newest = newest_valid(&disk, ID, |reader| Ok(reader.meta().sequence)).unwrap();
-    assert_eq!(newest.image.unwrap().1, 20);
+    assert_eq!(newest.snapshot.unwrap().1, 20);
     assert!(matches!(newest.passed_over[0].why, SnapshotError::Damaged { .. }));
 }
 
 #[test]
-fn an_image_that_cannot_be_loaded_is_passed_over() {
-    let disk = three_images();
+fn an_snapshot_that_cannot_be_loaded_is_passed_over() {
+    let disk = three_snapshots();
     let newest = newest_valid(&disk, ID, |reader| match reader.meta().sequence {
         30 => Err("a row of no known kind".into()),
         _ => payload_of(reader),
     })
     .unwrap();
-    assert_eq!(newest.image.unwrap().1, b"twenty");
+    assert_eq!(newest.snapshot.unwrap().1, b"twenty");
     assert_eq!(
         newest.passed_over[0].why.to_string(),
         "image: memory:image-00000000000000000030.image cannot be loaded: a row of no known kind"

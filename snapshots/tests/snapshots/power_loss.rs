@@ -1,33 +1,34 @@
-//! Power cuts at every step of writing an image: none is there, or a whole one.
+//! Power cuts at every step of writing a snapshot: none is there, or a whole one.
 
 use std::io;
 
 use doorbuster_journal::{Disk, MemoryDisk};
 use doorbuster_snapshots::{
-    BLOCK_PAYLOAD_BYTES_MAX, ImageWriter, image_name, list, no_pause, remove_leftovers, verify,
+    BLOCK_PAYLOAD_BYTES_MAX, SnapshotWriter, list, no_pause, remove_leftovers, snapshot_name,
+    verify,
 };
 
 use crate::support::*;
 use crate::watched::WatchedDisk;
 
-/// After this power cut: the old image, and the new one whole or not at all; no third file once the
+/// After this power cut: the old snapshot, and the new one whole or not at all; no third file once the
 /// leftovers are gone. Says whether the new one is there.
 fn check_survival(cut: &MemoryDisk, what: &str) -> bool {
     remove_leftovers(cut).unwrap();
-    let images = list(cut, ID).unwrap();
+    let snapshots = list(cut, ID).unwrap();
     let names = cut.names().unwrap();
-    assert_eq!(images.len(), names.len(), "{what}: {names:?}");
-    for image in &images {
-        verify(cut, &image.name).unwrap_or_else(|error| panic!("{what}: {error}"));
+    assert_eq!(snapshots.len(), names.len(), "{what}: {names:?}");
+    for snapshot in &snapshots {
+        verify(cut, &snapshot.name).unwrap_or_else(|error| panic!("{what}: {error}"));
     }
-    assert_eq!(images.last().unwrap().sequence, 1, "{what}");
-    images.len() == 2
+    assert_eq!(snapshots.last().unwrap().sequence, 1, "{what}");
+    snapshots.len() == 2
 }
 
-/// Cuts the power before and after every call while a second image is written, letting different
+/// Cuts the power before and after every call while a second snapshot is written, letting different
 /// unsynced sectors reach the disk. With `names_at_once`, names reach it without being asked to.
 fn cut_everywhere(payload_bytes: usize, names_at_once: bool) {
-    let (memory, _) = disk_with(1, b"the image before");
+    let (memory, _) = disk_with(1, b"the snapshot before");
     let inner = memory.clone();
     let disk = WatchedDisk::new(memory, move |call| {
         if names_at_once && call.done {
@@ -52,7 +53,7 @@ fn cut_everywhere(payload_bytes: usize, names_at_once: bool) {
 }
 
 #[test]
-fn a_cut_at_any_step_leaves_a_whole_image_or_none() {
+fn a_cut_at_any_step_leaves_a_whole_snapshot_or_none() {
     for payload_bytes in [0, 100, BLOCK_PAYLOAD_BYTES_MAX, BLOCK_PAYLOAD_BYTES_MAX + 100_000] {
         cut_everywhere(payload_bytes, false);
         cut_everywhere(payload_bytes, true);
@@ -60,7 +61,7 @@ fn a_cut_at_any_step_leaves_a_whole_image_or_none() {
 }
 
 #[test]
-fn an_unfinished_file_is_no_image_even_under_the_name_of_one() {
+fn an_unfinished_file_is_no_snapshot_even_under_the_name_of_one() {
     let payload = noise(BLOCK_PAYLOAD_BYTES_MAX + 100);
     let memory = MemoryDisk::default();
     let inner = memory.clone();
@@ -70,8 +71,8 @@ fn an_unfinished_file_is_no_image_even_under_the_name_of_one() {
             let copy = MemoryDisk::default();
             let written = inner.contents("image-00000000000000000002.writing")?;
             let header = written[..HEADER_BYTES].iter().any(|&byte| byte != 0);
-            copy.put(&image_name(2), written);
-            assert_eq!(verify(&copy, &image_name(2)).is_ok(), header, "{call:?}");
+            copy.put(&snapshot_name(2), written);
+            assert_eq!(verify(&copy, &snapshot_name(2)).is_ok(), header, "{call:?}");
         }
         io::Result::Ok(())
     });
@@ -81,9 +82,9 @@ fn an_unfinished_file_is_no_image_even_under_the_name_of_one() {
 /// What a killed writer left is removed on request or by the next writer.
 #[test]
 fn leftovers_go_on_request_or_with_the_next_writer() {
-    let (disk, _) = disk_with(1, b"the image before");
+    let (disk, _) = disk_with(1, b"the snapshot before");
     let leave = |sequence| {
-        let mut writer = ImageWriter::begin(&disk, meta(sequence, b"1234"), no_pause).unwrap();
+        let mut writer = SnapshotWriter::begin(&disk, meta(sequence, b"1234"), no_pause).unwrap();
         writer.append(b"12").unwrap();
         std::mem::forget(writer);
     };
@@ -96,7 +97,7 @@ fn leftovers_go_on_request_or_with_the_next_writer() {
     assert_eq!(remove_leftovers(&disk).unwrap(), 1);
     assert_eq!(remove_leftovers(&disk).unwrap(), 0);
     let others = ["00000004.preparing".to_owned(), "image-5.writing".to_owned()];
-    let left = [others[0].clone(), image_name(1), image_name(2), others[1].clone()];
+    let left = [others[0].clone(), snapshot_name(1), snapshot_name(2), others[1].clone()];
     let names = disk.after_power_loss(|_, _| true).names().unwrap();
-    assert_eq!(names, left, "only what a writer of images names is removed");
+    assert_eq!(names, left, "only what a writer of snapshots names is removed");
 }

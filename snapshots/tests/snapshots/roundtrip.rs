@@ -5,9 +5,9 @@ use std::ops::ControlFlow;
 
 use doorbuster_journal::{Disk, FileDisk, MemoryDisk};
 use doorbuster_snapshots::{
-    BLOCK_BYTES_MAX, BLOCK_PAYLOAD_BYTES_MAX, ImageReader, ImageState, ImageWriter, Meta,
-    PAYLOAD_BYTES_MAX, SnapshotError, TOTALS_BYTES_MAX, image_bytes, image_name, list, no_pause,
-    verify,
+    BLOCK_BYTES_MAX, BLOCK_PAYLOAD_BYTES_MAX, Meta, PAYLOAD_BYTES_MAX, SnapshotError,
+    SnapshotReader, SnapshotState, SnapshotWriter, TOTALS_BYTES_MAX, list, no_pause,
+    snapshot_bytes, snapshot_name, verify,
 };
 use proptest::prelude::*;
 use sha2::{Digest, Sha256};
@@ -28,13 +28,13 @@ fn payloads_around_block_bounds_read_as_they_were_written() {
         assert_eq!(verified.payload_sha256, verified.meta.digest, "{bytes} bytes");
         assert_eq!(verified.file, "memory:image-00000000000000000007.image");
         let stored = disk.contents(&name).unwrap().len() as u64;
-        assert_eq!((verified.image_bytes, image_bytes(bytes as u64)), (stored, Some(stored)));
+        assert_eq!((verified.snapshot_bytes, snapshot_bytes(bytes as u64)), (stored, Some(stored)));
         assert_eq!(disk.names().unwrap(), [name], "no other file is left");
     }
 }
 
 #[test]
-fn a_real_directory_holds_images_as_memory_does() {
+fn a_real_directory_holds_snapshots_as_memory_does() {
     let directory = tempfile::tempdir().unwrap();
     let disk = FileDisk::open(directory.path()).unwrap();
     let payload = noise(BLOCK_PAYLOAD_BYTES_MAX + 5000);
@@ -48,7 +48,7 @@ fn a_real_directory_holds_images_as_memory_does() {
 }
 
 #[test]
-fn the_journal_and_its_images_share_a_directory() {
+fn the_journal_and_its_snapshots_share_a_directory() {
     let disk = MemoryDisk::default();
     let options =
         doorbuster_journal::Options { segment_bytes: doorbuster_journal::SEGMENT_BYTES_MIN };
@@ -65,15 +65,15 @@ fn the_journal_and_its_images_share_a_directory() {
 }
 
 #[test]
-fn encoders_and_decoders_can_stream_through_an_image() {
+fn encoders_and_decoders_can_stream_through_an_snapshot() {
     let payload = noise(BLOCK_PAYLOAD_BYTES_MAX + 100);
     let disk = MemoryDisk::default();
-    let mut writer = ImageWriter::begin(&disk, meta(1, &payload), no_pause).unwrap();
+    let mut writer = SnapshotWriter::begin(&disk, meta(1, &payload), no_pause).unwrap();
     writer.write_all(&payload).unwrap();
     writer.flush().unwrap();
     writer.finish().unwrap();
 
-    let mut reader = ImageReader::open(&disk, &image_name(1)).unwrap();
+    let mut reader = SnapshotReader::open(&disk, &snapshot_name(1)).unwrap();
     let mut start = [0; 10];
     reader.read_exact(&mut start).unwrap();
     assert_eq!(start, payload[..10]);
@@ -97,7 +97,7 @@ fn the_pause_comes_after_each_step_of_writing_and_reading() {
         steps += 1;
         ControlFlow::Continue(())
     };
-    let mut writer = ImageWriter::begin(&disk, meta(1, &payload), pause).unwrap();
+    let mut writer = SnapshotWriter::begin(&disk, meta(1, &payload), pause).unwrap();
     writer.append(&payload).unwrap();
     writer.finish().unwrap();
     // Two full blocks, the rest with the trailer, the header; three blocks read back.
@@ -110,18 +110,18 @@ fn totals_and_payloads_out_of_bounds_are_refused_at_once() {
     let disk = MemoryDisk::default();
     let longest = Meta { totals: vec![1; TOTALS_BYTES_MAX], ..meta(1, b"") };
     write(&disk, longest.clone(), b"").unwrap();
-    assert_eq!(verify(&disk, &image_name(1)).unwrap().meta, longest);
+    assert_eq!(verify(&disk, &snapshot_name(1)).unwrap().meta, longest);
 
     let long = Meta { totals: vec![1; TOTALS_BYTES_MAX + 1], ..meta(2, b"") };
     let error = write(&disk, long, b"").unwrap_err();
-    assert_eq!(error.to_string(), "image: the totals have 257 bytes, but at most 256 are kept");
+    assert_eq!(error.to_string(), "snapshot: the totals have 257 bytes, but at most 256 are kept");
     let long = Meta { payload_bytes: PAYLOAD_BYTES_MAX + 1, ..meta(2, b"") };
     assert!(matches!(write(&disk, long, b""), Err(SnapshotError::PayloadTooLong { .. })));
-    assert_eq!(disk.names().unwrap(), [image_name(1)]);
+    assert_eq!(disk.names().unwrap(), [snapshot_name(1)]);
 }
 
 #[test]
-fn images_are_listed_newest_first_with_what_they_hold() {
+fn snapshots_are_listed_newest_first_with_what_they_hold() {
     let disk = MemoryDisk::default();
     assert!(list(&disk, ID).unwrap().is_empty());
     for sequence in [3, u64::MAX, 0, 20] {
@@ -130,12 +130,12 @@ fn images_are_listed_newest_first_with_what_they_hold() {
     disk.put("image-5.image", b"no name of ours".to_vec());
     disk.put("00000001.preparing", Vec::new());
     let listed = list(&disk, ID).unwrap();
-    let sequences: Vec<u64> = listed.iter().map(|image| image.sequence).collect();
+    let sequences: Vec<u64> = listed.iter().map(|snapshot| snapshot.sequence).collect();
     assert_eq!(sequences, [u64::MAX, 20, 3, 0]);
-    for image in listed {
-        assert_eq!(image.name, image_name(image.sequence));
-        let ImageState::Valid(found) = image.state else { panic!("{image:?}") };
-        assert_eq!(found, meta(image.sequence, &image.sequence.to_le_bytes()));
+    for snapshot in listed {
+        assert_eq!(snapshot.name, snapshot_name(snapshot.sequence));
+        let SnapshotState::Valid(found) = snapshot.state else { panic!("{snapshot:?}") };
+        assert_eq!(found, meta(snapshot.sequence, &snapshot.sequence.to_le_bytes()));
     }
 }
 
@@ -161,7 +161,7 @@ proptest! {
             payload_bytes: payload.len() as u64,
         };
         let disk = MemoryDisk::default();
-        let mut writer = ImageWriter::begin(&disk, meta.clone(), no_pause).unwrap();
+        let mut writer = SnapshotWriter::begin(&disk, meta.clone(), no_pause).unwrap();
         let mut rest = &payload[..];
         for bytes in pieces {
             let (piece, later) = rest.split_at(bytes);
@@ -174,7 +174,7 @@ proptest! {
             meta.digest = Sha256::digest(&payload).into();
         }
         prop_assert_eq!(&writer.finish().unwrap().meta, &meta);
-        let (found, content) = read(&disk, &image_name(sequence)).unwrap();
+        let (found, content) = read(&disk, &snapshot_name(sequence)).unwrap();
         prop_assert_eq!(found, meta);
         prop_assert!(content == payload);
     }

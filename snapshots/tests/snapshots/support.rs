@@ -1,8 +1,8 @@
-//! What the tests of images share: small images in memory and reading them whole.
+//! What the tests of snapshots share: small snapshots in memory and reading them whole.
 
 use doorbuster_journal::{Disk, JournalId, MemoryDisk};
 use doorbuster_snapshots::{
-    ImageReader, ImageWriter, Meta, SnapshotError, Verified, image_name, no_pause,
+    Meta, SnapshotError, SnapshotReader, SnapshotWriter, Verified, no_pause, snapshot_name,
 };
 use sha2::{Digest, Sha256};
 
@@ -27,22 +27,22 @@ pub(crate) fn meta(sequence: u64, payload: &[u8]) -> Meta {
     }
 }
 
-/// Writes an image in pieces of 300,001 bytes: no divisor of a block.
+/// Writes a snapshot in pieces of 300,001 bytes: no divisor of a block.
 pub(crate) fn write<D: Disk>(
     disk: &D,
     meta: Meta,
     payload: &[u8],
 ) -> Result<Verified, SnapshotError> {
-    let mut writer = ImageWriter::begin(disk, meta, no_pause)?;
+    let mut writer = SnapshotWriter::begin(disk, meta, no_pause)?;
     payload.chunks(300_001).try_for_each(|piece| writer.append(piece))?;
     writer.finish()
 }
 
-/// A disk with one image of this payload, and the image's name.
+/// A disk with one snapshot of this payload, and the snapshot's name.
 pub(crate) fn disk_with(sequence: u64, payload: &[u8]) -> (MemoryDisk, String) {
     let disk = MemoryDisk::default();
     add(&disk, sequence, payload);
-    (disk, image_name(sequence))
+    (disk, snapshot_name(sequence))
 }
 
 pub(crate) fn add(disk: &MemoryDisk, sequence: u64, payload: &[u8]) {
@@ -51,7 +51,7 @@ pub(crate) fn add(disk: &MemoryDisk, sequence: u64, payload: &[u8]) {
 
 /// The whole payload, block by block.
 pub(crate) fn read<D: Disk>(disk: &D, name: &str) -> Result<(Meta, Vec<u8>), SnapshotError> {
-    let mut reader = ImageReader::open(disk, name)?;
+    let mut reader = SnapshotReader::open(disk, name)?;
     let mut payload = Vec::new();
     while let Some(block) = reader.next_block()? {
         assert!(!block.is_empty());
@@ -74,18 +74,18 @@ pub(crate) fn noise(bytes: usize) -> Vec<u8> {
     noise
 }
 
-/// Damages an image, whatever the damage.
+/// Damages a snapshot, whatever the damage.
 pub(crate) fn change(disk: &MemoryDisk, sequence: u64, change: impl FnOnce(&mut Vec<u8>)) {
-    let mut bytes = disk.contents(&image_name(sequence)).unwrap();
+    let mut bytes = disk.contents(&snapshot_name(sequence)).unwrap();
     change(&mut bytes);
-    disk.put(&image_name(sequence), bytes);
+    disk.put(&snapshot_name(sequence), bytes);
 }
 
 /// Gives a header the checksum that goes with it.
-pub(crate) fn seal_header(image: &mut [u8]) {
+pub(crate) fn seal_header(snapshot: &mut [u8]) {
     let mut hasher = crc32fast::Hasher::new();
-    hasher.update(&image[..12]);
-    hasher.update(&image[16..HEADER_BYTES]);
+    hasher.update(&snapshot[..12]);
+    hasher.update(&snapshot[16..HEADER_BYTES]);
     let crc = hasher.finalize();
-    image[12..16].copy_from_slice(&crc.to_le_bytes());
+    snapshot[12..16].copy_from_slice(&crc.to_le_bytes());
 }

@@ -5,7 +5,7 @@
 //! only what trusted proxies appended is known to be true. Never opens a file: `reload` brings the
 //! text. Next: `mod`.
 
-use crate::http::problem::{Code, Problem, Refused};
+use crate::http::response::problem::{Code, Problem, Refused};
 use hyper::header::{HeaderMap, HeaderName};
 use ipnet::IpNet;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};

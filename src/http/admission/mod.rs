@@ -1,37 +1,37 @@
 //! Who is let in while there are more than can be served, in the order of API 1: addresses,
 //! connections, token buckets, the limit on what is under way.
 //!
-//! Owns the order, what is shared by all IO threads (`Doors`) and what each has of its own
-//! (`Usher`). A refusal here changes nothing: what was charged before it is given back. Nothing
-//! here knows what a request is about but its user and its rank. Read `door`, `addresses`, `toll`,
-//! `buckets`, `gate`, `crowd`.
+//! Owns the order, what is shared by all IO threads (`SharedAdmission`) and what each has of its own
+//! (`AdmissionControl`). A refusal here changes nothing: what was charged before it is given back. Nothing
+//! here knows what a request is about but its user and its rank. Read `permit`, `addresses`, `toll`,
+//! `rate_limit`, `concurrency_limit`, `connections_per_address`.
 
 mod addresses;
-mod buckets;
-mod crowd;
-mod door;
-mod gate;
+mod concurrency_limit;
+mod connections_per_address;
+mod permit;
+mod rate_limit;
 mod rates;
 mod toll;
 
 pub use addresses::{Addresses, BadNetworks, NETWORKS_MAX, Networks};
-pub use buckets::Quota;
-pub(super) use crowd::Seat;
-pub(super) use door::{Admitted, Seated};
+pub(super) use connections_per_address::ConnectionPermit;
+pub(super) use permit::{Admitted, Seated};
+pub use rate_limit::Quota;
 pub(super) use rates::Rates;
 pub(super) use toll::Toll;
 
-use super::origin::Sites;
-use super::problem::{Code, Problem, Refused, jitter};
+use super::auth::origin::Sites;
 use super::reloadable::{Kept, Reloadable};
-use crate::domain::command::{Command, Query};
-use crate::domain::ids::UserId;
+use super::response::problem::{Code, Problem, Refused, jitter};
+use crate::domain::model::command::{Command, Query};
+use crate::domain::model::ids::UserId;
 use crate::ring::{Load, Rank, Syncs};
-pub(super) use buckets::Share;
-use buckets::{Buckets, Charge, Empty};
-use crowd::Crowd;
-use gate::{Gate, Wait};
+use concurrency_limit::{AdaptiveLimit, Wait};
+use connections_per_address::ConnectionCounter;
 use hyper::header::HeaderMap;
+pub(super) use rate_limit::Share;
+use rate_limit::{Buckets, Charge, Empty};
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 
@@ -138,16 +138,16 @@ impl Default for Cells {
 
 /// What all IO threads share. A table takes its memory when there is a quota for it.
 #[derive(Debug)]
-pub struct Doors {
+pub struct SharedAdmission {
     rules: Arc<Reloadable<Rules>>,
-    crowd: Arc<Crowd>,
+    crowd: Arc<ConnectionCounter>,
     cells: Cells,
     principals: OnceLock<Buckets>,
     users: OnceLock<Buckets>,
     senders: OnceLock<Buckets>,
 }
 
-impl Doors {
+impl SharedAdmission {
     /// Doors with these rules, and so many buckets.
     #[must_use]
     pub fn new(rules: Arc<Reloadable<Rules>>, cells: Cells) -> Self {
@@ -182,14 +182,14 @@ impl Doors {
 
 /// One IO thread's.
 #[derive(Debug)]
-pub(super) struct Usher {
+pub(super) struct AdmissionControl {
     rules: Kept<Rules>,
-    gate: Gate,
+    gate: AdaptiveLimit,
 }
 
 /// Who asks, once that is known: whom buckets but that of the address belong to.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Guest<'r> {
+pub(super) struct Requester<'r> {
     pub(super) principal: &'r str,
     pub(super) user: Option<&'r UserId>,
     pub(super) rank: Rank,
@@ -211,19 +211,19 @@ pub(super) fn user(command: &Command) -> Option<&UserId> {
     }
 }
 
-impl Usher {
-    pub(super) fn new(doors: &Doors, now_ms: u64) -> Self {
-        Self { rules: Kept::new(doors.rules.clone()), gate: Gate::new(now_ms) }
+impl AdmissionControl {
+    pub(super) fn new(doors: &SharedAdmission, now_ms: u64) -> Self {
+        Self { rules: Kept::new(doors.rules.clone()), gate: AdaptiveLimit::new(now_ms) }
     }
 
     /// Whether a connection from this peer is taken; with a place among those of its address, where
     /// they are counted. Trusted proxies have as many as there are: their clients are many.
     pub(super) fn accept(
         &self,
-        doors: &Doors,
+        doors: &SharedAdmission,
         peer: IpAddr,
         connections_max: usize,
-    ) -> Result<Option<Seat>, Reason> {
+    ) -> Result<Option<ConnectionPermit>, Reason> {
         self.rules.with(|_, rules| {
             if !rules.addresses.accepts(peer) {
                 return Err(Reason::PeerAddress);
@@ -270,8 +270,8 @@ impl Usher {
     /// they stand where there are any.
     pub(super) fn charge(
         &self,
-        doors: &Doors,
-        guest: Guest<'_>,
+        doors: &SharedAdmission,
+        guest: Requester<'_>,
         now_ns: impl FnOnce() -> u64,
     ) -> (Result<Charges, (Reason, Refused)>, Rates) {
         self.rules.with(|_, rules| {
@@ -313,7 +313,7 @@ impl Usher {
     }
 
     /// Gives charges back: the request was refused for another reason.
-    pub(super) fn give_back(&self, doors: &Doors, charges: &Charges) {
+    pub(super) fn give_back(&self, doors: &SharedAdmission, charges: &Charges) {
         for (reason, charge) in charges {
             match reason {
                 Reason::PrincipalRate => doors.principals().give_back(charge),

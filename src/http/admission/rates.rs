@@ -4,7 +4,7 @@
 //! policies, `q` requests in `w` seconds, of which `r` are left and all again in `t` seconds). Never
 //! decides anything. Next: `mod`.
 
-use super::buckets::{Level, Quota};
+use super::rate_limit::{Level, Quota};
 use hyper::header::HeaderValue;
 use std::fmt::Write;
 

@@ -5,9 +5,9 @@ use crate::http::testing::headers;
 
 const SECOND_NS: u64 = 1_000_000_000;
 
-fn doors(rules: Rules) -> (Doors, Usher) {
-    let doors = Doors::new(Arc::new(Reloadable::new(rules)), Cells::default());
-    let usher = Usher::new(&doors, 0);
+fn doors(rules: Rules) -> (SharedAdmission, AdmissionControl) {
+    let doors = SharedAdmission::new(Arc::new(Reloadable::new(rules)), Cells::default());
+    let usher = AdmissionControl::new(&doors, 0);
     (doors, usher)
 }
 
@@ -19,15 +19,15 @@ fn quota(requests: u32, window_s: u32) -> Option<Quota> {
     Some(Quota { requests, window_s })
 }
 
-fn guest<'r>(principal: &'r str, user: Option<&'r UserId>) -> Guest<'r> {
-    Guest { principal, user, rank: Rank::Ordinary }
+fn guest<'r>(principal: &'r str, user: Option<&'r UserId>) -> Requester<'r> {
+    Requester { principal, user, rank: Rank::Ordinary }
 }
 
 /// Why the guest is refused, if so, and the two headers.
 fn charged(
-    doors: &Doors,
-    usher: &Usher,
-    guest: Guest<'_>,
+    doors: &SharedAdmission,
+    usher: &AdmissionControl,
+    guest: Requester<'_>,
     now_ns: u64,
 ) -> (Option<Reason>, String) {
     let (charged, rates) = usher.charge(doors, guest, || now_ns);
@@ -77,8 +77,8 @@ fn each_bucket_is_asked_in_its_order_and_all_are_told() {
 #[test]
 fn a_table_takes_its_memory_when_there_is_a_quota_for_it() {
     let shared = Arc::new(Reloadable::new(Rules { per_user: quota(1, 60), ..Rules::default() }));
-    let doors = Doors::new(shared.clone(), Cells { users: 1_024, addresses: 2_048 });
-    let usher = Usher::new(&doors, 0);
+    let doors = SharedAdmission::new(shared.clone(), Cells { users: 1_024, addresses: 2_048 });
+    let usher = AdmissionControl::new(&doors, 0);
     let there = || [&doors.principals, &doors.users, &doors.senders].map(|of| of.get().is_some());
     assert_eq!(there(), [false, true, false]);
     shared.replace(Rules { per_address: quota(1, 60), ..Rules::default() });
@@ -105,8 +105,8 @@ fn a_refusal_says_when_to_come_again_a_little_apart() {
 #[test]
 fn new_rules_hold_from_the_next_request_on() {
     let shared = Arc::new(Reloadable::new(Rules { per_user: quota(1, 60), ..Rules::default() }));
-    let doors = Doors::new(shared.clone(), Cells::default());
-    let usher = Usher::new(&doors, 0);
+    let doors = SharedAdmission::new(shared.clone(), Cells::default());
+    let usher = AdmissionControl::new(&doors, 0);
     let user = UserId::parse("u").unwrap();
     let ask = || charged(&doors, &usher, guest("shop", Some(&user)), 0).0;
     assert_eq!([ask(), ask()], [None, Some(Reason::UserRate)]);

@@ -3,12 +3,12 @@
 //! Owns how often the bucket of an address is charged: once for every head, once more for a request
 //! that then fails authentication or shape, and not at all for one that is refused for the server's
 //! sake. The second charge is a debt: it is made although the bucket may be empty, up to what is
-//! urgent may use. The buckets of principals and users are charged later, in `mod`. Next: `door`.
+//! urgent may use. The buckets of principals and users are charged later, in `mod`. Next: `permit`.
 
 use super::addresses::sender;
-use super::buckets::{Charge, Level, Quota, Share};
-use super::{Doors, Rates, Reason, Usher, name, rate_limited};
-use crate::http::problem::{Code, Problem, Refused};
+use super::rate_limit::{Charge, Level, Quota, Share};
+use super::{AdmissionControl, Rates, Reason, SharedAdmission, name, rate_limited};
+use crate::http::response::problem::{Code, Problem, Refused};
 use std::net::IpAddr;
 
 /// What one request's address was charged, until it is known what becomes of the request.
@@ -57,12 +57,12 @@ const fn due(code: Code) -> Due {
     }
 }
 
-impl Usher {
+impl AdmissionControl {
     /// Charges an address, where there is a quota for addresses; also tells why the request cannot
     /// go on, if so. With no share, nothing is charged yet.
     pub(super) fn toll(
         &self,
-        doors: &Doors,
+        doors: &SharedAdmission,
         (client, share): (IpAddr, Option<Share>),
         now_ns: impl FnOnce() -> u64,
     ) -> (Option<Toll>, Result<(), Refused>) {
@@ -88,7 +88,7 @@ impl Usher {
     /// more.
     pub(super) fn settle(
         &self,
-        doors: &Doors,
+        doors: &SharedAdmission,
         toll: &mut Toll,
         refused: &Problem,
         now_ns: impl FnOnce() -> u64,

@@ -9,27 +9,27 @@ const SECOND_NS: u64 = 1_000_000_000;
 const CLIENT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
 
 /// Ten requests in ten seconds of each address.
-fn doors() -> (Doors, Usher) {
+fn doors() -> (SharedAdmission, AdmissionControl) {
     let per_address = Some(Quota { requests: 10, window_s: 10 });
     let rules = Arc::new(Reloadable::new(Rules { per_address, ..Rules::default() }));
-    let doors = Doors::new(rules, Cells::default());
-    let usher = Usher::new(&doors, 0);
+    let doors = SharedAdmission::new(rules, Cells::default());
+    let usher = AdmissionControl::new(&doors, 0);
     (doors, usher)
 }
 
-fn ask(doors: &Doors, usher: &Usher, share: Option<Share>) -> (Toll, bool) {
+fn ask(doors: &SharedAdmission, usher: &AdmissionControl, share: Option<Share>) -> (Toll, bool) {
     let (toll, passed) = usher.toll(doors, (CLIENT, share), || SECOND_NS);
     (toll.expect("there is a quota"), passed.is_ok())
 }
 
 /// How many requests of the address's own share are left.
-fn left(doors: &Doors, usher: &Usher) -> usize {
+fn left(doors: &SharedAdmission, usher: &AdmissionControl) -> usize {
     let asked = std::iter::repeat_with(|| ask(doors, usher, Some(Share::Own)));
     asked.take_while(|(_, passed)| *passed).count()
 }
 
 /// One that passed and was then refused by this.
-fn refused_by(code: Code) -> (Doors, Usher) {
+fn refused_by(code: Code) -> (SharedAdmission, AdmissionControl) {
     let (doors, usher) = doors();
     let (mut toll, passed) = ask(&doors, &usher, Some(Share::Own));
     assert!(passed);
@@ -98,8 +98,8 @@ fn a_debt_ends_where_the_share_of_what_is_urgent_ends() {
 
 #[test]
 fn without_a_quota_nobody_owes_anything() {
-    let doors = Doors::new(Arc::new(Reloadable::new(Rules::default())), Cells::default());
-    let usher = Usher::new(&doors, 0);
+    let doors = SharedAdmission::new(Arc::new(Reloadable::new(Rules::default())), Cells::default());
+    let usher = AdmissionControl::new(&doors, 0);
     let (toll, passed) = usher.toll(&doors, (CLIENT, Some(Share::Own)), || unreachable!());
     assert!(toll.is_none() && passed.is_ok());
 }

@@ -5,24 +5,25 @@
 //! `batch`, the stream of lines.
 
 use super::{
-    Beyond, Input, Question, Wanted, draws, key_missing, orders, plain_order, question_of, skus,
+    Input, Parsed, RequestMeta, WriterRequest, draws, key_missing, orders, plain_order,
+    question_of, skus,
 };
-use crate::domain::command::{CreateOrder, Principal};
-use crate::domain::ids::{DrawId, SkuId, Traceparent};
-use crate::domain::lives::Lives;
-use crate::domain::order::Verb;
-use crate::http::conditions::Condition;
-use crate::http::fields::{Faults, id, required, text, wrong_type};
-use crate::http::head::{Head, Name, unquoted_key};
-use crate::http::json::{self, Members, Value};
-use crate::http::problem::{Code, Problem, Refused};
-use crate::http::roles::{Deed, Role};
+use crate::domain::model::command::{CreateOrder, Principal};
+use crate::domain::model::ids::{DrawId, SkuId, Traceparent};
+use crate::domain::model::lives::Lives;
+use crate::domain::model::order::Verb;
+use crate::http::auth::roles::{Permission, Role};
+use crate::http::request::conditions::Condition;
+use crate::http::request::fields::{Faults, id, required, text, wrong_type};
+use crate::http::request::headers::{Name, RequestHeaders, unquoted_key};
+use crate::http::request::json::{self, Members, Value};
+use crate::http::response::problem::{Code, Problem, Refused};
 use std::borrow::Cow;
 use std::sync::Arc;
 
 /// What all lines of a batch share.
 #[derive(Debug)]
-pub(in crate::http) struct Asker {
+pub(in crate::http) struct BatchContext {
     pub(in crate::http) principal: Principal,
     role: Role,
     hash_key: [u8; 16],
@@ -42,12 +43,12 @@ enum Op {
 }
 
 impl Op {
-    const fn deed(self) -> Deed {
+    const fn deed(self) -> Permission {
         match self {
-            Self::Order => Deed::CreateOrder,
-            Self::Act(verb) => Deed::Act(verb),
-            Self::Entry => Deed::EnterDraw,
-            Self::Adjust | Self::Sku => Deed::ChangeSku,
+            Self::Order => Permission::CreateOrder,
+            Self::Act(verb) => Permission::Act(verb),
+            Self::Entry => Permission::EnterDraw,
+            Self::Adjust | Self::Sku => Permission::ChangeSku,
         }
     }
 }
@@ -72,14 +73,14 @@ pub(in crate::http) fn op_names() -> Vec<&'static str> {
 }
 
 /// Checks the head of a batch.
-pub(super) fn begin(now_ms: impl FnOnce() -> u64, input: &Input<'_>) -> Result<Wanted, Refused> {
+pub(super) fn begin(now_ms: impl FnOnce() -> u64, input: &Input<'_>) -> Result<Parsed, Refused> {
     input.no_parameters()?;
     media_type(input.head)?;
     if input.head.value(Name::IdempotencyKey).is_some() {
         let detail = "a batch has no Idempotency-Key: each of its lines has a key of its own";
         return Err(Problem::malformed(detail));
     }
-    Ok(Wanted::Batch(Box::new(Asker {
+    Ok(Parsed::Batch(Box::new(BatchContext {
         principal: input.principal.clone(),
         role: input.role,
         hash_key: *input.hash_key,
@@ -89,7 +90,7 @@ pub(super) fn begin(now_ms: impl FnOnce() -> u64, input: &Input<'_>) -> Result<W
     })))
 }
 
-fn media_type(head: &Head<'_>) -> Result<(), Refused> {
+fn media_type(head: &RequestHeaders<'_>) -> Result<(), Refused> {
     if super::has_type(head, b"application/x-ndjson") {
         return Ok(());
     }
@@ -100,10 +101,13 @@ fn media_type(head: &Head<'_>) -> Result<(), Refused> {
 }
 
 /// What the writer is asked for a line.
-pub(in crate::http) fn question(line: &[u8], asker: &Asker) -> Result<Question, Refused> {
+pub(in crate::http) fn question(
+    line: &[u8],
+    asker: &BatchContext,
+) -> Result<WriterRequest, Refused> {
     match plain(line) {
         Some((order, key)) => {
-            let beyond = Beyond { key: Some(key), ..asker.beyond() };
+            let beyond = RequestMeta { key: Some(key), ..asker.beyond() };
             question_of(orders::created(order), beyond)
         }
         None => strict(line, asker),
@@ -116,7 +120,7 @@ fn plain(line: &[u8]) -> Option<(CreateOrder, Cow<'_, [u8]>)> {
     Some((order, unquoted_key(key).ok()?))
 }
 
-fn strict(line: &[u8], asker: &Asker) -> Result<Question, Refused> {
+fn strict(line: &[u8], asker: &BatchContext) -> Result<WriterRequest, Refused> {
     let mut members = json::object(line)?;
     let op = op(required(take(&mut members, "op"), "op")?)?;
     // Before its shape, as for a request of its own.
@@ -150,13 +154,13 @@ fn strict(line: &[u8], asker: &Asker) -> Result<Question, Refused> {
     if parsed.key_required && key.is_none() {
         return Err(key_missing());
     }
-    question_of(parsed, Beyond { if_match, key, ..asker.beyond() })
+    question_of(parsed, RequestMeta { if_match, key, ..asker.beyond() })
 }
 
-impl Asker {
+impl BatchContext {
     /// What a line that says no more has beyond its command.
-    fn beyond(&self) -> Beyond<'_> {
-        Beyond {
+    fn beyond(&self) -> RequestMeta<'_> {
+        RequestMeta {
             principal: &self.principal,
             role: self.role,
             hash_key: &self.hash_key,

@@ -2,8 +2,8 @@
 
 use super::super::plain_order::tests::changed;
 use super::*;
-use crate::domain::command::Reach;
-use crate::domain::ids::PrincipalName;
+use crate::domain::model::command::Reach;
+use crate::domain::model::ids::PrincipalName;
 use crate::http::testing::lives;
 
 const PLAIN: &[&str] = &[
@@ -13,8 +13,8 @@ const PLAIN: &[&str] = &[
     r#"{"hold_ms":5000,"op":"order","user":"u","lines":[{"sku":"A","qty":9}],"key":"k"}"#,
 ];
 
-fn asker(role: Role) -> Asker {
-    Asker {
+fn asker(role: Role) -> BatchContext {
+    BatchContext {
         principal: Principal { name: PrincipalName::local(), reach: Reach::Own },
         role,
         hash_key: [7; 16],
@@ -25,7 +25,7 @@ fn asker(role: Role) -> Asker {
 }
 
 /// All that a question says; or its refusal.
-fn told(question: Result<Question, Refused>) -> String {
+fn told(question: Result<WriterRequest, Refused>) -> String {
     format!("{question:?}")
 }
 

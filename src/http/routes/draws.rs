@@ -3,15 +3,15 @@
 //! Owns the shape of draws and entries, and makes the secret seed that a new draw commits to: the
 //! rules draw no randomness of their own. Next: `answers`, `domain::decide_draw`.
 
-use super::{Input, Parsed};
-use crate::domain::command::{Command, DeleteDraw, EnterDraw, Precondition, PutDraw, Query};
-use crate::domain::draw::{Admission, BadOdds, Odds, Prize, Seed, Terms};
-use crate::domain::ids::{CLIENT_SEED_BYTES_MAX, DrawId, HOLD_MS_END, INTEGER_END};
-use crate::domain::ids::{PRIZES_MAX, SkuId, UserId, WEIGHT_MAX};
-use crate::http::fields::{Faults, boolean, id, present, required, text, wrong_type};
-use crate::http::json::{Members, Value};
-use crate::http::problem::{Code, Problem, Refused};
-use crate::http::target::{limit, parameters};
+use super::{Input, ParsedCommand};
+use crate::domain::model::command::{Command, DeleteDraw, EnterDraw, Precondition, PutDraw, Query};
+use crate::domain::model::draw::{Admission, Odds, OddsError, Prize, Seed, Terms};
+use crate::domain::model::ids::{CLIENT_SEED_BYTES_MAX, DrawId, HOLD_MS_END, INTEGER_END};
+use crate::domain::model::ids::{PRIZES_MAX, SkuId, UserId, WEIGHT_MAX};
+use crate::http::request::fields::{Faults, boolean, id, present, required, text, wrong_type};
+use crate::http::request::json::{Members, Value};
+use crate::http::request::target::{limit, parameters};
+use crate::http::response::problem::{Code, Problem, Refused};
 use compact_str::CompactString;
 use hyper::Method;
 
@@ -21,7 +21,7 @@ const MEMBERS: &[&str] =
 /// Entries of one user in a draw that does not say.
 const ENTRIES_PER_USER: u64 = 1;
 
-pub(super) fn one(draw: &str, input: &Input<'_>) -> Result<Parsed<'static>, Refused> {
+pub(super) fn one(draw: &str, input: &Input<'_>) -> Result<ParsedCommand<'static>, Refused> {
     input.no_parameters()?;
     let command = match *input.method {
         Method::PUT => Command::PutDraw(Box::new(put(draw, input)?)),
@@ -29,9 +29,9 @@ pub(super) fn one(draw: &str, input: &Input<'_>) -> Result<Parsed<'static>, Refu
             let precondition = Precondition::None;
             Command::DeleteDraw(Box::new(DeleteDraw { draw: own(draw)?, precondition }))
         }
-        _ => return Ok(Parsed::read(Query::Draw(own(draw)?))),
+        _ => return Ok(ParsedCommand::read(Query::Draw(own(draw)?))),
     };
-    Ok(Parsed::unkeyed(command))
+    Ok(ParsedCommand::unkeyed(command))
 }
 
 fn own(draw: &str) -> Result<DrawId, Refused> {
@@ -77,16 +77,16 @@ fn put(draw: &str, input: &Input<'_>) -> Result<PutDraw, Refused> {
 
 /// Counts and weights that are out of range were told where they stand; what is left is between
 /// several prizes.
-fn tell(bad: BadOdds, faults: &mut Faults) {
+fn tell(bad: OddsError, faults: &mut Faults) {
     match bad {
-        BadOdds::Twice(place) => {
+        OddsError::Twice(place) => {
             faults.add(format!("prizes[{place}].sku"), "must not stand in an earlier prize");
         }
-        BadOdds::Nothing => {
+        OddsError::Nothing => {
             faults.add("prizes", "must have a weight above 0, or blank_weight must be");
         }
-        BadOdds::Count => faults.add("prizes", format!("must have 1..={PRIZES_MAX} entries")),
-        BadOdds::Weight => faults.add("prizes", format!("must have weights 0..={WEIGHT_MAX}")),
+        OddsError::Count => faults.add("prizes", format!("must have 1..={PRIZES_MAX} entries")),
+        OddsError::Weight => faults.add("prizes", format!("must have weights 0..={WEIGHT_MAX}")),
     }
 }
 
@@ -127,18 +127,21 @@ fn fresh_seed() -> Result<Seed, Refused> {
     Ok(Seed(bytes))
 }
 
-pub(super) fn entries(draw: &str, input: &Input<'_>) -> Result<Parsed<'static>, Refused> {
+pub(super) fn entries(draw: &str, input: &Input<'_>) -> Result<ParsedCommand<'static>, Refused> {
     if input.method == Method::POST { enter_alone(draw, input) } else { list(draw, input) }
 }
 
-fn enter_alone(draw: &str, input: &Input<'_>) -> Result<Parsed<'static>, Refused> {
+fn enter_alone(draw: &str, input: &Input<'_>) -> Result<ParsedCommand<'static>, Refused> {
     input.no_parameters()?;
     let members = input.members()?;
     enter(own(draw)?, &members)
 }
 
 /// A try of one's luck.
-pub(super) fn enter(draw: DrawId, members: &Members<'_>) -> Result<Parsed<'static>, Refused> {
+pub(super) fn enter(
+    draw: DrawId,
+    members: &Members<'_>,
+) -> Result<ParsedCommand<'static>, Refused> {
     let mut faults = Faults::default();
     let (mut user, mut client_seed) = (None, None);
     for (name, value) in present(members, &["user", "client_seed"], "")? {
@@ -150,7 +153,7 @@ pub(super) fn enter(draw: DrawId, members: &Members<'_>) -> Result<Parsed<'stati
     let user = required(user, "user")?;
     faults.end()?;
     let command = Command::EnterDraw(EnterDraw { draw, user, client_seed });
-    Ok(Parsed { key_required: true, ..Parsed::unkeyed(command) })
+    Ok(ParsedCommand { key_required: true, ..ParsedCommand::unkeyed(command) })
 }
 
 fn client_seed(value: &Value<'_>, faults: &mut Faults) -> Result<CompactString, Refused> {
@@ -163,7 +166,7 @@ fn client_seed(value: &Value<'_>, faults: &mut Faults) -> Result<CompactString, 
     Ok(CompactString::new(added))
 }
 
-fn list(draw: &str, input: &Input<'_>) -> Result<Parsed<'static>, Refused> {
+fn list(draw: &str, input: &Input<'_>) -> Result<ParsedCommand<'static>, Refused> {
     let [after, limit, user] = parameters(input.query, ["after", "limit", "user"])?;
     let draw = own(draw)?;
     let user = user.map(|user| UserId::parse(&user)).transpose();
@@ -178,14 +181,14 @@ fn list(draw: &str, input: &Input<'_>) -> Result<Parsed<'static>, Refused> {
         })
     });
     faults.end()?;
-    Ok(Parsed::read(Query::Entries { draw, user, after, limit }))
+    Ok(ParsedCommand::read(Query::Entries { draw, user, after, limit }))
 }
 
 /// It has no members.
-pub(super) fn close(draw: &str, input: &Input<'_>) -> Result<Parsed<'static>, Refused> {
+pub(super) fn close(draw: &str, input: &Input<'_>) -> Result<ParsedCommand<'static>, Refused> {
     input.no_parameters()?;
     present(&input.members_or_none()?, &[], "").map(drop)?;
-    Ok(Parsed::unkeyed(Command::CloseDraw(own(draw)?)))
+    Ok(ParsedCommand::unkeyed(Command::CloseDraw(own(draw)?)))
 }
 
 #[cfg(test)]

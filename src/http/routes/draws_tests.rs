@@ -1,9 +1,9 @@
 //! Requests about draws as text, and what they come to.
 
 use super::*;
-use crate::domain::command::Precondition;
-use crate::http::fields::Fault;
-use crate::http::problem::Member;
+use crate::domain::model::command::Precondition;
+use crate::http::request::fields::Fault;
+use crate::http::response::problem::Member;
 use crate::http::testing::{question, wanted};
 
 #[track_caller]

@@ -2,14 +2,14 @@
 //!
 //! Owns which forms `Accept` may choose from. Next: `http::events`, `http::accept`.
 
-use super::{Input, Wanted};
-use crate::domain::lives::Place;
-use crate::feed::{Form, Position};
-use crate::http::accept::{Offer, choose};
-use crate::http::fields::Faults;
-use crate::http::head::{Head, Name};
-use crate::http::problem::{Problem, Refused};
-use crate::http::target::parameters;
+use super::{Input, Parsed};
+use crate::domain::model::lives::Place;
+use crate::http::request::accept::{Offer, choose};
+use crate::http::request::fields::Faults;
+use crate::http::request::headers::{Name, RequestHeaders};
+use crate::http::request::target::parameters;
+use crate::http::response::problem::{Problem, Refused};
+use crate::shared::feed::{Form, Position};
 use std::borrow::Cow;
 
 /// Events of a page at most.
@@ -26,7 +26,7 @@ pub(in crate::http) struct Follow {
     pub(in crate::http) limit: usize,
 }
 
-pub(super) fn follow(input: &Input<'_>) -> Result<Wanted, Refused> {
+pub(super) fn follow(input: &Input<'_>) -> Result<Parsed, Refused> {
     let [after, limit] = parameters(input.query, ["after", "limit"])?;
     let form = form(input.head);
     let last = input.head.one(Name::LastEventId)?;
@@ -58,11 +58,11 @@ pub(super) fn follow(input: &Input<'_>) -> Result<Wanted, Refused> {
         Place::Bare(sequence) => Position { epoch: None, sequence },
         Place::Diverged => return Err(Problem::diverged()),
     };
-    Ok(Wanted::Follow(Follow { after, form, limit }))
+    Ok(Parsed::Follow(Follow { after, form, limit }))
 }
 
 /// The form that `Accept` likes best; JSON where it names none of them.
-fn form(head: &Head<'_>) -> Form {
+fn form(head: &RequestHeaders<'_>) -> Form {
     const FORMS: [Form; 3] = [Form::List, Form::Lines, Form::ServerEvents];
     const fn plain(essence: &'static str) -> Offer {
         Offer { essence, version: None }
@@ -92,14 +92,14 @@ mod tests {
             ("application/json, text/event-stream", Form::List),
         ] {
             let headers = headers(&format!("Accept: {accept}"));
-            assert_eq!(super::form(&Head::of(&headers)), form, "{accept}");
+            assert_eq!(super::form(&RequestHeaders::of(&headers)), form, "{accept}");
         }
     }
 
     #[test]
     fn a_place_a_limit_and_the_last_event_are_read() {
         let follow = |text: &str| match wanted(text).map_err(|refused| refused.code.as_str()) {
-            Ok(Wanted::Follow(follow)) => {
+            Ok(Parsed::Follow(follow)) => {
                 format!("{} {}", follow.after.text(&lives()), follow.limit)
             }
             Ok(other) => panic!("{text}: {other:?}"),

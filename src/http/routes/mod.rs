@@ -2,7 +2,7 @@
 //! a reply that needs no writer.
 //!
 //! Owns what all families share: media types, idempotency keys, deadlines. Parsing touches no socket
-//! and no clock. Never asks the writer: that is `service`. Next: `place`, the table of paths and
+//! and no clock. Never asks the writer: that is `service`. Next: `route`, the table of paths and
 //! methods; `orders`, `skus`, `draws`, `requests`, `operations`.
 
 pub(super) mod batch;
@@ -10,26 +10,26 @@ mod draws;
 pub(super) mod events;
 mod operations;
 mod orders;
-mod place;
 mod plain_order;
 mod requests;
+mod route;
 mod skus;
 
-pub(super) use self::place::{Place, ROUTES};
-use super::conditions::{self, Condition};
-use super::fingerprint::{self, Beside};
-use super::head::{Head, Name};
-use super::json::{self, Members};
-use super::mode::Change;
-use super::problem::{Code, Problem, Refused};
-use super::reply::Reply;
-use super::roles::{Deed, Role};
-use super::target::parameters;
+use super::auth::roles::{Permission, Role};
+use super::handlers::mode::Change;
+use super::request::conditions::{self, Condition};
+use super::request::fingerprint::{self, FingerprintContext};
+use super::request::headers::{Name, RequestHeaders};
+use super::request::json::{self, Members};
+use super::request::target::parameters;
+use super::response::problem::{Code, Problem, Refused};
+use super::response::reply::Reply;
 use super::{Front, Phase};
-use crate::domain::command::{Command, Principal, Query, Request};
-use crate::domain::ids::Traceparent;
-use crate::domain::lives::Lives;
+use crate::domain::model::command::{Command, Principal, Query, Request};
+use crate::domain::model::ids::Traceparent;
+use crate::domain::model::lives::Lives;
 use hyper::Method;
+pub(super) use route::{ROUTES, Route};
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -38,7 +38,7 @@ use std::sync::Arc;
 pub(super) struct Input<'r> {
     pub(super) method: &'r Method,
     pub(super) query: Option<&'r str>,
-    pub(super) head: &'r Head<'r>,
+    pub(super) head: &'r RequestHeaders<'r>,
     pub(super) body: &'r [u8],
     pub(super) principal: &'r Principal,
     pub(super) role: Role,
@@ -70,14 +70,14 @@ impl<'r> Input<'r> {
 
 /// What a family makes of a request.
 #[derive(Debug)]
-struct Parsed<'r> {
+struct ParsedCommand<'r> {
     command: Command,
     /// The order in the path, if its id is none of ours; part of the fingerprint.
     foreign_order: Option<&'r str>,
     key_required: bool,
 }
 
-impl Parsed<'_> {
+impl ParsedCommand<'_> {
     fn read(query: Query) -> Self {
         Self::unkeyed(Command::Read(Box::new(query)))
     }
@@ -89,65 +89,69 @@ impl Parsed<'_> {
 
 /// What a request comes to.
 #[derive(Debug)]
-pub(super) enum Wanted {
+pub(super) enum Parsed {
     /// This answer.
     Reply(Reply),
-    /// An image, by the snapshotter.
-    TakeImage,
+    /// A snapshot, by the snapshotter.
+    TakeSnapshot,
     /// Another mode of the server.
     Change(Change),
     /// Answers to the lines of the body.
-    Batch(Box<batch::Asker>),
+    Batch(Box<batch::BatchContext>),
     /// Events, by the feeder.
     Follow(events::Follow),
     /// The writer's answer.
-    Ask(Question),
+    Submit(WriterRequest),
 }
 
 /// A request for the writer, and until when it may wait for it.
 #[derive(Debug)]
-pub(super) struct Question {
+pub(super) struct WriterRequest {
     pub(super) request: Request,
     pub(super) deadline_ms: Option<u64>,
 }
 
 /// Checks shape, in the order of API 1: media type, body, headers.
-pub(super) fn parse(front: &Front, place: Place<'_>, input: &Input<'_>) -> Result<Wanted, Refused> {
+pub(super) fn parse(front: &Front, place: Route<'_>, input: &Input<'_>) -> Result<Parsed, Refused> {
     if input.method == Method::OPTIONS {
         input.no_parameters()?;
-        return Ok(Wanted::Reply(Reply::options(place.methods().allow)));
+        return Ok(Parsed::Reply(Reply::options(place.methods().allow)));
     }
     if !input.body.is_empty() {
         media_type(input.method, input.head)?;
     }
     let parsed = match &place {
-        Place::Live => return operations::live(input).map(Wanted::Reply),
-        Place::Ready => return operations::ready(front, input).map(Wanted::Reply),
-        Place::Status => operations::status(input)?,
-        Place::Latency => return operations::latency(front, input).map(Wanted::Reply),
-        Place::Percentiles => return operations::percentiles(front, input).map(Wanted::Reply),
-        Place::Metrics => return operations::metrics(front, input).map(Wanted::Reply),
-        Place::Contract | Place::Root => return operations::contract(input).map(Wanted::Reply),
-        Place::TakeImage => return operations::bare(input, Wanted::TakeImage),
-        Place::Mode(change) => return operations::bare(input, Wanted::Change(*change)),
-        Place::Events => return events::follow(input),
-        Place::Batch => return batch::begin(|| (input.now_ms)(front), input),
-        Place::Skus => skus::list(input)?,
-        Place::Sku(sku) => skus::one(sku, input)?,
-        Place::Adjust(sku) => skus::adjust_alone(sku, input)?,
-        Place::Orders => orders::all(input)?,
-        Place::Order(order) => orders::one(order, input)?,
-        Place::Act(order, verb) => orders::act_alone(order, *verb, input)?,
-        Place::UserOrders(user) => orders::of_user(user, input)?,
-        Place::Remembered(key) => requests::remembered(key, input)?,
-        Place::Draw(draw) => draws::one(draw, input)?,
-        Place::Entries(draw) => draws::entries(draw, input)?,
-        Place::CloseDraw(draw) => draws::close(draw, input)?,
+        Route::Live => return operations::live(input).map(Parsed::Reply),
+        Route::Ready => return operations::ready(front, input).map(Parsed::Reply),
+        Route::Status => operations::status(input)?,
+        Route::Latency => return operations::latency(front, input).map(Parsed::Reply),
+        Route::Percentiles => return operations::percentiles(front, input).map(Parsed::Reply),
+        Route::Metrics => return operations::metrics(front, input).map(Parsed::Reply),
+        Route::Contract | Route::Root => return operations::contract(input).map(Parsed::Reply),
+        Route::TakeSnapshot => return operations::bare(input, Parsed::TakeSnapshot),
+        Route::Mode(change) => return operations::bare(input, Parsed::Change(*change)),
+        Route::Events => return events::follow(input),
+        Route::Batch => return batch::begin(|| (input.now_ms)(front), input),
+        Route::Skus => skus::list(input)?,
+        Route::Sku(sku) => skus::one(sku, input)?,
+        Route::Adjust(sku) => skus::adjust_alone(sku, input)?,
+        Route::Orders => orders::all(input)?,
+        Route::Order(order) => orders::one(order, input)?,
+        Route::Act(order, verb) => orders::act_alone(order, *verb, input)?,
+        Route::UserOrders(user) => orders::of_user(user, input)?,
+        Route::Remembered(key) => requests::remembered(key, input)?,
+        Route::Draw(draw) => draws::one(draw, input)?,
+        Route::Entries(draw) => draws::entries(draw, input)?,
+        Route::CloseDraw(draw) => draws::close(draw, input)?,
     };
-    question(front, parsed, input).map(Wanted::Ask)
+    question(front, parsed, input).map(Parsed::Submit)
 }
 
-fn question(front: &Front, parsed: Parsed<'_>, input: &Input<'_>) -> Result<Question, Refused> {
+fn question(
+    front: &Front,
+    parsed: ParsedCommand<'_>,
+    input: &Input<'_>,
+) -> Result<WriterRequest, Refused> {
     let (mut if_match, mut if_none_match) = (Condition::None, Condition::None);
     if !matches!(parsed.command, Command::Read(_)) {
         if_match = input.head.if_match()?;
@@ -161,7 +165,7 @@ fn question(front: &Front, parsed: Parsed<'_>, input: &Input<'_>) -> Result<Ques
     if parsed.key_required && key.is_none() {
         return Err(key_missing());
     }
-    let beyond = Beyond {
+    let beyond = RequestMeta {
         principal: input.principal,
         role: input.role,
         hash_key: input.hash_key,
@@ -176,7 +180,7 @@ fn question(front: &Front, parsed: Parsed<'_>, input: &Input<'_>) -> Result<Ques
 
 /// What a request says beyond its command, alone or in a batch.
 #[derive(Debug)]
-struct Beyond<'r> {
+struct RequestMeta<'r> {
     principal: &'r Principal,
     role: Role,
     hash_key: &'r [u8; 16],
@@ -188,9 +192,12 @@ struct Beyond<'r> {
     deadline_ms: Option<u64>,
 }
 
-fn question_of(parsed: Parsed<'_>, beyond: Beyond<'_>) -> Result<Question, Refused> {
-    let Parsed { mut command, foreign_order, .. } = parsed;
-    let Beyond {
+fn question_of(
+    parsed: ParsedCommand<'_>,
+    beyond: RequestMeta<'_>,
+) -> Result<WriterRequest, Refused> {
+    let ParsedCommand { mut command, foreign_order, .. } = parsed;
+    let RequestMeta {
         principal,
         role,
         hash_key,
@@ -201,7 +208,7 @@ fn question_of(parsed: Parsed<'_>, beyond: Beyond<'_>) -> Result<Question, Refus
         deadline_ms,
     } = beyond;
     // The route or the line was checked before; a wrong row there must not let a command through.
-    role.allows(Deed::of(&command))?;
+    role.allows(Permission::of(&command))?;
     let precondition = conditions::asked(&if_match, &if_none_match)?;
     match &mut command {
         Command::PutSku(put) => put.precondition = precondition,
@@ -217,11 +224,11 @@ fn question_of(parsed: Parsed<'_>, beyond: Beyond<'_>) -> Result<Question, Refus
         | Command::Read(_) => {}
     }
     let key = key.and_then(|key| {
-        let beside = Beside { if_match: &if_match, foreign_order };
+        let beside = FingerprintContext { if_match: &if_match, foreign_order };
         fingerprint::claim(hash_key, &principal.name, &key, &command, beside)
     });
     let request = Request { principal: principal.clone(), key, traceparent, command };
-    Ok(Question { request, deadline_ms })
+    Ok(WriterRequest { request, deadline_ms })
 }
 
 fn key_missing() -> Refused {
@@ -232,9 +239,9 @@ fn key_missing() -> Refused {
 /// send the body is given that; any other hears the same when its body is parsed. `is_bodied` says
 /// that there is a body, as far as the head can tell.
 pub(super) fn check_head(
-    place: &Place<'_>,
+    place: &Route<'_>,
     (method, query): (&Method, Option<&str>),
-    head: &Head<'_>,
+    head: &RequestHeaders<'_>,
     is_bodied: bool,
 ) -> Result<(), Refused> {
     if is_bodied || !place.may_lack_body() {
@@ -254,7 +261,7 @@ pub(super) fn check_head(
 
 /// `application/json`, with `charset=utf-8` or without; unencoded. A PATCH may say that it is a
 /// merge patch (RFC 7396), which it is.
-fn media_type(method: &Method, head: &Head<'_>) -> Result<(), Refused> {
+fn media_type(method: &Method, head: &RequestHeaders<'_>) -> Result<(), Refused> {
     let is_patch = || method == Method::PATCH && has_type(head, b"application/merge-patch+json");
     if has_type(head, b"application/json") || is_patch() {
         return Ok(());
@@ -270,7 +277,7 @@ fn media_type(method: &Method, head: &Head<'_>) -> Result<(), Refused> {
 }
 
 /// The body is of this type, as UTF-8, unencoded.
-fn has_type(head: &Head<'_>, essence: &[u8]) -> bool {
+fn has_type(head: &RequestHeaders<'_>, essence: &[u8]) -> bool {
     let value = head.bytes(Name::ContentType).unwrap_or_default();
     let encoding = head.bytes(Name::ContentEncoding).unwrap_or(b"identity");
     let plain = encoding.eq_ignore_ascii_case(b"identity");

@@ -3,15 +3,16 @@
 //! Owns what probes and operators see. Never counts anything itself. Next: `answers::state_status`,
 //! `observe`.
 
-use super::{Input, Parsed, Wanted, not_ready, parameters};
-use crate::domain::command::Query;
-use crate::http::accept::{Offer, choose};
-use crate::http::fields::{Faults, present};
-use crate::http::head::Name;
-use crate::http::mode::unready;
-use crate::http::problem::Refused;
-use crate::http::reply::Reply;
-use crate::http::{Front, observe, openapi};
+use super::{Input, Parsed, ParsedCommand, not_ready, parameters};
+use crate::domain::model::command::Query;
+use crate::http::Front;
+use crate::http::handlers::mode::unready;
+use crate::http::operations::{openapi, request_metrics};
+use crate::http::request::accept::{Offer, choose};
+use crate::http::request::fields::{Faults, present};
+use crate::http::request::headers::Name;
+use crate::http::response::problem::Refused;
+use crate::http::response::reply::Reply;
 use crate::metrics::{Format, Stage};
 
 pub(super) fn live(input: &Input<'_>) -> Result<Reply, Refused> {
@@ -28,20 +29,20 @@ pub(super) fn ready(front: &Front, input: &Input<'_>) -> Result<Reply, Refused> 
 }
 
 /// `POST /v1/admin/…`; such a body has no members.
-pub(super) fn bare(input: &Input<'_>, wanted: Wanted) -> Result<Wanted, Refused> {
+pub(super) fn bare(input: &Input<'_>, wanted: Parsed) -> Result<Parsed, Refused> {
     input.no_parameters()?;
     present(&input.members_or_none()?, &[], "").map(drop)?;
     Ok(wanted)
 }
 
-pub(super) fn status(input: &Input<'_>) -> Result<Parsed<'static>, Refused> {
+pub(super) fn status(input: &Input<'_>) -> Result<ParsedCommand<'static>, Refused> {
     input.no_parameters()?;
-    Ok(Parsed::read(Query::Status))
+    Ok(ParsedCommand::read(Query::Status))
 }
 
 pub(super) fn latency(front: &Front, input: &Input<'_>) -> Result<Reply, Refused> {
     input.no_parameters()?;
-    Ok(observe::latency(front))
+    Ok(request_metrics::latency(front))
 }
 
 /// `?stage=`; the whole if none is named.
@@ -57,7 +58,7 @@ pub(super) fn percentiles(front: &Front, input: &Input<'_>) -> Result<Reply, Ref
         }),
     };
     faults.end()?;
-    Ok(observe::percentiles(front, stage))
+    Ok(request_metrics::percentiles(front, stage))
 }
 
 /// The text format 0.0.4, which every scraper reads, or OpenMetrics 1.0 where `Accept` would rather
@@ -70,7 +71,7 @@ pub(super) fn metrics(front: &Front, input: &Input<'_>) -> Result<Reply, Refused
     ];
     input.no_parameters()?;
     let accept = input.head.bytes(Name::Accept).unwrap_or_default();
-    Ok(observe::exposition(front, FORMATS[choose(accept, &OFFERS)]))
+    Ok(request_metrics::exposition(front, FORMATS[choose(accept, &OFFERS)]))
 }
 
 pub(super) fn contract(input: &Input<'_>) -> Result<Reply, Refused> {

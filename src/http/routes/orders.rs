@@ -4,16 +4,18 @@
 //! this journal gave to none names no order, which is for the writer to say in its turn. Next:
 //! `answers`.
 
-use super::{Input, Parsed, plain_order};
-use crate::domain::command::{Action, Command, CreateOrder, OrderPlace, Query, Refund, Take};
-use crate::domain::ids::{BadId, HOLD_MS_END, OrderId, REFERENCE_BYTES_MAX, SkuId, UserId};
-use crate::domain::lives::{Lives, Lost};
-use crate::domain::order::{Status, Verb};
-use crate::http::fields::{Faults, boolean, id, present, required, text, wrong_type};
-use crate::http::json::{Members, Value};
-use crate::http::problem::{Problem, Refused};
-use crate::http::sealed::{self, Whose};
-use crate::http::target::{cursor, limit, parameters};
+use super::{Input, ParsedCommand, plain_order};
+use crate::domain::model::command::{
+    Action, Command, CreateOrder, OrderPlace, Query, Refund, Take,
+};
+use crate::domain::model::ids::{BadId, HOLD_MS_END, OrderId, REFERENCE_BYTES_MAX, SkuId, UserId};
+use crate::domain::model::lives::{Lives, Lost};
+use crate::domain::model::order::{Status, Verb};
+use crate::http::request::fields::{Faults, boolean, id, present, required, text, wrong_type};
+use crate::http::request::json::{Members, Value};
+use crate::http::request::sealed_cursor::{self, Whose};
+use crate::http::request::target::{cursor, limit, parameters};
+use crate::http::response::problem::{Problem, Refused};
 use compact_str::CompactString;
 use hyper::Method;
 use std::borrow::Cow;
@@ -23,7 +25,7 @@ const NO_ORDER: OrderId = OrderId { epoch: 0, sequence: 0 };
 
 const MEMBERS: &[&str] = &["user", "lines", "hold_ms", "confirm", "reference"];
 
-pub(super) fn all(input: &Input<'_>) -> Result<Parsed<'static>, Refused> {
+pub(super) fn all(input: &Input<'_>) -> Result<ParsedCommand<'static>, Refused> {
     if input.method != Method::POST {
         return list(input);
     }
@@ -35,7 +37,7 @@ pub(super) fn all(input: &Input<'_>) -> Result<Parsed<'static>, Refused> {
 }
 
 /// A new order.
-pub(super) fn create(members: &Members<'_>) -> Result<Parsed<'static>, Refused> {
+pub(super) fn create(members: &Members<'_>) -> Result<ParsedCommand<'static>, Refused> {
     let mut faults = Faults::default();
     let (mut user, mut lines, mut hold_ms) = (None, None, None);
     let (mut sell, mut reference) = (false, None);
@@ -59,8 +61,8 @@ pub(super) fn create(members: &Members<'_>) -> Result<Parsed<'static>, Refused> 
 }
 
 /// What asks for it.
-pub(super) fn created(order: CreateOrder) -> Parsed<'static> {
-    Parsed { key_required: true, ..Parsed::unkeyed(Command::CreateOrder(order)) }
+pub(super) fn created(order: CreateOrder) -> ParsedCommand<'static> {
+    ParsedCommand { key_required: true, ..ParsedCommand::unkeyed(Command::CreateOrder(order)) }
 }
 
 fn reference(value: &Value<'_>, faults: &mut Faults) -> Result<CompactString, Refused> {
@@ -72,7 +74,7 @@ fn reference(value: &Value<'_>, faults: &mut Faults) -> Result<CompactString, Re
     Ok(CompactString::new(reference))
 }
 
-fn list(input: &Input<'_>) -> Result<Parsed<'static>, Refused> {
+fn list(input: &Input<'_>) -> Result<ParsedCommand<'static>, Refused> {
     let names = ["status", "sku", "limit", "cursor"];
     let [status, sku, limit, cursor] = parameters(input.query, names)?;
     let mut faults = Faults::default();
@@ -89,10 +91,10 @@ fn list(input: &Input<'_>) -> Result<Parsed<'static>, Refused> {
     let after = place(cursor, &mut faults, |text| input.lives.cursor(text));
     faults.end()?;
     let after = after?;
-    Ok(Parsed::read(Query::Orders { status, sku, after, limit }))
+    Ok(ParsedCommand::read(Query::Orders { status, sku, after, limit }))
 }
 
-pub(super) fn of_user(user: &str, input: &Input<'_>) -> Result<Parsed<'static>, Refused> {
+pub(super) fn of_user(user: &str, input: &Input<'_>) -> Result<ParsedCommand<'static>, Refused> {
     let [limit, cursor] = parameters(input.query, ["limit", "cursor"])?;
     let user = UserId::parse(user).map_err(|_| wrong_type("the user in the path", "an id"))?;
     let mut faults = Faults::default();
@@ -100,14 +102,14 @@ pub(super) fn of_user(user: &str, input: &Input<'_>) -> Result<Parsed<'static>, 
     let whose = Whose { principal: input.principal.name.clone(), user };
     let mut sealed = false;
     let after = place(cursor, &mut faults, |text| {
-        let opened = sealed::open(input.hash_key, &whose, input.lives, text);
+        let opened = sealed_cursor::open(input.hash_key, &whose, input.lives, text);
         sealed = opened.is_some();
         opened.or_else(|| input.lives.cursor(text))
     });
     faults.end()?;
     let after = after?.map(|order| OrderPlace { order, sealed });
     let user = whose.user;
-    Ok(Parsed::read(Query::UserOrders { user, after, limit }))
+    Ok(ParsedCommand::read(Query::UserOrders { user, after, limit }))
 }
 
 /// Where a page of orders goes on. A cursor of a life that this journal never had is no place in its
@@ -121,27 +123,27 @@ fn place(
     after.transpose().map_err(|Lost| Problem::diverged())
 }
 
-pub(super) fn one(order: &str, input: &Input<'_>) -> Result<Parsed<'static>, Refused> {
+pub(super) fn one(order: &str, input: &Input<'_>) -> Result<ParsedCommand<'static>, Refused> {
     input.no_parameters()?;
-    Ok(Parsed::read(Query::Order(input.lives.order(order).unwrap_or(NO_ORDER))))
+    Ok(ParsedCommand::read(Query::Order(input.lives.order(order).unwrap_or(NO_ORDER))))
 }
 
 pub(super) fn act_alone<'r>(
     order: &'r str,
     verb: Verb,
     input: &Input<'_>,
-) -> Result<Parsed<'r>, Refused> {
+) -> Result<ParsedCommand<'r>, Refused> {
     input.no_parameters()?;
     Ok(act(order, action(verb, &input.members_or_none()?)?, input.lives))
 }
 
 /// An action on the order of this id.
-pub(super) fn act<'r>(order: &'r str, action: Action, lives: &Lives) -> Parsed<'r> {
+pub(super) fn act<'r>(order: &'r str, action: Action, lives: &Lives) -> ParsedCommand<'r> {
     let key_required = matches!(&action, Action::Refund(refund) if !refund.lines.is_empty());
     let own = lives.order(order);
     let foreign_order = own.is_none().then_some(order);
     let command = Command::ActOnOrder(own.unwrap_or(NO_ORDER), action);
-    Parsed { command, foreign_order, key_required }
+    ParsedCommand { command, foreign_order, key_required }
 }
 
 /// What is to be done to an order.

@@ -5,8 +5,8 @@
 //! and gives the order that `orders::create` would. Anything else, a fault above all, is for that to
 //! read and to tell. Next: `orders`, `batch`.
 
-use crate::domain::command::{CreateOrder, Take};
-use crate::domain::ids::{
+use crate::domain::model::command::{CreateOrder, Take};
+use crate::domain::model::ids::{
     HOLD_MS_END, LINES_MAX, LineRequest, LineRequests, QUANTITY_MAX, REFERENCE_BYTES_MAX, SkuId,
     UserId,
 };

@@ -1,8 +1,8 @@
 //! What the plain reader takes, the strict one takes alike.
 
 use super::*;
-use crate::domain::command::Command;
-use crate::http::json;
+use crate::domain::model::command::Command;
+use crate::http::request::json;
 use crate::http::routes::orders;
 
 const PLAIN: &[&str] = &[

@@ -1,9 +1,9 @@
 //! Reads as text, and what they ask for: paths, queries and the cursors of lists.
 
 use super::*;
-use crate::domain::command::OrderPlace;
-use crate::domain::ids::PrincipalName;
-use crate::http::sealed::{Whose, seal};
+use crate::domain::model::command::OrderPlace;
+use crate::domain::model::ids::PrincipalName;
+use crate::http::request::sealed_cursor::{Whose, seal};
 use crate::http::testing::lives;
 
 #[test]

@@ -3,15 +3,15 @@
 //! Owns nothing but the key in the path, which follows the rules of the header. Next:
 //! `fingerprint`.
 
-use super::{Input, Parsed};
-use crate::domain::command::Query;
-use crate::http::fingerprint::key_hash;
-use crate::http::head::unquoted_key;
-use crate::http::problem::Refused;
+use super::{Input, ParsedCommand};
+use crate::domain::model::command::Query;
+use crate::http::request::fingerprint::key_hash;
+use crate::http::request::headers::unquoted_key;
+use crate::http::response::problem::Refused;
 
-pub(super) fn remembered(key: &str, input: &Input<'_>) -> Result<Parsed<'static>, Refused> {
+pub(super) fn remembered(key: &str, input: &Input<'_>) -> Result<ParsedCommand<'static>, Refused> {
     input.no_parameters()?;
     let key = unquoted_key(key.as_bytes())?;
     let hash = key_hash(input.hash_key, &input.principal.name, &key);
-    Ok(Parsed::read(Query::Remembered(hash)))
+    Ok(ParsedCommand::read(Query::Remembered(hash)))
 }

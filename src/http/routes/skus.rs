@@ -3,15 +3,19 @@
 //! Owns the shape of SKUs and of changes to them; preconditions come from elsewhere (`mod`). What needs the state, such as whether `If-Match`
 //! is required, is the writer's. Next: `answers`.
 
-use super::{Input, Parsed};
-use crate::domain::command::{AdjustSku, Adjustment, Command, DeleteSku, Patch, PatchSku, PutSku};
-use crate::domain::command::{Precondition, Query, SkuChanges, SkuSettings};
-use crate::domain::ids::{GroupId, HOLD_MS_END, INTEGER_END};
-use crate::domain::ids::{REASON_CHARACTERS_MAX, STOCK_MAX, SkuId, Stamp};
-use crate::http::fields::{Faults, boolean, id, present, required, text, unknown, wrong_type};
-use crate::http::json::{Members, Value, short};
-use crate::http::problem::Refused;
-use crate::http::target::{cursor, limit, parameters};
+use super::{Input, ParsedCommand};
+use crate::domain::model::command::{
+    AdjustSku, Adjustment, Command, DeleteSku, Patch, PatchSku, PutSku,
+};
+use crate::domain::model::command::{Precondition, Query, SkuChanges, SkuSettings};
+use crate::domain::model::ids::{GroupId, HOLD_MS_END, INTEGER_END};
+use crate::domain::model::ids::{REASON_CHARACTERS_MAX, STOCK_MAX, SkuId, Stamp};
+use crate::http::request::fields::{
+    Faults, boolean, id, present, required, text, unknown, wrong_type,
+};
+use crate::http::request::json::{Members, Value, short};
+use crate::http::request::target::{cursor, limit, parameters};
+use crate::http::response::problem::Refused;
 use hyper::Method;
 
 const MEMBERS: &[&str] = &[
@@ -25,16 +29,16 @@ const MEMBERS: &[&str] = &[
     "direct",
 ];
 
-pub(super) fn list(input: &Input<'_>) -> Result<Parsed<'static>, Refused> {
+pub(super) fn list(input: &Input<'_>) -> Result<ParsedCommand<'static>, Refused> {
     let [limit, cursor] = parameters(input.query, ["limit", "cursor"])?;
     let mut faults = Faults::default();
     let limit = self::limit(limit, &mut faults);
     let after = self::cursor(cursor, &mut faults, SkuId::parse);
     faults.end()?;
-    Ok(Parsed::read(Query::Skus { after, limit }))
+    Ok(ParsedCommand::read(Query::Skus { after, limit }))
 }
 
-pub(super) fn one(sku: &str, input: &Input<'_>) -> Result<Parsed<'static>, Refused> {
+pub(super) fn one(sku: &str, input: &Input<'_>) -> Result<ParsedCommand<'static>, Refused> {
     input.no_parameters()?;
     let command = match *input.method {
         Method::PUT => {
@@ -46,9 +50,9 @@ pub(super) fn one(sku: &str, input: &Input<'_>) -> Result<Parsed<'static>, Refus
             let precondition = Precondition::None;
             Command::DeleteSku(Box::new(DeleteSku { sku: own(sku)?, precondition }))
         }
-        _ => return Ok(Parsed::read(Query::Sku(own(sku)?))),
+        _ => return Ok(ParsedCommand::read(Query::Sku(own(sku)?))),
     };
-    Ok(Parsed::unkeyed(command))
+    Ok(ParsedCommand::unkeyed(command))
 }
 
 fn own(sku: &str) -> Result<SkuId, Refused> {
@@ -56,7 +60,7 @@ fn own(sku: &str) -> Result<SkuId, Refused> {
 }
 
 /// A SKU created, or replaced whole.
-pub(super) fn put(sku: SkuId, members: &Members<'_>) -> Result<Parsed<'static>, Refused> {
+pub(super) fn put(sku: SkuId, members: &Members<'_>) -> Result<ParsedCommand<'static>, Refused> {
     let mut faults = Faults::default();
     let mut stock = None;
     let mut settings = SkuSettings::default();
@@ -76,7 +80,7 @@ pub(super) fn put(sku: SkuId, members: &Members<'_>) -> Result<Parsed<'static>, 
     window(settings.opens_at, settings.closes_at, &mut faults);
     faults.end()?;
     let put = PutSku { sku, stock, settings, precondition: Precondition::None };
-    Ok(Parsed::unkeyed(Command::PutSku(Box::new(put))))
+    Ok(ParsedCommand::unkeyed(Command::PutSku(Box::new(put))))
 }
 
 fn patch(sku: &str, input: &Input<'_>) -> Result<PatchSku, Refused> {
@@ -143,14 +147,17 @@ fn window(opens_at: Option<Stamp>, closes_at: Option<Stamp>, faults: &mut Faults
     }
 }
 
-pub(super) fn adjust_alone(sku: &str, input: &Input<'_>) -> Result<Parsed<'static>, Refused> {
+pub(super) fn adjust_alone(
+    sku: &str,
+    input: &Input<'_>,
+) -> Result<ParsedCommand<'static>, Refused> {
     input.no_parameters()?;
     let members = input.members_or_none()?;
     adjust(own(sku)?, &members)
 }
 
 /// A total set anew.
-pub(super) fn adjust(sku: SkuId, members: &Members<'_>) -> Result<Parsed<'static>, Refused> {
+pub(super) fn adjust(sku: SkuId, members: &Members<'_>) -> Result<ParsedCommand<'static>, Refused> {
     let mut faults = Faults::default();
     let (mut delta, mut stock, mut reason) = (None, None, None);
     for (name, value) in present(members, &["delta", "stock", "reason"], "")? {
@@ -169,7 +176,7 @@ pub(super) fn adjust(sku: SkuId, members: &Members<'_>) -> Result<Parsed<'static
     let adjustment = required(by_delta.or(stock.map(Adjustment::Stock)), "delta or stock")?;
     let adjust = AdjustSku { sku, adjustment, reason, precondition: Precondition::None };
     let command = Command::AdjustSku(Box::new(adjust));
-    Ok(Parsed { key_required: true, ..Parsed::unkeyed(command) })
+    Ok(ParsedCommand { key_required: true, ..ParsedCommand::unkeyed(command) })
 }
 
 fn delta(value: &Value<'_>, faults: &mut Faults) -> Result<i64, Refused> {

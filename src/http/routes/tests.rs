@@ -1,15 +1,15 @@
 //! Requests as text, and what they come to. `KEY` lines stand for the header that orders need.
 
 use super::*;
-use crate::domain::command::{Action, AdjustSku, Adjustment, CreateOrder, DeleteSku, Patch};
-use crate::domain::command::{
+use crate::domain::model::command::{Action, AdjustSku, Adjustment, CreateOrder, DeleteSku, Patch};
+use crate::domain::model::command::{
     PatchSku, Precondition, PutSku, Refund, SkuChanges, SkuSettings, Take,
 };
-use crate::domain::ids::{GroupId, LineRequest, LineRequests, OrderId, SkuId, UserId};
-use crate::domain::order::{Status, Verb};
-use crate::http::fields::Fault;
-use crate::http::fingerprint::key_hash;
-use crate::http::problem::Member;
+use crate::domain::model::ids::{GroupId, LineRequest, LineRequests, OrderId, SkuId, UserId};
+use crate::domain::model::order::{Status, Verb};
+use crate::http::request::fields::Fault;
+use crate::http::request::fingerprint::key_hash;
+use crate::http::response::problem::Member;
 use crate::http::testing::{HASH_KEY, question, wanted};
 
 #[path = "read_tests.rs"]
@@ -56,20 +56,20 @@ fn order(take: Take) -> CreateOrder {
 fn paths_name_places_and_other_paths_name_nothing() {
     let id = Cow::Borrowed("x");
     for (path, place) in [
-        ("/livez", Place::Live),
-        ("/v1/status", Place::Status),
-        ("/v1/orders", Place::Orders),
-        ("/v1/%6frders", Place::Orders),
-        ("/v1/orders/x", Place::Order(id.clone())),
-        ("/v1/orders/x/refund", Place::Act(id.clone(), Verb::Refund)),
-        ("/v1/skus/x/adjust", Place::Adjust(id.clone())),
-        ("/v1/skus/orders", Place::Sku(Cow::Borrowed("orders"))),
-        ("/v1/users/x/orders", Place::UserOrders(id.clone())),
-        ("/", Place::Root),
-        ("/openapi.json", Place::Contract),
-        ("/v1/requests/a%2Fb", Place::Remembered(Cow::Borrowed("a/b"))),
+        ("/livez", Route::Live),
+        ("/v1/status", Route::Status),
+        ("/v1/orders", Route::Orders),
+        ("/v1/%6frders", Route::Orders),
+        ("/v1/orders/x", Route::Order(id.clone())),
+        ("/v1/orders/x/refund", Route::Act(id.clone(), Verb::Refund)),
+        ("/v1/skus/x/adjust", Route::Adjust(id.clone())),
+        ("/v1/skus/orders", Route::Sku(Cow::Borrowed("orders"))),
+        ("/v1/users/x/orders", Route::UserOrders(id.clone())),
+        ("/", Route::Root),
+        ("/openapi.json", Route::Contract),
+        ("/v1/requests/a%2Fb", Route::Remembered(Cow::Borrowed("a/b"))),
     ] {
-        assert_eq!(Place::find(path).unwrap(), place, "{path}");
+        assert_eq!(Route::find(path).unwrap(), place, "{path}");
     }
     for path in [
         "//",
@@ -91,7 +91,7 @@ fn paths_name_places_and_other_paths_name_nothing() {
         "/livez/",
         "/openapi.json/",
     ] {
-        assert_eq!(Place::find(path).unwrap_err().code, Code::NotFound, "{path}");
+        assert_eq!(Route::find(path).unwrap_err().code, Code::NotFound, "{path}");
     }
 }
 
@@ -108,7 +108,7 @@ fn a_method_that_is_not_there_is_told_which_are() {
         assert_eq!((refused.code, refused.allow), (Code::MethodNotAllowed, Some(allow)), "{text}");
     }
     match wanted("OPTIONS /v1/skus/A") {
-        Ok(Wanted::Reply(reply)) => {
+        Ok(Parsed::Reply(reply)) => {
             assert_eq!(reply.status, 204);
             assert_eq!(reply.allow, Some("GET, HEAD, PUT, PATCH, DELETE, OPTIONS"));
         }
@@ -440,7 +440,7 @@ fn an_adjustment_is_by_or_to_a_number_with_a_reason() {
 
 #[test]
 fn a_key_in_a_path_follows_the_rules_of_the_header() {
-    let principal = crate::domain::ids::PrincipalName::local();
+    let principal = crate::domain::model::ids::PrincipalName::local();
     let asked = |path: &str| question(&format!("GET {path}")).request.command;
     let remembered = |key: &[u8]| {
         Command::Read(Box::new(Query::Remembered(key_hash(&HASH_KEY, &principal, key))))

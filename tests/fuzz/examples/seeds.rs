@@ -6,7 +6,7 @@
 
 use doorbuster::codec::decode_record;
 use doorbuster_journal::{MemoryDisk, Origin, scan_with};
-use doorbuster_snapshots::{ImageReader, image_name};
+use doorbuster_snapshots::{SnapshotReader, snapshot_name};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
@@ -16,7 +16,7 @@ const SEGMENTS: [(&str, &[u8]); 2] = [
     ("00000002.segment", include_bytes!("../../golden/format-1/journal/00000002.segment")),
 ];
 const SEGMENT_BYTES: usize = 262_144;
-const IMAGE: &[u8] =
+const SNAPSHOT: &[u8] =
     include_bytes!("../../golden/format-1/snapshots/image-00000000000000000246.image");
 /// Tables of this many entries are quickly made.
 const CAP: u32 = 1_000;
@@ -71,14 +71,14 @@ fn records() {
 /// The golden state, whole and in its parts, with small tables.
 fn states() {
     let disk = MemoryDisk::default();
-    let name = image_name(246);
-    disk.put(&name, IMAGE.to_vec());
-    let mut image = ImageReader::open(&disk, &name).expect("it is whole");
+    let name = snapshot_name(246);
+    disk.put(&name, SNAPSHOT.to_vec());
+    let mut snapshot = SnapshotReader::open(&disk, &name).expect("it is whole");
     let mut payload = Vec::new();
-    while let Some(block) = image.next_block().expect("it is whole") {
+    while let Some(block) = snapshot.next_block().expect("it is whole") {
         payload.extend_from_slice(block);
     }
-    // Behind the length of the first row; see `image::is_small`.
+    // Behind the length of the first row; see `snapshot::is_small`.
     for at in [85, 89, 93, 97, 101, 105] {
         payload[4 + at..8 + at].copy_from_slice(&CAP.to_le_bytes());
     }
@@ -93,7 +93,7 @@ fn states() {
     }
 }
 
-/// Programs that make a journal and damage it, and such for images.
+/// Programs that make a journal and damage it, and such for snapshots.
 fn programs() {
     let journals: &[(&str, &[u8])] = &[
         ("empty", &[0]),
@@ -128,7 +128,7 @@ fn programs() {
         cut_off.extend_from_slice(program);
         keep("repair", name, &cut_off);
     }
-    let images: &[(&str, &[u8])] = &[
+    let snapshots: &[(&str, &[u8])] = &[
         ("intact", &[1]),
         ("flipped-bit", &[1, 0x30, 9, 1]),
         ("flipped-header", &[1, 0x90, 8, 0]),
@@ -137,7 +137,7 @@ fn programs() {
         ("longer", &[1, 4, 0, 0, 3, 1, 2, 3]),
         ("sector-elsewhere", &[2, 5, 0, 20, 0, 30]),
     ];
-    images.iter().for_each(|(name, program)| keep("image_load", name, program));
+    snapshots.iter().for_each(|(name, program)| keep("image_load", name, program));
 }
 
 const SKU: &str = r#"{"stock":2,"per_user_limit":1}"#;

@@ -2,7 +2,7 @@
 //!
 //! Each target takes bytes and panics where a promise does not hold; what is refused is fine. One body
 //! serves libFuzzer (`libfuzzer/`), a bounded run under proptest and the kept inputs in `corpus/`
-//! (`tests/bounded.rs`). Bytes are files or messages as they are, or, for journals and images, a
+//! (`tests/bounded.rs`). Bytes are files or messages as they are, or, for journals and snapshots, a
 //! program that makes a sound one and then damages it: damage that no checksum passes is found by the
 //! first check only. Next: a target, then `README.md`.
 #![allow(missing_docs, reason = "a target's header says what it holds")]
@@ -12,7 +12,6 @@ mod damage;
 mod files;
 mod framing;
 mod http;
-mod image;
 mod journal;
 mod json;
 mod proxy;
@@ -20,6 +19,7 @@ mod record;
 mod repair;
 mod replies;
 mod request;
+mod snapshot;
 mod writer;
 
 pub use http::statuses;
@@ -41,8 +41,8 @@ pub struct Target {
 pub const TARGETS: &[Target] = &[
     Target { name: "journal_scan", check: journal::scan, cases: 400, bytes_max: 512 },
     Target { name: "repair", check: repair::repair, cases: 150, bytes_max: 512 },
-    Target { name: "image_load", check: image::load, cases: 300, bytes_max: 256 },
-    Target { name: "state_decode", check: image::decode_state, cases: 5_000, bytes_max: 4_096 },
+    Target { name: "image_load", check: snapshot::load, cases: 300, bytes_max: 256 },
+    Target { name: "state_decode", check: snapshot::decode_state, cases: 5_000, bytes_max: 4_096 },
     Target { name: "record_decode", check: record::decode, cases: 50_000, bytes_max: 512 },
     Target { name: "http_bytes", check: http::talk, cases: 2_000, bytes_max: 2_048 },
     Target { name: "json_body", check: json::body, cases: 30_000, bytes_max: 512 },

@@ -2,17 +2,17 @@
 //! does with a request, and a history that can be replayed. Next: `http`.
 
 use doorbuster::codec::{decode_record, digest, encode_record};
-use doorbuster::domain::apply::apply;
-use doorbuster::domain::command::{Reach, Request};
-use doorbuster::domain::decide::{Decision, decide};
-use doorbuster::domain::event::{Event, Origin, Record, Started};
-use doorbuster::domain::ids::Stamp;
-use doorbuster::domain::invariants;
-use doorbuster::domain::lives::Lives;
-use doorbuster::domain::read::answer_to;
-use doorbuster::domain::settings::{Caps, Settings};
-use doorbuster::domain::state::State;
-use doorbuster::ring::{Decided, Inbox, Outbox, Outcome};
+use doorbuster::domain::model::command::{Reach, Request};
+use doorbuster::domain::model::event::{Event, Origin, Record, Started};
+use doorbuster::domain::model::ids::Stamp;
+use doorbuster::domain::model::lives::Lives;
+use doorbuster::domain::model::settings::{Caps, Settings};
+use doorbuster::domain::rules::apply::apply;
+use doorbuster::domain::rules::decide::{Decision, decide};
+use doorbuster::domain::rules::read::answer_to;
+use doorbuster::domain::state::invariants;
+use doorbuster::domain::state::tables::State;
+use doorbuster::ring::{DecisionTimes, Inbox, Outbox, Outcome};
 use std::sync::Arc;
 
 pub(crate) const HASH_KEY: [u8; 16] = [7; 16];
@@ -70,7 +70,7 @@ impl Writer {
         inbox.poll(u64::MAX, |together| {
             for asked in together {
                 let outcome = answer(state, records, asked.request, *now);
-                outbox.answer(asked.address, state.sequence, outcome, Decided::default());
+                outbox.answer(asked.address, state.sequence, outcome, DecisionTimes::default());
             }
         });
         outbox.cursors().publish(state.sequence, state.sequence, state.sequence);

@@ -211,6 +211,6 @@ macro_rules! targets {
 }
 
 targets! {
-    journal_scan repair image_load state_decode record_decode http_bytes json_body request_parts
+    journal_scan repair snapshot_load state_decode record_decode http_bytes json_body request_parts
     tokens_file config_file proxy_header
 }

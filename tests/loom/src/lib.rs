@@ -20,7 +20,9 @@ pub mod sound;
 
 /// What the files of the ring take from the rules.
 pub mod domain {
-    pub mod ids {
-        pub type Sequence = u64;
+    pub mod model {
+        pub mod ids {
+            pub type Sequence = u64;
+        }
     }
 }

@@ -47,13 +47,13 @@ mod seam {
     }
 }
 
+#[path = "../../../src/ring/backpressure.rs"]
+mod backpressure;
 #[path = "../../../src/ring/cursors.rs"]
 mod cursors;
 #[path = "../../../src/ring/parking.rs"]
 mod parking;
 #[path = "scenarios.rs"]
 pub mod scenarios;
-#[path = "../../../src/ring/starved.rs"]
-mod starved;
-#[path = "../../../src/ring/times.rs"]
-mod times;
+#[path = "../../../src/ring/timings.rs"]
+mod timings;

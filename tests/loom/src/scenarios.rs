@@ -4,10 +4,10 @@
 //! acquire, which is what they promise. A wake that is lost is a deadlock to loom, which it reports.
 //! Each panics where something else is wrong. Next: `src/ring/parking.rs` and its neighbours.
 
+use super::backpressure::CapacityFlag;
 use super::cursors::Cursors;
 use super::parking::Parking;
-use super::starved::Starved;
-use super::times::SyncSpan;
+use super::timings::SyncSpan;
 use crate::modelled::AtomicWaker;
 use loom::future::block_on;
 use loom::sync::Arc;
@@ -165,15 +165,15 @@ pub fn all_that_wait_hear_that_the_writer_stopped() {
 /// A batch finds no room, says so and offers once more; the writer makes room and looks who waits. The
 /// batch gets in, by itself or woken.
 pub fn who_waits_for_room_gets_it() {
-    let starved = Arc::new(Starved::default());
+    let capacity_flag = Arc::new(CapacityFlag::default());
     let room = Arc::new(AtomicBool::new(false));
     let waker = Arc::new(AtomicWaker::new());
     let writer = thread::spawn({
-        let (starved, room, waker) = (starved.clone(), room.clone(), waker.clone());
+        let (capacity_flag, room, waker) = (capacity_flag.clone(), room.clone(), waker.clone());
         move || {
             room.store(true, Ordering::Release);
-            Starved::made_room();
-            if starved.heard() {
+            CapacityFlag::made_room();
+            if capacity_flag.heard() {
                 waker.wake();
             }
         }
@@ -184,7 +184,7 @@ pub fn who_waits_for_room_gets_it() {
         }
         // The lane's root future registers each time it is polled.
         waker.register(context.waker());
-        starved.say();
+        capacity_flag.say();
         if room.load(Ordering::Acquire) { Poll::Ready(()) } else { Poll::Pending }
     }));
     writer.join().expect("the writer goes on");

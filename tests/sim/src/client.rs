@@ -4,14 +4,14 @@
 //! looks into a server. Next: `world`.
 
 use crate::random::Random;
-use doorbuster::domain::answer::{Answer, Answered};
-use doorbuster::domain::command::{
+use doorbuster::domain::model::answer::{Answer, Answered};
+use doorbuster::domain::model::command::{
     Action, AdjustSku, Adjustment, Command, CreateOrder, DeleteDraw, DeleteSku, EnterDraw,
     PatchSku, Precondition, Principal, PutDraw, PutSku, Query, Reach, Refund, Request, SkuSettings,
     Take,
 };
-use doorbuster::domain::draw::{Admission, Odds, Prize, Seed, Terms};
-use doorbuster::domain::ids::{
+use doorbuster::domain::model::draw::{Admission, Odds, Prize, Seed, Terms};
+use doorbuster::domain::model::ids::{
     DrawId, GroupId, KeyClaim, LineRequest, OrderId, PrincipalName, SkuId, Stamp, UserId,
 };
 use doorbuster_witness::changes;

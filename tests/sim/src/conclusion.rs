@@ -6,9 +6,9 @@
 use crate::restore::PUT_BACK;
 use crate::world::{Held, World, violated};
 use doorbuster::codec;
-use doorbuster::domain::invariants;
-use doorbuster::domain::state::State;
-use doorbuster::replay::{self, From};
+use doorbuster::domain::state::invariants;
+use doorbuster::domain::state::tables::State;
+use doorbuster::engine::replay::{self, From};
 use doorbuster_witness::{Checked, check, refusals_missing};
 
 impl World {
@@ -45,7 +45,7 @@ impl World {
         drop(state);
         self.read_history(last)?;
         let whole = self.disk.all_names().iter().any(|(name, _)| name.ends_with("00001.segment"));
-        let origins = [From::NewestImage, From::OldestImage, From::Genesis];
+        let origins = [From::NewestSnapshot, From::OldestSnapshot, From::Genesis];
         for from in origins.into_iter().take(if whole { 3 } else { 2 }) {
             let replayed = replay::replay(&self.data, from, None, &mut |_| {});
             let replayed = replayed.or_else(|error| {

@@ -50,7 +50,7 @@ pub(crate) fn strike(
     let (last_name, last_start, last_bytes) = frames.frames.last()?.clone();
     let names = data.all_names();
     let file_of = |name: &str| names.iter().find(|(of, _)| of == name).map(|(_, file)| *file);
-    let images: Vec<u64> = names
+    let snapshots: Vec<u64> = names
         .iter()
         .filter(|(name, _)| name.starts_with("snapshots/") && !name.contains(".writing"))
         .map(|(_, file)| *file)
@@ -73,10 +73,10 @@ pub(crate) fn strike(
             flip(data, random, "rot: bit of the tail", file_of(&last_name)?, at)
         }
         2 => {
-            let file = *images.get(random.place(images.len().max(1)))?;
+            let file = *snapshots.get(random.place(snapshots.len().max(1)))?;
             let bytes = data.medium().files.get(&file)?.live.len();
             let at = random.place(bytes.max(1));
-            flip(data, random, "rot: bit of an image", file, at)
+            flip(data, random, "rot: bit of a snapshot", file, at)
         }
         _ => misplace(data, random, &frames, &file_of, (&last_name, last_start)),
     }?;

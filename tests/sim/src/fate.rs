@@ -8,9 +8,9 @@ use crate::disk::{Killed, Trouble};
 use crate::plan::settings;
 use crate::server::Server;
 use crate::world::{Death, Event, Held, Violation, World, violated};
-use doorbuster::domain::ids::Sequence;
-use doorbuster::recovery::RecoveryError;
-use doorbuster::replay::{self, From};
+use doorbuster::domain::model::ids::Sequence;
+use doorbuster::engine::recovery::RecoveryError;
+use doorbuster::engine::replay::{self, From};
 use doorbuster::writer::Next;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -250,10 +250,10 @@ impl World {
                 self.trace.tell("started", format_args!("at {}", found.sequence));
                 self.tally.count("start: worked");
                 self.tally.add("start: dropped a tail", found.dropped.into());
-                self.tally.add("start: from an image", (found.image_sequence > 0).into());
-                self.tally.add("start: passed over an image", found.passed_over as u64);
+                self.tally.add("start: from a snapshot", (found.snapshot_sequence > 0).into());
+                self.tally.add("start: passed over a snapshot", found.passed_over as u64);
                 if found.passed_over > 0 && self.damage.is_none() {
-                    return violated("an image that has its name is whole", "it was passed over");
+                    return violated("a snapshot that has its name is whole", "it was passed over");
                 }
                 self.server = Some(server);
                 self.config.accept_clock = false;
@@ -269,7 +269,7 @@ impl World {
                 let life = self.life;
                 self.after(1_000, Event::Spare { life });
                 let wait_us = self.random.between(1, self.plan.snapshot_every_us);
-                self.after(wait_us, Event::Image { life });
+                self.after(wait_us, Event::Snapshot { life });
                 self.after(1_000_000, Event::Look { life });
                 Ok(())
             }
@@ -282,7 +282,7 @@ impl World {
         if !self.power_lost || !self.plan.durability.answers_before_sync() {
             return;
         }
-        let replayed = replay::replay(&self.data, From::NewestImage, None, &mut |_| {});
+        let replayed = replay::replay(&self.data, From::NewestSnapshot, None, &mut |_| {});
         if let Ok(replayed) = replayed
             && !replayed.drained
         {

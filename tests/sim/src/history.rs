@@ -5,9 +5,9 @@
 
 use crate::disk::SimDisk;
 use doorbuster::codec;
-use doorbuster::domain::ids::{OrderId, Sequence};
-use doorbuster::domain::lives::Lives;
-use doorbuster_journal::{ImageEnd, JournalError, Origin, scan_with};
+use doorbuster::domain::model::ids::{OrderId, Sequence};
+use doorbuster::domain::model::lives::Lives;
+use doorbuster_journal::{JournalError, Origin, SnapshotEnd, scan_with};
 use doorbuster_witness::{Entry, lives_of};
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 pub(crate) struct History {
     pub(crate) entries: Vec<Entry>,
     /// Where the frames end.
-    ends: Vec<ImageEnd>,
+    ends: Vec<SnapshotEnd>,
     /// Of the starts among the records.
     pub(crate) lives: Lives,
     /// Every id that a record ever had, with what it was the id of; and whether the record is there.
@@ -34,9 +34,9 @@ struct Given {
 impl History {
     /// Reads on, up to this sequence.
     pub(crate) fn read_on(&mut self, disk: &SimDisk, until: Sequence) -> Result<(), JournalError> {
-        let origin = self.ends.last().map_or(Origin::Genesis, |end| Origin::Image(*end));
+        let origin = self.ends.last().map_or(Origin::Genesis, |end| Origin::Snapshot(*end));
         scan_with(&disk.within("journal"), origin, &mut |frame| {
-            let Some(end) = frame.image_end().filter(|end| end.sequence <= until) else {
+            let Some(end) = frame.snapshot_end().filter(|end| end.sequence <= until) else {
                 return Ok(());
             };
             for (sequence, bytes) in frame.records() {
@@ -51,7 +51,7 @@ impl History {
     }
 
     fn take(&mut self, entry: Entry, check: u32) {
-        if let doorbuster::domain::event::Event::Started(started) = &entry.record.event {
+        if let doorbuster::domain::model::event::Event::Started(started) = &entry.record.event {
             // One that does not fit is a finding of the witness.
             let _ = self.lives.begin(started.epoch, started.life, entry.sequence);
         }

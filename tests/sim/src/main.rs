@@ -76,10 +76,10 @@ fn planted(names: &[String], arguments: &Arguments) -> ExitCode {
     let threads = arguments.threads.unwrap_or_else(cores);
     println!("| mistake | what it is | found by | seeds | seconds |");
     println!("|---|---|---|---|---|");
-    let mut clock = doorbuster::clock::Clock::start();
+    let mut clock = doorbuster::shared::clock::Clock::start();
     let all = doorbuster_sim::hunt(names, arguments.seeds, threads, |found| {
         let seconds = clock.elapsed_ms() as f64 / 1e3;
-        clock = doorbuster::clock::Clock::start();
+        clock = doorbuster::shared::clock::Clock::start();
         let by = found.by.map_or("NOT FOUND".to_owned(), |(rule, seed)| match seed {
             0 => rule.to_owned(),
             seed => format!("{rule} (seed {seed})"),

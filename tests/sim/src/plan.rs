@@ -6,7 +6,7 @@
 use crate::client;
 use crate::random::Random;
 use doorbuster::config::Durability;
-use doorbuster::domain::settings::{Caps, Settings};
+use doorbuster::domain::model::settings::{Caps, Settings};
 use doorbuster_snapshots::Keep;
 
 /// Where all clocks begin, in milliseconds since 1970.
@@ -23,13 +23,13 @@ pub struct Plan {
     pub duration_us: u64,
     /// The rules' settings.
     pub settings: Settings,
-    /// An image after so many events.
+    /// A snapshot after so many events.
     pub snapshot_events: u64,
-    /// An image at least this often, in microseconds.
+    /// A snapshot at least this often, in microseconds.
     pub snapshot_every_us: u64,
     /// Segments are kept this long, in milliseconds.
     pub retain_ms: u64,
-    /// Images that stay.
+    /// Snapshots that stay.
     pub keep: Keep,
     /// Of a hundred messages, so many are lost.
     pub loss: u64,

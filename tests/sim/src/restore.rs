@@ -9,10 +9,10 @@
 use crate::disk::Files;
 use crate::history::History;
 use crate::world::{Death, Event, Held, World, violated};
-use doorbuster::domain::answer::{Answer, Answered, Refusal};
-use doorbuster::domain::command::Request;
-use doorbuster::domain::ids::OrderId;
-use doorbuster::domain::lives::{Lives, Place};
+use doorbuster::domain::model::answer::{Answer, Answered, Refusal};
+use doorbuster::domain::model::command::Request;
+use doorbuster::domain::model::ids::OrderId;
+use doorbuster::domain::model::lives::{Lives, Place};
 use doorbuster::ring::Outcome;
 use doorbuster_witness::{named, rename};
 

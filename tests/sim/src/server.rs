@@ -1,4 +1,4 @@
-//! A server as the simulation runs it: the real start, the real turn, the real images, stepped by
+//! A server as the simulation runs it: the real start, the real turn, the real snapshots, stepped by
 //! hand on a disk and a clock that somebody else moves.
 //!
 //! Owns one life, from the start to a stop or a death. Never decides when it steps or dies: that is
@@ -6,23 +6,23 @@
 
 use crate::disk::SimDisk;
 use crate::random::Random;
-use doorbuster::clock::Clock;
+use doorbuster::background::snapshotter::{self, Snapshotter};
 use doorbuster::config::{Config, Wait};
-use doorbuster::domain::answer::{Answer, Answered, Refusal, ShortLine, TABLES};
-use doorbuster::domain::command::{Command, Request};
-use doorbuster::domain::ids::{Sequence, Stamp};
-use doorbuster::domain::state::State;
-use doorbuster::edge::{Door, Edge};
+use doorbuster::domain::model::answer::{Answer, Answered, Refusal, ShortLine, TABLES};
+use doorbuster::domain::model::command::{Command, Request};
+use doorbuster::domain::model::ids::{Sequence, Stamp};
+use doorbuster::domain::state::tables::State;
+use doorbuster::edge::{Edge, SoldOutCheck};
+use doorbuster::engine::recovery::{self, Recovered, RecoveryError};
+use doorbuster::engine::replay::{DataDirectory, ReplayError};
 use doorbuster::http::LABELS;
-use doorbuster::images::{Ask, Images};
 use doorbuster::metrics::Meters;
-use doorbuster::recovery::{self, Recovered, RecoveryError};
-use doorbuster::replay::{DataDirectory, ReplayError};
 use doorbuster::ring::{
-    self, Alarm, Cursors, HandedIn, Lane, NotTaken, Outcome, Rank, TurnedAway, Waiting,
+    self, Alarm, Cursors, Lane, Outcome, PendingReply, Rank, RefusalReport, SubmitError, TurnedAway,
 };
-use doorbuster::snapshotter::{self, Snapshotter};
-use doorbuster::writer::{Next, Parts, Writer};
+use doorbuster::shared::clock::Clock;
+use doorbuster::shared::snapshots::{Ask, Snapshots};
+use doorbuster::writer::{Next, Writer, WriterParts};
 use doorbuster_journal::{JournalError, SegmentAllocator};
 use std::future::Future;
 use std::pin::Pin;
@@ -105,13 +105,13 @@ pub(crate) struct Server {
     woken: Arc<Woken>,
     waker: Waker,
     pub(crate) snapshotter: Snapshotter<SimData>,
-    pub(crate) images: Arc<Images>,
+    pub(crate) snapshots: Arc<Snapshots>,
     cursors: Arc<Cursors>,
     /// Where an IO thread refuses by itself what is sold out.
-    door: Door,
+    door: SoldOutCheck,
     edge: Arc<Edge>,
     clock: Clock,
-    waiting: Vec<(usize, u64, Waiting)>,
+    waiting: Vec<(usize, u64, PendingReply)>,
 }
 
 /// What a start found.
@@ -119,7 +119,7 @@ pub(crate) struct Found {
     pub(crate) sequence: Sequence,
     pub(crate) lost_from: Option<Sequence>,
     pub(crate) dropped: bool,
-    pub(crate) image_sequence: Sequence,
+    pub(crate) snapshot_sequence: Sequence,
     pub(crate) passed_over: usize,
 }
 
@@ -136,29 +136,29 @@ impl Server {
         meters: &Arc<Meters>,
     ) -> Result<(Self, Found), RecoveryError> {
         let recovered = recovery::recover_in(data, &config.rules, config, clock, &mut |_| {})?;
-        let Recovered { state, journal, stamps, image_sequence, .. } = recovered;
-        doorbuster::domain::invariants::check(&state);
+        let Recovered { state, journal, stamps, snapshot_sequence, .. } = recovered;
+        doorbuster::domain::state::invariants::check(&state);
         let found = Found {
             sequence: state.sequence,
             lost_from: recovered.lost_from,
             dropped: recovered.dropped.is_some(),
-            image_sequence,
+            snapshot_sequence,
             passed_over: recovered.passed_over.len(),
         };
         let cursors = Arc::new(Cursors::default());
         cursors.publish(found.sequence, found.sequence, found.sequence);
         let (mut lanes, inbox, outbox) = ring::build_sized(1, RING_SLOTS, RING_SLOTS, &cursors);
-        let (images, asked) = Images::new();
-        let images = Arc::new(images);
-        if image_sequence > 0 {
-            images.took(image_sequence, clock.elapsed_ms());
+        let (snapshots, asked) = Snapshots::new();
+        let snapshots = Arc::new(snapshots);
+        if snapshot_sequence > 0 {
+            snapshots.took(snapshot_sequence, clock.elapsed_ms());
         }
-        let snapshotter = Snapshotter::new(snapshotter::Parts {
+        let snapshotter = Snapshotter::new(snapshotter::SnapshotterParts {
             data: data.clone(),
             pruner: journal.pruner(),
             journal: journal.id(),
             cursors: cursors.clone(),
-            images: images.clone(),
+            snapshots: snapshots.clone(),
             asked,
             clock,
             every_ms: config.snapshot_every_ms,
@@ -170,7 +170,7 @@ impl Server {
         let alarm = outbox.alarm();
         let keeps_refusals = Arc::new(AtomicBool::new(config.refusals_full));
         let edge = Arc::new(Edge::seeded(EDGE_SEED).keeping(keeps_refusals));
-        let mut writer = Writer::new(Parts {
+        let mut writer = Writer::new(WriterParts {
             state,
             journal,
             stamps,
@@ -185,9 +185,9 @@ impl Server {
             meters: meters.clone(),
             timed: false,
             edge: edge.clone(),
-            images: images.clone(),
+            snapshots: snapshots.clone(),
             snapshot_events: config.snapshot_events,
-            image_sequence,
+            snapshot_sequence,
         });
         let maker = writer.spare_maker();
         writer.open();
@@ -204,9 +204,9 @@ impl Server {
             woken,
             waker,
             snapshotter,
-            images,
+            snapshots,
             cursors,
-            door: Door::of(&edge),
+            door: SoldOutCheck::of(&edge),
             edge,
             clock,
             waiting,
@@ -220,7 +220,7 @@ impl Server {
         (message, now_us): (usize, u64),
         request: Request,
         deadline_ms: Option<u64>,
-    ) -> Result<Option<Came>, NotTaken> {
+    ) -> Result<Option<Came>, SubmitError> {
         if let Some(answered) = self.refusal(&request) {
             let (outcome, stamp) = (Outcome::Answered(answered), self.writer.stamp());
             return Ok(Some(Came { message, outcome, stamp, asked_us: now_us }));
@@ -231,16 +231,16 @@ impl Server {
         Ok(None)
     }
 
-    /// What the sold-out edge says, as `http/refuse` asks it.
+    /// What the sold-out edge says, as `http/handlers/sold_out` asks it.
     fn refusal(&self, request: &Request) -> Option<Answered> {
         let answerable = self.cursors.answerable();
-        let under_way = |key| self.lane.may_be_under_way(key);
-        let found = self.door.refusal(request, under_way, || self.clock.elapsed_ms())?;
+        let in_flight = |key| self.lane.may_be_in_flight(key);
+        let found = self.door.refusal(request, in_flight, || self.clock.elapsed_ms())?;
         let Command::CreateOrder(order) = &request.command else { return None };
         let line = order.lines.first()?;
-        let counted = HandedIn { sku: line.sku.clone(), created: found.created, count: 1 };
+        let counted = RefusalReport { sku: line.sku.clone(), created: found.created, count: 1 };
         // What cannot be counted is not refused here.
-        if !self.lane.hand_in(&mut vec![counted], false) {
+        if !self.lane.report_refusals(&mut vec![counted], false) {
             return None;
         }
         let (held, seen) = (found.held, found.sequence.max(answerable));
@@ -299,8 +299,8 @@ impl Server {
         self.maker.step()
     }
 
-    /// Something waits to be done for the images.
-    pub(crate) fn image_asked(&self) -> Option<Ask> {
+    /// Something waits to be done for the snapshots.
+    pub(crate) fn snapshot_asked(&self) -> Option<Ask> {
         self.snapshotter.asked()
     }
 

@@ -1,13 +1,13 @@
-//! What happens while a server lives: messages, turns, images, and a look at it all.
+//! What happens while a server lives: messages, turns, snapshots, and a look at it all.
 //!
 //! Owns no choice of what goes wrong: that is `fate`. Next: `fate`.
 
 use crate::server::Came;
 use crate::world::{Event, Held, Message, World, violated};
-use doorbuster::domain::answer::Answer;
-use doorbuster::domain::sweep;
-use doorbuster::images::Ask;
+use doorbuster::domain::model::answer::Answer;
+use doorbuster::domain::rules::sweep;
 use doorbuster::ring::Outcome;
+use doorbuster::shared::snapshots::Ask;
 use doorbuster::writer::Next;
 use std::sync::Arc;
 
@@ -40,10 +40,10 @@ impl World {
                 self.spare_later();
                 Ok(())
             }
-            Event::Image { life } if self.lives(life) => {
-                self.image(Ask::Due)?;
+            Event::Snapshot { life } if self.lives(life) => {
+                self.snapshot(Ask::Due)?;
                 let wait_us = self.plan.snapshot_every_us;
-                self.after(wait_us, Event::Image { life });
+                self.after(wait_us, Event::Snapshot { life });
                 Ok(())
             }
             Event::Look { life } if self.lives(life) => {
@@ -51,9 +51,10 @@ impl World {
                 self.after(500_000, Event::Look { life });
                 Ok(())
             }
-            Event::Turn { .. } | Event::Spare { .. } | Event::Image { .. } | Event::Look { .. } => {
-                Ok(())
-            }
+            Event::Turn { .. }
+            | Event::Spare { .. }
+            | Event::Snapshot { .. }
+            | Event::Look { .. } => Ok(()),
             Event::Fault => self.fault(),
             Event::Relief => {
                 self.disk.medium().full = false;
@@ -180,7 +181,7 @@ impl World {
                     Next::Rest(None) | Next::Stop => {}
                 }
                 self.spare_later();
-                self.images_asked()
+                self.snapshots_asked()
             }
             Err(error) => {
                 // The process tells whoever waits, and ends.
@@ -298,29 +299,29 @@ impl World {
         }
     }
 
-    /// What the writer asks of the images.
-    pub(crate) fn images_asked(&mut self) -> Held {
-        let asked = self.server.as_ref().and_then(|server| server.image_asked());
-        asked.map_or(Ok(()), |ask| self.image(ask))
+    /// What the writer asks of the snapshots.
+    pub(crate) fn snapshots_asked(&mut self) -> Held {
+        let asked = self.server.as_ref().and_then(|server| server.snapshot_asked());
+        asked.map_or(Ok(()), |ask| self.snapshot(ask))
     }
 
-    /// Takes an image. What it may let go is read before.
-    fn image(&mut self, ask: Ask) -> Held {
+    /// Takes a snapshot. What it may let go is read before.
+    fn snapshot(&mut self, ask: Ask) -> Held {
         self.read_on()?;
-        let image_before = self.server.as_ref().and_then(|server| server.images.sequence());
+        let snapshot_before = self.server.as_ref().and_then(|server| server.snapshots.sequence());
         let taken = self.guard(move |server| {
             let _ = server.snapshotter.heed(ask);
         })?;
         let Some(server) = self.server.as_ref().filter(|_| taken.is_some()) else { return Ok(()) };
-        let (sequence, failure) = (server.images.sequence(), server.images.failure());
-        let damage = server.images.damage();
+        let (sequence, failure) = (server.snapshots.sequence(), server.snapshots.failure());
+        let damage = server.snapshots.damage();
         self.trace.tell("image", format_args!("{sequence:?} {failure:?} {damage:?}"));
-        if sequence != image_before {
-            self.tally.count("server: images taken");
+        if sequence != snapshot_before {
+            self.tally.count("server: snapshots taken");
         }
         if let Some(failure) = failure {
-            self.tally.count("server: image failed");
-            self.excuse("an image can be taken", &failure)?;
+            self.tally.count("server: snapshot failed");
+            self.excuse("a snapshot can be taken", &failure)?;
         }
         damage.map_or(Ok(()), |damage| violated("history is not damaged", damage))
     }

@@ -14,12 +14,12 @@ use crate::restore::Copy;
 use crate::server::{Server, SimData, meters};
 use crate::tally::Tally;
 use crate::trace::Trace;
-use doorbuster::clock::{Clock, SetClock};
 use doorbuster::config::{Config, Sources};
-use doorbuster::domain::command::Request;
-use doorbuster::domain::ids::{Sequence, Stamp};
+use doorbuster::domain::model::command::Request;
+use doorbuster::domain::model::ids::{Sequence, Stamp};
 use doorbuster::metrics::Meters;
 use doorbuster::ring::Outcome;
+use doorbuster::shared::clock::{Clock, SetClock};
 use doorbuster_journal::SEGMENT_BYTES_MIN;
 use doorbuster_witness::{Checked, Names, Notes};
 use std::cmp::Reverse;
@@ -56,8 +56,8 @@ pub(crate) enum Event {
     Turn { life: u64, at_us: u64 },
     /// The next segment is made.
     Spare { life: u64 },
-    /// It is time for an image.
-    Image { life: u64 },
+    /// It is time for a snapshot.
+    Snapshot { life: u64 },
     /// Is everything as it should be?
     Look { life: u64 },
     /// Something goes wrong.

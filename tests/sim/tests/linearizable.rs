@@ -4,8 +4,8 @@
 //! One SKU, orders that sell at once, adjustments and reads, several clients, kills and power cuts.
 //! The tester sees only what was asked and heard, and when; never the journal.
 
-use doorbuster::domain::answer::{Answer, Refusal};
-use doorbuster::domain::command::{Adjustment, Command};
+use doorbuster::domain::model::answer::{Answer, Refusal};
+use doorbuster::domain::model::command::{Adjustment, Command};
 use doorbuster_sim::{Options, Plan, run_plan};
 use doorbuster_witness::Notes;
 use stateright::semantics::{ConsistencyTester, LinearizabilityTester, SequentialSpec};

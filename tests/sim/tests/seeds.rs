@@ -44,19 +44,19 @@ const REACHED: &[&str] = &[
     "restore: places that are kept",
     "restore: places that have diverged",
     "rot: bit of a synced frame or header",
-    "rot: bit of an image",
+    "rot: bit of a snapshot",
     "rot: bit of the tail",
     "rot: detected, start refused, restored from backup",
     "rot: survived",
     "rot: write landed on a synced sector",
-    "server: images taken",
+    "server: snapshots taken",
     "server: refused at the edge",
     "server: settings changed",
     "start: answers taken back, as the mode says",
     "start: died in the middle",
     "start: dropped a tail",
-    "start: from an image",
-    "start: passed over an image",
+    "start: from a snapshot",
+    "start: passed over a snapshot",
 ];
 
 #[test]

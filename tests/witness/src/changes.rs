@@ -2,7 +2,7 @@
 //!
 //! Never says which settings: whoever asks brings them. Next: `model::skus`.
 
-use doorbuster::domain::command::{Patch, SkuChanges, SkuSettings};
+use doorbuster::domain::model::command::{Patch, SkuChanges, SkuSettings};
 
 /// Each bit names one member; one that has its default is reset to it.
 #[must_use]

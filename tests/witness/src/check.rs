@@ -14,13 +14,13 @@ use crate::ledger::Ledger;
 use crate::model::Model;
 use crate::names::named;
 use crate::notes::{Attempt, Heard, Notes};
-use doorbuster::domain::answer::{Answer, Answered, Refusal};
-use doorbuster::domain::command::{Action, Command, Principal, Reach, Request};
-use doorbuster::domain::draw::Seed;
-use doorbuster::domain::event::{Event, Origin, Record};
-use doorbuster::domain::ids::{KeyClaim, OrderId, Sequence, Stamp};
-use doorbuster::domain::lives::Life;
-use doorbuster::recheck::command_of;
+use doorbuster::domain::model::answer::{Answer, Answered, Refusal};
+use doorbuster::domain::model::command::{Action, Command, Principal, Reach, Request};
+use doorbuster::domain::model::draw::Seed;
+use doorbuster::domain::model::event::{Event, Origin, Record};
+use doorbuster::domain::model::ids::{KeyClaim, OrderId, Sequence, Stamp};
+use doorbuster::domain::model::lives::Life;
+use doorbuster::engine::recheck::command_of;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One record of the journal.

@@ -4,9 +4,11 @@
 //! look-ups an event, so that histories of any length can be checked. Knows neither commands nor
 //! answers, and shares nothing with the rules or the model. Next: `check`.
 
-use doorbuster::domain::draw::Reason;
-use doorbuster::domain::event::{EntryMade, Event, OrderCreated, OrderRefunded};
-use doorbuster::domain::ids::{DrawId, GroupId, LineRequests, OrderId, Sequence, SkuId, UserId};
+use doorbuster::domain::model::draw::Reason;
+use doorbuster::domain::model::event::{EntryMade, Event, OrderCreated, OrderRefunded};
+use doorbuster::domain::model::ids::{
+    DrawId, GroupId, LineRequests, OrderId, Sequence, SkuId, UserId,
+};
 use std::collections::BTreeMap;
 
 /// What was sold and held, as the journal tells.
@@ -195,7 +197,7 @@ impl Ledger {
         let picked = made.pick.and_then(|pick| prizes.get(usize::from(pick)));
         let sku = picked.ok_or("a win of nothing")?.clone();
         let status = if made.expires_at.is_some() { Status::Held } else { Status::Sold };
-        let line = doorbuster::domain::ids::LineRequest { sku, quantity: 1 };
+        let line = doorbuster::domain::model::ids::LineRequest { sku, quantity: 1 };
         self.place(sequence, &made.user, &std::iter::once(line).collect(), status)
     }
 

@@ -6,11 +6,11 @@
 //! Never judges. Next: `notes`.
 
 use crate::check::Entry;
-use doorbuster::domain::answer::{Answer, OrderView, RememberedBody};
-use doorbuster::domain::command::{Command, Query};
-use doorbuster::domain::event::Event;
-use doorbuster::domain::ids::OrderId;
-use doorbuster::domain::lives::Lives;
+use doorbuster::domain::model::answer::{Answer, OrderView, RememberedBody};
+use doorbuster::domain::model::command::{Command, Query};
+use doorbuster::domain::model::event::Event;
+use doorbuster::domain::model::ids::OrderId;
+use doorbuster::domain::model::lives::Lives;
 
 /// The first parts of all ids that were seen; an id's epoch is the place of its own, from 1.
 #[derive(Debug, Default)]

@@ -4,9 +4,9 @@
 //! judges. Next: `check`.
 
 use crate::names::{named, rename};
-use doorbuster::domain::answer::Answered;
-use doorbuster::domain::command::Request;
-use doorbuster::domain::ids::{OrderId, Sequence, Stamp};
+use doorbuster::domain::model::answer::Answered;
+use doorbuster::domain::model::command::Request;
+use doorbuster::domain::model::ids::{OrderId, Sequence, Stamp};
 use std::sync::Arc;
 
 /// One request sent once. A retry is another attempt.

@@ -16,9 +16,9 @@ use crate::instant;
 use crate::look::{Findings, Trouble};
 use crate::show;
 use copying::{Taken, Wish, check, take};
-use doorbuster::clock;
 use doorbuster::codec;
-use doorbuster::replay::{DataDirectory, Replayed};
+use doorbuster::engine::replay::{DataDirectory, Replayed};
+use doorbuster::shared::clock;
 use doorbuster_journal::{Disk, JournalId, Space, journal_id};
 use paced::{Meter, PacedDirectory};
 use serde_json::Value;
@@ -91,7 +91,7 @@ fn copy(source: &PacedDirectory, staging: &Staging, history: bool) -> Result<(Co
     let mut told = Vec::new();
     let mut tries = 1;
     loop {
-        let before = newest_image(source);
+        let before = newest_snapshot(source);
         let wish = Wish {
             newest_only: !history,
             until: None,
@@ -108,21 +108,21 @@ fn copy(source: &PacedDirectory, staging: &Staging, history: bool) -> Result<(Co
                 let mut made = made;
                 let first = made.taken.passed_over.drain(..);
                 let all: Vec<String> = told.into_iter().chain(first).collect();
-                all.iter().for_each(|why| show::warn(&format!("passed over an image: {why}")));
+                all.iter().for_each(|why| show::warn(&format!("passed over a snapshot: {why}")));
                 made.taken.passed_over = all;
                 check_end(made.taken.last_sequence, &made.replayed)?;
                 return Ok((made, tries));
             }
             // Its checksums are right, but not what it holds: an older one is to be taken.
             Ok(made) => {
-                for image in made.replayed.passed_over {
-                    excluded.insert(image.sequence);
-                    told.push(image.why.to_string());
+                for snapshot in made.replayed.passed_over {
+                    excluded.insert(snapshot.sequence);
+                    told.push(snapshot.why.to_string());
                 }
             }
             Err(trouble) if source.meter.is_ended() => return Err(trouble),
-            // The segments behind the older image may be gone.
-            Err(_) if newest_image(source) > before && tries < TRIES_MAX => tries += 1,
+            // The segments behind the older snapshot may be gone.
+            Err(_) if newest_snapshot(source) > before && tries < TRIES_MAX => tries += 1,
             Err(trouble) => return Err(trouble),
         }
         staging.fresh()?;
@@ -139,8 +139,8 @@ fn check_end(expected: u64, replayed: &Replayed) -> Result<(), Trouble> {
     Err(Trouble::Damage(format!("{told}: does the target's disk keep what it is given?")))
 }
 
-/// The name of the newest image, which rises with its sequence.
-fn newest_image(source: &PacedDirectory) -> Option<String> {
+/// The name of the newest snapshot, which rises with its sequence.
+fn newest_snapshot(source: &PacedDirectory) -> Option<String> {
     let names = source.snapshots().ok()?.names().ok()?;
     names.into_iter().filter(|name| name.ends_with(".image")).max()
 }
@@ -148,8 +148,10 @@ fn newest_image(source: &PacedDirectory) -> Option<String> {
 fn facts(id: JournalId, copy: &Copy) -> Vec<(&'static str, Value)> {
     let Copy { taken, replayed } = copy;
     let state = &replayed.state;
-    let bytes =
-        taken.images.iter().map(|image| doorbuster_snapshots::image_bytes(image.payload_bytes));
+    let bytes = taken
+        .snapshots
+        .iter()
+        .map(|snapshot| doorbuster_snapshots::snapshot_bytes(snapshot.payload_bytes));
     let bytes = bytes.map(Option::unwrap_or_default).sum::<u64>() + taken.copied.bytes;
     let mut facts = vec![
         ("made_at", instant::text(clock::wall_ms()).into()),
@@ -158,9 +160,9 @@ fn facts(id: JournalId, copy: &Copy) -> Vec<(&'static str, Value)> {
         ("seq", state.sequence.into()),
         ("stamp", (state.sequence > 0).then(|| instant::text(state.stamp)).into()),
         ("digest", codec::digest(state).to_string().into()),
-        ("from_image", replayed.image_sequence.into()),
+        ("from_image", replayed.snapshot_sequence.into()),
         ("goes_back_to_seq", taken.goes_back_to().into()),
-        ("images", taken.images.len().into()),
+        ("images", taken.snapshots.len().into()),
         ("segments", taken.copied.segments.into()),
         ("bytes", bytes.into()),
     ];

@@ -4,8 +4,8 @@
 //! Owns how long a reader rests. Never reads ahead and never changes what is read.
 
 use crate::progress::Bar;
-use doorbuster::clock::Clock;
-use doorbuster::replay::{DataDirectory, ReplayError};
+use doorbuster::engine::replay::{DataDirectory, ReplayError};
+use doorbuster::shared::clock::Clock;
 use doorbuster_journal::{Access, Disk, DiskFile, FileDisk};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::io;
@@ -76,7 +76,7 @@ impl Meter {
     }
 }
 
-/// A data directory as [`replay`](doorbuster::replay) reads one.
+/// A data directory as [`replay`](doorbuster::engine::replay) reads one.
 pub(super) struct PacedDirectory {
     pub(super) path: PathBuf,
     pub(super) meter: Arc<Meter>,

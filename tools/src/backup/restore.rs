@@ -2,7 +2,7 @@
 //!
 //! Owns how far it goes, and the proof that it holds what the source held there. The journal's
 //! prefix is copied, with its last frame closed anew where the end lies in the middle of a turn, so
-//! the feed and the history of orders stay; where a source has only an image, the journal begins
+//! the feed and the history of orders stay; where a source has only a snapshot, the journal begins
 //! behind that. Nothing is cut anywhere: what is left out is not written. The directory's first
 //! start is a start like any other. Next: `copying`, `listing`.
 
@@ -14,12 +14,12 @@ use super::{begin_meter, check_apart, check_end, nothing_left};
 use crate::instant;
 use crate::look::{Findings, Span, Trouble, read_with};
 use crate::show;
-use doorbuster::clock;
 use doorbuster::codec;
-use doorbuster::recovery;
-use doorbuster::replay::{DataDirectory, From, Replayed, Until, replay_watched};
+use doorbuster::engine::recovery;
+use doorbuster::engine::replay::{DataDirectory, From, Replayed, Until, replay_watched};
+use doorbuster::shared::clock;
 use doorbuster_journal::{Space, journal_id};
-use doorbuster_snapshots::ImageState;
+use doorbuster_snapshots::SnapshotState;
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -66,10 +66,10 @@ fn goal(source: &PacedDirectory, until: Until, promise: Option<Promise>) -> Resu
     }
     let has_journal = source.path.join("journal").is_dir();
     if !has_journal || journal_id(&source.journal()?)?.is_none() {
-        return image_goal(source, until);
+        return snapshot_goal(source, until);
     }
     source.meter.bar.begin("looking for the end", 0);
-    let replayed = read_with(Span { from: From::NewestImage, until }, |span| {
+    let replayed = read_with(Span { from: From::NewestSnapshot, until }, |span| {
         replay_watched(source, span.from, span.until, &mut |_| {}, None)
     })?;
     let sequence = replayed.state.sequence;
@@ -88,13 +88,14 @@ fn goal(source: &PacedDirectory, until: Until, promise: Option<Promise>) -> Resu
     Ok(Goal { until: replayed.scan.is_none().then_some(sequence), promise })
 }
 
-/// Of images alone: the newest one that is not beyond the end.
-fn image_goal(source: &PacedDirectory, until: Until) -> Result<Goal, Trouble> {
+/// Of snapshots alone: the newest one that is not beyond the end.
+fn snapshot_goal(source: &PacedDirectory, until: Until) -> Result<Goal, Trouble> {
     let disk = source.snapshots()?;
     let mut held = Vec::new();
-    for image in doorbuster_snapshots::list(&disk, doorbuster_journal::JournalId([0; 16]))? {
-        let foreign = matches!(image.state, ImageState::ForeignJournal(_));
-        let reader = foreign.then(|| doorbuster_snapshots::ImageReader::open(&disk, &image.name));
+    for snapshot in doorbuster_snapshots::list(&disk, doorbuster_journal::JournalId([0; 16]))? {
+        let foreign = matches!(snapshot.state, SnapshotState::ForeignJournal(_));
+        let reader =
+            foreign.then(|| doorbuster_snapshots::SnapshotReader::open(&disk, &snapshot.name));
         if let Some(Ok(reader)) = reader {
             held.push((reader.meta().sequence, reader.meta().stamp_ms));
         }
@@ -109,7 +110,7 @@ fn image_goal(source: &PacedDirectory, until: Until) -> Result<Goal, Trouble> {
         None => {
             let held: Vec<String> = held.iter().map(|(held, _)| held.to_string()).collect();
             Err(Trouble::NotThere(format!(
-                "{} has no journal, only images of sequence {}: name one of these, or a time",
+                "{} has no journal, only snapshots of sequence {}: name one of these, or a time",
                 source.path.display(),
                 held.join(", "),
             )))
@@ -135,7 +136,7 @@ fn fill(
     };
     let taken = take(source, &staging.place(), &wish)?;
     for why in &taken.passed_over {
-        show::warn(&format!("passed over an image: {why}"));
+        show::warn(&format!("passed over a snapshot: {why}"));
     }
     let replayed = check(&staging.place(), &taken, &source.meter)?;
     check_end(goal.until.unwrap_or(taken.last_sequence), &replayed)?;
@@ -171,7 +172,7 @@ fn facts(
         ("seq", state.sequence.into()),
         ("stamp", instant::text(state.stamp).into()),
         ("digest", codec::digest(state).to_string().into()),
-        ("from_image", replayed.image_sequence.into()),
+        ("from_image", replayed.snapshot_sequence.into()),
         ("orders", state.orders.len().into()),
     ];
     let age_ms = clock::wall_ms().saturating_sub(state.stamp);

@@ -13,18 +13,18 @@ use crate::events::{self, Members};
 use crate::look::{Span, Trouble, read_with};
 use crate::progress::Progress;
 use crate::refusals;
-use doorbuster::domain::answer::Refusal;
-use doorbuster::domain::command::Command;
-use doorbuster::domain::draw::Reason;
-use doorbuster::domain::event::{EntryMade, Event, OrderCreated, Origin, Record};
-use doorbuster::domain::ids::{
+use doorbuster::domain::model::answer::Refusal;
+use doorbuster::domain::model::command::Command;
+use doorbuster::domain::model::draw::Reason;
+use doorbuster::domain::model::event::{EntryMade, Event, OrderCreated, Origin, Record};
+use doorbuster::domain::model::ids::{
     KeyClaim, LineRequests, OrderId, PrincipalName, SkuId, Stamp, UserId,
 };
-use doorbuster::domain::kept::KeptRefusal;
-use doorbuster::domain::refusals::counted;
-use doorbuster::domain::state::State;
+use doorbuster::domain::model::kept::KeptRefusal;
+use doorbuster::domain::rules::refusal_counts::counted;
+use doorbuster::domain::state::tables::State;
+use doorbuster::engine::replay::{self, From, Replayed};
 use doorbuster::http::key_hash;
-use doorbuster::replay::{self, From, Replayed};
 pub(crate) use page::print;
 use serde_json::Value;
 use shelf::Shelf;
@@ -119,7 +119,7 @@ pub(crate) fn explain(data: &Path, wanted: Wanted, span: Span) -> Result<Story, 
     let replayed = match run(data, whole, &mut story) {
         Err(error) if is_pruned(&error) && span.from != From::Genesis => {
             story = Story::of(user, sku, key);
-            run(data, Span { from: From::OldestImage, ..span }, &mut story)
+            run(data, Span { from: From::OldestSnapshot, ..span }, &mut story)
         }
         done => done,
     };

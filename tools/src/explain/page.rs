@@ -83,7 +83,7 @@ impl Story {
             }
             events::object(members)
         };
-        let shelf = |(sku, shelf): (&doorbuster::domain::ids::SkuId, &super::Shelf)| {
+        let shelf = |(sku, shelf): (&doorbuster::domain::model::ids::SkuId, &super::Shelf)| {
             json!({
                 "sku": sku.as_str(), "units_back": shelf.units_back,
                 "units_gone": shelf.units_gone, "moves": shelf.moves,

@@ -4,13 +4,13 @@
 //! Owns how much of it is told. Reads states and records as they pass. Next: `page`.
 
 use crate::events;
-use doorbuster::domain::answer::ShortLine;
-use doorbuster::domain::draw::Reason;
-use doorbuster::domain::event::{Event, Record};
-use doorbuster::domain::ids::{OrderId, SkuId, Stamp, UserId};
-use doorbuster::domain::kept::KeptRefusal;
-use doorbuster::domain::order::{Order, Status};
-use doorbuster::domain::state::State;
+use doorbuster::domain::model::answer::ShortLine;
+use doorbuster::domain::model::draw::Reason;
+use doorbuster::domain::model::event::{Event, Record};
+use doorbuster::domain::model::ids::{OrderId, SkuId, Stamp, UserId};
+use doorbuster::domain::model::kept::KeptRefusal;
+use doorbuster::domain::model::order::{Order, Status};
+use doorbuster::domain::state::tables::State;
 use serde_json::{Value, json};
 
 /// Orders that are named as holding units at one moment.

@@ -3,11 +3,11 @@
 use crate::run::ctl;
 use crate::story::{order, settings, sku, tell, tell_to_the_end};
 use crate::writer::{START, Writer};
-use doorbuster::domain::command::{Command, Take};
-use doorbuster::domain::event::{Event, OrderCreated, Origin};
-use doorbuster::domain::ids::{LineRequest, PrincipalName, UserId};
-use doorbuster::recheck::Recheck;
-use doorbuster::replay::{From, Until};
+use doorbuster::domain::model::command::{Command, Take};
+use doorbuster::domain::model::event::{Event, OrderCreated, Origin};
+use doorbuster::domain::model::ids::{LineRequest, PrincipalName, UserId};
+use doorbuster::engine::recheck::Recheck;
+use doorbuster::engine::replay::{From, Until};
 
 #[test]
 fn all_that_was_decided_is_decided_so_again() {
@@ -41,7 +41,7 @@ fn a_changed_rule_is_found() {
     let mut recheck = Recheck::new(|state, request, now| {
         let mut state = state.clone();
         state.settings.hold_ms_default += 1;
-        doorbuster::domain::decide::decide(&state, request, now)
+        doorbuster::domain::rules::decide::decide(&state, request, now)
     });
     recheck.run(story.writer.path(), From::Genesis, until, &mut |_| {}).unwrap_or_else(|error| {
         panic!("{error}");

@@ -37,7 +37,7 @@ fn check_private(root: &Path) {
 }
 
 /// Backs the writer's directory up, and holds the backup to what the writer holds.
-fn check_backup(writer: &Writer, more: &str, from_image: u64, goes_back_to: u64) {
+fn check_backup(writer: &Writer, more: &str, from_snapshot: u64, goes_back_to: u64) {
     let (data, place) = (writer.path(), elsewhere());
     let before = bytes_of(data);
     let to = place.path().join("deep/er");
@@ -45,7 +45,7 @@ fn check_backup(writer: &Writer, more: &str, from_image: u64, goes_back_to: u64)
     assert_eq!(before, bytes_of(data), "the source changed");
     let (sequence, digest) = (writer.state.sequence, codec::digest(&writer.state).to_string());
     assert_eq!((&made["seq"], &made["digest"]), (&sequence.into(), &digest.as_str().into()));
-    assert_eq!(made["from_image"], from_image, "{made}");
+    assert_eq!(made["from_image"], from_snapshot, "{made}");
     assert_eq!(made["goes_back_to_seq"], goes_back_to, "{made}");
     let listed = fs::read_to_string(to.join("BACKUP.json")).unwrap();
     let listed: Value = serde_json::from_str(&listed).unwrap();
@@ -64,8 +64,8 @@ fn check_backup(writer: &Writer, more: &str, from_image: u64, goes_back_to: u64)
 #[test]
 fn a_backup_beside_a_writer_holds_what_the_writer_holds() {
     let story = tell();
-    let images = ctl(story.writer.path(), "snapshot list --json", 0).object();
-    let newest = images["snapshots"][0]["seq"].as_u64().unwrap();
+    let snapshots = ctl(story.writer.path(), "snapshot list --json", 0).object();
+    let newest = snapshots["snapshots"][0]["seq"].as_u64().unwrap();
     check_backup(&story.writer, "", newest, newest);
     check_backup(&story.writer, "--history", newest, 1);
 }
@@ -73,18 +73,18 @@ fn a_backup_beside_a_writer_holds_what_the_writer_holds() {
 #[test]
 fn a_backup_of_a_stopped_directory_holds_all_of_it() {
     let writer = tell_at_length();
-    let images = ctl(writer.path(), "snapshot list --json", 0).object();
-    let seq = |at: usize| images["snapshots"][at]["seq"].as_u64().unwrap();
+    let snapshots = ctl(writer.path(), "snapshot list --json", 0).object();
+    let seq = |at: usize| snapshots["snapshots"][at]["seq"].as_u64().unwrap();
     check_backup(&writer, "", seq(0), seq(0));
     check_backup(&writer, "--history", seq(0), 1);
-    // Pruned: the history begins at the oldest image.
+    // Pruned: the history begins at the oldest snapshot.
     fs::remove_file(segment(writer.path(), 1)).unwrap();
     check_backup(&writer, "--history", seq(0), seq(1));
     check_backup(&writer, "", seq(0), seq(0));
     // Nothing but the journal.
     let story = tell();
-    for image in fs::read_dir(story.writer.path().join("snapshots")).unwrap() {
-        fs::remove_file(image.unwrap().path()).unwrap();
+    for snapshot in fs::read_dir(story.writer.path().join("snapshots")).unwrap() {
+        fs::remove_file(snapshot.unwrap().path()).unwrap();
     }
     check_backup(&story.writer, "", 0, 1);
 }
@@ -128,13 +128,13 @@ fn an_interrupted_backup_is_in_the_way_and_says_what_it_is() {
 }
 
 #[test]
-fn an_image_that_is_damaged_is_passed_over_and_told() {
+fn an_snapshot_that_is_damaged_is_passed_over_and_told() {
     for offset in [20, 4096 + 100] {
         let writer = tell_at_length();
         let data = writer.path();
-        let images = ctl(data, "snapshot list --json", 0).object();
-        let held = |at: usize| images["snapshots"][at]["seq"].as_u64().unwrap();
-        flip(&data.join("snapshots").join(doorbuster_snapshots::image_name(held(0))), offset);
+        let snapshots = ctl(data, "snapshot list --json", 0).object();
+        let held = |at: usize| snapshots["snapshots"][at]["seq"].as_u64().unwrap();
+        flip(&data.join("snapshots").join(doorbuster_snapshots::snapshot_name(held(0))), offset);
         let place = elsewhere();
         let to = place.path().join("b");
         let arguments = format!("backup --json --to {}", to.display());
@@ -145,17 +145,17 @@ fn an_image_that_is_damaged_is_passed_over_and_told() {
             (&held(1).into(), &writer.state.sequence.into())
         );
         assert_eq!(made["images_passed_over"].as_array().map(Vec::len), Some(1), "{made}");
-        assert!(ran.err.contains("passed over an image: "), "{ran:?}");
+        assert!(ran.err.contains("passed over a snapshot: "), "{ran:?}");
         ctl(&to, "snapshot verify", 0);
     }
 }
 
 #[test]
-fn an_image_that_holds_something_else_than_it_says_is_passed_over() {
+fn an_snapshot_that_holds_something_else_than_it_says_is_passed_over() {
     let mut story = tell();
     let held = ctl(story.writer.path(), "snapshot list --json", 0).object();
     let held = held["snapshots"][0]["seq"].clone();
-    story.writer.forge_image(|meta, rows| {
+    story.writer.forge_snapshot(|meta, rows| {
         *rows.last_mut().unwrap() ^= 1;
         meta.digest = [7; 32];
     });
@@ -226,7 +226,7 @@ fn a_target_without_room_is_told_and_left_empty() {
         let target = place.path().join("target");
         let fill = |text: &str| text.replace("{target}", target.to_str().unwrap());
         let data = PathBuf::from(fill(data.to_str().unwrap()));
-        // In blocks of 512 bytes; an image still fits.
+        // In blocks of 512 bytes; a snapshot still fits.
         let output = ended(&mut after("ulimit -f 200", &data, &fill(&arguments)));
         let told = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(3), "{arguments}: {told}");
@@ -318,8 +318,8 @@ fn what_the_server_prunes_meanwhile_is_no_damage() {
         }
         writer
             .turn(START + 100_001, |writer| writer.ask("boss", None, crate::story::put("N", 1, 0)));
-        writer.image();
-        // All that the image makes unnecessary, also what was not copied yet.
+        writer.snapshot();
+        // All that the snapshot makes unnecessary, also what was not copied yet.
         for _ in 1..fs::read_dir(data.join("journal")).unwrap().count() {
             fs::remove_file(segment(&data, 1)).unwrap();
         }

@@ -3,11 +3,13 @@
 use crate::run::ctl;
 use crate::story::{put, settings, sku};
 use crate::writer::{START, Writer};
-use doorbuster::domain::command::{Command, DeleteDraw, EnterDraw, Precondition, Take};
-use doorbuster::domain::command::{CreateOrder, PutDraw};
-use doorbuster::domain::draw::{Admission, Odds, Prize, Reason, Sealed, Seed, Terms};
-use doorbuster::domain::event::{DrawPut, EntryMade, Event, Origin};
-use doorbuster::domain::ids::{DrawId, LineRequest, PrincipalName, UserId};
+use doorbuster::domain::model::command::{Command, DeleteDraw, EnterDraw, Precondition, Take};
+use doorbuster::domain::model::command::{CreateOrder, PutDraw};
+use doorbuster::domain::model::draw::{
+    Admission, Odds, Prize, Reason, Seed, SeedCommitment, Terms,
+};
+use doorbuster::domain::model::event::{DrawPut, EntryMade, Event, Origin};
+use doorbuster::domain::model::ids::{DrawId, LineRequest, PrincipalName, UserId};
 use serde_json::{Value, json};
 
 const SEED: Seed = Seed([0x5E; 32]);
@@ -39,14 +41,14 @@ impl Writer {
 }
 
 /// Two SKUs, and a draw of both with this secret.
-fn begin(sealed: Sealed) -> Writer {
+fn begin(sealed: SeedCommitment) -> Writer {
     let mut writer = Writer::create(settings());
     writer.turn(START + 1, |writer| {
         writer.ask("boss", None, put("A", 1, 0));
         writer.ask("boss", None, put("B", 3, 1));
         let precondition = Precondition::None;
         let (terms, admission) = (terms(), ADMISSION);
-        if sealed == Sealed::new(sealed.seed) {
+        if sealed == SeedCommitment::new(sealed.seed) {
             let seed = sealed.seed;
             let put = PutDraw { draw: draw(), terms, admission, seed, precondition };
             writer.ask("boss", None, Command::PutDraw(Box::new(put)));
@@ -77,7 +79,7 @@ fn hex(bytes: &[u8]) -> String {
 
 #[test]
 fn a_fair_draw_is_verified_entry_by_entry() {
-    let mut writer = begin(Sealed::new(SEED));
+    let mut writer = begin(SeedCommitment::new(SEED));
     close(&mut writer);
     let shown = ctl(writer.path(), "draw verify spring --json", 0).object();
     assert_eq!(counts(&shown), [20, 0, 0, 0]);
@@ -98,7 +100,7 @@ fn a_fair_draw_is_verified_entry_by_entry() {
 
 #[test]
 fn the_published_commitment_is_compared() {
-    let mut writer = begin(Sealed::new(SEED));
+    let mut writer = begin(SeedCommitment::new(SEED));
     close(&mut writer);
     let check = |commitment: String, code, told: bool| {
         let asked = format!("draw verify spring --json --commitment {commitment}");
@@ -112,7 +114,7 @@ fn the_published_commitment_is_compared() {
 
 #[test]
 fn a_seed_is_not_shown_before_the_draw_is_closed_but_checked() {
-    let mut writer = begin(Sealed::new(SEED));
+    let mut writer = begin(SeedCommitment::new(SEED));
     writer.seal();
     let ran = ctl(writer.path(), "draw verify spring --json", 0);
     assert_eq!((counts(&ran.object()), &ran.object()["seed"]), ([20, 0, 0, 0], &Value::Null));
@@ -127,7 +129,7 @@ fn a_seed_is_not_shown_before_the_draw_is_closed_but_checked() {
 #[test]
 fn a_changed_seed_fails_against_the_commitment() {
     // The picks are those of the new seed: only the commitment tells.
-    let changed = Sealed { seed: Seed([7; 32]), commitment: SEED.commitment() };
+    let changed = SeedCommitment { seed: Seed([7; 32]), commitment: SEED.commitment() };
     let mut writer = begin(changed);
     close(&mut writer);
     let shown = ctl(writer.path(), "draw verify spring --json", 1).object();
@@ -137,7 +139,7 @@ fn a_changed_seed_fails_against_the_commitment() {
 
 #[test]
 fn a_pick_or_a_reason_that_was_changed_is_told() {
-    let mut writer = begin(Sealed::new(SEED));
+    let mut writer = begin(SeedCommitment::new(SEED));
     writer.turn(START + 3, |writer| {
         // Everything that entry 21 could honestly be is refused: picks of both kinds, with a reason
         // that the stock does not bear out.
@@ -175,7 +177,7 @@ fn a_pick_or_a_reason_that_was_changed_is_told() {
 
 #[test]
 fn a_draw_that_was_deleted_is_verified_from_the_journal() {
-    let mut writer = begin(Sealed::new(SEED));
+    let mut writer = begin(SeedCommitment::new(SEED));
     close(&mut writer);
     writer.turn(START + 4, |writer| {
         let delete = DeleteDraw { draw: draw(), precondition: Precondition::None };
@@ -194,7 +196,7 @@ fn a_draw_that_was_deleted_is_verified_from_the_journal() {
 
 #[test]
 fn a_win_is_in_the_history_of_its_order() {
-    let mut writer = begin(Sealed::new(SEED));
+    let mut writer = begin(SeedCommitment::new(SEED));
     writer.turn(START + 3, |writer| {
         let line = LineRequest { sku: sku("A"), quantity: 1 };
         let (user, lines) = (UserId::parse("late").expect("a user's id"), [line].into());

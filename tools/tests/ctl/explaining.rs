@@ -3,11 +3,11 @@
 use crate::run::{bytes_of, ctl};
 use crate::story::{order, put, settings, tell};
 use crate::writer::{START, Writer};
-use doorbuster::domain::answer::Refusal;
-use doorbuster::domain::command::{Action, Command, Take};
-use doorbuster::domain::event::Event;
-use doorbuster::domain::ids::{OrderId, PrincipalName};
-use doorbuster::domain::kept::NotKept;
+use doorbuster::domain::model::answer::Refusal;
+use doorbuster::domain::model::command::{Action, Command, Take};
+use doorbuster::domain::model::event::Event;
+use doorbuster::domain::model::ids::{OrderId, PrincipalName};
+use doorbuster::domain::model::kept::NotKept;
 use doorbuster::http::key_hash;
 use serde_json::{Value, json};
 
@@ -129,7 +129,7 @@ fn a_winner_hears_of_every_step_of_the_order() {
     ];
     assert_eq!(steps, expected);
     assert_eq!(told["orders_now"][0]["status"], "completed");
-    // Held over a restart, by somebody whose journal begins with an image.
+    // Held over a restart, by somebody whose journal begins with a snapshot.
     let told = ctl(story.writer.path(), "explain --user fay --json", 0).object();
     let steps = told["story"].as_array().expect("a story").iter();
     let steps: Vec<&str> = steps.map(|entry| entry["what"].as_str().expect("a word")).collect();
@@ -188,9 +188,10 @@ fn kept_refusals_are_dumped_and_decided_again() {
     lines[0].held += 1;
     writer.turn(START + 40, |writer| {
         let seen = writer.state.sequence;
-        let forged = doorbuster::domain::kept::KeptRefusal { seen, at: START + 40, ..forged };
+        let forged =
+            doorbuster::domain::model::kept::KeptRefusal { seen, at: START + 40, ..forged };
         writer.append(None, Event::RefusalsKept(vec![forged.clone()]));
-        let at_edge = doorbuster::domain::kept::KeptRefusal { at_edge: true, ..forged };
+        let at_edge = doorbuster::domain::model::kept::KeptRefusal { at_edge: true, ..forged };
         writer.append(None, Event::RefusalsKept(vec![at_edge]));
     });
     let found = ctl(writer.path(), "replay --recheck --json", 1).object();

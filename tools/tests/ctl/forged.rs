@@ -1,13 +1,13 @@
-//! Files whose checksums are right and that no server has written: seals, records and images that say
+//! Files whose checksums are right and that no server has written: seals, records and snapshots that say
 //! something else than what came before them. Next: `mending`, repairs of such a journal.
 
 use crate::run::{ctl, flip, segment};
 use crate::story::{put, settings, tell_at_length};
 use crate::writer::{START, Writer};
 use doorbuster::codec::{Totals, encode_totals};
-use doorbuster::replay::{From, ReplayError, Replayed, replay};
+use doorbuster::engine::replay::{From, ReplayError, Replayed, replay};
 use doorbuster_journal::JournalError;
-use doorbuster_snapshots::{Meta, image_name};
+use doorbuster_snapshots::{Meta, snapshot_name};
 use std::fs;
 use std::path::PathBuf;
 
@@ -21,7 +21,7 @@ fn shop() -> Writer {
 }
 
 fn replayed(writer: &Writer) -> Result<Replayed, ReplayError> {
-    replay(writer.path(), From::NewestImage, None, &mut |_| {})
+    replay(writer.path(), From::NewestSnapshot, None, &mut |_| {})
 }
 
 /// What ends the replay, told as damage.
@@ -75,80 +75,81 @@ fn a_record_that_does_not_decode_ends_a_replay_behind_those_before_it() {
     told(&writer, "replay --until 6");
 }
 
-/// The shop with an image like this, read back without it.
+/// The shop with a snapshot like this, read back without it.
 #[track_caller]
 fn check_passed_over(forge: impl FnOnce(&mut Meta, &mut Vec<u8>), why: &str) {
     let mut writer = shop();
-    writer.forge_image(forge);
+    writer.forge_snapshot(forge);
     writer.kill();
     let replayed = replayed(&writer).expect("the journal has all of it");
-    assert_eq!((replayed.image_sequence, replayed.state.sequence), (0, 4));
+    assert_eq!((replayed.snapshot_sequence, replayed.state.sequence), (0, 4));
     assert_eq!(doorbuster::codec::digest(&replayed.state).to_string(), writer.digests[3]);
     let [passed] = &replayed.passed_over[..] else { panic!("{:?}", replayed.passed_over) };
     assert!(passed.why.to_string().ends_with(why), "{}", passed.why);
 }
 
 #[test]
-fn an_image_whose_header_says_something_else_than_its_rows_is_passed_over() {
+fn an_snapshot_whose_header_says_something_else_than_its_rows_is_passed_over() {
     let mut writer = shop();
-    writer.forge_image(|_, _| ());
+    writer.forge_snapshot(|_, _| ());
     writer.kill();
-    assert_eq!(replayed(&writer).expect("nothing is wrong").image_sequence, 4);
+    assert_eq!(replayed(&writer).expect("nothing is wrong").snapshot_sequence, 4);
 
     let why = "what it holds is not what its header says";
     check_passed_over(|meta, _| meta.digest[31] ^= 1, why);
     check_passed_over(|meta, _| meta.sequence = 3, why);
-    let why = "the record holds an impossible end of an image";
+    let why = "the record holds an impossible end of a snapshot";
     check_passed_over(|_, rows| rows.truncate(rows.len() - 1), why);
     let why = "the record holds an impossible length of a row";
     check_passed_over(|_, rows| rows[3] = 0xFF, why);
 }
 
-/// The files of both images of a journal whose first segment is gone.
+/// The files of both snapshots of a journal whose first segment is gone.
 fn pruned() -> (Writer, Vec<PathBuf>) {
     let writer = tell_at_length();
     let listed = ctl(writer.path(), "snapshot list --json", 0).object();
-    let images = listed["snapshots"].as_array().expect("there are some").iter().map(|image| {
-        let sequence = image["seq"].as_u64().expect("a sequence");
-        writer.path().join("snapshots").join(image_name(sequence))
-    });
-    let images: Vec<PathBuf> = images.collect();
-    assert_eq!(images.len(), 2);
+    let snapshots =
+        listed["snapshots"].as_array().expect("there are some").iter().map(|snapshot| {
+            let sequence = snapshot["seq"].as_u64().expect("a sequence");
+            writer.path().join("snapshots").join(snapshot_name(sequence))
+        });
+    let snapshots: Vec<PathBuf> = snapshots.collect();
+    assert_eq!(snapshots.len(), 2);
     fs::remove_file(segment(writer.path(), 1)).expect("it is there");
-    (writer, images)
+    (writer, snapshots)
 }
 
 #[test]
-fn where_neither_image_nor_journal_can_be_used_both_are_told() {
-    let (writer, images) = pruned();
-    for image in &images {
+fn where_neither_snapshot_nor_journal_can_be_used_both_are_told() {
+    let (writer, snapshots) = pruned();
+    for snapshot in &snapshots {
         assert!(replayed(&writer).is_ok());
-        flip(image, 4096 + 100);
+        flip(snapshot, 4096 + 100);
     }
     let found = told(&writer, "replay");
-    let (journal, images_told) =
-        found.split_once(" What could not be used instead: ").expect("images are told");
+    let (journal, snapshots_told) =
+        found.split_once(" What could not be used instead: ").expect("snapshots are told");
     assert!(journal.contains("00000002.segment"), "{journal}");
-    for image in &images {
-        let name = image.file_name().expect("a file").to_str().expect("a name of ours");
-        assert!(images_told.contains(name), "{images_told}");
+    for snapshot in &snapshots {
+        let name = snapshot.file_name().expect("a file").to_str().expect("a name of ours");
+        assert!(snapshots_told.contains(name), "{snapshots_told}");
     }
-    let Err(ReplayError::BehindImages { cause, .. }) = replayed(&writer) else {
+    let Err(ReplayError::BehindSnapshots { cause, .. }) = replayed(&writer) else {
         panic!("it is not read")
     };
     assert!(matches!(*cause, JournalError::Refused(_)), "{cause}");
 }
 
 #[test]
-fn what_no_image_could_have_mended_is_told_without_them() {
+fn what_no_snapshot_could_have_mended_is_told_without_them() {
     let mut writer = shop();
-    writer.forge_image(|meta, _| meta.digest[0] ^= 1);
+    writer.forge_snapshot(|meta, _| meta.digest[0] ^= 1);
     writer.turn(START + 3, |writer| writer.append_bytes(&[0xEE; 300]));
     writer.kill();
     let Err(ReplayError::Journal(JournalError::Visitor { first_sequence, cause })) =
         replayed(&writer)
     else {
-        panic!("it is read, or blamed on the image")
+        panic!("it is read, or blamed on the snapshot")
     };
     assert_eq!(first_sequence, 5);
     assert!(cause.to_string().starts_with("sequence 5: the record does not decode"), "{cause}");

@@ -3,8 +3,8 @@
 use crate::run::ctl;
 use crate::story::{tell, tell_to_the_end};
 use crate::writer::{LIFE_OF_2, START};
-use doorbuster::domain::command::{Action, Command};
-use doorbuster::domain::ids::OrderId;
+use doorbuster::domain::model::command::{Action, Command};
+use doorbuster::domain::model::ids::OrderId;
 use serde_json::{Value, json};
 
 fn history(order: &Value) -> Vec<&str> {

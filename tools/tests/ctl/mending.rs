@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
-/// Twenty turns of one SKU each and a seal; no image. The server is gone.
+/// Twenty turns of one SKU each and a seal; no snapshot. The server is gone.
 fn shelf() -> Writer {
     let mut writer = Writer::create(settings());
     for number in 1..=20_u64 {
@@ -94,7 +94,7 @@ fn a_directory_in_use_is_not_repaired() {
 }
 
 #[test]
-fn damage_that_an_image_covers_is_shown_and_costs_nothing() {
+fn damage_that_an_snapshot_covers_is_shown_and_costs_nothing() {
     let writer = tell_at_length();
     let data = writer.path();
     let digest = writer.digests.last().unwrap().as_str();
@@ -108,27 +108,27 @@ fn damage_that_an_image_covers_is_shown_and_costs_nothing() {
 }
 
 #[test]
-fn what_an_image_holds_is_kept_though_the_journal_does_not_reach_it() {
+fn what_an_snapshot_holds_is_kept_though_the_journal_does_not_reach_it() {
     let writer = tell_at_length();
     let data = writer.path();
-    let image = ctl(data, "snapshot list --json", 0).object()["snapshots"][0]["seq"].clone();
-    let held = image.as_u64().unwrap();
+    let snapshot = ctl(data, "snapshot list --json", 0).object()["snapshots"][0]["seq"].clone();
+    let held = snapshot.as_u64().unwrap();
     for number in [3, 2] {
         fs::remove_file(segment(data, number)).unwrap();
     }
     let shown = ctl(data, "journal repair --json", 1).object();
     assert_eq!(shown["first_seq_lost"], held + 1, "{shown}");
     let done = ctl(data, "journal repair --accept-tail-loss --json", 0).object();
-    assert_eq!((&done["seq"], &done["from_image"]), (&image, &image));
+    assert_eq!((&done["seq"], &done["from_image"]), (&snapshot, &snapshot));
     assert_eq!(done["digest"], writer.digests[held as usize - 1].as_str());
 }
 
 #[test]
-fn what_an_image_holds_is_kept_though_the_newest_segment_does_not_tell_whose_it_is() {
+fn what_an_snapshot_holds_is_kept_though_the_newest_segment_does_not_tell_whose_it_is() {
     let writer = tell_at_length();
     let data = writer.path();
-    let images = ctl(data, "snapshot list --json", 0).object();
-    let held = images["snapshots"][0]["seq"].as_u64().unwrap();
+    let snapshots = ctl(data, "snapshot list --json", 0).object();
+    let held = snapshots["snapshots"][0]["seq"].as_u64().unwrap();
     fs::remove_file(segment(data, 1)).unwrap();
     flip(&segment(data, 2), 3);
     ctl(data, "replay", 1);
@@ -210,17 +210,17 @@ fn a_repair_that_failed_half_way_changed_nothing_and_can_be_made_again() {
 }
 
 #[test]
-fn a_damaged_image_is_not_counted_on() {
+fn a_damaged_snapshot_is_not_counted_on() {
     for (place, offset) in [("header", 20), ("rows", 4096 + 100)] {
         let writer = tell_at_length();
         let data = writer.path();
-        let images = ctl(data, "snapshot list --json", 0).object();
-        let held = |at: usize| images["snapshots"][at]["seq"].as_u64().unwrap();
+        let snapshots = ctl(data, "snapshot list --json", 0).object();
+        let held = |at: usize| snapshots["snapshots"][at]["seq"].as_u64().unwrap();
         let (newest, older) = (held(0), held(1));
         for number in [3, 2] {
             fs::remove_file(segment(data, number)).unwrap();
         }
-        let name = doorbuster_snapshots::image_name(newest);
+        let name = doorbuster_snapshots::snapshot_name(newest);
         flip(&data.join("snapshots").join(name), offset);
         let done = ctl(data, "journal repair --accept-tail-loss --json", 0).object();
         assert!(older < newest);

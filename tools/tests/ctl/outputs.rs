@@ -5,7 +5,7 @@ use crate::backups::{after, back_up, elsewhere};
 use crate::run::{command, ctl, ended, start, undisturbed};
 use crate::story::{Story, settings, tell, tell_to_the_end};
 use crate::writer::{START, Writer};
-use doorbuster::domain::command::{AdjustSku, Adjustment, Command as Ask, Precondition};
+use doorbuster::domain::model::command::{AdjustSku, Adjustment, Command as Ask, Precondition};
 use std::fs::{self, File};
 use std::process::{Command, Stdio};
 

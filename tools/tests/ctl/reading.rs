@@ -3,7 +3,7 @@
 use crate::run::{bytes_of, command_that_may_not, ctl, ended, flip, segment, undisturbed};
 use crate::story::{tell, tell_at_length};
 use crate::writer::START;
-use doorbuster::recovery;
+use doorbuster::engine::recovery;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -81,7 +81,7 @@ fn what_may_not_be_read_is_told_and_not_taken_for_damage() {
     let data = writer.path();
     flip(&segment(data, 3), 4096 + 100);
     let before = bytes_of(data);
-    // What an image makes unnecessary is not read from it on.
+    // What a snapshot makes unnecessary is not read from it on.
     check_unreadable(data, &segment(data, 2), "replay --from-genesis");
     for path in [segment(data, 3), data.join("journal"), data.join("snapshots")] {
         check_unreadable(data, &path, "replay");

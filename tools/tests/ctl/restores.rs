@@ -93,7 +93,7 @@ fn a_restored_directory_is_whole_private_and_goes_on() {
     story.writer.move_to(&data);
     story.writer.restart(START + 50_000);
     story.writer.turn(START + 50_001, |writer| writer.ask("boss", None, put("N", 1, 0)));
-    story.writer.image();
+    story.writer.snapshot();
     story.writer.kill();
     check_restored(&data, &story.writer, story.writer.state.sequence);
 }
@@ -101,8 +101,8 @@ fn a_restored_directory_is_whole_private_and_goes_on() {
 #[test]
 fn an_older_end_than_the_backup_holds_is_refused_and_said() {
     let writer = tell_at_length();
-    let images = ctl(writer.path(), "snapshot list --json", 0).object();
-    let seq = |at: usize| images["snapshots"][at]["seq"].as_u64().unwrap();
+    let snapshots = ctl(writer.path(), "snapshot list --json", 0).object();
+    let seq = |at: usize| snapshots["snapshots"][at]["seq"].as_u64().unwrap();
     fs::remove_file(segment(writer.path(), 1)).unwrap();
     let place = elsewhere();
     for (more, goes_back_to) in [("", seq(0)), ("--history", seq(1))] {
@@ -111,7 +111,7 @@ fn an_older_end_than_the_backup_holds_is_refused_and_said() {
         let data = place.path().join("data");
         let until = format!("--until {}", goes_back_to - 1);
         let told = refused(&backup, &data, &until, 3);
-        assert!(told.contains("no image from before that end is kept"), "{told}");
+        assert!(told.contains("no snapshot from before that end is kept"), "{told}");
         for until in [goes_back_to, goes_back_to + 1] {
             restore(&backup, &data, &format!("--until {until}"));
             check_restored(&data, &writer, until);
@@ -121,19 +121,19 @@ fn an_older_end_than_the_backup_holds_is_refused_and_said() {
 }
 
 #[test]
-fn an_image_alone_is_enough() {
+fn an_snapshot_alone_is_enough() {
     let mut writer = tell_at_length();
-    let images = ctl(writer.path(), "snapshot list --json", 0).object();
-    let seq = |at: usize| images["snapshots"][at]["seq"].as_u64().unwrap();
+    let snapshots = ctl(writer.path(), "snapshot list --json", 0).object();
+    let seq = |at: usize| snapshots["snapshots"][at]["seq"].as_u64().unwrap();
     let place = elsewhere();
     let (from, data) = (place.path().join("from"), place.path().join("data"));
     fs::create_dir(&from).unwrap();
     let told = refused(&from, &data, "", 1);
-    assert!(told.contains("neither a journal nor a whole image"), "{told}");
+    assert!(told.contains("neither a journal nor a whole snapshot"), "{told}");
     fs::create_dir(from.join("snapshots")).unwrap();
-    for image in fs::read_dir(writer.path().join("snapshots")).unwrap() {
-        let image = image.unwrap();
-        fs::copy(image.path(), from.join("snapshots").join(image.file_name())).unwrap();
+    for snapshot in fs::read_dir(writer.path().join("snapshots")).unwrap() {
+        let snapshot = snapshot.unwrap();
+        fs::copy(snapshot.path(), from.join("snapshots").join(snapshot.file_name())).unwrap();
     }
     for (until, held) in [(String::new(), seq(0)), (format!("--until {}", seq(1)), seq(1))] {
         let made = restore(&from, &data, &until);
@@ -142,12 +142,12 @@ fn an_image_alone_is_enough() {
         fs::remove_dir_all(&data).unwrap();
     }
     let told = refused(&from, &data, &format!("--until {}", seq(0) - 1), 1);
-    assert!(told.contains("only images of sequence"), "{told}");
-    // It goes on behind the image.
+    assert!(told.contains("only snapshots of sequence"), "{told}");
+    // It goes on behind the snapshot.
     restore(&from, &data, "");
     let digests = writer.digests[..seq(0) as usize].to_vec();
     writer.move_to(&data);
-    writer.restart_from_image(START + 200_000);
+    writer.restart_from_snapshot(START + 200_000);
     assert_eq!(writer.state.sequence, seq(0) + 1);
     assert_eq!(writer.digests[..digests.len()], digests);
     writer.kill();
@@ -228,7 +228,7 @@ fn a_restore_changes_nothing_that_is_there() {
     assert_eq!(before, bytes_of(story.writer.path()));
     // A lock that is held by a server that is about to begin.
     let data = place.path().join("data");
-    let lock = doorbuster::recovery::lock(&data).unwrap();
+    let lock = doorbuster::engine::recovery::lock(&data).unwrap();
     let told = ctl(&data, &arguments, 3).err;
     assert!(told.contains("in use by another process"), "{told}");
     assert_eq!(bytes_of(&data).len(), 1, "only the lock is there");

@@ -1,12 +1,12 @@
 //! A short life of a shop in which every event but those of draws (see `draws`) happens once at least.
 
 use crate::writer::{START, Writer};
-use doorbuster::domain::command::{
+use doorbuster::domain::model::command::{
     Action, AdjustSku, Adjustment, Command, CreateOrder, DeleteSku, Patch, PatchSku, Precondition,
     PutSku, Refund, SkuChanges, SkuSettings, Take,
 };
-use doorbuster::domain::ids::{LineRequest, OrderId, SkuId, UserId};
-use doorbuster::domain::settings::{Caps, Settings};
+use doorbuster::domain::model::ids::{LineRequest, OrderId, SkuId, UserId};
+use doorbuster::domain::model::settings::{Caps, Settings};
 
 /// Small tables, and times that pass quickly.
 pub(crate) fn settings() -> Settings {
@@ -72,8 +72,8 @@ pub(crate) struct Story {
     pub(crate) retaken: OrderId,
     /// Held over the restart.
     pub(crate) graced: OrderId,
-    /// The sequence of the first image.
-    pub(crate) image: u64,
+    /// The sequence of the first snapshot.
+    pub(crate) snapshot: u64,
 }
 
 impl Story {
@@ -83,7 +83,7 @@ impl Story {
     }
 }
 
-/// Up to the point where the server was killed and came back; two images, every order kept.
+/// Up to the point where the server was killed and came back; two snapshots, every order kept.
 pub(crate) fn tell() -> Story {
     let mut writer = Writer::create(settings());
     let (mut sold, mut retaken) = (None, None);
@@ -110,8 +110,8 @@ pub(crate) fn tell() -> Story {
         writer.new_order("dan", "A", 100, HOLD);
         writer.new_order("eve", "B", 1, Take::Sell);
     });
-    writer.image();
-    let image = writer.state.sequence;
+    writer.snapshot();
+    let snapshot = writer.state.sequence;
     let retaken = retaken.expect("a turn was taken");
     writer.turn(START + 5_001, |_| {});
     writer.turn(START + 6_000, |writer| {
@@ -129,13 +129,13 @@ pub(crate) fn tell() -> Story {
     writer.turn(START + 7_000, |writer| {
         graced = Some(writer.new_order("fay", "A", 1, HOLD));
     });
-    writer.image();
+    writer.snapshot();
     writer.kill();
     writer.restart(START + 30_000);
     writer.turn(START + 31_000, |writer| {
         writer.new_order("gus", "A", 1, Take::Sell);
     });
-    Story { writer, sold, retaken, graced: graced.expect("a turn was taken"), image }
+    Story { writer, sold, retaken, graced: graced.expect("a turn was taken"), snapshot }
 }
 
 fn adjust(delta: i64) -> Command {
@@ -165,7 +165,7 @@ pub(crate) fn tell_to_the_end() -> Story {
     story
 }
 
-/// A journal of several segments with an image in the second and one in the third. The server is
+/// A journal of several segments with a snapshot in the second and one in the third. The server is
 /// gone.
 pub(crate) fn tell_at_length() -> Writer {
     let mut writer = Writer::create(settings());
@@ -174,7 +174,7 @@ pub(crate) fn tell_at_length() -> Writer {
         let command = adjust_because(1, "x".repeat(60_000));
         writer.turn(START + 1 + turn, |writer| writer.ask("boss", None, command));
         if turn == 6 || turn == 10 {
-            writer.image();
+            writer.snapshot();
         }
     }
     writer.seal();

@@ -1,24 +1,24 @@
 //! A writer without server, ring and clock: decides, applies and appends at stamps that the test
-//! names. Owns what the real one does around that: turns, starts, refusals, seals, images.
+//! names. Owns what the real one does around that: turns, starts, refusals, seals, snapshots.
 
 use crate::run::undisturbed;
+use doorbuster::background::snapshotter;
 use doorbuster::codec::{self, Totals};
-use doorbuster::domain::answer::{Answer, Answered, Refusal};
-use doorbuster::domain::apply::apply;
-use doorbuster::domain::command::{Command, Principal, Reach, Request};
-use doorbuster::domain::decide::{Decision, decide};
-use doorbuster::domain::event::{Event, Origin, Record, RefusalCount, Started};
-use doorbuster::domain::ids::{KeyClaim, OrderId, PrincipalName, Stamp};
-use doorbuster::domain::kept::KeptRefusal;
-use doorbuster::domain::lives::Life;
-use doorbuster::domain::settings::Settings;
-use doorbuster::domain::state::State;
-use doorbuster::domain::{refusals, sweep};
-use doorbuster::recovery::{self, Lock};
-use doorbuster::replay::{self, From};
-use doorbuster::snapshotter;
+use doorbuster::domain::model::answer::{Answer, Answered, Refusal};
+use doorbuster::domain::model::command::{Command, Principal, Reach, Request};
+use doorbuster::domain::model::event::{Event, Origin, Record, RefusalCount, Started};
+use doorbuster::domain::model::ids::{KeyClaim, OrderId, PrincipalName, Stamp};
+use doorbuster::domain::model::kept::KeptRefusal;
+use doorbuster::domain::model::lives::Life;
+use doorbuster::domain::model::settings::Settings;
+use doorbuster::domain::rules::apply::apply;
+use doorbuster::domain::rules::decide::{Decision, decide};
+use doorbuster::domain::rules::{refusal_counts, sweep};
+use doorbuster::domain::state::tables::State;
+use doorbuster::engine::recovery::{self, Lock};
+use doorbuster::engine::replay::{self, From};
 use doorbuster_journal::{FileDisk, Journal, JournalId, Options, SEGMENT_BYTES_MIN, scan};
-use doorbuster_snapshots::{ImageWriter, Meta};
+use doorbuster_snapshots::{Meta, SnapshotWriter};
 use std::convert::Infallible;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -108,8 +108,8 @@ impl Writer {
 
     /// The server starts again after a kill.
     pub(crate) fn restart(&mut self, now: Stamp) {
-        // A journal that begins behind an image is read from that.
-        let replayed = replay::replay(self.path(), From::NewestImage, None, &mut |_| {});
+        // A journal that begins behind a snapshot is read from that.
+        let replayed = replay::replay(self.path(), From::NewestSnapshot, None, &mut |_| {});
         let scan = replayed.expect("it is whole").scan.expect("it was read to its end");
         let disk = FileDisk::open(self.path().join("journal")).expect("it is there");
         self.lock = Some(recovery::lock(self.path()).expect("nobody has it"));
@@ -117,10 +117,10 @@ impl Writer {
         self.epoch(None, now);
     }
 
-    /// As [`Writer::restart`], where an image stands for what the journal no longer has.
-    pub(crate) fn restart_from_image(&mut self, now: Stamp) {
-        let replayed =
-            replay::replay(self.path(), From::NewestImage, None, &mut |_| {}).expect("it is whole");
+    /// As [`Writer::restart`], where a snapshot stands for what the journal no longer has.
+    pub(crate) fn restart_from_snapshot(&mut self, now: Stamp) {
+        let replayed = replay::replay(self.path(), From::NewestSnapshot, None, &mut |_| {})
+            .expect("it is whole");
         self.state = replayed.state;
         self.digests.truncate(self.state.sequence as usize);
         self.stamps.truncate(self.state.sequence as usize);
@@ -218,12 +218,13 @@ impl Writer {
 
     fn count(&mut self, command: &Command, answered: &Answered) {
         let Answer::Refused(refusal) = &answered.answer else { return };
-        let count = |(sku, reason): (&doorbuster::domain::ids::SkuId, _)| RefusalCount {
+        let count = |(sku, reason): (&doorbuster::domain::model::ids::SkuId, _)| RefusalCount {
             sku: sku.clone(),
             reason,
             count: 1,
         };
-        let counts: Vec<_> = refusals::counted(command, refusal).into_iter().map(count).collect();
+        let counts: Vec<_> =
+            refusal_counts::counted(command, refusal).into_iter().map(count).collect();
         if !counts.is_empty() {
             self.append(None, Event::RefusalsCounted(counts));
         }
@@ -261,15 +262,15 @@ impl Writer {
         self.journal().sync().expect("the disk works");
     }
 
-    /// An image of all there is.
-    pub(crate) fn image(&mut self) {
+    /// A snapshot of all there is.
+    pub(crate) fn snapshot(&mut self) {
         let pause = doorbuster_snapshots::no_pause;
         let sequence = snapshotter::fold(self.path(), ID, None, pause).expect("it can be read");
         assert_eq!(sequence, self.state.sequence);
     }
 
-    /// An image with the right checksums whose header and rows are not what they were.
-    pub(crate) fn forge_image(&mut self, forge: impl FnOnce(&mut Meta, &mut Vec<u8>)) {
+    /// A snapshot with the right checksums whose header and rows are not what they were.
+    pub(crate) fn forge_snapshot(&mut self, forge: impl FnOnce(&mut Meta, &mut Vec<u8>)) {
         let mut rows = Vec::new();
         let taken: Result<(), Infallible> = codec::encode_state(&self.state, &mut |piece| {
             rows.extend_from_slice(piece);
@@ -292,9 +293,9 @@ impl Writer {
         meta.payload_bytes = rows.len() as u64;
         let disk = FileDisk::open(self.path().join("snapshots")).expect("it is there");
         let pause = doorbuster_snapshots::no_pause;
-        let mut image = ImageWriter::begin(&disk, meta, pause).expect("there is room");
-        image.append(&rows).expect("the disk works");
-        image.finish().expect("the disk works");
+        let mut snapshot = SnapshotWriter::begin(&disk, meta, pause).expect("there is room");
+        snapshot.append(&rows).expect("the disk works");
+        snapshot.finish().expect("the disk works");
     }
 
     fn journal(&mut self) -> &mut Journal {

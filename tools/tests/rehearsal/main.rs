@@ -65,7 +65,7 @@ impl Server {
         for name in ["SKUS", "ORDERS", "KEYS", "ANSWERS", "USES", "USERS"] {
             command.env(format!("DOORBUSTER_CAPS_{name}"), "100000");
         }
-        // Segments are left and images are taken while the copy goes on.
+        // Segments are left and snapshots are taken while the copy goes on.
         command.env("DOORBUSTER_JOURNAL_SEGMENT_BYTES", "262144");
         command.env("DOORBUSTER_SNAPSHOTS_EVERY_EVENTS", "400");
         // All of them stay, so that the source can be replayed up to where the backup ended.

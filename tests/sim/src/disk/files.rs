@@ -1,4 +1,4 @@
-//! The disk as the journal and the images see it: names, files, mappings.
+//! The disk as the journal and the snapshots see it: names, files, mappings.
 //!
 //! Owns the calls; what a call does to the medium, and whether it fails or is the last, is decided
 //! there. Never keeps anything. Next: `damage`.

@@ -6,11 +6,11 @@
 use super::{Fault, Witness, changes_nothing, fault, rule, told};
 use crate::check::Entry;
 use crate::notes::Notes;
-use doorbuster::domain::answer::Answer;
-use doorbuster::domain::command::{Command, Request};
-use doorbuster::domain::event::Event;
-use doorbuster::domain::ids::Sequence;
-use doorbuster::domain::kept::{KeptRefusal, stored_form};
+use doorbuster::domain::model::answer::Answer;
+use doorbuster::domain::model::command::{Command, Request};
+use doorbuster::domain::model::event::Event;
+use doorbuster::domain::model::ids::Sequence;
+use doorbuster::domain::model::kept::{KeptRefusal, stored_form};
 use std::collections::BTreeMap;
 
 impl Witness<'_> {

@@ -4,12 +4,14 @@ use super::orders::Wanted;
 use super::skus::has_if_match;
 use super::{Done, EVENT_MAX, Model};
 use crate::chance;
-use doorbuster::domain::answer::{Answer, DrawView, EntryView, Page, Refusal};
-use doorbuster::domain::command::{
+use doorbuster::domain::model::answer::{Answer, DrawView, EntryView, Page, Refusal};
+use doorbuster::domain::model::command::{
     DeleteDraw, EnterDraw, Precondition, Principal, PutDraw, Request, Take,
 };
-use doorbuster::domain::draw::{Admission, Reason, Seed, Terms};
-use doorbuster::domain::ids::{DrawId, OrderId, PrincipalName, Sequence, SkuId, Stamp, UserId};
+use doorbuster::domain::model::draw::{Admission, Reason, Seed, Terms};
+use doorbuster::domain::model::ids::{
+    DrawId, OrderId, PrincipalName, Sequence, SkuId, Stamp, UserId,
+};
 use sha2::{Digest as _, Sha256};
 
 pub(super) struct Draw {

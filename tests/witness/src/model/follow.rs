@@ -3,10 +3,10 @@
 //! Next: `check`.
 
 use super::{EVENT_MAX, Model};
-use doorbuster::domain::event::{Event, HoldsGraced, RefusalCount};
-use doorbuster::domain::ids::{OrderId, Sequence, Stamp};
-use doorbuster::domain::order::Status;
-use doorbuster::domain::settings::Settings;
+use doorbuster::domain::model::event::{Event, HoldsGraced, RefusalCount};
+use doorbuster::domain::model::ids::{OrderId, Sequence, Stamp};
+use doorbuster::domain::model::order::Status;
+use doorbuster::domain::model::settings::Settings;
 
 type Allowed = Result<(), String>;
 

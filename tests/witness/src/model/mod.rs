@@ -14,12 +14,12 @@ mod reads;
 mod shares;
 mod skus;
 
-use doorbuster::domain::answer::{Answer, Answered, Refusal, RememberedBody};
-use doorbuster::domain::command::{Command, Request, SkuSettings};
-use doorbuster::domain::ids::{OrderId, PrincipalName, Sequence, SkuId, Stamp, UserId};
-use doorbuster::domain::order::Status;
-use doorbuster::domain::settings::Settings;
-use doorbuster::domain::sku::{RefusalReason, Refused};
+use doorbuster::domain::model::answer::{Answer, Answered, Refusal, RememberedBody};
+use doorbuster::domain::model::command::{Command, Request, SkuSettings};
+use doorbuster::domain::model::ids::{OrderId, PrincipalName, Sequence, SkuId, Stamp, UserId};
+use doorbuster::domain::model::order::Status;
+use doorbuster::domain::model::settings::Settings;
+use doorbuster::domain::model::sku::{RefusalReason, Refused};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Keys, orders or uses that one sweeping event takes at most.

@@ -1,12 +1,12 @@
 //! The model's rules of orders. Next: `skus`.
 
 use super::{Done, Line, Model, Order, is_sold, left};
-use doorbuster::domain::answer::{Answer, Created, Refusal, ShortLine, UserLimit, Window};
-use doorbuster::domain::command::{
+use doorbuster::domain::model::answer::{Answer, Created, Refusal, ShortLine, UserLimit, Window};
+use doorbuster::domain::model::command::{
     Action, CreateOrder, Principal, Reach, Refund, Request, SkuSettings, Take,
 };
-use doorbuster::domain::ids::{OrderId, PrincipalName, UserId};
-use doorbuster::domain::order::Status;
+use doorbuster::domain::model::ids::{OrderId, PrincipalName, UserId};
+use doorbuster::domain::model::order::Status;
 
 /// A SKU by its place, and units of it.
 pub(super) type Wanted = (usize, u64);

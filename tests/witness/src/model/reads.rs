@@ -1,12 +1,12 @@
 //! What the model shows. Next: `property`.
 
 use super::{Model, Order};
-use doorbuster::domain::answer::{
+use doorbuster::domain::model::answer::{
     Answer, LineView, OrderView, Page, Refusal, Remembered, SkuView, StateStatus, TableFill,
 };
-use doorbuster::domain::command::{Principal, Query};
-use doorbuster::domain::ids::OrderId;
-use doorbuster::domain::order::Status;
+use doorbuster::domain::model::command::{Principal, Query};
+use doorbuster::domain::model::ids::OrderId;
+use doorbuster::domain::model::order::Status;
 
 /// Orders that one list looks at.
 const VISITS_MAX: usize = 1000;

@@ -3,8 +3,8 @@
 //! A configured principal has a reserve; what no reserve holds is common. Next: `orders`.
 
 use super::Model;
-use doorbuster::domain::answer::{Answer, Refusal};
-use doorbuster::domain::ids::{OrderId, PrincipalName, UserId};
+use doorbuster::domain::model::answer::{Answer, Refusal};
+use doorbuster::domain::model::ids::{OrderId, PrincipalName, UserId};
 
 /// Keys that one order may have, its creation's included.
 const KEYS_OF_ORDER_MAX: usize = 64;

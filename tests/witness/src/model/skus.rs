@@ -1,13 +1,13 @@
 //! The model's rules of SKUs. Next: `reads`.
 
 use super::{Done, Model, Sku, is_sold};
-use doorbuster::domain::answer::{Answer, Refusal};
-use doorbuster::domain::command::{
+use doorbuster::domain::model::answer::{Answer, Refusal};
+use doorbuster::domain::model::command::{
     AdjustSku, Adjustment, DeleteSku, PatchSku, Precondition, PutSku, Request, SkuSettings,
 };
-use doorbuster::domain::ids::{GroupId, STOCK_MAX, SkuId, Stamp, UserId};
-use doorbuster::domain::order::Status;
-use doorbuster::domain::sku::Refused;
+use doorbuster::domain::model::ids::{GroupId, STOCK_MAX, SkuId, Stamp, UserId};
+use doorbuster::domain::model::order::Status;
+use doorbuster::domain::model::sku::Refused;
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Model {

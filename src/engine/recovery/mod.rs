@@ -1,0 +1,277 @@
+//! From a data directory to a writer that may serve: lock, replay, store again, start.
+//!
+//! Nothing is served before everything that was visible is durable, and before the new epoch's
+//! start is: a key that is answered again must not be lost by the next power cut. The only caller
+//! of `Journal::resume`, which is the only cutter of tails. Next: `replay`, `writer`.
+
+mod lock;
+
+pub use lock::{Lock, lock};
+
+use crate::codec;
+use crate::config::Config;
+use crate::domain::model::event::{Event, Record, Started};
+use crate::domain::model::ids::Sequence;
+use crate::domain::model::lives::Life;
+use crate::domain::model::settings::{Caps, Settings};
+use crate::domain::rules::apply::apply;
+use crate::domain::rules::sweep;
+use crate::domain::state::tables::State;
+use crate::engine::replay::{
+    DataDirectory, From, Progress, ReplayError, Replayed, journal_directory, replay,
+    snapshot_directory,
+};
+use crate::shared::clock::{Clock, ClockError, Stamps};
+use crate::testing::faults::{Point, armed};
+use crate::testing::planted::{Bug, planted};
+use doorbuster_journal::{DIRECTORY_MODE, Disk};
+use doorbuster_journal::{Dropped, FileDisk, Journal, JournalError, JournalId, Options};
+use doorbuster_snapshots::PassedOver;
+use std::fs::{DirBuilder, File};
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+
+/// A life is drawn so often at most. One draw in eleven thousand is all digits; one that was drawn
+/// before is not to be expected in a million starts.
+const LIFE_DRAWS_MAX: u32 = 100;
+
+/// Why a start is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum RecoveryError {
+    /// Somebody serves this directory already.
+    #[error("{directory} is in use by another process: two must never write one journal")]
+    Locked {
+        /// The data directory.
+        directory: String,
+    },
+    /// The system said no.
+    #[error("cannot {operation} {path}: {cause}")]
+    Io {
+        /// What was tried, as a verb.
+        operation: &'static str,
+        /// On what.
+        path: String,
+        /// What the system answered.
+        #[source]
+        cause: io::Error,
+    },
+    /// The journal cannot be continued.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The directory cannot be read back.
+    #[error(transparent)]
+    Replay(#[from] ReplayError),
+    /// The tables cannot be made.
+    #[error(
+        "the tables' caps ask for {bytes} bytes of address space, which the system does not give: \
+         lower caps.orders, caps.keys, caps.uses or caps.users"
+    )]
+    Memory {
+        /// How much.
+        bytes: u64,
+    },
+    /// What the system calls random is not.
+    #[error(
+        "the system's random numbers repeat: {LIFE_DRAWS_MAX} of them gave no new life, without \
+         which ids would be given out twice"
+    )]
+    Random,
+    /// The wall clock is not to be trusted.
+    #[error(transparent)]
+    Clock(#[from] ClockError),
+}
+
+/// A writer's state and journal, ready to serve.
+pub struct Recovered<D: Disk = FileDisk> {
+    /// With this epoch's start applied.
+    pub state: State,
+    /// Synced, ready to append.
+    pub journal: Journal<D>,
+    /// At or past the state's stamp.
+    pub stamps: Stamps,
+    /// Events that the directory held.
+    pub replayed: Sequence,
+    /// The sequence of the snapshot that the state was put together from; 0 = from the first event.
+    pub snapshot_sequence: Sequence,
+    /// A tail that nobody was answered for, and that is gone now.
+    pub dropped: Option<Dropped>,
+    /// In a mode that answers before the sync: answers from here on, if there were any, are lost.
+    pub lost_from: Option<Sequence>,
+    /// Newer snapshots that could not be used.
+    pub passed_over: Vec<PassedOver>,
+}
+
+fn io_error<'a>(
+    operation: &'static str,
+    path: &'a Path,
+) -> impl FnOnce(io::Error) -> RecoveryError + 'a {
+    move |cause| RecoveryError::Io { operation, path: path.display().to_string(), cause }
+}
+
+/// Makes a directory that survives a power cut: its name is synced into its parent.
+fn make_directory(directory: &Path) -> Result<(), RecoveryError> {
+    if directory.is_dir() {
+        return Ok(());
+    }
+    let parent = match directory.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    if !parent.is_dir() {
+        make_directory(parent)?;
+    }
+    match DirBuilder::new().mode(DIRECTORY_MODE).create(directory) {
+        Err(cause) if cause.kind() != io::ErrorKind::AlreadyExists => {
+            return Err(io_error("create", directory)(cause));
+        }
+        _ => {}
+    }
+    File::open(parent).and_then(|parent| parent.sync_all()).map_err(io_error("sync", parent))
+}
+
+/// Brings a locked directory back to where it was, and starts the next epoch in it.
+///
+/// # Errors
+/// When the journal is damaged, or the disk or the clock refuses. Nothing was lost by trying.
+pub fn recover(
+    lock: &Lock,
+    rules: &Settings,
+    config: &Config,
+    clock: Clock,
+    progress: Progress<'_>,
+) -> Result<Recovered, RecoveryError> {
+    while armed(Point::Recovery) {
+        std::thread::yield_now();
+    }
+    check_memory(&rules.caps)?;
+    make_directory(&journal_directory(&config.data))?;
+    lock.hold_journal(&journal_directory(&config.data))?;
+    make_directory(&snapshot_directory(&config.data))?;
+    recover_in(&config.data, rules, config, clock, progress)
+}
+
+/// As [`recover`], in a directory that is made and that nobody else uses, whatever it is on; where
+/// that is, the settings are not asked.
+///
+/// # Errors
+/// As [`recover`].
+pub fn recover_in<P: DataDirectory + ?Sized>(
+    data: &P,
+    rules: &Settings,
+    config: &Config,
+    clock: Clock,
+    progress: Progress<'_>,
+) -> Result<Recovered<P::Disk>, RecoveryError> {
+    let Replayed { state, snapshot_sequence, scan, drained, passed_over, .. } =
+        replay(data, From::NewestSnapshot, None, progress)?;
+    let scan = scan.expect("a replay without an end in mind reads to the end");
+    let last_stamp = (scan.last_sequence > 0).then_some(state.stamp.max(scan.last_stamp_ms));
+    // Before anything is written: a refused clock leaves the directory as it was.
+    let mut stamps = Stamps::start(clock, clock.wall_ms(), last_stamp, config.accept_clock)?;
+    // In a mode that answers before the sync, an unclean stop may have lost answered records
+    // after the last visible one.
+    let unclean = state.epoch > 0 && !drained;
+    let lost_from = (unclean && state.answers_before_sync).then_some(scan.last_sequence + 1);
+    let dropped = scan.dropped.clone();
+    let drawn = Drawn { hash_key: data.random(), life: draw_life(&state, || data.random())? };
+    let disk = data.journal()?;
+    let options = Options { segment_bytes: config.segment_bytes };
+    let journal = match scan.id {
+        None => Journal::create(disk, options, JournalId(data.random())),
+        Some(_) => Journal::resume(disk, options, scan),
+    }?;
+    let replayed = state.sequence;
+    let mut start = Start { state, journal, now: stamps.now() };
+    start.epoch(rules, config, lost_from, drawn)?;
+    let Start { state, journal, .. } = start;
+    Ok(Recovered {
+        state,
+        journal,
+        stamps,
+        replayed,
+        snapshot_sequence,
+        dropped,
+        lost_from,
+        passed_over,
+    })
+}
+
+/// Reserves what the tables will, and gives it back: later there would be nobody to tell.
+fn check_memory(caps: &Caps) -> Result<(), RecoveryError> {
+    let bytes = State::reserved_bytes(caps);
+    let reserved =
+        usize::try_from(bytes).is_ok_and(|bytes| Vec::<u8>::new().try_reserve_exact(bytes).is_ok());
+    if reserved { Ok(()) } else { Err(RecoveryError::Memory { bytes }) }
+}
+
+/// A life that no start of this journal drew. It comes in the event of the start, so that a replay
+/// draws nothing; and before anything is written, so that a start without one changes nothing.
+fn draw_life(state: &State, random: impl Fn() -> [u8; 16]) -> Result<Life, RecoveryError> {
+    if planted(Bug::LifeFromEpoch) {
+        let counted = Life::of_bits(u64::from(state.epoch) << 5 | 31);
+        return counted.ok_or(RecoveryError::Random);
+    }
+    let fresh = |_| {
+        let [a, b, c, d, e, ..] = random();
+        let life = Life::of_bits(u64::from_le_bytes([a, b, c, d, e, 0, 0, 0]))?;
+        (!state.lives.has(life)).then_some(life)
+    };
+    (0..LIFE_DRAWS_MAX).find_map(fresh).ok_or(RecoveryError::Random)
+}
+
+/// What a start draws.
+struct Drawn {
+    /// For the first start.
+    hash_key: [u8; 16],
+    life: Life,
+}
+
+/// The first events of an epoch.
+struct Start<D: Disk> {
+    state: State,
+    journal: Journal<D>,
+    now: u64,
+}
+
+impl<D: Disk> Start<D> {
+    fn epoch(
+        &mut self,
+        rules: &Settings,
+        config: &Config,
+        lost_from: Option<u64>,
+        drawn: Drawn,
+    ) -> Result<(), RecoveryError> {
+        let first = self.state.epoch == 0;
+        let epoch = self.state.epoch + u32::from(first || !planted(Bug::EpochKept));
+        self.now = self.now.max(self.state.stamp);
+        self.journal.begin(epoch, self.now);
+        self.append(Event::Started(Started {
+            epoch,
+            hash_key: if first { drawn.hash_key } else { self.state.hash_key },
+            answers_before_sync: config.durability.answers_before_sync(),
+            lost_from,
+            life: Some(drawn.life),
+        }))?;
+        if planted(Bug::SettingsUnrecorded) && !first {
+            self.state.settings = rules.clone();
+        }
+        if self.state.settings != *rules {
+            self.append(Event::SettingsChanged(Box::new(rules.clone())))?;
+        }
+        for event in sweep::grace(&self.state, self.now) {
+            self.append(event)?;
+        }
+        self.journal.finish()?;
+        self.journal.sync()?;
+        Ok(())
+    }
+
+    fn append(&mut self, event: Event) -> Result<(), RecoveryError> {
+        let record = Record { origin: None, event };
+        apply(&mut self.state, &record, self.now);
+        let sequence = self.journal.push(|bytes| codec::encode_record(&record, bytes))?;
+        assert_eq!(sequence, self.state.sequence, "one event, one sequence");
+        Ok(())
+    }
+}

@@ -1,0 +1,182 @@
+//! Who may do what (API 6): one table for routes and for the lines of a batch.
+//!
+//! Owns the roles and that table. A route names its deed before its body is read; whatever was read
+//! names its deed again as a command, so that a line of a batch, or a route with a wrong row, comes
+//! to the same answer. Never looks at whose order it is: that is `Reach`, in the domain. Next:
+//! `tokens`, `routes`.
+
+use crate::domain::model::command::{Command, Query, Reach};
+use crate::domain::model::order::Verb;
+use crate::http::response::problem::{Code, Problem, Refused};
+
+/// What a token is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Whoever shows no token, where none is needed.
+    Nobody,
+    /// A shop that sells: its own orders.
+    Buy,
+    /// A warehouse: every principal's orders, once they are sold.
+    Fulfil,
+    /// What watches the server.
+    Metrics,
+    /// All of it.
+    Admin,
+}
+
+/// What is done. A request comes to exactly one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::http) enum Permission {
+    /// Nothing yet: OPTIONS, or lines that are checked one by one.
+    Ask,
+    ReadSkus,
+    ChangeSku,
+    CreateOrder,
+    ReadOrder,
+    ListOrders,
+    ListUserOrders,
+    ReadRequest,
+    Act(Verb),
+    ReadDraws,
+    ChangeDraw,
+    EnterDraw,
+    /// Metrics, status, latency.
+    Watch,
+    /// What only operators do to the server itself.
+    Operate,
+    /// The feed.
+    Follow,
+}
+
+impl Permission {
+    /// What a command does.
+    pub(in crate::http) fn of(command: &Command) -> Self {
+        match command {
+            Command::CreateOrder(_) => Self::CreateOrder,
+            Command::ActOnOrder(_, action) => Self::Act(action.verb()),
+            Command::PutSku(_)
+            | Command::PatchSku(_)
+            | Command::AdjustSku(_)
+            | Command::DeleteSku(_) => Self::ChangeSku,
+            Command::PutDraw(_) | Command::CloseDraw(_) | Command::DeleteDraw(_) => {
+                Self::ChangeDraw
+            }
+            Command::EnterDraw(_) => Self::EnterDraw,
+            Command::Read(query) => match **query {
+                Query::Sku(_) | Query::Skus { .. } => Self::ReadSkus,
+                Query::Order(_) => Self::ReadOrder,
+                Query::Orders { .. } => Self::ListOrders,
+                Query::UserOrders { .. } => Self::ListUserOrders,
+                Query::Remembered(_) => Self::ReadRequest,
+                Query::Draw(_) | Query::Entries { .. } => Self::ReadDraws,
+                Query::Status => Self::Watch,
+            },
+        }
+    }
+
+    /// It goes before orders and lists, as its command's `Rank` says, and may use a bucket twice.
+    pub(in crate::http) const fn is_urgent(self) -> bool {
+        match self {
+            Self::Act(_) | Self::ChangeSku | Self::ChangeDraw => true,
+            Self::Watch | Self::Operate | Self::Follow => true,
+            Self::Ask
+            | Self::ReadSkus
+            | Self::CreateOrder
+            | Self::ReadOrder
+            | Self::ListOrders
+            | Self::ListUserOrders
+            | Self::ReadRequest
+            | Self::ReadDraws
+            | Self::EnterDraw => false,
+        }
+    }
+
+    /// The table: who may do it besides `admin`, who may do everything.
+    pub(in crate::http) const fn roles(self) -> &'static [Role] {
+        match self {
+            Self::Ask => &[Role::Buy, Role::Fulfil, Role::Metrics],
+            Self::ReadSkus => &[Role::Buy, Role::Fulfil],
+            Self::ChangeSku => &[],
+            Self::CreateOrder => &[Role::Buy],
+            Self::ReadOrder => &[Role::Buy, Role::Fulfil],
+            Self::ListOrders => &[],
+            Self::ListUserOrders => &[Role::Buy],
+            Self::ReadRequest => &[Role::Buy, Role::Fulfil],
+            Self::Act(Verb::Confirm | Verb::Cancel | Verb::Extend) => &[Role::Buy],
+            Self::Act(Verb::Ship | Verb::Complete | Verb::Refund) => &[Role::Fulfil],
+            Self::ReadDraws => &[Role::Buy],
+            Self::ChangeDraw => &[],
+            Self::EnterDraw => &[Role::Buy],
+            Self::Watch => &[Role::Metrics],
+            Self::Operate => &[],
+            Self::Follow => &[],
+        }
+    }
+}
+
+impl Role {
+    /// As the tokens file writes it.
+    pub(in crate::http) fn parse(word: &str) -> Option<Self> {
+        [Self::Buy, Self::Fulfil, Self::Metrics, Self::Admin]
+            .into_iter()
+            .find(|role| role.as_str() == word)
+    }
+
+    pub(in crate::http) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Nobody => "nobody",
+            Self::Buy => "buy",
+            Self::Fulfil => "fulfil",
+            Self::Metrics => "metrics",
+            Self::Admin => "admin",
+        }
+    }
+
+    /// Whose orders it sees and acts on.
+    pub(in crate::http) const fn reach(self) -> Reach {
+        match self {
+            Self::Fulfil | Self::Admin => Reach::All,
+            Self::Nobody | Self::Buy | Self::Metrics => Reach::Own,
+        }
+    }
+
+    /// Refuses a deed that is not this role's.
+    pub(in crate::http) fn allows(self, deed: Permission) -> Result<(), Refused> {
+        if self == Self::Admin || deed.roles().contains(&self) {
+            return Ok(());
+        }
+        let own = self.as_str();
+        Err(Problem::new(Code::Forbidden, format!("the role {own} may not do this")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::testing::question;
+    use crate::ring::Rank;
+
+    #[test]
+    fn what_is_urgent_by_its_head_is_urgent_in_the_ring() {
+        for text in [
+            "POST /v1/orders/1-2/confirm",
+            "POST /v1/orders/1-2/cancel {}",
+            "PUT /v1/skus/s {\"stock\":1}",
+            "DELETE /v1/draws/d",
+            "GET /v1/status",
+            "GET /v1/skus/s",
+            "GET /v1/skus",
+            "GET /v1/orders/1-2",
+            "GET /v1/users/u/orders",
+            "GET /v1/requests/k",
+            "GET /v1/draws/d",
+            "Idempotency-Key: k\nPOST /v1/orders {\"user\":\"u\",\"lines\":[{\"sku\":\"s\",\
+             \"qty\":1}]}",
+            "Idempotency-Key: k\nPOST /v1/draws/d/entries {\"user\":\"u\"}",
+        ] {
+            let command = question(text).request.command;
+            let urgent = Rank::of(&command, false) == Rank::Urgent;
+            assert_eq!(Permission::of(&command).is_urgent(), urgent, "{text}");
+        }
+    }
+}

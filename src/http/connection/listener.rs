@@ -1,0 +1,486 @@
+//! Connections: accepting them, watching over them, letting them go.
+//!
+//! Owns the cap on connections, the sweep that keeps their deadlines, and the drain. One sweep per IO
+//! thread looks at all of its connections ten times a second; a timer in each would cost every
+//! request an entry in the timer wheel. Never looks into a request. Next: `connection_state`, `stream`, `service`.
+
+use super::connection_state::{CloseRequest, ConnectionState, Stage};
+use super::hello;
+use super::introduction;
+use super::limits::Held;
+use super::linger::linger;
+use super::proxy_protocol::Source;
+use super::reserve::Reserve;
+use super::stream::{Stream, has_unread};
+use super::tls::Secured;
+use crate::http::admission::{AdmissionControl, ConnectionPermit, Reason, Seated};
+use crate::http::auth::tokens::Tokens;
+use crate::http::handlers::service;
+use crate::http::handlers::sold_out::SoldOutResponder;
+use crate::http::handlers::submit::Submit;
+use crate::http::reloadable::Kept;
+use crate::http::{Front, HttpLimits, Phase};
+use crate::metrics::{Hot, IoMeter};
+use crate::ring::Lane;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::net::IpAddr;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::Poll;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
+
+/// What is counted of hot SKUs is halved this often.
+const HOT_HALF_MS: u64 = 60_000;
+/// Deadlines of connections are kept this exactly.
+const SWEEP_MS: u64 = 100;
+/// And this exactly where they live for moments only, or their ends would not lie apart.
+const SWEEP_MS_MIN: u64 = 10;
+/// Sweeps in a life, at least.
+const SWEEPS_IN_LIFE: u64 = 50;
+/// Whether a stream's client may still have it is looked at this often.
+const STREAMS_MS: u64 = 500;
+/// So many connections are served between two looks at the sockets, at most. Few, so that what one
+/// look brings is still in the cache when it is served (refusals of 256 connections in three pairs:
+/// 0.82 to 0.85 of bare hyper's rate, and 0.71 to 0.76 with tokio's 61).
+pub const EVENT_INTERVAL: u32 = 24;
+/// A sweep ends so many at a time; those who ask something have their turn in between. Thousands that
+/// came together are late together, and closing them takes longer than anybody should wait. The sweep
+/// goes on at each look at the sockets, so if it ended as many as are served between two, the
+/// ending would pile up in front of everybody else.
+const ENDED_TOGETHER: usize = 8;
+/// Connections that are looked at for an idle one when there is no place left, at a newcomer's cost of
+/// some microseconds.
+const LOOKED_AT_TOGETHER: usize = 64;
+const _: () = assert!(ENDED_TOGETHER < EVENT_INTERVAL as usize / 2);
+/// After the end of a drain, what is told to those who still wait has this long to leave.
+const GIVEN_UP_MS: u64 = 200;
+
+/// What one IO thread serves with.
+#[derive(Debug)]
+pub(in crate::http) struct Worker<A> {
+    pub(in crate::http) front: Arc<Front>,
+    pub(in crate::http) lane: Rc<A>,
+    pub(in crate::http) tokens: Rc<Kept<Tokens>>,
+    pub(in crate::http) usher: AdmissionControl,
+    /// What a client may use up.
+    pub(in crate::http) limits: Held,
+    peers: RefCell<Vec<Rc<ConnectionState>>>,
+    now_ms: Rc<Cell<u64>>,
+    /// What buyers ask for, and when that was last halved.
+    hot: RefCell<Hot>,
+    hot_since_ms: Cell<u64>,
+    /// When streams were looked after last.
+    streams_ms: Cell<u64>,
+    /// What this thread refuses by itself.
+    pub(in crate::http) refuser: SoldOutResponder,
+    /// A connection came.
+    enrolled: Notify,
+    /// Answers to lines of batches that clients have not taken yet, in bytes.
+    pub(in crate::http) answers_bytes: Rc<Cell<usize>>,
+    /// Connections that came when all places were taken.
+    pub(in crate::http) reserve: Reserve,
+    /// Where the next look for an idle connection begins.
+    looked_at: Cell<usize>,
+    /// Bodies of which a part is there, in bytes of these parts.
+    pub(in crate::http) bodies_bytes: Cell<usize>,
+    /// Bodies of refused requests that are read past just now.
+    pub(in crate::http) bodies_passed_by: Cell<usize>,
+}
+
+impl<A: Submit> Worker<A> {
+    pub(in crate::http) fn new(front: Arc<Front>, lane: Rc<A>) -> Rc<Self> {
+        let now_ms = Rc::new(Cell::new(front.clock.elapsed_ms()));
+        Rc::new(Self {
+            tokens: Rc::new(Kept::new(front.tokens.clone())),
+            usher: AdmissionControl::new(&front.doors, now_ms.get()),
+            refuser: SoldOutResponder::at(&front.edge),
+            limits: Held::new(front.limits.clone()),
+            front,
+            lane,
+            peers: RefCell::default(),
+            hot: RefCell::default(),
+            hot_since_ms: Cell::new(now_ms.get()),
+            streams_ms: Cell::new(now_ms.get()),
+            now_ms,
+            enrolled: Notify::new(),
+            answers_bytes: Rc::default(),
+            reserve: Reserve::default(),
+            looked_at: Cell::default(),
+            bodies_bytes: Cell::default(),
+            bodies_passed_by: Cell::default(),
+        })
+    }
+
+    /// What this thread counts.
+    pub(in crate::http) fn meter(&self) -> &IoMeter {
+        self.front.meters.io(self.lane.number())
+    }
+
+    /// When the connections were last looked at, in milliseconds.
+    pub(in crate::http) fn now_ms(&self) -> u64 {
+        self.now_ms.get()
+    }
+
+    /// Somebody else has a connection here.
+    pub(in crate::http) fn has_others(&self) -> bool {
+        self.peers.borrow().len() > 1
+    }
+
+    /// Counts SKUs that an order asks for.
+    pub(in crate::http) fn count_hot<'n>(&self, skus: impl Iterator<Item = &'n str>) {
+        let mut hot = self.hot.borrow_mut();
+        skus.for_each(|sku| hot.count(sku));
+    }
+
+    fn show_hot(&self) {
+        let mut hot = self.hot.borrow_mut();
+        if self.now_ms.get().saturating_sub(self.hot_since_ms.get()) >= HOT_HALF_MS {
+            self.hot_since_ms.set(self.now_ms.get());
+            hot.halve();
+        }
+        self.meter().show_hot(&hot);
+    }
+
+    /// Looks at every connection once; says how many there are.
+    async fn sweep(&self) -> usize {
+        self.now_ms.set(self.front.clock.elapsed_ms());
+        self.show_hot();
+        self.meter().set_limit(self.usher.limit() as u64);
+        self.limits.renew();
+        self.look_after_streams();
+        // From the last to the first: whoever leaves meanwhile is replaced by one that was looked at.
+        let mut left = self.peers.borrow().len();
+        while left > 0 {
+            left = self.look_at_some(left);
+            if left > 0 {
+                tokio::task::yield_now().await;
+                // Ending thousands takes longer than deadlines may be late.
+                self.now_ms.set(self.front.clock.elapsed_ms());
+            }
+        }
+        let open = self.peers.borrow().len();
+        // With nobody there it may be long until the next look.
+        self.refuser.report_refusals(&*self.lane, self.now_ms.get(), open == 0);
+        open
+    }
+
+    /// Tokens and addresses may have been taken back, or run out.
+    fn look_after_streams(&self) {
+        if self.now_ms.get().saturating_sub(self.streams_ms.get()) >= STREAMS_MS {
+            self.streams_ms.set(self.now_ms.get());
+            self.peers.borrow().iter().for_each(|peer| peer.look_after_stream());
+        }
+    }
+
+    /// Until the next sweep.
+    fn pause(&self) -> Duration {
+        let life_ms = self.limits.get().lifetime_ms;
+        Duration::from_millis((life_ms / SWEEPS_IN_LIFE).clamp(SWEEP_MS_MIN, SWEEP_MS))
+    }
+
+    /// Looks at the first so many connections, the last of them first, until some were ended; says
+    /// how many are left to look at.
+    fn look_at_some(&self, first: usize) -> usize {
+        let draining = self.front.phase() == Phase::Draining;
+        let limits = self.limits.get();
+        let peers = self.peers.borrow();
+        let mut ended = 0;
+        for (place, peer) in peers.iter().enumerate().take(first).rev() {
+            let wish = match () {
+                () if peer.is_late(&limits) => CloseRequest::End,
+                () if draining => peer.wish_of_drain(),
+                () => peer.wish_of_idleness(&limits),
+            };
+            if peer.wished() != wish {
+                if wish == CloseRequest::End && peer.stage() == Stage::Handshake {
+                    self.count_refused(Reason::HandshakeTimeout);
+                }
+                peer.wish(wish);
+                ended += 1;
+            }
+            if ended == ENDED_TOGETHER {
+                return place;
+            }
+        }
+        0
+    }
+
+    /// Has the idlest of some connections of this thread make room for a newcomer; false if none of
+    /// those is idle. Looks at other ones each time, and at a bounded number.
+    pub(in crate::http) fn end_an_idle_one(&self) -> bool {
+        let peers = self.peers.borrow();
+        let from = self.looked_at.get() % peers.len().max(1);
+        self.looked_at.set(from + LOOKED_AT_TOGETHER);
+        let some = peers.iter().cycle().skip(from).take(LOOKED_AT_TOGETHER.min(peers.len()));
+        let idle = some.filter_map(|peer| peer.idleness().map(|idleness| (idleness, peer)));
+        let Some((_, idlest)) = idle.max_by_key(|(idleness, _)| *idleness) else { return false };
+        idlest.wish(CloseRequest::End);
+        self.count_refused(Reason::IdleReplaced);
+        true
+    }
+
+    /// Connections that were there when the drain began.
+    fn holds_drain(&self) -> bool {
+        self.peers.borrow().iter().any(|peer| !peer.is_fresh())
+    }
+
+    /// Sleeps while there is no connection to look after, so that an idle server costs nothing.
+    async fn rest(&self) {
+        let mut drained = pin!(self.front.drained.notified());
+        // From here on a drain wakes; one that began before shows in the phase.
+        drained.as_mut().enable();
+        if self.front.phase() != Phase::Draining {
+            tokio::select! { () = drained => (), () = self.enrolled.notified() => () }
+        }
+    }
+
+    /// Takes a place among the connections; none if there is none left for this address. A proxy may
+    /// have said whose address it is.
+    fn register(
+        self: &Rc<Self>,
+        address: IpAddr,
+        proxy: Option<IpAddr>,
+    ) -> Option<Registration<A>> {
+        let address = address.to_canonical();
+        self.limits.renew();
+        let Seated { seat, reserved } = self.seat(address)?;
+        // Nobody sweeps while there are no connections.
+        self.now_ms.set(self.front.clock.elapsed_ms());
+        self.enrolled.notify_one();
+        let fresh = self.front.phase() == Phase::Draining;
+        let peer = ConnectionState::new(self.now_ms.clone(), &self.limits.get(), fresh, address);
+        let peer = Rc::new(peer.behind(proxy).in_reserve(reserved));
+        if reserved {
+            self.reserve.enter(peer.clone());
+        }
+        let mut peers = self.peers.borrow_mut();
+        peer.move_to(peers.len());
+        peers.push(peer.clone());
+        Some(Registration { worker: self.clone(), peer, _seat: seat })
+    }
+}
+
+/// A place among the connections, given back when it is dropped.
+struct Registration<A: Submit> {
+    worker: Rc<Worker<A>>,
+    peer: Rc<ConnectionState>,
+    /// Its place among those of its address, where they are counted.
+    _seat: Option<ConnectionPermit>,
+}
+
+impl<A: Submit> Drop for Registration<A> {
+    fn drop(&mut self) {
+        let mut peers = self.worker.peers.borrow_mut();
+        let place = self.peer.place();
+        peers.swap_remove(place);
+        if let Some(moved) = peers.get(place) {
+            moved.move_to(place);
+        }
+        let front = &*self.worker.front;
+        match self.peer.is_reserved() {
+            true => self.worker.reserve.leave(&self.peer, &front.reserved),
+            false => drop(front.connections.fetch_sub(1, Ordering::Relaxed)),
+        }
+    }
+}
+
+/// Accepts and serves connections on this IO thread until `Front::drain`, then until the last of
+/// them has ended or the drain's time is over. Meanwhile it goes on accepting, so that whoever asks
+/// hears that the server drains; those who come then do not make it last. Must run where
+/// `spawn_local` works.
+pub async fn serve(listener: TcpListener, front: Arc<Front>, lane: Rc<Lane>) {
+    let worker = Worker::new(front, lane);
+    let accepting = tokio::task::spawn_local(accept(listener, worker.clone()));
+    loop {
+        let open = worker.sweep().await;
+        if worker.front.phase() == Phase::Draining {
+            let end_ms = worker.front.drain_end_ms.load(Ordering::Acquire);
+            let late = worker.now_ms.get() >= end_ms;
+            if late {
+                // Whoever waits for the writer hears that, and need not guess.
+                worker.lane.give_up();
+            }
+            if late || !worker.holds_drain() {
+                accepting.abort();
+            }
+            if open == 0 || worker.now_ms.get() >= end_ms.saturating_add(GIVEN_UP_MS) {
+                break;
+            }
+        } else if open == 0 {
+            worker.rest().await;
+        }
+        tokio::time::sleep(worker.pause()).await;
+    }
+    worker.peers.borrow().iter().for_each(|peer| peer.wish(CloseRequest::End));
+    // No connection is served between this and the end of the thread's requests.
+    worker.refuser.end(&*worker.lane);
+}
+
+async fn accept<A: Submit>(listener: TcpListener, worker: Rc<Worker<A>>) {
+    let mut generation = worker.limits.generation();
+    let mut heads = Rc::new(builder(&worker.limits.get()));
+    loop {
+        let (socket, address) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                worker.front.accepting.failed(&error, worker.front.clock.elapsed_ms()).await;
+                continue;
+            }
+        };
+        let Some(enrolled) = worker.register(address.ip(), None) else { continue };
+        // Without it answers wait for acknowledgements; it fails only on a dead socket.
+        let _ = socket.set_nodelay(true);
+        if generation != worker.limits.generation() {
+            generation = worker.limits.generation();
+            heads = Rc::new(builder(&worker.limits.get()));
+        }
+        let builder = heads.clone();
+        if worker.is_to_introduce(&enrolled.peer) {
+            tokio::task::spawn_local(introduced(socket, enrolled, builder));
+        } else {
+            begin(socket, enrolled, builder);
+        }
+    }
+}
+
+/// A connection that begins with the word of its proxy whose it is; from there on it is that client's.
+async fn introduced<A: Submit>(
+    mut socket: TcpStream,
+    enrolled: Registration<A>,
+    builder: Rc<http1::Builder>,
+) {
+    let (worker, proxy) = (enrolled.worker.clone(), enrolled.peer.address);
+    let Some(source) = introduction::hear(&mut socket, &worker, &enrolled.peer).await else {
+        return;
+    };
+    let enrolled = match source {
+        Source::Proxy => {
+            enrolled.peer.enter(Stage::Idle);
+            Some(enrolled)
+        }
+        Source::Client(address) => {
+            drop(enrolled);
+            worker.register(address, Some(proxy))
+        }
+    };
+    if let Some(enrolled) = enrolled {
+        begin(socket, enrolled, builder);
+    }
+}
+
+fn begin<A: Submit>(socket: TcpStream, enrolled: Registration<A>, builder: Rc<http1::Builder>) {
+    if enrolled.worker.front.handshakes.is_some() {
+        tokio::task::spawn_local(secured(socket, enrolled, builder));
+    } else {
+        tokio::task::spawn_local(connection(socket, enrolled, builder, has_unread));
+    }
+}
+
+/// A connection that begins with a handshake.
+async fn secured<A: Submit>(
+    socket: TcpStream,
+    enrolled: Registration<A>,
+    builder: Rc<http1::Builder>,
+) {
+    if let Some(stream) = shaken(socket, &enrolled).await {
+        enrolled.peer.enter(Stage::Idle);
+        let has_unread = |stream: &Secured| stream.get_ref().0.has_unread();
+        connection(stream, enrolled, builder, has_unread).await;
+    }
+}
+
+async fn shaken<A: Submit>(socket: TcpStream, enrolled: &Registration<A>) -> Option<Secured> {
+    let Registration { worker, peer, .. } = enrolled;
+    peer.enter(Stage::Handshake);
+    let handshakes = worker.front.handshakes.as_ref()?;
+    // A client that has not said all of its hello costs a connection, and no place among handshakes.
+    let mut shaking = pin!(async {
+        hello::whole(&socket).await.ok()?;
+        handshakes.shake(worker.lane.number(), socket).await
+    });
+    poll_fn(|context| {
+        peer.wake_with(context.waker());
+        match peer.wished() {
+            CloseRequest::End => Poll::Ready(None),
+            _ => shaking.as_mut().poll(context),
+        }
+    })
+    .await
+}
+
+fn builder(limits: &HttpLimits) -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder
+        .max_headers(limits.headers_max)
+        .max_header_size(limits.header_bytes_max)
+        // Bounds what a connection can make us keep; hyper takes no less than 8 KiB.
+        .max_buf_size((2 * limits.header_bytes_max).max(16 * 1024))
+        // A client that has sent all it wants to send still waits for its answer.
+        .half_close(true)
+        // The sweep sees to that.
+        .header_read_timeout(None);
+    builder
+}
+
+/// Serves a connection; `has_unread` tells whether bytes are in its socket that nobody has read.
+async fn connection<S, A>(
+    socket: S,
+    enrolled: Registration<A>,
+    builder: Rc<http1::Builder>,
+    has_unread: fn(&S) -> bool,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + 'static,
+    A: Submit,
+{
+    let Registration { worker, peer, .. } = &enrolled;
+    let stream = Stream::new(socket, peer.clone(), has_unread);
+    let service = service_fn(|request| service::serve(worker.clone(), peer.clone(), request));
+    let mut connection = builder.serve_connection(stream, service);
+    let (mut told, mut left) = (false, false);
+    let ended = poll_fn(|context| {
+        peer.wake_with(context.waker());
+        peer.begin_turn();
+        match peer.wished() {
+            CloseRequest::End => return Poll::Ready(false),
+            CloseRequest::Finish if !told && peer.stage() == Stage::Serving => {
+                told = true;
+                Pin::new(&mut connection).graceful_shutdown();
+            }
+            _ => {}
+        }
+        // How it ended is the client's affair; it was told what there was to tell.
+        let ended = Pin::new(&mut connection).poll(context).map(|_| true);
+        if ended.is_ready() || told || !peer.may_leave() {
+            return ended;
+        }
+        (told, left) = (true, true);
+        Pin::new(&mut connection).graceful_shutdown();
+        Pin::new(&mut connection).poll(context).map(|_| true)
+    })
+    .await;
+    // Where nothing was under way there is no answer that could be lost. A place in the reserve is
+    // for the next one: what its client still sends is not waited for.
+    if ended && !left && !peer.has_ended() && !peer.is_reserved() {
+        let mut socket = connection.into_parts().io.socket;
+        if peer.is_unasked() {
+            introduction::refuse(&mut socket, worker, peer).await;
+        }
+        linger(socket).await;
+    }
+}
+
+#[cfg(feature = "doors")]
+#[path = "doors.rs"]
+pub mod doors;
+
+#[cfg(test)]
+#[path = "listener_tests.rs"]
+mod tests;

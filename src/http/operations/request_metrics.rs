@@ -1,0 +1,436 @@
+//! What is counted and timed of requests, and how that is shown.
+//!
+//! Owns the notes that a request gathers on its way (`RequestRecord`), the words they are counted by, and the
+//! bodies of `/v1/latency`, `/v1/latency.hgrm` and `/metrics`. A clock is read three times for a
+//! request that the writer answers, and twice for one that is refused at the edge; admission counts
+//! by the same readings. Next: `metrics`.
+
+use super::possible::possible;
+use crate::domain::model::answer::{Answer, Refusal};
+use crate::domain::model::command::{Action, Command};
+use crate::domain::model::ids::SkuId;
+use crate::domain::model::sku::RefusalReason;
+use crate::http::Front;
+use crate::http::admission::{self, Rates, Toll};
+use crate::http::connection::listener::Worker;
+use crate::http::connection::tls::Handshakes;
+use crate::http::handlers::mode::unready;
+use crate::http::handlers::submit::Submit;
+use crate::http::response::answers::OrderEcho;
+use crate::http::response::json_writer::Json;
+use crate::http::response::problem::{Code, OUTCOMES};
+use crate::http::response::reply::{Kind, Reply};
+use crate::http::routes::ROUTES;
+use crate::metrics::{self, Copied, Facts, Format, Labels, Moments, Stage};
+use crate::ring::{ALL_SLOTS, Outcome, StageTimes};
+use hyper::header::HeaderValue;
+use hyper::{Method, StatusCode};
+
+/// The methods that there are; the last stands for all others.
+pub(in crate::http) const METHODS: &[&str] =
+    &["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "other"];
+
+/// The kinds of commands, in the order of [`command_number`].
+pub(in crate::http) const COMMANDS: &[&str] = &[
+    "create_order",
+    "confirm",
+    "cancel",
+    "extend",
+    "ship",
+    "complete",
+    "refund",
+    "put_sku",
+    "patch_sku",
+    "adjust_sku",
+    "delete_sku",
+    "read",
+    "put_draw",
+    "enter_draw",
+    "close_draw",
+    "delete_draw",
+];
+
+const REASONS: &[&str] = &{
+    let mut words = [""; RefusalReason::ALL.len()];
+    let mut at = 0;
+    while at < words.len() {
+        words[at] = RefusalReason::ALL[at].as_str();
+        at += 1;
+    }
+    words
+};
+
+/// The words that this server counts by.
+pub const LABELS: Labels = Labels {
+    routes: ROUTES,
+    methods: METHODS,
+    outcomes: OUTCOMES,
+    commands: COMMANDS,
+    reasons: REASONS,
+    admission: admission::REASONS,
+    possible,
+};
+
+pub(in crate::http) fn command_number(command: &Command) -> usize {
+    match command {
+        Command::CreateOrder(_) => 0,
+        Command::ActOnOrder(_, Action::Confirm { .. }) => 1,
+        Command::ActOnOrder(_, Action::Cancel) => 2,
+        Command::ActOnOrder(_, Action::Extend(_)) => 3,
+        Command::ActOnOrder(_, Action::Ship) => 4,
+        Command::ActOnOrder(_, Action::Complete) => 5,
+        Command::ActOnOrder(_, Action::Refund(_)) => 6,
+        Command::PutSku(_) => 7,
+        Command::PatchSku(_) => 8,
+        Command::AdjustSku(_) => 9,
+        Command::DeleteSku(_) => 10,
+        Command::Read(_) => 11,
+        Command::PutDraw(_) => 12,
+        Command::EnterDraw(_) => 13,
+        Command::CloseDraw(_) => 14,
+        Command::DeleteDraw(_) => 15,
+    }
+}
+
+pub(in crate::http) fn method_number(method: &Method) -> usize {
+    match *method {
+        Method::GET => 0,
+        Method::HEAD => 1,
+        Method::POST => 2,
+        Method::PUT => 3,
+        Method::PATCH => 4,
+        Method::DELETE => 5,
+        Method::OPTIONS => 6,
+        _ => METHODS.len() - 1,
+    }
+}
+
+/// Of the successes those that are counted apart; see [`OUTCOMES`].
+pub(in crate::http) fn outcome_number(status: StatusCode, code: Option<Code>) -> usize {
+    const SUCCESSES: usize = OUTCOMES.len() - Code::ALL.len();
+    match (code, status) {
+        (Some(code), _) => SUCCESSES + code as usize,
+        (None, StatusCode::CREATED) => 1,
+        (None, StatusCode::NO_CONTENT) => 2,
+        (None, _) => 0,
+    }
+}
+
+/// Counts the SKUs of an order that was answered, as far as the answer tells that they exist. A name
+/// that a client makes up must not become a label.
+pub(in crate::http) fn count_hot<A: Submit>(
+    worker: &Worker<A>,
+    asked: Option<&OrderEcho>,
+    outcome: &Outcome,
+) {
+    let (Some(asked), Outcome::Answered(answered)) = (asked, outcome) else { return };
+    match &answered.answer {
+        Answer::Created(_) => {
+            if let OrderEcho::Order(order) = asked {
+                worker.count_hot(order.skus());
+            }
+        }
+        Answer::Refused(refusal) => count_refused(worker, refusal),
+        _ => {}
+    }
+}
+
+fn count_refused<A: Submit>(worker: &Worker<A>, refusal: &Refusal) {
+    let one = |sku: &SkuId| worker.count_hot(std::iter::once(sku.as_str()));
+    match refusal {
+        Refusal::SoldOut(lines) => worker.count_hot(lines.iter().map(|line| line.sku.as_str())),
+        Refusal::Closed(window) | Refusal::NotOpen(window) => one(&window.sku),
+        Refusal::Paused(sku) | Refusal::DrawOnly(sku) => one(sku),
+        Refusal::UserLimit(limit) => one(&limit.sku),
+        _ => {}
+    }
+}
+
+/// Counts what a line of a batch came to; its times are in `batch_times`.
+pub(in crate::http) fn count_line<A: Submit>(
+    worker: &Worker<A>,
+    command: usize,
+    (status, code): (StatusCode, Option<Code>),
+) {
+    worker.meter().count_command(command, outcome_number(status, code));
+}
+
+/// What one request gathers on its way through this thread.
+#[derive(Debug, Default)]
+pub(in crate::http) struct RequestRecord {
+    route: usize,
+    command: Option<usize>,
+    at_edge: bool,
+    moments: Moments,
+    /// All of it was there, on `Clock::elapsed_ns`.
+    came_ns: u64,
+    rates: Rates,
+}
+
+impl RequestRecord {
+    /// The head was read.
+    pub(in crate::http) fn begin(front: &Front) -> Self {
+        let mut note = Self::default();
+        note.moments.read = moment(front);
+        note.came_ns = note.moments.read;
+        note
+    }
+
+    /// When its head was read.
+    pub(in crate::http) fn read_ns(&self) -> u64 {
+        self.moments.read
+    }
+
+    /// When its head was read, also where nothing is timed.
+    pub(in crate::http) fn read_at_ns(&self, front: &Front) -> u64 {
+        if front.timed { self.moments.read } else { front.clock.elapsed_ns() }
+    }
+
+    /// Its body came some time after its head.
+    pub(in crate::http) fn came_late(&mut self, front: &Front) {
+        self.came_ns = moment(front);
+    }
+
+    /// When all of it was there, on `Clock::elapsed_ms`; where nothing is timed, now.
+    pub(in crate::http) fn came_ms(&self, front: &Front) -> u64 {
+        if front.timed { self.came_ns / 1_000_000 } else { front.clock.elapsed_ms() }
+    }
+
+    /// It names this place.
+    pub(in crate::http) fn found(&mut self, route: usize) {
+        self.route = route;
+    }
+
+    /// This is how the buckets stand that it was taken out of.
+    pub(in crate::http) fn tell(&mut self, rates: Rates) {
+        self.rates = rates;
+    }
+
+    /// And this is how its address's does.
+    pub(in crate::http) fn tell_toll(&mut self, toll: &Toll) {
+        toll.tell(&mut self.rates);
+    }
+
+    /// It goes into the ring now.
+    pub(in crate::http) fn asks<A: Submit>(&mut self, worker: &Worker<A>, command: &Command) {
+        self.command = Some(command_number(command));
+        self.moments.published = moment(&worker.front);
+    }
+
+    /// This thread refused it as sold out: it spends no time where it does not go.
+    pub(in crate::http) fn refused<A: Submit>(&mut self, worker: &Worker<A>, command: &Command) {
+        self.command = Some(command_number(command));
+        self.at_edge = true;
+        worker.meter().count_refusal(RefusalReason::SoldOut as usize);
+        // The edge knows the SKU.
+        if let Command::CreateOrder(order) = command {
+            worker.count_hot(order.lines.iter().map(|line| line.sku.as_str()));
+        }
+    }
+
+    /// The ring did not take it.
+    pub(in crate::http) fn not_taken(&mut self) {
+        self.command = None;
+    }
+
+    /// Its answer came.
+    pub(in crate::http) fn arrived(&mut self, times: StageTimes) {
+        let StageTimes { taken_ns, decided_ns, stored_ns, durable_ns, .. } = times;
+        self.moments = Moments {
+            taken: taken_ns,
+            decided: decided_ns,
+            stored: stored_ns,
+            durable: durable_ns,
+            ..self.moments
+        };
+    }
+
+    /// Its response is ready: counts it, and says how long it took to a client that asked; stage by
+    /// stage if that client may know how far the request got, else as a whole.
+    pub(in crate::http) fn end<A: Submit>(
+        mut self,
+        worker: &Worker<A>,
+        method: &Method,
+        reply: &mut Reply,
+        timing: Option<bool>,
+    ) {
+        let meter = worker.meter();
+        reply.rates = std::mem::take(&mut self.rates).headers().map(Box::new);
+        let outcome = outcome_number(reply.status, reply.code);
+        meter.count_request(self.route, method_number(method), outcome);
+        let Some(command) = self.command else { return };
+        meter.count_command(command, outcome);
+        let at_edge = self.at_edge && worker.front.timed;
+        // A writer that stopped in the middle has no times.
+        if self.moments.decided == 0 && !at_edge {
+            return;
+        }
+        self.moments.answered = moment(&worker.front);
+        if at_edge {
+            self.moments = Moments::without_writer(self.moments.read, self.moments.answered);
+        }
+        let durations = self.moments.durations();
+        meter.stages.record(&durations);
+        if let Some(all) = timing {
+            let stages = if all { &Stage::ALL[..] } else { &[Stage::Whole] };
+            reply.server_timing = server_timing(stages, &durations);
+        }
+    }
+}
+
+/// Now, if requests are timed.
+pub(in crate::http) fn moment(front: &Front) -> u64 {
+    if front.timed { front.clock.elapsed_ns() } else { 0 }
+}
+
+/// `parse;dur=0.012, …`, in milliseconds (Server Timing, W3C).
+fn server_timing(stages: &[Stage], durations: &[u64; Stage::ALL.len()]) -> Option<HeaderValue> {
+    let mut text = String::with_capacity(160);
+    for stage in stages {
+        if !text.is_empty() {
+            text.push_str(", ");
+        }
+        text.push_str(stage.as_str());
+        text.push_str(";dur=");
+        thousandths(&mut text, durations[*stage as usize] / 1000);
+    }
+    HeaderValue::try_from(text).ok()
+}
+
+/// A number of thousandths as a decimal.
+fn thousandths(text: &mut String, number: u64) {
+    text.push_str(itoa::Buffer::new().format(number / 1000));
+    text.push('.');
+    for digit in [number / 100 % 10, number / 10 % 10, number % 10] {
+        text.push(char::from(b"0123456789"[digit as usize]));
+    }
+}
+
+/// `GET /v1/latency`.
+pub(in crate::http) fn latency(front: &Front) -> Reply {
+    let mut json = Json::new();
+    json.raw("{\"unit\":\"us\",\"durability\":");
+    json.text(&front.durability);
+    json.raw(",\"uptime_ms\":");
+    json.number(front.clock.elapsed_ms());
+    json.raw(",\"stages\":{");
+    for (at, stage) in Stage::ALL.into_iter().enumerate() {
+        json.raw(if at > 0 { ",\"" } else { "\"" });
+        json.raw(stage.as_str());
+        json.raw("\":");
+        stage_latency(&mut json, &front.meters.stage(stage));
+    }
+    json.raw("}}");
+    Reply::json(StatusCode::OK, json)
+}
+
+fn stage_latency(json: &mut Json, copy: &Copied) {
+    json.raw("{\"count\":");
+    json.number(copy.values.len());
+    let quantiles = [
+        ("mean", copy.sum.checked_div(copy.values.len()).unwrap_or(0)),
+        ("p50", copy.values.value_at_quantile(0.5)),
+        ("p90", copy.values.value_at_quantile(0.9)),
+        ("p99", copy.values.value_at_quantile(0.99)),
+        ("p99.9", copy.values.value_at_quantile(0.999)),
+        ("p99.99", copy.values.value_at_quantile(0.9999)),
+        ("max", copy.values.max()),
+    ];
+    for (name, value_ns) in quantiles {
+        json.raw(",\"");
+        json.raw(name);
+        json.raw("\":");
+        let mut text = String::new();
+        thousandths(&mut text, value_ns);
+        json.raw(&text);
+    }
+    json.raw("}");
+}
+
+/// `GET /v1/latency.hgrm`, in microseconds.
+pub(in crate::http) fn percentiles(front: &Front, stage: Stage) -> Reply {
+    let text = metrics::percentiles(&front.meters.stage(stage).values, 1000.0);
+    Reply::text(Kind::Text, text)
+}
+
+/// `GET /metrics`.
+pub(in crate::http) fn exposition(front: &Front, format: Format) -> Reply {
+    let snapshots = &front.snapshots;
+    let facts = Facts {
+        version: env!("CARGO_PKG_VERSION"),
+        durability: front.durability.clone(),
+        ready: crate::http::routes::not_ready(front.phase()).is_none() && unready(front).is_none(),
+        read_only: front.is_read_only(),
+        stalled: front.is_stalled(),
+        uptime_ms: front.clock.elapsed_ms(),
+        connections: front.connections() as u64,
+        connections_max: front.limits.current().connections_max as u64,
+        accept_failures: front.accepting.failures(),
+        ring_slots: ALL_SLOTS as u64,
+        appended: front.cursors.appended(),
+        synced: front.cursors.synced(),
+        journal_bytes: front.cursors.journal_bytes(),
+        snapshot: snapshots.sequence().map(|sequence| {
+            let age_ms = front.clock.elapsed_ms().saturating_sub(snapshots.taken_ms());
+            (sequence, age_ms)
+        }),
+        snapshot_failed: snapshots.failure().is_some(),
+        journal_damaged: snapshots.damage().is_some(),
+        certificate_not_after_s: front.handshakes.as_ref().and_then(Handshakes::not_after_s),
+    };
+    let kind = match format {
+        Format::Text => Kind::Metrics,
+        Format::OpenMetrics => Kind::OpenMetrics,
+    };
+    Reply::text(kind, metrics::exposition(&front.meters, facts, format))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::routes::Route;
+
+    #[test]
+    fn every_place_is_counted_by_its_path() {
+        for (number, route) in ROUTES.iter().enumerate().skip(1) {
+            let path = route.replace(['{', '}'], "");
+            let place = Route::find(&path).expect("a path of the table");
+            assert_eq!(place.number(), number, "{route}");
+        }
+    }
+
+    #[test]
+    fn every_method_is_counted_by_its_name() {
+        let number = |name: &str| method_number(&Method::from_bytes(name.as_bytes()).unwrap());
+        let (other, known) = METHODS.split_last().expect("there are some");
+        assert_eq!((*other, number("TRACE")), ("other", known.len()));
+        for (at, name) in known.iter().enumerate() {
+            assert_eq!(number(name), at, "{name}");
+        }
+    }
+
+    #[test]
+    fn every_outcome_is_counted_by_its_code() {
+        for code in Code::ALL {
+            let status = StatusCode::from_u16(code.status()).unwrap();
+            let outcome = OUTCOMES[outcome_number(status, Some(*code))];
+            assert_eq!((outcome.status, outcome.code), (code.status(), code.as_str()));
+        }
+        for status in [200, 201, 204] {
+            let number = outcome_number(StatusCode::from_u16(status).unwrap(), None);
+            assert_eq!((OUTCOMES[number].status, OUTCOMES[number].code), (status, ""));
+        }
+    }
+
+    #[test]
+    fn a_header_tells_milliseconds() {
+        let durations = [1_000, 0, 12_345_678, 999, 1_000_000, 10_000, 13_356_677];
+        let told = |stages: &[Stage]| server_timing(stages, &durations).unwrap();
+        assert_eq!(told(&[Stage::Whole]), "whole;dur=13.356");
+        assert_eq!(
+            told(&Stage::ALL),
+            "parse;dur=0.001, ring;dur=0.000, decide;dur=12.345, append;dur=0.000, \
+             durable;dur=1.000, answer;dur=0.010, whole;dur=13.356"
+        );
+    }
+}

@@ -1,0 +1,10 @@
+//! Leaves that several parts hold in common.
+//!
+//! Read `clock` (the only reader of time), `instant` (time as text), `reloadable` (what a hang-up
+//! replaces), `feed` and `images` (what background threads are asked and tell).
+
+pub mod clock;
+pub mod feed;
+pub(crate) mod instant;
+pub mod reloadable;
+pub mod snapshots;

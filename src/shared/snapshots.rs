@@ -1,0 +1,149 @@
+//! What the background says of snapshots, and how to ask it for one. A leaf between the server's
+//! parts: the snapshotter fills it in, HTTP and the writer look and ask. Takes no snapshot itself.
+//! Next: `snapshotter`.
+
+use crate::domain::model::ids::Sequence;
+use crate::testing::faults::{Point, armed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Mutex, PoisonError};
+use tokio::sync::oneshot;
+
+/// Asks that may wait; more are refused.
+const ASKS_MAX: usize = 16;
+
+/// What the snapshotter is told.
+pub enum Ask {
+    /// Enough has happened since the last snapshot.
+    Due,
+    /// Somebody wants one now, and to hear its sequence or why there is none.
+    Now(oneshot::Sender<Result<Sequence, String>>),
+    /// Take a last one before this, on `Clock::elapsed_ms`, and end.
+    Stop(u64),
+}
+
+/// How the snapshots of this server stand.
+#[derive(Debug)]
+pub struct Snapshots {
+    /// The sequence of the newest snapshot; 0 = there is none.
+    sequence: AtomicU64,
+    /// When that was taken, or found at the start, on `Clock::elapsed_ms`.
+    taken_ms: AtomicU64,
+    failure: Mutex<Option<String>>,
+    /// What is damaged in the journal's history.
+    damage: Mutex<Option<String>>,
+    /// There is no room for the next segment.
+    space_short: AtomicBool,
+    /// A nudge waits.
+    nudged: AtomicBool,
+    asks: SyncSender<Ask>,
+}
+
+fn read(place: &Mutex<Option<String>>) -> Option<String> {
+    place.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+fn set(place: &Mutex<Option<String>>, text: Option<String>) {
+    *place.lock().unwrap_or_else(PoisonError::into_inner) = text;
+}
+
+impl Snapshots {
+    /// Nothing known yet; the asks come out at the other end.
+    #[must_use]
+    pub fn new() -> (Self, Receiver<Ask>) {
+        let (asks, asked) = sync_channel(ASKS_MAX);
+        let snapshots = Self {
+            sequence: AtomicU64::new(0),
+            taken_ms: AtomicU64::new(0),
+            failure: Mutex::new(None),
+            damage: Mutex::new(None),
+            space_short: AtomicBool::new(false),
+            nudged: AtomicBool::new(false),
+            asks,
+        };
+        (snapshots, asked)
+    }
+
+    /// The sequence of the newest snapshot.
+    #[must_use]
+    pub fn sequence(&self) -> Option<Sequence> {
+        Some(self.sequence.load(Ordering::Acquire)).filter(|sequence| *sequence > 0)
+    }
+
+    /// Why the last attempt failed, if it did.
+    #[must_use]
+    pub fn failure(&self) -> Option<String> {
+        read(&self.failure)
+    }
+
+    /// When the newest snapshot was taken, or found at the start, on `Clock::elapsed_ms`.
+    #[must_use]
+    pub fn taken_ms(&self) -> u64 {
+        self.taken_ms.load(Ordering::Relaxed)
+    }
+
+    /// There is a snapshot, as of now.
+    pub fn took(&self, sequence: Sequence, now_ms: u64) {
+        self.taken_ms.store(now_ms, Ordering::Relaxed);
+        self.sequence.store(sequence, Ordering::Release);
+        set(&self.failure, None);
+    }
+
+    /// There is none, for this reason.
+    pub(crate) fn failed(&self, why: String) {
+        set(&self.failure, Some(why));
+    }
+
+    /// What is damaged in the journal's history, as far as it has been read again.
+    #[must_use]
+    pub fn damage(&self) -> Option<String> {
+        read(&self.damage)
+    }
+
+    pub(crate) fn found_damage(&self, what: String) {
+        set(&self.damage, Some(what));
+    }
+
+    /// The journal finds no room for its next segment, or finds room again. A snapshot may let older
+    /// segments go.
+    pub(crate) fn set_space_short(&self, short: bool) {
+        self.space_short.store(short, Ordering::Release);
+        if short {
+            self.nudge();
+        }
+    }
+
+    pub(crate) fn space_short(&self) -> bool {
+        self.space_short.load(Ordering::Acquire)
+    }
+
+    /// Asks for a snapshot now; the receiver hears its sequence, or why there is none. None if too
+    /// many have asked already.
+    #[must_use]
+    pub fn ask(&self) -> Option<oneshot::Receiver<Result<Sequence, String>>> {
+        if armed(Point::SnapshotAsks) {
+            return None;
+        }
+        let (answer, answered) = oneshot::channel();
+        self.asks.try_send(Ask::Now(answer)).ok().map(|()| answered)
+    }
+
+    /// Says that enough has happened; never waits.
+    pub(crate) fn nudge(&self) {
+        // One that waits already will do, and must not take the place of somebody who asks.
+        if !self.nudged.swap(true, Ordering::AcqRel) && self.asks.try_send(Ask::Due).is_err() {
+            self.heed_nudge();
+        }
+    }
+
+    /// From here on the next nudge counts.
+    pub(crate) fn heed_nudge(&self) {
+        self.nudged.store(false, Ordering::Release);
+    }
+
+    /// Asks for a last snapshot and the end.
+    pub(crate) fn stop(&self, before_ms: u64) {
+        // A snapshotter that is gone has stopped.
+        let _ = self.asks.send(Ask::Stop(before_ms));
+    }
+}
