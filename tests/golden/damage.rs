@@ -84,7 +84,7 @@ fn a_flipped_bit_of_the_snapshot_costs_a_longer_replay_to_the_same_state() {
 
 /// What a newer version left is not passed over like damage: it may be all there is.
 #[test]
-fn an_snapshot_of_a_newer_version_ends_a_start_until_a_person_moves_it() {
+fn a_snapshot_of_a_newer_version_ends_a_start_until_a_person_moves_it() {
     let (data, facts) = unpack("format-1");
     let path = snapshot_directory(data.path()).join(snapshot_name(facts.snapshot_sequence));
     let mut bytes = fs::read(&path).expect("it is there");

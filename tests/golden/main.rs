@@ -353,7 +353,7 @@ fn a_journal_of_a_newer_version_is_refused_with_what_to_do() {
 }
 
 #[test]
-fn an_snapshot_of_a_newer_version_is_refused_with_what_to_do() {
+fn a_snapshot_of_a_newer_version_is_refused_with_what_to_do() {
     let (data, facts) = unpack("format-1");
     let name = snapshot_name(facts.snapshot_sequence);
     make_newer(&snapshot_directory(data.path()).join(&name));

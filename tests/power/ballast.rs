@@ -57,7 +57,7 @@ fn sell_wide(book: &mut Book, client: &mut Client, orders: std::ops::Range<usize
 }
 
 #[test]
-fn a_full_disk_gives_up_its_ballast_for_an_snapshot_and_history_for_a_segment_and_sells_on() {
+fn a_full_disk_gives_up_its_ballast_for_a_snapshot_and_history_for_a_segment_and_sells_on() {
     on_a_small_disk(DISK_BYTES, |disk| {
         let mut book = Book::default();
         let server = launch(disk).start();
@@ -110,7 +110,7 @@ fn a_full_disk_gives_up_its_ballast_for_an_snapshot_and_history_for_a_segment_an
 }
 
 #[test]
-fn an_snapshot_that_finds_no_room_costs_no_order_and_the_next_one_comes_by_itself() {
+fn a_snapshot_that_finds_no_room_costs_no_order_and_the_next_one_comes_by_itself() {
     on_a_small_disk(DISK_BYTES, |disk| {
         // One segment takes all that is sold until the snapshot is missed.
         let launch = || {

@@ -102,7 +102,7 @@ fn every_table_filled() -> State {
 }
 
 #[test]
-fn whoever_takes_an_snapshot_ends_it_by_failing_at_any_piece() {
+fn whoever_takes_a_snapshot_ends_it_by_failing_at_any_piece() {
     let state = every_table_filled();
     let mut pieces = 0;
     let taken = encode_state(&state, &mut |_| -> Result<(), usize> {

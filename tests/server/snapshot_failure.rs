@@ -102,7 +102,7 @@ fn check_obstacle(server: &Server, data: &Path, obstacle: &Obstacle, number: &mu
 }
 
 #[test]
-fn an_snapshot_that_cannot_be_written_stops_nothing_and_the_next_one_works() {
+fn a_snapshot_that_cannot_be_written_stops_nothing_and_the_next_one_works() {
     let data = directory();
     let server = launch(data.path()).start();
     server.connect().put_sku("s", &json!({"stock": 1000}));

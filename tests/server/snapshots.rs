@@ -154,7 +154,7 @@ fn every_way_to_replay_gives_the_state_that_was_live() {
 }
 
 #[test]
-fn an_snapshot_asked_for_twice_with_nothing_new_is_one() {
+fn a_snapshot_asked_for_twice_with_nothing_new_is_one() {
     let data = directory();
     let server = Launch::of(data.path()).small().variable("SNAPSHOTS_EVERY_EVENTS", NEVER).start();
     let client = &mut server.connect();
@@ -180,7 +180,7 @@ fn an_snapshot_asked_for_twice_with_nothing_new_is_one() {
 }
 
 #[test]
-fn many_who_ask_for_an_snapshot_at_once_are_all_told() {
+fn many_who_ask_for_a_snapshot_at_once_are_all_told() {
     let data = directory();
     let server = Launch::of(data.path()).small().start();
     let sku = server.connect().put_sku("s", &json!({"stock": 5}));

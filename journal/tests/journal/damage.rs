@@ -181,7 +181,7 @@ fn a_longer_length_word_is_not_taken_for_a_torn_frame() {
 }
 
 #[test]
-fn an_snapshot_ahead_of_the_journal_is_refused() {
+fn a_snapshot_ahead_of_the_journal_is_refused() {
     let (disk, expected) = small_journal();
     let last = expected.len() as u64;
     let snapshot = snapshot_at(&disk, last);

@@ -41,7 +41,7 @@ fn every_snapshot_is_continued_from_with_exactly_what_follows_it() {
 }
 
 #[test]
-fn segments_that_an_snapshot_holds_may_be_gone() {
+fn segments_that_a_snapshot_holds_may_be_gone() {
     let (disk, expected) = journal_of_segments(4);
     let (starts, last) = bounds(&disk);
     for sequence in starts[2]..=last {
@@ -62,7 +62,7 @@ fn segments_that_an_snapshot_holds_may_be_gone() {
 
 /// A journal that starts right behind a snapshot is taken unchecked.
 #[test]
-fn a_journal_that_starts_right_after_an_snapshot_is_unchecked() {
+fn a_journal_that_starts_right_after_a_snapshot_is_unchecked() {
     let (disk, _) = journal_of_segments(3);
     let (starts, _) = bounds(&disk);
     let snapshot = snapshot_at(&disk, starts[2] - 1);
@@ -74,7 +74,7 @@ fn a_journal_that_starts_right_after_an_snapshot_is_unchecked() {
 }
 
 #[test]
-fn a_hole_behind_an_snapshot_is_refused_and_one_before_it_is_not() {
+fn a_hole_behind_a_snapshot_is_refused_and_one_before_it_is_not() {
     let (disk, _) = journal_of_segments(5);
     let (starts, _) = bounds(&disk);
     let snapshot = Origin::Snapshot(snapshot_at(&disk, starts[2]));
@@ -95,7 +95,7 @@ fn a_hole_behind_an_snapshot_is_refused_and_one_before_it_is_not() {
 }
 
 #[test]
-fn an_snapshot_with_an_unused_spare_and_nothing_else_is_refused() {
+fn a_snapshot_with_an_unused_spare_and_nothing_else_is_refused() {
     let (disk, _) = journal_of_segments(2);
     let snapshot = Origin::Snapshot(snapshot_at(&disk, 3));
     let emptied = with_changed(&without(&disk, &[1]), SECOND, |bytes| bytes[4096..].fill(0));
@@ -105,7 +105,7 @@ fn an_snapshot_with_an_unused_spare_and_nothing_else_is_refused() {
 }
 
 #[test]
-fn an_snapshot_of_another_past_is_refused() {
+fn a_snapshot_of_another_past_is_refused() {
     let (disk, expected) = journal_of_segments(3);
     for sequence in 1..=expected.len() as u64 {
         let snapshot = snapshot_at(&disk, sequence);
@@ -119,7 +119,7 @@ fn an_snapshot_of_another_past_is_refused() {
 }
 
 #[test]
-fn an_snapshot_that_ends_inside_a_frame_is_refused() {
+fn a_snapshot_that_ends_inside_a_frame_is_refused() {
     let (disk, mut journal) = journal_with(&[]);
     append(&mut journal, 1, &["one", "two", "three"]);
     let snapshot = snapshot_at(&disk, 3);
@@ -132,7 +132,7 @@ fn an_snapshot_that_ends_inside_a_frame_is_refused() {
 
 /// A seal right behind a snapshot is shown and not taken for its end.
 #[test]
-fn a_seal_right_after_an_snapshot_is_shown_and_is_not_its_end() {
+fn a_seal_right_after_a_snapshot_is_shown_and_is_not_its_end() {
     let (disk, mut journal) = journal_with(&["one"]);
     journal.seal(1, 1, b"early").unwrap();
     append(&mut journal, 1, &["two"]);
@@ -149,7 +149,7 @@ fn a_seal_right_after_an_snapshot_is_shown_and_is_not_its_end() {
 }
 
 #[test]
-fn an_snapshot_of_nothing_is_no_snapshot() {
+fn a_snapshot_of_nothing_is_no_snapshot() {
     let (disk, expected) = journal_of_segments(2);
     let nothing = Origin::Snapshot(SnapshotEnd { sequence: 0, chain: 0 });
     assert_eq!(read_from(&disk, nothing).1.len(), expected.len());
@@ -159,7 +159,7 @@ fn an_snapshot_of_nothing_is_no_snapshot() {
 
 /// Damage that a snapshot holds is not met and damage behind it is.
 #[test]
-fn only_damage_after_an_snapshot_is_met() {
+fn only_damage_after_a_snapshot_is_met() {
     let (disk, expected) = journal_of_segments(4);
     let (starts, last) = bounds(&disk);
     let snapshot = Origin::Snapshot(snapshot_at(&disk, starts[2]));

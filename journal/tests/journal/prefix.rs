@@ -95,7 +95,7 @@ fn what_a_scan_showed_survives_a_power_cut_once_it_is_synced() {
 }
 
 #[test]
-fn a_copy_from_an_snapshot_needs_no_more_than_what_is_behind_it() {
+fn a_copy_from_a_snapshot_needs_no_more_than_what_is_behind_it() {
     let (disk, _journal) = written(40);
     let snapshot = snapshot_at(&disk, 100);
     let found = scan(&disk, Origin::Snapshot(snapshot)).unwrap();
@@ -117,7 +117,7 @@ fn a_copy_from_an_snapshot_needs_no_more_than_what_is_behind_it() {
 }
 
 #[test]
-fn a_journal_can_begin_behind_an_snapshot() {
+fn a_journal_can_begin_behind_a_snapshot() {
     let (disk, _journal) = written(10);
     let snapshot = snapshot_at(&disk, 17);
     let copy = MemoryDisk::default();

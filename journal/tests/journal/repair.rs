@@ -201,7 +201,7 @@ fn another_version_and_a_journal_without_a_name_are_left_alone() {
 }
 
 #[test]
-fn an_snapshot_ahead_of_the_damage_is_continued_from() {
+fn a_snapshot_ahead_of_the_damage_is_continued_from() {
     let (disk, expected) = journal_of_segments(4);
     let third = read(&disk).0.segments[2].first_sequence;
     let damaged = with_changed(&disk, THIRD, |bytes| bytes[50_000] ^= 1);
@@ -234,7 +234,7 @@ fn check_behind(disk: &MemoryDisk, snapshot: SnapshotEnd, expected: &[Vec<u8>]) 
 }
 
 #[test]
-fn what_follows_an_snapshot_is_kept_up_to_the_next_damage() {
+fn what_follows_a_snapshot_is_kept_up_to_the_next_damage() {
     let (disk, expected) = journal_of_segments(4);
     let starts = read(&disk).0.segments;
     let (second, third) = (starts[1].first_sequence, starts[2].first_sequence);
@@ -268,7 +268,7 @@ fn a_journal_that_ends_with_its_snapshot_starts_with_a_mark() {
 }
 
 #[test]
-fn an_snapshot_ahead_of_the_journals_end_is_continued_from() {
+fn a_snapshot_ahead_of_the_journals_end_is_continued_from() {
     let (disk, expected) = journal_of_segments(2);
     let snapshot = SnapshotEnd { sequence: expected.len() as u64 + 10, chain: 77 };
     let (plan, _, quarantine) = repaired(&disk, Some(snapshot));

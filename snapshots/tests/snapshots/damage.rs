@@ -63,7 +63,7 @@ fn every_truncation_of_a_small_snapshot_is_refused() {
 }
 
 #[test]
-fn an_snapshot_cut_at_or_near_the_bounds_of_its_parts_is_refused() {
+fn a_snapshot_cut_at_or_near_the_bounds_of_its_parts_is_refused() {
     let snapshot = snapshot_of_blocks();
     let second = HEADER_BYTES + BLOCK_BYTES_MAX;
     for bound in [second, second + BLOCK_BYTES_MAX, snapshot.len() - TRAILER_BYTES, snapshot.len()]
@@ -152,7 +152,7 @@ fn a_block_or_trailer_of_another_snapshot_is_refused() {
 }
 
 #[test]
-fn an_snapshot_under_another_name_is_refused() {
+fn a_snapshot_under_another_name_is_refused() {
     let snapshot = small_snapshot();
     assert_eq!(refusal(8, snapshot.clone(), "renamed"), (0, Damage::Sequence { sequence: 7 }));
     let disk = MemoryDisk::default();

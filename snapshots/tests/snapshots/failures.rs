@@ -231,7 +231,7 @@ fn a_payload_of_another_length_than_announced_makes_no_snapshot() {
 }
 
 #[test]
-fn an_snapshot_that_exists_is_never_written_over() {
+fn a_snapshot_that_exists_is_never_written_over() {
     let (disk, name) = disk_with(2, b"first");
     let before = disk.contents(&name).unwrap();
     let error = write(&disk, meta(2, b"second"), b"second").unwrap_err();

@@ -8,7 +8,7 @@ use doorbuster_snapshots::{
 use crate::support::*;
 
 #[test]
-fn an_snapshot_of_another_journal_is_named_and_refused() {
+fn a_snapshot_of_another_journal_is_named_and_refused() {
     let (disk, name) = disk_with(7, b"payload");
     write(&disk, Meta { journal: OTHER_ID, ..meta(8, b"theirs") }, b"theirs").unwrap();
     assert!(SnapshotReader::open_of(&disk, &name, ID).is_ok());
@@ -27,7 +27,7 @@ fn an_snapshot_of_another_journal_is_named_and_refused() {
 }
 
 #[test]
-fn a_start_passes_over_an_snapshot_of_another_journal_and_says_so() {
+fn a_start_passes_over_a_snapshot_of_another_journal_and_says_so() {
     let (disk, _) = disk_with(7, b"payload");
     write(&disk, Meta { journal: OTHER_ID, ..meta(8, b"theirs") }, b"theirs").unwrap();
     let newest = newest_valid(&disk, ID, |_| Ok(())).unwrap();

@@ -23,7 +23,7 @@ fn golden_meta() -> Meta {
 }
 
 #[test]
-fn an_snapshot_of_format_1_reads_as_it_always_did() {
+fn a_snapshot_of_format_1_reads_as_it_always_did() {
     let disk = MemoryDisk::default();
     disk.put(&snapshot_name(12_345), GOLDEN.to_vec());
     let (meta, payload) = read(&disk, &snapshot_name(12_345)).unwrap();

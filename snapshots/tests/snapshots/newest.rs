@@ -24,7 +24,7 @@ fn three_snapshots() -> MemoryDisk {
 }
 
 #[test]
-fn without_an_snapshot_a_start_replays_everything() {
+fn without_a_snapshot_a_start_replays_everything() {
     let newest = newest_valid(&MemoryDisk::default(), ID, payload_of).unwrap();
     assert!(newest.snapshot.is_none() && newest.passed_over.is_empty());
 }
@@ -57,7 +57,7 @@ fn damaged_snapshots_are_passed_over_one_by_one_and_named() {
 }
 
 #[test]
-fn what_was_made_of_an_snapshot_that_fails_later_is_dropped() {
+fn what_was_made_of_a_snapshot_that_fails_later_is_dropped() {
     let disk = three_snapshots();
     change(&disk, 30, |snapshot| snapshot[4104] ^= 1);
     // This one reads nothing, so only what is left to verify can find the damage.
@@ -67,7 +67,7 @@ fn what_was_made_of_an_snapshot_that_fails_later_is_dropped() {
 }
 
 #[test]
-fn an_snapshot_that_cannot_be_loaded_is_passed_over() {
+fn a_snapshot_that_cannot_be_loaded_is_passed_over() {
     let disk = three_snapshots();
     let newest = newest_valid(&disk, ID, |reader| match reader.meta().sequence {
         30 => Err("a row of no known kind".into()),

@@ -109,7 +109,7 @@ fn snapshots_of_other_journals_are_neither_counted_nor_removed() {
 }
 
 #[test]
-fn nothing_goes_beside_an_snapshot_of_a_newer_version() {
+fn nothing_goes_beside_a_snapshot_of_a_newer_version() {
     let disk = snapshots(&[10, 20, 30, 40]);
     change(&disk, 10, |snapshot| {
         snapshot[8..12].copy_from_slice(&(FORMAT_VERSION + 1).to_le_bytes());

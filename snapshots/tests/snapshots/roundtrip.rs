@@ -65,7 +65,7 @@ fn the_journal_and_its_snapshots_share_a_directory() {
 }
 
 #[test]
-fn encoders_and_decoders_can_stream_through_an_snapshot() {
+fn encoders_and_decoders_can_stream_through_a_snapshot() {
     let payload = noise(BLOCK_PAYLOAD_BYTES_MAX + 100);
     let disk = MemoryDisk::default();
     let mut writer = SnapshotWriter::begin(&disk, meta(1, &payload), no_pause).unwrap();

@@ -128,7 +128,7 @@ fn an_interrupted_backup_is_in_the_way_and_says_what_it_is() {
 }
 
 #[test]
-fn an_snapshot_that_is_damaged_is_passed_over_and_told() {
+fn a_snapshot_that_is_damaged_is_passed_over_and_told() {
     for offset in [20, 4096 + 100] {
         let writer = tell_at_length();
         let data = writer.path();
@@ -151,7 +151,7 @@ fn an_snapshot_that_is_damaged_is_passed_over_and_told() {
 }
 
 #[test]
-fn an_snapshot_that_holds_something_else_than_it_says_is_passed_over() {
+fn a_snapshot_that_holds_something_else_than_it_says_is_passed_over() {
     let mut story = tell();
     let held = ctl(story.writer.path(), "snapshot list --json", 0).object();
     let held = held["snapshots"][0]["seq"].clone();

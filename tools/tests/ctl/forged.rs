@@ -89,7 +89,7 @@ fn check_passed_over(forge: impl FnOnce(&mut Meta, &mut Vec<u8>), why: &str) {
 }
 
 #[test]
-fn an_snapshot_whose_header_says_something_else_than_its_rows_is_passed_over() {
+fn a_snapshot_whose_header_says_something_else_than_its_rows_is_passed_over() {
     let mut writer = shop();
     writer.forge_snapshot(|_, _| ());
     writer.kill();

@@ -94,7 +94,7 @@ fn a_directory_in_use_is_not_repaired() {
 }
 
 #[test]
-fn damage_that_an_snapshot_covers_is_shown_and_costs_nothing() {
+fn damage_that_a_snapshot_covers_is_shown_and_costs_nothing() {
     let writer = tell_at_length();
     let data = writer.path();
     let digest = writer.digests.last().unwrap().as_str();
@@ -108,7 +108,7 @@ fn damage_that_an_snapshot_covers_is_shown_and_costs_nothing() {
 }
 
 #[test]
-fn what_an_snapshot_holds_is_kept_though_the_journal_does_not_reach_it() {
+fn what_a_snapshot_holds_is_kept_though_the_journal_does_not_reach_it() {
     let writer = tell_at_length();
     let data = writer.path();
     let snapshot = ctl(data, "snapshot list --json", 0).object()["snapshots"][0]["seq"].clone();
@@ -124,7 +124,7 @@ fn what_an_snapshot_holds_is_kept_though_the_journal_does_not_reach_it() {
 }
 
 #[test]
-fn what_an_snapshot_holds_is_kept_though_the_newest_segment_does_not_tell_whose_it_is() {
+fn what_a_snapshot_holds_is_kept_though_the_newest_segment_does_not_tell_whose_it_is() {
     let writer = tell_at_length();
     let data = writer.path();
     let snapshots = ctl(data, "snapshot list --json", 0).object();

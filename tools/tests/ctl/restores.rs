@@ -121,7 +121,7 @@ fn an_older_end_than_the_backup_holds_is_refused_and_said() {
 }
 
 #[test]
-fn an_snapshot_alone_is_enough() {
+fn a_snapshot_alone_is_enough() {
     let mut writer = tell_at_length();
     let snapshots = ctl(writer.path(), "snapshot list --json", 0).object();
     let seq = |at: usize| snapshots["snapshots"][at]["seq"].as_u64().unwrap();

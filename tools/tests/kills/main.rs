@@ -166,7 +166,7 @@ fn a_restore_that_died_is_never_taken_for_a_directory_that_holds_less() {
 }
 
 #[test]
-fn an_snapshot_can_be_taken_after_a_death_before_any_step() {
+fn a_snapshot_can_be_taken_after_a_death_before_any_step() {
     let writer = tell_at_length();
     let data = writer.path();
     fs::remove_dir_all(data.join("snapshots")).expect("it is there");
