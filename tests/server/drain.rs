@@ -21,7 +21,7 @@ fn cycles() -> u64 {
 fn check_nothing_to_replay(server: &Server, stopped: &Stopped) {
     let status = server.connect().get("/v1/status");
     assert_eq!(status["epoch"], stopped.epoch + 1, "{status}");
-    let all = format!("recovered events={0} image_sequence={0}\n", stopped.sequence);
+    let all = format!("recovered events={0} snapshot_sequence={0}\n", stopped.sequence);
     patience::until(&all, || server.complaints().contains(&all).then_some(()));
 }
 

@@ -54,7 +54,7 @@ fn a_server_that_cannot_say_where_it_listens_stops_in_order() {
     let exit = next.stop();
     let from_snapshot = |line: &str| {
         let events = line.split_once("recovered events=")?.1;
-        let (events, snapshot) = events.split_once(" image_sequence=")?;
+        let (events, snapshot) = events.split_once(" snapshot_sequence=")?;
         Some(events == snapshot)
     };
     assert_eq!(exit.complaints.lines().find_map(from_snapshot), Some(true), "{exit:?}");

@@ -108,7 +108,7 @@ impl Left {
             assert!(complaints.contains(part), "{what}: no {part:?} in {complaints:?}");
         }
         let recovered =
-            format!("recovered events={} image_sequence={from}\n", self.stopped.sequence);
+            format!("recovered events={} snapshot_sequence={from}\n", self.stopped.sequence);
         assert!(complaints.contains(&recovered), "{what}: {complaints:?}");
         let then = replayed(data, From::Genesis, Some(self.stopped.sequence));
         assert_eq!(codec::digest(&then.state).to_string(), self.stopped.digest, "{what}");

@@ -225,7 +225,7 @@ fn snapshots_are_taken_by_themselves_after_so_many_events_and_at_a_stop() {
     let status = server.connect().get("/v1/status");
     assert!(status["snapshot_seq"].as_u64() >= Some(stopped.sequence), "{status}");
     let complaints = server.stop().complaints;
-    let all = format!("recovered events={0} image_sequence={0}\n", stopped.sequence);
+    let all = format!("recovered events={0} snapshot_sequence={0}\n", stopped.sequence);
     assert!(complaints.contains(&all), "{complaints:?}");
     assert_eq!(History::of(data.path()).scan.older_segments, 0, "nothing was pruned");
 }
