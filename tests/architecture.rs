@@ -237,8 +237,8 @@ fn code(source: &Source) -> impl Iterator<Item = &str> {
 /// Folders of parts: each thing in them is a part by itself.
 const ROOMS: &[&str] = &["background", "engine", "process", "shared", "testing"];
 
-/// `src/http/response/wire.rs` belongs to `http`, `src/shared/clock.rs` to `clock`, `src/main.rs` to
-/// `main`.
+/// `src/http/response/wire.rs` belongs to `http`, `src/shared/clock.rs` to `clock`, `src/main.rs`
+/// to `main`.
 fn part(path: &str) -> &str {
     let below = path.strip_prefix("src/").expect("a path in src");
     let mut names = below.split(['/', '.']);

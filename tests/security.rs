@@ -1,5 +1,5 @@
-//! `SECURITY.md` against the code: every setting that it names has the default that it says, and every
-//! fixed bound is the number that it says.
+//! `SECURITY.md` against the code: every setting that it names has the default that it says, and
+//! every fixed bound is the number that it says.
 //!
 //! Next: `SECURITY.md`.
 

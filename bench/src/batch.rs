@@ -91,8 +91,8 @@ pub(crate) struct Load {
     pub(crate) connections: u64,
 }
 
-/// Sends them and says how long that took; each order is a fresh user's under a fresh key, as long as
-/// no round has the same number.
+/// Sends them and says how long that took; each order is a fresh user's under a fresh key, as long
+/// as no round has the same number.
 pub(crate) fn send(address: SocketAddr, load: Load, round: usize) -> Result<Duration, BenchError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(io_error("start an event loop"))?;

@@ -1,6 +1,6 @@
-//! The engine by itself: decide, apply, encode and append on one core, the memory of rows prepared on
-//! another as in a server, without syncs and without network; then the replay of what was written,
-//! from its beginning and from an image; and the memory of the orders that live meanwhile.
+//! The engine by itself: decide, apply, encode and append on one core, the memory of rows prepared
+//! on another as in a server, without syncs and without network; then the replay of what was
+//! written, from its beginning and from an image; and the memory of the orders that live meanwhile.
 
 use crate::arguments::at_least_one;
 use crate::error::{BenchError, io_error};
@@ -81,7 +81,8 @@ pub(crate) fn run(options: &Options) -> Result<(), BenchError> {
     Ok(())
 }
 
-/// Measures as by default in a process of its own, which has used no memory yet, and shows what it prints.
+/// Measures as by default in a process of its own, which has used no memory yet, and shows what it
+/// prints.
 pub(crate) fn by_itself(data: &Path) -> Result<Figures, BenchError> {
     let own = std::env::current_exe().map_err(io_error("find this program"))?;
     let mut command = Command::new(own);

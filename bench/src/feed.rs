@@ -1,5 +1,5 @@
-//! What followers cost those who buy: orders a second without any, and with a crowd of followers who
-//! have nothing to read and one who never reads what there is.
+//! What followers cost those who buy: orders a second without any, and with a crowd of followers
+//! who have nothing to read and one who never reads what there is.
 //!
 //! Rounds in turn, so that a machine that slows down slows both. Next: `load`.
 

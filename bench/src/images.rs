@@ -1,7 +1,8 @@
 //! What taking images costs those who buy meanwhile, and how much memory a second state takes.
 //!
-//! One server, rounds without images and rounds in which one image follows the other, in turn, so that
-//! a machine that slows down slows both. In between, nothing is measured. Next: `load`, `server`.
+//! One server, rounds without images and rounds in which one image follows the other, in turn, so
+//! that a machine that slows down slows both. In between, nothing is measured. Next: `load`,
+//! `server`.
 
 use crate::arguments::at_least_one;
 use crate::dialect::http_whole;

@@ -2,14 +2,14 @@
 //!
 //! Today: `bars`, every bar of the design in one table; `peers`, throughput, latency and CPU of a
 //! durable order against bare hyper, Redis and PostgreSQL; `engine`, the rules, the journal and the
-//! replay by themselves; `batch`, durable decisions a second in batches; `restart`, how long a start
-//! takes after a long history; `feed`, what followers cost; `images`, what buyers feel of them;
-//! `crowd`, what they feel of thousands of idle and slow connections; `tables` and `sizes`, what full
-//! tables take and do; `overload`, a crowd of many times the capacity; `stall`, a writer that stands
-//! still; `slow-disk`, syncs that take long; `strangers`, ten million unknown names; `attack`, what
-//! attackers do beside an honest client; `idle`; `run`, load of a kind on a server that is there, and
-//! `report` of what that left behind.
-//! Never says a number without its conditions. Next: `run`, `bars`, `peers`.
+//! replay by themselves; `batch`, durable decisions a second in batches; `restart`, how long a
+//! start takes after a long history; `feed`, what followers cost; `images`, what buyers feel of
+//! them; `crowd`, what they feel of thousands of idle and slow connections; `tables` and `sizes`,
+//! what full tables take and do; `overload`, a crowd of many times the capacity; `stall`, a writer
+//! that stands still; `slow-disk`, syncs that take long; `strangers`, ten million unknown names;
+//! `attack`, what attackers do beside an honest client; `idle`; `run`, load of a kind on a server
+//! that is there, and `report` of what that left behind. Never says a number without its
+//! conditions. Next: `run`, `bars`, `peers`.
 #![forbid(unsafe_code)]
 
 // Before all others: they write with its macros.

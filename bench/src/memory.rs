@@ -1,9 +1,10 @@
 //! Memory that this machine has, as one has that has run for a while.
 //!
-//! Owns making sure of that before something is measured. A virtual machine's host may take free memory
-//! back and give it again page by page, at the first touch: 8 to 11 µs a page where one that was there took
-//! 1.6 µs. A server that was just started pays that for each page of its tables, in its own CPU time,
-//! and how much depends on who used the memory before. Never keeps any. Next: `peers`, `engine`.
+//! Owns making sure of that before something is measured. A virtual machine's host may take free
+//! memory back and give it again page by page, at the first touch: 8 to 11 µs a page where one that
+//! was there took 1.6 µs. A server that was just started pays that for each page of its tables, in
+//! its own CPU time, and how much depends on who used the memory before. Never keeps any. Next:
+//! `peers`, `engine`.
 
 use std::hint::black_box;
 
@@ -13,8 +14,8 @@ const BYTES_MAX: u64 = 2 << 30;
 /// And never more than this part of what is there for the asking.
 const FREE_PART: u64 = 4;
 
-/// Touches more than will be used and lets it go, right before it is: a few seconds later the host may have
-/// much of it back.
+/// Touches more than will be used and lets it go, right before it is: a few seconds later the host
+/// may have much of it back.
 pub(crate) fn have() {
     let bytes = free_bytes().map_or(0, |free| (free / FREE_PART).min(BYTES_MAX));
     let touched = usize::try_from(bytes).map(|bytes| vec![1_u8; bytes]);

@@ -1,7 +1,7 @@
 //! What the measurements say, on standard output and standard error.
 //!
-//! Owns the macros of that name for the whole program: the standard library's end the process with a
-//! panic where a line cannot be written, though the measurement goes on and its report is worth
+//! Owns the macros of that name for the whole program: the standard library's end the process with
+//! a panic where a line cannot be written, though the measurement goes on and its report is worth
 //! having. A reader who went away is no error; anything else is told at the end, with exit code 3.
 
 use doorbuster::process::output;

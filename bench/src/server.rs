@@ -38,7 +38,8 @@ pub(crate) fn free_address() -> Result<SocketAddr, BenchError> {
 }
 
 impl Server {
-    /// Starts a server that says `listening on http://ADDRESS …` when it is ready, `https` under TLS.
+    /// Starts a server that says `listening on http://ADDRESS …` when it is ready, `https` under
+    /// TLS.
     pub(crate) fn start(name: &str, command: &mut Command) -> Result<Self, BenchError> {
         let starting = || io_error(format!("start {name}"));
         command.stdin(Stdio::null()).stdout(Stdio::piped());

@@ -1,10 +1,11 @@
 //! A disk whose syncs take long: what crowds of buyers get of it.
 //!
-//! Owns the table and the bars. One sync serves all that wait, so a larger crowd must get more, nobody
-//! may be turned away for the disk's sake, and whoever gets in waits for two syncs and what is decided
-//! between them. The delay is put in front of each `fdatasync` by a preloaded library, which `cc`
-//! compiles; so any build of the server can be measured, at its own speed between the syncs. The buyers
-//! are a closed loop and come back as they are told. Next: `slow_disk/delay.c`, `overload`, `stall`.
+//! Owns the table and the bars. One sync serves all that wait, so a larger crowd must get more,
+//! nobody may be turned away for the disk's sake, and whoever gets in waits for two syncs and what
+//! is decided between them. The delay is put in front of each `fdatasync` by a preloaded library,
+//! which `cc` compiles; so any build of the server can be measured, at its own speed between the
+//! syncs. The buyers are a closed loop and come back as they are told. Next: `slow_disk/delay.c`,
+//! `overload`, `stall`.
 
 use crate::bars::bar::{Bar, print_bars};
 use crate::crowd::raise_files;

@@ -3,7 +3,8 @@
 //!
 //! Owns the table and the bars. The stillness is a fault point of the server, so it must have been
 //! built with `--features faults`: no data sync comes to its end while the point is armed. What was
-//! in the ring by then waits and is served behind it; what comes is refused. Next: `overload::crowd`.
+//! in the ring by then waits and is served behind it; what comes is refused. Next:
+//! `overload::crowd`.
 
 use crate::arguments::at_least_one;
 use crate::bars::bar::{Bar, print_bars};

@@ -2,8 +2,8 @@
 //!
 //! Fills a server of small caps in batches, and then goes on: each line names a user and a key, or,
 //! one line in four, a SKU that were never there before. Buckets of users are switched on, so each
-//! name also asks for a cell. What existed before is confirmed to the end. Next: `batch`, and `tables`
-//! for what each table takes.
+//! name also asks for a cell. What existed before is confirmed to the end. Next: `batch`, and
+//! `tables` for what each table takes.
 
 use crate::arguments::at_least_one;
 use crate::bars::bar::print_bars;

@@ -1,8 +1,8 @@
 //! Mistakes on purpose: a build with the feature `planted` makes one of them at a time, so that the
 //! tests can show that they would find it. Every other build makes none.
 //!
-//! Owns their names, and which of them is made. In the lowest of all crates, so that every crate can
-//! use them. Next: `tests/sim`.
+//! Owns their names, and which of them is made. In the lowest of all crates, so that every crate
+//! can use them. Next: `tests/sim`.
 
 /// A mistake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -37,7 +37,8 @@ pub enum SnapshotState {
     },
 }
 
-/// Lists all snapshots in the directory, newest first, and no file that is not named like a snapshot.
+/// Lists all snapshots in the directory, newest first, and no file that is not named like a
+/// snapshot.
 ///
 /// # Errors
 /// [`SnapshotError::Io`] if the directory cannot be read. A file that cannot be read is listed as
@@ -62,8 +63,8 @@ pub fn list<D: Disk>(disk: &D, journal: JournalId) -> Result<Vec<Listed>, Snapsh
 /// The snapshot that a start uses.
 #[derive(Debug)]
 pub struct Newest<T> {
-    /// The newest snapshot that was whole and could be loaded, and the result of `load`. `None` if the
-    /// journal must be replayed from its start.
+    /// The newest snapshot that was whole and could be loaded, and the result of `load`. `None` if
+    /// the journal must be replayed from its start.
     pub snapshot: Option<(Verified, T)>,
     /// Newer snapshots that could not be used. The caller reports them.
     pub passed_over: Vec<PassedOver>,
@@ -85,8 +86,8 @@ pub struct PassedOver {
 ///
 /// # Errors
 /// [`SnapshotError::NewerVersion`] if a newer version wrote the next snapshot: only a person may
-/// decide to use an older one. [`SnapshotError::Io`] if the directory cannot be read; a snapshot that
-/// cannot be read is passed over.
+/// decide to use an older one. [`SnapshotError::Io`] if the directory cannot be read; a snapshot
+/// that cannot be read is passed over.
 pub fn newest_valid<D: Disk, T>(
     disk: &D,
     journal: JournalId,

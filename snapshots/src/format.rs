@@ -1,8 +1,8 @@
 //! Every number of the stored format, each derived from the one before it.
 //!
 //! Owns the offsets, sizes, magic values, bounds and file names, and where everything lies in a
-//! snapshot of a given length. Never touches a file. `FORMAT.md` says the same in prose; a test below
-//! compares the two. Read `header.rs` and `trailer.rs` next, which use these numbers.
+//! snapshot of a given length. Never touches a file. `FORMAT.md` says the same in prose; a test
+//! below compares the two. Read `header.rs` and `trailer.rs` next, which use these numbers.
 
 /// The version in every header. It rises with any change of meaning of any byte.
 pub const FORMAT_VERSION: u32 = 1;
@@ -61,8 +61,8 @@ const _: () = {
     assert!(PAYLOAD_BYTES_MAX < u64::MAX / 2);
 };
 
-/// The size of the file of a snapshot with a payload of `payload_bytes`, in bytes: known before it is
-/// written, so that its whole space can be reserved. `None` above [`PAYLOAD_BYTES_MAX`].
+/// The size of the file of a snapshot with a payload of `payload_bytes`, in bytes: known before it
+/// is written, so that its whole space can be reserved. `None` above [`PAYLOAD_BYTES_MAX`].
 pub const fn snapshot_bytes(payload_bytes: u64) -> Option<u64> {
     if payload_bytes > PAYLOAD_BYTES_MAX {
         return None;

@@ -1,18 +1,19 @@
 //! Snapshot files of opaque bytes: written, verified, listed, pruned.
 //!
-//! It owns the way of an encoded snapshot to the disk and back: a snapshot gets its name only after it
-//! is whole, synced and read back ([`SnapshotWriter`]); bytes are checked before they are handed out
-//! ([`SnapshotReader`]); a start finds the newest snapshot that it can trust ([`newest_valid`]); old
-//! snapshots are removed only after newer ones were verified ([`prune`]). It never knows what a snapshot
-//! means, reads no clock, retries no failed sync, and changes no snapshot that has its name.
+//! It owns the way of an encoded snapshot to the disk and back: a snapshot gets its name only after
+//! it is whole, synced and read back ([`SnapshotWriter`]); bytes are checked before they are handed
+//! out ([`SnapshotReader`]); a start finds the newest snapshot that it can trust
+//! ([`newest_valid`]); old snapshots are removed only after newer ones were verified ([`prune`]).
+//! It never knows what a snapshot means, reads no clock, retries no failed sync, and changes no
+//! snapshot that has its name.
 //!
 //! Where to read next: `FORMAT.md` beside this crate is the layout byte by byte; `writer.rs` is the
 //! order in which a snapshot is written; [`Damage`] lists everything that can be wrong. The seam
 //! below which a test puts a disk of its own is the journal's [`doorbuster_journal::Disk`].
 //!
 //! Invariants of absence: no `unsafe`; no panic on any content of any file; no more memory than one
-//! block per reader or writer, however long the snapshot; no use of a length from a file before it was
-//! checked; no two files that use one another.
+//! block per reader or writer, however long the snapshot; no use of a length from a file before it
+//! was checked; no two files that use one another.
 
 #![forbid(unsafe_code)]
 

@@ -1,8 +1,8 @@
 //! Removal of old snapshots.
 //!
 //! Owns the removal of old snapshots and of files that interrupted writers left. Never removes a
-//! snapshot before newer ones were read from end to end, never one of another journal or version, and
-//! never one whose header does not name its journal. Read `catalog.rs` next for the order.
+//! snapshot before newer ones were read from end to end, never one of another journal or version,
+//! and never one whose header does not name its journal. Read `catalog.rs` next for the order.
 
 use std::ops::ControlFlow;
 
@@ -35,9 +35,9 @@ pub struct Pruned {
 }
 
 impl Pruned {
-    /// The sequence of the oldest verified snapshot that was kept: a start no longer needs the journal
-    /// up to it. `None` while there are fewer than [`KEPT_SNAPSHOTS_MIN`], because then a single
-    /// damaged file would leave nothing to start from.
+    /// The sequence of the oldest verified snapshot that was kept: a start no longer needs the
+    /// journal up to it. `None` while there are fewer than [`KEPT_SNAPSHOTS_MIN`], because then a
+    /// single damaged file would leave nothing to start from.
     pub fn oldest_kept(&self) -> Option<u64> {
         self.kept.last().copied().filter(|_| self.kept.len() >= KEPT_SNAPSHOTS_MIN)
     }
@@ -45,16 +45,16 @@ impl Pruned {
 
 /// Verifies the snapshots to be kept, newest first, and removes the older ones of this journal.
 ///
-/// Calls `pause` after each block that it reads. Counts a snapshot as kept only if it read every byte
-/// and found it whole: with fewer whole snapshots than `keep` demands, it removes none. With
-/// [`Keep::All`] it verifies all and removes none. Leaves snapshots of other journals alone and does
-/// not count them.
+/// Calls `pause` after each block that it reads. Counts a snapshot as kept only if it read every
+/// byte and found it whole: with fewer whole snapshots than `keep` demands, it removes none. With
+/// [`Keep::All`] it verifies all and removes none. Leaves snapshots of other journals alone and
+/// does not count them.
 ///
 /// # Errors
-/// [`SnapshotError::Keep`] for fewer than [`KEPT_SNAPSHOTS_MIN`]. The error of the newest snapshot of
-/// this journal if it is not whole, and [`SnapshotError::NewerVersion`] for any snapshot: nothing is
-/// removed then. [`SnapshotError::Io`] if the disk fails, [`SnapshotError::Stopped`] if the pause
-/// breaks.
+/// [`SnapshotError::Keep`] for fewer than [`KEPT_SNAPSHOTS_MIN`]. The error of the newest snapshot
+/// of this journal if it is not whole, and [`SnapshotError::NewerVersion`] for any snapshot:
+/// nothing is removed then. [`SnapshotError::Io`] if the disk fails, [`SnapshotError::Stopped`] if
+/// the pause breaks.
 pub fn prune<D: Disk>(
     disk: &D,
     journal: JournalId,

@@ -38,9 +38,9 @@ pub struct Verified {
 /// Reads one snapshot.
 ///
 /// Every block that it hands out has the right checksum; the hash of the whole is compared only
-/// after the last block, so nothing may be served from a snapshot before [`SnapshotReader::next_block`]
-/// returned `None` or [`SnapshotReader::finish`] succeeded. Memory: one block of [`BLOCK_BYTES_MAX`]
-/// bytes.
+/// after the last block, so nothing may be served from a snapshot before
+/// [`SnapshotReader::next_block`] returned `None` or [`SnapshotReader::finish`] succeeded. Memory:
+/// one block of [`BLOCK_BYTES_MAX`] bytes.
 pub struct SnapshotReader<D: Disk> {
     file: D::File,
     place: String,
@@ -145,8 +145,8 @@ impl<D: Disk> SnapshotReader<D> {
         &self.meta
     }
 
-    /// The SHA-256 of the payload in the trailer. It is confirmed once [`SnapshotReader::next_block`]
-    /// returned `None`.
+    /// The SHA-256 of the payload in the trailer. It is confirmed once
+    /// [`SnapshotReader::next_block`] returned `None`.
     pub fn payload_sha256(&self) -> [u8; 32] {
         self.trailer.payload_hash
     }

@@ -29,8 +29,8 @@ enum Stage {
     Ended,
 }
 
-/// Writes one snapshot. If it is dropped before [`SnapshotWriter::finish`] succeeded, it removes its
-/// file.
+/// Writes one snapshot. If it is dropped before [`SnapshotWriter::finish`] succeeded, it removes
+/// its file.
 ///
 /// Memory: one block of [`BLOCK_BYTES_MAX`] bytes, and another one while it reads back. Only one
 /// writer at a time may write the snapshot of a sequence.

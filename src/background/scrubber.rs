@@ -1,6 +1,6 @@
 //! Reads closed segments again, one at a time, long after they were written: rot is found while a
-//! snapshot and a backup still know better. Damage there is an alarm, not a stop: the server does not
-//! need what it has long applied.
+//! snapshot and a backup still know better. Damage there is an alarm, not a stop: the server does
+//! not need what it has long applied.
 //!
 //! Runs on the snapshotter's thread, when that has nothing else to do. Next: `snapshotter`, the
 //! journal crate's `scrub`.

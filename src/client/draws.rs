@@ -65,7 +65,8 @@ pub struct Draw {
     pub closed_at: Option<String>,
     /// Entries made.
     pub entries: u64,
-    /// The sequence of the last change of what may change, or of the closing; what `If-Match` takes.
+    /// The sequence of the last change of what may change, or of the closing; what `If-Match`
+    /// takes.
     pub version: u64,
     /// The sequence that this was decided or read at.
     pub seq: u64,
@@ -158,8 +159,8 @@ impl Client {
     /// client seed has at most 64 printable ASCII characters.
     ///
     /// # Errors
-    /// See [`Error`]; refusals are `unknown_draw`, `closed`, `not_open`, `entry_limit`, `hold_limit`
-    /// and those that any request may meet.
+    /// See [`Error`]; refusals are `unknown_draw`, `closed`, `not_open`, `entry_limit`,
+    /// `hold_limit` and those that any request may meet.
     pub async fn enter_draw(
         &self,
         draw: &str,

@@ -89,7 +89,8 @@ impl Events {
     }
 
     /// The next event; waits for as long as none happens. A lost server is sought again, as long as
-    /// the policy allows, counted from when it was last heard of. Dropping the future loses nothing.
+    /// the policy allows, counted from when it was last heard of. Dropping the future loses
+    /// nothing.
     ///
     /// # Errors
     /// See [`Error`]; afterwards it may be asked again, and goes on at the same place. Refusals are

@@ -2,9 +2,10 @@
 //!
 //! Owns asking: one key for all attempts of a request, how long to wait before the next attempt,
 //! and when to stop. Repeats only what is safe to repeat, never what was decided, and never says
-//! that nothing happened when it cannot know. Speaks HTTP/1.1, under TLS where the URL says `https`.
-//! Next: `retry` for when to ask again, `origin` and `attempt` for the connection, `orders`, `skus`, `draws` and
-//! `operations` for what can be asked, `batch` for much of it at once, `events` for what happened.
+//! that nothing happened when it cannot know. Speaks HTTP/1.1, under TLS where the URL says
+//! `https`. Next: `retry` for when to ask again, `origin` and `attempt` for the connection,
+//! `orders`, `skus`, `draws` and `operations` for what can be asked, `batch` for much of it at
+//! once, `events` for what happened.
 //!
 //! ```no_run
 //! use doorbuster::client::{Action, Client, Error, Key, NewOrder, NewSku, Options, Precondition};
@@ -156,8 +157,8 @@ impl Client {
     /// A client of the server at `url`, such as `http://127.0.0.1:7070`. Connects when first asked.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for a URL that is not `http(s)://host[:port]`, certificate authorities that
-    /// cannot be read, a token that is not printable ASCII, or a policy without any attempt.
+    /// [`Error::Invalid`] for a URL that is not `http(s)://host[:port]`, certificate authorities
+    /// that cannot be read, a token that is not printable ASCII, or a policy without any attempt.
     pub fn new(url: &str, options: Options) -> Result<Self, Error> {
         let Options { token, authorities, policy } = options;
         if policy.attempts_max == 0 || policy.attempt_ms_max == 0 || policy.deadline_ms == 0 {

@@ -46,9 +46,9 @@ impl Debug for Tls {
 }
 
 impl Origin {
-    /// The origin of `http://host[:port][/]` or `https://host[:port][/]`. Over `https` the server must
-    /// show a certificate for this host that comes from one of the authorities in the PEM file, or of
-    /// the system where no file is given.
+    /// The origin of `http://host[:port][/]` or `https://host[:port][/]`. Over `https` the server
+    /// must show a certificate for this host that comes from one of the authorities in the PEM
+    /// file, or of the system where no file is given.
     ///
     /// # Errors
     /// [`Error::Invalid`] for any other URL, and where there are no authorities that can be read.

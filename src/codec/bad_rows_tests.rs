@@ -1,7 +1,7 @@
 //! Rows that decode and are no state: each is refused with the words that say why.
 //!
-//! A snapshot with the right checksums is still believed only as far as its rows agree. Every row here
-//! is one that stands in a snapshot, with one member changed, left out or put elsewhere.
+//! A snapshot with the right checksums is still believed only as far as its rows agree. Every row
+//! here is one that stands in a snapshot, with one member changed, left out or put elsewhere.
 
 use super::event::StoredOrderId;
 use super::rows::{Row, StoredKept};

@@ -1,8 +1,8 @@
 //! The record of a new order, written and read without serde: nearly all of a busy journal.
 //!
 //! Owns no layout of its own: its bytes are those that bincode makes of `StoredRecord`, which its
-//! tests hold it to byte for byte. What it does not know, and whatever looks wrong, it leaves to the
-//! general way, which reads it or says what is wrong with it. Next: `record`, `event`.
+//! tests hold it to byte for byte. What it does not know, and whatever looks wrong, it leaves to
+//! the general way, which reads it or says what is wrong with it. Next: `record`, `event`.
 
 use super::DECODE_BYTES_MAX;
 use crate::domain::model::command::Take;

@@ -185,8 +185,8 @@ pub(super) struct StoredRules {
 
 impl From<&Settings> for StoredRules {
     fn from(settings: &Settings) -> Self {
-        // Those of draws and entries stand elsewhere, and only where they are not the defaults; so do
-        // principals.
+        // Those of draws and entries stand elsewhere, and only where they are not the defaults; so
+        // do principals.
         let Caps { skus, orders, keys, answers, uses, users, draws: _, entries: _ } = settings.caps;
         Self {
             hold_ms_default: settings.hold_ms_default,

@@ -1,7 +1,7 @@
 //! Stored shapes of refusals that are kept whole. Variants and members are only ever appended.
 //!
-//! Owns how a refusal is written as it is given, so that none waits for its frame in any other form,
-//! and how a record is put together from such bytes. Next: `event`, `writer::keeping`.
+//! Owns how a refusal is written as it is given, so that none waits for its frame in any other
+//! form, and how a record is put together from such bytes. Next: `event`, `writer::keeping`.
 
 use super::action::{StoredAction, StoredLines, StoredTake, read_lines, store_lines};
 use super::draw::{StoredAdmission, StoredTerms, client_seed, draw_id};

@@ -1,5 +1,5 @@
-//! A refusal that was written as it was given is read back as it was, and a record put together from
-//! such bytes is the record that the general way writes.
+//! A refusal that was written as it was given is read back as it was, and a record put together
+//! from such bytes is the record that the general way writes.
 
 use super::super::{decode_record, encode_record};
 use super::*;

@@ -1,14 +1,14 @@
 //! Whose the users of a snapshot are.
 //!
-//! Owns the order in which that is told. Users have no rows of their own: a snapshot names them in uses and
-//! orders. Next: `rows`.
+//! Owns the order in which that is told. Users have no rows of their own: a snapshot names them in
+//! uses and orders. Next: `rows`.
 
 use super::rows::Row;
 use crate::domain::state::principals::{NO_PRINCIPAL, Table};
 use crate::domain::state::tables::State;
 
-/// Owners of users, each told before the first row that names its user: so their order is that of the
-/// rows, whatever slots the users have.
+/// Owners of users, each told before the first row that names its user: so their order is that of
+/// the rows, whatever slots the users have.
 pub(super) struct OwnedUsers {
     /// A bit for each slot whose user was named; none where no user has an owner.
     named: Option<Vec<u64>>,

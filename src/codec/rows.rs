@@ -113,14 +113,14 @@ pub(super) enum Row<'a> {
         life: u64,
         sequence: u64,
     },
-    /// The principals that the settings name, and the numbers of those that are configured; behind the
-    /// principals, where there are any.
+    /// The principals that the settings name, and the numbers of those that are configured; behind
+    /// the principals, where there are any.
     Configured {
         names: Vec<&'a str>,
         numbers: Vec<u16>,
     },
-    /// Whose the next user is that no row before named, or the next use; where a configured principal
-    /// brought it.
+    /// Whose the next user is that no row before named, or the next use; where a configured
+    /// principal brought it.
     Owner {
         principal: u16,
         of_user: bool,

@@ -69,8 +69,8 @@ fn append_row(row: &Row<'_>, bytes: &mut Vec<u8>) {
     bytes[start..start + 4].copy_from_slice(&length.to_le_bytes());
 }
 
-/// Puts a state together from pieces of its encoding, cut anywhere. Hashes nothing: a snapshot's reader
-/// does.
+/// Puts a state together from pieces of its encoding, cut anywhere. Hashes nothing: a snapshot's
+/// reader does.
 pub struct StateReader {
     seed: u64,
     restore: Option<Restore>,

@@ -42,8 +42,8 @@ pub struct AdmissionSettings {
     pub user_cells: usize,
     /// Buckets of addresses that are kept.
     pub address_cells: usize,
-    /// Orders and lists are shed while they wait longer beyond the syncs that all share, in milliseconds;
-    /// 0 = never.
+    /// Orders and lists are shed while they wait longer beyond the syncs that all share, in
+    /// milliseconds; 0 = never.
     pub wait_ms_max: u64,
 }
 

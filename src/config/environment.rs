@@ -1,9 +1,9 @@
 //! Variables that begin like settings and are none.
 //!
 //! Owns which of them are left alone. kubelet sets variables for each Service of a namespace, so a
-//! Service of the server's own name brings some that begin as its settings do; the tools read two. Any
-//! other that names no setting is a mistake, and is told. Next: `mod`, which looks for a setting
-//! first.
+//! Service of the server's own name brings some that begin as its settings do; the tools read two.
+//! Any other that names no setting is a mistake, and is told. Next: `mod`, which looks for a
+//! setting first.
 
 /// To whom a variable that is no setting belongs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,10 +1,10 @@
 //! A set that may claim to hold what it does not, and never the other way round.
 //!
-//! Owns the bits: a member sets one bit in each of the eight words of one cache line, so a look costs
-//! one miss at most. One thread inserts, all may look; nothing is ever taken out, a new filter is made
-//! instead (`publisher`). With the eight bits of Putze, Sanders and Singler, "Cache-, Hash- and
-//! Space-Efficient Bloom Filters" (2007), and at 12 bits a member, about one look in three hundred
-//! claims too much.
+//! Owns the bits: a member sets one bit in each of the eight words of one cache line, so a look
+//! costs one miss at most. One thread inserts, all may look; nothing is ever taken out, a new
+//! filter is made instead (`publisher`). With the eight bits of Putze, Sanders and Singler,
+//! "Cache-, Hash- and Space-Efficient Bloom Filters" (2007), and at 12 bits a member, about one
+//! look in three hundred claims too much.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -1,11 +1,11 @@
 //! The writer's side of the edge: what it says when.
 //!
 //! Owns the order in which a turn is published, and when a filter is made anew. Keys and users go
-//! into the filters at the end of their turn, before anything that rests on them is published. A filter
-//! that has taken in as many as it has room for is replaced by one that is filled a bounded number a
-//! turn from those that are still there, while both take in what comes; so what was forgotten leaves
-//! in the end, memory follows what is there, and no look ever misses one. Knows no state of the
-//! domain: whoever holds that shows it. Next: `writer::showing`.
+//! into the filters at the end of their turn, before anything that rests on them is published. A
+//! filter that has taken in as many as it has room for is replaced by one that is filled a bounded
+//! number a turn from those that are still there, while both take in what comes; so what was
+//! forgotten leaves in the end, memory follows what is there, and no look ever misses one. Knows no
+//! state of the domain: whoever holds that shows it. Next: `writer::showing`.
 
 use super::filter::Filter;
 use super::sold_out_table::{SoldOut, SoldOutTable};

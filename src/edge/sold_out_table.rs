@@ -2,10 +2,10 @@
 //! writes.
 //!
 //! Owns the sequence locks: a place with an odd version is closed, and whoever finds it so asks the
-//! writer. A turn closes every place that it changes before it opens the first again, so that nobody
-//! who has seen a part of a turn sees another part as it was before. All words are atomic; a torn read
-//! is one that is thrown away. One thread writes. (Hans-J. Boehm, "Can seqlocks get along with
-//! programming language memory models?", 2012, for the orderings.) Next: `publisher`, `check`.
+//! writer. A turn closes every place that it changes before it opens the first again, so that
+//! nobody who has seen a part of a turn sees another part as it was before. All words are atomic; a
+//! torn read is one that is thrown away. One thread writes. (Hans-J. Boehm, "Can seqlocks get along
+//! with programming language memory models?", 2012, for the orderings.) Next: `publisher`, `check`.
 
 use crate::domain::model::ids::{ID_BYTES_MAX, Sequence, SkuId};
 use std::sync::atomic::{AtomicU64, Ordering, fence};

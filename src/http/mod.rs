@@ -4,11 +4,11 @@
 //! Owns everything that clients see as text: headers, paths, JSON, problems. Never decides anything
 //! about stock, and knows no storage: what it cannot tell from the request it asks the writer
 //! through a `Lane`. Read in this order: `service` (one request, start to end), `routes` (a file
-//! per family), `json` and `fields` (bodies in), `json_writer` and `answers` (bodies out), `problem`,
-//! `fingerprint`, `batch` (many requests in one), `events` (the feed), `listener` and `connection_state`
-//! (connections, their limits, the drain), `reserve`, `proxy_protocol` (whose connection a proxy
-//! brings), `origin` (browsers), `identity` and `roles` (who may do what), `admission` (who is let
-//! in when there are too many), `tls`.
+//! per family), `json` and `fields` (bodies in), `json_writer` and `answers` (bodies out),
+//! `problem`, `fingerprint`, `batch` (many requests in one), `events` (the feed), `listener` and
+//! `connection_state` (connections, their limits, the drain), `reserve`, `proxy_protocol` (whose
+//! connection a proxy brings), `origin` (browsers), `identity` and `roles` (who may do what),
+//! `admission` (who is let in when there are too many), `tls`.
 
 mod admission;
 mod auth;

@@ -1,7 +1,8 @@
-//! All numbers as the page that Prometheus scrapes: OpenMetrics 1.0, and by `plain` the text format.
+//! All numbers as the page that Prometheus scrapes: OpenMetrics 1.0, and by `plain` the text
+//! format.
 //!
-//! Owns the names, in Prometheus' conventions: base units, `_total` for what only grows, no user and
-//! no order in any label. SKU ids appear for the few hottest only. The only place that names
+//! Owns the names, in Prometheus' conventions: base units, `_total` for what only grows, no user
+//! and no order in any label. SKU ids appear for the few hottest only. The only place that names
 //! prometheus-client. `deploy/` has a dashboard and alert rules on these names.
 
 use super::histogram::Copied;

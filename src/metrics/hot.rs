@@ -2,8 +2,8 @@
 //!
 //! Owns the "space saving" sketch: a name that is not in a full table takes the place of the least
 //! one and its count, so a count is never too low, and at most by the least count too high. Counts
-//! halve now and then, so that they tell of the last minutes. Names are of SKUs that exist: who counts
-//! sees to that. Next: `shown`, `meters`.
+//! halve now and then, so that they tell of the last minutes. Names are of SKUs that exist: who
+//! counts sees to that. Next: `shown`, `meters`.
 
 /// Names one thread counts.
 const NAMES_MAX: usize = 32;

@@ -37,8 +37,8 @@ pub struct Labels {
     pub possible: fn() -> Possible,
 }
 
-/// What may occur, by the places of the words in the labels: counted from the start, at 0, so that a
-/// scraper sees the first one as an increase.
+/// What may occur, by the places of the words in the labels: counted from the start, at 0, so that
+/// a scraper sees the first one as an increase.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Possible {
     /// Route, method, outcome.
@@ -140,7 +140,8 @@ impl IoMeter {
         add(&self.published, 1);
     }
 
-    /// Counts a refusal that the writer was not asked for, by the place of its reason in the labels.
+    /// Counts a refusal that the writer was not asked for, by the place of its reason in the
+    /// labels.
     pub fn count_refusal(&self, reason: usize) {
         self.refusals.count(reason);
     }

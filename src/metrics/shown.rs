@@ -1,13 +1,14 @@
 //! Which SKUs are named as hot, so that names come and go slowly.
 //!
-//! Owns the few places and how often one may get another name. Each name is a new series to a scraper
-//! that keeps it for weeks, so a shop of a hundred thousand SKUs that are all asked for alike must not
-//! bring new ones with each scrape. Never counts. Next: `hot`.
+//! Owns the few places and how often one may get another name. Each name is a new series to a
+//! scraper that keeps it for weeks, so a shop of a hundred thousand SKUs that are all asked for
+//! alike must not bring new ones with each scrape. Never counts. Next: `hot`.
 
 /// SKUs that are named.
 pub(super) const SHOWN_MAX: usize = 10;
 
-/// A name may come every so many milliseconds; when none came for long, so many as there are places.
+/// A name may come every so many milliseconds; when none came for long, so many as there are
+/// places.
 const NEW_NAME_MS: u64 = 60_000;
 
 /// The names, and how many may come.
@@ -19,8 +20,8 @@ pub(super) struct Shown {
 }
 
 impl Shown {
-    /// The names that are shown from now on with their counts, the highest first. The counts are those
-    /// of now, the highest first; a name without one goes.
+    /// The names that are shown from now on with their counts, the highest first. The counts are
+    /// those of now, the highest first; a name without one goes.
     pub(super) fn renew(&mut self, counts: &[(String, u64)], now_ms: u64) -> Vec<(String, u64)> {
         let count_of = |name: &str| {
             let known = counts.iter().find(|(known, _)| known == name);

@@ -1,5 +1,5 @@
-//! Keeps the memory of this process out of core dumps: it holds tokens, keys and the seeds of draws,
-//! and a server that can no longer trust what it knows aborts on purpose.
+//! Keeps the memory of this process out of core dumps: it holds tokens, keys and the seeds of
+//! draws, and a server that can no longer trust what it knows aborts on purpose.
 //!
 //! Owns one limit of the process, which its threads and children share. Never dumps anything. Next:
 //! `server`.
@@ -7,9 +7,9 @@
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::io;
 
-/// A core file may have this many bytes, which is less than any has, so none is written. It is not 0:
-/// where the system hands cores to a program (a `|` in `kernel.core_pattern`) it looks at no limit but
-/// this one, which it takes to mean none (`core(5)`).
+/// A core file may have this many bytes, which is less than any has, so none is written. It is not
+/// 0: where the system hands cores to a program (a `|` in `kernel.core_pattern`) it looks at no
+/// limit but this one, which it takes to mean none (`core(5)`).
 const CORE_BYTES_MAX: u64 = 1;
 
 /// Lets no core of this process be dumped, and nobody allow it again.

@@ -1,11 +1,12 @@
 //! How many files and sockets this process may have open.
 //!
-//! Owns raising that to what the system allows, and what is kept back from connections: a crowd must
-//! not keep the journal from its next segment. Never opens anything. Next: `server`.
+//! Owns raising that to what the system allows, and what is kept back from connections: a crowd
+//! must not keep the journal from its next segment. Never opens anything. Next: `server`.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Kept for segments, snapshots, followers of the feed, event loops, and connections of the reserve.
+/// Kept for segments, snapshots, followers of the feed, event loops, and connections of the
+/// reserve.
 const KEPT: u64 = 256;
 
 /// Raises the soft limit to the hard one; says what holds now.

@@ -1,6 +1,7 @@
 //! The process around the parts: start, signals, settings, lines, stop.
 //!
-//! Read `server` (the wiring, in order), `reload`, `signals`, `log`, `systemd`, `descriptors`, `output`.
+//! Read `server` (the wiring, in order), `reload`, `signals`, `log`, `systemd`, `descriptors`,
+//! `output`.
 
 pub(crate) mod core_dumps;
 pub(crate) mod descriptors;

@@ -1,8 +1,8 @@
 //! What an operator changes without a restart: tokens, certificates, address lists, limits.
 //!
-//! Owns reading their files and the settings, at the start and on SIGHUP. A bad one stops a start and,
-//! later, leaves everything of its kind as it was; the operator is told either way. Never decides who
-//! comes in. Next: `http/auth/tokens`, `http/connection/tls`, `http/admission`.
+//! Owns reading their files and the settings, at the start and on SIGHUP. A bad one stops a start
+//! and, later, leaves everything of its kind as it was; the operator is told either way. Never
+//! decides who comes in. Next: `http/auth/tokens`, `http/connection/tls`, `http/admission`.
 
 use crate::config::{Config, ConfigError, Rate, Reread};
 use crate::domain::model::settings::Settings;

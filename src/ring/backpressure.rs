@@ -1,8 +1,8 @@
 //! How a lane that waits for room is heard: flag, fence, look again, as in `parking`.
 //!
 //! The lane says that it waits and then looks whether there is room; the writer makes room and then
-//! looks whether somebody waits. Between the two steps of each stands a fence, so at least one of them
-//! sees the other. Never wakes anybody itself. Next: `lane`, `inbox`.
+//! looks whether somebody waits. Between the two steps of each stands a fence, so at least one of
+//! them sees the other. Never wakes anybody itself. Next: `lane`, `inbox`.
 
 use super::seam::{AtomicBool, Ordering, fence};
 

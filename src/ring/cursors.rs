@@ -71,8 +71,8 @@ impl Cursors {
         self.follower.wake();
     }
 
-    /// Wakes once when the cursors move. Whoever waits looks at them once more after this: what moved
-    /// before is not told. One waits at a time.
+    /// Wakes once when the cursors move. Whoever waits looks at them once more after this: what
+    /// moved before is not told. One waits at a time.
     pub fn wake_when_moved(&self, waker: &Waker) {
         self.follower.register(waker);
     }
@@ -108,14 +108,14 @@ impl Cursors {
         self.turns_begun.load(Ordering::Relaxed)
     }
 
-    /// Says when a turn was stored and when durable, and which sync was before it, before the cursors
-    /// say that it is.
+    /// Says when a turn was stored and when durable, and which sync was before it, before the
+    /// cursors say that it is.
     pub fn time_turn(&self, turn: u32, stored_ns: u64, durable_ns: u64, before: SyncSpan) {
         self.turns[turn as usize % TURNS_KEPT].set(stored_ns, durable_ns, before);
     }
 
-    /// When a turn that the cursors have passed was stored and durable, and the sync before it. Of a
-    /// turn that is long past, a later one's.
+    /// When a turn that the cursors have passed was stored and durable, and the sync before it. Of
+    /// a turn that is long past, a later one's.
     pub(super) fn turn_times(&self, turn: u32) -> (u64, u64, SyncSpan) {
         self.turns[turn as usize % TURNS_KEPT].get()
     }

@@ -1,9 +1,10 @@
 //! The keys of requests that are on their way to the writer, for IO threads that think of answering
 //! without it.
 //!
-//! Owns a small table of counts to each lane, which only that lane changes and every lane looks at. A
-//! key that is under way is always found; another may be taken for it. A count goes down when the
-//! answer has come, so whoever finds nothing here sees what the writer published with it. Next: `lane`.
+//! Owns a small table of counts to each lane, which only that lane changes and every lane looks at.
+//! A key that is under way is always found; another may be taken for it. A count goes down when the
+//! answer has come, so whoever finds nothing here sees what the writer published with it. Next:
+//! `lane`.
 
 use super::tickets::Ticket;
 use crate::domain::model::command::Request;
@@ -11,8 +12,8 @@ use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 
-/// Counts of one lane; at least twice its tickets, so that with half of those out three keys in four
-/// are told apart from all that are under way.
+/// Counts of one lane; at least twice its tickets, so that with half of those out three keys in
+/// four are told apart from all that are under way.
 const PLACES: usize = (2 * super::TICKETS_PER_LANE).next_power_of_two();
 
 const _: () = assert!(PLACES <= u16::MAX as usize && PLACES.is_power_of_two());

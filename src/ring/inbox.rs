@@ -117,8 +117,9 @@ impl Inbox {
     }
 
     /// Shows the requests that are there, rank by rank and in their order, so many at most, up to
-    /// [`TOGETHER_MAX`] at once; their places are free again afterwards. A sixteenth is kept for each
-    /// rank behind in which somebody waits, so that one which asks for everything leaves them something.
+    /// [`TOGETHER_MAX`] at once; their places are free again afterwards. A sixteenth is kept for
+    /// each rank behind in which somebody waits, so that one which asks for everything leaves them
+    /// something.
     pub fn poll(&mut self, most: u64, mut show: impl FnMut(&[QueuedRequest<'_>])) -> Polled {
         self.parking.heed();
         let share = (most / KEPT_ONE_IN).max(1);
@@ -164,7 +165,8 @@ impl Inbox {
         }
     }
 
-    /// Takes the refusals that lanes have handed in. To be called after `poll`, which heeds their calls.
+    /// Takes the refusals that lanes have handed in. To be called after `poll`, which heeds their
+    /// calls.
     pub fn collect_refusal_reports(&mut self, mut take: impl FnMut(RefusalReport)) {
         for refusal_reports in &mut self.refusal_reports {
             while let Ok(refusals) = refusal_reports.pop() {
@@ -173,8 +175,8 @@ impl Inbox {
         }
     }
 
-    /// Takes the whole refusals that lanes have handed in, as many as there are room for at most; gives
-    /// how many found no room since the last time. As `collect_refusal_reports`.
+    /// Takes the whole refusals that lanes have handed in, as many as there are room for at most;
+    /// gives how many found no room since the last time. As `collect_refusal_reports`.
     pub fn take_turned_away(&mut self, mut take: impl FnMut(TurnedAway)) -> u64 {
         let mut lost = 0;
         for port in &mut self.turned_away {

@@ -274,14 +274,16 @@ impl Lane {
         }
     }
 
-    /// A request with this key, by its hash, may be on its way to the writer, on this lane or another.
+    /// A request with this key, by its hash, may be on its way to the writer, on this lane or
+    /// another.
     #[must_use]
     pub fn may_be_in_flight(&self, key: u128) -> bool {
         self.0.in_flight.may_be(key)
     }
 
-    /// Hands refusals in to be counted, [`REFUSAL_REPORTS_MAX`] at most; false, and nothing is taken, while
-    /// the writer has not taken those before. The last before `close` are always taken.
+    /// Hands refusals in to be counted, [`REFUSAL_REPORTS_MAX`] at most; false, and nothing is
+    /// taken, while the writer has not taken those before. The last before `close` are always
+    /// taken.
     pub fn report_refusals(&self, refusals: &mut Vec<RefusalReport>, last: bool) -> bool {
         assert!(refusals.len() <= REFUSAL_REPORTS_MAX);
         let mut hand = self.0.hand.borrow_mut();
@@ -322,8 +324,8 @@ impl Lane {
         Load { unanswered, answers, deciding_ns: self.0.deciding_ns.get() }
     }
 
-    /// Requests that are not decided yet. Those that are wait for the disk alone. Reads what the writer
-    /// writes with each answer: for when it matters.
+    /// Requests that are not decided yet. Those that are wait for the disk alone. Reads what the
+    /// writer writes with each answer: for when it matters.
     #[must_use]
     pub fn undecided(&self) -> usize {
         let (unanswered, _) = self.0.tickets.borrow().standing();

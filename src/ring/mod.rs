@@ -3,8 +3,8 @@
 //! Multi-producer rings, one for each rank, carry requests from all lanes to the writer, their only
 //! consumer, which drains them in the order of the ranks; one single-producer ring a lane carries
 //! answers back. All are bounded, nothing in them locks, and a full one refuses at once
-//! (`try_publish`; the library's `publish` would spin). Read `rank`, then `lane`, then `inbox`, then
-//! `parking`.
+//! (`try_publish`; the library's `publish` would spin). Read `rank`, then `lane`, then `inbox`,
+//! then `parking`.
 
 mod backpressure;
 mod cursors;

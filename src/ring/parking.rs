@@ -2,9 +2,10 @@
 //! lost wake, because none is lost.
 //!
 //! A waker leaves a call and then looks whether somebody sleeps; the sleeper says that it sleeps
-//! and then looks for a call. Between the two steps of each stands a fence, so at least one of the two
-//! sees the other; `tests/loom` tries every order. A call is left once for all that an IO turn published: the writer goes by calls, not by
-//! what is in the ring, and so takes an IO turn's requests together, with one sync.
+//! and then looks for a call. Between the two steps of each stands a fence, so at least one of the
+//! two sees the other; `tests/loom` tries every order. A call is left once for all that an IO turn
+//! published: the writer goes by calls, not by what is in the ring, and so takes an IO turn's
+//! requests together, with one sync.
 
 use super::seam::{AtomicBool, OnceLock, Ordering, Thread, current, fence, sleep};
 use std::time::Duration;

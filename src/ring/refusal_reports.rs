@@ -1,8 +1,9 @@
 //! Refusals that IO threads gave by themselves, on their way to be counted by the writer.
 //!
 //! Owns two bounded rings to each lane. That of the counts always has room for one last handing in:
-//! none is lost where the server stops in good order. That of whole refusals, used where they are kept,
-//! takes what it has room for and counts the others. Next: `lane`, `writer::tally`, `writer::keeping`.
+//! none is lost where the server stops in good order. That of whole refusals, used where they are
+//! kept, takes what it has room for and counts the others. Next: `lane`, `writer::tally`,
+//! `writer::keeping`.
 
 use crate::domain::model::command::Request;
 use crate::domain::model::ids::{Sequence, SkuId};

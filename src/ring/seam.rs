@@ -1,8 +1,8 @@
 //! What the hand-over between threads takes from outside, in one place.
 //!
-//! Owns no code of its own but the sleep. `parking`, `backpressure`, `cursors` and `timings` name nothing else
-//! of this kind, so that the model checker in `tests/loom` can compile the same files against its
-//! own. Next: `parking`.
+//! Owns no code of its own but the sleep. `parking`, `backpressure`, `cursors` and `timings` name
+//! nothing else of this kind, so that the model checker in `tests/loom` can compile the same files
+//! against its own. Next: `parking`.
 
 pub(super) use atomic_waker::AtomicWaker;
 pub(super) use std::sync::OnceLock;

@@ -8,7 +8,8 @@ use super::seam::{AtomicU64, Ordering};
 /// Turns whose times are kept; an IO thread that is further behind takes a later turn's.
 pub(super) const TURNS_KEPT: usize = 256;
 
-/// A data sync that is over, from its begin to its end, in nanoseconds since the start of the process.
+/// A data sync that is over, from its begin to its end, in nanoseconds since the start of the
+/// process.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SyncSpan {
     /// It began.

@@ -1,8 +1,8 @@
 //! Instants as text: any RFC 3339 offset in, UTC with `Z` and three digits out.
 //!
 //! Owns both directions, and the calendar: all that RFC 3339 can say from 1970 to the last
-//! millisecond of 9999 in UTC is an instant of ours. A leap second counts as the last millisecond of
-//! the second before it. Never reads a clock. Next: `http/response/json_writer`, `log`.
+//! millisecond of 9999 in UTC is an instant of ours. A leap second counts as the last millisecond
+//! of the second before it. Never reads a clock. Next: `http/response/json_writer`, `log`.
 
 use crate::domain::model::ids::Stamp;
 
@@ -126,8 +126,8 @@ fn offset_minutes(text: &[u8]) -> Option<i64> {
     (hours <= 23 && minutes <= 59).then_some(sign * (hours * 60 + minutes))
 }
 
-/// Writes `2027-01-02T03:04:05.678Z`. Stamps stay within the year 9999; one of a damaged file that does
-/// not is written as its last millisecond.
+/// Writes `2027-01-02T03:04:05.678Z`. Stamps stay within the year 9999; one of a damaged file that
+/// does not is written as its last millisecond.
 pub(crate) fn format(stamp: Stamp) -> [u8; INSTANT_BYTES] {
     let stamp = stamp.min(LAST);
     let (year, month, day) = civil(stamp / DAY_MS);

@@ -104,8 +104,8 @@ impl Snapshots {
         set(&self.damage, Some(what));
     }
 
-    /// The journal finds no room for its next segment, or finds room again. A snapshot may let older
-    /// segments go.
+    /// The journal finds no room for its next segment, or finds room again. A snapshot may let
+    /// older segments go.
     pub(crate) fn set_space_short(&self, short: bool) {
         self.space_short.store(short, Ordering::Release);
         if short {

@@ -2,8 +2,8 @@
 //! it. In every other build there are none.
 //!
 //! Owns the names. A point is armed while the file that `FAULTS_FILE` names holds its word. Beside
-//! them stands one pace: such a build takes `FAULTS_DECIDE_US` longer over each decision, so that ten
-//! times of what it can do may be offered on a small machine. Next: `tests/contract`.
+//! them stands one pace: such a build takes `FAULTS_DECIDE_US` longer over each decision, so that
+//! ten times of what it can do may be offered on a small machine. Next: `tests/contract`.
 
 use std::time::Duration;
 

@@ -1,13 +1,13 @@
 //! How many requests one turn takes, so that nobody waits long for the others of his turn.
 //!
-//! Owns the pace at which the last requests were decided. Answers leave when their turn is synced, and
-//! what is urgent waits for the turn under way, so a turn is to be short; and long enough that its one
-//! sync serves many. A writer at its usual pace decides all that can wait in less time than that; this
-//! is for one that was made slow, by a machine that gives it little time or memory that is not there.
-//! Never reads a clock. Next: `capacity`, `mod`.
+//! Owns the pace at which the last requests were decided. Answers leave when their turn is synced,
+//! and what is urgent waits for the turn under way, so a turn is to be short; and long enough that
+//! its one sync serves many. A writer at its usual pace decides all that can wait in less time than
+//! that; this is for one that was made slow, by a machine that gives it little time or memory that
+//! is not there. Never reads a clock. Next: `capacity`, `mod`.
 
-/// Deciding the requests of one turn is to take no longer, or no longer than a sync does: where that
-/// takes long, a turn with few requests would waste it.
+/// Deciding the requests of one turn is to take no longer, or no longer than a sync does: where
+/// that takes long, a turn with few requests would waste it.
 const DECIDING_NS_MAX: u64 = 10_000_000;
 /// A turn takes so many at least: as many as are looked up together.
 const REQUESTS_MIN: u64 = crate::domain::memory::prefetch::TOGETHER_MAX as u64;

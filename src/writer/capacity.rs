@@ -63,8 +63,8 @@ impl JournalCapacity {
         self.fits(RECORD_BYTES_MAX, SEAL_BYTES + self.kept_for_existing)
     }
 
-    /// There is room for a record of refusals of so many bytes, and then still for anything that may
-    /// be decided.
+    /// There is room for a record of refusals of so many bytes, and then still for anything that
+    /// may be decided.
     pub(super) fn for_refusals(&self, bytes: usize) -> bool {
         self.fits(
             bytes + NOT_KEPT_BYTES_MAX + RECORD_BYTES_MAX,

@@ -1,8 +1,8 @@
-//! What the edge is shown of a turn: which SKUs have nothing available, which keys are remembered, who
-//! owns anything.
+//! What the edge is shown of a turn: which SKUs have nothing available, which keys are remembered,
+//! who owns anything.
 //!
-//! Owns which events may change that. Reads the state and never changes it. Everything is shown when
-//! it is durable and before the answers of its turn leave. Next: `edge::publisher`.
+//! Owns which events may change that. Reads the state and never changes it. Everything is shown
+//! when it is durable and before the answers of its turn leave. Next: `edge::publisher`.
 
 use crate::domain::model::command::SkuSettings;
 use crate::domain::model::draw::Reason;

@@ -1,6 +1,6 @@
-//! Whatever the edge refuses, the writer would refuse alike: random sales, turn by turn, and after each
-//! turn random orders at the door, each held against `decide` at the latest and the earliest stamp that
-//! it may have by then.
+//! Whatever the edge refuses, the writer would refuse alike: random sales, turn by turn, and after
+//! each turn random orders at the door, each held against `decide` at the latest and the earliest
+//! stamp that it may have by then.
 
 use super::*;
 use crate::domain::model::answer::{Answer, Refusal};

@@ -1,10 +1,11 @@
 //! Refusals on their way into the journal, whole, for `journal.refusals = full`.
 //!
-//! Owns a bounded queue of them, in the bytes in which they are stored, and when it is told: before the
-//! next event that changes anything, so that a refusal of the writer stands right behind the state that
-//! it was given in, or, where only refusals come, after a second, with those that `refusal_counts` counts. No
-//! sync is made for them but that one. What finds no room, here or in the journal, is counted, and
-//! that is told too. Never touches the state. Next: `refusal_counts`, `codec::kept`.
+//! Owns a bounded queue of them, in the bytes in which they are stored, and when it is told: before
+//! the next event that changes anything, so that a refusal of the writer stands right behind the
+//! state that it was given in, or, where only refusals come, after a second, with those that
+//! `refusal_counts` counts. No sync is made for them but that one. What finds no room, here or in
+//! the journal, is counted, and that is told too. Never touches the state. Next: `refusal_counts`,
+//! `codec::kept`.
 
 use super::Core;
 use crate::codec;
@@ -24,8 +25,8 @@ use std::sync::Arc;
 const AGE_MS_MAX: u64 = 1_000;
 /// Without room in the journal they are tried again this soon.
 const NO_ROOM_PAUSE_MS: u64 = 100;
-/// Bytes that wait at most; some 43,000 refusals. That much is stored and synced at once, where only
-/// refusals come.
+/// Bytes that wait at most; some 43,000 refusals. That much is stored and synced at once, where
+/// only refusals come.
 const WAITING_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// A record of refusals is about this long, in bytes,
 const BUNDLE_BYTES: usize = 32 * 1024;
@@ -50,7 +51,8 @@ pub(super) struct Keeping {
     /// Those that were not kept and are not told yet, and from which sequence on.
     not_kept: u64,
     not_kept_since: Sequence,
-    /// When what IO threads refused was taken last: what they lost since then, they gave since then.
+    /// When what IO threads refused was taken last: what they lost since then, they gave since
+    /// then.
     taken_at: Sequence,
 }
 
@@ -186,9 +188,9 @@ impl<D: Disk> Core<D> {
         self.watch.not_kept(count);
     }
 
-    /// Tells what waits, as far as there is room and room stays for one more record. Where it cannot
-    /// wait any longer, what finds none is not kept: behind a change it would no longer stand behind
-    /// its state.
+    /// Tells what waits, as far as there is room and room stays for one more record. Where it
+    /// cannot wait any longer, what finds none is not kept: behind a change it would no longer
+    /// stand behind its state.
     pub(super) fn tell_kept(&mut self, behind: Behind) {
         while let Some(bundle) = self.keeping.bundles.front() {
             if !self.room.for_refusals(bundle.bytes.len()) || self.failure.is_some() {

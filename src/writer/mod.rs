@@ -52,7 +52,8 @@ use turn_metrics::TurnMetrics;
 const EXPIRE_PER_TURN: u32 = 256;
 /// Holds that one turn lets run out at most, when it is late.
 const EXPIRE_PER_TURN_MAX: u32 = 32_768;
-/// Between two looks at how long a turn has let holds run out: so many take a fraction of the bound.
+/// Between two looks at how long a turn has let holds run out: so many take a fraction of the
+/// bound.
 const EXPIRED_BETWEEN_LOOKS: u32 = 64;
 /// A turn lets holds run out for so long, however many are due: those who ask wait for no more.
 const EXPIRE_NS_MAX: u64 = 20_000_000;
@@ -176,7 +177,8 @@ impl<D: Disk> Writer<D> {
         if polled == Polled::None && !swept {
             core.seal_if_quiet()?;
         }
-        // The call for settings that came behind `take_settings` may have been heeded with the others.
+        // The call for settings that came behind `take_settings` may have been heeded with the
+        // others.
         let fresh = core.hear_settings();
         Ok(match polled {
             Polled::Closed => Next::Stop,
@@ -290,7 +292,8 @@ impl<D: Disk> Core<D> {
         }
     }
 
-    /// Looks up together what some requests will look for and fill in, then answers one after the other.
+    /// Looks up together what some requests will look for and fill in, then answers one after the
+    /// other.
     fn serve(&mut self, together: &[QueuedRequest<'_>]) {
         if together.len() > 1 {
             warm(&mut self.state, together.iter().map(|asked| asked.request.into()));

@@ -1,9 +1,9 @@
 //! Refusals on their way into the journal, the edge's too: counted by SKU and reason.
 //!
-//! Once a second some of them are told, in one small event, so that the demand a shop could not serve
-//! shows while the sale runs. A client chooses which SKUs it is refused, so what is told in a second
-//! is bounded, not what is counted: of more pairs of SKU and reason than that, each has its turn. Never
-//! holds more pairs than there are SKUs and reasons.
+//! Once a second some of them are told, in one small event, so that the demand a shop could not
+//! serve shows while the sale runs. A client chooses which SKUs it is refused, so what is told in a
+//! second is bounded, not what is counted: of more pairs of SKU and reason than that, each has its
+//! turn. Never holds more pairs than there are SKUs and reasons.
 
 use super::Core;
 use crate::domain::model::answer::{Answer, Answered};

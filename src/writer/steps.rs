@@ -1,4 +1,5 @@
-//! The writer for whoever takes its turns one by one: a simulation does; `run` is a loop of the same.
+//! The writer for whoever takes its turns one by one: a simulation does; `run` is a loop of the
+//! same.
 //!
 //! Owns nothing, decides nothing. Next: `mod`.
 

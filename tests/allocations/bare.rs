@@ -1,7 +1,7 @@
 //! hyper and nothing else: reads a request with its body and answers what another server answered.
 //!
-//! Owns one thread, which ends with the process. The answer is that of the benchmark's bare hyper. Next:
-//! `exchange`.
+//! Owns one thread, which ends with the process. The answer is that of the benchmark's bare hyper.
+//! Next: `exchange`.
 
 #[path = "../../bench/src/bare/answer.rs"]
 mod answer;

@@ -1,9 +1,9 @@
-//! How often the server asks for memory to answer an order, and to refuse one, beside how often bare
-//! hyper asks for some to answer the same bytes.
+//! How often the server asks for memory to answer an order, and to refuse one, beside how often
+//! bare hyper asks for some to answer the same bytes.
 //!
 //! Owns the numbers. Both servers run in this process, one after the other, and whoever asks them
-//! asks for no memory meanwhile, so that all of it is theirs: of every thread. What other threads do
-//! now and then (ten sweeps of the connections a second) is in the count, so the least of some
+//! asks for no memory meanwhile, so that all of it is theirs: of every thread. What other threads
+//! do now and then (ten sweeps of the connections a second) is in the count, so the least of some
 //! rounds is taken. One test, because the counters are those of the process. Where what is left
 //! comes from is told in `bench/README.md`. Never measures time. Next: `exchange`.
 
@@ -29,8 +29,8 @@ const ROUNDS: usize = 5;
 /// Far less than one for each request.
 const SLACK: usize = REQUESTS / 8;
 
-/// So often less than bare hyper is asked for by a request: the map of an answer's headers, which is
-/// two, is that of the request's.
+/// So often less than bare hyper is asked for by a request: the map of an answer's headers, which
+/// is two, is that of the request's.
 const SPARED: usize = 2;
 
 /// A SKU, and what an order of it is answered.

@@ -141,7 +141,8 @@ impl Modules {
         (relative || self.paths.contains_key(&child)).then(|| join(module, path))
     }
 
-    /// The module that has what a path leads to, however it is handed on, and how it is named there.
+    /// The module that has what a path leads to, however it is handed on, and how it is named
+    /// there.
     fn home(&self, path: &str) -> (String, String) {
         let mut module = String::new();
         let mut names = path.split("::");

@@ -2,8 +2,8 @@
 //!
 //! Drives a real server from its own `/openapi.json`: every operation, every status and every code
 //! that the document declares is provoked, and every answer must have the shape it promises. A code
-//! that nobody here knows how to provoke fails. For the faults of the server itself it needs a build
-//! that can fail on purpose:
+//! that nobody here knows how to provoke fails. For the faults of the server itself it needs a
+//! build that can fail on purpose:
 //!
 //!     cargo test --features faults --test contract
 //!

@@ -1,6 +1,7 @@
-//! A disk that stands still: new orders are turned away, what exists waits, and all goes on by itself
-//! when the disk does. What waits at the end of a drain hears that its outcome is unknown. Where more
-//! waits than can be borne, orders of the priority class still get in, and payments always.
+//! A disk that stands still: new orders are turned away, what exists waits, and all goes on by
+//! itself when the disk does. What waits at the end of a drain hears that its outcome is unknown.
+//! Where more waits than can be borne, orders of the priority class still get in, and payments
+//! always.
 
 use crate::client::{Ask, Client};
 use crate::faults::{check, declared};
@@ -114,8 +115,8 @@ fn fill(server: &Server, watch: &mut Client, token: &str, waiting: &mut Vec<Clie
     });
 }
 
-/// The silence behind an order is noticed with the next one, at the earliest after an interval: then
-/// as few may be under way as ever.
+/// The silence behind an order is noticed with the next one, at the earliest after an interval:
+/// then as few may be under way as ever.
 fn notice(server: &Server, watch: &mut Client, token: &str, waiting: &mut Vec<Client>) {
     send(server, token, waiting);
     patience::until("the order is under way", || {

@@ -1,7 +1,8 @@
 //! A golden directory with bits that are not its own: the same state, or none, but never another.
 //!
 //! Owns a sample of the bits, with real records and the real replay; every bit of a smaller journal
-//! is flipped by the journal's own tests, every bit of a smaller snapshot by those of the snapshots.
+//! is flipped by the journal's own tests, every bit of a smaller snapshot by those of the
+//! snapshots.
 
 use crate::directory::{Facts, unpack};
 use crate::replayed;

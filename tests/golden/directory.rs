@@ -1,8 +1,8 @@
 //! A golden directory: how it is stored in the tree, unpacked, and made.
 //!
-//! Owns the manifest, which says what every file holds and what all of it comes to. Changes nothing in
-//! the tree: a directory that was made is left in the build directory for a person to copy. Next:
-//! `story`.
+//! Owns the manifest, which says what every file holds and what all of it comes to. Changes nothing
+//! in the tree: a directory that was made is left in the build directory for a person to copy.
+//! Next: `story`.
 
 use crate::process::directory;
 use crate::story::{Then, Turn};

@@ -1,11 +1,11 @@
-//! Data directories of every stored format version there has been, and that this version still reads
-//! them: the same state, the same digest, every record as it was meant.
+//! Data directories of every stored format version there has been, and that this version still
+//! reads them: the same state, the same digest, every record as it was meant.
 //!
 //! `format-N` beside this file is what the first server of version N left behind, packed as its
 //! `manifest` says. It never changes. Stored shapes only grow by kinds at the end (`src/codec`), so
 //! new kinds of events and rows need no new directory: old ones must go on decoding, which is what
-//! is tested here. Where a kind takes the place of one that every journal has, a directory shows it:
-//! `format-1-lives` is the same story from when starts drew lives. A version whose bytes mean
+//! is tested here. Where a kind takes the place of one that every journal has, a directory shows
+//! it: `format-1-lives` is the same story from when starts drew lives. A version whose bytes mean
 //! something else gets a directory of its own:
 //!
 //! 1. Raise `FORMAT_VERSION` of the crate whose layout changes, and say so in its `FORMAT.md`.
@@ -15,9 +15,9 @@
 //! 4. The directories before it stay in `DIRECTORIES` for as long as the server reads them, and so
 //!    do their stories; only those of the newest version are written again, byte by byte.
 //!
-//! Where a later version encodes an old state in other bytes, its digest is another: then `digest` in
-//! the old manifests is brought up to date, in a change of its own that shows that genesis and snapshot
-//! agree before and after. Next: `story`, `directory`.
+//! Where a later version encodes an old state in other bytes, its digest is another: then `digest`
+//! in the old manifests is brought up to date, in a change of its own that shows that genesis and
+//! snapshot agree before and after. Next: `story`, `directory`.
 
 mod damage;
 mod directory;
@@ -286,7 +286,8 @@ fn the_story_of_the_newest_version_can_be_stored_again_and_comes_to_the_same() {
 fn a_server_starts_from_every_version_and_goes_on() {
     for (version, _) in DIRECTORIES {
         let (data, facts) = unpack(version);
-        // It is from long ago: the clock has gone on, and only who keeps all snapshots keeps it whole.
+        // It is from long ago: the clock has gone on, and only who keeps all snapshots keeps it
+        // whole.
         let launch = Launch::of(data.path()).small().argument("--accept-clock");
         let server = launch.variable("SNAPSHOTS_KEEP", "all").start();
         let client = &mut server.connect();

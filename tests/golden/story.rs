@@ -2,7 +2,8 @@
 //! and, at the snapshot, every kind of row.
 //!
 //! Owns the events, as values: no rule decides them again, so a rule that changes changes nothing
-//! here, and kinds of events that came later are none of this story. Next: `directory`, which stores it.
+//! here, and kinds of events that came later are none of this story. Next: `directory`, which
+//! stores it.
 
 use doorbuster::domain::model::command::{
     Action, Adjustment, Patch, PatchSku, Precondition, Refund, SkuChanges, SkuSettings, Take,

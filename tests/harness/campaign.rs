@@ -1,7 +1,7 @@
 //! Rounds one after the other, for so many cycles or hours, and the table at the end.
 //!
-//! Owns how long it goes on, where a failed round is kept, and what is told. Every other round is on
-//! a small disk, where there can be one. Next: `round`.
+//! Owns how long it goes on, where a failed round is kept, and what is told. Every other round is
+//! on a small disk, where there can be one. Next: `round`.
 
 use crate::disk::on_a_small_disk;
 use crate::round::{Kind, Round};

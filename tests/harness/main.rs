@@ -1,9 +1,9 @@
 //! The real binary under kills, pauses, power cuts and clocks that are set, and the witness of the
 //! simulator as the judge of it all.
 //!
-//! Clients buy over HTTP as the simulator's do, and note what they asked, when, and what they heard.
-//! After some lives of one directory the witness holds all of it against the journal. The suite runs
-//! a few cycles; so many, or for so long, with a table at the end:
+//! Clients buy over HTTP as the simulator's do, and note what they asked, when, and what they
+//! heard. After some lives of one directory the witness holds all of it against the journal. The
+//! suite runs a few cycles; so many, or for so long, with a table at the end:
 //!
 //!     HARNESS_CYCLES=200 cargo test --release --test harness whatever_befalls
 //!     HARNESS_HOURS=8 cargo test --release --test harness whatever_befalls
@@ -16,8 +16,8 @@
 //!
 //!     HARNESS_JUDGE=FOLDER cargo test --test harness judged_again
 //!
-//! Power cuts and full disks need what `tests/power` needs, clocks `libfaketime`; what cannot be done
-//! is told and left out, but not with `CI=true`. Start with `campaign`, then `round`, `lives`,
+//! Power cuts and full disks need what `tests/power` needs, clocks `libfaketime`; what cannot be
+//! done is told and left out, but not with `CI=true`. Start with `campaign`, then `round`, `lives`,
 //! `buyers`, `hostile`, `judge`.
 
 mod answers;

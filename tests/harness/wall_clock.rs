@@ -1,8 +1,8 @@
 //! The system's clock as the server sees it, set forward and back while it runs and between starts.
 //!
-//! Owns `libfaketime` (Debian's package `faketime`): the server's processes read the wall clock with
-//! what stands in a file added to it; the monotonic clock stays as it is. Where the library is not
-//! installed the clock is left alone, and that is told; with `CI=true` it must be there. Next:
+//! Owns `libfaketime` (Debian's package `faketime`): the server's processes read the wall clock
+//! with what stands in a file added to it; the monotonic clock stays as it is. Where the library is
+//! not installed the clock is left alone, and that is told; with `CI=true` it must be there. Next:
 //! `lives`.
 
 use crate::process::Launch;

@@ -59,7 +59,8 @@ impl fmt::Display for Heard {
     }
 }
 
-/// Sends `bytes`, `piece_bytes` at a time, and hears the server out. The answer to a HEAD has no body.
+/// Sends `bytes`, `piece_bytes` at a time, and hears the server out. The answer to a HEAD has no
+/// body.
 pub(crate) fn exchange(
     address: SocketAddr,
     bytes: &[u8],

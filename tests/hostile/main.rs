@@ -1,8 +1,8 @@
 //! Malformed and ambiguous requests from a corpus, over bare sockets, against the real binary.
 //!
 //! Every case is sent alone, in small pieces, and with a good order behind it on the same
-//! connection. Its status and code must be the written ones, and the order behind it either gets its
-//! own answer, or the connection ends and the order was never seen. Afterwards the server holds
+//! connection. Its status and code must be the written ones, and the order behind it either gets
+//! its own answer, or the connection ends and the order was never seen. Afterwards the server holds
 //! exactly the orders that were answered, has said nothing on standard error, and stops in good
 //! order. Start with `corpus` (what a case is and how the files are written), then `exchange`.
 

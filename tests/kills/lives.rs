@@ -1,5 +1,5 @@
-//! Lives of one directory, each ended before a later step than the one before, and what was answered
-//! in all of them.
+//! Lives of one directory, each ended before a later step than the one before, and what was
+//! answered in all of them.
 //!
 //! Owns the launch with the point to die at, the books of what was promised, and the check after
 //! each death. Next: `main` for the scripts.

@@ -65,7 +65,8 @@ fn the_writer_stores_and_syncs_with_a_death_before_any_step() {
 
 #[test]
 fn snapshots_are_taken_and_pruned_with_a_death_before_any_step() {
-    // A new directory each time: in one that grows, each snapshot would take more steps than the last.
+    // A new directory each time: in one that grows, each snapshot would take more steps than the
+    // last.
     let mut lives = Lives::new("snapshotter").renewed().with(&[
         ("SNAPSHOTS_BALLAST_BYTES", "65536"),
         // Every snapshot lets one go, and the segments before the one that is then the oldest.

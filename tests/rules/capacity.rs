@@ -100,7 +100,8 @@ fn the_last_tenth_of_the_keys_is_for_existing_orders() {
     ));
 }
 
-/// Of 40 rows two are reserved for each of two principals: what one may fill, and what is left then.
+/// Of 40 rows two are reserved for each of two principals: what one may fill, and what is left
+/// then.
 fn orders(by: &str, count: usize) -> String {
     format!("order u1 A*1 sell by={by} -> 201 confirmed\n").repeat(count)
 }

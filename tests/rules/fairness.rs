@@ -1,6 +1,6 @@
-//! A draw of a hundred thousand entries: no prize beyond its stock, nobody beyond his entries, every
-//! pick what the contract's words say it is, and frequencies that chance explains. Seeds are fixed,
-//! so the outcome is, too. Next: `property`.
+//! A draw of a hundred thousand entries: no prize beyond its stock, nobody beyond his entries,
+//! every pick what the contract's words say it is, and frequencies that chance explains. Seeds are
+//! fixed, so the outcome is, too. Next: `property`.
 
 use crate::draw_words::draw_id;
 use crate::harness::claim;

@@ -3,8 +3,8 @@
 //!
 //! Owns what every test relies on: the invariants are checked after each event, deciding twice
 //! gives the same, and all records replayed into a fresh state, its tables hashed otherwise and
-//! always looked up ahead, show the same in every read. Never judges an answer: that is `scenario` and `model`. Next:
-//! `scenario`.
+//! always looked up ahead, show the same in every read. Never judges an answer: that is `scenario`
+//! and `model`. Next: `scenario`.
 
 use doorbuster::codec::{StateReader, decode_record, digest, encode_record, encode_state};
 use doorbuster::domain::memory::prefetch::{TOGETHER_MAX, warm};

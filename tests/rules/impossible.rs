@@ -1,6 +1,6 @@
 //! Records that decode as far as the layout goes and that nobody can have made: each member that is
-//! out of its bounds is refused by its name, whatever record holds it. Next: `records`; snapshots in the
-//! codec's own tests.
+//! out of its bounds is refused by its name, whatever record holds it. Next: `records`; snapshots
+//! in the codec's own tests.
 
 use crate::harness::{BASE, Engine, settings};
 use crate::wording::{Words, principal, put_sku, request, sku_id, user_id};

@@ -1,5 +1,6 @@
 //! States with thousands of rows, which `harness` would check too long: the last principal that
-//! there is room for, and a snapshot whose taker fails at any piece of it. Next: `capacity`, `stored`.
+//! there is room for, and a snapshot whose taker fails at any piece of it. Next: `capacity`,
+//! `stored`.
 
 use crate::draw_words;
 use crate::harness::{BASE, settings};

@@ -136,7 +136,8 @@ fn extending_never_shortens_and_never_passes_the_cap_from_creation() {
     );
 }
 
-/// A hundredth of the hold that is asked for, 100 ms, or a half of a hold that is shorter than 200 ms.
+/// A hundredth of the hold that is asked for, 100 ms, or a half of a hold that is shorter than 200
+/// ms.
 #[test]
 fn extending_by_little_leaves_the_order_as_it_is() {
     check(

@@ -1,4 +1,5 @@
-//! Memory that was prepared elsewhere changes no outcome. Next: `doorbuster::background::prefault_thread`.
+//! Memory that was prepared elsewhere changes no outcome. Next:
+//! `doorbuster::background::prefault_thread`.
 
 use crate::harness::{BASE, settings};
 use doorbuster::background::prefault_thread;

@@ -1,5 +1,5 @@
-//! One stored record, and what a seal says: what is told of bytes that are not as they were written.
-//! Next: `stored`, whole histories.
+//! One stored record, and what a seal says: what is told of bytes that are not as they were
+//! written. Next: `stored`, whole histories.
 
 use doorbuster::codec::{
     CodecError, Totals, decode_record, decode_totals, encode_record, encode_totals,

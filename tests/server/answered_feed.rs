@@ -1,5 +1,5 @@
-//! The feed in the modes that answer before the disk has it: it follows what was answered (API 5), and
-//! a place that a power cut took back is none of the journal that is left.
+//! The feed in the modes that answer before the disk has it: it follows what was answered (API 5),
+//! and a place that a power cut took back is none of the journal that is left.
 
 use crate::client::Ask;
 use crate::feed::{Follower, follow, pages, sequence};

@@ -1,8 +1,8 @@
 //! The sold-out edge: what is refused without the writer, and what never is.
 //!
-//! Owns that the edge is there at all (its own count says so), that it never stands between a winner
-//! and the answer to a retry, that it says nothing that contradicts an answer already given, and that
-//! every refusal is counted in the end. That it refuses exactly as the writer would is
+//! Owns that the edge is there at all (its own count says so), that it never stands between a
+//! winner and the answer to a retry, that it says nothing that contradicts an answer already given,
+//! and that every refusal is counted in the end. That it refuses exactly as the writer would is
 //! `writer::showing`'s test.
 
 use crate::client::{Answer, Ask, Client};

@@ -1,7 +1,8 @@
 //! Starts that the system does not allow: each call to the disk fails once, a directory cannot be
 //! made, there is no address space. Each is told, and the next start has everything.
 //!
-//! Owns starts in this process, on a disk in memory. Next: `damage`, files that are not as they were.
+//! Owns starts in this process, on a disk in memory. Next: `damage`, files that are not as they
+//! were.
 
 #[path = "../../journal/tests/journal/faulty.rs"]
 mod faulty;
@@ -105,8 +106,8 @@ fn operation(error: &RecoveryError) -> &'static str {
     operation
 }
 
-/// A start of `data` with each call to the journal's disk failing once. Whatever it came to, the power
-/// fails, and the start after it has all there was.
+/// A start of `data` with each call to the journal's disk failing once. Whatever it came to, the
+/// power fails, and the start after it has all there was.
 fn check_every_failure(data: &Data, config: &Config, epoch: u32) -> BTreeSet<&'static str> {
     let whole = data.copy(None, None);
     assert_eq!(whole.start(config).expect("nothing fails").0, epoch + 1);

@@ -1,8 +1,8 @@
 //! What a client may use up, changed while the server runs.
 //!
 //! Owns which limit holds for whom after a hang-up: all of them for connections that come, and for
-//! those that are there all but the sizes of a head. What each limit does is proved where it is kept.
-//! Next: `admission`, for the other settings that are read again.
+//! those that are there all but the sizes of a head. What each limit does is proved where it is
+//! kept. Next: `admission`, for the other settings that are read again.
 
 use crate::admission::Place;
 use crate::client::{Ask, Client};

@@ -1,7 +1,7 @@
 //! The server under a service manager (`sd_notify(3)`), played by a socket, and its unit file.
 //!
-//! Owns what is told when: ready, reloading, stopping, and that the writer lives. Which manager it is
-//! does not matter to the server; `systemd-analyze` reads the unit. Next: `process`.
+//! Owns what is told when: ready, reloading, stopping, and that the writer lives. Which manager it
+//! is does not matter to the server; `systemd-analyze` reads the unit. Next: `process`.
 
 use crate::client::Ask;
 use crate::patience::Deadline;

@@ -1,7 +1,8 @@
-//! Clients that take their time, and crowds of them: each limit ends what it is for, and nothing else
-//! suffers from it.
+//! Clients that take their time, and crowds of them: each limit ends what it is for, and nothing
+//! else suffers from it.
 //!
-//! The limits are short here, and a test waits until the server ends a connection, never for a time.
+//! The limits are short here, and a test waits until the server ends a connection, never for a
+//! time.
 
 use crate::client::{Ask, Client};
 use crate::patience;

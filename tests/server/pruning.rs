@@ -1,4 +1,5 @@
-//! Segments that no snapshot needs and that are old enough go; nothing else does (DESIGN 4, "Snapshots").
+//! Segments that no snapshot needs and that are old enough go; nothing else does (DESIGN 4,
+//! "Snapshots").
 //!
 //! Owns what is left in the directory and that a server starts from it with every answer it gave.
 

@@ -1,8 +1,8 @@
-//! `journal.refusals = full`: every refusal that a client heard is in the journal, or counted as not
-//! kept; and with `counted` none is.
+//! `journal.refusals = full`: every refusal that a client heard is in the journal, or counted as
+//! not kept; and with `counted` none is.
 //!
-//! Owns the count of what was heard, of the edge and of the writer. How one buyer's story is told from
-//! it is tested with `doorbusterctl`. Next: `edge`.
+//! Owns the count of what was heard, of the edge and of the writer. How one buyer's story is told
+//! from it is tested with `doorbusterctl`. Next: `edge`.
 
 use crate::client::{Ask, Client};
 use crate::feed::pages;
@@ -60,7 +60,8 @@ fn open(client: &mut Client) {
     client.ask(&Ask::put("/v1/draws/d", &draw)).expect(201);
 }
 
-/// Asks for what cannot be had, now at the edge and now of the writer; sells in between where `sells`.
+/// Asks for what cannot be had, now at the edge and now of the writer; sells in between where
+/// `sells`.
 fn ask_in_vain(
     client: &mut Client,
     name: &str,

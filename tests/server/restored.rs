@@ -1,5 +1,5 @@
-//! An old copy of the data directory is put back: what the lives behind it gave out names nothing any
-//! more, and nobody is given it again (API 1, API 5).
+//! An old copy of the data directory is put back: what the lives behind it gave out names nothing
+//! any more, and nobody is given it again (API 1, API 5).
 //!
 //! Owns when the directory is copied and put back. Copies are plain ones, of a stopped server or of
 //! one that rests. That it holds however a server dies in between is the simulator's (`tests/sim`).

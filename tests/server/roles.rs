@@ -121,7 +121,8 @@ impl House {
         self.operator.get("/v1/status")["seq"].clone()
     }
 
-    /// A SKU and an order of the shop for it, as far along as the action at the end of a path needs.
+    /// A SKU and an order of the shop for it, as far along as the action at the end of a path
+    /// needs.
     fn prepared(&mut self, path: &str) -> (String, String) {
         self.number += 1;
         let sku = format!("sku-{}", self.number);

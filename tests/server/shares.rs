@@ -1,5 +1,5 @@
-//! One principal among several at full tables: what it may fill, and what the others still get, from
-//! the first row on, across a restart and a change of the tokens file (API 1).
+//! One principal among several at full tables: what it may fill, and what the others still get,
+//! from the first row on, across a restart and a change of the tokens file (API 1).
 //!
 //! Next: `tokens`, and the scenarios in `tests/rules/capacity.rs`.
 

@@ -1,7 +1,7 @@
 //! Signals that come before the server serves.
 //!
-//! Owns that none of them ends a start by accident. What they do later is in `modes`, `rotation` and
-//! `notified`.
+//! Owns that none of them ends a start by accident. What they do later is in `modes`, `rotation`
+//! and `notified`.
 
 use crate::patience::Deadline;
 use crate::process::{Launch, directory};

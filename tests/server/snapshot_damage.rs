@@ -1,7 +1,8 @@
-//! Snapshots that are not whole: the one before is taken, or the whole journal, and it is said; where
-//! neither leads to the last state, nothing is served and nothing is changed.
+//! Snapshots that are not whole: the one before is taken, or the whole journal, and it is said;
+//! where neither leads to the last state, nothing is served and nothing is changed.
 //!
-//! Owns damage to the snapshot files of a server that stopped. Damage to the journal is in `damage`.
+//! Owns damage to the snapshot files of a server that stopped. Damage to the journal is in
+//! `damage`.
 
 use crate::client::Ask;
 use crate::history::{check_unchanged, files};

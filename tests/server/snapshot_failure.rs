@@ -1,7 +1,7 @@
 //! A snapshot that cannot be written costs nobody an order: it is said, and the next one works.
 //!
-//! Owns what stands in the way of a snapshot. Permissions would not stop a privileged user, so files
-//! and directories of the wrong kind do.
+//! Owns what stands in the way of a snapshot. Permissions would not stop a privileged user, so
+//! files and directories of the wrong kind do.
 
 use crate::client::{Ask, Client};
 use crate::patience;

@@ -1,4 +1,5 @@
-//! Snapshots that are taken while the server serves, and what comes of a replay from each (DESIGN 4).
+//! Snapshots that are taken while the server serves, and what comes of a replay from each (DESIGN
+//! 4).
 //!
 //! Owns the way in: by request, by count, at a stop; and that all ways give one state. Damaged
 //! snapshots are in `snapshot_damage`, those that cannot be written in `snapshot_failure`.

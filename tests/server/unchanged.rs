@@ -1,5 +1,6 @@
-//! Writes that find everything as they want it, and what else an answer to a write says: no event, a
-//! key that is remembered all the same, the stamp of the decision, and the end of what is remembered.
+//! Writes that find everything as they want it, and what else an answer to a write says: no event,
+//! a key that is remembered all the same, the stamp of the decision, and the end of what is
+//! remembered.
 
 use crate::client::{Ask, Client};
 use crate::feed::{pages, sequence};

@@ -126,7 +126,8 @@ pub(crate) enum Command {
         /// The backup: a directory that is empty or not there yet
         #[arg(long, value_name = "DIR")]
         to: PathBuf,
-        /// Also older snapshots and segments that are still kept, so that a restore can go back further
+        /// Also older snapshots and segments that are still kept, so that a restore can go back
+        /// further
         #[arg(long)]
         history: bool,
         /// Megabytes that are read a second, at most

@@ -1,8 +1,8 @@
 //! `journal repair`: says what a repair would cost, and does it for whoever accepts that.
 //!
 //! Without acceptance nothing is written. With it the directory is locked, the originals are copied
-//! aside first, and the result is replayed before it is called good. What stays and what goes is the
-//! journal crate's plan. Next: `look`.
+//! aside first, and the result is replayed before it is called good. What stays and what goes is
+//! the journal crate's plan. Next: `look`.
 
 use crate::look::{self, Findings, Span, Table, Trouble, state_facts};
 use doorbuster::engine::recovery;

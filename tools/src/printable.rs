@@ -1,5 +1,5 @@
-//! Text as a terminal may be given it: nothing that it would act on, and nothing that hides or turns
-//! around what stands beside it.
+//! Text as a terminal may be given it: nothing that it would act on, and nothing that hides or
+//! turns around what stands beside it.
 //!
 //! Owns which characters are escaped: controls, C1 and DEL among them, separators of lines,
 //! directions of writing, and whatever else has no shape of its own. Accents and other marks stay.

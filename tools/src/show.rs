@@ -1,6 +1,6 @@
 //! Prints findings: a table for people, an object for machines. A reader who goes away early, as
-//! `head` does, ends the printing and nothing else; what else keeps it from being printed is told on
-//! standard error.
+//! `head` does, ends the printing and nothing else; what else keeps it from being printed is told
+//! on standard error.
 
 use crate::look::{Findings, Table, Trouble};
 use crate::printable;
@@ -92,8 +92,8 @@ fn print_table(out: &mut impl Write, table: &Table) -> io::Result<()> {
     cells.iter().try_for_each(|row| line(&mut row.iter().map(String::as_str)))
 }
 
-/// Tells what went wrong, and gives the code to exit with. Where JSON is asked for, it is told there,
-/// unless that is what cannot be written.
+/// Tells what went wrong, and gives the code to exit with. Where JSON is asked for, it is told
+/// there, unless that is what cannot be written.
 pub(crate) fn complain(trouble: &Trouble, as_json: bool) -> u8 {
     let told = if as_json && !matches!(trouble, Trouble::Unwritten(_)) {
         let damage = matches!(trouble, Trouble::Damage(_));

@@ -129,7 +129,8 @@ fn sells((server, origin): (&Server, &Origin), name: &str) -> bool {
 /// Both are gone: whether the next one knows what they answered.
 fn check(stage: &Stage<'_>, place: &str, mut outcome: Outcome) -> Result<Outcome, BenchError> {
     let next = match Shop::open(stage.plan(place, &[])) {
-        // What two wrote is no journal any more: with it all is lost that was answered, the SKU too.
+        // What two wrote is no journal any more: with it all is lost that was answered, the SKU
+        // too.
         Err(BenchError::NotListening { .. }) => {
             outcome.lost = outcome.sold.len() + 1;
             return Ok(outcome);

@@ -132,7 +132,8 @@ impl Way {
         }
     }
 
-    /// As many as it takes to ask as fast as is answered: a connection has one order decided at a time.
+    /// As many as it takes to ask as fast as is answered: a connection has one order decided at a
+    /// time.
     const fn connections(self) -> u32 {
         match self {
             Self::Batches => 2,

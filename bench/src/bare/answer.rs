@@ -1,7 +1,7 @@
 //! The one answer of bare hyper, as another server gave it.
 //!
-//! Owns what is sent whatever was asked; the test that counts allocations compares with the same. Next:
-//! `bare`.
+//! Owns what is sent whatever was asked; the test that counts allocations compares with the same.
+//! Next: `bare`.
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};

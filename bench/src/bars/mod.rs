@@ -1,8 +1,8 @@
 //! Every bar of the design from one command: what is asked, what was measured here and now, and
 //! whether it holds.
 //!
-//! Owns under which conditions each bar is measured. Never measures by itself: that is `engine`, `peers`,
-//! `batch`, `images` and `idle`. Next: `table`.
+//! Owns under which conditions each bar is measured. Never measures by itself: that is `engine`,
+//! `peers`, `batch`, `images` and `idle`. Next: `table`.
 
 pub(crate) mod bar;
 mod table;

@@ -1,7 +1,8 @@
 //! Clients that hold connections open: silent ones, and those that write or read far too slowly.
 //!
-//! Owns what each kind does; whoever is ended by the server comes again, a thousand a second at most.
-//! Once told to stop nobody comes, and those that are there stay slow until the server ends them.
+//! Owns what each kind does; whoever is ended by the server comes again, a thousand a second at
+//! most. Once told to stop nobody comes, and those that are there stay slow until the server ends
+//! them.
 
 use super::on_event_loop;
 use crate::error::{BenchError, io_error};
@@ -106,7 +107,8 @@ impl Bad {
         Ok(Self { stopping, over, counted, thread: Some(thread) })
     }
 
-    /// Nobody comes again. Those that are there stay until the server ends them, or this is dropped.
+    /// Nobody comes again. Those that are there stay until the server ends them, or this is
+    /// dropped.
     pub(super) fn stop(&self) -> Counted {
         self.stopping.store(true, Ordering::Relaxed);
         self.counted.recv().unwrap_or_default()

@@ -97,7 +97,8 @@ impl Buyer {
         Duration::from_secs_f64(serial as f64 / f64::from(self.orders.rate))
     }
 
-    /// One order after another; one that is late begins at once and counts from when it should have.
+    /// One order after another; one that is late begins at once and counts from when it should
+    /// have.
     async fn shop(self) -> Result<(), BenchError> {
         let Orders { connections, run, .. } = self.orders;
         let mut serial = u64::from(self.number);

@@ -95,8 +95,8 @@ impl Dialect {
         }
     }
 
-    /// How long to wait before the same request is sent again, if the answer says that it may succeed
-    /// then. Only Doorbuster's contract has such answers.
+    /// How long to wait before the same request is sent again, if the answer says that it may
+    /// succeed then. Only Doorbuster's contract has such answers.
     pub(crate) fn retry_after(&self, answer: &[u8]) -> Option<Duration> {
         match self {
             Self::Http => http::retry_after(answer),

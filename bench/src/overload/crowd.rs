@@ -2,8 +2,8 @@
 //! became of those before.
 //!
 //! Owns the queue in front of the connections, the winners' confirmations over connections of their
-//! own, and those who come back as they were told. One request is under way on a connection; whoever
-//! finds none free within a second has gone elsewhere. Next: `step`.
+//! own, and those who come back as they were told. One request is under way on a connection;
+//! whoever finds none free within a second has gone elsewhere. Next: `step`.
 
 use super::step::Step;
 use crate::dialect::{Dialect, Order};
@@ -31,8 +31,8 @@ pub(crate) struct Phase {
     /// Buyers a second.
     pub(crate) rate: u64,
     pub(crate) seconds: u64,
-    /// Those who were told to come back at a time that falls into it do. In the others they are among
-    /// those who come anyway.
+    /// Those who were told to come back at a time that falls into it do. In the others they are
+    /// among those who come anyway.
     pub(crate) comes_back: bool,
 }
 

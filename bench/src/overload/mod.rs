@@ -1,10 +1,11 @@
 //! A sale that more people come to than can be served: what those get who are served, and how soon
 //! the others are told.
 //!
-//! Finds the capacity by a closed loop, then offers seven tenths of it, one, two, five and ten times
-//! as much, and seven tenths again with clients that come back as they are told, one after the other
-//! in one open loop. A tenth of the winners confirm. Latency counts from the intended start. Owns the
-//! table and the bars; client and server share the machine. Next: `crowd` for the loop, `step`.
+//! Finds the capacity by a closed loop, then offers seven tenths of it, one, two, five and ten
+//! times as much, and seven tenths again with clients that come back as they are told, one after
+//! the other in one open loop. A tenth of the winners confirm. Latency counts from the intended
+//! start. Owns the table and the bars; client and server share the machine. Next: `crowd` for the
+//! loop, `step`.
 
 pub(crate) mod crowd;
 pub(crate) mod step;
@@ -50,8 +51,8 @@ pub(crate) struct Options {
     /// Seconds of a step
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=600))]
     seconds: u64,
-    /// How often somebody comes who is turned away each time, at the times that he is told; once the
-    /// crowd is over
+    /// How often somebody comes who is turned away each time, at the times that he is told; once
+    /// the crowd is over
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
     attempts: u32,
     /// Each decision takes so much longer, in microseconds; for a server that was built with

@@ -1,4 +1,5 @@
-//! What became of one phase of an open loop: who was served, how long that took, who was turned away.
+//! What became of one phase of an open loop: who was served, how long that took, who was turned
+//! away.
 //!
 //! Owns the counts and the histograms, and when things were again as they used to be. All belong to
 //! the phase in which the buyer meant to come, whenever the answer came. Next: `crowd`.

@@ -26,7 +26,8 @@ pub(crate) enum Lost {
 }
 
 impl Connection {
-    /// Connects to the address that was found for an origin, so that names are looked up once a run.
+    /// Connects to the address that was found for an origin, so that names are looked up once a
+    /// run.
     pub(crate) async fn open(origin: &Origin, address: SocketAddr) -> io::Result<Self> {
         let socket = origin.over(TcpStream::connect(address).await?).await?;
         Ok(Self { socket, answer: Vec::with_capacity(4096) })

@@ -82,8 +82,8 @@ pub(crate) async fn connect(settings: &Settings) -> std::io::Result<Vec<Connecti
     Ok(connections)
 }
 
-/// Drives a schedule to its end, or until it is told to stop, and then until what was sent is answered
-/// or given up. Says after how many seconds it was stopped, if it was.
+/// Drives a schedule to its end, or until it is told to stop, and then until what was sent is
+/// answered or given up. Says after how many seconds it was stopped, if it was.
 pub(crate) async fn drive(
     settings: Settings,
     plan: Rc<Plan>,

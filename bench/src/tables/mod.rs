@@ -1,5 +1,5 @@
-//! Full tables: far more keys, users and SKU ids than there is room for, and what becomes of those who
-//! were there before.
+//! Full tables: far more keys, users and SKU ids than there is room for, and what becomes of those
+//! who were there before.
 //!
 //! Owns the bytes a row of each table takes at most, as `docs/OPERATIONS.md` states them; `sizes`
 //! measures them. Next: `flood`, which offers.

@@ -1,5 +1,5 @@
-//! What a row of each table takes in memory: a server of its own for each kind of row, resident memory
-//! before and after.
+//! What a row of each table takes in memory: a server of its own for each kind of row, resident
+//! memory before and after.
 //!
 //! Owns which rows a line makes. Pages that a table has not used yet take none. Next: `flood`.
 

@@ -1,5 +1,5 @@
-//! `doorbuster-bench crowd`, `tables` and `sizes`, each in a small round: they run to their end, and
-//! what does not depend on the machine's speed holds.
+//! `doorbuster-bench crowd`, `tables` and `sizes`, each in a small round: they run to their end,
+//! and what does not depend on the machine's speed holds.
 
 use crate::process::{bench, folder, server_binary};
 

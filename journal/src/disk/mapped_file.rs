@@ -164,14 +164,15 @@ pub fn populate<T>(memory: &mut [MaybeUninit<T>]) -> io::Result<()> {
     Ok(())
 }
 
-/// Gives memory that was freed back to the system, as whole pages of it. The allocator keeps it otherwise:
-/// what a crowd once took, the process would hold for ever. Takes milliseconds a gigabyte, and other
-/// threads wait for the part that is looked at. Does nothing where the C library is another than glibc.
+/// Gives memory that was freed back to the system, as whole pages of it. The allocator keeps it
+/// otherwise: what a crowd once took, the process would hold for ever. Takes milliseconds a
+/// gigabyte, and other threads wait for the part that is looked at. Does nothing where the C
+/// library is another than glibc.
 pub fn release_freed_memory() {
     #[cfg(target_env = "gnu")]
     {
-        // SAFETY: glibc's, by its documentation callable at any time from any thread (malloc_trim(3):
-        // MT-Safe); it takes a number, and touches memory only that nobody holds.
+        // SAFETY: glibc's, by its documentation callable at any time from any thread
+        // (malloc_trim(3): MT-Safe); it takes a number, and touches memory only that nobody holds.
         unsafe extern "C" {
             safe fn malloc_trim(kept_bytes: usize) -> std::ffi::c_int;
         }

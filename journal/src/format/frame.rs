@@ -174,8 +174,8 @@ impl<'a> Frame<'a> {
         self.crc
     }
 
-    /// The end of a snapshot whose last frame this is. `None` for a seal or an end mark: no snapshot
-    /// ends with one.
+    /// The end of a snapshot whose last frame this is. `None` for a seal or an end mark: no
+    /// snapshot ends with one.
     pub fn snapshot_end(&self) -> Option<SnapshotEnd> {
         let sequence = self.next_sequence() - 1;
         (self.head.kind == Kind::Records).then_some(SnapshotEnd { sequence, chain: self.crc })

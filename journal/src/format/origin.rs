@@ -22,11 +22,11 @@ pub enum Origin {
     /// The start: the scan reads every segment from number 1 on and shows every frame.
     #[default]
     Genesis,
-    /// As [`Genesis`](Self::Genesis), but there is a snapshot too. It vouches for what it holds, and
-    /// must be of the same history.
+    /// As [`Genesis`](Self::Genesis), but there is a snapshot too. It vouches for what it holds,
+    /// and must be of the same history.
     GenesisBeside(SnapshotEnd),
-    /// A snapshot: the scan reads only the segment with the snapshot's last frame and later ones, and
-    /// shows only frames after the snapshot. Older segments may be gone.
+    /// A snapshot: the scan reads only the segment with the snapshot's last frame and later ones,
+    /// and shows only frames after the snapshot. Older segments may be gone.
     Snapshot(SnapshotEnd),
 }
 

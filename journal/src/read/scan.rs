@@ -27,10 +27,10 @@ pub fn scan<D: Disk>(disk: &D, origin: Origin) -> Result<Scan, JournalError> {
 /// Reads every segment once and shows each valid frame to `visit`, in order, before it is known how
 /// the journal ends.
 ///
-/// From an [snapshot](Origin::Snapshot) it reads the segment with the snapshot's last frame and later ones,
-/// however long the history is. It checks frames that the snapshot holds, but does not show them, and
-/// the snapshot's last frame must have the checksum that the snapshot names. It never shows a
-/// [`crate::Kind::Seal`] that only marks where a repaired journal starts.
+/// From an [snapshot](Origin::Snapshot) it reads the segment with the snapshot's last frame and
+/// later ones, however long the history is. It checks frames that the snapshot holds, but does not
+/// show them, and the snapshot's last frame must have the checksum that the snapshot names. It
+/// never shows a [`crate::Kind::Seal`] that only marks where a repaired journal starts.
 ///
 /// Changes no byte and uses plain reads only, so it may run while a server runs; the tail that it
 /// then reports is that of a moment.

@@ -12,10 +12,11 @@ use crate::format::verdict::Verdict;
 pub struct Scan {
     /// The origin of the scan.
     pub origin: Origin,
-    /// Whether the scan read the snapshot's last frame and found the snapshot's checksum. `false` without
-    /// a snapshot, and where the first segment starts right after the snapshot.
+    /// Whether the scan read the snapshot's last frame and found the snapshot's checksum. `false`
+    /// without a snapshot, and where the first segment starts right after the snapshot.
     pub snapshot_checked: bool,
-    /// The number of segments before the first one that was read, which a snapshot made unnecessary.
+    /// The number of segments before the first one that was read, which a snapshot made
+    /// unnecessary.
     pub older_segments: u64,
     /// Their size, in bytes.
     pub older_bytes: u64,

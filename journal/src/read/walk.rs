@@ -23,7 +23,8 @@ pub(crate) struct Walk {
     snapshot_checked: bool,
     pub(crate) last_sequence: u64,
     pub(crate) chain: u32,
-    /// The checksum of the last frame of records; that of the snapshot before the first one after it.
+    /// The checksum of the last frame of records; that of the snapshot before the first one after
+    /// it.
     records_chain: u32,
     pub(crate) epoch: u32,
     pub(crate) stamp_ms: u64,
@@ -169,8 +170,8 @@ impl Walk {
             && frame.next_sequence() < u64::MAX
     }
 
-    /// Returns the evidence if the frame in which the snapshot ends shows that the snapshot is of another
-    /// history.
+    /// Returns the evidence if the frame in which the snapshot ends shows that the snapshot is of
+    /// another history.
     fn contradicts_snapshot(&mut self, frame: &Frame<'_>) -> Option<Evidence> {
         let snapshot = self.origin.snapshot()?;
         let last = frame.next_sequence() - 1;

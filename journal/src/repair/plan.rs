@@ -35,8 +35,8 @@ pub struct RepairPlan {
     pub refusal: Refusal,
     /// The origin of the repaired journal: its start, or a snapshot.
     pub origin: Origin,
-    /// The first sequence that neither the repaired journal nor the snapshot holds. A person names it
-    /// to accept the loss.
+    /// The first sequence that neither the repaired journal nor the snapshot holds. A person names
+    /// it to accept the loss.
     pub first_sequence_lost: u64,
     /// The highest sequence in a valid frame that is lost; 0 if there is none. More may have been
     /// lost.
@@ -56,15 +56,15 @@ pub(crate) enum Step {
 
 /// Works out how to repair a journal that a scan refuses; `None` if the scan does not refuse it.
 ///
-/// Without a snapshot, the longest prefix is kept. With one, frames after the snapshot are kept as far
-/// as they can be read; if the frames before do not even reach the snapshot's end, a new journal
-/// starts right after the snapshot, with the frames after the snapshot at new places. Headers and file
-/// sizes are mended where the frames tell what they were. Snapshots that hold more than is kept must
-/// be moved away before the repaired journal is used.
+/// Without a snapshot, the longest prefix is kept. With one, frames after the snapshot are kept as
+/// far as they can be read; if the frames before do not even reach the snapshot's end, a new
+/// journal starts right after the snapshot, with the frames after the snapshot at new places.
+/// Headers and file sizes are mended where the frames tell what they were. Snapshots that hold more
+/// than is kept must be moved away before the repaired journal is used.
 ///
 /// # Errors
-/// [`JournalError::NotRepairable`] if another version wrote it, the snapshot is of another history, or
-/// nothing tells which journal this is; [`JournalError::Io`].
+/// [`JournalError::NotRepairable`] if another version wrote it, the snapshot is of another history,
+/// or nothing tells which journal this is; [`JournalError::Io`].
 pub fn plan_repair<D: Disk>(
     disk: &D,
     snapshot: Option<SnapshotEnd>,
@@ -181,10 +181,10 @@ impl<F: DiskFile> Draft<F> {
         })
     }
 
-    /// Plans new segments that start right after the snapshot and hold all frames after it. The first
-    /// of them gets its name last, and its number leaves a gap of one to all others: from then on
-    /// the snapshot and the new segments are the journal, and all other segments are older. Returns
-    /// the first sequence lost.
+    /// Plans new segments that start right after the snapshot and hold all frames after it. The
+    /// first of them gets its name last, and its number leaves a gap of one to all others: from
+    /// then on the snapshot and the new segments are the journal, and all other segments are older.
+    /// Returns the first sequence lost.
     fn start_after_snapshot<D: Disk<File = F>>(
         &mut self,
         disk: &D,

@@ -1,8 +1,8 @@
 //! Disk space that is held back, to be released when the disk is full.
 //!
 //! Owns one file of zeros. On a full disk a snapshot can be written into the space that it leaves,
-//! and then the snapshot lets segments be pruned. Never decides when: the server does. Never touches a
-//! segment.
+//! and then the snapshot lets segments be pruned. Never decides when: the server does. Never
+//! touches a segment.
 
 use crate::disk::remove::remove_if_present;
 use crate::disk::traits::{Access, Disk, DiskFile};

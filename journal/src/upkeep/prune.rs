@@ -88,8 +88,8 @@ impl<D: Disk> Pruner<D> {
 
 /// Removes every segment all of whose records are below `keep_from_sequence`, oldest first.
 ///
-/// Pass the sequence of the oldest snapshot that is kept, not the next one: then the segment with the
-/// last frame of this snapshot stays, and a start can tell that the two belong together.
+/// Pass the sequence of the oldest snapshot that is kept, not the next one: then the segment with
+/// the last frame of this snapshot stays, and a start can tell that the two belong together.
 ///
 /// No writer may use the directory. Beside a live writer use [`crate::Journal::pruner`].
 ///

@@ -1,5 +1,5 @@
-//! Format 1 stays what it is: a snapshot made from `FORMAT.md` by another program reads, and is what
-//! this one writes. A change here is a new format, see the end of that page.
+//! Format 1 stays what it is: a snapshot made from `FORMAT.md` by another program reads, and is
+//! what this one writes. A change here is a new format, see the end of that page.
 
 use doorbuster_journal::{JournalId, MemoryDisk};
 use doorbuster_snapshots::{Meta, snapshot_name};

@@ -1,6 +1,6 @@
-//! `kill -9` between any two steps, and within each write, of taking a snapshot and letting old ones go:
-//! what was done stays, names and all, and nothing cleans up. The next start has a whole snapshot, and
-//! the next snapshot is taken.
+//! `kill -9` between any two steps, and within each write, of taking a snapshot and letting old
+//! ones go: what was done stays, names and all, and nothing cleans up. The next start has a whole
+//! snapshot, and the next snapshot is taken.
 //!
 //! With `--nocapture` the points are printed by name.
 

@@ -11,8 +11,8 @@ use doorbuster_snapshots::{
 use crate::support::*;
 use crate::watched::WatchedDisk;
 
-/// After this power cut: the old snapshot, and the new one whole or not at all; no third file once the
-/// leftovers are gone. Says whether the new one is there.
+/// After this power cut: the old snapshot, and the new one whole or not at all; no third file once
+/// the leftovers are gone. Says whether the new one is there.
 fn check_survival(cut: &MemoryDisk, what: &str) -> bool {
     remove_leftovers(cut).unwrap();
     let snapshots = list(cut, ID).unwrap();

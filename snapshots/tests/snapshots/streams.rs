@@ -1,5 +1,5 @@
-//! Snapshots through `io::Read` and `io::Write`: an encoder or decoder that knows nothing of snapshots still
-//! hands on what went wrong, as the kind of error and with the cause inside.
+//! Snapshots through `io::Read` and `io::Write`: an encoder or decoder that knows nothing of
+//! snapshots still hands on what went wrong, as the kind of error and with the cause inside.
 
 use std::io::{self, Read, Write};
 use std::ops::ControlFlow;

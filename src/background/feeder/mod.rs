@@ -1,10 +1,10 @@
 //! The thread that reads the journal for its followers.
 //!
 //! Owns everything about the feed that touches files: where a place is, what is behind it, and how
-//! much of it is handed out in which time. Reads what is durable in the configured mode, as answers are,
-//! and nothing else, from the files and never from the writer; what followers share is read and written once. Goes easy on the machine:
-//! buyers come first, followers may lag. Never makes text by itself. Next: `feed`, the journal's
-//! `tail`.
+//! much of it is handed out in which time. Reads what is durable in the configured mode, as answers
+//! are, and nothing else, from the files and never from the writer; what followers share is read
+//! and written once. Goes easy on the machine: buyers come first, followers may lag. Never makes
+//! text by itself. Next: `feed`, the journal's `tail`.
 
 mod reader;
 

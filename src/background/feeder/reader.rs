@@ -1,8 +1,8 @@
 //! From a place in the journal to the events behind it.
 //!
 //! Owns what is kept open and what was just written, both bounded, so that followers who are at the
-//! same place cost one reading, and whoever pages on does not look for the place again. Never waits.
-//! Next: the journal's `tail`.
+//! same place cost one reading, and whoever pages on does not look for the place again. Never
+//! waits. Next: the journal's `tail`.
 
 use crate::codec;
 use crate::domain::model::ids::Sequence;

@@ -265,14 +265,15 @@ impl TakeError {
 /// As low as the system goes.
 const NICENESS: i32 = 19;
 
-/// Writes a snapshot of everything up to `until`, unless the newest one holds that already. Gives the
-/// sequence of the newest snapshot.
+/// Writes a snapshot of everything up to `until`, unless the newest one holds that already. Gives
+/// the sequence of the newest snapshot.
 ///
 /// `pause` is called after each small piece of work; it may wait, and from the moment on that the
 /// snapshot is written it may stop it.
 ///
 /// # Errors
-/// When the directory cannot be read back, or the snapshot cannot be written; no part of it is left.
+/// When the directory cannot be read back, or the snapshot cannot be written; no part of it is
+/// left.
 pub fn fold<P: DataDirectory + ?Sized>(
     data: &P,
     journal: JournalId,
@@ -294,8 +295,8 @@ pub fn fold<P: DataDirectory + ?Sized>(
     Ok(replayed.end.sequence)
 }
 
-/// Renames damaged snapshots, so that they neither stand in the way of the next nor count as one. What
-/// cannot be read at all, or is another journal's, stays as it is.
+/// Renames damaged snapshots, so that they neither stand in the way of the next nor count as one.
+/// What cannot be read at all, or is another journal's, stays as it is.
 fn set_aside<D: Disk>(disk: &D, passed_over: &[PassedOver]) {
     for snapshot in passed_over {
         let (sequence, why) = (snapshot.sequence, snapshot.why.to_string());
@@ -311,8 +312,8 @@ fn set_aside<D: Disk>(disk: &D, passed_over: &[PassedOver]) {
     }
 }
 
-/// Encodes the state twice, first only for its length: the room for a snapshot is reserved before its first
-/// byte is written.
+/// Encodes the state twice, first only for its length: the room for a snapshot is reserved before
+/// its first byte is written.
 fn write<D: Disk>(
     disk: &D,
     journal: JournalId,

@@ -3,8 +3,8 @@
 //! Owns how long a rest follows a piece of work. The lowest priority is not enough: on a machine
 //! without an idle core the thread still gets whole slices, and takes every moment in which the
 //! writer waits for the disk (measured on 2 cores: 70 % of one, and orders waited 3 times as long).
-//! But the journal behind the newest snapshot is what the next start replays, so the further it grows
-//! past what was configured, the less is rested. Never decides when a snapshot is due. Next:
+//! But the journal behind the newest snapshot is what the next start replays, so the further it
+//! grows past what was configured, the less is rested. Never decides when a snapshot is due. Next:
 //! `snapshotter`.
 
 use crate::domain::model::ids::Sequence;

@@ -2,8 +2,8 @@
 //!
 //! A piece never moves, so growing copies nothing, and memory is taken as it is needed. The first
 //! touch of a page stops whoever does it for longer than filling in a dozen rows takes, so a piece
-//! can come from outside with its pages touched already: see `prefault`. Without one, a table takes its
-//! own, and is only slower. Never decides what a row means. Next: `slab`, `idempotency`.
+//! can come from outside with its pages touched already: see `prefault`. Without one, a table takes
+//! its own, and is only slower. Never decides what a row means. Next: `slab`, `idempotency`.
 
 use super::prefault::Prefault;
 use std::collections::VecDeque;
@@ -35,8 +35,8 @@ fn next_is_near<T>(last: Option<&Vec<T>>) -> bool {
     last.is_some_and(|last| last.len() >= PIECE_ROWS / 8)
 }
 
-/// Has the next rows' places brought into the cache, all at once, by writing zeros there. Else each row
-/// waits for its own: another core had the page last, as it cleared it.
+/// Has the next rows' places brought into the cache, all at once, by writing zeros there. Else each
+/// row waits for its own: another core had the page last, as it cleared it.
 fn fetch<T>(last: Option<&mut Vec<T>>, count: usize) {
     if let Some(last) = last {
         let room = last.spare_capacity_mut();

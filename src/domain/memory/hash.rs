@@ -1,8 +1,8 @@
 //! How the tables spread what they find by hash: by a secret, so that no client can choose names or
 //! pairs whose places collide.
 //!
-//! Each state has a secret of its own, drawn where the state is made. Nothing that is kept, decided or
-//! answered depends on it: an index cannot be gone through by hash. Next: `index`.
+//! Each state has a secret of its own, drawn where the state is made. Nothing that is kept, decided
+//! or answered depends on it: an index cannot be gone through by hash. Next: `index`.
 
 use foldhash::SharedSeed;
 use foldhash::quality::FoldHasher;
@@ -10,11 +10,11 @@ use std::hash::Hasher;
 
 /// Spreads the names and numbers of one state's tables by that state's secret.
 ///
-/// The secret reaches every multiplication. A hash of the kind "multiply by a constant" would not do
-/// for numbers either: clients choose which users meet which SKUs, and slots are handed out in order,
-/// so a client that can compute the hash fills one part of the table and makes every removal there
-/// walk past all that stand in it. Nor would one multiplication: numbers of some differences then stand
-/// together under every secret (`index_spread_tests`).
+/// The secret reaches every multiplication. A hash of the kind "multiply by a constant" would not
+/// do for numbers either: clients choose which users meet which SKUs, and slots are handed out in
+/// order, so a client that can compute the hash fills one part of the table and makes every removal
+/// there walk past all that stand in it. Nor would one multiplication: numbers of some differences
+/// then stand together under every secret (`index_spread_tests`).
 #[derive(Debug, Clone)]
 pub(in crate::domain) struct TableHash {
     shared: SharedSeed,
@@ -70,8 +70,8 @@ mod tests {
         assert_eq!(one.number(7), TableHash::new(1).number(7));
     }
 
-    /// Numbers that all lie in a thousandth of the table under one secret, which is what an attacker
-    /// looks for, lie everywhere under another.
+    /// Numbers that all lie in a thousandth of the table under one secret, which is what an
+    /// attacker looks for, lie everywhere under another.
     #[test]
     fn numbers_chosen_for_one_secret_spread_under_another() {
         const SLICE: u64 = u64::MAX / 1000;

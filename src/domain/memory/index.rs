@@ -1,9 +1,9 @@
 //! Finds slab numbers by hash.
 //!
-//! An index has room for its cap from the start and touches none of it before it is used, so no growth
-//! ever stalls the writer. Removal shifts later entries back instead of leaving tombstones, so it never
-//! has to be rebuilt. It cannot be gone through by hash: map order cannot reach an event, a snapshot or
-//! an answer. Next: `slab`, `prefetch`.
+//! An index has room for its cap from the start and touches none of it before it is used, so no
+//! growth ever stalls the writer. Removal shifts later entries back instead of leaving tombstones,
+//! so it never has to be rebuilt. It cannot be gone through by hash: map order cannot reach an
+//! event, a snapshot or an answer. Next: `slab`, `prefetch`.
 
 use super::prefetch::TOGETHER_MAX;
 use super::slab::NONE;
@@ -36,8 +36,8 @@ pub struct Index {
     lines: usize,
     used: u32,
     cap: u32,
-    /// Where the last search that found nothing ended, unless something was put in or taken out since:
-    /// what was looked for and is not there is what comes next.
+    /// Where the last search that found nothing ended, unless something was put in or taken out
+    /// since: what was looked for and is not there is what comes next.
     sought: Cell<Option<Vacant>>,
 }
 
@@ -60,7 +60,8 @@ pub struct Vacant {
     hash: u64,
 }
 
-/// Where some searches begin: at most those of what `prefetch` looks up together and of as many new orders.
+/// Where some searches begin: at most those of what `prefetch` looks up together and of as many new
+/// orders.
 pub type Places = SmallVec<[usize; TOGETHER_MAX + TOGETHER_MAX / NEIGHBOURS + 1]>;
 
 impl Index {
@@ -133,8 +134,8 @@ impl Index {
         hashes.map(|hash| self.home(tag(hash))).filter(|place| self.is_used(*place)).collect()
     }
 
-    /// Reads the words there. Says nothing; it is done so that what is looked up soon is in the cache
-    /// by then: see `prefetch`.
+    /// Reads the words there. Says nothing; it is done so that what is looked up soon is in the
+    /// cache by then: see `prefetch`.
     #[must_use]
     pub fn prefetch_probe(&self, places: &Places) -> u64 {
         let words = &self.words[self.skipped..];

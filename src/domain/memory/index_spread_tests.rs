@@ -1,8 +1,8 @@
 //! How evenly an index is filled by numbers that a client chooses without knowing the secret.
 //!
-//! Slots are handed out in order, so a client that brings users and picks SKUs picks the pairs. Each
-//! family here is one that some hash spreads badly: progressions for a multiplication, subspaces for
-//! anything that is linear, pairs that collided once. Next: `table_hash`, `users`.
+//! Slots are handed out in order, so a client that brings users and picks SKUs picks the pairs.
+//! Each family here is one that some hash spreads badly: progressions for a multiplication,
+//! subspaces for anything that is linear, pairs that collided once. Next: `table_hash`, `users`.
 
 use super::*;
 use crate::domain::memory::hash::TableHash;
@@ -11,10 +11,11 @@ use crate::domain::memory::hash::TableHash;
 const GROUPS: usize = 1 << 12;
 /// Secrets that each family is tried under.
 const SECRETS: std::ops::Range<u64> = 100..108;
-/// Words from where a search begins to where it ends, in the mean. Chance makes it 4 in an index that
-/// is half full of whole groups; one multiplication less makes it 7 for some of the families.
+/// Words from where a search begins to where it ends, in the mean. Chance makes it 4 in an index
+/// that is half full of whole groups; one multiplication less makes it 7 for some of the families.
 const MEAN_WALK_MAX: usize = 5;
-/// Words in a row that are taken. Chance makes it 140 to 420; of pairs that collide it is all of them.
+/// Words in a row that are taken. Chance makes it 140 to 420; of pairs that collide it is all of
+/// them.
 const LONGEST_RUN_MAX: usize = 550;
 
 /// As `Uses` hashes a pair.
@@ -55,7 +56,8 @@ fn families() -> Vec<(String, Vec<u64>)> {
     for step in [1, 2, 3, 7, 64, 1 << 16, 1 << 32, (1 << 32) + 1, (1 << 32) - 1, 1 << 40, 1 << 52] {
         families.push((format!("steps of {step:#x}"), progression(step)));
     }
-    // The inverse of the first factor of the hash: its products grow by one, or by their highest bits.
+    // The inverse of the first factor of the hash: its products grow by one, or by their highest
+    // bits.
     let inverse = 0xF1DE_83E1_9937_733D;
     assert_eq!(0x9E37_79B9_7F4A_7C15_u64.wrapping_mul(inverse), 1);
     families.push(("the inverse".to_owned(), progression(inverse)));

@@ -2,8 +2,9 @@
 //!
 //! The system clears a page when it is touched first, which takes as long as filling a dozen rows.
 //! So whoever has time to spare, on another thread, has whole pieces of the tables that grow with
-//! every order touched, and hands them over. It changes no outcome: a table that is given nothing takes
-//! memory of its own. Bounded: one spare piece a table. Next: `chunked`, `crate::background::prefault_thread`.
+//! every order touched, and hands them over. It changes no outcome: a table that is given nothing
+//! takes memory of its own. Bounded: one spare piece a table. Next: `chunked`,
+//! `crate::background::prefault_thread`.
 
 use super::chunked::Chunk;
 use super::slab::Entry;

@@ -1,10 +1,11 @@
 //! Brings what a turn will look up and fill in into the cache, before the first of it is decided or
 //! applied, or what some rows of a snapshot will.
 //!
-//! An order looks for its key and its user in tables far larger than any cache, and writes rows where
-//! nobody has written yet. One after the other each of these waits for memory; here the places of a
-//! whole turn are touched at once, and the processor waits for many of them together. Changes nothing
-//! and says nothing: a state answers the same with and without. Next: `index`, `chunked`.
+//! An order looks for its key and its user in tables far larger than any cache, and writes rows
+//! where nobody has written yet. One after the other each of these waits for memory; here the
+//! places of a whole turn are touched at once, and the processor waits for many of them together.
+//! Changes nothing and says nothing: a state answers the same with and without. Next: `index`,
+//! `chunked`.
 
 use super::index::NEIGHBOURS;
 use crate::domain::model::command::{Command, Request};
@@ -58,8 +59,8 @@ struct Hashes {
     order: Option<u64>,
 }
 
-/// Reads the places of the first [`TOGETHER_MAX`] in the tables, and where orders made by them would
-/// stand; and fetches the rows that these would fill in.
+/// Reads the places of the first [`TOGETHER_MAX`] in the tables, and where orders made by them
+/// would stand; and fetches the rows that these would fill in.
 pub fn warm<'a>(state: &mut State, wanted: impl Iterator<Item = PrefetchKeys<'a>>) {
     let hashes = hashes(state, wanted);
     // Who names a user makes an order, but for those that are refused or come again.
@@ -101,8 +102,8 @@ fn hashes<'a>(
     hashes.collect()
 }
 
-/// First where the searches begin, and where so many new orders would stand; then the users and orders
-/// that stand there.
+/// First where the searches begin, and where so many new orders would stand; then the users and
+/// orders that stand there.
 fn read(state: &State, hashes: &[Hashes], new: u64) {
     let State { requests, users, orders, .. } = state;
     // One alone has nobody to wait together with.

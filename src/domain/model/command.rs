@@ -371,8 +371,8 @@ pub struct DeleteDraw {
 pub struct OrderPlace {
     /// At this order.
     pub order: OrderId,
-    /// The page did not show it: its id came sealed, and may be that of another principal's order. Of
-    /// an id that came open, nothing is told by whose it is.
+    /// The page did not show it: its id came sealed, and may be that of another principal's order.
+    /// Of an id that came open, nothing is told by whose it is.
     pub sealed: bool,
 }
 

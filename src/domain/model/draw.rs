@@ -2,7 +2,8 @@
 //!
 //! Owns the odds, the commitment and the roll. The roll is a function of the secret seed, the draw,
 //! the number of the entry, the user and what the user added; all randomness there is came in with
-//! the seed. Never touches stock: that is `decide_draw` and `apply_draw`. Next: `entries`, `draws`, the table.
+//! the seed. Never touches stock: that is `decide_draw` and `apply_draw`. Next: `entries`, `draws`,
+//! the table.
 
 use super::command::Take;
 use super::ids::{DrawId, PRIZES_MAX, PrincipalName, Sequence, SkuId, Stamp, UserId, WEIGHT_MAX};

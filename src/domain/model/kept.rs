@@ -1,9 +1,9 @@
-//! Refusals that are kept whole, for `journal.refusals = full`: who asked for what, why not, and what
-//! was there.
+//! Refusals that are kept whole, for `journal.refusals = full`: who asked for what, why not, and
+//! what was there.
 //!
-//! They are told by events that change nothing but the sequence: what was sold, held or limited is the
-//! same with them and without. Owns the form in which a refusal is kept, which is what a later decision
-//! is compared with. Never decides. Next: `event`, `writer`, `recheck`.
+//! They are told by events that change nothing but the sequence: what was sold, held or limited is
+//! the same with them and without. Owns the form in which a refusal is kept, which is what a later
+//! decision is compared with. Never decides. Next: `event`, `writer`, `recheck`.
 
 use super::answer::Refusal;
 use super::command::{Command, EnterDraw, Principal, Reach, Request};
@@ -66,7 +66,8 @@ impl KeptRefusal {
     }
 }
 
-/// A refusal in the form in which it is kept: the words behind `invalid` are for people and may change.
+/// A refusal in the form in which it is kept: the words behind `invalid` are for people and may
+/// change.
 #[must_use]
 pub fn stored_form(refusal: Refusal) -> Refusal {
     match refusal {

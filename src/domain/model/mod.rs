@@ -1,7 +1,8 @@
 //! The vocabulary: what is asked, what was decided, and what it is about.
 //!
-//! Read `ids`, `lives` (which start made an id), `command`, `event`, `answer`, `sku`, `order` (the transition
-//! table), `draw` (odds and chance), `settings`, `kept` (refusals that are stored whole).
+//! Read `ids`, `lives` (which start made an id), `command`, `event`, `answer`, `sku`, `order` (the
+//! transition table), `draw` (odds and chance), `settings`, `kept` (refusals that are stored
+//! whole).
 
 pub mod answer;
 pub mod command;

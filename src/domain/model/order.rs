@@ -181,11 +181,12 @@ impl DerefMut for Lines {
     }
 }
 
-/// Remembered keys of actions on one order at most; with the key that created it these are 64 (API 1).
+/// Remembered keys of actions on one order at most; with the key that created it these are 64 (API
+/// 1).
 pub const ACTION_KEYS_MAX: u16 = 63;
 
-/// The keys whose answers name an order: where they end, and how many of them are of its actions, in one
-/// word.
+/// The keys whose answers name an order: where they end, and how many of them are of its actions,
+/// in one word.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct OrderKeys(u64);
 

@@ -1,5 +1,5 @@
-//! The settings that decide outcomes. They are state: each change is a journaled event, so a
-//! replay decides with what was in force then. Next: `tables`, and `config` for where they come from.
+//! The settings that decide outcomes. They are state: each change is a journaled event, so a replay
+//! decides with what was in force then. Next: `tables`, and `config` for where they come from.
 
 use super::ids::PrincipalName;
 
@@ -20,8 +20,8 @@ pub struct Settings {
     pub orders_retain_ms: u64,
     /// The caps of the tables.
     pub caps: Caps,
-    /// The principals that may order, by name: each has a reserve in every table that clients fill. None
-    /// where no tokens are configured: one principal has all to itself.
+    /// The principals that may order, by name: each has a reserve in every table that clients fill.
+    /// None where no tokens are configured: one principal has all to itself.
     pub principals: Vec<PrincipalName>,
 }
 

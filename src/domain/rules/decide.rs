@@ -140,7 +140,8 @@ fn find_lines(state: &State, lines: &LineRequests) -> Result<SmallVec<[FoundLine
     lines.iter().map(find).collect()
 }
 
-/// A sale is open iff `opens_at <= now < closes_at`; that it is over goes before that it is to come.
+/// A sale is open iff `opens_at <= now < closes_at`; that it is over goes before that it is to
+/// come.
 pub(in crate::domain) fn check_windows(
     state: &State,
     lines: &[FoundLine],
@@ -189,8 +190,8 @@ pub(in crate::domain) fn check_stock(state: &State, lines: &[FoundLine]) -> Resu
 /// When the orders are full, those that may leave leave first; a key that pins the oldest of them
 /// after its time goes before it.
 pub(in crate::domain) fn make_room_for_order(state: &State, now: Stamp) -> Result<(), Early> {
-    // One event makes room, or the table is over a cap that was lowered: then `sweep` drains it, and
-    // one request must not.
+    // One event makes room, or the table is over a cap that was lowered: then `sweep` drains it,
+    // and one request must not.
     if state.orders.len() != state.settings.caps.orders {
         return Ok(());
     }
@@ -307,8 +308,9 @@ fn same(state: &State, request: &Request, slot: u32, action: &Action, now: Stamp
     keep(state, request, slot, now, Event::AnswerRepeated(Box::new(repeated)))
 }
 
-/// One that would move the deadline by little leaves it where it is: each that moves it is an event,
-/// and costs its caller nothing that is counted. The last step, to the cap, may be as small as it is.
+/// One that would move the deadline by little leaves it where it is: each that moves it is an
+/// event, and costs its caller nothing that is counted. The last step, to the cap, may be as small
+/// as it is.
 fn extend(state: &State, request: &Request, slot: u32, hold_ms: u64, now: Stamp) -> Decided {
     let order = &state.orders[slot];
     let expires_at = extended(state, order, hold_ms, now);
@@ -332,8 +334,8 @@ fn latest_deadline(state: &State, order: &Order) -> Stamp {
     order.created_at + state.settings.hold_ms_max
 }
 
-/// What an extension must move the deadline by: a hundredth of the hold that is asked for, or 100 ms,
-/// if that is more; of a hold below 200 ms a half.
+/// What an extension must move the deadline by: a hundredth of the hold that is asked for, or 100
+/// ms, if that is more; of a hold below 200 ms a half.
 #[must_use]
 pub const fn extension_ms_min(hold_ms: u64) -> u64 {
     let (hundredth, half) = (hold_ms / 100, hold_ms / 2);

@@ -20,7 +20,8 @@ fn find(state: &State, draw: &DrawId) -> Result<u32, Refusal> {
     state.draws.find(draw).ok_or(Refusal::UnknownDraw)
 }
 
-/// Makes a draw, or changes what may change. An identical PUT changes nothing and needs no If-Match.
+/// Makes a draw, or changes what may change. An identical PUT changes nothing and needs no
+/// If-Match.
 pub(in crate::domain) fn put(state: &State, put: &PutDraw, now: Stamp) -> Decided {
     let slot = state.draws.find(&put.draw);
     let draw = slot.map(|slot| &state.draws[slot]);
@@ -225,7 +226,8 @@ fn judge(
     }
 }
 
-/// An order of SKUs that an unclosed draw names goes through the draw, unless the SKU says otherwise.
+/// An order of SKUs that an unclosed draw names goes through the draw, unless the SKU says
+/// otherwise.
 pub(in crate::domain) fn check_draw_only(
     state: &State,
     lines: &[FoundLine],

@@ -158,8 +158,8 @@ fn room(state: &State, principal: &PrincipalName, table: Table, more: u64) -> Re
     room_in(state, principal, (table, more), |cap| cap)
 }
 
-/// Room for more rows of this principal: in its own reserve, or in what no reserve holds, up to where
-/// the common part ends.
+/// Room for more rows of this principal: in its own reserve, or in what no reserve holds, up to
+/// where the common part ends.
 fn room_in(
     state: &State,
     principal: &PrincipalName,

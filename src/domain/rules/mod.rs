@@ -1,8 +1,8 @@
 //! What may happen: `decide` reads, `apply` writes.
 //!
-//! Read `decide`, `decide_sku`, `decide_draw` (what a command does), `limits` (what stops an order that the
-//! stock would allow), `sweep` (what is due by itself), `apply`, `apply_draw` (what an event does), `read`,
-//! `read_draw` (what the state shows), `refusal_counts` (which are counted).
+//! Read `decide`, `decide_sku`, `decide_draw` (what a command does), `limits` (what stops an order
+//! that the stock would allow), `sweep` (what is due by itself), `apply`, `apply_draw` (what an
+//! event does), `read`, `read_draw` (what the state shows), `refusal_counts` (which are counted).
 
 pub mod apply;
 pub(in crate::domain) mod apply_draw;

@@ -83,9 +83,9 @@ fn sku_page(
     Page { entries, next }
 }
 
-/// A page goes on where another order is to be shown, and then from the last one that it shows: that
-/// there are others, which its reader may not see, must not show. Where it has looked at as many as it
-/// may, it goes on from the last of them, which is for `http::sealed` to hide.
+/// A page goes on where another order is to be shown, and then from the last one that it shows:
+/// that there are others, which its reader may not see, must not show. Where it has looked at as
+/// many as it may, it goes on from the last of them, which is for `http::sealed` to hide.
 fn order_page<'a>(
     state: &State,
     orders: impl Iterator<Item = &'a Order>,

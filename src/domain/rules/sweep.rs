@@ -1,5 +1,6 @@
 //! What is due without anybody asking: holds that run out, keys and orders past their retention,
-//! the uses of deleted SKUs, the entries of deleted draws, and the grace of holds that fell due while the server was away.
+//! the uses of deleted SKUs, the entries of deleted draws, and the grace of holds that fell due
+//! while the server was away.
 //!
 //! Each function reads the state and names at most one event of bounded size; the writer applies
 //! them, a bounded number a turn. Next: `writer`.

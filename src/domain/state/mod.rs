@@ -1,8 +1,8 @@
 //! All that the rules know: one table a file, each with its cap.
 //!
 //! Read `tables` (all of them together), `skus`, `usage`, `orders`, `draws`, `entries`,
-//! `idempotency`, `deadlines`, `principals`, then `snapshot_rows` and `restore` (a state from a snapshot),
-//! `invariants` (what is always true).
+//! `idempotency`, `deadlines`, `principals`, then `snapshot_rows` and `restore` (a state from a
+//! snapshot), `invariants` (what is always true).
 
 pub mod deadlines;
 pub mod draws;

@@ -1,8 +1,10 @@
-//! Who asks: the principals that own something or are configured to, and each one's part of the tables.
+//! Who asks: the principals that own something or are configured to, and each one's part of the
+//! tables.
 //!
-//! Owns what is reserved for whom. A principal that is configured to order has a reserve in every table
-//! that clients fill, from its first row on: whatever others do, it fills that far (API 1). What lies
-//! beyond all reserves is common. Reads and counts only; the tables are elsewhere. Next: `limits`.
+//! Owns what is reserved for whom. A principal that is configured to order has a reserve in every
+//! table that clients fill, from its first row on: whatever others do, it fills that far (API 1).
+//! What lies beyond all reserves is common. Reads and counts only; the tables are elsewhere. Next:
+//! `limits`.
 
 use crate::domain::model::ids::PrincipalName;
 use crate::domain::model::settings::Caps;
@@ -136,7 +138,8 @@ impl Principals {
         self.entries.len() >= PRINCIPALS_MAX
     }
 
-    /// There is a number for one more: a new one, or that of a principal that owns nothing any more.
+    /// There is a number for one more: a new one, or that of a principal that owns nothing any
+    /// more.
     #[must_use]
     pub fn has_room(&self) -> bool {
         self.entries.len() < PRINCIPALS_MAX || self.entries.iter().any(PrincipalEntry::is_gone)
@@ -168,8 +171,8 @@ impl Principals {
         number
     }
 
-    /// From here on these are the configured ones; but those for which there is no number, as others own
-    /// something under each.
+    /// From here on these are the configured ones; but those for which there is no number, as
+    /// others own something under each.
     pub(in crate::domain) fn configure(&mut self, names: &[PrincipalName], caps: &Caps) {
         self.entries.iter_mut().for_each(|entry| entry.configured = false);
         // First those that have a number: none of the others may be given it.

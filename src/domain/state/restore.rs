@@ -1,9 +1,9 @@
 //! A state put together again from what a snapshot holds, instead of from events.
 //!
 //! The rows come in the snapshot's order: head, principals, SKUs, uses, orders, draws with their
-//! entries, keys. What they do not say (links, heaps, counts) follows from them. Rows that contradict
-//! each other are refused, whatever their checksum says. Next: `snapshot_rows`, and `codec::snapshot`, which writes
-//! and reads them.
+//! entries, keys. What they do not say (links, heaps, counts) follows from them. Rows that
+//! contradict each other are refused, whatever their checksum says. Next: `snapshot_rows`, and
+//! `codec::snapshot`, which writes and reads them.
 
 use super::entries::Entry;
 use super::idempotency::StoredReply;
@@ -107,8 +107,8 @@ impl Restore {
         Ok(())
     }
 
-    /// The principals that the settings name, and the numbers of those that are configured, once all
-    /// principals are there.
+    /// The principals that the settings name, and the numbers of those that are configured, once
+    /// all principals are there.
     ///
     /// # Errors
     /// When one is not there.

@@ -1,7 +1,8 @@
 //! The rows of a snapshot: a state as it is told, kind by kind, before it is one.
 //!
-//! Owns what stands in them, by names and events instead of slots; what follows from them is not there.
-//! Checks nothing. Next: `restore`, which makes a state of them, and `codec::rows`, which stores them.
+//! Owns what stands in them, by names and events instead of slots; what follows from them is not
+//! there. Checks nothing. Next: `restore`, which makes a state of them, and `codec::rows`, which
+//! stores them.
 
 use super::idempotency::OrderThen;
 use crate::domain::model::answer::{DrawView, SkuView};
@@ -149,7 +150,8 @@ pub enum KeptRow {
     Order(OrderId, Box<OrderThen>),
     /// 200 with a SKU.
     Sku(Box<SkuView>),
-    /// 201 with an entry: the event that made its draw, its number, the deadline of a held win or 0.
+    /// 201 with an entry: the event that made its draw, its number, the deadline of a held win or
+    /// 0.
     Entry(Sequence, u32, Stamp),
     /// 200 with a draw.
     Draw(Box<DrawView>),

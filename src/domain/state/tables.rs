@@ -50,8 +50,8 @@ pub struct State {
 }
 
 impl State {
-    /// The empty state, before the first event. `secret` spreads the tables' hashes; nothing that is
-    /// kept or answered depends on it.
+    /// The empty state, before the first event. `secret` spreads the tables' hashes; nothing that
+    /// is kept or answered depends on it.
     #[must_use]
     pub fn new(secret: u64) -> Self {
         // Small until the first settings arrive as an event: a state is often only looked at.

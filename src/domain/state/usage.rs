@@ -207,8 +207,8 @@ const _: () = assert!(STOCK_MAX < 1 << Use::OWNER_AT && size_of::<Use>() == 24);
 
 /// The uses of the state, each in its SKU's list in the order they began.
 ///
-/// Most users ever use one SKU, and that use is found from its user, who is at hand anyway. Which of
-/// several is found so depends on what came and went, and changes no outcome.
+/// Most users ever use one SKU, and that use is found from its user, who is at hand anyway. Which
+/// of several is found so depends on what came and went, and changes no outcome.
 #[derive(Debug, Clone)]
 pub struct Uses {
     pub(in crate::domain) slab: Slab<Use>,

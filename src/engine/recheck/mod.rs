@@ -2,11 +2,12 @@
 //!
 //! A replay only applies what was decided, so that old journals stay true when the rules change;
 //! this asks the rules that are in force now. Owns the way back from a record to the request that
-//! made it, and what must be true of the events that nobody asked for. A refusal that was kept whole is
-//! decided again where it stands, which is the state that it was given in; of one that the sold-out edge
-//! gave, the units of its SKU are compared with those at the sequence that it names: whether its key was
-//! remembered or a limit went before then is not. Never writes, and changes no state: it is shown each
-//! record before `apply` is. Next: `replay`, `domain::decide`, `domain::sweep`, `shelves`.
+//! made it, and what must be true of the events that nobody asked for. A refusal that was kept
+//! whole is decided again where it stands, which is the state that it was given in; of one that the
+//! sold-out edge gave, the units of its SKU are compared with those at the sequence that it names:
+//! whether its key was remembered or a limit went before then is not. Never writes, and changes no
+//! state: it is shown each record before `apply` is. Next: `replay`, `domain::decide`,
+//! `domain::sweep`, `shelves`.
 
 use crate::domain::model::answer::{Answer, Refusal};
 use crate::domain::model::command::{
@@ -57,8 +58,8 @@ pub struct Difference {
 pub enum Now {
     /// The command is decided like this.
     Decided(Box<Decision>),
-    /// At the sequence that the edge named, the SKU had so many units available and held; none: there
-    /// was no such SKU.
+    /// At the sequence that the edge named, the SKU had so many units available and held; none:
+    /// there was no such SKU.
     Stood(Option<(u64, u64)>),
     /// Deciding panics.
     Panicked,

@@ -1,5 +1,5 @@
-//! Refusals that were kept whole, decided again where they stand, and those that the rules would not
-//! give or the edge cannot have seen. Next: `history_tests`.
+//! Refusals that were kept whole, decided again where they stand, and those that the rules would
+//! not give or the edge cannot have seen. Next: `history_tests`.
 
 use super::history_tests::{History, START};
 use super::*;

@@ -86,7 +86,8 @@ impl Shelves {
         self.touched.push(sku.clone());
     }
 
-    /// Available and held units of a SKU in the state of a sequence, none where there was no such SKU.
+    /// Available and held units of a SKU in the state of a sequence, none where there was no such
+    /// SKU.
     ///
     /// # Errors
     /// `Err` where that is not known any more.

@@ -1,10 +1,11 @@
 //! The lock of a data directory: two processes must never write one journal.
 //!
 //! Owns what is locked. The directories themselves are, by their descriptors: a file in them can be
-//! removed, renamed or replaced, and a directory be moved or mounted elsewhere, but whoever opens it then
-//! opens the same one. The file `LOCK` is locked too, for versions that know nothing else. And it says
-//! whether the paths still lead to what is locked, so that a server whose directory was moved away stops
-//! before it writes into another's. Never looks at what is in them. Next: `recovery`.
+//! removed, renamed or replaced, and a directory be moved or mounted elsewhere, but whoever opens
+//! it then opens the same one. The file `LOCK` is locked too, for versions that know nothing else.
+//! And it says whether the paths still lead to what is locked, so that a server whose directory was
+//! moved away stops before it writes into another's. Never looks at what is in them. Next:
+//! `recovery`.
 
 use super::{RecoveryError, io_error, make_directory};
 use doorbuster_journal::FILE_MODE;

@@ -1,7 +1,7 @@
 //! Reads a journal on a thread of its own, ahead of whoever applies what it holds.
 //!
-//! Reading, checking and decoding cost about as much as applying, so a replay takes half the time on
-//! two cores. Bounded: two thousand records a bundle, a few bundles ahead. Never judges what it
+//! Reading, checking and decoding cost about as much as applying, so a replay takes half the time
+//! on two cores. Bounded: two thousand records a bundle, a few bundles ahead. Never judges what it
 //! read: an error stands where it was found, behind everything that came before it. Next: `replay`.
 
 use super::ReplayError;
@@ -13,10 +13,10 @@ use doorbuster_journal::{Disk, Frame, JournalError, Kind, Origin, Scan, VisitErr
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
-/// Records or frames in a bundle before it is handed on; a frame is never cut. Handing one on mostly
-/// wakes the other thread, which costs more than applying a record; and what does not fit a cache has to
-/// be waited for. (Replays of a million orders, 32 each: 0.39 s with 512, 0.33 with 1,024, 0.32 with
-/// 2,048, 0.36 with 4,096.)
+/// Records or frames in a bundle before it is handed on; a frame is never cut. Handing one on
+/// mostly wakes the other thread, which costs more than applying a record; and what does not fit a
+/// cache has to be waited for. (Replays of a million orders, 32 each: 0.39 s with 512, 0.33 with
+/// 1,024, 0.32 with 2,048, 0.36 with 4,096.)
 const PER_BUNDLE: usize = 2048;
 /// Bundles that wait to be applied at most.
 const BUNDLES_AHEAD: usize = 3;
@@ -98,7 +98,8 @@ struct Reader {
 impl Reader {
     fn scan<D: Disk>(mut self, journal: &D, origin: Origin) -> Result<Scan, JournalError> {
         let scanned = scan_with(journal, origin, &mut |frame| self.frame(frame));
-        // Also before an error: what stands before it comes first. That nobody wants it is no error.
+        // Also before an error: what stands before it comes first. That nobody wants it is no
+        // error.
         let _ = self.hand_on();
         scanned
     }

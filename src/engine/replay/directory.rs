@@ -1,13 +1,14 @@
 //! What a data directory is: on a file system, or wherever a simulation keeps one.
 //!
-//! Owns the one thing that is asked of the system there besides files, random bytes. Next: `replay`.
+//! Owns the one thing that is asked of the system there besides files, random bytes. Next:
+//! `replay`.
 
 use super::{ReplayError, journal_directory, open, snapshot_directory};
 use doorbuster_journal::{Disk, FileDisk};
 use std::path::{Path, PathBuf};
 
-/// Where a server keeps everything: a directory of segments, one of snapshots, and the one above them.
-/// A path is one; a simulation brings its own.
+/// Where a server keeps everything: a directory of segments, one of snapshots, and the one above
+/// them. A path is one; a simulation brings its own.
 pub trait DataDirectory {
     /// What its directories are on.
     type Disk: Disk;

@@ -1,4 +1,5 @@
-//! From a data directory to its state: the newest snapshot that is whole, and the journal behind it.
+//! From a data directory to its state: the newest snapshot that is whole, and the journal behind
+//! it.
 //!
 //! Only reads, takes no lock, runs beside a live server; what it then shows is a moment's view.
 //! Recovery, the snapshotter and the operator's tools all come through here, so every snapshot and
@@ -113,8 +114,8 @@ impl Until {
 pub struct Replayed {
     /// The state at the end of what was read.
     pub state: State,
-    /// Where that is, as a snapshot of it would say; of a replay that ended inside a frame, the end of
-    /// the frame before.
+    /// Where that is, as a snapshot of it would say; of a replay that ended inside a frame, the end
+    /// of the frame before.
     pub end: SnapshotEnd,
     /// The sequence of the snapshot it began at; 0 = at the first event.
     pub snapshot_sequence: Sequence,
@@ -149,9 +150,9 @@ pub fn open(directory: &Path) -> Result<FileDisk, ReplayError> {
     })
 }
 
-/// The lives that the newest snapshot tells that can be read so far; none where there is no such snapshot.
-/// What the journal tells of later starts is not among them. For who shows a journal in whatever
-/// condition it is.
+/// The lives that the newest snapshot tells that can be read so far; none where there is no such
+/// snapshot. What the journal tells of later starts is not among them. For who shows a journal in
+/// whatever condition it is.
 ///
 /// # Errors
 /// When the directory cannot be looked at.
@@ -180,8 +181,8 @@ fn seed<P: DataDirectory + ?Sized>(data: &P) -> u64 {
     u64::from_le_bytes(*bytes.first_chunk().expect("sixteen bytes"))
 }
 
-/// Told now and then how far a replay is: the last sequence applied, 0 while a snapshot is read. Called
-/// after each small piece of work.
+/// Told now and then how far a replay is: the last sequence applied, 0 while a snapshot is read.
+/// Called after each small piece of work.
 pub type Progress<'p> = &'p mut dyn FnMut(Sequence);
 
 /// Shown each record with the state before it and its stamp.

@@ -59,7 +59,8 @@ impl Networks {
         Self { ranges: merged }
     }
 
-    /// Reads a file: an address or a network a line, `#` before a remark; `file` names it in errors.
+    /// Reads a file: an address or a network a line, `#` before a remark; `file` names it in
+    /// errors.
     ///
     /// # Errors
     /// When a line is neither, or there are more than [`NETWORKS_MAX`].

@@ -1,33 +1,33 @@
 //! How many requests may be under way: fewer, as soon as answers take too long.
 //!
-//! Owns one IO thread's limit. What it watches is the wait for the writer, from the ring to the durable
-//! answer, without what of it is owed to syncs that everybody shares, and not what the thread itself
-//! takes to collect it: turning people away costs that thread nearly as much as serving them, so it
-//! would shed, and be late, for ever.
+//! Owns one IO thread's limit. What it watches is the wait for the writer, from the ring to the
+//! durable answer, without what of it is owed to syncs that everybody shares, and not what the
+//! thread itself takes to collect it: turning people away costs that thread nearly as much as
+//! serving them, so it would shed, and be late, for ever.
 //!
-//! A request waits for its own sync, and if it came while another was under way, for that: however many
-//! come, that takes no longer, so refusing one of them helps nobody. Only what stands beyond them is a
-//! queue (`Wait`). A sync under way is no silence either, as long as it takes no more than twice as long
-//! as the one before; a disk that stands still is.
+//! A request waits for its own sync, and if it came while another was under way, for that: however
+//! many come, that takes no longer, so refusing one of them helps nobody. Only what stands beyond
+//! them is a queue (`Wait`). A sync under way is no silence either, as long as it takes no more
+//! than twice as long as the one before; a disk that stands still is.
 //!
-//! Like CoDel (RFC 8289) it goes by the least of an interval, so that a burst which drains by itself
-//! sheds nobody. Like TCP Vegas and its heirs it shrinks
-//! in proportion to how far the least wait is beyond its bound; and by Little's law to what is answered
-//! in the time of the bound, as soon as more than that stands all through an interval, where syncs are
-//! short: those who wait for a long one stand there too. It grows by a
-//! quarter up to where it last was too much, from there on by a sixteenth. While no answer comes at
-//! all, the silence is the wait, so a writer or a disk that stands still is noticed within an interval.
+//! Like CoDel (RFC 8289) it goes by the least of an interval, so that a burst which drains by
+//! itself sheds nobody. Like TCP Vegas and its heirs it shrinks in proportion to how far the least
+//! wait is beyond its bound; and by Little's law to what is answered in the time of the bound, as
+//! soon as more than that stands all through an interval, where syncs are short: those who wait for
+//! a long one stand there too. It grows by a quarter up to where it last was too much, from there
+//! on by a sixteenth. While no answer comes at all, the silence is the wait, so a writer or a disk
+//! that stands still is noticed within an interval.
 //!
-//! Waits tell of a queue when it stands. What deciding takes is known before, from those who were few
-//! enough: while it keeps the writer busy, no more are let in to wait for it than it decides in half of
-//! the time of the bound, or than are let in anyhow. The other half is for the disk, which is late now
-//! and then; those who are decided and wait for the disk alone do not count. A writer that decides in
-//! microseconds, as it does but where its machine makes it slow, decides more in that time than the
-//! limit ever lets in.
+//! Waits tell of a queue when it stands. What deciding takes is known before, from those who were
+//! few enough: while it keeps the writer busy, no more are let in to wait for it than it decides in
+//! half of the time of the bound, or than are let in anyhow. The other half is for the disk, which
+//! is late now and then; those who are decided and wait for the disk alone do not count. A writer
+//! that decides in microseconds, as it does but where its machine makes it slow, decides more in
+//! that time than the limit ever lets in.
 //!
-//! Ranks reach the limit one after the other: lists at a half of it, orders at seven eighths, orders of
-//! the priority class at all of it, and what is urgent never. Never reads a clock. Next: `mod`,
-//! `ring::rank`.
+//! Ranks reach the limit one after the other: lists at a half of it, orders at seven eighths,
+//! orders of the priority class at all of it, and what is urgent never. Never reads a clock. Next:
+//! `mod`, `ring::rank`.
 
 use crate::ring::{Load, Rank, Syncs};
 use std::cell::Cell;
@@ -40,8 +40,8 @@ const LIMIT_MIN: usize = 256;
 const LIMIT_MAX: usize = 8192;
 /// After a pause, so many intervals bring the limit from least to most.
 const INTERVALS_MAX: u64 = 32;
-/// The writer is busy when deciding, for whichever thread, takes a quarter of an interval or more: less
-/// may be one decision that waited for memory.
+/// The writer is busy when deciding, for whichever thread, takes a quarter of an interval or more:
+/// less may be one decision that waited for memory.
 const BUSY_PART: u64 = 4;
 /// So many decisions tell how long one takes.
 const DECISIONS_MIN: u64 = 64;
@@ -70,7 +70,8 @@ impl Wait {
 #[derive(Debug)]
 pub(super) struct AdaptiveLimit {
     limit: Cell<usize>,
-    /// The writer decides so many of this thread's in half of the time of the bound, while it is busy.
+    /// The writer decides so many of this thread's in half of the time of the bound, while it is
+    /// busy.
     decidable: Cell<usize>,
     /// There is a bound.
     bounded: Cell<bool>,
@@ -176,9 +177,9 @@ impl AdaptiveLimit {
         now_ms.saturating_sub(heard_ms).saturating_sub(last_ms + under_way_ms)
     }
 
-    /// The least wait of the rank that waited longest: whoever goes before others waits little however
-    /// many stand behind him. Lists come last, so their wait counts where they are alone. None if nobody
-    /// was answered.
+    /// The least wait of the rank that waited longest: whoever goes before others waits little
+    /// however many stand behind him. Lists come last, so their wait counts where they are alone.
+    /// None if nobody was answered.
     fn take_least_ms(&self) -> Option<u64> {
         let [urgent, preferred, ordinary, list] = self.least_ms.each_ref().map(Cell::take);
         urgent.max(preferred).max(ordinary).or(list)
@@ -240,8 +241,8 @@ impl AdaptiveLimit {
         self.limit.set(next);
     }
 
-    /// So many of this thread's were answered while deciding took so long of a time. Without answers and
-    /// with many who wait, what was known before still holds.
+    /// So many of this thread's were answered while deciding took so long of a time. Without
+    /// answers and with many who wait, what was known before still holds.
     fn judge_deciding(
         &self,
         in_flight: usize,

@@ -1,4 +1,5 @@
-//! The limit of one IO thread while syncs take long, by a clock, a writer and a disk that are made up.
+//! The limit of one IO thread while syncs take long, by a clock, a writer and a disk that are made
+//! up.
 
 use super::*;
 use crate::ring::SyncSpan;
@@ -134,7 +135,8 @@ fn a_slow_disk_turns_nobody_away_and_sells_more_to_a_larger_crowd() {
 #[test]
 fn a_writer_that_is_busy_sheds_whatever_the_disk_does() {
     for sync_ms in [20, 60, 150] {
-        // Deciding takes half a millisecond each: a crowd of 3,000 would wait one second and a half.
+        // Deciding takes half a millisecond each: a crowd of 3,000 would wait one second and a
+        // half.
         let shop = sells(3_000, sync_ms, 500);
         assert!(shop.refused > 3_000, "{} refused, syncs of {sync_ms} ms", shop.refused);
         // Those of the first moment came before anything was known.

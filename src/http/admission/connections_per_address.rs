@@ -1,7 +1,8 @@
 //! How many connections each address has.
 //!
-//! Owns the count, which is asked once when a connection is accepted and told when it ends; never on
-//! the path of a request, so a lock does. There are no more entries than connections. Next: `mod`.
+//! Owns the count, which is asked once when a connection is accepted and told when it ends; never
+//! on the path of a request, so a lock does. There are no more entries than connections. Next:
+//! `mod`.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;

@@ -1,10 +1,10 @@
 //! Who is let in while there are more than can be served, in the order of API 1: addresses,
 //! connections, token buckets, the limit on what is under way.
 //!
-//! Owns the order, what is shared by all IO threads (`SharedAdmission`) and what each has of its own
-//! (`AdmissionControl`). A refusal here changes nothing: what was charged before it is given back. Nothing
-//! here knows what a request is about but its user and its rank. Read `permit`, `addresses`, `toll`,
-//! `rate_limit`, `concurrency_limit`, `connections_per_address`.
+//! Owns the order, what is shared by all IO threads (`SharedAdmission`) and what each has of its
+//! own (`AdmissionControl`). A refusal here changes nothing: what was charged before it is given
+//! back. Nothing here knows what a request is about but its user and its rank. Read `permit`,
+//! `addresses`, `toll`, `rate_limit`, `concurrency_limit`, `connections_per_address`.
 
 mod addresses;
 mod concurrency_limit;
@@ -77,8 +77,8 @@ pub struct Rules {
     pub per_user: Option<Quota>,
     /// Requests of one sender, whatever comes of them.
     pub per_address: Option<Quota>,
-    /// Orders and lists are shed while answers take longer than so many milliseconds beyond the syncs
-    /// that all share; 0 = never.
+    /// Orders and lists are shed while answers take longer than so many milliseconds beyond the
+    /// syncs that all share; 0 = never.
     pub wait_ms_max: u64,
 }
 

@@ -1,7 +1,7 @@
 //! Where admission meets a request: the checks, what is counted, what is given back.
 //!
-//! Owns when a charge is kept and when it is not. Next: `mod`, and `service` for where this stands in
-//! the order of checks.
+//! Owns when a charge is kept and when it is not. Next: `mod`, and `service` for where this stands
+//! in the order of checks.
 
 use super::{Charges, ConnectionPermit, Reason, Requester, Share, Toll, Wait};
 use crate::http::auth::identity::Identity;
@@ -43,7 +43,8 @@ impl<A: Submit> Worker<A> {
         let most = self.limits.get().connections_max;
         let seated = self.usher.accept(&self.front.doors, address, most).and_then(|seat| {
             let connections = &self.front.connections;
-            // One that ends gives its place back a moment later: for that long there are a few more.
+            // One that ends gives its place back a moment later: for that long there are a few
+            // more.
             if connections.fetch_add(1, Ordering::Relaxed) < most || self.end_an_idle_one() {
                 return Ok(Seated { seat, reserved: false });
             }

@@ -110,7 +110,8 @@ fn only_those_who_wait_to_be_decided_stand_in_the_way_of_others() {
     front.doors.rules.replace(Rules { wait_ms_max: 100, ..Rules::default() });
     let lane = Rc::new(Busy::with(5000));
     let worker = Worker::new(Arc::new(front), lane.clone());
-    // Deciding took all of an interval, long after the test: 2,000 are decided in half of the bound.
+    // Deciding took all of an interval, long after the test: 2,000 are decided in half of the
+    // bound.
     for (answers, deciding_ns, now_ms) in [(0, 0, 1 << 40), (4000, 100_000_000, (1 << 40) + 100)] {
         let load = Load { unanswered: 0, answers, deciding_ns };
         let looks = (|| 0, Syncs::default);

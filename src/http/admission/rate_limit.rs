@@ -1,16 +1,16 @@
 //! Token buckets of everybody at once, in a table that never grows.
 //!
 //! Owns the table and its arithmetic. A bucket is one number, the time up to which its owner has
-//! paid ahead (the generic cell rate algorithm, ITU-T I.371, annex A): empty where that lies a whole
-//! window ahead, full where it has passed. All IO threads charge the same cells by compare and swap,
-//! so a limit is exact over all of them.
+//! paid ahead (the generic cell rate algorithm, ITU-T I.371, annex A): empty where that lies a
+//! whole window ahead, full where it has passed. All IO threads charge the same cells by compare
+//! and swap, so a limit is exact over all of them.
 //!
 //! Where a set of cells is taken, a newcomer takes over the cell that has paid ahead least (as in
-//! Metwally, Agrawal, El Abbadi, "Efficient computation of frequent and top-k elements", 2005). Of its
-//! debt the newcomer takes over one request at most, and none where that would be its first: in a crowd
-//! of more owners than cells a first request is always let in. An owner in debt keeps its cell as long as
-//! another in its set owes less, so strangers who ask a little free no heavy debtor. Which owners share a
-//! set is a secret of the process. Never reads a clock. Next: `mod`.
+//! Metwally, Agrawal, El Abbadi, "Efficient computation of frequent and top-k elements", 2005). Of
+//! its debt the newcomer takes over one request at most, and none where that would be its first: in
+//! a crowd of more owners than cells a first request is always let in. An owner in debt keeps its
+//! cell as long as another in its set owes less, so strangers who ask a little free no heavy
+//! debtor. Which owners share a set is a secret of the process. Never reads a clock. Next: `mod`.
 //!
 //! A cell is no right that others could be kept from. One that brings made-up owners by the million
 //! takes cells of those who owe little, which forgives them; it costs a newcomer one request of
@@ -226,8 +226,8 @@ fn level(quota: Quota, paid_ns: u64, now_ns: u64) -> Level {
 }
 
 impl Cell {
-    /// When it is paid up to. What its owner owes under a quota that no longer holds is struck out as
-    /// far as the one that holds cannot have let it come.
+    /// When it is paid up to. What its owner owes under a quota that no longer holds is struck out
+    /// as far as the one that holds cannot have let it come.
     fn paid_up_to(&self, most_ns: u64) -> u64 {
         let paid_ns = self.paid_ns.load(Ordering::Relaxed);
         if paid_ns <= most_ns {

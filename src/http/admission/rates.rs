@@ -1,8 +1,8 @@
 //! How buckets stand, as headers: `RateLimit-Policy` and `RateLimit`.
 //!
 //! Owns their text (draft-ietf-httpapi-ratelimit-headers-10, sections 3 and 4: structured lists of
-//! policies, `q` requests in `w` seconds, of which `r` are left and all again in `t` seconds). Never
-//! decides anything. Next: `mod`.
+//! policies, `q` requests in `w` seconds, of which `r` are left and all again in `t` seconds).
+//! Never decides anything. Next: `mod`.
 
 use super::rate_limit::{Level, Quota};
 use hyper::header::HeaderValue;

@@ -1,8 +1,8 @@
 //! Who asks, by the header `Authorization` (API 6).
 //!
 //! Owns what a connection remembers of it: the last header that was good, so that a client that
-//! repeats it costs a comparison and no hash. What is remembered falls with the next reload and with
-//! the token's expiry. Never says what somebody may do: that is `roles`. Next: `tokens`.
+//! repeats it costs a comparison and no hash. What is remembered falls with the next reload and
+//! with the token's expiry. Never says what somebody may do: that is `roles`. Next: `tokens`.
 
 use super::roles::Role;
 use super::tokens::{TOKEN_BYTES_MAX, Tokens};
@@ -92,7 +92,8 @@ pub(in crate::http) fn identify(
 }
 
 impl AuthCache {
-    /// Whoever was let in last still may do what they were let in for. A stream may outlast a token.
+    /// Whoever was let in last still may do what they were let in for. A stream may outlast a
+    /// token.
     pub(in crate::http) fn holds(&self, tokens: &Kept<Tokens>) -> bool {
         tokens.with(|generation, tokens| {
             if tokens.is_none() {

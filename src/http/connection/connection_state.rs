@@ -1,7 +1,7 @@
 //! One connection, as its stream, its requests and the sweep share it.
 //!
-//! Owns what it is doing and since when, and what is wanted of it. Never reads a clock: times are those
-//! of the sweep, and acting on a wish is the connection's own. Next: `listener`, `stream`.
+//! Owns what it is doing and since when, and what is wanted of it. Never reads a clock: times are
+//! those of the sweep, and acting on a wish is the connection's own. Next: `listener`, `stream`.
 
 use super::framing::{Fault, Framing};
 use super::proxy_protocol;

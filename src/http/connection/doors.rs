@@ -1,5 +1,5 @@
-//! Ways in for the fuzzers of `tests/fuzz`: a connection over any stream, and what bytes mean without
-//! one. In builds with the feature `doors` only.
+//! Ways in for the fuzzers of `tests/fuzz`: a connection over any stream, and what bytes mean
+//! without one. In builds with the feature `doors` only.
 //!
 //! Owns nothing and decides nothing: each is the code that a served request runs through. Next:
 //! `listener`, `routes`.

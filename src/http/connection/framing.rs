@@ -1,11 +1,11 @@
 //! The second pair of eyes on message framing.
 //!
-//! hyper hides what it tolerates: it drops a Content-Length that comes with Transfer-Encoding, folds
-//! equal repeats into one and lets a trailer run past a bare LF, so a service cannot refuse them.
-//! Two readers that differ on such a message are how requests are smuggled, so this scanner reads
-//! the same bytes first and says how many of them hyper may see: no line that ends a part of a
-//! message gets through unless both read it alike, and nothing behind a fault does. Owns only that;
-//! faults in which both agree are left to hyper. Next: `stream`.
+//! hyper hides what it tolerates: it drops a Content-Length that comes with Transfer-Encoding,
+//! folds equal repeats into one and lets a trailer run past a bare LF, so a service cannot refuse
+//! them. Two readers that differ on such a message are how requests are smuggled, so this scanner
+//! reads the same bytes first and says how many of them hyper may see: no line that ends a part of
+//! a message gets through unless both read it alike, and nothing behind a fault does. Owns only
+//! that; faults in which both agree are left to hyper. Next: `stream`.
 
 use super::hello::HANDSHAKE_RECORD;
 use memchr::{memchr, memchr_iter};
@@ -147,8 +147,8 @@ impl Framing {
         self.state == State::RequestHeaders && !self.is_in_head() && self.heads == requests
     }
 
-    /// Reads on; says how many of these bytes hyper may see. Changes none but the digits of a length
-    /// beyond all lengths, and of a version that is HTTP/2's.
+    /// Reads on; says how many of these bytes hyper may see. Changes none but the digits of a
+    /// length beyond all lengths, and of a version that is HTTP/2's.
     pub(in crate::http) fn feed(&mut self, bytes: &mut [u8]) -> usize {
         let mut passed = 0;
         while self.state != State::Lost
@@ -176,8 +176,8 @@ impl Framing {
         here
     }
 
-    /// Reads the lines behind a request line that are here whole, in one pass: nearly every head is. It
-    /// ends behind the head, or where only [`line`](Self::line) can go on.
+    /// Reads the lines behind a request line that are here whole, in one pass: nearly every head
+    /// is. It ends behind the head, or where only [`line`](Self::line) can go on.
     fn usual_lines(&mut self, bytes: &[u8]) -> usize {
         let mut passed = 0;
         for end in memchr_iter(b'\n', bytes) {

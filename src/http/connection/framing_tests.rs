@@ -219,8 +219,8 @@ fn the_beginnings_of_http2_and_tls_are_faults_and_nothing_behind_them_gets_throu
 }
 
 proptest! {
-    /// What stands in whole lines is read in one pass, what is cut bit by bit: both say the same, and
-    /// let the same bytes through.
+    /// What stands in whole lines is read in one pass, what is cut bit by bit: both say the same,
+    /// and let the same bytes through.
     #[test]
     fn however_messages_are_cut_they_come_to_the_same(
         parts in proptest::collection::vec(proptest::sample::select(PARTS), 0..24),

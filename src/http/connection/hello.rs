@@ -1,7 +1,8 @@
 //! The first message of a client of TLS, as it lies in the socket unread.
 //!
-//! Owns when it is there whole, so that a handshake takes a place and a thread's turn only then. Never
-//! takes a byte out of the socket, and never judges what the message says: rustls does. Next: `tls`.
+//! Owns when it is there whole, so that a handshake takes a place and a thread's turn only then.
+//! Never takes a byte out of the socket, and never judges what the message says: rustls does. Next:
+//! `tls`.
 
 use rustix::net::RecvFlags;
 use std::io;

@@ -30,11 +30,11 @@ pub struct HttpLimits {
     pub answers_bytes_max: usize,
     /// See `answers_bytes_max`.
     pub batch_answers_bytes: usize,
-    /// Parts of bodies whose rest has not come yet, of all connections of an IO thread; one that would
-    /// go beyond it is refused.
+    /// Parts of bodies whose rest has not come yet, of all connections of an IO thread; one that
+    /// would go beyond it is refused.
     pub bodies_bytes_max: usize,
-    /// Bodies of refused requests that an IO thread reads past at a time; beyond them the refusal ends
-    /// the connection. Each takes the buffers of a connection, some 30 KiB.
+    /// Bodies of refused requests that an IO thread reads past at a time; beyond them the refusal
+    /// ends the connection. Each takes the buffers of a connection, some 30 KiB.
     pub passed_bodies_max: usize,
     /// Of a body that is longer, so much is read and dropped so that the connection can stay; a
     /// longer one closes it.
@@ -92,8 +92,8 @@ impl Default for HttpLimits {
     }
 }
 
-/// One IO thread's copy. It is looked after when a connection comes and while connections are looked
-/// after, so that no request pays for it.
+/// One IO thread's copy. It is looked after when a connection comes and while connections are
+/// looked after, so that no request pays for it.
 #[derive(Debug)]
 pub(in crate::http) struct Held {
     kept: Kept<HttpLimits>,

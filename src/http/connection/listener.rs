@@ -1,8 +1,9 @@
 //! Connections: accepting them, watching over them, letting them go.
 //!
-//! Owns the cap on connections, the sweep that keeps their deadlines, and the drain. One sweep per IO
-//! thread looks at all of its connections ten times a second; a timer in each would cost every
-//! request an entry in the timer wheel. Never looks into a request. Next: `connection_state`, `stream`, `service`.
+//! Owns the cap on connections, the sweep that keeps their deadlines, and the drain. One sweep per
+//! IO thread looks at all of its connections ten times a second; a timer in each would cost every
+//! request an entry in the timer wheel. Never looks into a request. Next: `connection_state`,
+//! `stream`, `service`.
 
 use super::connection_state::{CloseRequest, ConnectionState, Stage};
 use super::hello;
@@ -51,13 +52,13 @@ const STREAMS_MS: u64 = 500;
 /// look brings is still in the cache when it is served (refusals of 256 connections in three pairs:
 /// 0.82 to 0.85 of bare hyper's rate, and 0.71 to 0.76 with tokio's 61).
 pub const EVENT_INTERVAL: u32 = 24;
-/// A sweep ends so many at a time; those who ask something have their turn in between. Thousands that
-/// came together are late together, and closing them takes longer than anybody should wait. The sweep
-/// goes on at each look at the sockets, so if it ended as many as are served between two, the
-/// ending would pile up in front of everybody else.
+/// A sweep ends so many at a time; those who ask something have their turn in between. Thousands
+/// that came together are late together, and closing them takes longer than anybody should wait.
+/// The sweep goes on at each look at the sockets, so if it ended as many as are served between two,
+/// the ending would pile up in front of everybody else.
 const ENDED_TOGETHER: usize = 8;
-/// Connections that are looked at for an idle one when there is no place left, at a newcomer's cost of
-/// some microseconds.
+/// Connections that are looked at for an idle one when there is no place left, at a newcomer's cost
+/// of some microseconds.
 const LOOKED_AT_TOGETHER: usize = 64;
 const _: () = assert!(ENDED_TOGETHER < EVENT_INTERVAL as usize / 2);
 /// After the end of a drain, what is told to those who still wait has this long to leave.
@@ -156,7 +157,8 @@ impl<A: Submit> Worker<A> {
         self.meter().set_limit(self.usher.limit() as u64);
         self.limits.renew();
         self.look_after_streams();
-        // From the last to the first: whoever leaves meanwhile is replaced by one that was looked at.
+        // From the last to the first: whoever leaves meanwhile is replaced by one that was looked
+        // at.
         let mut left = self.peers.borrow().len();
         while left > 0 {
             left = self.look_at_some(left);
@@ -242,8 +244,8 @@ impl<A: Submit> Worker<A> {
         }
     }
 
-    /// Takes a place among the connections; none if there is none left for this address. A proxy may
-    /// have said whose address it is.
+    /// Takes a place among the connections; none if there is none left for this address. A proxy
+    /// may have said whose address it is.
     fn register(
         self: &Rc<Self>,
         address: IpAddr,
@@ -351,7 +353,8 @@ async fn accept<A: Submit>(listener: TcpListener, worker: Rc<Worker<A>>) {
     }
 }
 
-/// A connection that begins with the word of its proxy whose it is; from there on it is that client's.
+/// A connection that begins with the word of its proxy whose it is; from there on it is that
+/// client's.
 async fn introduced<A: Submit>(
     mut socket: TcpStream,
     enrolled: Registration<A>,
@@ -401,7 +404,8 @@ async fn shaken<A: Submit>(socket: TcpStream, enrolled: &Registration<A>) -> Opt
     let Registration { worker, peer, .. } = enrolled;
     peer.enter(Stage::Handshake);
     let handshakes = worker.front.handshakes.as_ref()?;
-    // A client that has not said all of its hello costs a connection, and no place among handshakes.
+    // A client that has not said all of its hello costs a connection, and no place among
+    // handshakes.
     let mut shaking = pin!(async {
         hello::whole(&socket).await.ok()?;
         handshakes.shake(worker.lane.number(), socket).await

@@ -1,9 +1,10 @@
 //! Bytes and sockets: a connection from its accept to its end.
 //!
-//! Owns what is there before a request and after its answer. Never looks at what a request asks. Read
-//! `listener` (accepting, the sweep, the drain), `connection_state`, `stream` (its bytes),
+//! Owns what is there before a request and after its answer. Never looks at what a request asks.
+//! Read `listener` (accepting, the sweep, the drain), `connection_state`, `stream` (its bytes),
 //! `framing` (what hyper does not check), `tls` and `hello` (handshakes), `introduction` and
-//! `proxy_protocol` (what a proxy says first), `reserve` (places for probes and operators), `linger`, `accept_errors`, `limits`.
+//! `proxy_protocol` (what a proxy says first), `reserve` (places for probes and operators),
+//! `linger`, `accept_errors`, `limits`.
 
 pub(in crate::http) mod accept_errors;
 pub(in crate::http) mod connection_state;

@@ -1,10 +1,10 @@
 //! TLS: certificates, and handshakes on threads of their own.
 //!
-//! A handshake costs as much as hundreds of requests, and an IO thread that did it would keep all of
-//! its connections waiting. So an IO thread lends the socket to a handshake thread and gets it back
-//! as a stream that it only has to read and write. Owns how many handshakes there are at a time;
-//! how long one may take is told by the sweep of `listener`, which drops it. The only place of the
-//! server that names rustls. Next: `listener`.
+//! A handshake costs as much as hundreds of requests, and an IO thread that did it would keep all
+//! of its connections waiting. So an IO thread lends the socket to a handshake thread and gets it
+//! back as a stream that it only has to read and write. Owns how many handshakes there are at a
+//! time; how long one may take is told by the sweep of `listener`, which drops it. The only place
+//! of the server that names rustls. Next: `listener`.
 
 use super::hello::HANDSHAKE_RECORD;
 use super::linger::linger;
@@ -230,9 +230,9 @@ impl Handshakes {
         self.certificate.current().validity.map(|validity| validity.not_after_s)
     }
 
-    /// Has a handshake done for the IO thread of this number, in its event loop, once there is a place
-    /// for it: they are given in the order in which they were asked for. None if it fails, or the client
-    /// is not one of TLS; the socket is closed then.
+    /// Has a handshake done for the IO thread of this number, in its event loop, once there is a
+    /// place for it: they are given in the order in which they were asked for. None if it fails, or
+    /// the client is not one of TLS; the socket is closed then.
     pub(in crate::http) async fn shake(&self, number: u16, socket: TcpStream) -> Option<Secured> {
         let place = self.places.clone().acquire_owned().await.ok()?;
         let jobs = self.jobs.get(usize::from(number) % self.jobs.len().max(1))?;

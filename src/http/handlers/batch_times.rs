@@ -1,9 +1,10 @@
 //! Where the time of a batch goes.
 //!
-//! Owns what of it is whose. Each line waits, is decided, stored and synced by itself, so it counts in
-//! these stages as a request of its own would. Before the first of them is in the ring, behind the
-//! last, and as a whole there is only the batch, which counts once. Recorded by the IO thread that
-//! serves the batch. Never counts what lines come to: that is `request_metrics`. Next: `metrics::stages`.
+//! Owns what of it is whose. Each line waits, is decided, stored and synced by itself, so it counts
+//! in these stages as a request of its own would. Before the first of them is in the ring, behind
+//! the last, and as a whole there is only the batch, which counts once. Recorded by the IO thread
+//! that serves the batch. Never counts what lines come to: that is `request_metrics`. Next:
+//! `metrics::stages`.
 
 use super::submit::Submit;
 use crate::http::connection::listener::Worker;

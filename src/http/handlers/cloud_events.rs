@@ -1,9 +1,9 @@
 //! Records of the journal as events for followers: CloudEvents 1.0, JSON format (API 5).
 //!
-//! Owns which records are events: those that changed a SKU, an order or a draw. Starts, settings, what is
-//! remembered under keys, and counts of refusals are the server's own affair. An event says what its
-//! record says; lines of an order stand in the event that created it, and an order keeps the SKUs of
-//! then. Written on the feeder's thread, once for all who follow. Next: `events`.
+//! Owns which records are events: those that changed a SKU, an order or a draw. Starts, settings,
+//! what is remembered under keys, and counts of refusals are the server's own affair. An event says
+//! what its record says; lines of an order stand in the event that created it, and an order keeps
+//! the SKUs of then. Written on the feeder's thread, once for all who follow. Next: `events`.
 
 use crate::domain::model::command::{Adjustment, SkuSettings};
 use crate::domain::model::draw::Reason;

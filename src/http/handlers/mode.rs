@@ -1,8 +1,9 @@
 //! What operators, and a disk that stands still, keep the server from taking (API 6).
 //!
-//! Owns read-only mode and the circuit that opens while a data sync takes too long. Both refuse before
-//! anything is decided, so neither is journaled, and a start is read-write again; deadlines go on.
-//! Never ends anything itself: a drain is asked for here and done by `server`. Next: `service`.
+//! Owns read-only mode and the circuit that opens while a data sync takes too long. Both refuse
+//! before anything is decided, so neither is journaled, and a start is read-write again; deadlines
+//! go on. Never ends anything itself: a drain is asked for here and done by `server`. Next:
+//! `service`.
 
 use crate::domain::model::command::Command;
 use crate::http::Front;

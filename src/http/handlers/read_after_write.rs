@@ -1,9 +1,9 @@
 //! Looks for what a key was answered while a request with that key may be on its way (API 1).
 //!
-//! Owns how such a look comes behind it, whatever its rank. It goes through the last ring that keyed
-//! requests take, behind all that are there. What went into a ring that is drained before may be seen
-//! only in the next turn; so what is not found is looked for once more, and by then that turn is over.
-//! Never decides whether anything is remembered. Next: `ring::rank`.
+//! Owns how such a look comes behind it, whatever its rank. It goes through the last ring that
+//! keyed requests take, behind all that are there. What went into a ring that is drained before may
+//! be seen only in the next turn; so what is not found is looked for once more, and by then that
+//! turn is over. Never decides whether anything is remembered. Next: `ring::rank`.
 
 use super::submit::Submit;
 use crate::domain::model::answer::{Answer, Refusal};

@@ -1,8 +1,8 @@
 //! One request in, one response out, in the order of checks of API 1.
 //!
-//! Owns that order: HTTP limits and framing (`http_rules`), address (its lists, its bucket), phase, who
-//! asks, origin, place and method, then shape (`routes`), then `admission`, then the sold-out edge
-//! (`sold_out`), then the writer (`Lane`), then the rendering (`answers`). Never parses a body
+//! Owns that order: HTTP limits and framing (`http_rules`), address (its lists, its bucket), phase,
+//! who asks, origin, place and method, then shape (`routes`), then `admission`, then the sold-out
+//! edge (`sold_out`), then the writer (`Lane`), then the rendering (`answers`). Never parses a body
 //! itself. Next: `routes`.
 
 use super::batch_times::BatchTimes;
@@ -105,8 +105,8 @@ pub(in crate::http) fn serve<A: Submit>(
     }
 }
 
-/// Lets others go before a body that takes long to read, so that not each of a crowd with such bodies
-/// stands before a small request, but one in so many.
+/// Lets others go before a body that takes long to read, so that not each of a crowd with such
+/// bodies stands before a small request, but one in so many.
 async fn give_way<A: Submit>(worker: &Worker<A>, peer: &ConnectionState) {
     for _ in 0..LARGE_BODY_TURNS {
         if worker.has_others() {

@@ -1,7 +1,7 @@
 //! What operators and generators see: metrics, lines, the contract.
 //!
-//! Read `request_metrics` (counters, timings, endpoints), `news` (lines on standard error), `possible` (what each
-//! request may come to), `openapi` (the served document).
+//! Read `request_metrics` (counters, timings, endpoints), `news` (lines on standard error),
+//! `possible` (what each request may come to), `openapi` (the served document).
 
 pub(in crate::http) mod news;
 pub(in crate::http) mod openapi;

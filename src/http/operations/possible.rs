@@ -1,9 +1,10 @@
 //! What requests and commands may come to, as far as the contract tells it.
 //!
 //! Owns which rows the counters of requests and commands have from the start, at 0: a scraper that
-//! first sees a row at 1 takes that for no increase, so a first fault would never be told. What occurs
-//! all the same is counted too, in a row of its own. Reads the document that `openapi` describes, so
-//! that a new refusal has its row as soon as it is described. Next: `request_metrics`.
+//! first sees a row at 1 takes that for no increase, so a first fault would never be told. What
+//! occurs all the same is counted too, in a row of its own. Reads the document that `openapi`
+//! describes, so that a new refusal has its row as soon as it is described. Next:
+//! `request_metrics`.
 
 use super::openapi::{Told, told};
 use super::request_metrics::{COMMANDS, METHODS, method_number, outcome_number};

@@ -1,9 +1,9 @@
 //! What is counted and timed of requests, and how that is shown.
 //!
-//! Owns the notes that a request gathers on its way (`RequestRecord`), the words they are counted by, and the
-//! bodies of `/v1/latency`, `/v1/latency.hgrm` and `/metrics`. A clock is read three times for a
-//! request that the writer answers, and twice for one that is refused at the edge; admission counts
-//! by the same readings. Next: `metrics`.
+//! Owns the notes that a request gathers on its way (`RequestRecord`), the words they are counted
+//! by, and the bodies of `/v1/latency`, `/v1/latency.hgrm` and `/metrics`. A clock is read three
+//! times for a request that the writer answers, and twice for one that is refused at the edge;
+//! admission counts by the same readings. Next: `metrics`.
 
 use super::possible::possible;
 use crate::domain::model::answer::{Answer, Refusal};
@@ -116,8 +116,8 @@ pub(in crate::http) fn outcome_number(status: StatusCode, code: Option<Code>) ->
     }
 }
 
-/// Counts the SKUs of an order that was answered, as far as the answer tells that they exist. A name
-/// that a client makes up must not become a label.
+/// Counts the SKUs of an order that was answered, as far as the answer tells that they exist. A
+/// name that a client makes up must not become a label.
 pub(in crate::http) fn count_hot<A: Submit>(
     worker: &Worker<A>,
     asked: Option<&OrderEcho>,

@@ -1,7 +1,7 @@
 //! What a client would rather have (`Accept`; RFC 9110, 12.5.1).
 //!
-//! Owns how the ranges of that header are read and weighed. A client that names nothing on offer gets
-//! what it would get without the header: nobody is refused for it. Next: `routes::events`,
+//! Owns how the ranges of that header are read and weighed. A client that names nothing on offer
+//! gets what it would get without the header: nobody is refused for it. Next: `routes::events`,
 //! `routes::operations`.
 
 /// A media type that may be had.
@@ -22,8 +22,8 @@ struct Liking {
     named: usize,
 }
 
-/// The place of the offer that a header likes best. Of those that it likes alike the one that it names
-/// first, then the one that is offered first. The first offer if the header likes none.
+/// The place of the offer that a header likes best. Of those that it likes alike the one that it
+/// names first, then the one that is offered first. The first offer if the header likes none.
 pub(in crate::http) fn choose(accept: &[u8], offers: &[Offer]) -> usize {
     let ranges: Vec<Range<'_>> =
         accept.split(|byte| *byte == b',').filter_map(Range::parse).collect();
@@ -104,8 +104,8 @@ impl<'a> Range<'a> {
     }
 }
 
-/// `0.5` as 500 (RFC 9110, 12.4.2): at most three digits behind the point, at most 1. None for what is
-/// no such number.
+/// `0.5` as 500 (RFC 9110, 12.4.2): at most three digits behind the point, at most 1. None for what
+/// is no such number.
 fn quality(text: &str) -> Option<u16> {
     let (whole, part) = text.split_once('.').unwrap_or((text, ""));
     let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());

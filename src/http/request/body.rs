@@ -24,8 +24,8 @@ use std::time::Duration;
 pub(in crate::http) enum BodyState {
     Whole(Bytes),
     Stream(Incoming),
-    /// It stays where it is, and the connection ends: the client waits for leave to send it and is not
-    /// given that, or too many that nobody looks at are read by already.
+    /// It stays where it is, and the connection ends: the client waits for leave to send it and is
+    /// not given that, or too many that nobody looks at are read by already.
     Unread,
 }
 
@@ -64,7 +64,8 @@ pub(in crate::http) async fn take<A: Submit>(
         // A client that waits for leave to send the body need not send it at all. Whether it does
         // cannot be told, so what follows may be anything.
         Some(_) if head.value(Name::Expect).is_some() => Ok(BodyState::Unread),
-        // The body is read before a refusal, too, so that the connection can stay; nothing of it is kept.
+        // The body is read before a refusal, too, so that the connection can stay; nothing of it is
+        // kept.
         Some(_) => match Passage::begin(worker) {
             Some(_passage) => {
                 pass_by(worker, body, note).await.map(|()| BodyState::Whole(Bytes::new()))
@@ -96,8 +97,9 @@ pub(in crate::http) async fn pass<A: Submit>(
     }
 }
 
-/// One of the bodies that an IO thread reads past. A connection holds its buffers meanwhile, so there is
-/// a bound; beyond it the answer ends the connection, and what still comes is dropped without any.
+/// One of the bodies that an IO thread reads past. A connection holds its buffers meanwhile, so
+/// there is a bound; beyond it the answer ends the connection, and what still comes is dropped
+/// without any.
 struct Passage<'p>(&'p Cell<usize>);
 
 impl<'p> Passage<'p> {

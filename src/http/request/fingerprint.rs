@@ -1,7 +1,7 @@
 //! What an idempotency key claims: who asked under which key, and what.
 //!
-//! Owns two hashes that are stored in journal and snapshots. They must never change: a retry across an
-//! upgrade has to find its first answer. Hence a binary form of its own, length-prefixed and
+//! Owns two hashes that are stored in journal and snapshots. They must never change: a retry across
+//! an upgrade has to find its first answer. Hence a binary form of its own, length-prefixed and
 //! independent of how the types look, and tests with fixed values. Never stores anything. Next:
 //! `routes`.
 
@@ -33,8 +33,8 @@ pub(in crate::http) fn claim(
     Some(KeyClaim { hash: key_hash(hash_key, principal, key), fingerprint: form.hasher.finish() })
 }
 
-/// The hash of a principal's key, unquoted, under the journal's hash key. No name holds a zero byte, so
-/// no two pairs run together.
+/// The hash of a principal's key, unquoted, under the journal's hash key. No name holds a zero
+/// byte, so no two pairs run together.
 #[must_use]
 pub fn key_hash(hash_key: &[u8; 16], principal: &PrincipalName, key: &[u8]) -> u128 {
     let mut hasher = sip128::SipHasher13::new_with_key(hash_key);

@@ -1,9 +1,9 @@
 //! JSON as it comes in, strictly.
 //!
 //! Owns what is refused before any member is looked at: anything but one object, duplicates,
-//! nesting, trailing bytes, bad UTF-8. Borrows from the body. Plain integers that no machine integer
-//! holds become the nearest one, which is out of every range of ours. Never knows a member's
-//! meaning. Next: `fields`.
+//! nesting, trailing bytes, bad UTF-8. Borrows from the body. Plain integers that no machine
+//! integer holds become the nearest one, which is out of every range of ours. Never knows a
+//! member's meaning. Next: `fields`.
 
 use crate::domain::model::ids::{LINES_MAX, PRIZES_MAX};
 use crate::http::response::problem::{Problem, Refused};
@@ -14,8 +14,8 @@ use std::fmt;
 
 /// Objects and arrays inside each other at most; a line of an order is the third.
 const DEPTH_MAX: u8 = 4;
-/// Values of one list that are looked at; what stands behind them is read over. No list of ours may be
-/// so long, so the list is refused for its length whatever they are.
+/// Values of one list that are looked at; what stands behind them is read over. No list of ours may
+/// be so long, so the list is refused for its length whatever they are.
 const VALUES_MAX: usize = PRIZES_MAX + 1;
 /// Digits in a row from which on a plain integer may be beyond 64 bits.
 const LONG_DIGITS: usize = 19;
@@ -100,7 +100,8 @@ fn read<'b>(body: &'b [u8], has_floats: &Cell<bool>) -> Result<Value<'b>, serde_
 
 /// Whether a plain integer can be beyond 64 bits; costs a small part of reading the text.
 fn may_have_long_integers(text: &[u8]) -> bool {
-    // So many digits in a row cover one of these places; one digit there has few beside it, or enough.
+    // So many digits in a row cover one of these places; one digit there has few beside it, or
+    // enough.
     (LONG_DIGITS - 1..text.len()).step_by(LONG_DIGITS).any(|at| {
         let (before, behind) = text.split_at(at);
         let digits = |byte: &&u8| byte.is_ascii_digit();

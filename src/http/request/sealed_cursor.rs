@@ -1,16 +1,18 @@
-//! Cursors that say nothing: where a page of a user's orders ended among orders that it does not show.
+//! Cursors that say nothing: where a page of a user's orders ended among orders that it does not
+//! show.
 //!
-//! A list of one principal passes over the orders of others, and looks at a bounded number of orders a
-//! page. Where it stops among the others', the place to go on from is one of their ids; a client gets
-//! it sealed. Sealed is: encrypted and authenticated with a key that comes from the journal's hash key,
-//! so it opens after a restart and on a copy, for the same principal and user only, or a client could
-//! find the place by trying it among orders of its own. Two pages that were read at different
-//! sequences have different cursors, whether they stopped at the same place or not. That a page
-//! stopped early is seen all the same: some thousand orders there are not the client's.
+//! A list of one principal passes over the orders of others, and looks at a bounded number of
+//! orders a page. Where it stops among the others', the place to go on from is one of their ids; a
+//! client gets it sealed. Sealed is: encrypted and authenticated with a key that comes from the
+//! journal's hash key, so it opens after a restart and on a copy, for the same principal and user
+//! only, or a client could find the place by trying it among orders of its own. Two pages that were
+//! read at different sequences have different cursors, whether they stopped at the same place or
+//! not. That a page stopped early is seen all the same: some thousand orders there are not the
+//! client's.
 //!
-//! The form is SIV: a keyed hash of all that is sealed, with whom it is for, is the tag, and what is
-//! sealed is encrypted by keyed hashes of the tag. Changing it later makes open cursors 422, which
-//! clients answer by beginning again. Next: `routes::orders`, `answers`.
+//! The form is SIV: a keyed hash of all that is sealed, with whom it is for, is the tag, and what
+//! is sealed is encrypted by keyed hashes of the tag. Changing it later makes open cursors 422,
+//! which clients answer by beginning again. Next: `routes::orders`, `answers`.
 
 use crate::domain::model::ids::{OrderId, PrincipalName, Sequence, UserId};
 use crate::domain::model::lives::{Lives, Lost};

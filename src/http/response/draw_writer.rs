@@ -52,7 +52,8 @@ pub(in crate::http) fn terms(json: &mut Json, terms: &Terms, admission: &Admissi
     json.boolean(terms.sell);
 }
 
-/// `order_sequence` is that of the state in which the order is shown; the entry's own never changes.
+/// `order_sequence` is that of the state in which the order is shown; the entry's own never
+/// changes.
 pub(in crate::http) fn entry(
     json: &mut Json,
     lives: &Lives,

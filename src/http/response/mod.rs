@@ -1,8 +1,8 @@
 //! Values into text: the only room that writes JSON.
 //!
-//! Read `answers` (the writer's answers as replies), `json_writer` and `draw_writer` (shapes), `problem` (every
-//! refusal), `reply` (a response before it is hyper's), `payload` (its body), `response_buffer` (where it is
-//! written).
+//! Read `answers` (the writer's answers as replies), `json_writer` and `draw_writer` (shapes),
+//! `problem` (every refusal), `reply` (a response before it is hyper's), `payload` (its body),
+//! `response_buffer` (where it is written).
 
 pub(in crate::http) mod answers;
 pub(in crate::http) mod draw_writer;

@@ -1,8 +1,8 @@
 //! The body of a response: whole, or bit by bit.
 //!
-//! Owns that a connection counts as serving until a stream has ended, and that a long body goes out in
-//! turns: others have theirs between two pieces, and of what a client does not read little is copied
-//! for it. Never makes bytes. Next: `batch`.
+//! Owns that a connection counts as serving until a stream has ended, and that a long body goes out
+//! in turns: others have theirs between two pieces, and of what a client does not read little is
+//! copied for it. Never makes bytes. Next: `batch`.
 
 use crate::http::connection::connection_state::ConnectionState;
 use bytes::Bytes;
@@ -12,8 +12,8 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-/// A longer body goes out in pieces of so many bytes, as many as hyper keeps for a connection with the
-/// default limits. Two at a turn: hyper looks for more once before it lets others have theirs.
+/// A longer body goes out in pieces of so many bytes, as many as hyper keeps for a connection with
+/// the default limits. Two at a turn: hyper looks for more once before it lets others have theirs.
 const PIECE_BYTES: usize = 16 * 1024;
 
 /// What hyper sends.
@@ -120,7 +120,8 @@ mod tests {
         }
     }
 
-    /// The pieces that a body of so many bytes goes out in, and how often it calls for its next turn.
+    /// The pieces that a body of so many bytes goes out in, and how often it calls for its next
+    /// turn.
     fn pieces(length: usize) -> (Vec<usize>, usize) {
         let text: Bytes = (0..=u8::MAX).cycle().take(length).collect();
         let mut payload = Payload::Whole(Whole::new(text.clone()));

@@ -1,15 +1,15 @@
-//! Room to write answers in: each IO thread has some, cuts its answers from it, and has it whole again
-//! once they are gone.
+//! Room to write answers in: each IO thread has some, cuts its answers from it, and has it whole
+//! again once they are gone.
 //!
-//! Owns that an answer asks for no memory of its own. hyper copies an answer to what it writes to the
-//! connection nearly as soon as it is rendered; where it cannot yet, the answer keeps the room and the
-//! next one gets another. Never knows what is written. Next: `json_writer`.
+//! Owns that an answer asks for no memory of its own. hyper copies an answer to what it writes to
+//! the connection nearly as soon as it is rendered; where it cannot yet, the answer keeps the room
+//! and the next one gets another. Never knows what is written. Next: `json_writer`.
 
 use bytes::{Bytes, BytesMut};
 use std::cell::Cell;
 
-/// Room for some answers. Little, because a client that does not read may keep one of them, and with
-/// it all of the room that it was cut from.
+/// Room for some answers. Little, because a client that does not read may keep one of them, and
+/// with it all of the room that it was cut from.
 const ROOM_BYTES: usize = 4 * 1024;
 
 thread_local! {

@@ -1,9 +1,9 @@
-//! What can be done at a place: from method, path, headers and body to a request for the writer, or to
-//! a reply that needs no writer.
+//! What can be done at a place: from method, path, headers and body to a request for the writer, or
+//! to a reply that needs no writer.
 //!
-//! Owns what all families share: media types, idempotency keys, deadlines. Parsing touches no socket
-//! and no clock. Never asks the writer: that is `service`. Next: `route`, the table of paths and
-//! methods; `orders`, `skus`, `draws`, `requests`, `operations`.
+//! Owns what all families share: media types, idempotency keys, deadlines. Parsing touches no
+//! socket and no clock. Never asks the writer: that is `service`. Next: `route`, the table of paths
+//! and methods; `orders`, `skus`, `draws`, `requests`, `operations`.
 
 pub(super) mod batch;
 mod draws;

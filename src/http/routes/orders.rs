@@ -112,8 +112,8 @@ pub(super) fn of_user(user: &str, input: &Input<'_>) -> Result<ParsedCommand<'st
     Ok(ParsedCommand::read(Query::UserOrders { user, after, limit }))
 }
 
-/// Where a page of orders goes on. A cursor of a life that this journal never had is no place in its
-/// lists: what stands behind its sequence is not what stood there.
+/// Where a page of orders goes on. A cursor of a life that this journal never had is no place in
+/// its lists: what stands behind its sequence is not what stood there.
 fn place(
     cursor: Option<Cow<'_, str>>,
     faults: &mut Faults,

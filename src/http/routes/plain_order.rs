@@ -1,9 +1,9 @@
-//! A new order as nearly everybody sends it, in a body or a line of a batch, read in one pass without
-//! a tree of values.
+//! A new order as nearly everybody sends it, in a body or a line of a batch, read in one pass
+//! without a tree of values.
 //!
 //! Owns no rule: it takes only texts in which everything is plain, known, of its type and in range,
-//! and gives the order that `orders::create` would. Anything else, a fault above all, is for that to
-//! read and to tell. Next: `orders`, `batch`.
+//! and gives the order that `orders::create` would. Anything else, a fault above all, is for that
+//! to read and to tell. Next: `orders`, `batch`.
 
 use crate::domain::model::command::{CreateOrder, Take};
 use crate::domain::model::ids::{

@@ -1,7 +1,7 @@
 //! The table of paths and methods: what a path names, and what may be done there.
 //!
-//! Owns the places and how they are counted, 405 with `Allow`, and which deed a method is at a place.
-//! Never looks at a body. Next: the families beside this file; `roles`.
+//! Owns the places and how they are counted, 405 with `Allow`, and which deed a method is at a
+//! place. Never looks at a body. Next: the families beside this file; `roles`.
 
 use crate::domain::model::order::Verb;
 use crate::http::auth::roles::Permission;

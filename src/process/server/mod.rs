@@ -49,16 +49,17 @@ use tokio::runtime::{Builder, LocalOptions};
 const GUARD_PAUSE: Duration = Duration::from_secs(1);
 /// Connections that the kernel keeps for us to accept.
 const BACKLOG: i32 = 1024;
-/// Of what is written to a connection, the kernel keeps so much that it has not sent yet, and no more.
-/// Its own bound is 4 MiB a connection: a few hundred clients that ask and do not read would fill all
-/// memory that the system has for sockets, everybody's. What is sent and not acknowledged yet comes on
-/// top of it, as much as the client's window and the network take, so a fast reader loses nothing.
+/// Of what is written to a connection, the kernel keeps so much that it has not sent yet, and no
+/// more. Its own bound is 4 MiB a connection: a few hundred clients that ask and do not read would
+/// fill all memory that the system has for sockets, everybody's. What is sent and not acknowledged
+/// yet comes on top of it, as much as the client's window and the network take, so a fast reader
+/// loses nothing.
 const UNSENT_BYTES: u32 = 32 * 1024;
 /// After the writer stopped in the middle, clients have this long to hear that their outcome is
 /// unknown; then the process ends.
 const POISON_MS: u64 = 200;
-/// Beyond `drain_ms` a stop still syncs, seals and joins its threads; the service manager is to wait
-/// for that.
+/// Beyond `drain_ms` a stop still syncs, seals and joins its threads; the service manager is to
+/// wait for that.
 const STOP_PATIENCE_MS: u64 = 30_000;
 
 /// Why the server did not start, or did not end in good order.

@@ -1,10 +1,10 @@
 //! Which lines and arms of the parts that must not fail no test comes to.
 //!
-//! `measure` runs the tests with the compiler's own counters and calls this with the folder of counts
-//! and the programs that counted. A *region* is what the compiler counts: code that runs as a whole,
-//! so each arm, each closure, and the way out of each `?` is one. A line is hit if a region on it is,
-//! which an error arm on the same line hides; so the list is of regions, not of lines. Never
-//! decides what is enough. Next: `docs/PROOF.md`.
+//! `measure` runs the tests with the compiler's own counters and calls this with the folder of
+//! counts and the programs that counted. A *region* is what the compiler counts: code that runs as
+//! a whole, so each arm, each closure, and the way out of each `?` is one. A line is hit if a
+//! region on it is, which an error arm on the same line hides; so the list is of regions, not of
+//! lines. Never decides what is enough. Next: `docs/PROOF.md`.
 
 use llvm_profparser::coverage::SourceLocation;
 use llvm_profparser::coverage::coverage_mapping::CoverageMapping;

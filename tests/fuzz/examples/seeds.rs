@@ -1,8 +1,8 @@
-//! Writes the corpus that a fuzzer starts from, out of real things: the golden directory, the requests of
-//! the README and the contract, files as an operator writes them.
+//! Writes the corpus that a fuzzer starts from, out of real things: the golden directory, the
+//! requests of the README and the contract, files as an operator writes them.
 //!
-//! `cargo run -p doorbuster-fuzz --example seeds` writes what is missing and changes nothing that is
-//! there. Inputs that once failed are kept beside these under names of their own.
+//! `cargo run -p doorbuster-fuzz --example seeds` writes what is missing and changes nothing that
+//! is there. Inputs that once failed are kept beside these under names of their own.
 
 use doorbuster::codec::decode_record;
 use doorbuster_journal::{MemoryDisk, Origin, scan_with};

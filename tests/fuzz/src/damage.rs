@@ -1,8 +1,9 @@
-//! A journal on a disk in memory, made by the journal's own code and then damaged, as an input says.
+//! A journal on a disk in memory, made by the journal's own code and then damaged, as an input
+//! says.
 //!
-//! Owns the making and the damage, and notes what is needed to judge what is read afterwards: what was
-//! written, what was synced, whether frames were forged (their checksums made to fit). Never reads a
-//! journal. Next: `journal`, `repair`.
+//! Owns the making and the damage, and notes what is needed to judge what is read afterwards: what
+//! was written, what was synced, whether frames were forged (their checksums made to fit). Never
+//! reads a journal. Next: `journal`, `repair`.
 
 use crate::bytes::Bytes;
 use doorbuster_journal::{
@@ -222,8 +223,8 @@ impl Damaged {
     }
 }
 
-/// A record of a length that matters: small, of some sectors, or half a frame; some are full of zeros,
-/// as torn writes are.
+/// A record of a length that matters: small, of some sectors, or half a frame; some are full of
+/// zeros, as torn writes are.
 fn record(bytes: &mut Bytes<'_>) -> Vec<u8> {
     let choice = bytes.byte();
     let length = match choice % 8 {

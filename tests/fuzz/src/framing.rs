@@ -1,8 +1,8 @@
 //! A second opinion on where messages end: an own reading of RFC 9112, as plain as can be.
 //!
-//! Knows a message's end or says that there is doubt; behind doubt nothing may be taken for a message.
-//! Where the server is stricter it refuses and closes, which is fine. Never looks at what is asked.
-//! Next: `http`.
+//! Knows a message's end or says that there is doubt; behind doubt nothing may be taken for a
+//! message. Where the server is stricter it refuses and closes, which is fine. Never looks at what
+//! is asked. Next: `http`.
 
 /// What some bytes hold.
 #[derive(Debug)]

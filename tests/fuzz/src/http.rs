@@ -1,7 +1,7 @@
-//! Any bytes on a connection: every answer is whole and one of those that there are, never a fault of
-//! the server; there are as many as messages, so that nothing in a body or behind doubt is taken for a
-//! request; sequences do not go back; and afterwards the state holds its invariants and replays to
-//! itself. Next: `framing`, `replies`, `writer`.
+//! Any bytes on a connection: every answer is whole and one of those that there are, never a fault
+//! of the server; there are as many as messages, so that nothing in a body or behind doubt is taken
+//! for a request; sequences do not go back; and afterwards the state holds its invariants and
+//! replays to itself. Next: `framing`, `replies`, `writer`.
 //!
 //! The first byte says how the rest is cut into reads.
 

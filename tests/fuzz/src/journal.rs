@@ -1,6 +1,6 @@
-//! Any journal directory: what a scan shows is a prefix of what was written, byte for byte; what was
-//! synced survives a loss of power; nothing on the disk vouches for more than is kept; and a journal
-//! that can go on does. Next: `damage`, `repair`.
+//! Any journal directory: what a scan shows is a prefix of what was written, byte for byte; what
+//! was synced survives a loss of power; nothing on the disk vouches for more than is kept; and a
+//! journal that can go on does. Next: `damage`, `repair`.
 
 use crate::bytes::Bytes;
 use crate::damage::{Damaged, SMALL, files};
@@ -63,8 +63,8 @@ pub(crate) fn scan(input: &[u8]) {
     }
 }
 
-/// Pieces of a file follow each other from its first byte to its last, and no whole frame vouches for
-/// more than a journal that can go on still has.
+/// Pieces of a file follow each other from its first byte to its last, and no whole frame vouches
+/// for more than a journal that can go on still has.
 fn check_dump(damaged: &Damaged, scan: Option<&Scan>) {
     let mut ends: BTreeMap<String, u64> = BTreeMap::new();
     dump(&damaged.disk, &mut |item| {

@@ -1,7 +1,7 @@
-//! Any body: what the server's JSON reader takes, an independent one (serde_json's own values) reads
-//! alike, and what that one writes again is taken alike; a command does not depend on white space,
-//! on the order of members or on members that are null; and a line of a batch is the same command as a
-//! request of its own.
+//! Any body: what the server's JSON reader takes, an independent one (serde_json's own values)
+//! reads alike, and what that one writes again is taken alike; a command does not depend on white
+//! space, on the order of members or on members that are null; and a line of a batch is the same
+//! command as a request of its own.
 //!
 //! The first byte says which route the body is sent to. Next: `request`.
 

@@ -1,10 +1,10 @@
 //! What must hold for any bytes that come from outside: from a disk, a network, an operator's file.
 //!
-//! Each target takes bytes and panics where a promise does not hold; what is refused is fine. One body
-//! serves libFuzzer (`libfuzzer/`), a bounded run under proptest and the kept inputs in `corpus/`
-//! (`tests/bounded.rs`). Bytes are files or messages as they are, or, for journals and snapshots, a
-//! program that makes a sound one and then damages it: damage that no checksum passes is found by the
-//! first check only. Next: a target, then `README.md`.
+//! Each target takes bytes and panics where a promise does not hold; what is refused is fine. One
+//! body serves libFuzzer (`libfuzzer/`), a bounded run under proptest and the kept inputs in
+//! `corpus/` (`tests/bounded.rs`). Bytes are files or messages as they are, or, for journals and
+//! snapshots, a program that makes a sound one and then damages it: damage that no checksum passes
+//! is found by the first check only. Next: a target, then `README.md`.
 #![allow(missing_docs, reason = "a target's header says what it holds")]
 
 mod bytes;

@@ -1,5 +1,5 @@
-//! Any record: what decodes encodes to the same bytes again, one byte more or less is another record or
-//! none. Next: `doorbuster::codec`.
+//! Any record: what decodes encodes to the same bytes again, one byte more or less is another
+//! record or none. Next: `doorbuster::codec`.
 
 use doorbuster::codec::{decode_record, decode_totals, encode_record, encode_totals};
 

@@ -1,6 +1,7 @@
 //! Any journal that is refused, its repair, and power that goes in the middle of it: the repaired
-//! journal is a prefix of what was written and ends where the plan says, the originals lie aside, and
-//! a repair that was cut off can be made again and comes to the same. Next: `damage`, `journal`.
+//! journal is a prefix of what was written and ends where the plan says, the originals lie aside,
+//! and a repair that was cut off can be made again and comes to the same. Next: `damage`,
+//! `journal`.
 
 use crate::bytes::Bytes;
 use crate::damage::{Damaged, files};

@@ -1,6 +1,6 @@
-//! Any target and any headers: segments are what splitting and decoding once by hand gives, a key is
-//! the same quoted or not, an instant is the one that jiff reads and comes back as it went, and what is
-//! refused is refused with a code of a client's fault.
+//! Any target and any headers: segments are what splitting and decoding once by hand gives, a key
+//! is the same quoted or not, an instant is the one that jiff reads and comes back as it went, and
+//! what is refused is refused with a code of a client's fault.
 //!
 //! An input is lines: a method, a target, then headers. Next: `json`.
 
@@ -98,7 +98,8 @@ fn check_key(value: &[u8]) {
     }
 }
 
-/// What both read they read alike, but for leap seconds, which jiff moves to the next minute's start.
+/// What both read they read alike, but for leap seconds, which jiff moves to the next minute's
+/// start.
 fn check_instant(text: &str) {
     let Some(ms) = doors::instant(text) else { return };
     let shown = doors::instant_text(ms);

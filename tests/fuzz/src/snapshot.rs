@@ -1,6 +1,7 @@
-//! Any snapshot, and any encoding of a state inside one: what is accepted is what was written, a damaged
-//! snapshot is passed over for the older one, and a state that is read comes back the same. Whether its rows
-//! add up is the digest's affair: a snapshot whose digest is right was written by us. Next: `record`.
+//! Any snapshot, and any encoding of a state inside one: what is accepted is what was written, a
+//! damaged snapshot is passed over for the older one, and a state that is read comes back the same.
+//! Whether its rows add up is the digest's affair: a snapshot whose digest is right was written by
+//! us. Next: `record`.
 
 use crate::bytes::Bytes;
 use doorbuster::codec::{StateReader, digest, encode_state};

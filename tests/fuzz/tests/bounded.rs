@@ -1,8 +1,9 @@
-//! Every target, over the inputs that are kept and over some that are made up: a few seconds each, on
-//! the compiler that everything else is built with.
+//! Every target, over the inputs that are kept and over some that are made up: a few seconds each,
+//! on the compiler that everything else is built with.
 //!
-//! `PROPTEST_CASES=20000` makes up so many for each (the defaults stand in `TARGETS`), `FUZZ_SEED=17`
-//! others. A failure prints the input, and the line that keeps it. Next: `doorbuster_fuzz`.
+//! `PROPTEST_CASES=20000` makes up so many for each (the defaults stand in `TARGETS`),
+//! `FUZZ_SEED=17` others. A failure prints the input, and the line that keeps it. Next:
+//! `doorbuster_fuzz`.
 
 use doorbuster_fuzz::{TARGETS, Target, statuses, target};
 use proptest::prelude::{Strategy, any};

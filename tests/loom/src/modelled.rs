@@ -8,9 +8,9 @@ pub(crate) use std::sync::atomic::Ordering;
 use std::task::Waker;
 use std::time::Duration;
 
-/// A flag. loom lets a plain store come between a swap and the value that the swap read, which no memory
-/// does, and then finds wakes lost that are not; as swaps, its stores stand in the order in which they
-/// are made. That adds no order between threads: the ordering asked for is kept.
+/// A flag. loom lets a plain store come between a swap and the value that the swap read, which no
+/// memory does, and then finds wakes lost that are not; as swaps, its stores stand in the order in
+/// which they are made. That adds no order between threads: the ordering asked for is kept.
 #[derive(Debug, Default)]
 pub(crate) struct AtomicBool(atomic::AtomicBool);
 

@@ -1,8 +1,9 @@
 //! Two or three threads that hand something over, as the writer and the IO threads do.
 //!
 //! What the libraries' rings carry stands here as a flag that is stored with release and read with
-//! acquire, which is what they promise. A wake that is lost is a deadlock to loom, which it reports.
-//! Each panics where something else is wrong. Next: `src/ring/parking.rs` and its neighbours.
+//! acquire, which is what they promise. A wake that is lost is a deadlock to loom, which it
+//! reports. Each panics where something else is wrong. Next: `src/ring/parking.rs` and its
+//! neighbours.
 
 use super::backpressure::CapacityFlag;
 use super::cursors::Cursors;
@@ -96,8 +97,8 @@ pub fn the_writer_ends_when_the_last_lane_closes(closing: Closing) {
     lane.join().expect("the lane closes");
 }
 
-/// The writer answers, publishes and wakes; the lane pumps and hands the answer out, with the times of
-/// its turn.
+/// The writer answers, publishes and wakes; the lane pumps and hands the answer out, with the times
+/// of its turn.
 pub fn an_answer_leaves_once_it_is_durable() {
     let cursors = Arc::new(Cursors::default());
     let answered = Arc::new(AtomicBool::new(false));
@@ -162,8 +163,8 @@ pub fn all_that_wait_hear_that_the_writer_stopped() {
     alarm.join().expect("the alarm sounds");
 }
 
-/// A batch finds no room, says so and offers once more; the writer makes room and looks who waits. The
-/// batch gets in, by itself or woken.
+/// A batch finds no room, says so and offers once more; the writer makes room and looks who waits.
+/// The batch gets in, by itself or woken.
 pub fn who_waits_for_room_gets_it() {
     let capacity_flag = Arc::new(CapacityFlag::default());
     let room = Arc::new(AtomicBool::new(false));

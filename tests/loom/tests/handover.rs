@@ -1,5 +1,5 @@
-//! No wake is lost and nothing arrives before what it brings, in any order of the steps; and the same
-//! checks find each planted mistake, so that they can fail.
+//! No wake is lost and nothing arrives before what it brings, in any order of the steps; and the
+//! same checks find each planted mistake, so that they can fail.
 
 use doorbuster_loom::sound::scenarios::Closing;
 use doorbuster_loom::{fenceless, relaxed, sound};

@@ -1,7 +1,7 @@
 //! Scrapes of the server with times of their own, as blocks for Prometheus.
 //!
-//! Owns the times. The same scrapes are stored twice, at different hours: all of them 15 s apart, and
-//! every fourth 60 s apart. Behind the last the instance is down. Next: `prometheus`.
+//! Owns the times. The same scrapes are stored twice, at different hours: all of them 15 s apart,
+//! and every fourth 60 s apart. Behind the last the instance is down. Next: `prometheus`.
 
 use crate::OPENMETRICS;
 use crate::client::{Ask, Client};

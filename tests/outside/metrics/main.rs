@@ -1,17 +1,18 @@
-//! What Prometheus' own tools make of the server's metrics, and of the dashboard and alerts in `deploy/`.
+//! What Prometheus' own tools make of the server's metrics, and of the dashboard and alerts in
+//! `deploy/`.
 //!
-//! Pages are read by `promtool` and by Python's strict parser. Every expression of the dashboard and
-//! of the alerts is asked of a real Prometheus. Its numbers are the real server's: the test scrapes
-//! the server while orders flow and faults are provoked, and writes what it got with times 15 s and
-//! 60 s apart, as blocks that Prometheus is started on (`promtool tsdb create-blocks-from
+//! Pages are read by `promtool` and by Python's strict parser. Every expression of the dashboard
+//! and of the alerts is asked of a real Prometheus. Its numbers are the real server's: the test
+//! scrapes the server while orders flow and faults are provoked, and writes what it got with times
+//! 15 s and 60 s apart, as blocks that Prometheus is started on (`promtool tsdb create-blocks-from
 //! openmetrics`). So nobody waits for minutes; that Prometheus reads the server itself, by its own
 //! `Accept`, is tried beside it, once a second. Needs a build that can fail on purpose:
 //!
 //!     cargo test --features faults --test outside_metrics
 //!
 //! Needs Debian's package `prometheus`, and Python with `requirements.txt` beside the build (see
-//! `.ci/run`); without them it fails where `CI` is set and says so elsewhere. Start with `shop` (what
-//! is bought and provoked), then `history` (scrapes as blocks), then `prometheus`.
+//! `.ci/run`); without them it fails where `CI` is set and says so elsewhere. Start with `shop`
+//! (what is bought and provoked), then `history` (scrapes as blocks), then `prometheus`.
 
 mod history;
 mod prometheus;

@@ -1,7 +1,7 @@
 //! Programs of others: where they are, and what they print.
 //!
-//! Owns what happens where one is missing: where `CI` is set that is an error, elsewhere the test says
-//! which package it lacks and does nothing. Next: `prometheus`.
+//! Owns what happens where one is missing: where `CI` is set that is an error, elsewhere the test
+//! says which package it lacks and does nothing. Next: `prometheus`.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,5 @@
-//! Thousands of requests that schemathesis makes from the document: good ones must be taken, bad ones
-//! refused, and every answer must be one that the document has.
+//! Thousands of requests that schemathesis makes from the document: good ones must be taken, bad
+//! ones refused, and every answer must be one that the document has.
 
 use crate::tools::{Kit, Tool};
 use crate::{TOKEN, document, server};

@@ -1,10 +1,10 @@
 //! The contract's document against tools that nobody here wrote: two linters, two generators whose
 //! clients do a whole sale, and a tester that makes thousands of requests from it.
 //!
-//! Owns how those are run, each against a real server. `docs/openapi.json` is what they read, and it
-//! must be what is served. What they need is installed by `tests/outside/openapi/install`; where it
-//! is missing, a test says so and returns, unless CI is set, which makes it a failure. Start with
-//! `document`, then `tools`, `lints`, `sales`, `explored`.
+//! Owns how those are run, each against a real server. `docs/openapi.json` is what they read, and
+//! it must be what is served. What they need is installed by `tests/outside/openapi/install`; where
+//! it is missing, a test says so and returns, unless CI is set, which makes it a failure. Start
+//! with `document`, then `tools`, `lints`, `sales`, `explored`.
 
 mod document;
 mod explored;

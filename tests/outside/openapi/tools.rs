@@ -1,6 +1,7 @@
 //! Where the tools are, and how they are run.
 //!
-//! Owns the folder that `install` fills, and that no tool outlives its test. Never installs anything.
+//! Owns the folder that `install` fills, and that no tool outlives its test. Never installs
+//! anything.
 
 use crate::process::directory;
 use std::ffi::OsStr;

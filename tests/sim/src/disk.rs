@@ -1,10 +1,11 @@
 //! A disk that does all that disks are known to do.
 //!
-//! Owns two snapshots of every file, what a reader sees and what would be left without power, and what
-//! goes wrong between the two: pages written back by themselves, syncs that fail and mark pages
-//! clean, short writes, no space, power lost in the middle of a call. Never chooses when: that is
-//! `world`. Files and names are lost by the rules of POSIX, not by the kinder ones of one file
-//! system. What the journal and the snapshots see of it is in `files`. Next: `files`, `damage`.
+//! Owns two snapshots of every file, what a reader sees and what would be left without power, and
+//! what goes wrong between the two: pages written back by themselves, syncs that fail and mark
+//! pages clean, short writes, no space, power lost in the middle of a call. Never chooses when:
+//! that is `world`. Files and names are lost by the rules of POSIX, not by the kinder ones of one
+//! file system. What the journal and the snapshots see of it is in `files`. Next: `files`,
+//! `damage`.
 
 mod copies;
 mod files;

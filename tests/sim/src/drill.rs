@@ -40,8 +40,8 @@ fn journal(last: u8) -> SimDisk {
     disk
 }
 
-/// One file of a backup, put beside newer ones: the numbers fit, the contents do not. Only the chain
-/// of checksums tells.
+/// One file of a backup, put beside newer ones: the numbers fit, the contents do not. Only the
+/// chain of checksums tells.
 fn two_histories_in_one_directory_are_refused() -> bool {
     let (one, other) = (journal(1), journal(2));
     let name = "00000002.segment";

@@ -19,7 +19,8 @@ pub(crate) struct History {
     ends: Vec<SnapshotEnd>,
     /// Of the starts among the records.
     pub(crate) lives: Lives,
-    /// Every id that a record ever had, with what it was the id of; and whether the record is there.
+    /// Every id that a record ever had, with what it was the id of; and whether the record is
+    /// there.
     given: BTreeMap<String, Given>,
     /// The id of two records.
     pub(crate) twice: Option<String>,

@@ -1,10 +1,11 @@
 //! The simulator: the real server over a disk, a clock and a network that one seed decides.
 //!
-//! What runs is what is shipped: rules, turn, codec, journal, snapshots, recovery. What surrounds it is
-//! simulated, and fails in every way that is known of it. The same seed does the same, to the byte.
-//! Never has a second copy of anything it tests. Read `plan` for what a seed decides, `disk` for what
-//! a disk may do, `world` for how time passes, `fate` for what befalls a server; the judge is the
-//! crate `doorbuster-witness`. What its clients want, those of `tests/harness` ask over HTTP.
+//! What runs is what is shipped: rules, turn, codec, journal, snapshots, recovery. What surrounds
+//! it is simulated, and fails in every way that is known of it. The same seed does the same, to the
+//! byte. Never has a second copy of anything it tests. Read `plan` for what a seed decides, `disk`
+//! for what a disk may do, `world` for how time passes, `fate` for what befalls a server; the judge
+//! is the crate `doorbuster-witness`. What its clients want, those of `tests/harness` ask over
+//! HTTP.
 
 #![forbid(unsafe_code)]
 

@@ -1,7 +1,7 @@
 //! Runs seeds: many, with a table at the end, or one, step by step.
 //!
-//! `--seeds 100000` runs so many from `--first`; `--seed 17 --trace` shows one; with `--restores 1000`
-//! old copies of the directory are put back all the time, so often in all. Ends with 1 where
+//! `--seeds 100000` runs so many from `--first`; `--seed 17 --trace` shows one; with `--restores
+//! 1000` old copies of the directory are put back all the time, so often in all. Ends with 1 where
 //! something was found, and with the line that shows it again. Next: `lib`.
 
 use clap::Parser;

@@ -131,8 +131,8 @@ impl World {
         request
     }
 
-    /// An answer as its client reads it: ids by their text. Whoever asks for what a lost life made is
-    /// told that there is no such order.
+    /// An answer as its client reads it: ids by their text. Whoever asks for what a lost life made
+    /// is told that there is no such order.
     pub(crate) fn outward(&mut self, message: usize, outcome: Outcome) -> Held<Outcome> {
         let Outcome::Answered(mut answered) = outcome else { return Ok(outcome) };
         self.check_lost(message, &answered)?;

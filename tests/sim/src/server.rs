@@ -1,5 +1,5 @@
-//! A server as the simulation runs it: the real start, the real turn, the real snapshots, stepped by
-//! hand on a disk and a clock that somebody else moves.
+//! A server as the simulation runs it: the real start, the real turn, the real snapshots, stepped
+//! by hand on a disk and a clock that somebody else moves.
 //!
 //! Owns one life, from the start to a stop or a death. Never decides when it steps or dies: that is
 //! `world`. Next: `world`.

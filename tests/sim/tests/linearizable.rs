@@ -1,5 +1,5 @@
-//! A second judge, made elsewhere: small histories must be linearizable in the eyes of a tester that
-//! tries all orders (the crate `stateright`).
+//! A second judge, made elsewhere: small histories must be linearizable in the eyes of a tester
+//! that tries all orders (the crate `stateright`).
 //!
 //! One SKU, orders that sell at once, adjustments and reads, several clients, kills and power cuts.
 //! The tester sees only what was asked and heard, and when; never the journal.

@@ -89,8 +89,8 @@ fn no_seed_finds_a_broken_promise() {
     assert!(count < SEEDS || missed.is_empty(), "never happened: {missed:?} in\n{sum}");
 }
 
-/// 17198: an orderly stop, with the segment nearly full and its successor still being made, left its
-/// seal out. The others misled the simulator or the witness themselves.
+/// 17198: an orderly stop, with the segment nearly full and its successor still being made, left
+/// its seal out. The others misled the simulator or the witness themselves.
 #[test]
 fn seeds_that_once_found_something_find_nothing() {
     for seed in [13_420, 14_255, 15_902, 17_198, 20_031, 23_490] {
@@ -98,7 +98,8 @@ fn seeds_that_once_found_something_find_nothing() {
     }
 }
 
-/// Lives lost one after the other: what they gave out names nothing any more, and nobody is given it.
+/// Lives lost one after the other: what they gave out names nothing any more, and nobody is given
+/// it.
 #[test]
 fn two_hundred_old_copies_that_are_put_back_give_no_id_out_twice() {
     let (mut put_back, mut seed) = (0, 0);

@@ -1,10 +1,10 @@
 //! Do the journal and what clients heard tell one story, and does it keep the rules?
 //!
 //! Owns one pass over the journal, with the model beside it: every answer is there with the same
-//! content at the same sequence; nothing is there that nobody asked for; a key is decided once; what
-//! was heard before a request was sent comes before it; the counts hold after every event; no id was
-//! given out twice, in a life that is lost neither. Costs what the model costs; where a history is
-//! too long for that, `Ledger` alone reads it. Next: `ledger`, `model`.
+//! content at the same sequence; nothing is there that nobody asked for; a key is decided once;
+//! what was heard before a request was sent comes before it; the counts hold after every event; no
+//! id was given out twice, in a life that is lost neither. Costs what the model costs; where a
+//! history is too long for that, `Ledger` alone reads it. Next: `ledger`, `model`.
 
 mod refusals;
 
@@ -124,8 +124,8 @@ struct Witness<'n> {
     keyed: BTreeMap<u128, Vec<&'n Request>>,
     /// How often each unkeyed command was sent, and by whom.
     unkeyed: BTreeMap<String, u64>,
-    /// What was sent about an order, under which key, as it reads where the journal never gave out the
-    /// order's id.
+    /// What was sent about an order, under which key, as it reads where the journal never gave out
+    /// the order's id.
     of_unknown: BTreeSet<(Option<u128>, String)>,
     /// What was heard, by the sequence it names.
     heard: BTreeMap<Sequence, Vec<(&'n Attempt, &'n Heard)>>,

@@ -1,5 +1,5 @@
-//! The witness: from what clients asked and heard, and from the journal, whether the server kept its
-//! promise.
+//! The witness: from what clients asked and heard, and from the journal, whether the server kept
+//! its promise.
 //!
 //! Owns a second opinion on every rule (`model`), on every count (`ledger`) and on chance
 //! (`chance`), none of which shares code with the rules. Never runs a server: the simulator and the

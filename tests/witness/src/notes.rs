@@ -1,7 +1,7 @@
 //! What clients note: what each asked, when, and what it heard.
 //!
-//! Moments are any numbers that grow: a simulator counts its steps, a harness its nanoseconds. Never
-//! judges. Next: `check`.
+//! Moments are any numbers that grow: a simulator counts its steps, a harness its nanoseconds.
+//! Never judges. Next: `check`.
 
 use crate::names::{named, rename};
 use doorbuster::domain::model::answer::Answered;

@@ -1,10 +1,10 @@
-//! From one data directory to another: snapshots, and the segments behind them, up to the end or to a
-//! sequence.
+//! From one data directory to another: snapshots, and the segments behind them, up to the end or to
+//! a sequence.
 //!
-//! Owns which snapshots and which segments belong to a copy, for a backup and a restore alike. Reads
-//! beside a live server, whose snapshotter may remove a file meanwhile: that is an error here, and
-//! the caller tries again from the newer snapshot. What is copied is not yet proven: [`check`] replays
-//! it. Never changes the source.
+//! Owns which snapshots and which segments belong to a copy, for a backup and a restore alike.
+//! Reads beside a live server, whose snapshotter may remove a file meanwhile: that is an error
+//! here, and the caller tries again from the newer snapshot. What is copied is not yet proven:
+//! [`check`] replays it. Never changes the source.
 
 use super::paced::{Meter, PacedDirectory, PacedDisk};
 use super::staging::io_error;

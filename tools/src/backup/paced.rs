@@ -1,5 +1,5 @@
-//! A directory that is read at a bounded pace, so that a server beside it keeps its disk; every read
-//! moves the bar, and a signal ends it.
+//! A directory that is read at a bounded pace, so that a server beside it keeps its disk; every
+//! read moves the bar, and a signal ends it.
 //!
 //! Owns how long a reader rests. Never reads ahead and never changes what is read.
 

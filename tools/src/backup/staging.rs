@@ -36,8 +36,8 @@ pub(super) struct Staging {
 }
 
 impl Staging {
-    /// Makes the target, or takes one that is there and empty, and the folder in it. Everything made
-    /// from here on is readable by nobody else.
+    /// Makes the target, or takes one that is there and empty, and the folder in it. Everything
+    /// made from here on is readable by nobody else.
     pub(super) fn begin(root: &Path, purpose: &str) -> Result<Self, Trouble> {
         rustix::process::umask(Mode::RWXG | Mode::RWXO);
         let made_root = !root.exists();

@@ -1,9 +1,9 @@
 //! `explain`: one buyer's story, from the journal alone.
 //!
 //! Owns what belongs to the story: what the user asked and was answered, how the SKUs stood that it
-//! could not have and who held them, and what came back of them later and who got it. An operator may
-//! see everybody, so other users are named. Reads by a replay that is watched, beside a live server.
-//! Never writes. Read `shelf` for the SKUs, `page` for how it is shown.
+//! could not have and who held them, and what came back of them later and who got it. An operator
+//! may see everybody, so other users are named. Reads by a replay that is watched, beside a live
+//! server. Never writes. Read `shelf` for the SKUs, `page` for how it is shown.
 
 mod page;
 mod shelf;
@@ -83,7 +83,8 @@ pub(crate) struct Refusals {
     not_kept: u64,
     /// From which to which sequence, and how many.
     stretches: Vec<(u64, u64, u64)>,
-    /// By SKU and reason: what the counts have more than was kept whole, in this start of the server.
+    /// By SKU and reason: what the counts have more than was kept whole, in this start of the
+    /// server.
     open: i64,
     /// The same, of all starts; those that were said not to be kept are among them.
     only_counted: u64,

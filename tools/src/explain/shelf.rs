@@ -1,5 +1,5 @@
-//! A SKU that the buyer could not have: how it stood then, who held its units, and what came back of
-//! them later and who got that.
+//! A SKU that the buyer could not have: how it stood then, who held its units, and what came back
+//! of them later and who got that.
 //!
 //! Owns how much of it is told. Reads states and records as they pass. Next: `page`.
 
@@ -32,8 +32,8 @@ pub(super) struct Shelf {
 }
 
 impl Shelf {
-    /// How the SKU stands, told once while it does not change. A refusal of the edge names an earlier
-    /// state: its numbers are those of then, the others as of when it was journaled.
+    /// How the SKU stands, told once while it does not change. A refusal of the edge names an
+    /// earlier state: its numbers are those of then, the others as of when it was journaled.
     pub(super) fn stand(
         &mut self,
         state: &State,

@@ -1,4 +1,5 @@
-//! `explain`: one buyer's story, with refusals that were kept and with those that were only counted.
+//! `explain`: one buyer's story, with refusals that were kept and with those that were only
+//! counted.
 
 use crate::run::{bytes_of, ctl};
 use crate::story::{order, put, settings, tell};

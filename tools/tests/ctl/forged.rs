@@ -1,5 +1,5 @@
-//! Files whose checksums are right and that no server has written: seals, records and snapshots that say
-//! something else than what came before them. Next: `mending`, repairs of such a journal.
+//! Files whose checksums are right and that no server has written: seals, records and snapshots
+//! that say something else than what came before them. Next: `mending`, repairs of such a journal.
 
 use crate::run::{ctl, flip, segment};
 use crate::story::{put, settings, tell_at_length};

@@ -65,8 +65,8 @@ pub(crate) fn must_be_there(what: &str, why: &str) {
     eprintln!("left out: it takes {what}: {why}");
 }
 
-/// As [`command`], held to the permissions of files: root is not, unless it gives that up. None, and
-/// told, where it cannot.
+/// As [`command`], held to the permissions of files: root is not, unless it gives that up. None,
+/// and told, where it cannot.
 pub(crate) fn command_that_may_not(data: &Path, arguments: &str) -> Option<Command> {
     let own = command(data, arguments);
     let root = fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0);

@@ -1,4 +1,5 @@
-//! A short life of a shop in which every event but those of draws (see `draws`) happens once at least.
+//! A short life of a shop in which every event but those of draws (see `draws`) happens once at
+//! least.
 
 use crate::writer::{START, Writer};
 use doorbuster::domain::model::command::{

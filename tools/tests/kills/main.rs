@@ -1,7 +1,7 @@
 //! `doorbusterctl` killed before every single step that changes a directory, one after the other.
 //!
-//! Each death leaves a directory of which the same command makes what it would have made at once. It
-//! needs a build that can die on purpose:
+//! Each death leaves a directory of which the same command makes what it would have made at once.
+//! It needs a build that can die on purpose:
 //!
 //!     cargo test -p doorbuster-tools --features faults --test kills
 
@@ -41,8 +41,8 @@ fn copy_of(data: &Path) -> TempDir {
     copy
 }
 
-/// Runs the command on a fresh copy each time, dying before each of its steps; `check` looks at what
-/// the same command makes of what is left. Gives what it died before.
+/// Runs the command on a fresh copy each time, dying before each of its steps; `check` looks at
+/// what the same command makes of what is left. Gives what it died before.
 fn die_at_each_step(data: &Path, arguments: &str, check: impl Fn(&Path)) -> BTreeSet<String> {
     let mut places = BTreeSet::new();
     for step in 1..=STEPS_MAX {

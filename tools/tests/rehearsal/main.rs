@@ -1,5 +1,5 @@
-//! The rehearsal of `docs/BACKUP.md`: the real server is backed up while it sells, and sells on from
-//! the restored directory.
+//! The rehearsal of `docs/BACKUP.md`: the real server is backed up while it sells, and sells on
+//! from the restored directory.
 //!
 //! Owns what an operator would do, with the two real programs and the typed client. Nothing here
 //! depends on how fast the machine is. Directories made here without a server are in `tests/ctl`.

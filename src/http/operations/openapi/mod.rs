@@ -2,8 +2,9 @@
 //!
 //! Owns what is said of every route: parameters, bodies, examples, answers and refusals. Never
 //! decides anything: `tests/contract` drives the server from this document, and
-//! `tests/outside/openapi` clients that were made from it; both fail where the two differ. It is kept
-//! as `docs/openapi.json`, too. Next: `operation`, then a file per family of routes; `schemas`.
+//! `tests/outside/openapi` clients that were made from it; both fail where the two differ. It is
+//! kept as `docs/openapi.json`, too. Next: `operation`, then a file per family of routes;
+//! `schemas`.
 
 mod draws;
 mod many;

@@ -1,6 +1,7 @@
 //! The one shape of errors (RFC 9457), with all that any of them may say.
 //!
-//! Owns what each member means. Next: `http::problem`, the codes; `http::answers`, which fills them.
+//! Owns what each member means. Next: `http::problem`, the codes; `http::answers`, which fills
+//! them.
 
 use super::patterns;
 use super::shapes::{boolean, count, integer, matching, maybe, object, says, schema, text, words};

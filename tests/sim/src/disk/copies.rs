@@ -1,7 +1,7 @@
 //! Copies of all that is on a disk, as an operator takes and puts back.
 //!
-//! Owns nothing of what a disk may do by itself: a copy is what a reader sees at one moment, and what
-//! was put back is whole and synced. Never looks into a file. Next: `files`.
+//! Owns nothing of what a disk may do by itself: a copy is what a reader sees at one moment, and
+//! what was put back is whole and synced. Never looks into a file. Next: `files`.
 
 use super::{Content, PAGE_BYTES, SimDisk};
 use std::collections::BTreeMap;

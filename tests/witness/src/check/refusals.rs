@@ -1,5 +1,6 @@
-//! Refusals that the journal holds whole: each answers what was asked, and the model refuses alike where
-//! they stand; and, where nothing went wrong, each that was heard is there or counted as not kept.
+//! Refusals that the journal holds whole: each answers what was asked, and the model refuses alike
+//! where they stand; and, where nothing went wrong, each that was heard is there or counted as not
+//! kept.
 //!
 //! Owns these two comparisons. What clients heard is held to the model elsewhere. Next: `check`.
 
@@ -57,8 +58,8 @@ impl Witness<'_> {
     }
 }
 
-/// Refusals that were heard and that the journal neither holds nor counts as not kept. For a history in
-/// which refusals were kept from the first on, and in which nothing died.
+/// Refusals that were heard and that the journal neither holds nor counts as not kept. For a
+/// history in which refusals were kept from the first on, and in which nothing died.
 #[must_use]
 pub fn refusals_missing(notes: &Notes, journal: &[Entry]) -> u64 {
     let mut kept: BTreeMap<(String, Option<u128>, Sequence), u64> = BTreeMap::new();

@@ -54,7 +54,8 @@ impl Model {
         if has_one { reserve.saturating_sub(self.rows(table, name).1) } else { 0 }
     }
 
-    /// Room for `more` rows: in the principal's own reserve, or in what is common, which ends at `end`.
+    /// Room for `more` rows: in the principal's own reserve, or in what is common, which ends at
+    /// `end`.
     pub(super) fn check_room(
         &self,
         name: &PrincipalName,
