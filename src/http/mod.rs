@@ -78,6 +78,7 @@ pub struct Front {
     /// In place of it until it is there.
     unknown: Known,
     connections: AtomicUsize,
+    ended: AtomicU64,
     /// Connections beyond those, in the reserve.
     reserved: AtomicUsize,
     accepting: Accepting,
@@ -146,6 +147,7 @@ impl Front {
             known: OnceLock::new(),
             unknown: Known::default(),
             connections: AtomicUsize::new(0),
+            ended: AtomicU64::new(0),
             reserved: AtomicUsize::new(0),
             accepting: Accepting::default(),
             leaving: AtomicBool::new(false),
@@ -215,6 +217,12 @@ impl Front {
             1 => Phase::Serving,
             _ => Phase::Draining,
         }
+    }
+
+    /// Connections that have ended since the start.
+    #[must_use]
+    pub fn ended_connections(&self) -> u64 {
+        self.ended.load(Ordering::Relaxed)
     }
 
     /// Open connections on all IO threads, those of the reserve too.

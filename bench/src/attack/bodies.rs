@@ -26,7 +26,7 @@ const CAP: u64 = 20_000;
 /// How often memory is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// And how often at most until it is as before.
-const LOOKS: u32 = 100;
+const LOOKS: u32 = 250;
 
 pub(super) fn run(stage: &Stage<'_>) -> Result<Found, BenchError> {
     let wanted = stage.of(2_000, CONNECTIONS);

@@ -121,7 +121,7 @@ fn a_full_disk_is_found_before_the_first_byte_is_written() {
     let error = SnapshotWriter::begin(&disk, meta(2, b"1234"), no_pause).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "image: cannot reserve the space of memory:image-00000000000000000002.writing at byte \
+        "snapshot: cannot reserve the space of memory:image-00000000000000000002.writing at byte \
          4172: no storage space"
     );
     disk.set_full(false);
@@ -219,7 +219,7 @@ fn a_payload_of_another_length_than_announced_makes_no_snapshot() {
     let error = writer.finish().unwrap_err();
     assert_eq!(
         error.to_string(),
-        "image: memory:image-00000000000000000002.writing was to hold 4 bytes, but was given 3"
+        "snapshot: memory:image-00000000000000000002.writing was to hold 4 bytes, but was given 3"
     );
     let mut writer = SnapshotWriter::begin(&disk, meta(2, b"1234"), no_pause).unwrap();
     writer.append(b"123").unwrap();

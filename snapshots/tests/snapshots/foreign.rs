@@ -15,7 +15,7 @@ fn a_snapshot_of_another_journal_is_named_and_refused() {
     let error = SnapshotReader::open_of(&disk, &snapshot_name(8), ID).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "image: memory:image-00000000000000000008.image belongs to journal \
+        "snapshot: memory:image-00000000000000000008.image belongs to journal \
          61206a6f75726e616c20626573696465, not to 6a6f75726e616c206f66207465737473; move it to \
          the data directory it came from"
     );
@@ -49,9 +49,9 @@ fn a_newer_version_is_refused_with_what_to_do() {
     let error = verify(&disk, &snapshot_name(8)).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "image: memory:image-00000000000000000008.image has format 2, but this version reads \
+        "snapshot: memory:image-00000000000000000008.image has format 2, but this version reads \
          formats up to 1; start the newer version that wrote it, or move the file away to start \
-         from an older image and the journal"
+         from an older snapshot and the journal"
     );
     let listed = list(&disk, ID).unwrap();
     assert!(matches!(listed[0].state, SnapshotState::NewerVersion { format: 2 }));

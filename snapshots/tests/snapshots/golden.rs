@@ -7,7 +7,7 @@ use doorbuster_snapshots::{Meta, snapshot_name};
 use crate::support::{read, write};
 
 const GOLDEN: &[u8] = include_bytes!("../golden/format-1.image");
-const PAYLOAD: &[u8] = b"doorbuster golden snapshot, format 1\n";
+const PAYLOAD: &[u8] = b"doorbuster golden image, format 1\n";
 
 fn golden_meta() -> Meta {
     Meta {
@@ -17,7 +17,7 @@ fn golden_meta() -> Meta {
         epoch: 7,
         stamp_ms: 1_700_000_000_123,
         digest: std::array::from_fn(|at| at as u8),
-        totals: b"totals of the golden snapshot".to_vec(),
+        totals: b"totals of the golden image".to_vec(),
         payload_bytes: PAYLOAD.len() as u64,
     }
 }

@@ -77,7 +77,7 @@ fn a_snapshot_that_cannot_be_loaded_is_passed_over() {
     assert_eq!(newest.snapshot.unwrap().1, b"twenty");
     assert_eq!(
         newest.passed_over[0].why.to_string(),
-        "image: memory:image-00000000000000000030.image cannot be loaded: a row of no known kind"
+        "snapshot: memory:image-00000000000000000030.image cannot be loaded: a row of no known kind"
     );
 }
 

@@ -287,6 +287,7 @@ impl<A: Submit> Drop for Registration<A> {
             moved.move_to(place);
         }
         let front = &*self.worker.front;
+        front.ended.fetch_add(1, Ordering::Relaxed);
         match self.peer.is_reserved() {
             true => self.worker.reserve.leave(&self.peer, &front.reserved),
             false => drop(front.connections.fetch_sub(1, Ordering::Relaxed)),

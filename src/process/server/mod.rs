@@ -282,7 +282,7 @@ fn start_guard(lock: &Arc<Lock>, clock: Clock) -> Result<(), ServerError> {
 fn start_giving_back(front: &Arc<Front>, clock: Clock) -> Result<(), ServerError> {
     let front = front.clone();
     let thread = thread::Builder::new().name("memory".to_owned());
-    let give_back = move || memory::give_back(clock, || front.connections());
+    let give_back = move || memory::give_back(clock, || front.ended_connections());
     thread.spawn(give_back).map(drop).map_err(start_error("the thread that gives memory back"))
 }
 

@@ -137,7 +137,7 @@ fn programs() {
         ("longer", &[1, 4, 0, 0, 3, 1, 2, 3]),
         ("sector-elsewhere", &[2, 5, 0, 20, 0, 30]),
     ];
-    snapshots.iter().for_each(|(name, program)| keep("image_load", name, program));
+    snapshots.iter().for_each(|(name, program)| keep("snapshot_load", name, program));
 }
 
 const SKU: &str = r#"{"stock":2,"per_user_limit":1}"#;

@@ -41,7 +41,7 @@ pub struct Target {
 pub const TARGETS: &[Target] = &[
     Target { name: "journal_scan", check: journal::scan, cases: 400, bytes_max: 512 },
     Target { name: "repair", check: repair::repair, cases: 150, bytes_max: 512 },
-    Target { name: "image_load", check: snapshot::load, cases: 300, bytes_max: 256 },
+    Target { name: "snapshot_load", check: snapshot::load, cases: 300, bytes_max: 256 },
     Target { name: "state_decode", check: snapshot::decode_state, cases: 5_000, bytes_max: 4_096 },
     Target { name: "record_decode", check: record::decode, cases: 50_000, bytes_max: 512 },
     Target { name: "http_bytes", check: http::talk, cases: 2_000, bytes_max: 2_048 },

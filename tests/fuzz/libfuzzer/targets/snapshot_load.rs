@@ -1,4 +1,4 @@
 //! `snapshot_load` under libFuzzer.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| (doorbuster_fuzz::target("image_load").check)(input));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| (doorbuster_fuzz::target("snapshot_load").check)(input));
