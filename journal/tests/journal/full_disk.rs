@@ -159,6 +159,8 @@ fn the_ballast_makes_room_on_a_full_file_system() {
         let at = mounted.path().join("image");
         assert_eq!(std::fs::write(&at, &snapshot).unwrap_err().kind(), ErrorKind::StorageFull);
         assert_eq!(ballast.release().unwrap(), 2 << 20);
+        // What was removed is free once the file system has committed that.
+        File::open(mounted.path()).unwrap().sync_all().unwrap();
         std::fs::write(&at, &snapshot).unwrap();
         File::open(&at).unwrap().sync_all().unwrap();
         assert!(ballast.restore().is_err(), "the room is taken");
