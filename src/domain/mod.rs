@@ -1,9 +1,13 @@
 //! The rules: pure, synchronous, and the only place where anything is decided.
 //!
-//! `decide` reads the state and says what a command does; `apply` writes it. Live runs both, a
-//! replay runs only `apply`. Nothing here reads a clock, does IO, draws randomness, counts in
-//! floats or lets the order of a map reach an outcome. Read in this order: `ids`, `command`,
-//! `order` (the transition table), `decide`, `event`, `apply`, `tables`.
+//! Nothing here reads a clock, does IO, draws randomness, counts in floats or lets the order of a
+//! map reach an outcome. A live server runs `decide` and `apply`; a replay runs only `apply`. The
+//! rooms; each `mod.rs` is a table of contents:
+//!
+//! - `model`: what is asked, what was decided, and what it is about
+//! - `rules`: `decide` reads the state, `apply` writes it
+//! - `state`: one table a file, each with its cap
+//! - `memory`: slab, index and lists whose cost is bounded
 
 pub mod memory;
 pub mod model;

@@ -1,14 +1,19 @@
-//! HTTP/1.1 in front of the ring: a request comes in, is checked for shape, is asked, and its
-//! answer goes out as JSON.
+//! HTTP/1.1 in front of the ring: a client's request comes in, its shape is checked, the writer is
+//! asked, and the answer goes out as JSON.
 //!
-//! Owns everything that clients see as text: headers, paths, JSON, problems. Never decides anything
-//! about stock, and knows no storage: what it cannot tell from the request it asks the writer
-//! through a `Lane`. Read in this order: `service` (one request, start to end), `routes` (a file
-//! per family), `json` and `fields` (bodies in), `json_writer` and `answers` (bodies out),
-//! `problem`, `fingerprint`, `batch` (many requests in one), `events` (the feed), `listener` and
-//! `connection_state` (connections, their limits, the drain), `reserve`, `proxy_protocol` (whose
-//! connection a proxy brings), `origin` (browsers), `identity` and `roles` (who may do what),
-//! `admission` (who is let in when there are too many), `tls`.
+//! Owns everything that clients see as text. Never decides anything about stock, and knows no
+//! storage. The rooms, in the order of a request's way; each `mod.rs` is a table of contents:
+//!
+//! - `connection`: sockets, TLS, framing, the sweep, the drain
+//! - `request`: headers, path, body and JSON into values
+//! - `auth`: who asks, and what that principal may
+//! - `admission`: addresses, rate limits, the concurrency limit
+//! - `routes`: path to command, a file per family
+//! - `handlers`: the order of checks; batches, the feed, modes
+//! - `response`: answers, problems, the JSON writer
+//! - `operations`: metrics of requests, the OpenAPI document
+//!
+//! This file holds what all IO threads share.
 
 mod admission;
 mod auth;

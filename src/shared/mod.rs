@@ -1,7 +1,7 @@
 //! Leaves that several parts hold in common.
 //!
 //! Read `clock` (the only reader of time), `instant` (time as text), `reloadable` (what a hang-up
-//! replaces), `feed` and `images` (what background threads are asked and tell).
+//! replaces), `feed` and `snapshots` (what background threads are asked and tell).
 
 pub mod clock;
 pub mod feed;
