@@ -2,7 +2,8 @@
 //!
 //! Flags go over environment, environment over file, file over default; an unknown key is an
 //! error wherever it stands. Settings that decide outcomes end in `rules` and are journaled; the
-//! others shape only this process. Next: `table`, the list of all settings.
+//! others shape only this process. Next: `table` (what a setting is, and
+//! the common ones), `table_http`, `table_log`, `admission` (the others), `listen`, `environment`.
 
 mod admission;
 mod environment;

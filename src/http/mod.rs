@@ -11,7 +11,7 @@
 //! - `routes`: path to command, a file per family
 //! - `handlers`: the order of checks; batches, the feed, modes
 //! - `response`: answers, problems, the JSON writer
-//! - `operations`: metrics of requests, the OpenAPI document
+//! - `operations`: metrics of requests, log lines, the OpenAPI document
 //!
 //! This file holds what all IO threads share.
 

@@ -3,8 +3,8 @@
 //!
 //! Every number has one writer: an IO thread its `IoMeter`, the writer its `WriterMeter`. Readers
 //! add them up. Nothing here locks on the path of a request, allocates there, or reads a clock;
-//! nothing is ever reset. Read in this order: `histogram`, `stages`, `meters`, `hot`, `shown`,
-//! `exposition`, `plain`.
+//! nothing is ever reset. Read in this order: `histogram`, `stages`, `meters`, `hot`,
+//! `percentiles`, `shown`, `exposition`, `plain`.
 
 mod exposition;
 mod histogram;

@@ -1,7 +1,7 @@
 //! The process around the parts: start, signals, settings, lines, stop.
 //!
 //! Read `server` (the wiring, in order), `reload`, `signals`, `log`, `systemd`, `descriptors`,
-//! `output`.
+//! `core_dumps`, `output`.
 
 pub(crate) mod core_dumps;
 pub(crate) mod descriptors;

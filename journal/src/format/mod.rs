@@ -5,7 +5,8 @@
 //! - `layout`: every offset, size, magic value, bound and file name
 //! - `options`: what an operator may choose
 //! - `origin`: where a scan starts, and what a snapshot says of its own end
-//! - `verdict`: what can be found where a frame was expected, and what that means
+//! - `verdict`: what can be found where a frame was expected, and what that means: the
+//!   judgement of a torn tail
 //! - `frame`: one frame, closed for storage and parsed again
 //! - `segment`: one segment file, its header
 

@@ -7,7 +7,7 @@
 //! - `open_segments`: which segments are read, and the checks before the first frame
 //! - `segment_file`: one of them
 //! - `walk`: from frame to frame
-//! - `evidence`: what follows a bad frame
+//! - `evidence`: what follows a bad frame, collected; `format::verdict` judges it
 //! - `block_reader`: a segment read in blocks
 //! - `tail`: reading on beside the writer
 //! - `peek`: what headers and first frames alone can tell

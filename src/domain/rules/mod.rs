@@ -2,7 +2,8 @@
 //!
 //! Read `decide`, `decide_sku`, `decide_draw` (what a command does), `limits` (what stops an order
 //! that the stock would allow), `sweep` (what is due by itself), `apply`, `apply_draw` (what an
-//! event does), `read`, `read_draw` (what the state shows), `refusal_counts` (which are counted).
+//! event does), `read`, `read_draw` (what the state shows), `refusal_counts` (which
+//! refusals are counted).
 
 pub mod apply;
 pub(in crate::domain) mod apply_draw;

@@ -6,8 +6,8 @@
 //! whole is decided again where it stands, which is the state that it was given in; of one that the
 //! sold-out edge gave, the units of its SKU are compared with those at the sequence that it names:
 //! whether its key was remembered or a limit went before then is not. Never writes, and changes no
-//! state: it is shown each record before `apply` is. Next: `replay`, `domain::decide`,
-//! `domain::sweep`, `shelves`.
+//! state: it is shown each record before `apply` is. Next: `replay`,
+//! `domain::rules::decide`, `domain::rules::sweep`, `shelves`.
 
 use crate::domain::model::answer::{Answer, Refusal};
 use crate::domain::model::command::{

@@ -3,8 +3,11 @@
 //!
 //! Owns the order, what is shared by all IO threads (`SharedAdmission`) and what each has of its
 //! own (`AdmissionControl`). A refusal here changes nothing: what was charged before it is given
-//! back. Nothing here knows what a request is about but its user and its rank. Read `permit`,
-//! `addresses`, `toll`, `rate_limit`, `concurrency_limit`, `connections_per_address`.
+//! back. Nothing here knows what a request is about but its user and its rank. Read `permit` (where
+//! admission meets a request), `addresses` (lists, proxies), `connections_per_address`, `toll`
+//! (what an address is charged at the head), `rate_limit` (the table of buckets and its
+//! arithmetic), `rates` (how they stand, as headers), `concurrency_limit` (how much may be in
+//! flight).
 
 mod addresses;
 mod concurrency_limit;

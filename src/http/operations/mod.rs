@@ -1,4 +1,4 @@
-//! What operators and generators see: metrics, lines, the contract.
+//! What operators and generators see: metrics, log lines, the contract.
 //!
 //! Read `request_metrics` (counters, timings, endpoints), `news` (lines on standard error),
 //! `possible` (what each request may come to), `openapi` (the served document).

@@ -3,7 +3,8 @@
 //! Owns every check of shape. Never knows the state. Read `headers`, `target` (path and query),
 //! `http_rules` (what hyper does not check), `accept` and `conditions` (two headers with a
 //! grammar), `body` (whole), `ndjson` (line by line), `json`, `fields` (members as values),
-//! `fingerprint` (what a key claims).
+//! `fingerprint` (what a key claims),
+//! `sealed_cursor` (where a list goes on).
 
 pub(in crate::http) mod accept;
 pub(in crate::http) mod body;

@@ -1,6 +1,7 @@
-//! Values into text: the only room that writes JSON.
+//! Values into text: the JSON writer, and the shapes of answers. Events of the feed are in
+//! `handlers::cloud_events`.
 //!
-//! Read `answers` (the writer's answers as replies), `json_writer` and `draw_writer` (shapes),
+//! Read `answers` (the writer's answers as replies), `json_writer` (orders, SKUs), `draw_writer`,
 //! `problem` (every refusal), `reply` (a response before it is hyper's), `payload` (its body),
 //! `response_buffer` (where it is written).
 

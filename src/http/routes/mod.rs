@@ -2,8 +2,9 @@
 //! to a reply that needs no writer.
 //!
 //! Owns what all families share: media types, idempotency keys, deadlines. Parsing touches no
-//! socket and no clock. Never asks the writer: that is `service`. Next: `route`, the table of paths
-//! and methods; `orders`, `skus`, `draws`, `requests`, `operations`.
+//! socket and no clock. Never asks the writer: that is `handlers::submit`. Next: `route`, the table
+//! of paths and methods; `orders` (`plain_order` is its fast way), `skus`, `draws`, `requests`,
+//! `batch` (lines), `events` (the feed), `operations`.
 
 pub(super) mod batch;
 mod draws;
