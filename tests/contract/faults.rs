@@ -54,8 +54,8 @@ fn a_server_that_is_full_or_fails_says_so_and_decides_nothing() {
             }
             let before = world.client.get("/v1/status")["seq"].clone();
             world.arm(match (declared.operation.as_str(), code) {
-                ("takeSnapshot", "overloaded") => "ImageAsks",
-                ("takeSnapshot", "internal") => "Image",
+                ("takeSnapshot", "overloaded") => "SnapshotAsks",
+                ("takeSnapshot", "internal") => "Snapshot",
                 ("getEvents", "overloaded") => "FeedAsks",
                 ("getEvents", "internal") => "Feed",
                 _ => point,

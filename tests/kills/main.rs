@@ -79,6 +79,6 @@ fn snapshots_are_taken_and_pruned_with_a_death_before_any_step() {
             life.ask(&Ask::new("POST", "/v1/admin/snapshot"));
         }
     });
-    lives.died_before(&["create", "allocate", "write", "sync", "rename snapshot"]);
-    lives.died_before(&["remove snapshot", "remove 0000"]);
+    lives.died_before(&["create", "allocate", "write", "sync", "rename image"]);
+    lives.died_before(&["remove image", "remove 0000"]);
 }

@@ -88,7 +88,7 @@ impl Shop {
             let order = self.order("phone");
             self.client.ask(&order).problem(503, "overloaded");
         }
-        self.arm("Image");
+        self.arm("Snapshot");
         self.client.ask(&Ask::new("POST", "/v1/admin/snapshot")).problem(500, "internal");
         self.arm("");
         for _ in 0..3 {
