@@ -4,10 +4,9 @@
 //! the lanes. No answer leaves before the sync that it rests on (in the modes that sync first). A
 //! panic while deciding has changed nothing and is answered; any other panic, and a failed append
 //! or sync, ends the process: recovery knows what is durable, this thread no longer does. Next:
-//! `domain::rules::decide`, `ring::inbox`, the journal crate; here `batch_limit` (how many requests
-//! a turn takes), `capacity` (the journal's room), `keeping` and `refusal_counts` (refusals on
-//! their way into the journal), `edge_updates` (what the edge is shown), `settings_update`, `idle`,
-//! `turn_metrics`, `steps`, `builder`.
+//! `domain::rules::decide`, `ring::inbox`, the journal crate; here `batch_limit` (how long a turn is),
+//! `capacity`, `keeping` and `refusal_counts` (refusals on their way into the journal),
+//! `edge_updates`, `settings_update`, `idle`, `turn_metrics`, `steps`, `builder`.
 
 mod batch_limit;
 mod builder;

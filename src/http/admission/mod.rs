@@ -91,38 +91,32 @@ impl Rules {
     }
 }
 
-/// Why somebody was not let in, as it is counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reason {
-    PeerAddress,
-    ClientAddress,
-    Connections,
-    ConnectionsOfAddress,
-    PrincipalRate,
-    UserRate,
-    AddressRate,
-    Shed,
-    RingFull,
-    ProxyHeader,
-    HandshakeTimeout,
-    IdleReplaced,
+/// Declares each reason once, with its label.
+macro_rules! reasons {
+    ($($name:ident $label:literal,)*) => {
+        /// Why a client was not let in, as it is counted.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(super) enum Reason { $($name,)* }
+
+        /// The labels of reasons, in their order.
+        pub(super) const REASONS: &[&str] = &[$($label,)*];
+    };
 }
 
-/// The words for them, in their order.
-pub(super) const REASONS: &[&str] = &[
-    "peer_address",
-    "client_address",
-    "connections",
-    "connections_of_address",
-    "principal_rate",
-    "user_rate",
-    "address_rate",
-    "shed",
-    "ring_full",
-    "proxy_header",
-    "handshake_timeout",
-    "idle_replaced",
-];
+reasons! {
+    PeerAddress "peer_address",
+    ClientAddress "client_address",
+    Connections "connections",
+    ConnectionsOfAddress "connections_of_address",
+    PrincipalRate "principal_rate",
+    UserRate "user_rate",
+    AddressRate "address_rate",
+    Shed "shed",
+    RingFull "ring_full",
+    ProxyHeader "proxy_header",
+    HandshakeTimeout "handshake_timeout",
+    IdleReplaced "idle_replaced",
+}
 
 /// How many buckets are kept. A start decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -30,25 +30,41 @@ use hyper::{Method, StatusCode};
 pub(in crate::http) const METHODS: &[&str] =
     &["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "other"];
 
-/// The kinds of commands, in the order of [`command_number`].
-pub(in crate::http) const COMMANDS: &[&str] = &[
-    "create_order",
-    "confirm",
-    "cancel",
-    "extend",
-    "ship",
-    "complete",
-    "refund",
-    "put_sku",
-    "patch_sku",
-    "adjust_sku",
-    "delete_sku",
-    "read",
-    "put_draw",
-    "enter_draw",
-    "close_draw",
-    "delete_draw",
-];
+/// Declares each kind of command once: its label, and the commands that count under it.
+macro_rules! commands {
+    ($($name:ident $label:literal $commands:pat,)*) => {
+        enum CommandKind { $($name,)* }
+
+        /// The kinds of commands, in the order of [`command_number`].
+        pub(in crate::http) const COMMANDS: &[&str] = &[$($label,)*];
+
+        pub(in crate::http) fn command_number(command: &Command) -> usize {
+            let kind = match command {
+                $($commands => CommandKind::$name,)*
+            };
+            kind as usize
+        }
+    };
+}
+
+commands! {
+    CreateOrder "create_order" Command::CreateOrder(_),
+    Confirm "confirm" Command::ActOnOrder(_, Action::Confirm { .. }),
+    Cancel "cancel" Command::ActOnOrder(_, Action::Cancel),
+    Extend "extend" Command::ActOnOrder(_, Action::Extend(_)),
+    Ship "ship" Command::ActOnOrder(_, Action::Ship),
+    Complete "complete" Command::ActOnOrder(_, Action::Complete),
+    Refund "refund" Command::ActOnOrder(_, Action::Refund(_)),
+    PutSku "put_sku" Command::PutSku(_),
+    PatchSku "patch_sku" Command::PatchSku(_),
+    AdjustSku "adjust_sku" Command::AdjustSku(_),
+    DeleteSku "delete_sku" Command::DeleteSku(_),
+    Read "read" Command::Read(_),
+    PutDraw "put_draw" Command::PutDraw(_),
+    EnterDraw "enter_draw" Command::EnterDraw(_),
+    CloseDraw "close_draw" Command::CloseDraw(_),
+    DeleteDraw "delete_draw" Command::DeleteDraw(_),
+}
 
 const REASONS: &[&str] = &{
     let mut words = [""; RefusalReason::ALL.len()];
@@ -71,38 +87,9 @@ pub const LABELS: Labels = Labels {
     possible,
 };
 
-pub(in crate::http) fn command_number(command: &Command) -> usize {
-    match command {
-        Command::CreateOrder(_) => 0,
-        Command::ActOnOrder(_, Action::Confirm { .. }) => 1,
-        Command::ActOnOrder(_, Action::Cancel) => 2,
-        Command::ActOnOrder(_, Action::Extend(_)) => 3,
-        Command::ActOnOrder(_, Action::Ship) => 4,
-        Command::ActOnOrder(_, Action::Complete) => 5,
-        Command::ActOnOrder(_, Action::Refund(_)) => 6,
-        Command::PutSku(_) => 7,
-        Command::PatchSku(_) => 8,
-        Command::AdjustSku(_) => 9,
-        Command::DeleteSku(_) => 10,
-        Command::Read(_) => 11,
-        Command::PutDraw(_) => 12,
-        Command::EnterDraw(_) => 13,
-        Command::CloseDraw(_) => 14,
-        Command::DeleteDraw(_) => 15,
-    }
-}
-
 pub(in crate::http) fn method_number(method: &Method) -> usize {
-    match *method {
-        Method::GET => 0,
-        Method::HEAD => 1,
-        Method::POST => 2,
-        Method::PUT => 3,
-        Method::PATCH => 4,
-        Method::DELETE => 5,
-        Method::OPTIONS => 6,
-        _ => METHODS.len() - 1,
-    }
+    let known = METHODS.iter().position(|known| *known == method.as_str());
+    known.unwrap_or(METHODS.len() - 1)
 }
 
 /// Of the successes those that are counted apart; see [`OUTCOMES`].
