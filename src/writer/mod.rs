@@ -4,7 +4,7 @@
 //! the lanes. No answer leaves before the sync that it rests on (in the modes that sync first). A
 //! panic while deciding has changed nothing and is answered; any other panic, and a failed append
 //! or sync, ends the process: recovery knows what is durable, this thread no longer does. Next:
-//! `domain::rules::decide`, `ring::inbox`, the journal crate; here `batch_limit` (how long a turn is),
+//! `domain::rules::decide`, `ring::inbox`, the journal crate; here `batch_limit` (a turn's length),
 //! `capacity`, `keeping` and `refusal_counts` (refusals on their way into the journal),
 //! `edge_updates`, `settings_update`, `idle`, `turn_metrics`, `steps`, `builder`.
 
