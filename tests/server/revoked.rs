@@ -10,6 +10,7 @@ use crate::tokens::TokensFile;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use tempfile::TempDir;
 
 /// A second by the contract; a beat of the stream, which would end it as well, comes after fifteen.
@@ -102,8 +103,11 @@ fn begun(shop: &Shop, token: &str) -> Client {
     client
 }
 
+/// Puts a SKU that there is not yet.
 fn line(client: &mut Client, sku: &str) {
-    let line = json!({"op": "sku", "sku": format!("{sku}-{}", wall_ms()), "stock": 1}).to_string();
+    static PUT: AtomicU64 = AtomicU64::new(0);
+    let number = PUT.fetch_add(1, Ordering::Relaxed);
+    let line = json!({"op": "sku", "sku": format!("{sku}-{number}"), "stock": 1}).to_string();
     let chunk = format!("{:x}\r\n{line}\n\r\n", line.len() + 1);
     client.write(chunk.as_bytes()).expect("the server takes bytes");
 }
