@@ -6,7 +6,7 @@
 use crate::shared::clock::Clock;
 use std::time::Duration;
 
-/// Between two looks at how many connections there are.
+/// Between two looks at how many connections have ended.
 const PAUSE: Duration = Duration::from_secs(1);
 /// So many connections that have ended are a crowd; at some 30 KiB each, 7 MiB.
 const CROWD_MIN: u64 = 256;
