@@ -29,7 +29,7 @@ use std::net::IpAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, coop};
 
 /// Handed to hyper at once, at most.
 const PIECE_BYTES_MAX: usize = 64 * 1024;
@@ -189,14 +189,7 @@ impl<A: Submit> Future for Batch<A> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let batch = &mut *self;
-        loop {
-            batch.read(context);
-            let was_full = batch.is_full();
-            batch.tell(context);
-            if !was_full || batch.is_full() {
-                break;
-            }
-        }
+        batch.take_turn(context);
         let ended = batch.in_flight.is_empty() && batch.end();
         batch.out.ended.set(ended);
         if ended || batch.out.len() > 0 {
@@ -211,21 +204,35 @@ impl<A: Submit> Batch<A> {
         self.in_flight.len() >= BATCH_WAITING_MAX
     }
 
-    /// Asks what was read and reads on, until something has to come first: bytes, room in the
-    /// ring, an answer, or a client that takes answers. Each of them wakes the task.
-    fn read(&mut self, context: &mut Context<'_>) {
-        while !self.is_full() && self.may_read(context) {
-            let progress = match std::mem::replace(&mut self.next, Next::Read) {
-                Next::Read => self.read_line(context),
-                Next::Line(line) => self.look(context, &line),
-                Next::Held(question) => self.offer(context, *question),
-                end @ Next::End(_) => {
-                    self.next = end;
-                    false
-                }
-            };
-            if !progress {
-                return;
+    /// Reads lines and renders answers in turn, until something has to come first: bytes, room in
+    /// the ring, an answer, or a client that takes answers. Each of them wakes the task. A turn is
+    /// bounded by tokio's budget of a task, 128 steps: the task then goes on after the other
+    /// connections of its IO thread, or a few unlimited batches would hold up each single request
+    /// for thousands of lines.
+    fn take_turn(&mut self, context: &mut Context<'_>) {
+        while let Poll::Ready(step) = coop::poll_proceed(context) {
+            let has_read = self.read(context);
+            let has_rendered = self.render(context);
+            if !has_read && !has_rendered {
+                break;
+            }
+            step.made_progress();
+        }
+        self.times.told(&self.worker);
+    }
+
+    /// Reads or asks the next line; false if something has to come first.
+    fn read(&mut self, context: &mut Context<'_>) -> bool {
+        if self.is_full() || !self.may_read(context) {
+            return false;
+        }
+        match std::mem::replace(&mut self.next, Next::Read) {
+            Next::Read => self.read_line(context),
+            Next::Line(line) => self.look(context, &line),
+            Next::Held(question) => self.offer(context, *question),
+            end @ Next::End(_) => {
+                self.next = end;
+                false
             }
         }
     }
@@ -329,39 +336,34 @@ impl<A: Submit> Batch<A> {
         true
     }
 
-    /// Renders the answers that are there, up to the first line that still waits for its own.
-    fn tell(&mut self, context: &mut Context<'_>) {
-        let mut heard = false;
-        while let Some(front) = self.in_flight.front_mut() {
-            let outcome = match front {
-                Entry::Refused(_) => None,
-                Entry::OrderEcho(line) => match Pin::new(&mut line.waiting).poll(context) {
-                    Poll::Ready(arrived) => {
-                        self.times.arrived(&self.worker, line.published_ns, arrived.times);
-                        heard = true;
-                        Some(arrived.outcome)
-                    }
-                    Poll::Pending => break,
-                },
-            };
-            self.text.clear();
-            match (self.in_flight.pop_front(), outcome) {
-                (Some(Entry::OrderEcho(InFlightKeys { asked, command, .. })), Some(outcome)) => {
-                    let front = &self.worker.front;
-                    request_metrics::count_hot(&self.worker, asked.as_ref(), &outcome);
-                    let told = answers::line(&mut self.text, front, asked.as_ref(), outcome);
-                    request_metrics::count_line(&self.worker, command, told);
-                }
-                (Some(Entry::Refused(refused)), _) => {
-                    answers::refused_line(&mut self.text, refused);
-                }
-                _ => break,
+    /// Renders the next answer; false if the first line still waits for its own.
+    fn render(&mut self, context: &mut Context<'_>) -> bool {
+        let outcome = match self.in_flight.front_mut() {
+            None => return false,
+            Some(Entry::Refused(_)) => None,
+            Some(Entry::OrderEcho(line)) => {
+                let Poll::Ready(arrived) = Pin::new(&mut line.waiting).poll(context) else {
+                    return false;
+                };
+                self.times.arrived(&self.worker, line.published_ns, arrived.times);
+                Some(arrived.outcome)
             }
-            self.out.push(self.text.bytes());
+        };
+        self.text.clear();
+        match (self.in_flight.pop_front(), outcome) {
+            (Some(Entry::OrderEcho(InFlightKeys { asked, command, .. })), Some(outcome)) => {
+                let front = &self.worker.front;
+                request_metrics::count_hot(&self.worker, asked.as_ref(), &outcome);
+                let told = answers::line(&mut self.text, front, asked.as_ref(), outcome);
+                request_metrics::count_line(&self.worker, command, told);
+            }
+            (Some(Entry::Refused(refused)), _) => {
+                answers::refused_line(&mut self.text, refused);
+            }
+            _ => return false,
         }
-        if heard {
-            self.times.told(&self.worker);
-        }
+        self.out.push(self.text.bytes());
+        true
     }
 
     /// Everything is read and answered; tells what was wrong with the stream.

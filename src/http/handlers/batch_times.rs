@@ -20,13 +20,15 @@ pub(in crate::http) struct BatchTimes {
     moments: Moments,
     /// A line was answered by the writer.
     heard: bool,
+    /// One was since the clock was last looked at.
+    is_late: bool,
 }
 
 impl BatchTimes {
     /// Of a batch whose head was read.
     pub(in crate::http) fn of(note: &RequestRecord) -> Self {
         let moments = Moments { read: note.read_ns(), ..Moments::default() };
-        Self { moments, heard: false }
+        Self { moments, heard: false, is_late: false }
     }
 
     /// A line went into the ring.
@@ -59,11 +61,14 @@ impl BatchTimes {
         worker.meter().stages.record_line(&line.durations());
         self.moments.durable = durable_ns;
         self.heard = true;
+        self.is_late = true;
     }
 
     /// Answers that came were rendered; one look at the clock for all that came together.
     pub(in crate::http) fn told<A: Submit>(&mut self, worker: &Worker<A>) {
-        self.moments.answered = moment(&worker.front);
+        if std::mem::take(&mut self.is_late) {
+            self.moments.answered = moment(&worker.front);
+        }
     }
 
     /// Every line is answered. Where the writer answered none, nothing is told of the batch either.
