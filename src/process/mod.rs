@@ -1,8 +1,11 @@
 //! The process around the parts: start, signals, settings, lines, stop.
 //!
 //! Read `server` (the wiring, in order), `reload`, `signals`, `log`, `systemd`, `descriptors`,
-//! `core_dumps`, `output`.
+//! `core_dumps`, `output`. Builds that can fail on purpose have `copies`, a stand-in for other
+//! machines.
 
+#[cfg(feature = "faults")]
+mod copies;
 pub(crate) mod core_dumps;
 pub(crate) mod descriptors;
 pub mod log;

@@ -1,14 +1,18 @@
-//! How far the journal is, as the writer publishes it; cursors count journal sequences.
+//! How far the journal is, here and on its copies; cursors count journal sequences.
 //!
-//! Written by the writer only, read by every IO thread. An answer leaves when what it rests on is
-//! at or below `answerable`. Next: `lane`.
+//! Written by the writer, and by `copy_progress` for the copies; read by every IO thread. What is
+//! *settled* is synced here and on every copy that counts, and nothing can take it back. An answer
+//! leaves when what it rests on is at or below `answerable`. Without copies both rest on this disk
+//! alone. Next: `copy_progress`, `lane`.
 
-use super::seam::{AtomicBool, AtomicU64, AtomicWaker, Ordering};
+use super::seam::{AtomicBool, AtomicU64, AtomicWaker, Ordering, fence};
 use super::timings::{SyncSpan, TURNS_KEPT, TurnTimes};
 use crate::domain::model::ids::Sequence;
 use std::task::Waker;
 
 const NO_SYNC: u64 = u64::MAX;
+/// What the copies hold where there is none to wait for.
+pub const NO_COPIES: Sequence = Sequence::MAX;
 
 /// The data syncs that whoever waits may wait for: the last one, and the one under way.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -19,12 +23,15 @@ pub struct Syncs {
     pub since_ms: Option<u64>,
 }
 
-/// The writer's progress.
+/// The progress of the writer and of the copies.
 #[derive(Debug)]
 pub struct Cursors {
     appended: AtomicU64,
     synced: AtomicU64,
-    answerable: AtomicU64,
+    /// Durable on this disk, as the mode asks.
+    durable: AtomicU64,
+    /// Synced on every copy that counts; `NO_COPIES` where there is none.
+    copied: AtomicU64,
     journal_bytes: AtomicU64,
     /// What deciding took so far, in nanoseconds.
     deciding_ns: AtomicU64,
@@ -34,7 +41,7 @@ pub struct Cursors {
     /// The last sync that is over, on `Clock::elapsed_ns`.
     sync_began_ns: AtomicU64,
     sync_ended_ns: AtomicU64,
-    /// Who follows the journal and has seen all that was synced.
+    /// Who follows the journal and has seen all that was answerable.
     follower: AtomicWaker,
     turns: Box<[TurnTimes; TURNS_KEPT]>,
     /// Turns that began, requests or not.
@@ -46,7 +53,8 @@ impl Default for Cursors {
         Self {
             appended: AtomicU64::new(0),
             synced: AtomicU64::new(0),
-            answerable: AtomicU64::new(0),
+            durable: AtomicU64::new(0),
+            copied: AtomicU64::new(NO_COPIES),
             journal_bytes: AtomicU64::new(0),
             deciding_ns: AtomicU64::new(0),
             poisoned: AtomicBool::new(false),
@@ -61,14 +69,36 @@ impl Default for Cursors {
 }
 
 impl Cursors {
-    /// Says how far the journal is; `answerable` is what the durability mode asks.
-    pub fn publish(&self, appended: Sequence, synced: Sequence, answerable: Sequence) {
-        assert!(synced <= appended && answerable <= appended);
+    /// Publishes what is stored, before it is synced: copies need not wait for this disk.
+    pub fn publish_appended(&self, appended: Sequence) {
+        self.appended.store(appended, Ordering::Release);
+    }
+
+    /// Publishes how far the journal is on this disk; `durable` is what the durability mode asks.
+    pub fn publish(&self, appended: Sequence, synced: Sequence, durable: Sequence) {
+        assert!(synced <= appended && durable <= appended);
         self.appended.store(appended, Ordering::Release);
         self.synced.store(synced, Ordering::Release);
-        self.answerable.store(answerable, Ordering::Release);
-        // One atomic step where nobody follows.
+        self.durable.store(durable, Ordering::Release);
+        // And in `publish_copied`: where both publish at the same time, one at least sees both
+        // values, and wakes the lanes that wait for the lower one.
+        fence(Ordering::SeqCst);
+        // One atomic step where nothing follows.
         self.follower.wake();
+    }
+
+    /// Publishes what every copy that counts has synced, and returns whether that made more
+    /// answerable.
+    pub(super) fn publish_copied(&self, copied: Sequence) -> bool {
+        // Only one thread writes it.
+        let before = self.copied.load(Ordering::Relaxed);
+        self.copied.store(copied, Ordering::Release);
+        fence(Ordering::SeqCst);
+        let more = self.durable.load(Ordering::Acquire) > before;
+        if more {
+            self.follower.wake();
+        }
+        more
     }
 
     /// Wakes once when the cursors move. Whoever waits looks at them once more after this: what
@@ -77,22 +107,34 @@ impl Cursors {
         self.follower.register(waker);
     }
 
-    /// Stored; a killed process does not lose it.
+    /// Stored here; a killed process does not lose it.
     #[must_use]
     pub fn appended(&self) -> Sequence {
         self.appended.load(Ordering::Acquire)
     }
 
-    /// On the disk; a power cut does not lose it.
+    /// On this disk; a power cut does not lose it.
     #[must_use]
     pub fn synced(&self) -> Sequence {
         self.synced.load(Ordering::Acquire)
     }
 
-    /// Durable in the configured mode.
+    /// Synced on every copy that counts; [`NO_COPIES`] where there is none to wait for.
+    #[must_use]
+    pub fn copied(&self) -> Sequence {
+        self.copied.load(Ordering::Acquire)
+    }
+
+    /// Synced here and on every copy that counts: nothing can take it back.
+    #[must_use]
+    pub fn settled(&self) -> Sequence {
+        self.synced().min(self.copied())
+    }
+
+    /// Durable as the mode asks, here and on every copy that counts.
     #[must_use]
     pub fn answerable(&self) -> Sequence {
-        self.answerable.load(Ordering::Acquire)
+        self.durable.load(Ordering::Acquire).min(self.copied())
     }
 
     /// Says that the writer lives: it begins a turn.

@@ -4,6 +4,7 @@
 //! room for every ticket of its lane. Next: `writer`.
 
 use super::backpressure::CapacityFlag;
+use super::copy_progress::CopyProgress;
 use super::cursors::Cursors;
 use super::outcome::Outcome;
 use super::parking::Parking;
@@ -60,8 +61,8 @@ pub struct Outbox {
 pub(super) struct LanePort {
     pub(super) answers: rtrb::Producer<Reply>,
     pub(super) waker: Arc<AtomicWaker>,
-    /// It was answered since it was last woken.
-    pub(super) answered: bool,
+    /// What the first answer rests on of those since it was last woken.
+    pub(super) answered_from: Option<Sequence>,
     /// Something there waits for room.
     pub(super) capacity_flag: Arc<CapacityFlag>,
 }
@@ -216,7 +217,7 @@ impl Outbox {
         let lane = &mut self.lanes[usize::from(to.lane)];
         let pushed = lane.answers.push(Reply { ticket: to.ticket, rests_on, outcome, decided });
         assert!(pushed.is_ok(), "an answer ring has room for every ticket of its lane");
-        lane.answered = true;
+        lane.answered_from.get_or_insert(rests_on);
     }
 
     /// The cursors that decide when answers leave.
@@ -225,17 +226,26 @@ impl Outbox {
         &self.cursors
     }
 
-    /// Wakes each lane that was answered or waits for room, once.
+    /// Wakes each lane that has an answer to collect or waits for room, once. Answers that wait for
+    /// a copy are left to `CopyProgress`.
     pub fn wake_answered(&mut self) {
         CapacityFlag::made_room();
+        let answerable = self.cursors.answerable();
         for lane in &mut self.lanes {
             let capacity_flag = lane.capacity_flag.heard();
-            let answered = std::mem::take(&mut lane.answered);
+            let answered = lane.answered_from.take_if(|from| *from <= answerable).is_some();
             let lost = planted(Bug::LaneWakeLost) && self.cursors.synced().is_multiple_of(5);
             if (answered && !lost) || capacity_flag {
                 lane.waker.wake();
             }
         }
+    }
+
+    /// Where the progress of the copies is published.
+    #[must_use]
+    pub fn copy_progress(&self) -> CopyProgress {
+        let wakers = self.lanes.iter().map(|lane| lane.waker.clone()).collect();
+        CopyProgress { wakers, cursors: self.cursors.clone() }
     }
 
     /// What tells every lane that the writer stopped in the middle.

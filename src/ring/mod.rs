@@ -7,6 +7,7 @@
 //! then `parking`.
 
 mod backpressure;
+mod copy_progress;
 mod cursors;
 mod in_flight;
 mod inbox;
@@ -20,7 +21,8 @@ mod slot;
 mod tickets;
 mod timings;
 
-pub use cursors::{Cursors, Syncs};
+pub use copy_progress::CopyProgress;
+pub use cursors::{Cursors, NO_COPIES, Syncs};
 pub use inbox::{Alarm, Caller, Inbox, Outbox, Polled, QueuedRequest, ReturnAddress};
 pub use lane::{Lane, LaneEnd, Load, PendingReply};
 pub use outcome::{Outcome, SubmitError, WriterReply};
@@ -92,7 +94,7 @@ pub fn build_sized(
         ports.push(LanePort {
             answers: sender,
             waker: waker.clone(),
-            answered: false,
+            answered_from: None,
             capacity_flag: capacity_flag.clone(),
         });
         ends.push(LaneEnd {

@@ -32,6 +32,9 @@ pub(crate) enum Point {
     FeedAsks,
     /// The journal cannot be read on.
     Feed,
+    /// The copies that stand in for other machines stand still.
+    #[cfg_attr(not(feature = "faults"), expect(dead_code, reason = "there are no copies"))]
+    Copies,
 }
 
 /// It fails here, now.

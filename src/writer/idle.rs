@@ -26,9 +26,15 @@ impl<D: Disk> Core<D> {
     /// After some quiet, and once a day while it lasts.
     fn seal_at(&self) -> Stamp {
         match self.unsealed_since {
+            // The seal's watermark is to cover all before it.
+            Some(_) if self.waits_for_copies() => self.now + SEAL_AFTER_MS,
             Some(since) => since + SEAL_AFTER_MS,
             None => self.sealed_at + RESEAL_MS,
         }
+    }
+
+    fn waits_for_copies(&self) -> bool {
+        self.outbox.cursors().copied() < self.journal.appended()
     }
 
     fn seals(&self) -> bool {
@@ -45,6 +51,7 @@ impl<D: Disk> Core<D> {
         }
         // First, so that the seal's watermark covers everything before it.
         self.sync()?;
+        self.journal.set_copied(self.outbox.cursors().copied());
         let totals = codec::encode_totals(&Totals::of(&self.state, drained));
         self.journal.seal(self.state.epoch, self.now, &totals)?;
         self.sync()?;

@@ -5,12 +5,14 @@
 //! panic while deciding has changed nothing and is answered; any other panic, and a failed append
 //! or sync, ends the process: recovery knows what is durable, this thread no longer does. Next:
 //! `domain::rules::decide`, `ring::inbox`, the journal crate; here `batch_limit` (a turn's length),
-//! `capacity`, `keeping` and `refusal_counts` (refusals on their way into the journal),
-//! `edge_updates`, `settings_update`, `idle`, `turn_metrics`, `steps`, `builder`.
+//! `capacity`, `durable` (the sync, and what is published of it), `keeping` and `refusal_counts`
+//! (refusals on their way into the journal), `edge_updates`, `settings_update`, `idle`,
+//! `turn_metrics`, `steps`, `builder`.
 
 mod batch_limit;
 mod builder;
 mod capacity;
+mod durable;
 mod edge_updates;
 mod idle;
 mod keeping;
@@ -230,6 +232,7 @@ impl<D: Disk> Core<D> {
         }
         self.records_in_turn = 0;
         self.outbox.cursors().count_turn();
+        self.journal.set_copied(self.outbox.cursors().copied());
         self.journal.begin(self.state.epoch, self.now);
         self.room.begin(self.journal.free_space());
         self.watch_spare();
@@ -424,6 +427,7 @@ impl<D: Disk> Core<D> {
         }
         if self.records_in_turn > 0 {
             self.journal.finish()?;
+            self.outbox.cursors().publish_appended(self.journal.appended());
             self.unsealed_since = Some(self.now);
             self.unsynced_since.get_or_insert(self.now);
         }
@@ -447,43 +451,6 @@ impl<D: Disk> Core<D> {
     fn show_all(&mut self) {
         let moment = self.moment();
         self.showing.show_all(&self.state, moment);
-    }
-
-    fn sync_if_due(&mut self) -> Result<(), JournalError> {
-        let Some(since) = self.unsynced_since else { return Ok(()) };
-        let due = match self.durability {
-            Durability::Group => !planted(Bug::AnswerBeforeSync) || self.now > since + 20,
-            Durability::Interval(interval_ms) => self.now >= since + interval_ms,
-            Durability::Os => false,
-        };
-        if due { self.sync() } else { Ok(()) }
-    }
-
-    fn sync(&mut self) -> Result<(), JournalError> {
-        self.watch.time_sync(self.outbox.cursors(), || self.journal.sync())?;
-        self.unsynced_since = None;
-        Ok(())
-    }
-
-    fn nudge_snapshots(&mut self, synced: Sequence) {
-        if synced >= self.snapshot_at {
-            self.snapshots.nudge();
-            self.snapshot_at = synced + self.snapshot_events;
-        }
-    }
-
-    fn publish(&mut self) {
-        let (appended, synced) = (self.journal.appended(), self.journal.synced());
-        let answerable = match self.durability {
-            Durability::Group if !planted(Bug::AnswerBeforeSync) => synced,
-            Durability::Group => appended,
-            Durability::Interval(_) | Durability::Os => appended,
-        };
-        let cursors = self.outbox.cursors();
-        cursors.publish(appended, synced, answerable);
-        cursors.publish_journal_bytes(self.journal.bytes());
-        // Only now: a snapshot is folded up to the cursor that the snapshotter sees.
-        self.nudge_snapshots(synced);
     }
 
     /// Everything is answered; what is left is told to the journal.

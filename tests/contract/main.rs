@@ -9,6 +9,7 @@
 //!
 //! Start with `document`, then `world` (good requests), `refusals` (bad ones), `faults`.
 
+mod copies;
 mod document;
 mod faults;
 mod refusals;

@@ -86,7 +86,7 @@ fn what_waits_at_the_end_of_a_drain_is_told_that_its_outcome_is_unknown_and_is_n
 }
 
 /// A number of the metrics.
-fn metric(client: &mut Client, name: &str) -> u64 {
+pub(crate) fn metric(client: &mut Client, name: &str) -> u64 {
     let text = client.ask(&Ask::get("/metrics")).body;
     let text = String::from_utf8(text).expect("the metrics are text");
     let value = text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());

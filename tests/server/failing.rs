@@ -11,7 +11,7 @@ use crate::process::{Launch, directory};
 use doorbuster::background::snapshotter::fold;
 use doorbuster::codec;
 use doorbuster::config::{Config, Sources};
-use doorbuster::engine::recovery::{RecoveryError, lock, recover_in};
+use doorbuster::engine::recovery::{NewEpoch, RecoveryError, lock, recover_in};
 use doorbuster::engine::replay::{DataDirectory, ReplayError};
 use doorbuster::shared::clock::Clock;
 use doorbuster_journal::{JournalError, MemoryDisk, journal_id};
@@ -45,7 +45,8 @@ impl Data {
 
     /// Starts, and is gone again. Gives the epoch and the digest.
     fn start(&self, config: &Config) -> Result<(u32, String), RecoveryError> {
-        let recovered = recover_in(self, &config.rules, config, Clock::start(), &mut |_| {})?;
+        let recovered =
+            recover_in(self, &config.rules, config, (Clock::start(), NewEpoch::Next), &mut |_| {})?;
         let digest = codec::digest(&recovered.state).to_string();
         Ok((recovered.state.epoch, digest))
     }

@@ -42,6 +42,8 @@ pub struct Journal<D: Disk = FileDisk> {
     overflow: Vec<u8>,
     appended: u64,
     synced: u64,
+    /// The highest sequence that every copy that counts has synced; `u64::MAX` without copies.
+    copied: u64,
     /// Whether a frame was stored since the last sync.
     unsynced: bool,
     poisoned: bool,
@@ -159,6 +161,7 @@ impl<D: Disk> Journal<D> {
             overflow: Vec::with_capacity(RECORD_PREFIX_BYTES + RECORD_BYTES_MAX),
             appended: start.last_sequence,
             synced: start.last_sequence,
+            copied: u64::MAX,
             unsynced: false,
             poisoned: false,
             spares: Spares::new(next),
@@ -196,6 +199,19 @@ impl<D: Disk> Journal<D> {
     /// The highest sequence that survives a power cut.
     pub fn synced(&self) -> u64 {
         self.synced
+    }
+
+    /// The highest sequence that is synced here and on every copy that counts: the watermark of the
+    /// next frame.
+    pub fn settled(&self) -> u64 {
+        self.synced.min(self.copied)
+    }
+
+    /// Sets the highest sequence that every copy that counts has synced; `u64::MAX`, as it is at
+    /// first, where there is none. A frame's watermark must be true on every copy's disk, and a
+    /// copy may store the frame before it has synced those before it.
+    pub fn set_copied(&mut self, sequence: u64) {
+        self.copied = sequence;
     }
 
     /// The size of all segments that hold frames, the open one included, in bytes.
@@ -370,7 +386,7 @@ impl<D: Disk> Journal<D> {
             count,
             first_sequence: self.appended + 1,
             stamp_ms: self.stamp_ms,
-            watermark: if planted(Bug::WatermarkTooHigh) { self.appended } else { self.synced },
+            watermark: if planted(Bug::WatermarkTooHigh) { self.appended } else { self.settled() },
         };
         let position = Position { seed: self.open.seed, offset: self.open.offset };
         self.open.chain = frame::close(frame, &head, position);

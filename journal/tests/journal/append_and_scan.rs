@@ -52,6 +52,28 @@ fn a_frame_carries_what_its_turn_began_with() {
     assert_eq!((found.last_epoch, found.last_stamp_ms), (4, 99));
 }
 
+/// A copy may store a frame before it has synced those before it; then a watermark beyond what the
+/// copies hold would make a torn tail on its disk look like damage.
+#[test]
+fn a_watermark_waits_for_the_copies() {
+    let (disk, mut journal) = journal_with(&[]);
+    for (copied, record) in [(0, "one"), (1, "two"), (1, "three"), (u64::MAX, "four")] {
+        journal.set_copied(copied);
+        append(&mut journal, 1, &[record]);
+    }
+    assert_eq!((journal.synced(), journal.settled()), (4, 4));
+    journal.set_copied(2);
+    assert_eq!(journal.settled(), 2);
+    journal.seal(1, 99, b"totals").unwrap();
+    let mut watermarks = Vec::new();
+    let found = scan_with(&disk, Origin::Genesis, &mut |frame| {
+        watermarks.push(frame.watermark());
+        Ok(())
+    });
+    assert_eq!(watermarks, [0, 1, 1, 3, 2]);
+    assert_eq!(found.unwrap().vouched, 3);
+}
+
 #[test]
 fn a_seal_without_totals_at_the_very_start_is_shown() {
     // Only behind a repair is it the mark that a journal starts with.

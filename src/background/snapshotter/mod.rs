@@ -146,13 +146,13 @@ impl<P: DataDirectory> Snapshotter<P> {
             parts.snapshots.failed(why.clone());
             return Err(why);
         }
-        let synced = parts.cursors.synced();
+        let settled = parts.cursors.settled();
         // As it is now: a segment that takes what the ballast leaves does not end the shortage.
         let mut space_short = parts.snapshots.space_short();
-        let mut taken = fold(&parts.data, parts.journal, Some(synced), pause);
+        let mut taken = fold(&parts.data, parts.journal, Some(settled), pause);
         if taken.as_ref().is_err_and(TakeError::is_full) && self.give_up_ballast() {
             space_short = true;
-            taken = fold(&parts.data, parts.journal, Some(synced), pause);
+            taken = fold(&parts.data, parts.journal, Some(settled), pause);
         }
         match taken {
             Ok(sequence) => {

@@ -32,8 +32,8 @@ pub(super) struct Pace<'p> {
     snapshot: Sequence,
     /// A snapshot is due after so many events.
     every_events: u64,
-    /// How far the journal was at the last rest.
-    synced: Cell<Sequence>,
+    /// How far the journal was settled at the last rest.
+    settled: Cell<Sequence>,
     /// When the last rest ended, on `Clock::elapsed_us`.
     since_us: Cell<u64>,
 }
@@ -45,8 +45,8 @@ impl<'p> Pace<'p> {
         snapshot: Sequence,
         every_events: u64,
     ) -> Self {
-        let (synced, since_us) = (Cell::new(cursors.synced()), Cell::new(clock.elapsed_us()));
-        Self { cursors, clock, snapshot, every_events, synced, since_us }
+        let (settled, since_us) = (Cell::new(cursors.settled()), Cell::new(clock.elapsed_us()));
+        Self { cursors, clock, snapshot, every_events, settled, since_us }
     }
 
     /// Rests if the writer is at work; costs nothing where nobody buys. Says what time it is, on
@@ -57,10 +57,10 @@ impl<'p> Pace<'p> {
         if worked_us < WORKED_US_MIN {
             return now_us;
         }
-        let synced = self.cursors.synced();
-        if self.synced.replace(synced) != synced {
+        let settled = self.cursors.settled();
+        if self.settled.replace(settled) != settled {
             let rest_us =
-                rest_us(worked_us, synced.saturating_sub(self.snapshot), self.every_events);
+                rest_us(worked_us, settled.saturating_sub(self.snapshot), self.every_events);
             self.clock.sleep(Duration::from_micros(rest_us));
         }
         let now_us = self.clock.elapsed_us();

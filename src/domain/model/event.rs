@@ -41,7 +41,8 @@ pub struct Origin {
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// The server started; the epoch is one more than before.
+    /// The server started. Its epoch is higher than the last; where an arbiter grants epochs, those
+    /// of starts that ended before they wrote are missing.
     Started(Started),
     /// The settings that decide outcomes changed.
     SettingsChanged(Box<Settings>),

@@ -248,12 +248,12 @@ fn what_nobody_can_ask_for_and_what_somebody_must_are_told() {
 }
 
 #[test]
-fn epochs_grow_by_one_and_lose_only_what_a_mode_may_lose() {
+fn epochs_grow_and_lose_only_what_a_mode_may_lose() {
     let mut history = History::begin(decide);
     let next = history.state.sequence + 1;
-    for epoch in [0, 1, 3] {
+    for epoch in [0, 1] {
         let again = history.start(epoch, None);
-        assert_eq!(history.unasked(again, START), said("epochs grow by one"));
+        assert_eq!(history.unasked(again, START), said("epochs grow"));
     }
     let lost = "no answer can have been lost there";
     // Its answers waited for the sync.
@@ -269,7 +269,8 @@ fn epochs_grow_by_one_and_lose_only_what_a_mode_may_lose() {
         (Some(next - 1), said(lost)),
         (Some(next + 1), said(lost)),
     ] {
-        let start = history.start(3, lost_from);
+        // Epochs that were granted and never wrote are missing.
+        let start = history.start(5, lost_from);
         assert_eq!(history.unasked(start, START), expected, "{lost_from:?}");
     }
     let mut nothing = History { state: State::new(1), recheck: Recheck::new(decide) };

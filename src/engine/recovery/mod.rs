@@ -77,9 +77,27 @@ pub enum RecoveryError {
          which ids would be given out twice"
     )]
     Random,
+    /// The directory is ahead of what was granted.
+    #[error("epoch {granted} was granted to write in, and the journal holds epoch {last} already")]
+    EpochPast {
+        /// By the arbiter.
+        granted: u32,
+        /// The journal's last.
+        last: u32,
+    },
     /// The wall clock is not to be trusted.
     #[error(transparent)]
     Clock(#[from] ClockError),
+}
+
+/// Which epoch a start begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NewEpoch {
+    /// One more than the last: no other machine writes this journal.
+    Next,
+    /// The one that an arbiter granted to this process alone. It skips those of processes that
+    /// ended before they wrote.
+    Granted(u32),
 }
 
 /// A writer's state and journal, ready to serve.
@@ -148,7 +166,7 @@ pub fn recover(
     make_directory(&journal_directory(&config.data))?;
     lock.hold_journal(&journal_directory(&config.data))?;
     make_directory(&snapshot_directory(&config.data))?;
-    recover_in(&config.data, rules, config, clock, progress)
+    recover_in(&config.data, rules, config, (clock, NewEpoch::Next), progress)
 }
 
 /// As [`recover`], in a directory that is made and that nobody else uses, whatever it is on; where
@@ -160,12 +178,13 @@ pub fn recover_in<P: DataDirectory + ?Sized>(
     data: &P,
     rules: &Settings,
     config: &Config,
-    clock: Clock,
+    (clock, epoch): (Clock, NewEpoch),
     progress: Progress<'_>,
 ) -> Result<Recovered<P::Disk>, RecoveryError> {
     let Replayed { state, snapshot_sequence, scan, drained, passed_over, .. } =
         replay(data, From::NewestSnapshot, None, progress)?;
     let scan = scan.expect("a replay without an end in mind reads to the end");
+    let epoch = epoch.after(state.epoch)?;
     let last_stamp = (scan.last_sequence > 0).then_some(state.stamp.max(scan.last_stamp_ms));
     // Before anything is written: a refused clock leaves the directory as it was.
     let mut stamps = Stamps::start(clock, clock.wall_ms(), last_stamp, config.accept_clock)?;
@@ -174,7 +193,8 @@ pub fn recover_in<P: DataDirectory + ?Sized>(
     let unclean = state.epoch > 0 && !drained;
     let lost_from = (unclean && state.answers_before_sync).then_some(scan.last_sequence + 1);
     let dropped = scan.dropped.clone();
-    let drawn = Drawn { hash_key: data.random(), life: draw_life(&state, || data.random())? };
+    let drawn =
+        Drawn { epoch, hash_key: data.random(), life: draw_life(&state, || data.random())? };
     let disk = data.journal()?;
     let options = Options { segment_bytes: config.segment_bytes };
     let journal = match scan.id {
@@ -195,6 +215,16 @@ pub fn recover_in<P: DataDirectory + ?Sized>(
         lost_from,
         passed_over,
     })
+}
+
+impl NewEpoch {
+    fn after(self, last: u32) -> Result<u32, RecoveryError> {
+        match self {
+            Self::Next => Ok(last + 1),
+            Self::Granted(granted) if granted > last => Ok(granted),
+            Self::Granted(granted) => Err(RecoveryError::EpochPast { granted, last }),
+        }
+    }
 }
 
 /// Reserves what the tables will, and gives it back: later there would be nobody to tell.
@@ -220,8 +250,9 @@ fn draw_life(state: &State, random: impl Fn() -> [u8; 16]) -> Result<Life, Recov
     (0..LIFE_DRAWS_MAX).find_map(fresh).ok_or(RecoveryError::Random)
 }
 
-/// What a start draws.
+/// What a start draws or is granted.
 struct Drawn {
+    epoch: u32,
     /// For the first start.
     hash_key: [u8; 16],
     life: Life,
@@ -243,7 +274,10 @@ impl<D: Disk> Start<D> {
         drawn: Drawn,
     ) -> Result<(), RecoveryError> {
         let first = self.state.epoch == 0;
-        let epoch = self.state.epoch + u32::from(first || !planted(Bug::EpochKept));
+        let epoch = match !first && planted(Bug::EpochKept) {
+            true => self.state.epoch,
+            false => drawn.epoch,
+        };
         self.now = self.now.max(self.state.stamp);
         self.journal.begin(epoch, self.now);
         self.append(Event::Started(Started {

@@ -75,6 +75,10 @@ pub(in crate::http) fn refuse<A: Submit>(worker: &Worker<A>, request: &Request) 
     let answerable = front.cursors.answerable();
     let in_flight = |key| worker.lane.may_be_in_flight(key);
     let found = worker.refuser.door.refusal(request, in_flight, || front.clock.elapsed_ms())?;
+    // What a copy does not hold yet may be taken back.
+    if found.sequence > front.cursors.copied() {
+        return None;
+    }
     let Command::CreateOrder(order) = &request.command else { return None };
     let line = order.lines.first()?;
     if !worker.refuser.count(&*worker.lane, worker.now_ms(), &line.sku, found.created) {

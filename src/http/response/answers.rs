@@ -325,7 +325,7 @@ fn state_status(json: &mut Json, front: &Front, status: &StateStatus, sequence: 
     json.raw(",\"seq\":");
     json.number(sequence);
     json.raw(",\"durable_seq\":");
-    json.number(front.cursors.synced());
+    json.number(front.cursors.settled());
     json.raw(",\"snapshot_seq\":");
     json.maybe(front.snapshots.sequence(), Json::number);
     // Only while it is one: what is not there needs no attention.

@@ -357,6 +357,9 @@ fn start_writer(
     settings: Receiver<Settings>,
 ) -> Result<JoinHandle<Stopped>, ServerError> {
     let alarm = outbox.alarm();
+    #[cfg(feature = "faults")]
+    crate::process::copies::start(outbox.copy_progress(), front.clock)
+        .map_err(start_error("the copies"))?;
     let writer = Writer::new(WriterParts {
         state: recovered.state,
         journal: recovered.journal,

@@ -127,6 +127,36 @@ pub fn an_answer_leaves_once_it_is_durable() {
     writer.join().expect("the writer goes on");
 }
 
+/// The writer and the copies come to the same place at the same time: the later one wakes the lane.
+pub fn the_later_of_the_writer_and_the_copies_wakes_the_lane() {
+    let cursors = Arc::new(Cursors::default());
+    cursors.publish_copied(0);
+    let waker = Arc::new(AtomicWaker::new());
+    let writer = thread::spawn({
+        let (cursors, waker) = (cursors.clone(), waker.clone());
+        move || {
+            cursors.publish(1, 1, 1);
+            if cursors.answerable() >= 1 {
+                waker.wake();
+            }
+        }
+    });
+    let copies = thread::spawn({
+        let (cursors, waker) = (cursors.clone(), waker.clone());
+        move || {
+            if cursors.publish_copied(1) {
+                waker.wake();
+            }
+        }
+    });
+    block_on(poll_fn(|context| {
+        waker.register(context.waker());
+        if cursors.answerable() >= 1 { Poll::Ready(()) } else { Poll::Pending }
+    }));
+    writer.join().expect("the writer goes on");
+    copies.join().expect("the copies go on");
+}
+
 /// A follower that has seen everything hears of what comes next.
 pub fn a_follower_hears_that_the_journal_moved() {
     let cursors = Arc::new(Cursors::default());

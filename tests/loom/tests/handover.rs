@@ -50,6 +50,13 @@ fn an_answer_leaves_once_it_is_durable() {
 }
 
 #[test]
+fn the_later_of_the_writer_and_the_copies_wakes_the_lane() {
+    let mut some = loom::model::Builder::new();
+    some.preemption_bound = Some(3);
+    some.check(sound::scenarios::the_later_of_the_writer_and_the_copies_wakes_the_lane);
+}
+
+#[test]
 fn a_follower_hears_that_the_journal_moved() {
     loom::model(sound::scenarios::a_follower_hears_that_the_journal_moved);
 }
@@ -69,6 +76,12 @@ fn without_fences_a_request_is_left_to_a_sleeping_writer() {
     check_found("without_fences_a_request_is_left_to_a_sleeping_writer", "deadlock", || {
         fenceless::scenarios::the_writer_sees_every_request(1);
     });
+}
+
+#[test]
+fn without_fences_an_answer_is_left_to_a_sleeping_lane() {
+    let scenario = fenceless::scenarios::the_later_of_the_writer_and_the_copies_wakes_the_lane;
+    check_found("without_fences_an_answer_is_left_to_a_sleeping_lane", "deadlock", scenario);
 }
 
 #[test]

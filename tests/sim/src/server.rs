@@ -13,7 +13,7 @@ use doorbuster::domain::model::command::{Command, Request};
 use doorbuster::domain::model::ids::{Sequence, Stamp};
 use doorbuster::domain::state::tables::State;
 use doorbuster::edge::{Edge, SoldOutCheck};
-use doorbuster::engine::recovery::{self, Recovered, RecoveryError};
+use doorbuster::engine::recovery::{self, NewEpoch, Recovered, RecoveryError};
 use doorbuster::engine::replay::{DataDirectory, ReplayError};
 use doorbuster::http::LABELS;
 use doorbuster::metrics::Meters;
@@ -135,7 +135,13 @@ impl Server {
         clock: Clock,
         meters: &Arc<Meters>,
     ) -> Result<(Self, Found), RecoveryError> {
-        let recovered = recovery::recover_in(data, &config.rules, config, clock, &mut |_| {})?;
+        let recovered = recovery::recover_in(
+            data,
+            &config.rules,
+            config,
+            (clock, NewEpoch::Next),
+            &mut |_| {},
+        )?;
         let Recovered { state, journal, stamps, snapshot_sequence, .. } = recovered;
         doorbuster::domain::state::invariants::check(&state);
         let found = Found {

@@ -100,7 +100,7 @@ fn fault<T>(rule: &'static str, detail: impl Into<String>) -> Result<T, Fault> {
 mod rule {
     pub(super) const GAPLESS: &str = "sequences follow each other";
     pub(super) const TIME: &str = "stamps never go back";
-    pub(super) const EPOCH: &str = "an epoch is one more than the last";
+    pub(super) const EPOCH: &str = "a record is of the epoch that began last";
     pub(super) const LIFE: &str = "no two starts have one life";
     pub(super) const IDS: &str = "no id is given out twice";
     pub(super) const ASKED: &str = "nothing happens that nobody asked for";

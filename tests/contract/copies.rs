@@ -1,0 +1,107 @@
+//! What waits for a copy on another machine, with a stand-in for the copies that stands still and
+//! comes back: answers, reads, the feed, snapshots and the sold-out edge show nothing that is
+//! synced on this disk alone.
+
+use crate::client::{Ask, Client, socket};
+use crate::patience;
+use crate::stalls::metric;
+use crate::world::World;
+use serde_json::json;
+use std::io::ErrorKind;
+use std::net::TcpStream;
+
+/// A request whose answer is awaited later.
+struct Waiting {
+    stream: TcpStream,
+    client: Client,
+}
+
+impl Waiting {
+    fn send(world: &World, ask: &Ask) -> Self {
+        let stream = socket(world.server.address).expect("the server accepts");
+        let mut client = Client::over(stream.try_clone().expect("a second handle"));
+        client.write(&ask.bytes()).expect("the server takes bytes");
+        Self { stream, client }
+    }
+
+    fn is_unanswered(&self) -> bool {
+        self.stream.set_nonblocking(true).expect("a socket");
+        let peeked = self.stream.peek(&mut [0]);
+        self.stream.set_nonblocking(false).expect("a socket");
+        peeked.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
+    }
+
+    fn answer(mut self) -> crate::client::Answer {
+        self.client.read(false).expect("an answer")
+    }
+}
+
+/// A server whose copies hold everything a millisecond later.
+fn copied() -> World {
+    World::with(|launch| launch.environment("FAULTS_COPIES_MS", "1"))
+}
+
+/// Waits until this disk holds more than so many records, all synced.
+fn until_synced_past(world: &mut World, sequence: u64) {
+    patience::until("the disk holds it", || {
+        let client = &mut world.client;
+        let is_synced = metric(client, "doorbuster_durable_lag_records ") == 0;
+        (metric(client, "doorbuster_sequence ") > sequence && is_synced).then_some(())
+    });
+}
+
+fn events_after(world: &mut World, sequence: u64) -> usize {
+    let page = world.client.get(&format!("/v1/events?after={sequence}&limit=100"));
+    page["events"].as_array().expect("a page of events").len()
+}
+
+#[test]
+fn what_this_disk_alone_holds_is_shown_to_no_client() {
+    let mut world = copied();
+    let sku = world.sku(json!({"stock": 1}));
+    let (last_unit, too_late) = (world.order(&sku), world.order(&sku));
+    let settled = world.client.get("/v1/status")["durable_seq"].as_u64().expect("a number");
+    world.arm("Copies");
+    let order = Waiting::send(&world, &last_unit);
+    until_synced_past(&mut world, settled);
+    let read = Waiting::send(&world, &Ask::get(format!("/v1/skus/{sku}")));
+    let status = Waiting::send(&world, &Ask::get("/v1/status"));
+    // The sold-out table shows it already.
+    let refused = Waiting::send(&world, &too_late);
+    assert_eq!(events_after(&mut world, settled), 0);
+    let taken = world.client.ask(&Ask::new("POST", "/v1/admin/snapshot")).expect(200);
+    assert!(taken["snapshot_seq"].as_u64() <= Some(settled), "{taken}");
+    for waiting in [&order, &read, &status, &refused] {
+        assert!(waiting.is_unanswered());
+    }
+    world.arm("");
+    assert_eq!(order.answer().expect(201)["status"], "held");
+    assert_eq!(read.answer().expect(200)["available"], 0);
+    assert_eq!(status.answer().expect(200)["tables"]["orders"]["used"], 1);
+    refused.answer().problem(409, "sold_out");
+    assert!(events_after(&mut world, settled) > 0);
+    world.server.stop().stopped();
+}
+
+#[test]
+fn copies_that_come_back_let_a_whole_backlog_go() {
+    let mut world = copied();
+    let sku = world.sku(json!({"stock": 100}));
+    for _ in 0..3 {
+        let stored = metric(&mut world.client, "doorbuster_sequence ");
+        world.arm("Copies");
+        let waiting: Vec<_> = (0..20)
+            .map(|_| {
+                let ask = world.order(&sku);
+                Waiting::send(&world, &ask)
+            })
+            .collect();
+        until_synced_past(&mut world, stored + 19);
+        world.arm("");
+        for waiting in waiting {
+            waiting.answer().expect(201);
+        }
+    }
+    assert_eq!(world.client.get(&format!("/v1/skus/{sku}"))["held"], 60);
+    world.server.stop().stopped();
+}
