@@ -4,10 +4,11 @@
 //! request went out. Never asks twice, but takes another connection if a kept one turns out to be
 //! closed before anything was sent. Next: `retry`.
 
+use super::answer::Answer;
 use super::error::{Error, Problem};
 use super::origin::Origin;
+use super::request::Ask;
 use super::retry::Failure;
-use super::{Answer, Ask};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;

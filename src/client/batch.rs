@@ -4,10 +4,15 @@
 //! another, so a second sending is safe only where every line that was perhaps decided is told its
 //! first answer, which takes a key. Next: `retry`.
 
+use super::answer::Answer;
 use super::attempt::Whole;
+use super::error::{Error, Problem};
+use super::handle::Client;
+use super::key::Key;
+use super::orders::{Action, LineUnits, NewOrder};
+use super::request::{Ask, path};
 use super::retry::Failure;
-use super::{Action, Adjustment, Answer, Ask, Client, Error, Key, LineUnits, NewOrder, NewSku};
-use super::{Precondition, Problem};
+use super::skus::{Adjustment, NewSku, Precondition};
 use hyper::Method;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -223,7 +228,7 @@ impl Client {
             return Err(Error::invalid("batch", format!("has at most {BATCH_BYTES_MAX} bytes")));
         }
         let repeats = lines.iter().all(|line| line.key().is_some());
-        let ask = Ask::new(Method::POST, super::path(["batch"]), repeats).lines(text);
+        let ask = Ask::new(Method::POST, path(["batch"]), repeats).lines(text);
         self.settle(&ask, |whole, attempts| answers(&whole, lines.len(), attempts).map(Ok)).await
     }
 }

@@ -1,6 +1,12 @@
 //! Draws as a client sees them (API 4).
 
-use super::{Answer, Ask, Client, Error, Key, Order, Precondition, path, with_parameters};
+use super::answer::Answer;
+use super::error::Error;
+use super::handle::Client;
+use super::key::Key;
+use super::orders::Order;
+use super::request::{Ask, path, with_parameters};
+use super::skus::Precondition;
 use hyper::Method;
 use serde::{Deserialize, Serialize};
 

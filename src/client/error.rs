@@ -1,6 +1,6 @@
-//! Why there is no answer to use.
+//! Why there is no answer to use, and why a key is refused.
 
-use super::Key;
+use super::key::Key;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -53,6 +53,27 @@ fn advice(key: Option<&Key>) -> String {
     match key {
         Some(key) => format!("ask again with the same key, {key}"),
         None => "read the state before asking again".to_owned(),
+    }
+}
+
+impl Key {
+    /// A key of the caller's making, such as the id of a cart.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if it is empty, too long, not printable ASCII, or has a quotation mark or
+    /// a space at an end, which mean something else in a header.
+    pub fn new(text: impl Into<String>) -> Result<Self, Error> {
+        Self::parse(text.into()).map_err(|reason| Error::invalid("key", reason))
+    }
+
+    /// A key that nobody else has: 128 random bits.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if the system has no randomness to give.
+    pub fn random() -> Result<Self, Error> {
+        let mut bytes = [0; 16];
+        getrandom::fill(&mut bytes).map_err(|cause| Error::invalid("key", cause.to_string()))?;
+        Ok(Self::of_bits(u128::from_le_bytes(bytes)))
     }
 }
 

@@ -5,8 +5,10 @@
 //! `retry` for how long it tries to come back.
 
 use super::attempt::Stream;
+use super::error::Error;
+use super::handle::Client;
+use super::request::{Ask, path, with_parameters};
 use super::retry::{Failure, Next, Tries};
-use super::{Ask, Client, Error, path, with_parameters};
 use bytes::BytesMut;
 use serde::Deserialize;
 use serde_json::Value;

@@ -1,6 +1,5 @@
 //! Idempotency keys: what makes several attempts one request.
 
-use super::Error;
 use hyper::header::HeaderValue;
 use std::fmt;
 
@@ -13,33 +12,22 @@ const KEY_BYTES_MAX: usize = 255;
 pub struct Key(String);
 
 impl Key {
-    /// A key of the caller's making, such as the id of a cart.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] if it is empty, too long, not printable ASCII, or has a quotation mark or
-    /// a space at an end, which mean something else in a header.
-    pub fn new(text: impl Into<String>) -> Result<Self, Error> {
-        let text = text.into();
+    /// A key of this text, or why it is none.
+    pub(super) fn parse(text: String) -> Result<Self, &'static str> {
         let printable = text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
         let edges = text.starts_with(['"', ' ']) || text.ends_with(' ');
         if !printable || edges || !(1..=KEY_BYTES_MAX).contains(&text.len()) {
-            return Err(Error::invalid(
-                "key",
-                "must be 1 to 255 printable ASCII characters, without a quotation mark at the \
-                 start or a space at an end",
-            ));
+            return Err(
+                "must be 1 to 255 printable ASCII characters, without a quotation mark at \
+                        the start or a space at an end",
+            );
         }
         Ok(Self(text))
     }
 
-    /// A key that nobody else has: 128 random bits.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] if the system has no randomness to give.
-    pub fn random() -> Result<Self, Error> {
-        let mut bytes = [0; 16];
-        getrandom::fill(&mut bytes).map_err(|cause| Error::invalid("key", cause.to_string()))?;
-        Ok(Self(format!("{:032x}", u128::from_le_bytes(bytes))))
+    /// A key of these bits.
+    pub(super) fn of_bits(bits: u128) -> Self {
+        Self(format!("{bits:032x}"))
     }
 
     /// Its text.

@@ -1,6 +1,10 @@
 //! What a key was answered, how the server stands, snapshots on demand (API 1 and 6).
 
-use super::{Ask, Client, Error, Key, Order, path};
+use super::error::Error;
+use super::handle::Client;
+use super::key::Key;
+use super::orders::Order;
+use super::request::{Ask, path};
 use hyper::Method;
 use serde::Deserialize;
 use serde_json::Value;

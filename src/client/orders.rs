@@ -1,6 +1,10 @@
 //! Orders as a client sees them (API 3).
 
-use super::{Answer, Ask, Client, Error, Key, Page, path, with_parameters};
+use super::answer::{Answer, Page};
+use super::error::Error;
+use super::handle::Client;
+use super::key::Key;
+use super::request::{Ask, path, with_parameters};
 use hyper::Method;
 use serde::{Deserialize, Serialize};
 

@@ -5,7 +5,8 @@
 //! it: one with a sequence was decided after looking the key up, any other settles nothing. Next:
 //! `attempt`.
 
-use super::{Error, Key, Problem};
+use super::error::{Error, Problem};
+use super::key::Key;
 use std::hash::{BuildHasher, Hasher, RandomState};
 
 /// How often and how long to try.

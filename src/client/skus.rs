@@ -1,6 +1,10 @@
 //! SKUs as a client sees them (API 2).
 
-use super::{Answer, Ask, Client, Error, Key, Page, path, with_parameters};
+use super::answer::{Answer, Page};
+use super::error::Error;
+use super::handle::Client;
+use super::key::Key;
+use super::request::{Ask, path, with_parameters};
 use hyper::Method;
 use hyper::header::{self, HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize, Serializer};

@@ -3,8 +3,8 @@
 //! A snapshot with the right checksums is still believed only as far as its rows agree. Every row
 //! here is one that stands in a snapshot, with one member changed, left out or put elsewhere.
 
-use super::event::StoredOrderId;
 use super::rows::{Row, StoredKept};
+use super::values::StoredOrderId;
 use super::{CodecError, DECODE_BYTES_MAX, LAYOUT, StateReader};
 use crate::domain::model::answer::{DrawView, SkuView};
 use crate::domain::model::command::SkuSettings;

@@ -7,11 +7,12 @@ use super::kept::StoredKept;
 use super::sku::{
     StoredAdjustment, StoredPatchSku, StoredPrecondition, StoredSettings, reason, sku_id,
 };
+use super::values::{self, StoredOrderId, StoredRules, principal_names, read_ids, store_ids};
 use crate::domain::model::event::{
     AnswerRepeated, DrawDeleted, EntriesPurged, Event, HoldsGraced, OrderCreated, OrderExtended,
     OrderRefunded, RefusalCount, SkuAdjusted, SkuDeleted, SkuPatched, SkuPut, Started, UsesPurged,
 };
-use crate::domain::model::ids::{OrderId, PrincipalName, UserId};
+use crate::domain::model::ids::{PrincipalName, UserId};
 use crate::domain::model::kept::NotKept;
 use crate::domain::model::lives::Life;
 use crate::domain::model::settings::{Caps, Settings};
@@ -141,81 +142,6 @@ pub(super) enum StoredEvent<'a> {
     },
 }
 
-/// Reads names of principals.
-pub(super) fn principal_names(names: Vec<&str>) -> Result<Vec<PrincipalName>, CodecError> {
-    let name = |name| PrincipalName::parse(name).map_err(|_| CodecError::Value("principal"));
-    names.into_iter().map(name).collect()
-}
-
-/// Epoch and sequence.
-#[derive(Serialize, Deserialize, Clone, Copy)]
-pub(super) struct StoredOrderId(u32, u64);
-
-impl From<OrderId> for StoredOrderId {
-    fn from(id: OrderId) -> Self {
-        Self(id.epoch, id.sequence)
-    }
-}
-
-impl From<StoredOrderId> for OrderId {
-    fn from(stored: StoredOrderId) -> Self {
-        Self { epoch: stored.0, sequence: stored.1 }
-    }
-}
-
-fn store_ids(orders: &[OrderId]) -> Vec<StoredOrderId> {
-    orders.iter().map(|order| (*order).into()).collect()
-}
-
-fn read_ids(orders: Vec<StoredOrderId>) -> Vec<OrderId> {
-    orders.into_iter().map(OrderId::from).collect()
-}
-
-/// The settings that decide outcomes.
-#[derive(Serialize, Deserialize)]
-pub(super) struct StoredRules {
-    hold_ms_default: u64,
-    hold_ms_max: u64,
-    open_holds_per_user_max: u32,
-    recovery_grace_ms: u64,
-    idempotency_retain_ms: u64,
-    orders_retain_ms: u64,
-    caps: [u32; 6],
-}
-
-impl From<&Settings> for StoredRules {
-    fn from(settings: &Settings) -> Self {
-        // Those of draws and entries stand elsewhere, and only where they are not the defaults; so
-        // do principals.
-        let Caps { skus, orders, keys, answers, uses, users, draws: _, entries: _ } = settings.caps;
-        Self {
-            hold_ms_default: settings.hold_ms_default,
-            hold_ms_max: settings.hold_ms_max,
-            open_holds_per_user_max: settings.open_holds_per_user_max,
-            recovery_grace_ms: settings.recovery_grace_ms,
-            idempotency_retain_ms: settings.idempotency_retain_ms,
-            orders_retain_ms: settings.orders_retain_ms,
-            caps: [skus, orders, keys, answers, uses, users],
-        }
-    }
-}
-
-impl From<StoredRules> for Settings {
-    fn from(stored: StoredRules) -> Self {
-        let [skus, orders, keys, answers, uses, users] = stored.caps;
-        Self {
-            hold_ms_default: stored.hold_ms_default,
-            hold_ms_max: stored.hold_ms_max,
-            open_holds_per_user_max: stored.open_holds_per_user_max,
-            recovery_grace_ms: stored.recovery_grace_ms,
-            idempotency_retain_ms: stored.idempotency_retain_ms,
-            orders_retain_ms: stored.orders_retain_ms,
-            caps: Caps { skus, orders, keys, answers, uses, users, ..Caps::default() },
-            principals: Vec::new(),
-        }
-    }
-}
-
 impl<'a> From<&'a Event> for StoredEvent<'a> {
     fn from(event: &'a Event) -> Self {
         match event {
@@ -306,11 +232,6 @@ fn store_started(started: &Started) -> StoredEvent<'_> {
     }
 }
 
-/// The stored number of a life, read back.
-pub(super) fn life(bits: u64) -> Result<Life, CodecError> {
-    Life::of_bits(bits).ok_or(CodecError::Value("life"))
-}
-
 fn store_draw_event(event: &Event) -> StoredEvent<'_> {
     match event {
         Event::DrawPut(put) => StoredEvent::DrawPut((&**put).into()),
@@ -367,7 +288,7 @@ impl StoredEvent<'_> {
                 Event::Started(Started { epoch, hash_key, answers_before_sync, lost_from, life })
             }
             Self::StartedWithLife { epoch, hash_key, answers_before_sync, lost_from, life } => {
-                let life = Some(self::life(life)?);
+                let life = Some(values::life(life)?);
                 Event::Started(Started { epoch, hash_key, answers_before_sync, lost_from, life })
             }
             Self::SettingsChanged(rules) => Event::SettingsChanged(Box::new(rules.into())),

@@ -5,9 +5,8 @@
 
 use super::action::{StoredAction, StoredLines, StoredTake, read_lines, store_lines};
 use super::draw::{StoredAdmission, StoredTerms, client_seed, draw_id};
-use super::event::StoredOrderId;
-use super::rows::{status, user_id};
 use super::sku::{StoredAdjustment, StoredPatchSku, StoredPrecondition, StoredSettings, sku_id};
+use super::values::{StoredOrderId, status, user_id};
 use super::{CodecError, LAYOUT};
 use crate::domain::model::answer::{Refusal, ShortLine, TABLES, UserLimit, Window};
 use crate::domain::model::command::{

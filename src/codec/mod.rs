@@ -17,6 +17,7 @@ mod record;
 mod rows;
 mod sku;
 mod snapshot;
+mod values;
 
 pub use kept::{Given, encode_refusal, encode_refusals};
 pub use record::{Totals, decode_record, decode_totals, encode_record, encode_totals};

@@ -3,7 +3,6 @@
 //! Owns the order in which that is told. Users have no rows of their own: a snapshot names them in
 //! uses and orders. Next: `rows`.
 
-use super::rows::Row;
 use crate::domain::state::principals::{NO_PRINCIPAL, Table};
 use crate::domain::state::tables::State;
 
@@ -21,20 +20,15 @@ impl OwnedUsers {
         Self { named: owned.then(|| vec![0; words]) }
     }
 
-    /// Tells the owner of a user whom the next row names, if it has one and no row named it before.
-    pub(super) fn show<E>(
-        &mut self,
-        state: &State,
-        user: u32,
-        row: &mut dyn FnMut(&Row<'_>) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let Some(named) = &mut self.named else { return Ok(()) };
+    /// The owner of a user whom the next row names, if it has one and no row named it before.
+    pub(super) fn first_named(&mut self, state: &State, user: u32) -> Option<u16> {
+        let named = self.named.as_mut()?;
         let (word, bit) = ((user / u64::BITS) as usize, 1 << (user % u64::BITS));
         let principal = state.users[user].owner;
         if named[word] & bit != 0 || principal == NO_PRINCIPAL {
-            return Ok(());
+            return None;
         }
         named[word] |= bit;
-        row(&Row::Owner { principal, of_user: true })
+        Some(principal)
     }
 }

@@ -5,18 +5,17 @@
 use super::draw::{
     StoredAdmission, StoredDrawView, StoredSealed, StoredTerms, client_seed, draw_id, entry_reason,
 };
-pub(super) use super::event::life;
-use super::event::{StoredOrderId, StoredRules, principal_names};
 use super::owners::OwnedUsers;
 use super::sku::{StoredSettings, StoredSkuView, read_refused, refused, sku_id};
+use super::values::{self, StoredOrderId, StoredRules, principal_names, status, user_id};
 use super::{CodecError, LAYOUT};
 use crate::domain::memory::prefetch::PrefetchKeys;
-use crate::domain::model::draw::Draw;
-use crate::domain::model::ids::{KeyClaim, PrincipalName, SkuId, UserId};
+use crate::domain::model::ids::{KeyClaim, PrincipalName, SkuId};
 use crate::domain::model::lives::Begun;
-use crate::domain::model::order::{Line, Order, Status};
+use crate::domain::model::order::{Line, Order};
 use crate::domain::model::settings::Caps;
 use crate::domain::model::sku::Sku;
+use crate::domain::state::draws::Draw;
 use crate::domain::state::entries::Entry;
 use crate::domain::state::idempotency::{OrderThen, Remembered, StoredReply};
 use crate::domain::state::principals::NO_PRINCIPAL;
@@ -154,6 +153,51 @@ pub(super) fn each_row<E>(
     state: &State,
     row: &mut dyn FnMut(&Row<'_>) -> Result<(), E>,
 ) -> Result<(), E> {
+    each_row_of_all(state, row)?;
+    let mut owned_users = OwnedUsers::of(state);
+    let skus = || state.skus.after(None::<&SkuId>).chain(state.skus.deleted());
+    for sku in skus() {
+        row(&sku_row(sku))?;
+    }
+    for sku in skus() {
+        for found in state.uses.of_sku(sku) {
+            if let Some(principal) = owned_users.first_named(state, found.user) {
+                row(&Row::Owner { principal, of_user: true })?;
+            }
+            if found.owner() != NO_PRINCIPAL {
+                row(&Row::Owner { principal: found.owner(), of_user: false })?;
+            }
+            row(&Row::Use {
+                sku_created_sequence: sku.created_sequence,
+                user: state.users[found.user].id.as_str(),
+                units: found.units(),
+            })?;
+        }
+    }
+    for order in state.orders.after(None) {
+        if let Some(principal) = owned_users.first_named(state, order.user) {
+            row(&Row::Owner { principal, of_user: true })?;
+        }
+        row(&order_row(state, order))?;
+    }
+    for draw in state.draws.by_id().chain(state.draws.deleted()) {
+        row(&draw_row(draw))?;
+        for (_, entry) in draw.entries.after(0) {
+            row(&entry_row(state, entry))?;
+        }
+    }
+    let lost = usize::from(planted(Bug::KeyLostInSnapshot));
+    for key in state.requests.iter().skip(lost) {
+        row(&key_row(state, &key))?;
+    }
+    Ok(())
+}
+
+/// What holds for all rows that follow: where the state is, its settings, lives and principals.
+fn each_row_of_all<E>(
+    state: &State,
+    row: &mut dyn FnMut(&Row<'_>) -> Result<(), E>,
+) -> Result<(), E> {
     row(&Row::Head {
         sequence: state.sequence,
         stamp: state.stamp,
@@ -177,38 +221,6 @@ pub(super) fn each_row<E>(
     if !state.settings.principals.is_empty() {
         let names = state.settings.principals.iter().map(PrincipalName::as_str).collect();
         row(&Row::Configured { names, numbers: state.principals.configured().collect() })?;
-    }
-    let mut owned_users = OwnedUsers::of(state);
-    let skus = || state.skus.after(None::<&SkuId>).chain(state.skus.deleted());
-    for sku in skus() {
-        row(&sku_row(sku))?;
-    }
-    for sku in skus() {
-        for found in state.uses.of_sku(sku) {
-            owned_users.show(state, found.user, row)?;
-            if found.owner() != NO_PRINCIPAL {
-                row(&Row::Owner { principal: found.owner(), of_user: false })?;
-            }
-            row(&Row::Use {
-                sku_created_sequence: sku.created_sequence,
-                user: state.users[found.user].id.as_str(),
-                units: found.units(),
-            })?;
-        }
-    }
-    for order in state.orders.after(None) {
-        owned_users.show(state, order.user, row)?;
-        row(&order_row(state, order))?;
-    }
-    for draw in state.draws.by_id().chain(state.draws.deleted()) {
-        row(&draw_row(draw))?;
-        for (_, entry) in draw.entries.after(0) {
-            row(&entry_row(state, entry))?;
-        }
-    }
-    let lost = usize::from(planted(Bug::KeyLostInSnapshot));
-    for key in state.requests.iter().skip(lost) {
-        row(&key_row(state, &key))?;
     }
     Ok(())
 }
@@ -361,7 +373,7 @@ fn take_after_head(restore: &mut Restore, row: Row<'_>) -> Result<(), CodecError
             Ok(())
         }
         Row::Life { epoch, life, sequence } => {
-            restore.life(Begun { epoch, life: self::life(life)?, sequence })
+            restore.life(Begun { epoch, life: values::life(life)?, sequence })
         }
         Row::Draw {
             draw,
@@ -483,13 +495,4 @@ fn read_kept(stored: StoredKept<'_>) -> Result<KeptRow, CodecError> {
         }
         StoredKept::Draw(draw) => KeptRow::Draw(Box::new(draw.read()?)),
     })
-}
-
-pub(super) fn user_id(text: &str) -> Result<UserId, CodecError> {
-    UserId::parse(text).map_err(|_| CodecError::Value("user id"))
-}
-
-pub(super) fn status(number: u8) -> Result<Status, CodecError> {
-    let known = Status::ALL.get(usize::from(number)).copied();
-    known.ok_or(CodecError::Value("order status"))
 }

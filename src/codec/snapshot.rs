@@ -4,7 +4,8 @@
 //! encode to the same bytes. Each row is a length (u32, little endian) and that many bytes of
 //! bincode. The digest is the SHA-256 of all of it. Next: `rows`, the shapes; `domain::restore`.
 
-use super::rows::{self, Row, each_row, take_row};
+use super::rows::{Row, each_row, take_row};
+use super::values;
 use super::{CodecError, DECODE_BYTES_MAX, LAYOUT};
 use crate::domain::memory::prefetch::TOGETHER_MAX;
 use crate::domain::model::lives::Lives;
@@ -141,7 +142,7 @@ impl LivesReader {
             match Row::read(bytes)? {
                 Row::Head { .. } | Row::DrawCaps { .. } => {}
                 Row::Life { epoch, life, sequence } => {
-                    if !self.lives.begin(epoch, Some(rows::life(life)?), sequence) {
+                    if !self.lives.begin(epoch, Some(values::life(life)?), sequence) {
                         return Err(CodecError::Value("start"));
                     }
                 }

@@ -1,10 +1,9 @@
-//! The settings of admission: who is let in while there are more than can be served.
+//! The settings of admission as values: who is let in while there are more than can be served.
 //!
-//! All of them but the numbers of cells may change while the server runs. Next: `table`, and
+//! Owns how their texts are read: rates, networks, origins and hosts. Next: `table_admission`, and
 //! `http/admission` for what they do.
 
-use super::Config;
-use super::table::{DURATION_OR_NONE, FILE, Kind, Setting, file, number, set};
+use super::bounds::{number, set};
 use ipnet::IpNet;
 use std::net::{IpAddr, Ipv6Addr};
 use std::path::PathBuf;
@@ -56,10 +55,10 @@ pub struct Rate {
     pub window_s: u32,
 }
 
-const RATE: &str =
+pub(super) const RATE: &str =
     "REQUESTS/SECONDS, 1 to 1,000,000 requests in 1 to 3,600 seconds, or empty for no limit";
 
-fn rate(place: &mut Option<Rate>, text: &str) -> Option<()> {
+pub(super) fn rate(place: &mut Option<Rate>, text: &str) -> Option<()> {
     if text.is_empty() {
         return set(place, Some(None));
     }
@@ -69,13 +68,13 @@ fn rate(place: &mut Option<Rate>, text: &str) -> Option<()> {
     set(place, Some(Some(Rate { requests, window_s })))
 }
 
-const CELLS: &str = "an integer, 1,024 to 16,777,216, rounded up to a power of two";
+pub(super) const CELLS: &str = "an integer, 1,024 to 16,777,216, rounded up to a power of two";
 
-fn cells(text: &str) -> Option<usize> {
+pub(super) fn cells(text: &str) -> Option<usize> {
     number(text, 1_024, 16_777_216).and_then(|count| usize::try_from(count).ok())
 }
 
-fn networks(text: &str) -> Option<Vec<IpNet>> {
+pub(super) fn networks(text: &str) -> Option<Vec<IpNet>> {
     let network = |text: &str| {
         let address = || text.parse::<IpAddr>().ok().map(IpNet::from);
         text.parse().ok().or_else(address)
@@ -86,14 +85,14 @@ fn networks(text: &str) -> Option<Vec<IpNet>> {
 }
 
 /// The words between commas, if there are not too many.
-fn words(text: &str) -> Option<impl Iterator<Item = &str>> {
+pub(super) fn words(text: &str) -> Option<impl Iterator<Item = &str>> {
     let words = || text.split(',').map(str::trim).filter(|word| !word.is_empty());
     (words().count() <= SITES_MAX).then(words)
 }
 
 /// An origin as browsers write it, scheme, host and the port if it is not the scheme's own; nothing
 /// else would ever be equal to one.
-fn origin(text: &str) -> Option<String> {
+pub(super) fn origin(text: &str) -> Option<String> {
     let (scheme, authority) = text.split_once("://")?;
     let (host, port) = match authority.rsplit_once(':') {
         Some((host, port)) if !port.contains(']') => (host, Some(port)),
@@ -125,148 +124,11 @@ fn is_name(text: &str) -> bool {
 }
 
 /// A host without port; an address of sixteen bytes in brackets or without.
-fn host(text: &str) -> Option<String> {
+pub(super) fn host(text: &str) -> Option<String> {
     let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
     let address = bare.parse::<Ipv6Addr>().ok().map(|address| address.to_string());
     address.or_else(|| is_name(text).then(|| text.to_ascii_lowercase()))
 }
-
-/// Its settings.
-pub(super) static ADMISSION: &[Setting] = &[
-    Setting {
-        name: "address.deny_file",
-        kind: Kind::Text,
-        default: "",
-        bounds: FILE,
-        meaning: "addresses and networks (CIDR) that may not come, one a line; read again on SIGHUP",
-        take: |config: &mut Config, text| file(&mut config.admission.deny_file, text),
-    },
-    Setting {
-        name: "address.allow_file",
-        kind: Kind::Text,
-        default: "",
-        bounds: FILE,
-        meaning: "the only addresses and networks (CIDR) that may come, one a line; read again on \
-                  SIGHUP",
-        take: |config, text| file(&mut config.admission.allow_file, text),
-    },
-    Setting {
-        name: "address.trusted_proxies",
-        kind: Kind::Text,
-        default: "",
-        bounds: "addresses and networks (CIDR) with commas between them, at most 1,000",
-        meaning: "proxies whose X-Forwarded-For is believed, and whose PROXY header is, where \
-                  address.proxy_protocol is on; read again on SIGHUP",
-        take: |config, text| set(&mut config.admission.trusted_proxies, networks(text)),
-    },
-    Setting {
-        name: "address.proxy_protocol",
-        kind: Kind::Text,
-        default: "off",
-        bounds: "off or on",
-        meaning: "each connection of a trusted proxy begins with a header of the PROXY protocol, \
-                  version 1 or 2; read again on SIGHUP",
-        take: |config, text| {
-            let on = match text {
-                "on" => Some(true),
-                "off" => Some(false),
-                _ => None,
-            };
-            set(&mut config.admission.proxy_protocol, on)
-        },
-    },
-    Setting {
-        name: "http.origins",
-        kind: Kind::Text,
-        default: "",
-        bounds: "origins as browsers write them, like https://shop.example or \
-                 http://127.0.0.1:8080, with commas between them, at most 100",
-        meaning: "pages of other origins that may ask through a browser (CORS); read again on \
-                  SIGHUP",
-        take: |config, text| {
-            let origins = words(text).and_then(|words| words.map(origin).collect());
-            set(&mut config.admission.origins, origins)
-        },
-    },
-    Setting {
-        name: "http.hosts",
-        kind: Kind::Text,
-        default: "",
-        bounds: "names or addresses without ports, with commas between them, at most 100",
-        meaning: "without tokens: what a Host may name beside loopback; read again on SIGHUP",
-        take: |config, text| {
-            let hosts = words(text).and_then(|words| words.map(host).collect());
-            set(&mut config.admission.hosts, hosts)
-        },
-    },
-    Setting {
-        name: "http.connections_per_address_max",
-        kind: Kind::NumberOrWord,
-        default: "quarter",
-        bounds: "quarter (of http.connections_max), 0 (no limit), or 1 to 1,000,000",
-        meaning: "connections of one address (IPv6: one /64), trusted proxies apart; with quarter \
-                  loopback apart, too; read again on SIGHUP",
-        take: |config, text| {
-            let most = match text {
-                "quarter" => Some(None),
-                _ => number(text, 0, 1_000_000).and_then(|most| u32::try_from(most).ok()).map(Some),
-            };
-            set(&mut config.admission.connections_per_address_max, most)
-        },
-    },
-    Setting {
-        name: "rate.principal",
-        kind: Kind::Text,
-        default: "",
-        bounds: RATE,
-        meaning: "requests of one principal; read again on SIGHUP",
-        take: |config, text| rate(&mut config.admission.per_principal, text),
-    },
-    Setting {
-        name: "rate.user",
-        kind: Kind::Text,
-        default: "",
-        bounds: RATE,
-        meaning: "orders, entries and lists of one user; read again on SIGHUP",
-        take: |config, text| rate(&mut config.admission.per_user, text),
-    },
-    Setting {
-        name: "rate.address",
-        kind: Kind::Text,
-        default: "",
-        bounds: RATE,
-        meaning: "requests of one address (IPv6: one /64), whoever asks: each head but that of a \
-                  probe, and once more what fails authentication or shape; read again on SIGHUP",
-        take: |config, text| rate(&mut config.admission.per_address, text),
-    },
-    Setting {
-        name: "rate.user_cells",
-        kind: Kind::Number,
-        default: "1048576",
-        bounds: CELLS,
-        meaning: "buckets of users: in a crowd of more, debts are forgotten; 17 bytes each, where \
-                  rate.user is set",
-        take: |config, text| set(&mut config.admission.user_cells, cells(text)),
-    },
-    Setting {
-        name: "rate.address_cells",
-        kind: Kind::Number,
-        default: "1048576",
-        bounds: CELLS,
-        meaning: "buckets of addresses: in a crowd of more, debts are forgotten; 17 bytes each, \
-                  where rate.address is set",
-        take: |config, text| set(&mut config.admission.address_cells, cells(text)),
-    },
-    Setting {
-        name: "overload.wait_ms_max",
-        kind: Kind::Number,
-        default: "100",
-        bounds: DURATION_OR_NONE,
-        meaning: "orders and lists are shed while they would wait longer than this beyond the syncs \
-                  that all share; read again on SIGHUP",
-        take: |config, text| set(&mut config.admission.wait_ms_max, number(text, 0, 3_600_000)),
-    },
-];
 
 #[cfg(test)]
 mod tests {

@@ -1,11 +1,9 @@
 //! Where to listen: an address, or a name that the start looks up.
 //!
-//! Owns both forms, and that the rule of loopback holds for every address that a name has. Never
-//! opens a socket. Next: `server`.
+//! Owns both forms. Which addresses are allowed is in `relations`. Next: `relations`, `server`.
 
-use super::{Config, ConfigError};
 use std::fmt;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
 
 /// As written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,40 +52,9 @@ impl fmt::Display for Listen {
     }
 }
 
-impl Config {
-    /// The address to listen on. A name is looked up now; of several addresses it is the first,
-    /// IPv4 before IPv6 and then by number, so that the same name comes to the same address.
-    ///
-    /// # Errors
-    /// When the name has no address, or one of them is beyond loopback and neither tokens nor
-    /// `insecure` allow that.
-    pub fn address(&self) -> Result<SocketAddr, ConfigError> {
-        let (host, port) = match &self.listen {
-            Listen::Address(address) => return Ok(*address),
-            Listen::Name(host, port) => (host, *port),
-        };
-        let unknown = |why: String| {
-            ConfigError::Relation(format!("listen: the host name {host} has no address: {why}"))
-        };
-        let found = (host.as_str(), port).to_socket_addrs();
-        let found = found.map_err(|cause| unknown(cause.to_string()))?;
-        let first = self.first_allowed(found.collect())?;
-        first.ok_or_else(|| unknown("it is known, but has none".to_owned()))
-    }
-
-    fn first_allowed(&self, found: Vec<SocketAddr>) -> Result<Option<SocketAddr>, ConfigError> {
-        let beyond = found.iter().find(|address| !address.ip().is_loopback());
-        if let Some(beyond) = beyond.filter(|_| !self.may_listen_beyond_loopback()) {
-            let why = super::BEYOND_LOOPBACK;
-            return Err(ConfigError::Relation(format!("{} is {beyond}: {why}", self.listen)));
-        }
-        Ok(found.into_iter().min_by_key(|address| (address.is_ipv6(), *address)))
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::Sources;
+    use super::super::{Config, Sources};
     use super::*;
 
     #[test]

@@ -1,66 +1,19 @@
 //! The list of all settings. A new one is a row here and a member of `Config`.
 
 use super::admission::AdmissionSettings;
-use super::{Config, Durability, HttpSettings, Listen, LogFormat, LogLevel, LogSettings, Wait};
+use super::bounds::{DURATION, FILE, file, flag, number, set};
+use super::listen::Listen;
+use super::setting::{Kind, Setting};
+use super::values::{Config, Durability, HttpSettings, LogFormat, LogLevel, LogSettings, Wait};
+use super::{table_admission, table_http, table_log};
 use crate::domain::model::ids::HOLD_MS_END;
 use crate::domain::model::settings::Settings;
 use doorbuster_journal::{SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
 use doorbuster_snapshots::{KEPT_SNAPSHOTS_MIN, Keep};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
-
-/// A setting.
-#[derive(Debug)]
-pub struct Setting {
-    /// Its name in the file; dots separate tables.
-    pub name: &'static str,
-    /// What it is written as in the file.
-    pub kind: Kind,
-    /// Its default, as text.
-    pub default: &'static str,
-    /// What it may be, to be read after "must be".
-    pub bounds: &'static str,
-    /// What it does.
-    pub meaning: &'static str,
-    /// Takes a text; none if it is out of bounds.
-    pub(super) take: fn(&mut Config, &str) -> Option<()>,
-}
-
-/// What a setting is written as in the file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// A string.
-    Text,
-    /// An integer.
-    Number,
-    /// true or false.
-    Flag,
-    /// An integer, or a word as a string.
-    NumberOrWord,
-}
-
-impl Kind {
-    /// The value as text, if it is of this kind.
-    pub(super) fn text(self, value: &toml::Value) -> Option<String> {
-        match (self, value) {
-            (Self::Text | Self::NumberOrWord, toml::Value::String(text)) => Some(text.clone()),
-            (Self::Number | Self::NumberOrWord, toml::Value::Integer(number)) => {
-                Some(number.to_string())
-            }
-            (Self::Flag, toml::Value::Boolean(flag)) => Some(flag.to_string()),
-            _ => None,
-        }
-    }
-}
-
-/// A setting's name in the environment.
-#[must_use]
-pub fn environment_name(name: &str) -> String {
-    format!("DOORBUSTER_{}", name.replace('.', "_").to_uppercase())
-}
 
 pub(super) fn find(name: &str) -> Option<&'static Setting> {
-    super::settings().find(|entry| entry.name == name)
+    settings().find(|entry| entry.name == name)
 }
 
 /// Filled by the defaults of the table before anybody sees it.
@@ -101,26 +54,6 @@ pub(super) fn blank() -> Config {
     }
 }
 
-/// Digits only: a sign, a blank or an underscore is no number here.
-pub(super) fn number(text: &str, least: u64, most: u64) -> Option<u64> {
-    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let value = text.parse().ok().filter(|_| digits)?;
-    (least..=most).contains(&value).then_some(value)
-}
-
-fn flag(text: &str) -> Option<bool> {
-    match text {
-        "true" | "1" => Some(true),
-        "false" | "0" => Some(false),
-        _ => None,
-    }
-}
-
-pub(super) fn set<T>(place: &mut T, value: Option<T>) -> Option<()> {
-    *place = value?;
-    Some(())
-}
-
 fn durability(text: &str) -> Option<Durability> {
     match text {
         "group" => Some(Durability::Group),
@@ -154,16 +87,7 @@ fn cap(place: &mut u32, text: &str) -> Option<()> {
     set(place, number(text, 1, CAP_MAX).and_then(|cap| u32::try_from(cap).ok()))
 }
 
-/// A file, or none.
-pub(super) fn file(place: &mut Option<PathBuf>, text: &str) -> Option<()> {
-    set(place, Some((!text.is_empty()).then(|| text.into())))
-}
-
-pub(super) const FILE: &str = "a file, or empty for none";
 const CAP: &str = "an integer, 1 to 1,073,741,824";
-pub(super) const DURATION: &str = "milliseconds, 1 to 3,600,000";
-pub(super) const DURATION_OR_NONE: &str = "milliseconds, 0 (none) to 3,600,000";
-
 /// All settings but those of `table_http`, `table_log` and `admission`, those of daily use first.
 pub(super) static COMMON: &[Setting] = &[
     Setting {
@@ -495,3 +419,9 @@ pub(super) static COMMON: &[Setting] = &[
         take: |config, text| cap(&mut config.rules.caps.entries, text),
     },
 ];
+
+/// Every setting there is.
+pub fn settings() -> impl Iterator<Item = &'static Setting> {
+    let further = table_http::HTTP.iter().chain(table_admission::ADMISSION).chain(table_log::LOG);
+    COMMON.iter().chain(further)
+}

@@ -1,32 +1,11 @@
-//! The settings of connections and requests. A new one is a row here and a member of `Config`.
+//! The settings of connections and requests. A new one is a row here and a member of
+//! `HttpSettings`.
 //!
 //! All of them may change while the server runs. Owns only the list; what the limits do is in
 //! `http/connection/limits`. Next: `table`.
 
-use super::table::{DURATION, Kind, Setting, number, set};
-
-/// How much and how long a client may send, read or wait; bytes, counts and milliseconds.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct HttpSettings {
-    /// Request line and headers together.
-    pub header_bytes_max: usize,
-    /// Header lines.
-    pub headers_max: usize,
-    /// The request target.
-    pub uri_bytes_max: usize,
-    /// A body but that of a batch.
-    pub body_bytes_max: usize,
-    /// For all of a batch to come.
-    pub batch_timeout_ms: u64,
-    /// For a client to take some of what is written to it.
-    pub write_timeout_ms: u64,
-    /// A connection's.
-    pub lifetime_ms: u64,
-    /// For one whose life is over, without a request.
-    pub idle_grace_ms: u64,
-    /// On one connection; 0 = no limit.
-    pub requests_max: u64,
-}
+use super::bounds::{DURATION, number, set};
+use super::setting::{Kind, Setting};
 
 pub(super) static HTTP: &[Setting] = &[
     Setting {

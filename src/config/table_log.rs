@@ -1,39 +1,11 @@
-//! The settings of lines on standard error. A new one is a row here and a member of `Config`.
+//! The settings of lines on standard error. A new one is a row here and a member of
+//! `LogSettings`.
 //!
 //! Owns only the list; what is told is where it happens, how it looks is in `log`. Next: `table`.
 
-use super::table::{Kind, Setting, set};
-
-/// How lines look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogFormat {
-    /// For people.
-    Text,
-    /// An object a line.
-    Json,
-}
-
-/// What is told: this and everything graver.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogLevel {
-    /// Faults of the server.
-    Error,
-    /// What an operator must look at.
-    Warn,
-    /// What the server did.
-    Info,
-    /// What helps to find out why.
-    Debug,
-}
-
-/// How and what.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LogSettings {
-    /// Stays as it was at the start.
-    pub format: LogFormat,
-    /// May change while the server runs.
-    pub level: LogLevel,
-}
+use super::bounds::set;
+use super::setting::{Kind, Setting};
+use super::values::{LogFormat, LogLevel};
 
 fn format(text: &str) -> Option<LogFormat> {
     match text {

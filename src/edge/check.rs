@@ -7,8 +7,8 @@
 //! `publisher`.
 
 use super::filter::Filter;
+use super::published::{Edge, Hashes};
 use super::sold_out_table::{SoldOut, SoldOutTable};
-use super::{Edge, Hashes};
 use crate::domain::model::command::{Command, CreateOrder, Request, Take};
 use crate::domain::model::ids::LineRequest;
 use crate::shared::reloadable::Kept;

@@ -8,8 +8,8 @@
 //! state of the domain: whoever holds that shows it. Next: `writer::showing`.
 
 use super::filter::Filter;
+use super::published::{Edge, Hashes};
 use super::sold_out_table::{SoldOut, SoldOutTable};
-use super::{Edge, Hashes};
 use crate::domain::model::ids::{SkuId, UserId};
 use crate::shared::reloadable::Reloadable;
 use std::sync::Arc;

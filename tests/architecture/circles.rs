@@ -40,6 +40,8 @@ fn a_circle_of_files_is_found_behind_a_path_or_a_re_export() {
     assert_eq!(circle(&[root, by_root, ("b/mod", ""), deep, c]), "a -> b::deep -> c -> a");
     let children = [("p/mod", "use c::{f, g};"), ("p/c", "use super::{LIMIT_MAX, SomeError};")];
     assert_eq!(circle(&children), "", "a constant and an error of the parent");
+    let children = [("p/mod", "use c::{f, g};"), ("p/c", "pub(in crate::p) fn f() {}")];
+    assert_eq!(circle(&children), "", "whom a thing is shown to");
     let children = [("p/mod", "use c::{f, g};"), ("p/c", "use super::*;")];
     assert_eq!(circle(&children), "p -> p::c -> p");
 }
@@ -54,6 +56,13 @@ struct Modules {
 
 fn join(module: &str, rest: &str) -> String {
     if module.is_empty() { rest.to_owned() } else { format!("{module}::{rest}") }
+}
+
+/// Who may see a thing is not what it uses.
+fn without_visibility(line: &str) -> String {
+    let mut parts = line.split("pub(in ");
+    let first = parts.next().expect("a first part").to_owned();
+    parts.fold(first, |line, part| line + part.split_once(')').map_or("", |(_, rest)| rest))
 }
 
 fn parent(module: &str) -> &str {
@@ -118,6 +127,7 @@ impl Modules {
 
     /// The paths of a line that is no `use`.
     fn take_paths(&mut self, module: &str, line: &str) {
+        let line = without_visibility(line);
         let starts = ["crate::", "super::"].into_iter().flat_map(|root| line.match_indices(root));
         for (at, _) in starts.filter(|(at, _)| !line[..*at].ends_with("::")) {
             let ends = |c: char| !c.is_alphanumeric() && c != '_' && c != ':';

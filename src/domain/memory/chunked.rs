@@ -5,13 +5,18 @@
 //! can come from outside with its pages touched already: see `prefault`. Without one, a table takes
 //! its own, and is only slower. Never decides what a row means. Next: `slab`, `idempotency`.
 
-use super::prefault::Prefault;
 use std::collections::VecDeque;
 use std::mem::MaybeUninit;
 
 /// Rows of a piece: enough that a new one is rare, little enough that a spare one is no burden.
 const PIECE_ROWS: usize = 1 << PIECE_BITS;
 const PIECE_BITS: u32 = 13;
+
+/// Touches memory.
+pub trait Prefault {
+    /// Touches every page of what nobody has written to yet.
+    fn touch<T>(&self, room: &mut [MaybeUninit<T>]);
+}
 
 /// An empty piece.
 #[derive(Debug)]
@@ -229,7 +234,6 @@ impl<T: Copy> ChunkedQueue<T> {
         self.spare = Some(piece);
     }
 }
-
 #[cfg(test)]
 mod tests {
     use super::*;

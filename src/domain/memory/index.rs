@@ -5,11 +5,12 @@
 //! so it never has to be rebuilt. It cannot be gone through by hash: map order cannot reach an
 //! event, a snapshot or an answer. Next: `slab`, `prefetch`.
 
-use super::prefetch::TOGETHER_MAX;
 use super::slab::NONE;
 use smallvec::SmallVec;
 use std::cell::Cell;
 
+/// Places that are looked up together at most: more than a core can have under way at once.
+pub const TOGETHER_MAX: usize = 64;
 /// Words of one cache line.
 const LINE_WORDS: usize = 8;
 /// Numbers in a row that share a line, if they are hashed so; see [`near`].
@@ -234,7 +235,6 @@ impl Index {
         self.used -= 1;
     }
 }
-
 #[cfg(test)]
 mod tests {
     use super::*;

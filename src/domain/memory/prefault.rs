@@ -7,13 +7,13 @@
 //! `crate::background::prefault_thread`.
 
 use super::chunked::Chunk;
+pub use super::chunked::Prefault;
 use super::slab::Entry;
 use crate::domain::model::order::Order;
 use crate::domain::state::deadlines::Deadline;
 use crate::domain::state::idempotency::Row;
 use crate::domain::state::tables::State;
 use crate::domain::state::usage::{Use, User};
-use std::mem::MaybeUninit;
 
 /// Which tables have no spare piece and will need one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,12 +39,6 @@ impl PrefaultRequest {
         let Self { orders, deadlines, users, uses, keys } = wanted;
         (orders | deadlines | users | uses | keys).then_some(wanted)
     }
-}
-
-/// Touches memory.
-pub trait Prefault {
-    /// Touches every page of what nobody has written to yet.
-    fn touch<T>(&self, room: &mut [MaybeUninit<T>]);
 }
 
 /// Empty pieces with their pages touched.

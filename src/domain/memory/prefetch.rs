@@ -8,15 +8,13 @@
 //! `chunked`.
 
 use super::index::NEIGHBOURS;
+pub use super::index::TOGETHER_MAX;
 use crate::domain::model::command::{Command, Request};
 use crate::domain::model::event::{Event, Record};
 use crate::domain::model::ids::OrderId;
 use crate::domain::state::tables::State;
 use smallvec::SmallVec;
 use std::hint::black_box;
-
-/// What is looked at together at most: what a core has under way at once is far less.
-pub const TOGETHER_MAX: usize = 64;
 
 /// What one command or event will be looked up by.
 #[derive(Debug, Clone, Copy)]

@@ -5,9 +5,7 @@
 //! the seed. Never touches stock: that is `decide_draw` and `apply_draw`. Next: `entries`, `draws`,
 //! the table.
 
-use super::command::Take;
-use super::ids::{DrawId, PRIZES_MAX, PrincipalName, Sequence, SkuId, Stamp, UserId, WEIGHT_MAX};
-use crate::domain::state::entries::Entries;
+use super::ids::{DrawId, PRIZES_MAX, SkuId, Stamp, UserId, WEIGHT_MAX};
 use crate::testing::planted::{Bug, planted};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
@@ -255,59 +253,6 @@ fn point(mut rolls: impl Iterator<Item = u64>, total: u64) -> u64 {
     let end = ((1_u128 << 64) / u128::from(total)) * u128::from(total);
     let fair = rolls.find(|roll| u128::from(*roll) < end).expect("rolls never end");
     if planted(Bug::RollBiased) { (fair & u64::from(u32::MAX)) % total } else { fair % total }
-}
-
-/// A draw as kept. After its deletion it stays, unnamed, until no key names an entry of it and its
-/// entries have left.
-#[derive(Debug, Clone)]
-pub struct Draw {
-    /// Its id.
-    pub id: DrawId,
-    /// The event that made it: tells it from a namesake before or after.
-    pub created_sequence: Sequence,
-    /// Its id is free again.
-    pub deleted: bool,
-    /// What is fixed.
-    pub terms: Terms,
-    /// What may change.
-    pub admission: Admission,
-    /// The secret and its commitment.
-    pub sealed: SeedCommitment,
-    /// When it was closed.
-    pub closed_at: Option<Stamp>,
-    /// The event that last changed what operators chose, or closed it.
-    pub version: Sequence,
-    /// One more than the number of the newest key whose answer names an entry; 0 = none did.
-    pub key_end: u64,
-    /// Who entered, in the order they did.
-    pub entries: Entries,
-}
-
-impl Draw {
-    /// How a win takes its unit.
-    #[must_use]
-    pub const fn take(&self) -> Take {
-        if self.terms.sell { Take::Sell } else { Take::Hold(self.terms.hold_ms) }
-    }
-
-    /// When entries end or ended, and not before.
-    #[must_use]
-    pub fn end(&self) -> Option<Stamp> {
-        let edges = [self.admission.closes_at, self.closed_at];
-        edges.into_iter().flatten().min()
-    }
-
-    /// The SKU of a pick.
-    #[must_use]
-    pub fn picked(&self, pick: Pick) -> Option<&SkuId> {
-        Some(&self.terms.odds.prizes().get(usize::from(pick?))?.sku)
-    }
-
-    /// An entry is shown to whoever brought it, and to everybody once the draw is closed.
-    #[must_use]
-    pub fn shows(&self, brought_by: &PrincipalName, to: &PrincipalName) -> bool {
-        self.closed_at.is_some() || brought_by == to
-    }
 }
 
 #[cfg(test)]

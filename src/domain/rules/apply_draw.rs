@@ -1,9 +1,10 @@
 //! What an event of a draw does to the state. Next: `apply`, `draws`.
 
-use super::apply::create_order;
-use crate::domain::model::draw::{Draw, Reason};
+use super::apply_order::create_order;
+use crate::domain::model::draw::Reason;
 use crate::domain::model::event::{DrawPut, EntriesPurged, EntryMade, Event, OrderCreated, Origin};
 use crate::domain::model::ids::{DrawId, LineRequest, OrderId};
+use crate::domain::state::draws::Draw;
 use crate::domain::state::entries::Entry;
 use crate::domain::state::principals::Table;
 use crate::domain::state::tables::State;

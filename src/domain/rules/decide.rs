@@ -4,15 +4,18 @@
 //! draws, limits, stock, room; each over all lines, the first failing line in request order. Orders
 //! are here, SKUs in `decide_sku`, draws in `decide_draw`, reads in `read`. Next: `apply`.
 
+use super::checks::{
+    Decided, Early, check_pause, check_stock, check_windows, hold_ms, make_room_for_key,
+    make_room_for_order,
+};
 use super::decide_draw;
 use super::decide_sku;
 use super::limits::{self, FoundLine, KeyFor};
 use super::read;
-use super::sweep;
-use crate::domain::model::answer::{Answer, Answered, Refusal, ShortLine, Window};
-use crate::domain::model::command::{
-    Action, Command, CreateOrder, Principal, Reach, Refund, Request, Take,
-};
+use super::views::order_view;
+use super::visibility::find_order;
+use crate::domain::model::answer::{Answer, Answered, Refusal};
+use crate::domain::model::command::{Action, Command, CreateOrder, Refund, Request, Take};
 use crate::domain::model::event::{
     AnswerRepeated, Event, OrderCreated, OrderExtended, OrderRefunded,
 };
@@ -35,22 +38,6 @@ pub enum Decision {
     /// Nothing changes.
     Answer(Answered),
 }
-
-/// Why a decision ended early.
-pub(in crate::domain) enum Early {
-    Refused(Refusal),
-    First(Event),
-    Unchanged(Answer),
-    Given(Answered),
-}
-
-impl From<Refusal> for Early {
-    fn from(refusal: Refusal) -> Self {
-        Self::Refused(refusal)
-    }
-}
-
-pub(in crate::domain) type Decided = Result<Event, Early>;
 
 /// Decides a request at the writer's stamp.
 #[must_use]
@@ -140,110 +127,6 @@ fn find_lines(state: &State, lines: &LineRequests) -> Result<SmallVec<[FoundLine
     lines.iter().map(find).collect()
 }
 
-/// A sale is open iff `opens_at <= now < closes_at`; that it is over goes before that it is to
-/// come.
-pub(in crate::domain) fn check_windows(
-    state: &State,
-    lines: &[FoundLine],
-    now: Stamp,
-) -> Result<(), Refusal> {
-    let window = |slot: u32, edge| Box::new(Window { sku: state.skus[slot].id.clone(), edge, now });
-    for line in lines {
-        match state.skus[line.sku].settings.closes_at {
-            Some(edge) if now >= edge => return Err(Refusal::Closed(window(line.sku, edge))),
-            _ => {}
-        }
-    }
-    for line in lines {
-        match state.skus[line.sku].settings.opens_at {
-            Some(edge) if now < edge => return Err(Refusal::NotOpen(window(line.sku, edge))),
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-pub(in crate::domain) fn check_pause(state: &State, lines: &[FoundLine]) -> Result<(), Refusal> {
-    match lines.iter().find(|line| state.skus[line.sku].settings.paused) {
-        Some(line) => Err(Refusal::Paused(state.skus[line.sku].id.clone())),
-        None => Ok(()),
-    }
-}
-
-pub(in crate::domain) fn check_stock(state: &State, lines: &[FoundLine]) -> Result<(), Refusal> {
-    let mut short: SmallVec<[Box<ShortLine>; 1]> = SmallVec::new();
-    for line in lines {
-        let sku = &state.skus[line.sku];
-        let oversold = u64::from(planted(Bug::StockOffByOne));
-        if sku.available() + oversold < line.units {
-            short.push(Box::new(ShortLine {
-                sku: sku.id.clone(),
-                requested: line.units,
-                available: sku.available(),
-                held: sku.held,
-            }));
-        }
-    }
-    if short.is_empty() { Ok(()) } else { Err(Refusal::SoldOut(short)) }
-}
-
-/// When the orders are full, those that may leave leave first; a key that pins the oldest of them
-/// after its time goes before it.
-pub(in crate::domain) fn make_room_for_order(state: &State, now: Stamp) -> Result<(), Early> {
-    // One event makes room, or the table is over a cap that was lowered: then `sweep` drains it,
-    // and one request must not.
-    if state.orders.len() != state.settings.caps.orders {
-        return Ok(());
-    }
-    let gone = sweep::archive_early(state, now).or_else(|| sweep::forget_keys(state, now));
-    gone.map_or(Ok(()), |event| Err(Early::First(event)))
-}
-
-/// When the keys are full, those whose time is over leave first. Orders stay: an action on one
-/// must not be what archives it.
-pub(in crate::domain) fn make_room_for_key(
-    state: &State,
-    request: &Request,
-    now: Stamp,
-) -> Result<(), Early> {
-    let caps = &state.settings.caps;
-    if request.key.is_some()
-        && state.requests.len() >= caps.keys - caps.keys / 10
-        && let Some(event) = sweep::forget_keys(state, now)
-    {
-        return Err(Early::First(event));
-    }
-    Ok(())
-}
-
-/// The order's own hold, else the smallest over its SKUs; never more than the cap.
-pub(in crate::domain) fn hold_ms(state: &State, asked: Option<u64>, lines: &[FoundLine]) -> u64 {
-    let settings = &state.settings;
-    let of_sku = |line: &FoundLine| {
-        state.skus[line.sku].settings.hold_ms.unwrap_or(settings.hold_ms_default)
-    };
-    let of_skus = || lines.iter().map(of_sku).min().expect("an order has a line");
-    asked.unwrap_or_else(of_skus).min(settings.hold_ms_max)
-}
-
-/// Another principal's order does not exist.
-pub(in crate::domain) fn find_order(
-    state: &State,
-    principal: &Principal,
-    order: OrderId,
-) -> Result<u32, Refusal> {
-    let slot = state.orders.find(order).ok_or(Refusal::UnknownOrder)?;
-    if visible(state, principal, &state.orders[slot]) {
-        Ok(slot)
-    } else {
-        Err(Refusal::UnknownOrder)
-    }
-}
-
-pub(in crate::domain) fn visible(state: &State, principal: &Principal, order: &Order) -> bool {
-    principal.reach == Reach::All || state.principals[order.principal].name == principal.name
-}
-
 fn act_on_order(
     state: &State,
     request: &Request,
@@ -302,7 +185,7 @@ fn keep(state: &State, request: &Request, order: u32, now: Stamp, event: Event) 
 fn same(state: &State, request: &Request, slot: u32, action: &Action, now: Stamp) -> Decided {
     let order = &state.orders[slot];
     if request.key.is_none() {
-        return Err(Early::Unchanged(Answer::Order(Box::new(read::order_view(state, order)))));
+        return Err(Early::Unchanged(Answer::Order(Box::new(order_view(state, order)))));
     }
     let repeated = AnswerRepeated { order: order.id, action: action.clone() };
     keep(state, request, slot, now, Event::AnswerRepeated(Box::new(repeated)))

@@ -3,17 +3,17 @@
 //! An entry is checked in the order of API 1, room for a possible win included, before anything is
 //! rolled: no refusal depends on the pick. Next: `draw`, `apply_draw`.
 
-use super::decide::{Decided, Early, check_pause, check_stock, check_windows, hold_ms};
-use super::decide::{make_room_for_key, make_room_for_order};
-use super::decide_sku::check_precondition;
+use super::checks::{Decided, Early, check_pause, check_precondition, check_stock, check_windows};
+use super::checks::{hold_ms, make_room_for_key, make_room_for_order};
 use super::limits::{self, FoundLine, KeyFor};
 use super::read_draw;
 use crate::domain::model::answer::{Answer, Refusal};
 use crate::domain::model::command::{DeleteDraw, EnterDraw, PutDraw, Request, Take};
-use crate::domain::model::draw::{Draw, Pick, Reason, SeedCommitment, Ticket, roll};
+use crate::domain::model::draw::{Pick, Reason, SeedCommitment, Ticket, roll};
 use crate::domain::model::event::{DrawDeleted, DrawPut, EntryMade, Event};
 use crate::domain::model::ids::{DrawId, PrincipalName, Stamp, UserId};
 use crate::domain::model::order::{Line, Order};
+use crate::domain::state::draws::Draw;
 use crate::domain::state::tables::State;
 
 fn find(state: &State, draw: &DrawId) -> Result<u32, Refusal> {

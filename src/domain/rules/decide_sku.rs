@@ -1,24 +1,16 @@
 //! What a command on a SKU does: reads the state, changes nothing. Next: `apply`.
 
-use super::decide::{Decided, Early, make_room_for_key};
+use super::checks::{Decided, Early, check_precondition, make_room_for_key};
 use super::limits::{self, KeyFor};
-use super::read;
+use super::views;
 use crate::domain::model::answer::{Answer, Refusal};
 use crate::domain::model::command::{
-    AdjustSku, Adjustment, DeleteSku, PatchSku, Precondition, PutSku, Request, SkuSettings,
+    AdjustSku, Adjustment, DeleteSku, PatchSku, PutSku, Request, SkuSettings,
 };
 use crate::domain::model::event::{Event, SkuAdjusted, SkuDeleted, SkuPatched, SkuPut};
 use crate::domain::model::ids::{GROUP_SKUS_MAX, STOCK_MAX, SkuId, Stamp};
 use crate::domain::model::sku::Sku;
 use crate::domain::state::tables::State;
-
-/// If-Match and If-None-Match against what exists.
-pub(in crate::domain) fn check_precondition(
-    precondition: &Precondition,
-    version: Option<u64>,
-) -> Result<(), Refusal> {
-    if precondition.is_met(version) { Ok(()) } else { Err(Refusal::VersionMismatch(version)) }
-}
 
 fn find(state: &State, sku: &SkuId) -> Result<u32, Refusal> {
     state.skus.find(sku).ok_or_else(|| Refusal::UnknownSku(sku.clone()))
@@ -32,7 +24,7 @@ pub(in crate::domain) fn put(state: &State, put: &PutSku, now: Stamp) -> Decided
     if let Some(slot) = slot {
         let sku = &state.skus[slot];
         if sku.total == put.stock && sku.settings == put.settings {
-            return Err(Early::Unchanged(Answer::Sku(Box::new(read::sku_view(sku, now)))));
+            return Err(Early::Unchanged(Answer::Sku(Box::new(views::sku_view(sku, now)))));
         }
         if !put.precondition.is_match() {
             return Err(Refusal::IfMatchRequired(sku.version).into());
@@ -59,7 +51,7 @@ pub(in crate::domain) fn patch(state: &State, patch: &PatchSku, now: Stamp) -> D
     check_precondition(&patch.precondition, Some(sku.version))?;
     let settings = patch.changes.over(&sku.settings);
     if settings == sku.settings {
-        return Err(Early::Unchanged(Answer::Sku(Box::new(read::sku_view(sku, now)))));
+        return Err(Early::Unchanged(Answer::Sku(Box::new(views::sku_view(sku, now)))));
     }
     check_settings(state, Some(slot), &settings)?;
     let precondition = patch.precondition.met_by(Some(sku.version));

@@ -3,24 +3,22 @@
 //! Reads only. A list walks kept indices and looks at a bounded number of entries, so no read
 //! holds the writer up. Next: `answer`.
 
-use super::decide::{find_order, visible};
 use super::read_draw;
+use super::views::{created_status, created_view, order_view, sku_view};
+pub use super::visibility::VISITS_MAX;
+use super::visibility::{find_order, visible};
 use crate::domain::memory::slab::NONE;
 use crate::domain::model::answer::{
-    Answer, Answered, Created, LineView, OrderView, Page, Refusal, Remembered, RememberedBody,
-    SkuView, StateStatus, TABLES, TableFill,
+    Answer, Answered, Created, OrderView, Page, Refusal, Remembered, RememberedBody, SkuView,
+    StateStatus, TABLES, TableFill,
 };
 use crate::domain::model::command::{OrderPlace, Principal, Query};
 use crate::domain::model::event::Event;
 use crate::domain::model::ids::{OrderId, Sequence, SkuId, Stamp, UserId};
-use crate::domain::model::order::{Order, Status};
-use crate::domain::model::sku::Sku;
+use crate::domain::model::order::Order;
 use crate::domain::state::idempotency::{self, StoredReply};
 use crate::domain::state::principals::PRINCIPALS_MAX;
 use crate::domain::state::tables::State;
-
-/// Entries that one list looks at; about a tenth of a millisecond when none is in the cache.
-pub const VISITS_MAX: usize = 1000;
 
 /// Answers a read.
 #[must_use]
@@ -180,41 +178,6 @@ pub fn tables(state: &State) -> [TableFill; TABLES.len()] {
     })
 }
 
-/// A SKU as it is.
-#[must_use]
-pub(in crate::domain) fn sku_view(sku: &Sku, now: Stamp) -> SkuView {
-    SkuView {
-        sku: sku.id.clone(),
-        total: sku.total,
-        held: sku.held,
-        sold: sku.sold,
-        refused: sku.refused,
-        settings: sku.settings.clone(),
-        version: sku.version,
-        now,
-    }
-}
-
-/// An order as it is.
-#[must_use]
-pub(in crate::domain) fn order_view(state: &State, order: &Order) -> OrderView {
-    let line = |line: &crate::domain::model::order::Line| LineView {
-        sku: state.skus[line.sku].id.clone(),
-        quantity: line.quantity,
-        refunded: line.refunded,
-    };
-    OrderView {
-        order: order.id,
-        user: state.users[order.user].id.clone(),
-        status: order.status,
-        lines: order.lines.iter().map(line).collect(),
-        reference: order.reference.as_deref().cloned(),
-        created_at: order.created_at,
-        expires_at: (order.status == Status::Held).then_some(order.expires_at),
-        changed_sequence: order.changed_sequence,
-    }
-}
-
 /// What a command is answered whose event has just been applied.
 ///
 /// # Panics
@@ -251,10 +214,6 @@ pub fn answer_to(state: &State, event: &Event) -> Answered {
         }
     };
     Answered { sequence: state.sequence, replayed: false, answer }
-}
-
-const fn created_status(expires_at: Option<Stamp>) -> Status {
-    if expires_at.is_some() { Status::Held } else { Status::Confirmed }
 }
 
 /// The first answer to a key, for a request that holds what the answer does not.
@@ -310,19 +269,4 @@ fn told_sequence(kept: &idempotency::Remembered<'_>) -> Sequence {
         StoredReply::Draw(view) => view.version,
         _ => kept.sequence,
     }
-}
-
-/// An order as it was created, with the deadline that it had then.
-#[must_use]
-pub(in crate::domain) fn created_view(
-    state: &State,
-    order: &Order,
-    expires_at: Option<Stamp>,
-) -> OrderView {
-    let mut view = order_view(state, order);
-    view.status = created_status(expires_at);
-    view.expires_at = expires_at;
-    view.changed_sequence = order.id.sequence;
-    view.lines.iter_mut().for_each(|line| line.refunded = 0);
-    view
 }

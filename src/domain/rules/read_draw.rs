@@ -1,14 +1,15 @@
 //! What the state shows of draws and their entries. Reads only. Next: `read`.
 
-use super::decide::visible;
-use super::read::{VISITS_MAX, created_view, order_view};
+use super::views::{created_view, order_view};
+use super::visibility::{VISITS_MAX, visible};
 use crate::domain::model::answer::{
     Answer, Answered, DrawView, EntryView, OrderView, Page, Refusal,
 };
 use crate::domain::model::command::Principal;
-use crate::domain::model::draw::{Draw, Reason};
+use crate::domain::model::draw::Reason;
 use crate::domain::model::event::{EntryMade, Event};
 use crate::domain::model::ids::{DrawId, OrderId, Stamp, UserId};
+use crate::domain::state::draws::Draw;
 use crate::domain::state::entries::Entry;
 use crate::domain::state::tables::State;
 

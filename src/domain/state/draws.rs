@@ -1,15 +1,70 @@
-//! All draws: by id, by the SKUs they name while unclosed; who entered which, and how often.
+//! A draw as kept, and all draws: by id, by the SKUs they name while unclosed; who entered which,
+//! and how often.
 //!
 //! Never rolls and never moves stock: it finds, keeps and lets go. Entrants are kept here and not
 //! among the users: whoever only lost owns nothing. Next: `apply_draw`, `decide_draw`.
 
-use super::entries::Entry;
+use super::entries::{Entries, Entry};
 use crate::domain::memory::hash::TableHash;
 use crate::domain::memory::index::Index;
 use crate::domain::memory::slab::Slab;
-use crate::domain::model::draw::Draw;
-use crate::domain::model::ids::{DrawId, OrderId, Sequence, UserId};
+use crate::domain::model::command::Take;
+use crate::domain::model::draw::{Admission, Pick, SeedCommitment, Terms};
+use crate::domain::model::ids::{DrawId, OrderId, PrincipalName, Sequence, SkuId, Stamp, UserId};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// A draw as kept. After its deletion it stays, unnamed, until no key names an entry of it and its
+/// entries have left.
+#[derive(Debug, Clone)]
+pub struct Draw {
+    /// Its id.
+    pub id: DrawId,
+    /// The event that made it: tells it from a namesake before or after.
+    pub created_sequence: Sequence,
+    /// Its id is free again.
+    pub deleted: bool,
+    /// What is fixed.
+    pub terms: Terms,
+    /// What may change.
+    pub admission: Admission,
+    /// The secret and its commitment.
+    pub sealed: SeedCommitment,
+    /// When it was closed.
+    pub closed_at: Option<Stamp>,
+    /// The event that last changed what operators chose, or closed it.
+    pub version: Sequence,
+    /// One more than the number of the newest key whose answer names an entry; 0 = none did.
+    pub key_end: u64,
+    /// Who entered, in the order they did.
+    pub entries: Entries,
+}
+
+impl Draw {
+    /// How a win takes its unit.
+    #[must_use]
+    pub const fn take(&self) -> Take {
+        if self.terms.sell { Take::Sell } else { Take::Hold(self.terms.hold_ms) }
+    }
+
+    /// When entries end or ended, and not before.
+    #[must_use]
+    pub fn end(&self) -> Option<Stamp> {
+        let edges = [self.admission.closes_at, self.closed_at];
+        edges.into_iter().flatten().min()
+    }
+
+    /// The SKU of a pick.
+    #[must_use]
+    pub fn picked(&self, pick: Pick) -> Option<&SkuId> {
+        Some(&self.terms.odds.prizes().get(usize::from(pick?))?.sku)
+    }
+
+    /// An entry is shown to whoever brought it, and to everybody once the draw is closed.
+    #[must_use]
+    pub fn shows(&self, brought_by: &PrincipalName, to: &PrincipalName) -> bool {
+        self.closed_at.is_some() || brought_by == to
+    }
+}
 
 /// A user with entries in one draw.
 #[derive(Debug, Clone)]

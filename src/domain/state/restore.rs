@@ -12,12 +12,13 @@ use super::snapshot_rows::{DrawRow, EntryRow, HeadRow, KeptRow, KeyRow, OrderRow
 use super::tables::State;
 use crate::domain::memory::prefetch::{PrefetchKeys, warm_rows};
 use crate::domain::memory::slab::NONE;
-use crate::domain::model::draw::{Draw, Reason};
+use crate::domain::model::draw::Reason;
 use crate::domain::model::ids::{OrderId, PrincipalName, STOCK_MAX, Sequence, UserId};
 use crate::domain::model::lives::Begun;
 use crate::domain::model::order::{Line, Lines, Order, OrderKeys, Status};
 use crate::domain::model::settings::{Caps, Settings};
 use crate::domain::model::sku::Sku;
+use crate::domain::state::draws::Draw;
 use std::collections::BTreeMap;
 
 /// Why rows are no state.

@@ -7,7 +7,8 @@
 //! moved away stops before it writes into another's. Never looks at what is in them. Next:
 //! `recovery`.
 
-use super::{RecoveryError, io_error, make_directory};
+use super::RecoveryError;
+use super::directories::{io_error, make_directory};
 use doorbuster_journal::FILE_MODE;
 use rustix::fs::OFlags;
 use std::fs::{self, File, TryLockError};

@@ -4,6 +4,7 @@
 //! start is: a key that is answered again must not be lost by the next power cut. The only caller
 //! of `Journal::resume`, which is the only cutter of tails. Next: `replay`, `writer`.
 
+mod directories;
 mod lock;
 
 pub use lock::{Lock, lock};
@@ -24,13 +25,10 @@ use crate::engine::replay::{
 use crate::shared::clock::{Clock, ClockError, Stamps};
 use crate::testing::faults::{Point, armed};
 use crate::testing::planted::{Bug, planted};
-use doorbuster_journal::{DIRECTORY_MODE, Disk};
-use doorbuster_journal::{Dropped, FileDisk, Journal, JournalError, JournalId, Options};
+use directories::make_directory;
+use doorbuster_journal::{Disk, Dropped, FileDisk, Journal, JournalError, JournalId, Options};
 use doorbuster_snapshots::PassedOver;
-use std::fs::{DirBuilder, File};
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
-use std::path::Path;
 
 /// A life is drawn so often at most. One draw in eleven thousand is all digits; one that was drawn
 /// before is not to be expected in a million starts.
@@ -118,34 +116,6 @@ pub struct Recovered<D: Disk = FileDisk> {
     pub lost_from: Option<Sequence>,
     /// Newer snapshots that could not be used.
     pub passed_over: Vec<PassedOver>,
-}
-
-fn io_error<'a>(
-    operation: &'static str,
-    path: &'a Path,
-) -> impl FnOnce(io::Error) -> RecoveryError + 'a {
-    move |cause| RecoveryError::Io { operation, path: path.display().to_string(), cause }
-}
-
-/// Makes a directory that survives a power cut: its name is synced into its parent.
-fn make_directory(directory: &Path) -> Result<(), RecoveryError> {
-    if directory.is_dir() {
-        return Ok(());
-    }
-    let parent = match directory.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    if !parent.is_dir() {
-        make_directory(parent)?;
-    }
-    match DirBuilder::new().mode(DIRECTORY_MODE).create(directory) {
-        Err(cause) if cause.kind() != io::ErrorKind::AlreadyExists => {
-            return Err(io_error("create", directory)(cause));
-        }
-        _ => {}
-    }
-    File::open(parent).and_then(|parent| parent.sync_all()).map_err(io_error("sync", parent))
 }
 
 /// Brings a locked directory back to where it was, and starts the next epoch in it.

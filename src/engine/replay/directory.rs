@@ -1,11 +1,34 @@
 //! What a data directory is: on a file system, or wherever a simulation keeps one.
 //!
-//! Owns the one thing that is asked of the system there besides files, random bytes. Next:
-//! `replay`.
+//! Owns where its parts lie, and the one thing that is asked of the system there besides files,
+//! random bytes. Next: `replay`.
 
-use super::{ReplayError, journal_directory, open, snapshot_directory};
+use super::ReplayError;
 use doorbuster_journal::{Disk, FileDisk};
 use std::path::{Path, PathBuf};
+
+/// Where the segments lie in a data directory.
+#[must_use]
+pub fn journal_directory(data: &Path) -> PathBuf {
+    data.join("journal")
+}
+
+/// Where the snapshots lie in a data directory.
+#[must_use]
+pub fn snapshot_directory(data: &Path) -> PathBuf {
+    data.join("snapshots")
+}
+
+/// Opens a directory that is there.
+///
+/// # Errors
+/// When it is not.
+pub fn open(directory: &Path) -> Result<FileDisk, ReplayError> {
+    FileDisk::open(directory).map_err(|cause| ReplayError::Directory {
+        directory: directory.display().to_string(),
+        cause,
+    })
+}
 
 /// Where a server keeps everything: a directory of segments, one of snapshots, and the one above
 /// them. A path is one; a simulation brings its own.

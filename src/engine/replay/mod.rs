@@ -18,9 +18,9 @@ use crate::domain::rules::apply::apply;
 use crate::domain::state::tables::State;
 use crate::testing::planted::{Bug, planted};
 use ahead::{Bundle, Content, ReadFrame};
-pub use directory::DataDirectory;
+pub use directory::{DataDirectory, journal_directory, open, snapshot_directory};
 use doorbuster_journal::{
-    Disk, FileDisk, JournalError, JournalId, Origin, Scan, SnapshotEnd, VisitError, journal_id,
+    Disk, JournalError, JournalId, Origin, Scan, SnapshotEnd, VisitError, journal_id,
 };
 use doorbuster_snapshots::{
     Listed, LoadError, Newest, PassedOver, SnapshotError, SnapshotReader, SnapshotState, list,
@@ -28,7 +28,6 @@ use doorbuster_snapshots::{
 };
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
 
 /// Why a directory has no state to show.
 #[derive(Debug, thiserror::Error)]
@@ -125,29 +124,6 @@ pub struct Replayed {
     pub drained: bool,
     /// Newer snapshots that could not be used.
     pub passed_over: Vec<PassedOver>,
-}
-
-/// Where the segments lie in a data directory.
-#[must_use]
-pub fn journal_directory(data: &Path) -> PathBuf {
-    data.join("journal")
-}
-
-/// Where the snapshots lie in a data directory.
-#[must_use]
-pub fn snapshot_directory(data: &Path) -> PathBuf {
-    data.join("snapshots")
-}
-
-/// Opens a directory that is there.
-///
-/// # Errors
-/// When it is not.
-pub fn open(directory: &Path) -> Result<FileDisk, ReplayError> {
-    FileDisk::open(directory).map_err(|cause| ReplayError::Directory {
-        directory: directory.display().to_string(),
-        cause,
-    })
 }
 
 /// The lives that the newest snapshot tells that can be read so far; none where there is no such
