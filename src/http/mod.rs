@@ -13,11 +13,12 @@
 //! - `response`: answers, problems, the JSON writer
 //! - `operations`: metrics of requests, log lines, the OpenAPI document
 //!
-//! This file holds what all IO threads share.
+//! Beside the rooms: `front`, what all IO threads share, and `worker`, what each has of its own.
 
 mod admission;
 mod auth;
 mod connection;
+mod front;
 mod handlers;
 mod operations;
 mod request;
@@ -25,214 +26,23 @@ mod response;
 mod routes;
 #[cfg(test)]
 mod testing;
+mod worker;
 
-use crate::domain::model::lives::Lives;
-use crate::edge::Edge;
-use crate::metrics::Meters;
-use crate::ring::Cursors;
-use crate::shared::clock::Clock;
-use crate::shared::feed::Feed;
-use crate::shared::instant;
-use crate::shared::reloadable;
-use crate::shared::snapshots::Snapshots;
-pub use admission::Rules;
+pub use crate::shared::reloadable::Reloadable;
 pub use admission::{
-    Addresses, BadNetworks, Cells, NETWORKS_MAX, Networks, PerAddress, Quota, SharedAdmission,
+    Addresses, BadNetworks, Cells, NETWORKS_MAX, Networks, PerAddress, Quota, Rules,
+    SharedAdmission,
 };
 pub use auth::origin::Sites;
 pub use auth::roles::Role;
 pub use auth::tokens::{BadTokens, TOKENS_MAX, Token, Tokens};
-use connection::accept_errors::Accepting;
 pub use connection::limits::HttpLimits;
 #[cfg(feature = "doors")]
 pub use connection::listener::doors;
 pub use connection::listener::{EVENT_INTERVAL, serve};
 pub use connection::reserve::{ALL_RESERVED_PLACES, RESERVED_HEAD_MS, RESERVED_PLACES};
 pub use connection::tls::{BadCertificate, Certificate, HandshakeEnd, Handshakes, Validity};
+pub use front::{Front, Phase, Shared};
 pub use handlers::cloud_events::write_event;
-use operations::news::News;
 pub use operations::request_metrics::LABELS;
-pub use reloadable::Reloadable;
 pub use request::fingerprint::key_hash;
-use std::ops::Deref;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
-use std::sync::mpsc::Sender;
-use std::sync::{Arc, OnceLock};
-use tokio::sync::Notify;
-
-/// What the server as a whole is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Phase {
-    /// The journal is being read: only `/livez` and `/readyz` answer.
-    Recovering = 0,
-    /// Everything answers.
-    Serving = 1,
-    /// What is being answered is finished; anything else but `/livez` is refused. Connections end
-    /// after their current request.
-    Draining = 2,
-}
-
-/// What all IO threads share.
-#[derive(Debug)]
-pub struct Front {
-    phase: AtomicU8,
-    drain_end_ms: AtomicU64,
-    drained: Notify,
-    known: OnceLock<Known>,
-    /// In place of it until it is there.
-    unknown: Known,
-    connections: AtomicUsize,
-    ended: AtomicU64,
-    /// Connections beyond those, in the reserve.
-    reserved: AtomicUsize,
-    accepting: Accepting,
-    leaving: AtomicBool,
-    introductions: News,
-    read_only: AtomicBool,
-    shared: Shared,
-}
-
-/// What recovery found, and nothing changes while the server serves.
-#[derive(Debug, Default)]
-struct Known {
-    hash_key: [u8; 16],
-    lives: Arc<Lives>,
-}
-
-/// What the server lends to its front.
-#[derive(Debug)]
-pub struct Shared {
-    /// The clock that deadlines of requests are told by.
-    pub clock: Clock,
-    /// The durability mode, as `/v1/status` shows it.
-    pub durability: String,
-    /// What a client may use up.
-    pub limits: Arc<Reloadable<HttpLimits>>,
-    /// A data sync that takes longer keeps new orders out, in milliseconds.
-    pub stall_ms: u64,
-    /// Where a drain is asked for.
-    pub stop: Sender<()>,
-    /// Who is let in while there are more than can be served.
-    pub doors: SharedAdmission,
-    /// Who may come in.
-    pub tokens: Arc<Reloadable<Tokens>>,
-    /// TLS, if that is what is spoken.
-    pub handshakes: Option<Handshakes>,
-    /// How far the journal is.
-    pub cursors: Arc<Cursors>,
-    /// What may be refused without the writer.
-    pub edge: Arc<Edge>,
-    /// How snapshots stand.
-    pub snapshots: Arc<Snapshots>,
-    /// Where events are asked for.
-    pub feed: Feed,
-    /// What is counted and timed.
-    pub meters: Arc<Meters>,
-    /// Requests are timed.
-    pub timed: bool,
-}
-
-impl Deref for Front {
-    type Target = Shared;
-
-    fn deref(&self) -> &Shared {
-        &self.shared
-    }
-}
-
-impl Front {
-    /// A front page that is still recovering.
-    #[must_use]
-    pub fn new(shared: Shared) -> Self {
-        Self {
-            phase: AtomicU8::new(Phase::Recovering as u8),
-            drain_end_ms: AtomicU64::new(u64::MAX),
-            drained: Notify::new(),
-            known: OnceLock::new(),
-            unknown: Known::default(),
-            connections: AtomicUsize::new(0),
-            ended: AtomicU64::new(0),
-            reserved: AtomicUsize::new(0),
-            accepting: Accepting::default(),
-            leaving: AtomicBool::new(false),
-            introductions: News::default(),
-            read_only: AtomicBool::new(false),
-            shared,
-        }
-    }
-
-    /// Recovery is over: serves, with the key that idempotency keys are hashed with, and the lives
-    /// that ids are written with. Both belong to the journal; the key stays the same across starts,
-    /// and a start adds its life before it serves. A second call changes nothing.
-    pub fn serve_with(&self, hash_key: [u8; 16], lives: Arc<Lives>) {
-        if self.known.set(Known { hash_key, lives }).is_ok() {
-            // A drain may have begun during recovery: that one wins.
-            let _ = self.phase.compare_exchange(
-                Phase::Recovering as u8,
-                Phase::Serving as u8,
-                Ordering::AcqRel,
-                Ordering::Acquire,
-            );
-        }
-    }
-
-    /// Turns readiness off and has each answer be its connection's last, while everything is served
-    /// still: clients and balancers learn to send their requests elsewhere before the drain.
-    pub fn leave(&self) {
-        self.leaving.store(true, Ordering::Release);
-    }
-
-    /// It drains, or is about to.
-    #[must_use]
-    pub fn is_leaving(&self) -> bool {
-        self.leaving.load(Ordering::Acquire) || self.phase() == Phase::Draining
-    }
-
-    /// Turns readiness off, refuses what is new and lets every accept loop end within `within_ms`.
-    pub fn drain(&self, within_ms: u64) {
-        let end = self.clock.elapsed_ms().saturating_add(within_ms);
-        self.drain_end_ms.store(end, Ordering::Release);
-        self.phase.store(Phase::Draining as u8, Ordering::Release);
-        self.drained.notify_waiters();
-    }
-
-    /// The key that idempotency keys are hashed with. Until recovery is over it is none of a
-    /// journal's; the phase lets nobody past that would need it.
-    fn hash_key(&self) -> &[u8; 16] {
-        &self.known.get().unwrap_or(&self.unknown).hash_key
-    }
-
-    /// What ids are written with; as for the key, none until recovery is over.
-    fn lives(&self) -> &Arc<Lives> {
-        &self.known.get().unwrap_or(&self.unknown).lives
-    }
-
-    /// When a drain that has begun must be over, on `clock`.
-    #[must_use]
-    pub fn drain_end_ms(&self) -> u64 {
-        self.drain_end_ms.load(Ordering::Acquire)
-    }
-
-    /// What the server is doing.
-    #[must_use]
-    pub fn phase(&self) -> Phase {
-        match self.phase.load(Ordering::Acquire) {
-            0 => Phase::Recovering,
-            1 => Phase::Serving,
-            _ => Phase::Draining,
-        }
-    }
-
-    /// Connections that have ended since the start.
-    #[must_use]
-    pub fn ended_connections(&self) -> u64 {
-        self.ended.load(Ordering::Relaxed)
-    }
-
-    /// Open connections on all IO threads, those of the reserve too.
-    #[must_use]
-    pub fn connections(&self) -> usize {
-        self.connections.load(Ordering::Relaxed) + self.reserved.load(Ordering::Relaxed)
-    }
-}

@@ -5,9 +5,9 @@
 //! panic while deciding has changed nothing and is answered; any other panic, and a failed append
 //! or sync, ends the process: recovery knows what is durable, this thread no longer does. Next:
 //! `domain::rules::decide`, `ring::inbox`, the journal crate; here `batch_limit` (a turn's length),
-//! `capacity`, `durable` (the sync, and what is published of it), `keeping` and `refusal_counts`
-//! (refusals on their way into the journal), `edge_updates`, `settings_update`, `idle`,
-//! `turn_metrics`, `steps`, `builder`.
+//! `capacity`, `durable` (the sync, and what is published of it), `keeping` with `kept_refusals`,
+//! `refusal_counts` with `pending_refusals`, `edge_updates`, `settings_update`, `idle`,
+//! `turn_metrics`, `steps`, `parts`, `builder`.
 
 mod batch_limit;
 mod builder;
@@ -16,6 +16,9 @@ mod durable;
 mod edge_updates;
 mod idle;
 mod keeping;
+mod kept_refusals;
+mod parts;
+mod pending_refusals;
 mod refusal_counts;
 mod settings_update;
 mod steps;
@@ -39,13 +42,13 @@ use crate::shared::snapshots::Snapshots;
 use crate::testing::faults::{Point, armed, slowed};
 use crate::testing::planted::{Bug, planted};
 use batch_limit::BatchLimit;
-pub use builder::WriterParts;
 use capacity::JournalCapacity;
 use doorbuster_journal::{Disk, FileDisk, Journal, JournalError, Spare};
 use edge_updates::{EdgeUpdates, Moment};
-use keeping::{Behind, Keeping};
-use refusal_counts::PendingRefusals;
-pub use refusal_counts::{TOLD_EVERY_MS, TOLD_PAIRS_MAX};
+use kept_refusals::{Behind, Keeping};
+pub use parts::WriterParts;
+use pending_refusals::PendingRefusals;
+pub use pending_refusals::{TOLD_EVERY_MS, TOLD_PAIRS_MAX};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
@@ -56,8 +59,7 @@ use turn_metrics::TurnMetrics;
 const EXPIRE_PER_TURN: u32 = 256;
 /// Holds that one turn lets run out at most, when it is late.
 const EXPIRE_PER_TURN_MAX: u32 = 32_768;
-/// Between two looks at how long a turn has let holds run out: so many take a fraction of the
-/// bound.
+/// Holds expired between two looks at the clock: so many take a fraction of the bound.
 const EXPIRED_BETWEEN_LOOKS: u32 = 64;
 /// A turn lets holds run out for so long, however many are due: those who ask wait for no more.
 const EXPIRE_NS_MAX: u64 = 20_000_000;
@@ -297,8 +299,7 @@ impl<D: Disk> Core<D> {
         }
     }
 
-    /// Looks up together what some requests will look for and fill in, then answers one after the
-    /// other.
+    /// Prefetches what some requests will look for and fill in, then answers one after the other.
     fn serve(&mut self, together: &[QueuedRequest<'_>]) {
         if together.len() > 1 {
             warm(&mut self.state, together.iter().map(|asked| asked.request.into()));
@@ -376,8 +377,7 @@ impl<D: Disk> Core<D> {
         self.append(&Record { origin, event });
     }
 
-    /// Applies an event and appends it. An error is kept for the end of the turn: nothing of this
-    /// turn is told before.
+    /// Applies an event and appends it. An error is kept: nothing of this turn is answered before.
     fn append(&mut self, record: &Record) {
         if !self.keeping.is_empty() {
             self.tell_kept(Behind::Change);

@@ -2,6 +2,7 @@
 
 use crate::events;
 use crate::look::{Findings, Span, Table, Trouble, read_with, state_facts};
+use crate::members;
 use crate::progress::Progress;
 use doorbuster::domain::model::answer::Answer;
 use doorbuster::domain::model::lives::Lives;
@@ -60,7 +61,7 @@ fn row(difference: &Difference, lives: &Lives) -> Vec<Value> {
     let record = &difference.recorded;
     vec![
         difference.sequence.into(),
-        events::instant(Some(difference.stamp)),
+        members::instant(Some(difference.stamp)),
         events::principal(record).into(),
         events::line(&record.event, lives).into(),
         now(&difference.now, lives).into(),

@@ -5,8 +5,8 @@
 //! before a draw is closed, too, but then the seed is not shown. Never writes. Next: `again`.
 
 use crate::again::is_pruned;
-use crate::events;
 use crate::look::{Findings, Span, Table, Trouble, read_with};
+use crate::members;
 use crate::progress::Progress;
 use doorbuster::domain::model::draw::{Odds, Pick, Reason, Seed, SeedCommitment, Ticket, roll};
 use doorbuster::domain::model::event::{EntryMade, Event, Record};
@@ -168,7 +168,7 @@ fn run(data: &Path, id: &DrawId, span: Span) -> (Watched, Result<Replayed, Repla
 fn findings(id: &DrawId, seen: &Seen, published: Option<&str>, sequence: u64) -> Findings {
     let SeedCommitment { seed, commitment } = seen.sealed;
     let kept = seed.commitment() == commitment;
-    let published = published.map(|text| text.eq_ignore_ascii_case(&events::hex(&commitment)));
+    let published = published.map(|text| text.eq_ignore_ascii_case(&members::hex(&commitment)));
     let count = |which: &dyn Fn(&Checked) -> bool| {
         Value::from(seen.checked.iter().filter(|entry| which(entry)).count())
     };
@@ -177,11 +177,11 @@ fn findings(id: &DrawId, seen: &Seen, published: Option<&str>, sequence: u64) ->
         (true, false) => "closed",
         (false, false) => "not closed, so the seed is not shown",
     };
-    let seed = seen.closed.then_some(seed).map(|Seed(bytes)| events::hex(&bytes));
+    let seed = seen.closed.then_some(seed).map(|Seed(bytes)| members::hex(&bytes));
     let facts = vec![
         ("draw", id.as_str().into()),
         ("status", status.into()),
-        ("commitment", events::hex(&commitment).into()),
+        ("commitment", members::hex(&commitment).into()),
         ("seed", seed.into()),
         ("seed_fits_commitment", kept.into()),
         ("commitment_as_published", published.into()),

@@ -3,9 +3,10 @@
 //! Damage is what a start would not pass over: an unfinished tail, which nobody was answered for,
 //! is shown but is none. Never writes. Next: `events`.
 
-use crate::events::{self, Members};
+use crate::events;
 use crate::instant;
 use crate::look::{self, Trouble};
+use crate::members::{self, Members};
 use crate::{printable, show};
 use doorbuster::codec;
 use doorbuster::domain::model::event::{Event, Record};
@@ -196,7 +197,7 @@ impl<W: Write> Out<'_, W> {
                     ("epoch", epoch.into()),
                 ];
                 members.extend(events::record_object(&record, &self.lives));
-                writeln!(self.out, "{}", printable::json(&events::object(members)))?;
+                writeln!(self.out, "{}", printable::json(&members::object(members)))?;
             } else {
                 let (who, what) =
                     (events::principal(&record), events::line(&record.event, &self.lives));
@@ -216,11 +217,11 @@ impl<W: Write> Out<'_, W> {
         members.extend(more);
         if self.as_json {
             members.insert(0, ("kind", kind.into()));
-            return writeln!(self.out, "{}", printable::json(&events::object(members)));
+            return writeln!(self.out, "{}", printable::json(&members::object(members)));
         }
         write!(self.out, "# {kind}")?;
         for (name, value) in members.iter().filter(|(_, value)| !value.is_null()) {
-            write!(self.out, " {name}={}", events::word(value))?;
+            write!(self.out, " {name}={}", members::word(value))?;
         }
         writeln!(self.out)
     }

@@ -4,20 +4,16 @@
 //! it can tell which idempotency keys were used. Nor the seed of a draw: before the draw is closed,
 //! whoever has it can tell who will win.
 
-use crate::printable;
-use crate::{instant, refusals};
+use crate::members::{Members, hex, instant, lines, object, orders, word};
+use crate::refusals;
 use doorbuster::domain::model::command::{
     Adjustment, Patch, Precondition, SkuChanges, SkuSettings, Take,
 };
 use doorbuster::domain::model::draw::Prize;
 use doorbuster::domain::model::event::{DrawPut, Event, Origin, Record, SkuAdjusted, Started};
-use doorbuster::domain::model::ids::{LineRequests, OrderId, Stamp};
 use doorbuster::domain::model::lives::Lives;
 use doorbuster::domain::model::settings::Settings;
 use serde_json::{Map, Value, json};
-
-/// Names and values in the order in which they are shown.
-pub(crate) type Members = Vec<(&'static str, Value)>;
 
 pub(crate) fn name(event: &Event) -> &'static str {
     match event {
@@ -261,24 +257,6 @@ fn precondition(precondition: &Precondition) -> Option<(&'static str, Value)> {
     }
 }
 
-pub(crate) fn lines(lines: &LineRequests) -> Value {
-    let line = |line: &doorbuster::domain::model::ids::LineRequest| json!({ "sku": line.sku.as_str(), "qty": line.quantity });
-    lines.iter().map(line).collect()
-}
-
-fn orders(orders: &[OrderId], lives: &Lives) -> Value {
-    orders.iter().map(|order| Value::from(lives.text(*order).as_str())).collect()
-}
-
-/// As the contract shows it; null for none.
-pub(crate) fn instant(stamp: Option<Stamp>) -> Value {
-    stamp.map(instant::text).into()
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 fn origin(origin: &Origin) -> Members {
     let mut members: Members = vec![("principal", origin.principal.as_str().into())];
     if let Some(key) = origin.key {
@@ -289,10 +267,6 @@ fn origin(origin: &Origin) -> Members {
         members.push(("traceparent", format!("00-{id}-{parent}-{:02x}", trace.flags).into()));
     }
     members
-}
-
-pub(crate) fn object(members: Members) -> Value {
-    members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect::<Map<_, _>>().into()
 }
 
 /// A record as one object.
@@ -315,14 +289,4 @@ pub(crate) fn line(event: &Event, lives: &Lives) -> String {
 /// Who asked, for a line; `-` for what nobody asked for.
 pub(crate) fn principal(record: &Record) -> &str {
     record.origin.as_ref().map_or("-", |origin| origin.principal.as_str())
-}
-
-/// A value that stays one word: quoted where it has blanks or what a terminal would act on.
-pub(crate) fn word(value: &Value) -> String {
-    match value {
-        Value::String(text) if text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"') => {
-            text.clone()
-        }
-        other => printable::json(other),
-    }
 }

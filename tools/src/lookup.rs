@@ -6,6 +6,7 @@
 use crate::events;
 use crate::instant;
 use crate::look::{self, Findings, Span, Table, Trouble};
+use crate::members;
 use doorbuster::codec;
 use doorbuster::domain::model::answer::{Answer, OrderView};
 use doorbuster::domain::model::command::{Command, Principal, Query, Reach, Request};
@@ -64,12 +65,12 @@ pub(crate) fn sku(data: &Path, id: &str, span: Span) -> Result<Findings, Trouble
         ("available", view.available().into()),
         ("held", view.held.into()),
         ("sold", view.sold.into()),
-        ("refused", events::object(refused.collect())),
+        ("refused", members::object(refused.collect())),
     ];
     facts.extend(events::sku_settings(&view.settings));
     facts.push(("version", view.version.into()));
     facts.push(("seq", state.sequence.into()));
-    facts.push(("now", events::instant(Some(state.stamp))));
+    facts.push(("now", members::instant(Some(state.stamp))));
     Ok(Findings::good(facts, None))
 }
 
@@ -94,8 +95,8 @@ fn order_facts(state: &State, view: &OrderView) -> Vec<(&'static str, Value)> {
         ("status", view.status.as_str().into()),
         ("lines", view.lines.iter().map(line).collect()),
         ("reference", view.reference.as_deref().into()),
-        ("created_at", events::instant(Some(view.created_at))),
-        ("expires_at", events::instant(view.expires_at)),
+        ("created_at", members::instant(Some(view.created_at))),
+        ("expires_at", members::instant(view.expires_at)),
         ("changed_seq", view.changed_sequence.into()),
         ("principal", principal.as_str().into()),
     ]

@@ -19,6 +19,7 @@ mod instant;
 mod look;
 mod lookup;
 mod manual;
+mod members;
 mod mend;
 mod printable;
 mod progress;

@@ -3,7 +3,7 @@
 //! Owns the words, which are those of the contract. Never prints a key, which is known by its hash
 //! alone. Next: `events`, `explain`.
 
-use crate::events::{self, Members};
+use crate::members::{self, Members};
 use doorbuster::domain::model::answer::{Refusal, ShortLine, Window};
 use doorbuster::domain::model::command::{Action, Adjustment, Command, Take};
 use doorbuster::domain::model::kept::KeptRefusal;
@@ -40,7 +40,7 @@ pub(crate) fn code(refusal: &Refusal) -> &'static str {
 /// What was short, in numbers.
 pub(crate) fn shortage(refusal: &Refusal) -> Members {
     let window = |window: &Window, edge| {
-        vec![("sku", window.sku.as_str().into()), (edge, events::instant(Some(window.edge)))]
+        vec![("sku", window.sku.as_str().into()), (edge, members::instant(Some(window.edge)))]
     };
     match refusal {
         Refusal::UnknownSku(sku) | Refusal::Paused(sku) | Refusal::DrawOnly(sku) => {
@@ -52,10 +52,10 @@ pub(crate) fn shortage(refusal: &Refusal) -> Members {
         Refusal::Closed(of) => window(of, "closes_at"),
         Refusal::NotOpen(of) => window(of, "opens_at"),
         Refusal::DrawClosed { closes_at, .. } => {
-            vec![("closes_at", events::instant(Some(*closes_at)))]
+            vec![("closes_at", members::instant(Some(*closes_at)))]
         }
         Refusal::DrawNotOpen { opens_at, .. } => {
-            vec![("opens_at", events::instant(Some(*opens_at)))]
+            vec![("opens_at", members::instant(Some(*opens_at)))]
         }
         Refusal::UserLimit(limit) => vec![
             ("sku", limit.sku.as_str().into()),
@@ -100,7 +100,7 @@ pub(crate) fn asked(command: &Command, lives: &Lives) -> Members {
     match command {
         Command::CreateOrder(create) => {
             members.push(("user", create.user.as_str().into()));
-            members.push(("lines", events::lines(&create.lines)));
+            members.push(("lines", members::lines(&create.lines)));
             members.push(("reference", create.reference.as_deref().into()));
             match create.take {
                 Take::Hold(hold_ms) => members.push(("hold_ms", hold_ms.into())),
@@ -111,7 +111,7 @@ pub(crate) fn asked(command: &Command, lives: &Lives) -> Members {
             members.push(("order", lives.text(*order).to_string().into()));
             match action {
                 Action::Extend(hold_ms) => members.push(("hold_ms", (*hold_ms).into())),
-                Action::Refund(refund) => members.push(("lines", events::lines(&refund.lines))),
+                Action::Refund(refund) => members.push(("lines", members::lines(&refund.lines))),
                 _ => {}
             }
         }
@@ -160,7 +160,7 @@ fn op(command: &Command) -> &'static str {
 /// A refusal as one object.
 pub(crate) fn object(kept: &KeptRefusal, lives: &Lives) -> Value {
     let mut members: Members = vec![
-        ("at", events::instant(Some(kept.at))),
+        ("at", members::instant(Some(kept.at))),
         ("seen_seq", kept.seen.into()),
         ("at_edge", kept.at_edge.into()),
         ("principal", kept.principal.as_str().into()),
@@ -168,8 +168,8 @@ pub(crate) fn object(kept: &KeptRefusal, lives: &Lives) -> Value {
     if let Some(key) = kept.key {
         members.push(("key_hash", format!("{:032x}", key.hash).into()));
     }
-    members.push(("asked", events::object(asked(&kept.command, lives))));
+    members.push(("asked", members::object(asked(&kept.command, lives))));
     members.push(("code", code(&kept.refusal).into()));
     members.extend(shortage(&kept.refusal));
-    events::object(members)
+    members::object(members)
 }

@@ -3,11 +3,11 @@
 //! A server falls for it that collects the body of a request which its head has refused already,
 //! once for each connection, and keeps the pages when all have left. Next: `silent`.
 
-use super::Stage;
 use super::found::Found;
 use super::honest::Honest;
 use super::shop::{Shop, until};
 use super::silent::{self, Silent};
+use super::stage::Stage;
 use crate::error::BenchError;
 use crate::load::now;
 use std::time::Duration;

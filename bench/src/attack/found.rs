@@ -4,8 +4,8 @@
 //! Owns the table. A bar about time is shown at every scale and counts at the full one only. Never
 //! measures. Next: `mod`.
 
-use super::Stage;
 use super::honest::Felt;
+use super::stage::Stage;
 use crate::error::BenchError;
 
 /// What is said of one bar.

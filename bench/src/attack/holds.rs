@@ -8,10 +8,10 @@
 
 mod pairs;
 
-use super::Stage;
 use super::found::Found;
 use super::honest::{Felt, Honest};
 use super::shop::{ATTACKER, OPERATOR, Shop, until};
+use super::stage::Stage;
 use super::storm::{Round, Storm, Told};
 use crate::error::{BenchError, io_error};
 use crate::load::now;

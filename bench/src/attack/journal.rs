@@ -4,10 +4,10 @@
 //! its SKUs: a principal that fills no table and uses no stock then writes tens of gigabytes an
 //! hour. The journal grows by whole segments, so all is to within two of them. Next: `storm`.
 
-use super::Stage;
 use super::found::Found;
 use super::honest::{Felt, Honest};
 use super::shop::{ATTACKER, OPERATOR, Shop};
+use super::stage::Stage;
 use super::storm::{Round, Storm, Told};
 use crate::error::BenchError;
 use crate::load;

@@ -4,10 +4,10 @@
 //! names are labels without end, chosen by a client, and the SKU that is really asked for is pushed
 //! out. Next: `storm`.
 
-use super::Stage;
 use super::found::Found;
 use super::honest::{GOODS, Honest};
 use super::shop::{self, ATTACKER, Shop, until};
+use super::stage::Stage;
 use super::storm::{Round, Storm};
 use crate::error::BenchError;
 use std::collections::BTreeSet;

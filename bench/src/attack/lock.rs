@@ -5,9 +5,9 @@
 //! start. Judged are units sold, answers that are remembered, and that no two serve at a time.
 //! Next: `shop`.
 
-use super::Stage;
 use super::found::Found;
 use super::shop::{self, HONEST, OPERATOR, Shop, until};
+use super::stage::Stage;
 use crate::error::{BenchError, io_error};
 use crate::load::{self, now};
 use crate::run::connection::Connection;

@@ -6,10 +6,10 @@
 //! what is refused early. Once without limits, and once with some that the attackers are beyond and
 //! the honest within. Next: `storm`.
 
-use super::Stage;
 use super::found::Found;
 use super::honest::Honest;
 use super::shop::{self, ATTACKER};
+use super::stage::Stage;
 use super::storm::{Round, Storm, Told};
 use crate::error::BenchError;
 use std::time::Duration;

@@ -5,10 +5,10 @@
 //! is done and each further event is shown. Nothing here is about time: lines and events come only
 //! once a single request with the token is refused. Next: `shop`, for the tokens file.
 
-use super::Stage;
 use super::found::Found;
 use super::honest::Honest;
 use super::shop::{self, ATTACKER, HONEST, OPERATOR, PATIENCE, Shop, Token, until};
+use super::stage::Stage;
 use super::storm::connect;
 use crate::error::{BenchError, io_error};
 use crate::load;

@@ -5,10 +5,10 @@
 //! that opens as many in ten seconds as there may be has the same, and this machine may be too slow
 //! for that. Next: `silent`, `silent_tls`.
 
-use super::Stage;
 use super::found::Found;
 use super::honest::Honest;
 use super::silent::{self, Silent};
+use super::stage::Stage;
 use crate::error::BenchError;
 use std::time::Duration;
 

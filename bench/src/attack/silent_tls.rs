@@ -3,11 +3,11 @@
 //! A server falls for it that gives one of its places for handshakes to each connection: all of
 //! them are taken by silent ones, and real clients are closed. Next: `silent`, `silence`.
 
-use super::Stage;
 use super::found::Found;
 use super::honest::{self, Honest};
 use super::shop::{Shop, until};
 use super::silent::{self, Silent};
+use super::stage::Stage;
 use crate::error::BenchError;
 use std::time::Duration;
 

@@ -5,10 +5,10 @@
 //! remembers a key of its own for each repetition of what is done already: then the others are
 //! refused for want of room. Next: `storm`.
 
-use super::Stage;
 use super::found::Found;
 use super::honest::{Felt, Honest};
 use super::shop::{self, ATTACKER, Shop, until};
+use super::stage::Stage;
 use super::storm::{Round, Storm, Told};
 use crate::error::BenchError;
 use crate::load::{self, STOCK, now};

@@ -5,10 +5,10 @@
 //! must be told so. The sale is of something sold out, so that only admission is asked for. Next:
 //! `storm`.
 
-use super::Stage;
 use super::found::Found;
 use super::honest::Honest;
 use super::shop::ATTACKER;
+use super::stage::Stage;
 use super::storm::{Round, Storm};
 use crate::error::BenchError;
 use crate::load;

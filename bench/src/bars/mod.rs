@@ -5,6 +5,7 @@
 //! `peers`, `batch`, `images` and `idle`. Next: `table`.
 
 pub(crate) mod bar;
+mod part;
 mod table;
 
 use crate::dialect::Order;
@@ -15,6 +16,7 @@ use crate::peers::{self, Peer, Plan, Sample, median, start};
 use crate::report::conditions::{machine, today};
 use crate::server::Server;
 use crate::{batch, engine, idle, images};
+use part::Part;
 use std::path::{Path, PathBuf};
 use table::{Found, Row};
 
@@ -38,46 +40,6 @@ pub(crate) struct Options {
     data: Option<PathBuf>,
 }
 
-/// What is measured together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Part {
-    Engine,
-    Orders,
-    Refusals,
-    Batches,
-    Images,
-    Idle,
-}
-
-impl Part {
-    const ALL: [Self; 6] =
-        [Self::Engine, Self::Orders, Self::Refusals, Self::Batches, Self::Images, Self::Idle];
-
-    /// What it measures.
-    const fn what(self) -> &'static str {
-        match self {
-            Self::Engine => "the engine by itself",
-            Self::Orders => "durable orders",
-            Self::Refusals => "refusals of a sold-out SKU",
-            Self::Batches => "batches",
-            Self::Images => "images",
-            Self::Idle => "an idle server",
-        }
-    }
-
-    /// What is found for each of its bars.
-    fn measure(self, options: &Options, data: &Path) -> Result<Vec<Found>, BenchError> {
-        match self {
-            Self::Engine => engine(data),
-            Self::Orders => orders(options, data),
-            Self::Refusals => Ok(vec![refusals(options, data)?]),
-            Self::Batches => Ok(vec![batches(options, data)?]),
-            Self::Images => Ok(vec![while_images_are_taken(options, data)?]),
-            Self::Idle => Ok(vec![idle(options, data)?]),
-        }
-    }
-}
-
 const ROUNDS: u16 = 7;
 /// Each takes ten seconds, in a process of its own.
 const ENGINE_ROUNDS: u16 = 3;
@@ -99,7 +61,7 @@ pub(crate) fn run(options: &Options) -> Result<(), BenchError> {
         println!("\n{} of {}: {}", number + 1, parts.len(), part.what());
         let bars = part.bars();
         // One that fails does not take away what the others found.
-        let found = part.measure(options, data).unwrap_or_else(|error| {
+        let found = measure(*part, options, data).unwrap_or_else(|error| {
             println!("not measured: {error}");
             let found = vec![Found::NotMeasured(error.to_string()); bars.len()];
             failed.get_or_insert(error);
@@ -130,6 +92,18 @@ fn engine(data: &Path) -> Result<Vec<Found>, BenchError> {
         median(|figures| figures.replayed_per_s / 1e6),
         median(|figures| figures.orders_bytes as f64 / 1e6),
     ])
+}
+
+/// What is found for each of its bars.
+fn measure(part: Part, options: &Options, data: &Path) -> Result<Vec<Found>, BenchError> {
+    match part {
+        Part::Engine => engine(data),
+        Part::Orders => orders(options, data),
+        Part::Refusals => Ok(vec![refusals(options, data)?]),
+        Part::Batches => Ok(vec![batches(options, data)?]),
+        Part::Images => Ok(vec![while_images_are_taken(options, data)?]),
+        Part::Idle => Ok(vec![idle(options, data)?]),
+    }
 }
 
 /// CPU against bare hyper, orders a second against Redis.

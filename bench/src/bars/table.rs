@@ -2,7 +2,7 @@
 //!
 //! Owns the bars and how they are shown. Never measures. Next: `bars`.
 
-use super::Part;
+use super::part::Part;
 use std::fmt;
 
 /// What a number must be.

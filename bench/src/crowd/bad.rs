@@ -4,7 +4,7 @@
 //! most. Once told to stop nobody comes, and those that are there stay slow until the server ends
 //! them.
 
-use super::on_event_loop;
+use super::event_loop::on_event_loop;
 use crate::error::{BenchError, io_error};
 use crate::load::now;
 use rustix::process::setpriority_process;

@@ -2,7 +2,7 @@
 //!
 //! Owns the latency from the intended start of each order to its answer, of all and by the second.
 
-use super::on_event_loop;
+use super::event_loop::on_event_loop;
 use crate::dialect::{Dialect, Order, Verdict};
 use crate::error::{BenchError, io_error};
 use crate::load::{self, now};

@@ -6,8 +6,9 @@
 
 mod bad;
 mod buyers;
+mod event_loop;
 
-use crate::error::{BenchError, io_error};
+use crate::error::BenchError;
 use crate::load::{self, now};
 use crate::peers::{data_folder, start};
 use crate::report::conditions::{machine, today};
@@ -219,11 +220,4 @@ fn gone(server: &Server, options: &Options) -> Result<Option<Duration>, BenchErr
         std::thread::sleep(Duration::from_millis(20));
     }
     Ok(Some(begun.elapsed()))
-}
-
-/// On a thread of its own, an event loop.
-fn on_event_loop<T>(work: impl Future<Output = Result<T, BenchError>>) -> Result<T, BenchError> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(io_error("start an event loop"))?;
-    tokio::task::LocalSet::new().block_on(&runtime, work)
 }

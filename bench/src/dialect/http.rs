@@ -1,6 +1,6 @@
 //! Orders over HTTP/1.1, as Doorbuster's contract has them.
 
-use super::{Order, Verdict};
+use super::order::{Order, Verdict};
 use serde_json::Value;
 use std::io::Write as _;
 use std::time::Duration;

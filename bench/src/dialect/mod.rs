@@ -4,12 +4,14 @@
 //! Owns no sockets and waits for nothing. Next: `http`, `redis`, `postgres`.
 
 mod http;
+mod order;
 mod postgres;
 mod redis;
 
 use std::time::Duration;
 
 pub(crate) use http::whole as http_whole;
+pub(crate) use order::{Order, Verdict};
 pub(crate) use postgres::{SCHEMA, query};
 pub(crate) use redis::{SCRIPT, bulk, command};
 
@@ -28,24 +30,6 @@ pub(crate) enum Dialect {
         /// The function is there: each connection prepares its call.
         prepared: bool,
     },
-}
-
-/// One unit for one user.
-pub(crate) struct Order<'a> {
-    pub(crate) sku: &'a str,
-    pub(crate) user: &'a str,
-    pub(crate) key: &'a str,
-}
-
-/// What an answer says.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Verdict<'a> {
-    /// The order was made, now or before; its answer without the protocol around it.
-    Accepted(&'a [u8]),
-    /// A business no: sold out, or more than the user may have.
-    Refused,
-    /// Anything else; what is measured would mean nothing.
-    Other,
 }
 
 impl Dialect {

@@ -2,7 +2,7 @@
 //! frontend/backend protocol as calling it takes
 //! (https://www.postgresql.org/docs/15/protocol-message-formats.html).
 
-use super::{Order, Verdict};
+use super::order::{Order, Verdict};
 
 /// A call is one transaction in one round trip: the unique key claims the answer, the user's use
 /// and the stock change only where there is room. The hot row is taken last, so it is locked as

@@ -1,7 +1,7 @@
 //! Orders in Redis: the script a shop would write, and as much of RESP as asking it takes
 //! (https://redis.io/docs/latest/develop/reference/protocol-spec/).
 
-use super::{Order, Verdict};
+use super::order::{Order, Verdict};
 use std::io::Write as _;
 
 /// Key remembered, stock, limit of the user, deduct, remember. The buyer's key is the order's id,

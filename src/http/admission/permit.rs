@@ -3,16 +3,21 @@
 //! Owns when a charge is kept and when it is not. Next: `mod`, and `service` for where this stands
 //! in the order of checks.
 
-use super::{Charges, ConnectionPermit, Reason, Requester, Share, Toll, Wait};
+use super::concurrency_limit::Wait;
+use super::connections_per_address::ConnectionPermit;
+use super::control::{Charges, Requester};
+use super::rate_limit::Share;
+use super::reason::Reason;
+use super::toll::Toll;
 use crate::http::auth::identity::Identity;
 use crate::http::auth::roles::Permission;
 use crate::http::connection::connection_state::ConnectionState;
-use crate::http::connection::listener::Worker;
 use crate::http::connection::reserve::{self, Found};
 use crate::http::handlers::submit::Submit;
 use crate::http::operations::request_metrics::RequestRecord;
 use crate::http::response::problem::{Code, Problem, Refused};
 use crate::http::routes::Route;
+use crate::http::worker::Worker;
 use crate::ring::{Rank, StageTimes, SubmitError};
 use hyper::header::HeaderMap;
 use std::net::IpAddr;
@@ -191,10 +196,6 @@ impl<A: Submit> Worker<A> {
         };
         let in_all_ns = answered_ns.saturating_sub(asked_ns);
         self.usher.heard(admitted.rank, Wait::of(in_all_ns, owed_ns));
-    }
-
-    pub(in crate::http) fn count_refused(&self, reason: Reason) {
-        self.meter().count_refused(reason as usize);
     }
 }
 

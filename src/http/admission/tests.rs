@@ -1,6 +1,7 @@
 //! Admission as a whole, by a clock that is passed in.
 
 use super::*;
+use crate::http::admission::{Networks, REASONS};
 use crate::http::testing::headers;
 
 const SECOND_NS: u64 = 1_000_000_000;

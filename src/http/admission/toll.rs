@@ -6,8 +6,10 @@
 //! urgent may use. The buckets of principals and users are charged later, in `mod`. Next: `permit`.
 
 use super::addresses::sender;
+use super::control::{AdmissionControl, SharedAdmission, name, rate_limited};
 use super::rate_limit::{Charge, Level, Quota, Share};
-use super::{AdmissionControl, Rates, Reason, SharedAdmission, name, rate_limited};
+use super::rates::Rates;
+use super::reason::Reason;
 use crate::http::response::problem::{Code, Problem, Refused};
 use std::net::IpAddr;
 

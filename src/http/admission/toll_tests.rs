@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::http::admission::{Cells, Rules};
-use crate::http::reloadable::Reloadable;
+use crate::shared::reloadable::Reloadable;
 use std::sync::Arc;
 
 const SECOND_NS: u64 = 1_000_000_000;

@@ -8,10 +8,10 @@ use super::roles::Role;
 use super::tokens::{TOKEN_BYTES_MAX, Tokens};
 use crate::domain::model::command::{Principal, Reach};
 use crate::domain::model::ids::{PrincipalName, Stamp};
-use crate::http::reloadable::Kept;
 use crate::http::request::headers::{Name, RequestHeaders};
 use crate::http::response::problem::{Code, Problem, Refused};
 use crate::shared::clock::wall_ms;
+use crate::shared::reloadable::Kept;
 use std::cell::RefCell;
 use std::fmt;
 use subtle::ConstantTimeEq;
@@ -151,8 +151,8 @@ fn unknown() -> Refused {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::reloadable::Reloadable;
     use crate::http::testing::headers;
+    use crate::shared::reloadable::Reloadable;
     use std::sync::Arc;
 
     // The SHA-256 of "abc", from FIPS 180-2, appendix B.1.

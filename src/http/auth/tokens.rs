@@ -6,7 +6,7 @@
 use super::roles::{Permission, Role};
 use crate::domain::model::command::Principal;
 use crate::domain::model::ids::{PrincipalName, Stamp};
-use crate::http::instant;
+use crate::shared::instant;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;

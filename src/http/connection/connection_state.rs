@@ -5,7 +5,6 @@
 
 use super::framing::{Fault, Framing};
 use super::proxy_protocol;
-use super::reserve;
 use crate::http::HttpLimits;
 use crate::http::auth::identity::AuthCache;
 use crate::http::response::problem::jitter;
@@ -14,6 +13,9 @@ use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::rc::Rc;
 use std::task::Waker;
+
+/// A connection in the reserve must have sent a head within this, from the accept on.
+pub const RESERVED_HEAD_MS: u64 = 1_000;
 
 /// A connection that was accepted while draining has this long to ask its question.
 pub(in crate::http) const FRESH_MS: u64 = 500;
@@ -307,7 +309,7 @@ impl ConnectionState {
             Stage::Idle | Stage::Serving => false,
         };
         let unheard = self.reserved && self.requests.get() == 0;
-        let stage_over = stage_over || (unheard && over(self.born_ms, reserve::RESERVED_HEAD_MS));
+        let stage_over = stage_over || (unheard && over(self.born_ms, RESERVED_HEAD_MS));
         let stuck = self.stuck_since_ms.get();
         stage_over || stuck.is_some_and(|since_ms| over(since_ms, limits.write_timeout_ms))
     }

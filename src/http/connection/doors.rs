@@ -17,12 +17,12 @@ use crate::http::response::problem::{Code, Refused};
 use crate::http::routes::{self, Input, Parsed, Route, WriterRequest};
 use crate::http::{
     Cells, Front, HttpLimits, LABELS, Reloadable, Role, Rules, Shared, SharedAdmission, Tokens,
-    instant,
 };
 use crate::metrics::Meters;
 use crate::ring::{Cursors, Lane};
 use crate::shared::clock::Clock;
 use crate::shared::feed::Feed;
+use crate::shared::instant;
 use crate::shared::snapshots::Snapshots;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use hyper::server::conn::http1;

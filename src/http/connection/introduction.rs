@@ -7,12 +7,12 @@
 
 use super::connection_state::{CloseRequest, ConnectionState, Stage};
 use super::linger::linger;
-use super::listener::Worker;
 use super::proxy_protocol::{self, Source, Unread};
 use crate::http::admission::Reason;
 use crate::http::handlers::submit::Submit;
 use crate::http::response::problem::Problem;
 use crate::http::response::reply::Reply;
+use crate::http::worker::Worker;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::Poll;

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::http::connection::connection_state::ConnectionState;
+use std::cell::Cell;
 
 fn serving(limits: HttpLimits) -> Front {
     let front = recovering(limits);

@@ -3,7 +3,7 @@
 //! Owns the numbers, and each IO thread's copy of them, which an operator may replace at any time.
 //! Never enforces them: hyper, `service` and `listener` do. Next: `listener`.
 
-use crate::http::reloadable::{Kept, Reloadable};
+use crate::shared::reloadable::{Kept, Reloadable};
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;

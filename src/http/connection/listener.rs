@@ -8,24 +8,18 @@
 use super::connection_state::{CloseRequest, ConnectionState, Stage};
 use super::hello;
 use super::introduction;
-use super::limits::Held;
 use super::linger::linger;
 use super::proxy_protocol::Source;
-use super::reserve::Reserve;
 use super::stream::{Stream, has_unread};
 use super::tls::Secured;
-use crate::http::admission::{AdmissionControl, ConnectionPermit, Reason, Seated};
-use crate::http::auth::tokens::Tokens;
+use crate::http::admission::{ConnectionPermit, Reason, Seated};
 use crate::http::handlers::service;
-use crate::http::handlers::sold_out::SoldOutResponder;
 use crate::http::handlers::submit::Submit;
-use crate::http::reloadable::Kept;
+use crate::http::worker::Worker;
 use crate::http::{Front, HttpLimits, Phase};
-use crate::metrics::{Hot, IoMeter};
 use crate::ring::Lane;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::net::IpAddr;
 use std::pin::{Pin, pin};
@@ -36,7 +30,6 @@ use std::task::Poll;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Notify;
 
 /// What is counted of hot SKUs is halved this often.
 const HOT_HALF_MS: u64 = 60_000;
@@ -57,90 +50,11 @@ pub const EVENT_INTERVAL: u32 = 24;
 /// The sweep goes on at each look at the sockets, so if it ended as many as are served between two,
 /// the ending would pile up in front of everybody else.
 const ENDED_TOGETHER: usize = 8;
-/// Connections that are looked at for an idle one when there is no place left, at a newcomer's cost
-/// of some microseconds.
-const LOOKED_AT_TOGETHER: usize = 64;
 const _: () = assert!(ENDED_TOGETHER < EVENT_INTERVAL as usize / 2);
 /// After the end of a drain, what is told to those who still wait has this long to leave.
 const GIVEN_UP_MS: u64 = 200;
 
-/// What one IO thread serves with.
-#[derive(Debug)]
-pub(in crate::http) struct Worker<A> {
-    pub(in crate::http) front: Arc<Front>,
-    pub(in crate::http) lane: Rc<A>,
-    pub(in crate::http) tokens: Rc<Kept<Tokens>>,
-    pub(in crate::http) usher: AdmissionControl,
-    /// What a client may use up.
-    pub(in crate::http) limits: Held,
-    peers: RefCell<Vec<Rc<ConnectionState>>>,
-    now_ms: Rc<Cell<u64>>,
-    /// What buyers ask for, and when that was last halved.
-    hot: RefCell<Hot>,
-    hot_since_ms: Cell<u64>,
-    /// When streams were looked after last.
-    streams_ms: Cell<u64>,
-    /// What this thread refuses by itself.
-    pub(in crate::http) refuser: SoldOutResponder,
-    /// A connection came.
-    enrolled: Notify,
-    /// Answers to lines of batches that clients have not taken yet, in bytes.
-    pub(in crate::http) answers_bytes: Rc<Cell<usize>>,
-    /// Connections that came when all places were taken.
-    pub(in crate::http) reserve: Reserve,
-    /// Where the next look for an idle connection begins.
-    looked_at: Cell<usize>,
-    /// Bodies of which a part is there, in bytes of these parts.
-    pub(in crate::http) bodies_bytes: Cell<usize>,
-    /// Bodies of refused requests that are read past just now.
-    pub(in crate::http) bodies_passed_by: Cell<usize>,
-}
-
 impl<A: Submit> Worker<A> {
-    pub(in crate::http) fn new(front: Arc<Front>, lane: Rc<A>) -> Rc<Self> {
-        let now_ms = Rc::new(Cell::new(front.clock.elapsed_ms()));
-        Rc::new(Self {
-            tokens: Rc::new(Kept::new(front.tokens.clone())),
-            usher: AdmissionControl::new(&front.doors, now_ms.get()),
-            refuser: SoldOutResponder::at(&front.edge),
-            limits: Held::new(front.limits.clone()),
-            front,
-            lane,
-            peers: RefCell::default(),
-            hot: RefCell::default(),
-            hot_since_ms: Cell::new(now_ms.get()),
-            streams_ms: Cell::new(now_ms.get()),
-            now_ms,
-            enrolled: Notify::new(),
-            answers_bytes: Rc::default(),
-            reserve: Reserve::default(),
-            looked_at: Cell::default(),
-            bodies_bytes: Cell::default(),
-            bodies_passed_by: Cell::default(),
-        })
-    }
-
-    /// What this thread counts.
-    pub(in crate::http) fn meter(&self) -> &IoMeter {
-        self.front.meters.io(self.lane.number())
-    }
-
-    /// When the connections were last looked at, in milliseconds.
-    pub(in crate::http) fn now_ms(&self) -> u64 {
-        self.now_ms.get()
-    }
-
-    /// Somebody else has a connection here.
-    pub(in crate::http) fn has_others(&self) -> bool {
-        self.peers.borrow().len() > 1
-    }
-
-    /// Counts SKUs that an order asks for.
-    pub(in crate::http) fn count_hot<'n>(&self, skus: impl Iterator<Item = &'n str>) {
-        let mut hot = self.hot.borrow_mut();
-        skus.for_each(|sku| hot.count(sku));
-    }
-
     fn show_hot(&self) {
         let mut hot = self.hot.borrow_mut();
         if self.now_ms.get().saturating_sub(self.hot_since_ms.get()) >= HOT_HALF_MS {
@@ -213,20 +127,6 @@ impl<A: Submit> Worker<A> {
             }
         }
         0
-    }
-
-    /// Has the idlest of some connections of this thread make room for a newcomer; false if none of
-    /// those is idle. Looks at other ones each time, and at a bounded number.
-    pub(in crate::http) fn end_an_idle_one(&self) -> bool {
-        let peers = self.peers.borrow();
-        let from = self.looked_at.get() % peers.len().max(1);
-        self.looked_at.set(from + LOOKED_AT_TOGETHER);
-        let some = peers.iter().cycle().skip(from).take(LOOKED_AT_TOGETHER.min(peers.len()));
-        let idle = some.filter_map(|peer| peer.idleness().map(|idleness| (idleness, peer)));
-        let Some((_, idlest)) = idle.max_by_key(|(idleness, _)| *idleness) else { return false };
-        idlest.wish(CloseRequest::End);
-        self.count_refused(Reason::IdleReplaced);
-        true
     }
 
     /// Connections that were there when the drain began.

@@ -10,6 +10,7 @@ use crate::http::testing::{front, recovering};
 use crate::ring::{
     Load, Outcome, Rank, RefusalReport, StageTimes, SubmitError, TurnedAway, WriterReply,
 };
+use std::cell::Cell;
 use std::future::Future;
 use std::net::Ipv4Addr;
 use std::task::Waker;

@@ -6,6 +6,7 @@
 //! ones keep nobody out. Never reads a request: `service` refuses whoever has no business here.
 //! Next: `listener`.
 
+pub use super::connection_state::RESERVED_HEAD_MS;
 use super::connection_state::{CloseRequest, ConnectionState};
 use crate::http::auth::identity::Identity;
 use crate::http::auth::roles::{Permission, Role};
@@ -18,9 +19,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 pub const RESERVED_PLACES: usize = 16;
 /// Places of all of them, out of the descriptors that connections leave to the server.
 pub const ALL_RESERVED_PLACES: usize = 64;
-/// A head must be there within this, from the accept on.
-pub const RESERVED_HEAD_MS: u64 = 1_000;
-
 /// The connections of one IO thread that have such a place, in the order in which they came.
 #[derive(Debug, Default)]
 pub(in crate::http) struct Reserve(RefCell<Vec<Rc<ConnectionState>>>);

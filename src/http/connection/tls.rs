@@ -9,9 +9,9 @@
 use super::hello::HANDSHAKE_RECORD;
 use super::linger::linger;
 use super::stream;
-use crate::http::reloadable::Reloadable;
 use crate::http::response::json_writer::{self, Json};
 use crate::http::response::problem::Problem;
+use crate::shared::reloadable::Reloadable;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, crypto};

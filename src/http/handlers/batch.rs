@@ -11,15 +11,15 @@ use super::mode;
 use super::submit::Submit;
 use crate::http::admission::{Requester, Share, user};
 use crate::http::connection::connection_state::ConnectionState;
-use crate::http::connection::listener::Worker;
-use crate::http::operations::request_metrics;
+use crate::http::operations::{labels, request_metrics};
 use crate::http::request::ndjson::Lines;
 use crate::http::response::answers::{self, OrderEcho};
 use crate::http::response::json_writer::Json;
 use crate::http::response::payload::Pieces;
 use crate::http::response::problem::Refused;
+use crate::http::routes::WriterRequest;
 use crate::http::routes::batch::{BatchContext, question};
-use crate::http::routes::{WriterRequest, not_ready};
+use crate::http::worker::Worker;
 use crate::ring::{BATCH_WAITING_MAX, Rank, SubmitError};
 use bytes::{Bytes, BytesMut};
 use std::cell::{Cell, RefCell};
@@ -265,7 +265,7 @@ impl<A: Submit> Batch<A> {
             return true;
         }
         let front = &*self.worker.front;
-        let looked = match not_ready(front.phase()) {
+        let looked = match mode::not_ready(front.phase()) {
             Some(refused) => Err(refused),
             None => match question(line, &self.asker) {
                 Ok(question) => mode::admits(front, &question.request.command)
@@ -300,7 +300,7 @@ impl<A: Submit> Batch<A> {
     fn offer(&mut self, context: &Context<'_>, question: WriterRequest) -> bool {
         let WriterRequest { request, deadline_ms } = question;
         let asked = OrderEcho::of(&request);
-        let command = request_metrics::command_number(&request.command);
+        let command = labels::command_number(&request.command);
         let now_ns = self.worker.front.clock.elapsed_ns();
         let published_ns = if self.worker.front.timed { now_ns } else { 0 };
         let mut request = Some(request);

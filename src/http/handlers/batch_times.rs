@@ -7,8 +7,8 @@
 //! `metrics::stages`.
 
 use super::submit::Submit;
-use crate::http::connection::listener::Worker;
 use crate::http::operations::request_metrics::{RequestRecord, moment};
+use crate::http::worker::Worker;
 use crate::metrics::Moments;
 use crate::ring::StageTimes;
 

@@ -1,7 +1,8 @@
 //! What happens to a request between its head and its answer.
 //!
 //! Owns the order of checks (API 1). Read `service` (one request, start to end), `submit` and
-//! `read_after_write` (the writer is asked), `sold_out` (what an IO thread refuses by itself),
+//! `read_after_write` (the writer is asked), `sold_out` and `sold_out_responder` (what an IO thread refuses
+//! by itself),
 //! `batch` and `batch_times` (many in one), `events` and `cloud_events` (the feed), `mode` (what
 //! operators switch).
 
@@ -13,4 +14,5 @@ pub(in crate::http) mod mode;
 pub(in crate::http) mod read_after_write;
 pub(in crate::http) mod service;
 pub(in crate::http) mod sold_out;
+pub(in crate::http) mod sold_out_responder;
 pub(in crate::http) mod submit;

@@ -6,7 +6,7 @@
 //! `service`.
 
 use crate::domain::model::command::Command;
-use crate::http::Front;
+use crate::http::front::{Front, Phase};
 use crate::http::response::problem::{Code, Problem, Refused};
 use crate::http::response::reply::Reply;
 use std::sync::atomic::Ordering;
@@ -92,4 +92,15 @@ fn read_only() -> Refused {
 
 fn stalled() -> Refused {
     Problem::new(Code::Overloaded, "the disk has not answered for too long")
+}
+
+/// Why nothing but `/livez` answers, if so.
+pub(in crate::http) fn not_ready(phase: Phase) -> Option<Refused> {
+    match phase {
+        Phase::Recovering => {
+            Some(Problem::new(Code::Recovering, "the journal is being read; come back soon"))
+        }
+        Phase::Draining => Some(Problem::new(Code::Draining, "the server is stopping").closing()),
+        Phase::Serving => None,
+    }
 }

@@ -16,7 +16,6 @@ use crate::http::auth::origin::Page;
 use crate::http::auth::roles::{Permission, Role};
 use crate::http::connection::connection_state::{ConnectionState, Stage};
 use crate::http::connection::framing::Fault;
-use crate::http::connection::listener::Worker;
 use crate::http::operations::request_metrics::{RequestRecord, count_hot};
 use crate::http::request::body::{self, BodyState};
 use crate::http::request::headers::{Name, RequestHeaders};
@@ -30,6 +29,7 @@ use crate::http::response::reply::{Kind, Reply};
 use crate::http::routes::batch::BatchContext;
 use crate::http::routes::events::Follow;
 use crate::http::routes::{self, Input, Parsed, Route, WriterRequest};
+use crate::http::worker::Worker;
 use crate::ring::{Rank, SubmitError, WriterReply};
 use crate::shared::feed::Form;
 use bytes::Bytes;
@@ -452,7 +452,7 @@ fn find<'p, A: Submit>(
         return Ok(Step::Done(Box::new(Reply::options(allow))));
     }
     if !matches!(path, "/livez" | "/readyz")
-        && let Some(refused) = routes::not_ready(worker.front.phase())
+        && let Some(refused) = mode::not_ready(worker.front.phase())
     {
         return Err(refused);
     }

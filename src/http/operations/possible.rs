@@ -6,8 +6,8 @@
 //! describes, so that a new refusal has its row as soon as it is described. Next:
 //! `request_metrics`.
 
+use super::labels::{COMMANDS, METHODS, method_number, outcome_number};
 use super::openapi::{Told, told};
-use super::request_metrics::{COMMANDS, METHODS, method_number, outcome_number};
 use crate::http::response::problem::Code;
 use crate::http::routes::ROUTES;
 use crate::metrics::Possible;

@@ -5,66 +5,27 @@
 //! times for a request that the writer answers, and twice for one that is refused at the edge;
 //! admission counts by the same readings. Next: `metrics`.
 
+use super::labels::{COMMANDS, METHODS, command_number, method_number, outcome_number};
 use super::possible::possible;
 use crate::domain::model::answer::{Answer, Refusal};
-use crate::domain::model::command::{Action, Command};
+use crate::domain::model::command::Command;
 use crate::domain::model::ids::SkuId;
 use crate::domain::model::sku::RefusalReason;
 use crate::http::Front;
-use crate::http::admission::{self, Rates, Toll};
-use crate::http::connection::listener::Worker;
+use crate::http::admission::{REASONS as ADMISSION_REASONS, Rates, Toll};
 use crate::http::connection::tls::Handshakes;
-use crate::http::handlers::mode::unready;
+use crate::http::handlers::mode::{not_ready, unready};
 use crate::http::handlers::submit::Submit;
 use crate::http::response::answers::OrderEcho;
 use crate::http::response::json_writer::Json;
 use crate::http::response::problem::{Code, OUTCOMES};
 use crate::http::response::reply::{Kind, Reply};
 use crate::http::routes::ROUTES;
+use crate::http::worker::Worker;
 use crate::metrics::{self, Copied, Facts, Format, Labels, Moments, Stage};
 use crate::ring::{ALL_SLOTS, Outcome, StageTimes};
 use hyper::header::HeaderValue;
 use hyper::{Method, StatusCode};
-
-/// The methods that there are; the last stands for all others.
-pub(in crate::http) const METHODS: &[&str] =
-    &["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "other"];
-
-/// Declares each kind of command once: its label, and the commands that count under it.
-macro_rules! commands {
-    ($($name:ident $label:literal $commands:pat,)*) => {
-        enum CommandKind { $($name,)* }
-
-        /// The kinds of commands, in the order of [`command_number`].
-        pub(in crate::http) const COMMANDS: &[&str] = &[$($label,)*];
-
-        pub(in crate::http) fn command_number(command: &Command) -> usize {
-            let kind = match command {
-                $($commands => CommandKind::$name,)*
-            };
-            kind as usize
-        }
-    };
-}
-
-commands! {
-    CreateOrder "create_order" Command::CreateOrder(_),
-    Confirm "confirm" Command::ActOnOrder(_, Action::Confirm { .. }),
-    Cancel "cancel" Command::ActOnOrder(_, Action::Cancel),
-    Extend "extend" Command::ActOnOrder(_, Action::Extend(_)),
-    Ship "ship" Command::ActOnOrder(_, Action::Ship),
-    Complete "complete" Command::ActOnOrder(_, Action::Complete),
-    Refund "refund" Command::ActOnOrder(_, Action::Refund(_)),
-    PutSku "put_sku" Command::PutSku(_),
-    PatchSku "patch_sku" Command::PatchSku(_),
-    AdjustSku "adjust_sku" Command::AdjustSku(_),
-    DeleteSku "delete_sku" Command::DeleteSku(_),
-    Read "read" Command::Read(_),
-    PutDraw "put_draw" Command::PutDraw(_),
-    EnterDraw "enter_draw" Command::EnterDraw(_),
-    CloseDraw "close_draw" Command::CloseDraw(_),
-    DeleteDraw "delete_draw" Command::DeleteDraw(_),
-}
 
 const REASONS: &[&str] = &{
     let mut words = [""; RefusalReason::ALL.len()];
@@ -83,25 +44,9 @@ pub const LABELS: Labels = Labels {
     outcomes: OUTCOMES,
     commands: COMMANDS,
     reasons: REASONS,
-    admission: admission::REASONS,
+    admission: ADMISSION_REASONS,
     possible,
 };
-
-pub(in crate::http) fn method_number(method: &Method) -> usize {
-    let known = METHODS.iter().position(|known| *known == method.as_str());
-    known.unwrap_or(METHODS.len() - 1)
-}
-
-/// Of the successes those that are counted apart; see [`OUTCOMES`].
-pub(in crate::http) fn outcome_number(status: StatusCode, code: Option<Code>) -> usize {
-    const SUCCESSES: usize = OUTCOMES.len() - Code::ALL.len();
-    match (code, status) {
-        (Some(code), _) => SUCCESSES + code as usize,
-        (None, StatusCode::CREATED) => 1,
-        (None, StatusCode::NO_CONTENT) => 2,
-        (None, _) => 0,
-    }
-}
 
 /// Counts the SKUs of an order that was answered, as far as the answer tells that they exist. A
 /// name that a client makes up must not become a label.
@@ -346,7 +291,7 @@ pub(in crate::http) fn exposition(front: &Front, format: Format) -> Reply {
     let facts = Facts {
         version: env!("CARGO_PKG_VERSION"),
         durability: front.durability.clone(),
-        ready: crate::http::routes::not_ready(front.phase()).is_none() && unready(front).is_none(),
+        ready: not_ready(front.phase()).is_none() && unready(front).is_none(),
         read_only: front.is_read_only(),
         stalled: front.is_stalled(),
         uptime_ms: front.clock.elapsed_ms(),
@@ -383,29 +328,6 @@ mod tests {
             let path = route.replace(['{', '}'], "");
             let place = Route::find(&path).expect("a path of the table");
             assert_eq!(place.number(), number, "{route}");
-        }
-    }
-
-    #[test]
-    fn every_method_is_counted_by_its_name() {
-        let number = |name: &str| method_number(&Method::from_bytes(name.as_bytes()).unwrap());
-        let (other, known) = METHODS.split_last().expect("there are some");
-        assert_eq!((*other, number("TRACE")), ("other", known.len()));
-        for (at, name) in known.iter().enumerate() {
-            assert_eq!(number(name), at, "{name}");
-        }
-    }
-
-    #[test]
-    fn every_outcome_is_counted_by_its_code() {
-        for code in Code::ALL {
-            let status = StatusCode::from_u16(code.status()).unwrap();
-            let outcome = OUTCOMES[outcome_number(status, Some(*code))];
-            assert_eq!((outcome.status, outcome.code), (code.status(), code.as_str()));
-        }
-        for status in [200, 201, 204] {
-            let number = outcome_number(StatusCode::from_u16(status).unwrap(), None);
-            assert_eq!((OUTCOMES[number].status, OUTCOMES[number].code), (status, ""));
         }
     }
 

@@ -5,11 +5,11 @@
 
 use super::headers::{Name, RequestHeaders};
 use crate::http::connection::limits::HttpLimits;
-use crate::http::connection::listener::Worker;
 use crate::http::handlers::submit::Submit;
 use crate::http::operations::request_metrics::RequestRecord;
 use crate::http::response::problem::{Code, Problem, Refused};
 use crate::http::routes::Route;
+use crate::http::worker::Worker;
 use bytes::{Bytes, BytesMut};
 use hyper::Uri;
 use hyper::body::{Body, Incoming};

@@ -7,20 +7,11 @@
 use super::json::{Members, Value, short};
 use crate::domain::model::ids::{BadId, LineRequest, LineRequests, SkuId};
 use crate::domain::model::ids::{LINES_MAX, QUANTITY_MAX, Stamp};
-use crate::http::instant::{self, BadInstant};
-use crate::http::response::problem::{Code, Member, Problem, Refused};
+use crate::http::response::problem::{Code, Fault, Member, Problem, Refused};
+use crate::shared::instant::{self, BadInstant};
 use std::borrow::Cow;
 use std::fmt::Display;
 use std::ops::RangeInclusive;
-
-/// One value that is out of range, as `errors` tells it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::http) struct Fault {
-    /// Which member, like `lines[1].qty`.
-    pub(in crate::http) field: Cow<'static, str>,
-    /// What it should be.
-    pub(in crate::http) reason: Cow<'static, str>,
-}
 
 /// All faults of one request.
 #[derive(Debug, Default)]

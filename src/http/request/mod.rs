@@ -1,6 +1,6 @@
 //! Text into values: heads, bodies, JSON, fields.
 //!
-//! Owns every check of shape. Never knows the state. Read `headers`, `target` (path and query),
+//! Owns every check of shape. Never knows the state. Read `headers`, `media_type`, `target` (path and query),
 //! `http_rules` (what hyper does not check), `accept` and `conditions` (two headers with a
 //! grammar), `body` (whole), `ndjson` (line by line), `json`, `fields` (members as values),
 //! `fingerprint` (what a key claims),
@@ -14,6 +14,7 @@ pub(in crate::http) mod fingerprint;
 pub(in crate::http) mod headers;
 pub(in crate::http) mod http_rules;
 pub(in crate::http) mod json;
+pub(in crate::http) mod media_type;
 pub(in crate::http) mod ndjson;
 pub(in crate::http) mod sealed_cursor;
 pub(in crate::http) mod target;

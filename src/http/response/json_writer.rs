@@ -11,7 +11,7 @@ use crate::domain::model::command::SkuSettings;
 use crate::domain::model::ids::{OrderId, Sequence, SkuId, Stamp};
 use crate::domain::model::lives::Lives;
 use crate::domain::model::order::Status;
-use crate::http::instant;
+use crate::shared::instant;
 use std::sync::LazyLock;
 
 /// Room for an order of a line or two, and for the header that says where it is.

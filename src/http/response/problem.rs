@@ -5,7 +5,6 @@
 
 use crate::domain::model::answer::ShortLine;
 use crate::domain::model::ids::{Sequence, Stamp};
-use crate::http::request::fields::Fault;
 use crate::metrics::Outcome;
 use smallvec::SmallVec;
 use std::borrow::Cow;
@@ -112,6 +111,29 @@ impl Code {
     }
 }
 
+/// Somewhere in the range, so that those who were refused together do not come back together.
+pub(in crate::http) fn jitter(range: RangeInclusive<u64>) -> u64 {
+    let roll = DICE.with(|dice| {
+        // xorshift64: from George Marsaglia, "Xorshift RNGs"; enough to spread retries.
+        let mut x = dice.get();
+        x ^= x << 13;
+        x ^= x >> 7;
+        x ^= x << 17;
+        dice.set(x);
+        x
+    });
+    let (start, end) = range.into_inner();
+    start + roll % (end.saturating_sub(start) + 1)
+}
+/// One value that is out of range, as `errors` tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::http) struct Fault {
+    /// Which member, like `lines[1].qty`.
+    pub(in crate::http) field: Cow<'static, str>,
+    /// What it should be.
+    pub(in crate::http) reason: Cow<'static, str>,
+}
+
 /// A member beyond the common ones.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::http) enum Member {
@@ -190,21 +212,6 @@ impl Problem {
 
 thread_local! {
     static DICE: Cell<u64> = Cell::new(RandomState::new().build_hasher().finish() | 1);
-}
-
-/// Somewhere in the range, so that those who were refused together do not come back together.
-pub(in crate::http) fn jitter(range: RangeInclusive<u64>) -> u64 {
-    let roll = DICE.with(|dice| {
-        // xorshift64: from George Marsaglia, "Xorshift RNGs"; enough to spread retries.
-        let mut x = dice.get();
-        x ^= x << 13;
-        x ^= x >> 7;
-        x ^= x << 17;
-        dice.set(x);
-        x
-    });
-    let (start, end) = range.into_inner();
-    start + roll % (end.saturating_sub(start) + 1)
 }
 
 #[cfg(test)]

@@ -4,10 +4,9 @@
 //! same code as for single requests, so that shape, problems and fingerprint are the same. Next:
 //! `batch`, the stream of lines.
 
-use super::{
-    Input, Parsed, RequestMeta, WriterRequest, draws, key_missing, orders, plain_order,
-    question_of, skus,
-};
+use super::input::Input;
+use super::writer_request::{RequestMeta, WriterRequest, key_missing, question_of};
+use super::{draws, orders, plain_order, skus};
 use crate::domain::model::command::{CreateOrder, Principal};
 use crate::domain::model::ids::{DrawId, SkuId, Traceparent};
 use crate::domain::model::lives::Lives;
@@ -17,6 +16,7 @@ use crate::http::request::conditions::Condition;
 use crate::http::request::fields::{Faults, id, required, text, wrong_type};
 use crate::http::request::headers::{Name, RequestHeaders, unquoted_key};
 use crate::http::request::json::{self, Members, Value};
+use crate::http::request::media_type::has_type;
 use crate::http::response::problem::{Code, Problem, Refused};
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -73,25 +73,28 @@ pub(in crate::http) fn op_names() -> Vec<&'static str> {
 }
 
 /// Checks the head of a batch.
-pub(super) fn begin(now_ms: impl FnOnce() -> u64, input: &Input<'_>) -> Result<Parsed, Refused> {
+pub(super) fn begin(
+    now_ms: impl FnOnce() -> u64,
+    input: &Input<'_>,
+) -> Result<BatchContext, Refused> {
     input.no_parameters()?;
     media_type(input.head)?;
     if input.head.value(Name::IdempotencyKey).is_some() {
         let detail = "a batch has no Idempotency-Key: each of its lines has a key of its own";
         return Err(Problem::malformed(detail));
     }
-    Ok(Parsed::Batch(Box::new(BatchContext {
+    Ok(BatchContext {
         principal: input.principal.clone(),
         role: input.role,
         hash_key: *input.hash_key,
         lives: input.lives.clone(),
         traceparent: input.head.traceparent().map(|(traceparent, _)| traceparent),
         deadline_ms: input.head.deadline_ms(now_ms)?,
-    })))
+    })
 }
 
 fn media_type(head: &RequestHeaders<'_>) -> Result<(), Refused> {
-    if super::has_type(head, b"application/x-ndjson") {
+    if has_type(head, b"application/x-ndjson") {
         return Ok(());
     }
     Err(Problem::new(

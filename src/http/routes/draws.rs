@@ -3,7 +3,7 @@
 //! Owns the shape of draws and entries, and makes the secret seed that a new draw commits to: the
 //! rules draw no randomness of their own. Next: `answers`, `domain::decide_draw`.
 
-use super::{Input, ParsedCommand};
+use super::input::{Input, ParsedCommand};
 use crate::domain::model::command::{Command, DeleteDraw, EnterDraw, Precondition, PutDraw, Query};
 use crate::domain::model::draw::{Admission, Odds, OddsError, Prize, Seed, Terms};
 use crate::domain::model::ids::{CLIENT_SEED_BYTES_MAX, DrawId, HOLD_MS_END, INTEGER_END};

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::domain::model::command::Precondition;
-use crate::http::request::fields::Fault;
+use crate::http::response::problem::Fault;
 use crate::http::response::problem::Member;
 use crate::http::testing::{question, wanted};
 

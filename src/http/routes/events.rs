@@ -2,7 +2,7 @@
 //!
 //! Owns which forms `Accept` may choose from. Next: `http::events`, `http::accept`.
 
-use super::{Input, Parsed};
+use super::input::Input;
 use crate::domain::model::lives::Place;
 use crate::http::request::accept::{Offer, choose};
 use crate::http::request::fields::Faults;
@@ -26,7 +26,7 @@ pub(in crate::http) struct Follow {
     pub(in crate::http) limit: usize,
 }
 
-pub(super) fn follow(input: &Input<'_>) -> Result<Parsed, Refused> {
+pub(super) fn follow(input: &Input<'_>) -> Result<Follow, Refused> {
     let [after, limit] = parameters(input.query, ["after", "limit"])?;
     let form = form(input.head);
     let last = input.head.one(Name::LastEventId)?;
@@ -58,7 +58,7 @@ pub(super) fn follow(input: &Input<'_>) -> Result<Parsed, Refused> {
         Place::Bare(sequence) => Position { epoch: None, sequence },
         Place::Diverged => return Err(Problem::diverged()),
     };
-    Ok(Parsed::Follow(Follow { after, form, limit }))
+    Ok(Follow { after, form, limit })
 }
 
 /// The form that `Accept` likes best; JSON where it names none of them.
@@ -75,6 +75,7 @@ fn form(head: &RequestHeaders<'_>) -> Form {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::routes::Parsed;
     use crate::http::testing::{headers, lives, wanted};
 
     #[test]

@@ -3,14 +3,15 @@
 //! Owns what probes and operators see. Never counts anything itself. Next: `answers::state_status`,
 //! `observe`.
 
-use super::{Input, Parsed, ParsedCommand, not_ready, parameters};
+use super::input::{Input, ParsedCommand};
 use crate::domain::model::command::Query;
 use crate::http::Front;
-use crate::http::handlers::mode::unready;
+use crate::http::handlers::mode::{not_ready, unready};
 use crate::http::operations::{openapi, request_metrics};
 use crate::http::request::accept::{Offer, choose};
 use crate::http::request::fields::{Faults, present};
 use crate::http::request::headers::Name;
+use crate::http::request::target::parameters;
 use crate::http::response::problem::Refused;
 use crate::http::response::reply::Reply;
 use crate::metrics::{Format, Stage};
@@ -29,10 +30,9 @@ pub(super) fn ready(front: &Front, input: &Input<'_>) -> Result<Reply, Refused> 
 }
 
 /// `POST /v1/admin/…`; such a body has no members.
-pub(super) fn bare(input: &Input<'_>, wanted: Parsed) -> Result<Parsed, Refused> {
+pub(super) fn bare(input: &Input<'_>) -> Result<(), Refused> {
     input.no_parameters()?;
-    present(&input.members_or_none()?, &[], "").map(drop)?;
-    Ok(wanted)
+    present(&input.members_or_none()?, &[], "").map(drop)
 }
 
 pub(super) fn status(input: &Input<'_>) -> Result<ParsedCommand<'static>, Refused> {

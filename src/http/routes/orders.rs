@@ -4,7 +4,8 @@
 //! this journal gave to none names no order, which is for the writer to say in its turn. Next:
 //! `answers`.
 
-use super::{Input, ParsedCommand, plain_order};
+use super::input::{Input, ParsedCommand};
+use super::plain_order;
 use crate::domain::model::command::{
     Action, Command, CreateOrder, OrderPlace, Query, Refund, Take,
 };

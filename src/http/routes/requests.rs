@@ -3,7 +3,7 @@
 //! Owns nothing but the key in the path, which follows the rules of the header. Next:
 //! `fingerprint`.
 
-use super::{Input, ParsedCommand};
+use super::input::{Input, ParsedCommand};
 use crate::domain::model::command::Query;
 use crate::http::request::fingerprint::key_hash;
 use crate::http::request::headers::unquoted_key;

@@ -3,7 +3,7 @@
 //! Owns the shape of SKUs and of changes to them; preconditions come from elsewhere (`mod`). What
 //! needs the state, such as whether `If-Match` is required, is the writer's. Next: `answers`.
 
-use super::{Input, ParsedCommand};
+use super::input::{Input, ParsedCommand};
 use crate::domain::model::command::{
     AdjustSku, Adjustment, Command, DeleteSku, Patch, PatchSku, PutSku,
 };

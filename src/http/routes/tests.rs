@@ -1,16 +1,17 @@
 //! Requests as text, and what they come to. `KEY` lines stand for the header that orders need.
 
 use super::*;
+use crate::domain::model::command::Query;
 use crate::domain::model::command::{Action, AdjustSku, Adjustment, CreateOrder, DeleteSku, Patch};
 use crate::domain::model::command::{
     PatchSku, Precondition, PutSku, Refund, SkuChanges, SkuSettings, Take,
 };
 use crate::domain::model::ids::{GroupId, LineRequest, LineRequests, OrderId, SkuId, UserId};
 use crate::domain::model::order::{Status, Verb};
-use crate::http::request::fields::Fault;
 use crate::http::request::fingerprint::key_hash;
-use crate::http::response::problem::Member;
+use crate::http::response::problem::{Code, Fault, Member};
 use crate::http::testing::{HASH_KEY, question, wanted};
+use std::borrow::Cow;
 
 #[path = "read_tests.rs"]
 mod reads;

@@ -4,6 +4,7 @@
 //! data directory with `BACKUP.json` and `SHA256SUMS`. What is in it was synced where it came from
 //! and where it is. Next: `copying` for what is copied, `restore` for the way back.
 
+mod checks;
 mod copying;
 mod listing;
 mod paced;
@@ -15,17 +16,17 @@ pub(crate) use restore::restore;
 use crate::instant;
 use crate::look::{Findings, Trouble};
 use crate::show;
+use checks::{begin_meter, check_apart, check_end, nothing_left};
 use copying::{Taken, Wish, check, take};
 use doorbuster::codec;
 use doorbuster::engine::replay::{DataDirectory, Replayed};
 use doorbuster::shared::clock;
 use doorbuster_journal::{Disk, JournalId, Space, journal_id};
-use paced::{Meter, PacedDirectory};
+use paced::PacedDirectory;
 use serde_json::Value;
-use staging::{Staging, io_error};
+use staging::Staging;
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::Arc;
 
 /// Snapshots are taken minutes apart, so a copy that is overtaken so often is too slow.
 const TRIES_MAX: u32 = 8;
@@ -76,15 +77,6 @@ pub(crate) fn backup(
     }
 }
 
-/// An error, and that what was done until then is gone.
-fn nothing_left(trouble: Trouble, target: &Path) -> Trouble {
-    let told = |text: String| format!("{text}; nothing is left of it in {}", target.display());
-    match trouble {
-        Trouble::Unreadable(text) => Trouble::Unreadable(told(text)),
-        other => other,
-    }
-}
-
 /// Copies and checks; again from the beginning where the server's snapshotter went on meanwhile.
 fn copy(source: &PacedDirectory, staging: &Staging, history: bool) -> Result<(Copy, u32), Trouble> {
     let mut excluded = BTreeSet::new();
@@ -129,16 +121,6 @@ fn copy(source: &PacedDirectory, staging: &Staging, history: bool) -> Result<(Co
     }
 }
 
-/// A copy must end where the source did.
-fn check_end(expected: u64, replayed: &Replayed) -> Result<(), Trouble> {
-    let sequence = replayed.state.sequence;
-    if sequence == expected {
-        return Ok(());
-    }
-    let told = format!("the copy ends at sequence {sequence}, not at {expected}");
-    Err(Trouble::Damage(format!("{told}: does the target's disk keep what it is given?")))
-}
-
 /// The name of the newest snapshot, which rises with its sequence.
 fn newest_snapshot(source: &PacedDirectory) -> Option<String> {
     let names = source.snapshots().ok()?.names().ok()?;
@@ -171,25 +153,4 @@ fn facts(id: JournalId, copy: &Copy) -> Vec<(&'static str, Value)> {
         facts.push(("images_passed_over", why));
     }
     facts
-}
-
-/// A copy inside of what is copied would be lost with it, and would change it.
-fn check_apart(source: &Path, target: &Path) -> Result<(), Trouble> {
-    let real = |path: &Path| path.canonicalize().map_err(io_error("open", path));
-    let source_place = real(source)?;
-    let nearest = target.ancestors().find(|path| path.exists());
-    let nearest = nearest.unwrap_or_else(|| Path::new("."));
-    if real(nearest)?.starts_with(&source_place) {
-        return Err(Trouble::Usage(format!(
-            "{} lies in {}: name a directory outside of it, best on another disk",
-            target.display(),
-            source.display(),
-        )));
-    }
-    Ok(())
-}
-
-/// What paces a command and hears the signals that end it.
-fn begin_meter(bytes_per_s: Option<u64>, target: &Path) -> Result<Arc<Meter>, Trouble> {
-    Meter::begin(bytes_per_s).map_err(io_error("watch signals for", target))
 }

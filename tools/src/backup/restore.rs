@@ -6,11 +6,11 @@
 //! behind that. Nothing is cut anywhere: what is left out is not written. The directory's first
 //! start is a start like any other. Next: `copying`, `listing`.
 
+use super::checks::{begin_meter, check_apart, check_end, nothing_left};
 use super::copying::{Wish, check, take};
 use super::listing::{self, Promise};
 use super::paced::PacedDirectory;
 use super::staging::Staging;
-use super::{begin_meter, check_apart, check_end, nothing_left};
 use crate::instant;
 use crate::look::{Findings, Span, Trouble, read_with};
 use crate::show;

@@ -1,10 +1,10 @@
 //! A story as text for people and as one object for machines.
 //!
-//! Owns the words, above all those that say what the journal does not know. Next: `mod`.
+//! Owns the words, above all those that say what the journal does not know. Next: `story`.
 
-use super::{Entry, Story};
-use crate::events::{self, word};
+use super::story::{Entry, Story};
 use crate::look::Trouble;
+use crate::members::{self, word};
 use crate::{instant, printable, show};
 use serde_json::{Map, Value, json};
 use std::io::{self, BufWriter, Write};
@@ -74,22 +74,23 @@ impl Story {
         let entry = |entry: &Entry| {
             let mut members = vec![
                 ("seq", entry.sequence.into()),
-                ("at", events::instant(Some(entry.at))),
+                ("at", members::instant(Some(entry.at))),
                 ("what", entry.what.into()),
             ];
             members.extend(entry.members.clone());
             if !entry.shelves.is_empty() {
                 members.push(("stock_then", entry.shelves.clone().into()));
             }
-            events::object(members)
+            members::object(members)
         };
-        let shelf = |(sku, shelf): (&doorbuster::domain::model::ids::SkuId, &super::Shelf)| {
-            json!({
-                "sku": sku.as_str(), "units_back": shelf.units_back,
-                "units_gone": shelf.units_gone, "moves": shelf.moves,
-                "moves_left_out": shelf.moves_left_out,
-            })
-        };
+        let shelf =
+            |(sku, shelf): (&doorbuster::domain::model::ids::SkuId, &super::shelf::Shelf)| {
+                json!({
+                    "sku": sku.as_str(), "units_back": shelf.units_back,
+                    "units_gone": shelf.units_gone, "moves": shelf.moves,
+                    "moves_left_out": shelf.moves_left_out,
+                })
+            };
         let stretch = |(first, last, count): &(u64, u64, u64)| json!({ "from_seq": first, "to_seq": last, "count": count });
         let refusals = &self.refusals;
         json!({
@@ -97,7 +98,7 @@ impl Story {
             "sku": self.sku.as_ref().map(|sku| sku.as_str()),
             "key": self.key,
             "seq": self.sequence,
-            "stamp": events::instant(Some(self.stamp)),
+            "stamp": members::instant(Some(self.stamp)),
             "begins_behind_seq": self.begins_behind,
             "story": self.entries.iter().map(entry).collect::<Vec<_>>(),
             "left_out": self.entries_left_out,

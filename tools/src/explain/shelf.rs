@@ -4,6 +4,7 @@
 //! Owns how much of it is told. Reads states and records as they pass. Next: `page`.
 
 use crate::events;
+use crate::members;
 use doorbuster::domain::model::answer::ShortLine;
 use doorbuster::domain::model::draw::Reason;
 use doorbuster::domain::model::event::{Event, Record};
@@ -126,7 +127,7 @@ impl Shelf {
             let sequence = state.sequence + 1;
             self.note(json!({
                 "what": "came_back", "units": total - before, "by": "stock_set", "seq": sequence,
-                "at": events::instant(Some(at)),
+                "at": members::instant(Some(at)),
             }));
         }
     }
@@ -143,7 +144,7 @@ impl Shelf {
             self.note(json!({
                 "what": "came_back", "units": units, "by": by, "order": state.lives.text(order).to_string(),
                 "user": user.as_str(), "seq": state.sequence + 1,
-                "at": events::instant(Some(at)),
+                "at": members::instant(Some(at)),
             }));
         }
     }
@@ -171,7 +172,7 @@ impl Shelf {
         self.note(json!({
             "what": "went", "units": units, "by": by, "order": state.lives.text(order).to_string(),
             "user": user.as_str(), "own": user == own, "seq": sequence,
-            "at": events::instant(Some(at)),
+            "at": members::instant(Some(at)),
         }));
     }
 
@@ -201,7 +202,7 @@ fn holders(state: &State, sku: &SkuId) -> (Vec<Value>, usize) {
         json!({
             "order": state.lives.text(order.id).to_string(), "user": state.users[order.user].id.as_str(),
             "units": line.map_or(0, |line| u64::from(line.quantity)),
-            "expires_at": events::instant(Some(order.expires_at)),
+            "expires_at": members::instant(Some(order.expires_at)),
         })
     });
     (told.collect(), more)
