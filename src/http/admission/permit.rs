@@ -68,11 +68,11 @@ impl<A: Submit> Worker<A> {
     pub(in crate::http) fn check_reserved(
         &self,
         place: &Route<'_>,
-        deed: Option<Permission>,
+        permission: Option<Permission>,
         identity: &Identity,
     ) -> Result<(), Refused> {
         let open = self.tokens.with(|_, tokens| tokens.is_none());
-        if reserve::is_for(place, deed, identity, open) {
+        if reserve::is_for(place, permission, identity, open) {
             return Ok(());
         }
         self.count_refused(Reason::Connections);

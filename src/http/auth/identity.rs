@@ -35,7 +35,7 @@ impl Identity {
     /// Whoever asks for what needs no token.
     pub(in crate::http) fn nobody() -> Self {
         let principal = Principal { name: PrincipalName::local(), reach: Reach::Own };
-        Self { principal, role: Role::Nobody, preferred: false }
+        Self { principal, role: Role::Anonymous, preferred: false }
     }
 }
 

@@ -1,8 +1,8 @@
 //! Who may do what (API 6): one table for routes and for the lines of a batch.
 //!
-//! Owns the roles and that table. A route names its deed before its body is read; whatever was read
-//! names its deed again as a command, so that a line of a batch, or a route with a wrong row, comes
-//! to the same answer. Never looks at whose order it is: that is `Reach`, in the domain. Next:
+//! Owns the roles and that table. A route names its permission before its body is read; the command
+//! that was read names its permission again, so that a line of a batch, or a route with a wrong row,
+//! gets the same answer. Never looks at whose order it is: that is `Reach`, in the domain. Next:
 //! `tokens`, `routes`.
 
 use crate::domain::model::command::{Command, Query, Reach};
@@ -12,8 +12,8 @@ use crate::http::response::problem::{Code, Problem, Refused};
 /// What a token is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// Whoever shows no token, where none is needed.
-    Nobody,
+    /// A client that shows no token, where none is needed.
+    Anonymous,
     /// A shop that sells: its own orders.
     Buy,
     /// A warehouse: every principal's orders, once they are sold.
@@ -24,11 +24,11 @@ pub enum Role {
     Admin,
 }
 
-/// What is done. A request comes to exactly one.
+/// What a request needs to be allowed; each request needs exactly one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::http) enum Permission {
-    /// Nothing yet: OPTIONS, or lines that are checked one by one.
-    Ask,
+    /// Any role will do: OPTIONS, or lines that are checked one by one.
+    AnyRole,
     ReadSkus,
     ChangeSku,
     CreateOrder,
@@ -36,24 +36,24 @@ pub(in crate::http) enum Permission {
     ListOrders,
     ListUserOrders,
     ReadRequest,
-    Act(Verb),
+    OrderAction(Verb),
     ReadDraws,
     ChangeDraw,
     EnterDraw,
     /// Metrics, status, latency.
-    Watch,
+    ViewMetrics,
     /// What only operators do to the server itself.
-    Operate,
+    Administer,
     /// The feed.
-    Follow,
+    ReadFeed,
 }
 
 impl Permission {
-    /// What a command does.
+    /// What a command needs.
     pub(in crate::http) fn of(command: &Command) -> Self {
         match command {
             Command::CreateOrder(_) => Self::CreateOrder,
-            Command::ActOnOrder(_, action) => Self::Act(action.verb()),
+            Command::ActOnOrder(_, action) => Self::OrderAction(action.verb()),
             Command::PutSku(_)
             | Command::PatchSku(_)
             | Command::AdjustSku(_)
@@ -69,7 +69,7 @@ impl Permission {
                 Query::UserOrders { .. } => Self::ListUserOrders,
                 Query::Remembered(_) => Self::ReadRequest,
                 Query::Draw(_) | Query::Entries { .. } => Self::ReadDraws,
-                Query::Status => Self::Watch,
+                Query::Status => Self::ViewMetrics,
             },
         }
     }
@@ -77,9 +77,9 @@ impl Permission {
     /// It goes before orders and lists, as its command's `Rank` says, and may use a bucket twice.
     pub(in crate::http) const fn is_urgent(self) -> bool {
         match self {
-            Self::Act(_) | Self::ChangeSku | Self::ChangeDraw => true,
-            Self::Watch | Self::Operate | Self::Follow => true,
-            Self::Ask
+            Self::OrderAction(_) | Self::ChangeSku | Self::ChangeDraw => true,
+            Self::ViewMetrics | Self::Administer | Self::ReadFeed => true,
+            Self::AnyRole
             | Self::ReadSkus
             | Self::CreateOrder
             | Self::ReadOrder
@@ -94,7 +94,7 @@ impl Permission {
     /// The table: who may do it besides `admin`, who may do everything.
     pub(in crate::http) const fn roles(self) -> &'static [Role] {
         match self {
-            Self::Ask => &[Role::Buy, Role::Fulfil, Role::Metrics],
+            Self::AnyRole => &[Role::Buy, Role::Fulfil, Role::Metrics],
             Self::ReadSkus => &[Role::Buy, Role::Fulfil],
             Self::ChangeSku => &[],
             Self::CreateOrder => &[Role::Buy],
@@ -102,14 +102,14 @@ impl Permission {
             Self::ListOrders => &[],
             Self::ListUserOrders => &[Role::Buy],
             Self::ReadRequest => &[Role::Buy, Role::Fulfil],
-            Self::Act(Verb::Confirm | Verb::Cancel | Verb::Extend) => &[Role::Buy],
-            Self::Act(Verb::Ship | Verb::Complete | Verb::Refund) => &[Role::Fulfil],
+            Self::OrderAction(Verb::Confirm | Verb::Cancel | Verb::Extend) => &[Role::Buy],
+            Self::OrderAction(Verb::Ship | Verb::Complete | Verb::Refund) => &[Role::Fulfil],
             Self::ReadDraws => &[Role::Buy],
             Self::ChangeDraw => &[],
             Self::EnterDraw => &[Role::Buy],
-            Self::Watch => &[Role::Metrics],
-            Self::Operate => &[],
-            Self::Follow => &[],
+            Self::ViewMetrics => &[Role::Metrics],
+            Self::Administer => &[],
+            Self::ReadFeed => &[],
         }
     }
 }
@@ -124,7 +124,7 @@ impl Role {
 
     pub(in crate::http) const fn as_str(self) -> &'static str {
         match self {
-            Self::Nobody => "nobody",
+            Self::Anonymous => "nobody",
             Self::Buy => "buy",
             Self::Fulfil => "fulfil",
             Self::Metrics => "metrics",
@@ -136,13 +136,13 @@ impl Role {
     pub(in crate::http) const fn reach(self) -> Reach {
         match self {
             Self::Fulfil | Self::Admin => Reach::All,
-            Self::Nobody | Self::Buy | Self::Metrics => Reach::Own,
+            Self::Anonymous | Self::Buy | Self::Metrics => Reach::Own,
         }
     }
 
-    /// Refuses a deed that is not this role's.
-    pub(in crate::http) fn allows(self, deed: Permission) -> Result<(), Refused> {
-        if self == Self::Admin || deed.roles().contains(&self) {
+    /// Refuses what this role may not do.
+    pub(in crate::http) fn allows(self, permission: Permission) -> Result<(), Refused> {
+        if self == Self::Admin || permission.roles().contains(&self) {
             return Ok(());
         }
         let own = self.as_str();

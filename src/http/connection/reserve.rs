@@ -67,14 +67,14 @@ impl Reserve {
 /// would hold the place.
 pub(in crate::http) fn is_for(
     place: &Route<'_>,
-    deed: Option<Permission>,
+    permission: Option<Permission>,
     identity: &Identity,
     open: bool,
 ) -> bool {
     match place {
         Route::Live | Route::Ready => true,
         Route::Batch | Route::Events | Route::Contract | Route::Root => false,
-        _ if open => matches!(deed, Some(Permission::Watch | Permission::Operate)),
+        _ if open => matches!(permission, Some(Permission::ViewMetrics | Permission::Administer)),
         _ => matches!(identity.role, Role::Admin | Role::Metrics),
     }
 }

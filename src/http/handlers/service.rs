@@ -415,7 +415,9 @@ enum Step<'p> {
 fn share(place: &Result<Route<'_>, Refused>, method: &Method) -> Option<Share> {
     match place {
         Ok(Route::Live | Route::Ready) if matches!(*method, Method::GET | Method::HEAD) => None,
-        Ok(place) => Some(Share::of_urgent(place.deed(method).is_some_and(Permission::is_urgent))),
+        Ok(place) => {
+            Some(Share::of_urgent(place.permission(method).is_some_and(Permission::is_urgent)))
+        }
         Err(_) => Some(Share::Own),
     }
 }
@@ -456,7 +458,7 @@ fn find<'p, A: Submit>(
     {
         return Err(refused);
     }
-    let open = place.as_ref().is_ok_and(|place| place.deed(&parts.method).is_none());
+    let open = place.as_ref().is_ok_and(|place| place.permission(&parts.method).is_none());
     let identity = match open {
         true => Identity::nobody(),
         false => identify(&worker.tokens, &peer.auth_cache, head)?,
@@ -467,10 +469,10 @@ fn find<'p, A: Submit>(
     }
     let place = place?;
     place.check(&parts.method)?;
-    let deed = place.deed(&parts.method);
-    deed.map_or(Ok(()), |deed| identity.role.allows(deed))?;
+    let permission = place.permission(&parts.method);
+    permission.map_or(Ok(()), |permission| identity.role.allows(permission))?;
     if peer.is_reserved() {
-        worker.check_reserved(&place, deed, &identity)?;
+        worker.check_reserved(&place, permission, &identity)?;
     }
     Ok(Step::Found(Found { place, identity, client }))
 }

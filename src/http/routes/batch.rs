@@ -43,10 +43,10 @@ enum Op {
 }
 
 impl Op {
-    const fn deed(self) -> Permission {
+    const fn permission(self) -> Permission {
         match self {
             Self::Order => Permission::CreateOrder,
-            Self::Act(verb) => Permission::Act(verb),
+            Self::Act(verb) => Permission::OrderAction(verb),
             Self::Entry => Permission::EnterDraw,
             Self::Adjust | Self::Sku => Permission::ChangeSku,
         }
@@ -127,7 +127,7 @@ fn strict(line: &[u8], asker: &BatchContext) -> Result<WriterRequest, Refused> {
     let mut members = json::object(line)?;
     let op = op(required(take(&mut members, "op"), "op")?)?;
     // Before its shape, as for a request of its own.
-    asker.role.allows(op.deed())?;
+    asker.role.allows(op.permission())?;
     let if_match = take(&mut members, "if_match");
     let key = if matches!(op, Op::Sku) { None } else { take(&mut members, "key") };
     // Outlives what borrows from it.

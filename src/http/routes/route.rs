@@ -1,6 +1,6 @@
 //! The table of paths and methods: what a path names, and what may be done there.
 //!
-//! Owns the places and how they are counted, 405 with `Allow`, and which deed a method is at a
+//! Owns the places and how they are counted, 405 with `Allow`, and which permission a method is at a
 //! place. Never looks at a body. Next: the families beside this file; `roles`.
 
 use crate::domain::model::order::Verb;
@@ -200,29 +200,31 @@ impl<'p> Route<'p> {
     }
 
     /// What such a request does; none for a place that needs no token. The method is a listed one.
-    pub(in crate::http) fn deed(&self, method: &Method) -> Option<Permission> {
+    pub(in crate::http) fn permission(&self, method: &Method) -> Option<Permission> {
         let reads = matches!(*method, Method::GET | Method::HEAD);
-        let deed = match self {
+        let permission = match self {
             Self::Live | Self::Ready | Self::Contract | Self::Root => return None,
-            _ if *method == Method::OPTIONS => Permission::Ask,
-            Self::Status | Self::Latency | Self::Percentiles | Self::Metrics => Permission::Watch,
-            Self::TakeSnapshot | Self::Mode(_) => Permission::Operate,
-            Self::Events => Permission::Follow,
-            Self::Batch => Permission::Ask,
+            _ if *method == Method::OPTIONS => Permission::AnyRole,
+            Self::Status | Self::Latency | Self::Percentiles | Self::Metrics => {
+                Permission::ViewMetrics
+            }
+            Self::TakeSnapshot | Self::Mode(_) => Permission::Administer,
+            Self::Events => Permission::ReadFeed,
+            Self::Batch => Permission::AnyRole,
             Self::Skus => Permission::ReadSkus,
             Self::Sku(_) if reads => Permission::ReadSkus,
             Self::Sku(_) | Self::Adjust(_) => Permission::ChangeSku,
             Self::Orders if reads => Permission::ListOrders,
             Self::Orders => Permission::CreateOrder,
             Self::Order(_) => Permission::ReadOrder,
-            Self::Act(_, verb) => Permission::Act(*verb),
+            Self::Act(_, verb) => Permission::OrderAction(*verb),
             Self::UserOrders(_) => Permission::ListUserOrders,
             Self::Remembered(_) => Permission::ReadRequest,
             Self::Draw(_) | Self::Entries(_) if reads => Permission::ReadDraws,
             Self::Draw(_) | Self::CloseDraw(_) => Permission::ChangeDraw,
             Self::Entries(_) => Permission::EnterDraw,
         };
-        Some(deed)
+        Some(permission)
     }
 
     /// A `POST` there needs an idempotency key, whatever its body says.

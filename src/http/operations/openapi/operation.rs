@@ -27,7 +27,7 @@ pub(super) struct Operation {
     pub(super) links: Option<Links>,
     pub(super) problems: Vec<Code>,
     /// What the roles are asked; none where no token is needed.
-    pub(super) deed: Option<Permission>,
+    pub(super) permission: Option<Permission>,
 }
 
 /// A body that a request has.
@@ -101,8 +101,8 @@ impl Operation {
         tag: &'static str,
         summary: &'static str,
     ) -> Self {
-        let deed = deed(method, path);
-        let token = deed.map(|_| Code::Unauthenticated);
+        let permission = permission(method, path);
+        let token = permission.map(|_| Code::Unauthenticated);
         Self {
             method,
             path,
@@ -115,7 +115,7 @@ impl Operation {
             answers: Vec::new(),
             links: None,
             problems: ANY.iter().copied().chain(token).collect(),
-            deed,
+            permission,
         }
     }
 
@@ -209,9 +209,9 @@ impl Operation {
             "summary": self.summary,
             "responses": self.responses(),
         });
-        match self.deed {
+        match self.permission {
             None => json["security"] = json!([]),
-            Some(deed) => json["x-roles"] = roles(deed),
+            Some(permission) => json["x-roles"] = roles(permission),
         }
         if !self.description.is_empty() {
             json["description"] = self.description.into();
@@ -252,14 +252,14 @@ impl Operation {
     }
 }
 
-fn deed(method: &str, path: &str) -> Option<Permission> {
+fn permission(method: &str, path: &str) -> Option<Permission> {
     let method = Method::from_bytes(method.to_uppercase().as_bytes()).ok()?;
     // An id in braces is as good as any.
-    Route::find(path).ok()?.deed(&method)
+    Route::find(path).ok()?.permission(&method)
 }
 
-fn roles(deed: Permission) -> Value {
-    let roles = deed.roles().iter().chain([&Role::Admin]);
+fn roles(permission: Permission) -> Value {
+    let roles = permission.roles().iter().chain([&Role::Admin]);
     roles.map(|role| Value::from(role.as_str())).collect()
 }
 
