@@ -6,6 +6,7 @@
 //! the table.
 
 use super::ids::{DrawId, PRIZES_MAX, SkuId, Stamp, UserId, WEIGHT_MAX};
+use super::words::words;
 use crate::testing::planted::{Bug, planted};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
@@ -153,52 +154,27 @@ pub struct Admission {
     pub closes_at: Option<Stamp>,
 }
 
-/// What became of an entry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-#[repr(u8)]
-pub enum Reason {
-    /// The pick is the user's.
-    Won = 0,
-    /// Nothing was picked.
-    Blank = 1,
-    /// The pick was gone.
-    NoStock = 2,
-    /// The user may not have more of the pick.
-    UserLimit = 3,
-    /// The pick's own sale had not begun.
-    NotOpen = 4,
-    /// The pick's own sale was over.
-    Closed = 5,
-    /// The pick's own sale was paused.
-    Paused = 6,
+words! {
+    /// What became of an entry.
+    pub enum Reason {
+        /// The pick is the user's.
+        Won = 0 "won",
+        /// Nothing was picked.
+        Blank = 1 "blank",
+        /// The pick was gone.
+        NoStock = 2 "no_stock",
+        /// The user may not have more of the pick.
+        UserLimit = 3 "user_limit",
+        /// The pick's own sale had not begun.
+        NotOpen = 4 "not_open",
+        /// The pick's own sale was over.
+        Closed = 5 "closed",
+        /// The pick's own sale was paused.
+        Paused = 6 "paused",
+    }
 }
 
 impl Reason {
-    /// Every reason, in the order of their numbers.
-    pub const ALL: [Self; 7] = [
-        Self::Won,
-        Self::Blank,
-        Self::NoStock,
-        Self::UserLimit,
-        Self::NotOpen,
-        Self::Closed,
-        Self::Paused,
-    ];
-
-    /// The word that clients see.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Won => "won",
-            Self::Blank => "blank",
-            Self::NoStock => "no_stock",
-            Self::UserLimit => "user_limit",
-            Self::NotOpen => "not_open",
-            Self::Closed => "closed",
-            Self::Paused => "paused",
-        }
-    }
-
     /// The word for winning or not.
     #[must_use]
     pub const fn outcome(self) -> &'static str {

@@ -2,7 +2,7 @@
 //!
 //! Read `ids`, `lives` (which start made an id), `command`, `event`, `answer`, `sku`, `order` (the
 //! transition table), `draw` (odds and chance), `settings`, `kept` (refusals that are stored
-//! whole).
+//! whole), `words` (enums whose variants are words).
 
 pub mod answer;
 pub mod command;
@@ -14,3 +14,4 @@ pub mod lives;
 pub mod order;
 pub mod settings;
 pub mod sku;
+mod words;

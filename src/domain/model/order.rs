@@ -3,55 +3,31 @@
 //! Owns the transition table of API 3. Never touches stock: that is `apply`. Next: `decide`.
 
 use super::ids::{OrderId, Sequence, Stamp};
+use super::words::words;
 use compact_str::CompactString;
 use std::ops::{Deref, DerefMut};
 
-/// Where an order stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(u8)]
-pub enum Status {
-    /// Units held until the deadline.
-    Held = 0,
-    /// Sold.
-    Confirmed = 1,
-    /// Sold, and left the house.
-    Shipped = 2,
-    /// Sold, and arrived.
-    Completed = 3,
-    /// The hold was given back.
-    Cancelled = 4,
-    /// The hold ran out.
-    Expired = 5,
-    /// Sold once, all of it given back.
-    Refunded = 6,
+words! {
+    /// Where an order stands.
+    pub enum Status {
+        /// Units held until the deadline.
+        Held = 0 "held",
+        /// Sold.
+        Confirmed = 1 "confirmed",
+        /// Sold, and left the house.
+        Shipped = 2 "shipped",
+        /// Sold, and arrived.
+        Completed = 3 "completed",
+        /// The hold was given back.
+        Cancelled = 4 "cancelled",
+        /// The hold ran out.
+        Expired = 5 "expired",
+        /// Sold once, all of it given back.
+        Refunded = 6 "refunded",
+    }
 }
 
 impl Status {
-    /// Every status, in the order of their numbers.
-    pub const ALL: [Self; 7] = [
-        Self::Held,
-        Self::Confirmed,
-        Self::Shipped,
-        Self::Completed,
-        Self::Cancelled,
-        Self::Expired,
-        Self::Refunded,
-    ];
-
-    /// The word that clients see.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Held => "held",
-            Self::Confirmed => "confirmed",
-            Self::Shipped => "shipped",
-            Self::Completed => "completed",
-            Self::Cancelled => "cancelled",
-            Self::Expired => "expired",
-            Self::Refunded => "refunded",
-        }
-    }
-
     /// The status of that word.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
@@ -65,35 +41,21 @@ impl Status {
     }
 }
 
-/// What may be asked of an order, as the columns of the table below.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verb {
-    /// Held to sold.
-    Confirm,
-    /// Give the hold back.
-    Cancel,
-    /// A later deadline.
-    Extend,
-    /// Left the house.
-    Ship,
-    /// Arrived.
-    Complete,
-    /// Take sold units back.
-    Refund,
-}
-
-impl Verb {
-    /// Its word, as in a path.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Confirm => "confirm",
-            Self::Cancel => "cancel",
-            Self::Extend => "extend",
-            Self::Ship => "ship",
-            Self::Complete => "complete",
-            Self::Refund => "refund",
-        }
+words! {
+    /// What may be asked of an order, as the columns of the table below.
+    pub enum Verb {
+        /// Held to sold.
+        Confirm "confirm",
+        /// Give the hold back.
+        Cancel "cancel",
+        /// A later deadline.
+        Extend "extend",
+        /// Left the house.
+        Ship "ship",
+        /// Arrived.
+        Complete "complete",
+        /// Take sold units back.
+        Refund "refund",
     }
 }
 

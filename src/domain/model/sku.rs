@@ -4,52 +4,26 @@
 
 use super::command::SkuSettings;
 use super::ids::{Sequence, SkuId};
+use super::words::words;
 use crate::domain::memory::slab::NONE;
 
-/// Why an order could not be had, as counted per SKU and shown in `refused`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-#[repr(u8)]
-pub enum RefusalReason {
-    /// Not enough units.
-    SoldOut = 0,
-    /// The user's own limit.
-    UserLimit = 1,
-    /// Too many open holds of the user; counted at the first line's SKU.
-    HoldLimit = 2,
-    /// Before the window.
-    NotOpen = 3,
-    /// After the window.
-    Closed = 4,
-    /// An operator paused it.
-    Paused = 5,
-    /// It can only be won.
-    DrawOnly = 6,
-}
-
-impl RefusalReason {
-    /// Every reason, in the order of their numbers.
-    pub const ALL: [Self; 7] = [
-        Self::SoldOut,
-        Self::UserLimit,
-        Self::HoldLimit,
-        Self::NotOpen,
-        Self::Closed,
-        Self::Paused,
-        Self::DrawOnly,
-    ];
-
-    /// The word that clients see: the problem's code.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::SoldOut => "sold_out",
-            Self::UserLimit => "user_limit",
-            Self::HoldLimit => "hold_limit",
-            Self::NotOpen => "not_open",
-            Self::Closed => "closed",
-            Self::Paused => "paused",
-            Self::DrawOnly => "draw_only",
-        }
+words! {
+    /// Why an order could not be had, as counted per SKU and shown in `refused`.
+    pub enum RefusalReason {
+        /// Not enough units.
+        SoldOut = 0 "sold_out",
+        /// The user's own limit.
+        UserLimit = 1 "user_limit",
+        /// Too many open holds of the user; counted at the first line's SKU.
+        HoldLimit = 2 "hold_limit",
+        /// Before the window.
+        NotOpen = 3 "not_open",
+        /// After the window.
+        Closed = 4 "closed",
+        /// An operator paused it.
+        Paused = 5 "paused",
+        /// It can only be won.
+        DrawOnly = 6 "draw_only",
     }
 }
 

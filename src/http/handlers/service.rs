@@ -450,7 +450,7 @@ fn find<'p, A: Submit>(
     }
     if page.is_preflight(parts, head) {
         // At any time and place: a page learns nothing of a refusal but from the request itself.
-        let allow = place.as_ref().map_or(METHODS, |place| place.methods().allow);
+        let allow = place.as_ref().map_or(METHODS, |place| place.allow());
         return Ok(Step::Done(Box::new(Reply::options(allow))));
     }
     if !matches!(path, "/livez" | "/readyz")

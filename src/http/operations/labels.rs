@@ -10,9 +10,11 @@ use hyper::{Method, StatusCode};
 pub(in crate::http) const METHODS: &[&str] =
     &["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "other"];
 
-/// Declares each kind of command once: its label, and the commands that count under it.
+/// Declares each kind of command once: its label, the operations of the contract that ask for it,
+/// and the commands that count under it. Reads are
+/// the operations with GET.
 macro_rules! commands {
-    ($($name:ident $label:literal $commands:pat,)*) => {
+    ($($name:ident $label:literal [$($operation:literal)?] $commands:pat,)*) => {
         enum CommandKind { $($name,)* }
 
         /// The kinds of commands, in the order of [`command_number`].
@@ -24,26 +26,37 @@ macro_rules! commands {
             };
             kind as usize
         }
+
+        /// The kind of command that an operation of the contract is that changes something.
+        pub(in crate::http) fn command_of_operation(id: &str) -> Option<usize> {
+            match id {
+                $($($operation => Some(CommandKind::$name as usize),)?)*
+                _ => None,
+            }
+        }
     };
 }
 
+/// The kind of all reads.
+pub(in crate::http) const READ: usize = CommandKind::Read as usize;
+
 commands! {
-    CreateOrder "create_order" Command::CreateOrder(_),
-    Confirm "confirm" Command::ActOnOrder(_, Action::Confirm { .. }),
-    Cancel "cancel" Command::ActOnOrder(_, Action::Cancel),
-    Extend "extend" Command::ActOnOrder(_, Action::Extend(_)),
-    Ship "ship" Command::ActOnOrder(_, Action::Ship),
-    Complete "complete" Command::ActOnOrder(_, Action::Complete),
-    Refund "refund" Command::ActOnOrder(_, Action::Refund(_)),
-    PutSku "put_sku" Command::PutSku(_),
-    PatchSku "patch_sku" Command::PatchSku(_),
-    AdjustSku "adjust_sku" Command::AdjustSku(_),
-    DeleteSku "delete_sku" Command::DeleteSku(_),
-    Read "read" Command::Read(_),
-    PutDraw "put_draw" Command::PutDraw(_),
-    EnterDraw "enter_draw" Command::EnterDraw(_),
-    CloseDraw "close_draw" Command::CloseDraw(_),
-    DeleteDraw "delete_draw" Command::DeleteDraw(_),
+    CreateOrder "create_order" ["createOrder"] Command::CreateOrder(_),
+    Confirm "confirm" ["confirmOrder"] Command::ActOnOrder(_, Action::Confirm { .. }),
+    Cancel "cancel" ["cancelOrder"] Command::ActOnOrder(_, Action::Cancel),
+    Extend "extend" ["extendOrder"] Command::ActOnOrder(_, Action::Extend(_)),
+    Ship "ship" ["shipOrder"] Command::ActOnOrder(_, Action::Ship),
+    Complete "complete" ["completeOrder"] Command::ActOnOrder(_, Action::Complete),
+    Refund "refund" ["refundOrder"] Command::ActOnOrder(_, Action::Refund(_)),
+    PutSku "put_sku" ["putSku"] Command::PutSku(_),
+    PatchSku "patch_sku" ["patchSku"] Command::PatchSku(_),
+    AdjustSku "adjust_sku" ["adjustSku"] Command::AdjustSku(_),
+    DeleteSku "delete_sku" ["deleteSku"] Command::DeleteSku(_),
+    Read "read" [] Command::Read(_),
+    PutDraw "put_draw" ["putDraw"] Command::PutDraw(_),
+    EnterDraw "enter_draw" ["enterDraw"] Command::EnterDraw(_),
+    CloseDraw "close_draw" ["closeDraw"] Command::CloseDraw(_),
+    DeleteDraw "delete_draw" ["deleteDraw"] Command::DeleteDraw(_),
 }
 
 pub(in crate::http) fn method_number(method: &Method) -> usize {

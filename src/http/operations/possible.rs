@@ -6,7 +6,7 @@
 //! describes, so that a new refusal has its row as soon as it is described. Next:
 //! `request_metrics`.
 
-use super::labels::{COMMANDS, METHODS, method_number, outcome_number};
+use super::labels::{METHODS, READ, command_of_operation, method_number, outcome_number};
 use super::openapi::{Told, told};
 use crate::http::response::problem::Code;
 use crate::http::routes::ROUTES;
@@ -115,29 +115,11 @@ fn is_asked(operation: &Told) -> bool {
 
 /// The kind of command that an operation is; none where the writer is not asked.
 fn command(operation: &Told) -> Option<usize> {
-    if !is_asked(operation) {
-        return None;
+    match is_asked(operation) {
+        true if operation.method == Method::GET => Some(READ),
+        true => command_of_operation(operation.id),
+        false => None,
     }
-    let word = match operation.id {
-        "createOrder" => "create_order",
-        "confirmOrder" => "confirm",
-        "cancelOrder" => "cancel",
-        "extendOrder" => "extend",
-        "shipOrder" => "ship",
-        "completeOrder" => "complete",
-        "refundOrder" => "refund",
-        "putSku" => "put_sku",
-        "patchSku" => "patch_sku",
-        "adjustSku" => "adjust_sku",
-        "deleteSku" => "delete_sku",
-        "putDraw" => "put_draw",
-        "enterDraw" => "enter_draw",
-        "closeDraw" => "close_draw",
-        "deleteDraw" => "delete_draw",
-        _ if operation.method == Method::GET => "read",
-        _ => return None,
-    };
-    COMMANDS.iter().position(|command| *command == word)
 }
 
 fn number(code: Code) -> usize {
@@ -151,6 +133,7 @@ fn success(status: u16) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use super::super::labels::COMMANDS;
     use super::*;
     use crate::http::routes::Route;
     use std::collections::BTreeSet;
@@ -162,7 +145,7 @@ mod tests {
             possible.requests.iter().map(|(route, method, _)| (*route, *method)).collect();
         for (number, route) in ROUTES.iter().enumerate().skip(1) {
             let path = route.replace(['{', '}'], "");
-            let allow = Route::find(&path).expect("a route").methods().allow;
+            let allow = Route::find(&path).expect("a route").allow();
             let own = METHODS.iter().enumerate();
             for (method, name) in own {
                 let is_there = allow.split(", ").any(|allowed| allowed == *name);

@@ -46,7 +46,7 @@ pub(in crate::http) fn parse(
 ) -> Result<Parsed, Refused> {
     if input.method == Method::OPTIONS {
         input.no_parameters()?;
-        return Ok(Parsed::Reply(Reply::options(place.methods().allow)));
+        return Ok(Parsed::Reply(Reply::options(place.allow())));
     }
     if !input.body.is_empty() {
         check_media_type(input.method, input.head)?;

@@ -40,56 +40,167 @@ pub(in crate::http) enum Route<'p> {
     CloseDraw(Cow<'p, str>),
 }
 
-/// All paths, as they are counted; the first stands for those that there are not.
-pub(in crate::http) const ROUTES: &[&str] = &[
-    "none",
-    "/livez",
-    "/readyz",
-    "/v1/status",
-    "/v1/latency",
-    "/v1/latency.hgrm",
-    "/metrics",
-    "/v1/admin/snapshot",
-    "/v1/skus",
-    "/v1/skus/{sku}",
-    "/v1/skus/{sku}/adjust",
-    "/v1/orders",
-    "/v1/orders/{order}",
-    "/v1/orders/{order}/confirm",
-    "/v1/orders/{order}/cancel",
-    "/v1/orders/{order}/extend",
-    "/v1/orders/{order}/ship",
-    "/v1/orders/{order}/complete",
-    "/v1/orders/{order}/refund",
-    "/v1/users/{user}/orders",
-    "/v1/requests/{key}",
-    "/openapi.json",
-    "/",
-    "/v1/batch",
-    "/v1/events",
-    "/v1/draws/{draw}",
-    "/v1/draws/{draw}/entries",
-    "/v1/draws/{draw}/close",
-    "/v1/admin/drain",
-    "/v1/admin/read-only",
-    "/v1/admin/read-write",
-];
-
-/// The methods of a place.
-#[derive(Debug, Clone, Copy)]
-pub(in crate::http) struct Methods {
-    /// As the header of this name lists them.
-    pub(in crate::http) allow: &'static str,
-    each: &'static [Method],
+/// What is said of a route once, in its row.
+#[derive(Debug)]
+struct Row {
+    /// Its place in [`ROUTES`].
+    number: usize,
+    /// The methods as the header `Allow` lists them.
+    allow: &'static str,
+    /// Each of them but HEAD and OPTIONS, with what it asks for; none where no token is needed.
+    methods: &'static [(Method, Option<Permission>)],
+    /// A `POST` there needs an idempotency key, whatever its body says.
+    needs_key: bool,
+    /// A request there may come without a body, which is an empty one.
+    may_lack_body: bool,
 }
 
-macro_rules! methods {
-    ($first:ident $(, $other:ident)*) => {
-        &Methods {
-            allow: concat!(stringify!($first) $(, ", ", stringify!($other))*),
-            each: &[Method::$first $(, Method::$other)*],
+impl Row {
+    const PLAIN: Self =
+        Self { number: 0, allow: "", methods: &[], needs_key: false, may_lack_body: false };
+}
+
+/// A segment of a path as it is counted.
+macro_rules! segment_label {
+    ({$name:ident}) => {
+        concat!("/{", stringify!($name), "}")
+    };
+    ($text:literal) => {
+        concat!("/", $text)
+    };
+}
+
+/// A segment of a path as it is met; the id is told apart from nothing by `of_segments`.
+macro_rules! segment_pattern {
+    ({$name:ident}) => {
+        _
+    };
+    ($text:literal) => {
+        $text
+    };
+}
+
+macro_rules! allowed {
+    (GET) => {
+        "GET, HEAD"
+    };
+    ($method:ident) => {
+        stringify!($method)
+    };
+}
+
+/// No permission: no token is needed.
+macro_rules! permission {
+    () => {
+        None
+    };
+    ($permission:expr) => {
+        Some($permission)
+    };
+}
+
+/// Declares each route once: what it is, its path, and of each method the permission.
+macro_rules! routes {
+    ($id:ident: $(
+        $route:ident $(($($part:tt)+))? =
+            $(/ $segment:tt)+ { $($method:ident $($permission:ident $(($verb:path))?)?),+ }
+            $($flag:ident)*;
+    )*) => {
+        /// All paths, as they are counted; the first stands for those that there are not.
+        pub(in crate::http) const ROUTES: &[&str] =
+            &["none", $(concat!($(segment_label!($segment)),+),)*];
+
+        impl<'p> Route<'p> {
+            #[allow(unused_variables, reason = "a route without an id is made without one")]
+            fn of_segments(found: &[Cow<'p, str>]) -> Result<fn(Cow<'p, str>) -> Self, Refused> {
+                let names: SmallVec<[&str; 5]> = found.iter().map(AsRef::as_ref).collect();
+                if let ["v1", _, "", ..] = names.as_slice() {
+                    return Err(nothing_here());
+                }
+                let place: fn(Cow<'p, str>) -> Self = match names.as_slice() {
+                    $([$(segment_pattern!($segment)),+] => |$id| Self::$route $(($($part)+))?,)*
+                    _ => return Err(nothing_here()),
+                };
+                Ok(place)
+            }
+
+            #[allow(unused_variables, reason = "a row is the same for all ids")]
+            const fn row(&self) -> &'static Row {
+                match self {
+                    $(Self::$route $(($($part)+))? => {
+                        const ROW: &Row = &Row {
+                            number: number(concat!($(segment_label!($segment)),+)),
+                            allow: concat!($(allowed!($method), ", ",)+ "OPTIONS"),
+                            methods: &[$((
+                                Method::$method,
+                                permission!($(Permission::$permission $(($verb))?)?),
+                            )),+],
+                            $($flag: true,)*
+                            ..Row::PLAIN
+                        };
+                        ROW
+                    })*
+                }
+            }
         }
     };
+}
+
+routes! { id:
+    Live = /"livez" { GET };
+    Ready = /"readyz" { GET };
+    Status = /"v1"/"status" { GET ViewMetrics };
+    Latency = /"v1"/"latency" { GET ViewMetrics };
+    Percentiles = /"v1"/"latency.hgrm" { GET ViewMetrics };
+    Metrics = /"metrics" { GET ViewMetrics };
+    TakeSnapshot = /"v1"/"admin"/"snapshot" { POST Administer } may_lack_body;
+    Skus = /"v1"/"skus" { GET ReadSkus };
+    Sku(id) = /"v1"/"skus"/{sku}
+        { GET ReadSkus, PUT ChangeSku, PATCH ChangeSku, DELETE ChangeSku };
+    Adjust(id) = /"v1"/"skus"/{sku}/"adjust" { POST ChangeSku } needs_key may_lack_body;
+    Orders = /"v1"/"orders" { GET ListOrders, POST CreateOrder } needs_key;
+    Order(id) = /"v1"/"orders"/{order} { GET ReadOrder };
+    Act(id, Verb::Confirm) = /"v1"/"orders"/{order}/"confirm"
+        { POST OrderAction(Verb::Confirm) } may_lack_body;
+    Act(id, Verb::Cancel) = /"v1"/"orders"/{order}/"cancel"
+        { POST OrderAction(Verb::Cancel) } may_lack_body;
+    Act(id, Verb::Extend) = /"v1"/"orders"/{order}/"extend"
+        { POST OrderAction(Verb::Extend) } may_lack_body;
+    Act(id, Verb::Ship) = /"v1"/"orders"/{order}/"ship"
+        { POST OrderAction(Verb::Ship) } may_lack_body;
+    Act(id, Verb::Complete) = /"v1"/"orders"/{order}/"complete"
+        { POST OrderAction(Verb::Complete) } may_lack_body;
+    Act(id, Verb::Refund) = /"v1"/"orders"/{order}/"refund"
+        { POST OrderAction(Verb::Refund) } may_lack_body;
+    UserOrders(id) = /"v1"/"users"/{user}/"orders" { GET ListUserOrders };
+    Remembered(id) = /"v1"/"requests"/{key} { GET ReadRequest };
+    Contract = /"openapi.json" { GET };
+    Root = /"" { GET };
+    Batch = /"v1"/"batch" { POST AnyRole };
+    Events = /"v1"/"events" { GET ReadFeed };
+    Draw(id) = /"v1"/"draws"/{draw} { GET ReadDraws, PUT ChangeDraw, DELETE ChangeDraw };
+    Entries(id) = /"v1"/"draws"/{draw}/"entries" { GET ReadDraws, POST EnterDraw } needs_key;
+    CloseDraw(id) = /"v1"/"draws"/{draw}/"close" { POST ChangeDraw } may_lack_body;
+    Mode(Change::Drain) = /"v1"/"admin"/"drain" { POST Administer } may_lack_body;
+    Mode(Change::ReadOnly) = /"v1"/"admin"/"read-only" { POST Administer } may_lack_body;
+    Mode(Change::ReadWrite) = /"v1"/"admin"/"read-write" { POST Administer } may_lack_body;
+}
+
+/// The place of a path in [`ROUTES`], found when this is compiled.
+const fn number(path: &str) -> usize {
+    let mut at = ROUTES.len();
+    while at > 0 {
+        at -= 1;
+        let (known, path) = (ROUTES[at].as_bytes(), path.as_bytes());
+        let mut same = known.len();
+        while same > 0 && known.len() == path.len() && known[same - 1] == path[same - 1] {
+            same -= 1;
+        }
+        if same == 0 {
+            return at;
+        }
+    }
+    panic!("every path of a row is a route");
 }
 
 impl<'p> Route<'p> {
@@ -106,148 +217,46 @@ impl<'p> Route<'p> {
         Ok(place(id))
     }
 
-    fn of_segments(found: &[Cow<'p, str>]) -> Result<fn(Cow<'p, str>) -> Self, Refused> {
-        let names: SmallVec<[&str; 5]> = found.iter().map(AsRef::as_ref).collect();
-        let place: fn(Cow<'p, str>) -> Self = match names.as_slice() {
-            ["livez"] => |_| Self::Live,
-            ["readyz"] => |_| Self::Ready,
-            ["v1", "status"] => |_| Self::Status,
-            ["v1", "latency"] => |_| Self::Latency,
-            ["v1", "latency.hgrm"] => |_| Self::Percentiles,
-            ["metrics"] => |_| Self::Metrics,
-            ["openapi.json"] => |_| Self::Contract,
-            [""] => |_| Self::Root,
-            ["v1", "admin", "snapshot"] => |_| Self::TakeSnapshot,
-            ["v1", "admin", "drain"] => |_| Self::Mode(Change::Drain),
-            ["v1", "admin", "read-only"] => |_| Self::Mode(Change::ReadOnly),
-            ["v1", "admin", "read-write"] => |_| Self::Mode(Change::ReadWrite),
-            ["v1", "skus"] => |_| Self::Skus,
-            ["v1", "orders"] => |_| Self::Orders,
-            ["v1", "batch"] => |_| Self::Batch,
-            ["v1", "events"] => |_| Self::Events,
-            ["v1", _, "", ..] => return Err(nothing_here()),
-            ["v1", "skus", _] => Self::Sku,
-            ["v1", "skus", _, "adjust"] => Self::Adjust,
-            ["v1", "orders", _] => Self::Order,
-            ["v1", "orders", _, "confirm"] => |id| Self::Act(id, Verb::Confirm),
-            ["v1", "orders", _, "cancel"] => |id| Self::Act(id, Verb::Cancel),
-            ["v1", "orders", _, "extend"] => |id| Self::Act(id, Verb::Extend),
-            ["v1", "orders", _, "ship"] => |id| Self::Act(id, Verb::Ship),
-            ["v1", "orders", _, "complete"] => |id| Self::Act(id, Verb::Complete),
-            ["v1", "orders", _, "refund"] => |id| Self::Act(id, Verb::Refund),
-            ["v1", "users", _, "orders"] => Self::UserOrders,
-            ["v1", "requests", _] => Self::Remembered,
-            ["v1", "draws", _] => Self::Draw,
-            ["v1", "draws", _, "entries"] => Self::Entries,
-            ["v1", "draws", _, "close"] => Self::CloseDraw,
-            _ => return Err(nothing_here()),
-        };
-        Ok(place)
-    }
-
     /// Its place in [`ROUTES`].
     pub(in crate::http) const fn number(&self) -> usize {
-        match self {
-            Self::Live => 1,
-            Self::Ready => 2,
-            Self::Status => 3,
-            Self::Latency => 4,
-            Self::Percentiles => 5,
-            Self::Metrics => 6,
-            Self::TakeSnapshot => 7,
-            Self::Skus => 8,
-            Self::Sku(_) => 9,
-            Self::Adjust(_) => 10,
-            Self::Orders => 11,
-            Self::Order(_) => 12,
-            Self::Act(_, Verb::Confirm) => 13,
-            Self::Act(_, Verb::Cancel) => 14,
-            Self::Act(_, Verb::Extend) => 15,
-            Self::Act(_, Verb::Ship) => 16,
-            Self::Act(_, Verb::Complete) => 17,
-            Self::Act(_, Verb::Refund) => 18,
-            Self::UserOrders(_) => 19,
-            Self::Remembered(_) => 20,
-            Self::Contract => 21,
-            Self::Root => 22,
-            Self::Batch => 23,
-            Self::Events => 24,
-            Self::Draw(_) => 25,
-            Self::Entries(_) => 26,
-            Self::CloseDraw(_) => 27,
-            Self::Mode(Change::Drain) => 28,
-            Self::Mode(Change::ReadOnly) => 29,
-            Self::Mode(Change::ReadWrite) => 30,
-        }
+        self.row().number
     }
 
-    /// The methods there are.
-    pub(in crate::http) const fn methods(&self) -> &'static Methods {
-        match self {
-            Self::Live | Self::Ready | Self::Status | Self::Skus => methods!(GET, HEAD, OPTIONS),
-            Self::Latency | Self::Percentiles | Self::Metrics => methods!(GET, HEAD, OPTIONS),
-            Self::Contract | Self::Root | Self::Events => methods!(GET, HEAD, OPTIONS),
-            Self::Order(_) | Self::UserOrders(_) | Self::Remembered(_) => {
-                methods!(GET, HEAD, OPTIONS)
-            }
-            Self::Sku(_) => methods!(GET, HEAD, PUT, PATCH, DELETE, OPTIONS),
-            Self::Draw(_) => methods!(GET, HEAD, PUT, DELETE, OPTIONS),
-            Self::Orders | Self::Entries(_) => methods!(GET, HEAD, POST, OPTIONS),
-            Self::Adjust(_) | Self::Act(..) => methods!(POST, OPTIONS),
-            Self::TakeSnapshot | Self::Mode(_) => methods!(POST, OPTIONS),
-            Self::Batch | Self::CloseDraw(_) => methods!(POST, OPTIONS),
-        }
+    /// The methods there are, as the header `Allow` lists them.
+    pub(in crate::http) const fn allow(&self) -> &'static str {
+        self.row().allow
     }
 
-    /// What such a request does; none for a place that needs no token. The method is a listed one.
+    /// What such a request asks for; none for a place that needs no token. A method that is not
+    /// listed, and is refused later, counts as the last that is.
     pub(in crate::http) fn permission(&self, method: &Method) -> Option<Permission> {
-        let reads = matches!(*method, Method::GET | Method::HEAD);
-        let permission = match self {
-            Self::Live | Self::Ready | Self::Contract | Self::Root => return None,
-            _ if *method == Method::OPTIONS => Permission::AnyRole,
-            Self::Status | Self::Latency | Self::Percentiles | Self::Metrics => {
-                Permission::ViewMetrics
-            }
-            Self::TakeSnapshot | Self::Mode(_) => Permission::Administer,
-            Self::Events => Permission::ReadFeed,
-            Self::Batch => Permission::AnyRole,
-            Self::Skus => Permission::ReadSkus,
-            Self::Sku(_) if reads => Permission::ReadSkus,
-            Self::Sku(_) | Self::Adjust(_) => Permission::ChangeSku,
-            Self::Orders if reads => Permission::ListOrders,
-            Self::Orders => Permission::CreateOrder,
-            Self::Order(_) => Permission::ReadOrder,
-            Self::Act(_, verb) => Permission::OrderAction(*verb),
-            Self::UserOrders(_) => Permission::ListUserOrders,
-            Self::Remembered(_) => Permission::ReadRequest,
-            Self::Draw(_) | Self::Entries(_) if reads => Permission::ReadDraws,
-            Self::Draw(_) | Self::CloseDraw(_) => Permission::ChangeDraw,
-            Self::Entries(_) => Permission::EnterDraw,
-        };
-        Some(permission)
+        let asked = if *method == Method::HEAD { &Method::GET } else { method };
+        let methods = self.row().methods;
+        let found = methods.iter().find(|(listed, _)| listed == asked).or(methods.last());
+        let permission = found.and_then(|(_, permission)| *permission)?;
+        Some(if *method == Method::OPTIONS { Permission::AnyRole } else { permission })
     }
 
     /// A `POST` there needs an idempotency key, whatever its body says.
     pub(in crate::http) const fn needs_key(&self) -> bool {
-        matches!(self, Self::Orders | Self::Entries(_) | Self::Adjust(_))
+        self.row().needs_key
     }
 
     /// A request there may come without a body, which is an empty one.
     pub(in crate::http) const fn may_lack_body(&self) -> bool {
-        matches!(
-            self,
-            Self::Act(..)
-                | Self::Adjust(_)
-                | Self::CloseDraw(_)
-                | Self::TakeSnapshot
-                | Self::Mode(_)
-        )
+        self.row().may_lack_body
     }
 
     /// Refuses a method that is not listed.
     pub(in crate::http) fn check(&self, method: &Method) -> Result<(), Refused> {
-        let Methods { allow, each } = *self.methods();
-        if each.contains(method) {
+        let Row { allow, methods, .. } = *self.row();
+        let is_listed = |method: &Method| methods.iter().any(|(listed, _)| listed == method);
+        let is_allowed = match *method {
+            Method::OPTIONS => true,
+            Method::HEAD => is_listed(&Method::GET),
+            _ => is_listed(method),
+        };
+        if is_allowed {
             return Ok(());
         }
         let mut refused = Problem::new(Code::MethodNotAllowed, format!("there are {allow}"));
