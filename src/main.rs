@@ -17,7 +17,7 @@ use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// It did not start, or did not end in good order.
+/// The exit code of a server that did not start, or did not end in good order.
 const FAILED: u8 = 1;
 /// The command line, the environment or the file is wrong.
 const USAGE: u8 = 2;

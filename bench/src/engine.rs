@@ -27,7 +27,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-/// How much.
 #[derive(clap::Args)]
 pub(crate) struct Options {
     /// Orders to create and hold; each of a user of its own, under a key of its own

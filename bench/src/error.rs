@@ -17,7 +17,6 @@ pub(crate) enum BenchError {
     /// A server did not say where it listens.
     #[error("{server} did not start: it said {said:?}")]
     NotListening {
-        /// Which.
         server: String,
         /// Its first line.
         said: String,
@@ -25,7 +24,6 @@ pub(crate) enum BenchError {
     /// A server answered what the scenario does not expect, so its numbers mean nothing.
     #[error("{server} answered {answer:?}")]
     Answer {
-        /// Which.
         server: String,
         /// The answer, or the part of it that says most.
         answer: String,
@@ -33,7 +31,6 @@ pub(crate) enum BenchError {
     /// A server does not do the job that it would be compared by.
     #[error("{server} cannot be compared: {fault}")]
     NotComparable {
-        /// Which.
         server: String,
         /// What it did wrong.
         fault: String,
@@ -41,24 +38,19 @@ pub(crate) enum BenchError {
     /// A server that must be compared is not installed.
     #[error("{server} is not here: apt-get install {package}")]
     NotInstalled {
-        /// Which.
         server: &'static str,
         /// Where Debian has it.
         package: &'static str,
     },
     /// Somebody who wants to hear of it: a bar does not hold.
     #[error("{missed} of the bars do not hold or were not measured")]
-    BarsMissed {
-        /// How many.
-        missed: usize,
-    },
+    BarsMissed { missed: usize },
     /// A request through the client went wrong.
     #[error("{0}{what_to_do}", what_to_do = advice(.0))]
     Client(#[from] doorbuster::client::Error),
     /// A file is not what a report leaves behind.
     #[error("{file}: {cause}; is it from `doorbuster-bench run` of this version?")]
     NotAReport {
-        /// Which.
         file: String,
         /// What is wrong with it.
         cause: String,
@@ -68,7 +60,6 @@ pub(crate) enum BenchError {
         "{differences} differences between what was answered and what the server holds: see {report}"
     )]
     Differences {
-        /// How many.
         differences: u64,
         /// Where they are told.
         report: String,

@@ -17,7 +17,6 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// How much.
 #[derive(clap::Args)]
 pub(crate) struct Options {
     /// Orders that live before the first round; each image holds them
@@ -40,7 +39,6 @@ pub(crate) struct Options {
     pub(crate) data: Option<PathBuf>,
 }
 
-/// One round.
 struct Sample {
     measured: Measured,
     images: Vec<Duration>,

@@ -15,6 +15,7 @@
 //! block per reader or writer, however long the snapshot; no use of a length from a file before it
 //! was checked; no two files that use one another.
 
+#![warn(missing_docs)]
 #![forbid(unsafe_code)]
 
 mod catalog;

@@ -4,7 +4,7 @@
 
 use serde::Deserialize;
 
-/// What was answered.
+/// An answer to a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer<T> {
     /// The HTTP status, 200 to 299.
@@ -13,7 +13,7 @@ pub struct Answer<T> {
     pub replayed: bool,
     /// How many attempts it took, from 1.
     pub attempts: u32,
-    /// What it says.
+    /// The body, as the type that was asked for.
     pub body: T,
 }
 

@@ -32,12 +32,12 @@ pub enum Line {
     Order {
         /// What is bought.
         order: NewOrder,
-        /// Of this order.
+        /// The idempotency key of this order.
         key: Key,
     },
     /// As [`Client::act`].
     Act {
-        /// Which order.
+        /// The id of the order.
         id: String,
         /// What is done to it.
         action: Action,
@@ -46,41 +46,41 @@ pub enum Line {
     },
     /// As [`Client::refund_lines`].
     RefundLines {
-        /// Which order.
+        /// The id of the order.
         id: String,
         /// What comes back.
         lines: Vec<LineUnits>,
         /// To be sold again; otherwise the units are gone.
         restock: bool,
-        /// Of this refund.
+        /// The idempotency key of this refund.
         key: Key,
     },
     /// As [`Client::enter_draw`].
     Enter {
-        /// Which draw.
+        /// The id of the draw.
         draw: String,
-        /// Who tries.
+        /// The user who enters.
         user: String,
         /// What the user adds to the chance.
         client_seed: Option<String>,
-        /// Of this entry.
+        /// The idempotency key of this entry.
         key: Key,
     },
     /// As [`Client::adjust_sku`].
     Adjust {
-        /// Which SKU.
+        /// The id of the SKU.
         sku: String,
-        /// What changes.
+        /// How the stock changes.
         adjustment: Adjustment,
         /// Why, 1 to 200 characters.
         reason: String,
-        /// Of this change.
+        /// The idempotency key of this change.
         key: Key,
     },
     /// As [`Client::put_sku`], but never with [`Precondition::IfAbsent`]. It has no key: a batch
     /// whose answer was lost is not sent again.
     Put {
-        /// Which SKU.
+        /// The id of the SKU.
         sku: String,
         /// What it becomes.
         new: NewSku,
@@ -96,7 +96,7 @@ pub struct LineAnswer {
     pub status: u16,
     /// The first answer to this key, given again.
     pub replayed: bool,
-    /// What it says.
+    /// The body of the line's answer.
     pub body: Value,
     /// How many attempts the batch took, from 1.
     #[serde(skip)]
@@ -120,7 +120,7 @@ impl LineAnswer {
         Ok(Answer { status, replayed, attempts, body })
     }
 
-    /// Nobody knows what became of it.
+    /// Says whether the outcome of the line is unknown.
     fn is_unknown(&self) -> bool {
         self.body["code"] == "outcome_unknown"
     }

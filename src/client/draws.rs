@@ -55,10 +55,10 @@ impl NewDraw {
     }
 }
 
-/// A draw.
+/// A draw as a client sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Draw {
-    /// Its id.
+    /// The id.
     pub draw: String,
     /// What it is about.
     #[serde(flatten)]
@@ -107,11 +107,11 @@ pub enum EntryReason {
 /// An entry of a draw.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Entry {
-    /// Which draw.
+    /// The id of the draw.
     pub draw: String,
     /// Its number there, from 1.
     pub entry: u64,
-    /// Whose.
+    /// The user who entered.
     pub user: String,
     /// What the user added to the chance.
     pub client_seed: Option<String>,

@@ -44,7 +44,7 @@ pub enum Error {
     Invalid {
         /// What is wrong.
         what: &'static str,
-        /// And why.
+        /// Why that is wrong.
         reason: String,
     },
 }
@@ -99,7 +99,7 @@ pub struct Problem {
     pub status: u16,
     /// A word that programs compare, such as `sold_out`.
     pub code: String,
-    /// For people.
+    /// An explanation for people.
     #[serde(default)]
     pub detail: String,
     /// The same request may succeed later.

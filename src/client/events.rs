@@ -31,7 +31,7 @@ pub struct Event {
     pub kind: String,
     /// What it happened to, such as `orders/7k3v9q2m-17`.
     pub subject: String,
-    /// When, RFC 3339.
+    /// When it happened, in RFC 3339.
     pub time: String,
     /// The trace of the request that made it.
     pub traceparent: Option<String>,

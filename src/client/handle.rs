@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How to ask.
+/// How a client connects, and how often it tries.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
     /// The bearer token; none where the server has no tokens.

@@ -30,7 +30,7 @@ impl Key {
         Self(format!("{bits:032x}"))
     }
 
-    /// Its text.
+    /// The text of the key.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

@@ -13,9 +13,9 @@ use std::collections::BTreeMap;
 /// The first answer to a key.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Remembered {
-    /// Its HTTP status.
+    /// The HTTP status of the answer.
     pub status: u16,
-    /// What it said.
+    /// The body of the answer.
     pub body: Value,
     /// The sequence that this was read at.
     pub seq: u64,
@@ -32,7 +32,7 @@ impl Remembered {
 /// How full a table is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub struct Table {
-    /// Entries there are.
+    /// Entries in use.
     pub used: u64,
     /// Entries there may be.
     pub cap: u64,
@@ -41,7 +41,7 @@ pub struct Table {
 /// How the server stands.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Status {
-    /// Of the server.
+    /// The version of the server.
     pub version: String,
     /// What it does in its deployment.
     pub role: String,

@@ -50,7 +50,7 @@ impl OrderStatus {
 /// A line of an order.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct OrderLine {
-    /// Which SKU.
+    /// The id of the SKU.
     pub sku: String,
     /// Units ordered.
     pub qty: u64,
@@ -61,15 +61,15 @@ pub struct OrderLine {
 /// An order. Instants are RFC 3339 in UTC with milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Order {
-    /// Opaque.
+    /// The id: opaque text.
     pub id: String,
-    /// Who buys.
+    /// The user who buys.
     pub user: String,
-    /// Where it stands.
+    /// The status.
     pub status: OrderStatus,
     /// What is bought.
     pub lines: Vec<OrderLine>,
-    /// The shop's own.
+    /// The shop's own reference.
     pub reference: Option<String>,
     /// When it was decided.
     pub created_at: String,
@@ -84,7 +84,7 @@ pub struct Order {
 /// Units of one SKU, wanted or given back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LineUnits {
-    /// Which SKU.
+    /// The id of the SKU.
     pub sku: String,
     /// How many, 1 to 1,000,000.
     pub qty: u64,
@@ -93,7 +93,7 @@ pub struct LineUnits {
 /// An order to be made: 1 to 16 lines, all or none.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct NewOrder {
-    /// Who buys.
+    /// The user who buys.
     pub user: String,
     /// What, each SKU once.
     pub lines: Vec<LineUnits>,
@@ -132,9 +132,9 @@ pub enum Action {
         /// From now, in milliseconds.
         hold_ms: u64,
     },
-    /// It left the house.
+    /// Confirmed to shipped.
     Ship,
-    /// It arrived.
+    /// Shipped to completed.
     Complete,
     /// All that is left comes back.
     Refund {

@@ -20,7 +20,7 @@ pub struct SkuSettings {
     pub limit_group: Option<String>,
     /// The sale opens here.
     pub opens_at: Option<String>,
-    /// And closes here.
+    /// The sale closes here, RFC 3339; none = never.
     pub closes_at: Option<String>,
     /// How long an order of it is held, in milliseconds.
     pub hold_ms: Option<u64>,
@@ -37,7 +37,7 @@ pub struct SkuSettings {
 pub struct NewSku {
     /// All units ever on sale, 0 to 10^12.
     pub stock: u64,
-    /// Everything else.
+    /// All other settings.
     #[serde(flatten)]
     pub settings: SkuSettings,
 }
@@ -53,7 +53,7 @@ impl NewSku {
 /// A SKU. Always `available + held + sold = total`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Sku {
-    /// Its id.
+    /// The id.
     pub sku: String,
     /// All units ever on sale.
     pub total: u64,
@@ -65,7 +65,7 @@ pub struct Sku {
     pub sold: u64,
     /// Refusals by reason; may lag by a second.
     pub refused: BTreeMap<String, u64>,
-    /// Everything else.
+    /// All other settings.
     #[serde(flatten)]
     pub settings: SkuSettings,
     /// The sequence of the last change of total or settings; what `If-Match` takes.
@@ -81,9 +81,9 @@ pub struct Sku {
 pub enum Precondition {
     /// Nothing. A PUT over one that differs is refused then.
     None,
-    /// It is there, whatever its version.
+    /// The SKU exists, whatever its version.
     Exists,
-    /// It has this version.
+    /// The SKU has this version.
     Version(u64),
     /// There is none of this id.
     IfAbsent,
@@ -112,12 +112,12 @@ impl Precondition {
 /// What happens to one setting.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Change<T> {
-    /// It stays.
+    /// Leaves the setting as it is.
     #[default]
     Keep,
-    /// It goes back to its default.
+    /// Sets it to its default.
     Reset,
-    /// It becomes this.
+    /// Sets it to this value.
     Set(T),
 }
 

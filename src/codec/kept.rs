@@ -27,11 +27,9 @@ const REFUSALS_KEPT: u32 = 30;
 pub struct Given<'a> {
     /// What was asked, and by whom.
     pub request: &'a Request,
-    /// Why not.
     pub refusal: &'a Refusal,
     /// The sequence that the client is told.
     pub seen: Sequence,
-    /// When.
     pub at: Stamp,
     /// At the sold-out edge.
     pub at_edge: bool,
@@ -66,7 +64,6 @@ pub fn encode_refusals(count: u32, refusals: &[u8], bytes: &mut Vec<u8>) {
     bytes.extend_from_slice(refusals);
 }
 
-/// A refusal.
 #[derive(Serialize, Deserialize)]
 pub(super) struct StoredKept<'a> {
     principal: &'a str,
@@ -274,7 +271,6 @@ impl<'a> StoredCommand<'a> {
     }
 }
 
-/// Why not.
 #[derive(Serialize, Deserialize)]
 enum StoredRefusal<'a> {
     KeyReused,

@@ -107,15 +107,12 @@ pub struct Totals {
     pub sequence: u64,
     /// SKUs, deleted ones that orders still name included.
     pub skus: u32,
-    /// Users.
     pub users: u32,
     /// Pairs of user and SKU.
     pub uses: u32,
-    /// Orders.
     pub orders: u32,
     /// Held ones among them.
     pub held: u64,
-    /// Keys.
     pub keys: u32,
 }
 

@@ -64,7 +64,6 @@ pub(super) enum StoredPrecondition {
     Absent,
     /// Events keep the version that met it instead.
     OneOf(Box<[u64]>),
-    /// As above.
     NoneOf {
         exists: bool,
         versions: Box<[u64]>,

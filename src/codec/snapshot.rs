@@ -154,7 +154,7 @@ impl LivesReader {
         Ok(true)
     }
 
-    /// Those that came.
+    /// Returns the lives that were read.
     #[must_use]
     pub fn finish(self) -> Lives {
         self.lives

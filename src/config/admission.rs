@@ -49,7 +49,6 @@ pub struct AdmissionSettings {
 /// So many requests at once, and in each window after that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
-    /// Requests.
     pub requests: u32,
     /// The window, in seconds.
     pub window_s: u32,

@@ -10,26 +10,20 @@ pub enum ConfigError {
     Unknown {
         /// File, environment or flag.
         origin: String,
-        /// As written.
         name: String,
     },
-    /// It is no setting, but has the form of what a cluster sets.
+    /// A variable that is no setting and has the form of what a cluster sets.
     #[error(
         "environment: there is no setting {name}; `doorbuster config` lists them all. If it comes \
          from a Kubernetes Service, say `enableServiceLinks: false` in the pod's specification"
     )]
-    ServiceLink {
-        /// The variable.
-        name: String,
-    },
+    ServiceLink { name: String },
     /// The value does not fit the setting.
     #[error("{origin}: {name} is {value:?}, but must be {bounds}")]
     Value {
         /// File, environment or flag.
         origin: String,
-        /// The setting.
         name: &'static str,
-        /// As written.
         value: String,
         /// What it may be.
         bounds: &'static str,
@@ -40,7 +34,6 @@ pub enum ConfigError {
     /// The file is no TOML of settings.
     #[error("{file}: {cause}")]
     File {
-        /// Which.
         file: String,
         /// What is wrong with it.
         cause: String,

@@ -5,7 +5,6 @@
 use std::fmt;
 use std::net::SocketAddr;
 
-/// As written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Listen {
     /// An address and a port.
@@ -25,7 +24,7 @@ impl Listen {
         is_host_name(host).then(|| Self::Name(host.to_owned(), port))
     }
 
-    /// It is beyond loopback, without looking a name up.
+    /// Says whether it is beyond loopback, without looking a name up.
     pub fn is_beyond_loopback(&self) -> bool {
         matches!(self, Self::Address(address) if !address.ip().is_loopback())
     }

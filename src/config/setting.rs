@@ -4,7 +4,6 @@
 
 use super::values::Config;
 
-/// A setting.
 #[derive(Debug)]
 pub struct Setting {
     /// Its name in the file; dots separate tables.

@@ -9,7 +9,6 @@ use super::bounds::{DURATION_OR_NONE, FILE, file, number, set};
 use super::setting::{Kind, Setting};
 use super::values::Config;
 
-/// Its settings.
 pub(super) static ADMISSION: &[Setting] = &[
     Setting {
         name: "address.deny_file",

@@ -72,7 +72,6 @@ pub struct Config {
     pub tokens_file: Option<PathBuf>,
     /// The certificate to speak TLS with.
     pub tls_cert: Option<PathBuf>,
-    /// Its key.
     pub tls_key: Option<PathBuf>,
     /// A TLS handshake must be done within this, in milliseconds.
     pub handshake_timeout_ms: u64,

@@ -17,7 +17,6 @@ const LINE_MEMBERS: usize = 42;
 #[repr(align(64))]
 struct Line([AtomicU64; LINE_WORDS]);
 
-/// The set.
 #[derive(Debug)]
 pub(super) struct Filter {
     lines: Box<[Line]>,

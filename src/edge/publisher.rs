@@ -30,7 +30,6 @@ pub struct Publisher {
     users: Renewed,
 }
 
-/// Which filter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Members {
     /// Of remembered keys.

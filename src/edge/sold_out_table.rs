@@ -23,7 +23,7 @@ const FACT_WORDS: usize = 6;
 /// What must be known of a SKU with nothing available to refuse an order of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SoldOut {
-    /// It was so in the state of this sequence, and is still unless this was taken back since.
+    /// The sequence of the state in which it was so; it still is unless this was taken back since.
     pub sequence: Sequence,
     /// The event that created the SKU: tells it from a namesake before or after.
     pub created: Sequence,
@@ -105,7 +105,6 @@ impl Place {
     }
 }
 
-/// The SKUs.
 #[derive(Debug)]
 pub(super) struct SoldOutTable {
     /// Of the place with the same number: the SKU's hash, its lowest bit set; 0 = free.

@@ -146,7 +146,7 @@ impl Front {
         self.leaving.store(true, Ordering::Release);
     }
 
-    /// It drains, or is about to.
+    /// Says whether the server drains, or is about to.
     #[must_use]
     pub fn is_leaving(&self) -> bool {
         self.leaving.load(Ordering::Acquire) || self.phase() == Phase::Draining

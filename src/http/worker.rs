@@ -89,7 +89,7 @@ impl<A: Submit> Worker<A> {
         self.now_ms.get()
     }
 
-    /// Somebody else has a connection here.
+    /// Says whether this thread has other connections.
     pub(in crate::http) fn has_others(&self) -> bool {
         self.peers.borrow().len() > 1
     }

@@ -47,7 +47,6 @@ const NANOSECONDS: f64 = 1e9;
 /// What the server knows without counting it.
 #[derive(Debug, Clone)]
 pub struct Facts {
-    /// The release.
     pub version: &'static str,
     /// The durability mode.
     pub durability: String,
@@ -59,7 +58,6 @@ pub struct Facts {
     pub stalled: bool,
     /// Milliseconds since the start.
     pub uptime_ms: u64,
-    /// Open connections.
     pub connections: u64,
     /// Connections at most.
     pub connections_max: u64,

@@ -15,7 +15,6 @@ pub struct Hot {
 }
 
 impl Hot {
-    /// Counts one.
     pub fn count(&mut self, name: &str) {
         match self.counts.iter().position(|(known, _)| known == name) {
             Some(at) => {

@@ -23,7 +23,6 @@ pub struct Outcome {
 pub struct Labels {
     /// Paths, with placeholders for ids.
     pub routes: &'static [&'static str],
-    /// HTTP methods.
     pub methods: &'static [&'static str],
     /// What requests may come to.
     pub outcomes: &'static [Outcome],
@@ -43,7 +42,6 @@ pub struct Labels {
 pub struct Possible {
     /// Route, method, outcome.
     pub requests: Vec<(usize, usize, usize)>,
-    /// Command, outcome.
     pub commands: Vec<(usize, usize)>,
 }
 
@@ -273,7 +271,6 @@ pub struct Meters {
     labels: Labels,
     table_names: &'static [&'static str],
     io: Vec<IoMeter>,
-    /// The writer's.
     pub writer: WriterMeter,
     /// The cells that are told at 0 too.
     possible_requests: Box<[bool]>,

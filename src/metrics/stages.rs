@@ -66,11 +66,10 @@ impl Stage {
 pub struct Moments {
     /// Its head was read.
     pub read: u64,
-    /// It was put into the ring.
+    /// The request was put into the ring.
     pub published: u64,
     /// The writer took it.
     pub taken: u64,
-    /// Decided.
     pub decided: u64,
     /// Its turn was stored.
     pub stored: u64,

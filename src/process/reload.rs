@@ -29,30 +29,27 @@ const EXPIRY_TOLD_MS: u64 = 14 * 24 * 60 * 60 * 1000;
 /// Why a file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ReloadError {
-    /// It cannot be read.
+    /// The file cannot be read.
     #[error("cannot read {}: {cause}", file.display())]
     Read {
-        /// Which.
         file: PathBuf,
         /// What the system answered.
         #[source]
         cause: io::Error,
     },
-    /// It is no tokens file.
+    /// The file is no tokens file.
     #[error(transparent)]
     Tokens(#[from] BadTokens),
-    /// It is no list of addresses.
+    /// The file is no list of addresses.
     #[error(transparent)]
     Networks(#[from] BadNetworks),
     /// The settings cannot be read again.
     #[error(transparent)]
     Settings(#[from] ConfigError),
-    /// It is no certificate or key.
+    /// The file is no certificate or key.
     #[error("cannot use {} with {}: {cause}", cert.display(), key.display())]
     Certificate {
-        /// `tls.cert`.
         cert: PathBuf,
-        /// `tls.key`.
         key: PathBuf,
         /// What is wrong with one or both.
         #[source]
@@ -63,7 +60,7 @@ pub enum ReloadError {
 /// The files, and where what stands in them is used.
 pub(crate) struct Files {
     reread: Reread,
-    /// Those that decide outcomes, as they were taken last.
+    /// The settings that decide outcomes, as they were taken last.
     settings: Settings,
     /// Who is let in.
     pub(crate) rules: Arc<Reloadable<Rules>>,
@@ -73,7 +70,7 @@ pub(crate) struct Files {
     pub(crate) limits: Arc<Reloadable<HttpLimits>>,
     /// Refusals are journaled whole.
     pub(crate) keeps_refusals: Arc<AtomicBool>,
-    /// Nobody but this machine can reach the server.
+    /// Whether only this machine can reach the server.
     on_loopback: bool,
     /// Files and sockets that may be open.
     descriptors: u64,

@@ -16,7 +16,7 @@ use std::thread;
 use tokio::runtime::Builder;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Those that nothing comes of, but that would end a process which does not handle them.
+/// Signals that do nothing here, but would end a process that does not handle them.
 const WITHOUT_EFFECT: [System; 4] = [System::XFSZ, System::USR1, System::USR2, System::ALARM];
 
 /// Whose signals are watched.

@@ -84,7 +84,6 @@ impl Manager {
         self.0.as_ref().is_some_and(|way| way.phase.load(Ordering::SeqCst) == phase)
     }
 
-    /// It serves.
     pub(crate) fn ready(&self, status: &str) {
         self.enter(SERVING);
         self.send(&format!("READY=1\nSTATUS={status}\n"));
@@ -105,7 +104,7 @@ impl Manager {
         done
     }
 
-    /// It drains, which takes so long at most.
+    /// Says that the server drains, and how long that takes at most.
     pub(crate) fn stopping(&self, at_most_ms: u64) {
         self.enter(STOPPING);
         let extend_us = at_most_ms.saturating_mul(1000);
@@ -113,7 +112,7 @@ impl Manager {
         self.send(&format!("STOPPING=1\n{status}\nEXTEND_TIMEOUT_USEC={extend_us}\n"));
     }
 
-    /// It starts still, and goes on with that: the manager is to wait so much longer.
+    /// Says that the start goes on: the manager is to wait so much longer.
     pub(crate) fn starting(&self, status: &str, more_ms: u64) {
         let extend_us = more_ms.saturating_mul(1000);
         self.send(&format!("STATUS={status}\nEXTEND_TIMEOUT_USEC={extend_us}\n"));
@@ -134,7 +133,6 @@ pub(crate) struct Watchdog {
     pub(crate) manager: Manager,
     /// Within this the manager must hear.
     pub(crate) within: Duration,
-    /// The writer.
     pub(crate) writer: Caller,
     /// Where its turns are counted.
     pub(crate) cursors: Arc<Cursors>,
@@ -168,7 +166,7 @@ impl Watchdog {
     }
 }
 
-/// It has begun a turn since there were so many, or is in a data sync.
+/// Says whether the writer has begun a turn since there were so many, or is in a data sync.
 fn lives(cursors: &Cursors, begun: u64, now_ms: u64) -> bool {
     cursors.sync_age_ms(now_ms) > 0 || cursors.turns_begun() != begun
 }

@@ -23,7 +23,7 @@ impl CapacityFlag {
         fence(Ordering::SeqCst);
     }
 
-    /// Somebody waits, and has not been told yet. After `made_room`.
+    /// Says whether a caller waits that was not woken yet. To be asked after `made_room`.
     pub(super) fn heard(&self) -> bool {
         self.0.load(Ordering::Relaxed) && self.0.swap(false, Ordering::Relaxed)
     }

@@ -38,7 +38,7 @@ pub struct Inbox {
 /// Where a lane's whole refusals come out.
 pub(super) struct TurnedAwayPort {
     pub(super) refusals: rtrb::Consumer<TurnedAway>,
-    /// Those that found no room, since they were last taken.
+    /// Refusals that found no room, since they were last taken.
     pub(super) lost: Arc<AtomicU64>,
 }
 

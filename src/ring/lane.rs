@@ -92,7 +92,7 @@ struct Inner {
     /// Whole refusals since the writer was last called for them.
     kept: Cell<u32>,
     bulk_max: usize,
-    /// Nobody is kept waiting any more.
+    /// Whether requests that wait were given up.
     gave_up: Cell<bool>,
 }
 

@@ -6,7 +6,6 @@ use crate::domain::model::answer::Answered;
 /// An outcome where it was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WriterReply {
-    /// What.
     pub outcome: Outcome,
     /// How long it took on the way.
     pub times: StageTimes,

@@ -14,7 +14,7 @@ pub enum Rank {
     Urgent,
     /// Orders, entries and single reads of tokens of the class `priority`.
     Preferred,
-    /// Those of all others, and lines of batches.
+    /// Orders of all others, and lines of batches.
     Ordinary,
     /// Lists, whoever asks for them.
     List,

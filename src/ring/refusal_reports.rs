@@ -16,11 +16,9 @@ pub(super) const REFUSAL_REPORT_SLOTS: usize = 4 * REFUSAL_REPORTS_MAX;
 /// Refusals of one SKU as sold out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RefusalReport {
-    /// Which.
     pub sku: SkuId,
     /// The event that created it.
     pub created: Sequence,
-    /// How many.
     pub count: u64,
 }
 

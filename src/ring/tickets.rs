@@ -30,7 +30,6 @@ struct Entry {
 
 const END: u32 = u32::MAX;
 
-/// The table.
 #[derive(Debug)]
 pub(super) struct Tickets {
     entries: Vec<Entry>,
@@ -134,7 +133,7 @@ impl Tickets {
         }
     }
 
-    /// Nobody will collect; the answer, come or to come, is dropped. The command goes on.
+    /// Drops the answer, come or to come, as no caller will collect it. The command goes on.
     pub(super) fn abandon(&mut self, ticket: Ticket) {
         let entry = self.entry(ticket);
         match entry.holder {

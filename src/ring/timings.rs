@@ -12,9 +12,7 @@ pub(super) const TURNS_KEPT: usize = 256;
 /// process.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SyncSpan {
-    /// It began.
     pub began_ns: u64,
-    /// It ended.
     pub ended_ns: u64,
 }
 
@@ -37,7 +35,7 @@ impl SyncSpan {
 pub struct StageTimes {
     /// The writer took it.
     pub taken_ns: u64,
-    /// It was decided, applied and encoded.
+    /// When the request was decided, applied and encoded.
     pub decided_ns: u64,
     /// Its turn's frame was stored.
     pub stored_ns: u64,
@@ -52,7 +50,7 @@ pub struct StageTimes {
 pub struct DecisionTimes {
     /// The writer took it then.
     pub taken_ns: u64,
-    /// It was decided, applied and encoded then.
+    /// When the request was decided, applied and encoded.
     pub decided_ns: u64,
     /// In this turn.
     pub turn: u32,

@@ -51,7 +51,6 @@ pub enum Form {
 pub struct FeedRequest {
     /// Events behind this.
     pub after: Position,
-    /// Written so.
     pub form: Form,
     /// So many at most; without it as many as make a piece, and at the end of the journal the
     /// answer waits until there is more.
@@ -63,7 +62,6 @@ pub struct FeedRequest {
 /// What comes back.
 #[derive(Debug, Clone)]
 pub enum FeedReply {
-    /// Events.
     Piece(Piece),
     /// The place is older than what is kept; the oldest place there is.
     Compacted {
@@ -90,13 +88,9 @@ pub struct Piece {
 /// A record as it is to be written.
 #[derive(Debug, Clone, Copy)]
 pub struct FeedEvent<'r> {
-    /// Its id.
     pub epoch: u32,
-    /// Its id.
     pub sequence: Sequence,
-    /// When.
     pub stamp: Stamp,
-    /// What.
     pub record: &'r Record,
     /// Whose journal, as a URI.
     pub source: &'r str,
@@ -110,7 +104,6 @@ pub type Write = fn(Form, &mut Vec<u8>, &FeedEvent<'_>) -> bool;
 /// What the feeder is told.
 #[derive(Debug)]
 pub enum Note {
-    /// Somebody asks.
     FeedRequest(FeedRequest),
     /// The journal went on.
     Moved,

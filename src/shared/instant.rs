@@ -19,9 +19,9 @@ const LAST: Stamp = 253_402_300_799_999;
 /// Why a text is not an instant of ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum BadInstant {
-    /// It is not RFC 3339.
+    /// The text is not RFC 3339.
     Form,
-    /// It lies before 1970.
+    /// The instant lies before 1970.
     TooEarly,
     /// In UTC it lies behind the year 9999.
     TooLate,

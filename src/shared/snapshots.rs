@@ -16,7 +16,7 @@ const ASKS_MAX: usize = 16;
 pub enum Ask {
     /// Enough has happened since the last snapshot.
     Due,
-    /// Somebody wants one now, and to hear its sequence or why there is none.
+    /// Take a snapshot now, and answer its sequence or why there is none.
     Now(oneshot::Sender<Result<Sequence, String>>),
     /// Take a last one before this, on `Clock::elapsed_ms`, and end.
     Stop(u64),

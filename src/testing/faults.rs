@@ -37,7 +37,7 @@ pub(crate) enum Point {
     Copies,
 }
 
-/// It fails here, now.
+/// Says whether it fails here, now.
 #[cfg(feature = "faults")]
 #[must_use]
 pub(crate) fn armed(point: Point) -> bool {
@@ -47,7 +47,7 @@ pub(crate) fn armed(point: Point) -> bool {
     armed.is_some_and(|armed| armed.split_whitespace().any(|armed| armed == word))
 }
 
-/// It does not.
+/// Says that nothing fails: this build has no faults.
 #[cfg(not(feature = "faults"))]
 #[must_use]
 pub(crate) const fn armed(_: Point) -> bool {
@@ -65,7 +65,6 @@ pub(crate) fn slowed() -> Duration {
     })
 }
 
-/// Nothing.
 #[cfg(not(feature = "faults"))]
 #[must_use]
 pub(crate) const fn slowed() -> Duration {

@@ -3,8 +3,8 @@
 //! Owns when they are told: before the next event that changes anything, so that a refusal of the
 //! writer stands right after the state that it was given in, or, where only refusals come, after a
 //! second, with those that `refusal_counts` counts. No sync is made for them but that one. What
-//! finds no room, here or in the journal, is counted, and that is told too. Never touches the state.
-//! Next: `kept_refusals`, `refusal_counts`.
+//! finds no room, here or in the journal, is counted, and that is told too. Never touches the
+//! state. Next: `kept_refusals`, `refusal_counts`.
 
 use super::Core;
 use super::kept_refusals::{Behind, Bundle};
@@ -101,7 +101,7 @@ impl<D: Disk> Core<D> {
         self.keeping.due_at = (!self.keeping.is_empty()).then_some(now + NO_ROOM_PAUSE_MS);
     }
 
-    /// They are applied as an event without any: that changes the same.
+    /// Appends a bundle. It is applied as an event without refusals, which changes the same.
     fn append_refusals(&mut self, bundle: &Bundle) {
         let record = Record { origin: None, event: Event::RefusalsKept(Vec::new()) };
         self.append_encoded(&record, |bytes| {

@@ -1,7 +1,7 @@
 //! Refusals that wait to be journaled whole, in the bytes in which they are stored.
 //!
-//! Owns a bounded queue of them, in bundles that fit a record, and how long they wait. What finds no
-//! room is counted. Never writes: see `keeping`. Next: `codec::kept`.
+//! Owns a bounded queue of them, in bundles that fit a record, and how long they wait. What finds
+//! no room is counted. Never writes: see `keeping`. Next: `codec::kept`.
 
 use crate::codec;
 use crate::domain::model::ids::{Sequence, Stamp};
@@ -38,7 +38,7 @@ pub(super) struct Keeping {
     waiting_bytes: usize,
     /// When they must be told, if there are any.
     pub(super) due_at: Option<Stamp>,
-    /// Those that were not kept and are not told yet, and from which sequence on.
+    /// Refusals that were not kept and are not told yet, and from which sequence on.
     pub(super) not_kept: u64,
     pub(super) not_kept_since: Sequence,
     /// When what IO threads refused was taken last: what they lost since then, they gave since

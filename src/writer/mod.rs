@@ -74,7 +74,6 @@ const TIDY_AFTER_MS: u64 = 1_000;
 /// What is due first, and the decision itself, take so many rounds at most.
 const DECIDES_PER_REQUEST: u32 = 8;
 
-/// The writer.
 pub struct Writer<D: Disk = FileDisk> {
     core: Core<D>,
     inbox: Inbox,

@@ -23,9 +23,7 @@ pub struct WriterParts<D: Disk = FileDisk> {
     pub journal: Journal<D>,
     /// At or past the state's stamp.
     pub stamps: Stamps,
-    /// Requests.
     pub inbox: Inbox,
-    /// Answers.
     pub outbox: Outbox,
     /// Settings that are to hold from now on.
     pub settings: Receiver<Settings>,

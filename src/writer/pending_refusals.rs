@@ -41,7 +41,7 @@ impl PendingRefusals {
         self.due_at
     }
 
-    /// They have waited long enough.
+    /// Says whether they have waited long enough.
     pub(super) fn is_due(&self, now: Stamp) -> bool {
         self.due_at.is_some_and(|due_at| now >= due_at)
     }

@@ -22,7 +22,8 @@ impl<D: Disk> Core<D> {
         }
     }
 
-    /// Those of a SKU that is gone go with it: its id may be another's.
+    /// Counts refusals of an IO thread. Those of a deleted SKU are dropped: its id may be
+    /// another's.
     pub(super) fn count_reported(&mut self, refusals: &RefusalReport) {
         let RefusalReport { sku, created, count } = refusals;
         let slot = self.state.skus.find(sku);

@@ -93,7 +93,7 @@ impl TurnMetrics {
         }
     }
 
-    /// It is durable as far as the mode asks.
+    /// Ends the times of a turn, which is durable as far as the mode asks.
     pub(super) fn end_turn(&self, cursors: &Cursors) {
         if self.requests > 0 {
             cursors.time_turn(self.turn, self.stored_ns, self.read(), self.before);

@@ -30,7 +30,6 @@ const LINES: u32 = 1_000;
 const BASE: &str = "base";
 const STOCK: u64 = 10_000_000;
 
-/// How large.
 #[derive(Clone, Copy)]
 struct Size {
     holds: u32,

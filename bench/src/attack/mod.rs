@@ -2,11 +2,11 @@
 //!
 //! Table of contents. What all share: `shop`, a server with its operator; `honest`, the client that
 //! counts; `storm`, requests without a pause; `silent`, connections that say nothing; `stage`, what
-//! an attack may use; `found`, what came of it. The attacks: places (`silent_tls`, `silence`), memory (`bodies`), the
-//! writer's turns (`holds`), rows of tables (`tables`), the directory (`lock`), tokens that were
-//! taken back (`revoked`), buckets (`users`), turns of an IO thread (`refusals`), metrics
-//! (`labels`), disk (`journal`). Each file says what a server that falls for it does. Never asserts
-//! a time at the short scale.
+//! an attack may use; `found`, what came of it. The attacks: places (`silent_tls`, `silence`),
+//! memory (`bodies`), the writer's turns (`holds`), rows of tables (`tables`), the directory
+//! (`lock`), tokens that were taken back (`revoked`), buckets (`users`), turns of an IO thread
+//! (`refusals`), metrics (`labels`), disk (`journal`). Each file says what a server that falls for
+//! it does. Never asserts a time at the short scale.
 
 mod bodies;
 mod found;

@@ -29,7 +29,6 @@ pub(super) struct Token {
     pub(super) role: &'static str,
 }
 
-/// The operator.
 pub(super) const OPERATOR: Token = Token { name: "operator", role: "admin" };
 /// The shop whose customers are honest.
 pub(super) const HONEST: Token = Token { name: "honest", role: "buy" };

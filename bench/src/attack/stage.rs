@@ -31,7 +31,6 @@ pub(crate) struct Options {
     pub(super) data: Option<PathBuf>,
 }
 
-/// How large.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum Scale {
     /// Small, and no bar is about time

@@ -30,7 +30,6 @@ pub(super) enum Found {
     NotMeasured(String),
 }
 
-/// One row.
 pub(super) struct Row {
     pub(super) bar: &'static Bar,
     pub(super) found: Found,

@@ -17,7 +17,6 @@ const USUAL_TIMES: u64 = 2;
 /// at most one in so many was not served.
 const LOST_ONE_IN: u64 = 100;
 
-/// One phase.
 pub(crate) struct Step {
     pub(crate) lasts: Duration,
     /// Those who came, those who come back among them.

@@ -50,7 +50,6 @@ fn cut(conditions: &Conditions) -> String {
     )
 }
 
-/// The page.
 pub(crate) fn page(summary: &Summary, recording: &Recording) -> String {
     let conditions = &summary.conditions;
     let mut page = format!(

@@ -42,7 +42,6 @@ pub(crate) enum Command {
     },
 }
 
-/// Does it.
 pub(crate) fn run(command: &Command) -> Result<(), BenchError> {
     match command {
         Command::Merge { reports, report, force } => {

@@ -124,7 +124,6 @@ pub(crate) struct Check {
     pub(crate) examples: Vec<String>,
 }
 
-/// One comparison.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Compared {
     pub(crate) what: String,

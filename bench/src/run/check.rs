@@ -47,7 +47,6 @@ impl Judge {
     }
 }
 
-/// Compares.
 pub(crate) async fn check(
     settings: &Settings,
     plan: Rc<Plan>,

@@ -23,7 +23,7 @@ pub enum Spare {
     Ready,
     /// Being made.
     Preparing,
-    /// It could not be made. Each turn requests it again; the thread retries after a bounded pause.
+    /// Making it failed. Each turn requests it again; the thread retries after a bounded pause.
     Failed,
 }
 

@@ -67,7 +67,7 @@ pub struct Feeder {
     wants: VecDeque<FeedRequest>,
 }
 
-/// It was told to stop.
+/// The feeder was told to stop.
 struct Stopped;
 
 impl Feeder {

@@ -12,7 +12,6 @@ use std::mem::MaybeUninit;
 const PIECE_ROWS: usize = 1 << PIECE_BITS;
 const PIECE_BITS: u32 = 13;
 
-/// Touches memory.
 pub trait Prefault {
     /// Touches every page of what nobody has written to yet.
     fn touch<T>(&self, room: &mut [MaybeUninit<T>]);

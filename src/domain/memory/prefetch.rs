@@ -21,7 +21,6 @@ use std::hint::black_box;
 pub struct PrefetchKeys<'a> {
     /// The hash of a key.
     pub key: Option<u128>,
-    /// A user.
     pub user: Option<&'a str>,
     /// An order that is there.
     pub order: Option<OrderId>,

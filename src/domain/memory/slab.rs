@@ -20,7 +20,7 @@ pub struct Slab<T> {
 #[derive(Debug, Clone)]
 pub(in crate::domain) enum Entry<T> {
     Used(T),
-    /// And the next free one.
+    /// A free slot, and the next free one.
     Free(u32),
 }
 

@@ -16,9 +16,8 @@ use smallvec::SmallVec;
 pub struct Answered {
     /// The sequence it was decided or read at; for a replay, then.
     pub sequence: Sequence,
-    /// It is the first answer to this key, given again.
+    /// Whether this is the first answer to the key, given again.
     pub replayed: bool,
-    /// What.
     pub answer: Answer,
 }
 
@@ -60,7 +59,6 @@ pub enum Answer {
 /// The numbers of a new order that its request does not hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Created {
-    /// Its id.
     pub order: OrderId,
     /// Held or confirmed.
     pub status: Status,
@@ -73,9 +71,7 @@ pub struct Created {
 /// An order, whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrderView {
-    /// Its id.
     pub order: OrderId,
-    /// Who buys.
     pub user: UserId,
     /// Where it stands.
     pub status: Status,
@@ -105,7 +101,6 @@ pub struct LineView {
 /// A SKU, whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SkuView {
-    /// Its id.
     pub sku: SkuId,
     /// All units ever on sale.
     pub total: u64,
@@ -134,7 +129,6 @@ impl SkuView {
 /// A draw, whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DrawView {
-    /// Its id.
     pub draw: DrawId,
     /// What is fixed.
     pub terms: Terms,
@@ -157,11 +151,9 @@ pub struct DrawView {
 /// An entry, whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EntryView {
-    /// Which draw.
     pub draw: DrawId,
     /// Its number in the draw, from 1.
     pub number: u32,
-    /// Who tried.
     pub user: UserId,
     /// What the user added.
     pub client_seed: Option<CompactString>,
@@ -178,7 +170,6 @@ pub struct EntryView {
 /// Entries, and where the next page begins; none = that was all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page<T, C> {
-    /// The entries.
     pub entries: Vec<T>,
     /// The last id looked at, if there may be more.
     pub next: Option<C>,
@@ -189,7 +180,6 @@ pub struct Page<T, C> {
 pub struct Remembered {
     /// The sequence of that answer.
     pub sequence: Sequence,
-    /// The answer.
     pub body: RememberedBody,
 }
 
@@ -235,11 +225,8 @@ pub struct StateStatus {
 /// A line that could not be had.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShortLine {
-    /// What.
     pub sku: SkuId,
-    /// Asked for.
     pub requested: u64,
-    /// There.
     pub available: u64,
     /// In holds that may come back.
     pub held: u64,
@@ -336,7 +323,6 @@ pub enum Refusal {
 /// Why a sale is not open.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Window {
-    /// Which SKU.
     pub sku: SkuId,
     /// The edge of its window that stands in the way.
     pub edge: Stamp,
@@ -349,7 +335,6 @@ pub struct Window {
 pub struct UserLimit {
     /// The line's SKU.
     pub sku: SkuId,
-    /// Its limit.
     pub limit: u64,
     /// Units in use, of its group if it has one, the order's lines before this one included.
     pub used: u64,

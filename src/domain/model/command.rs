@@ -15,7 +15,6 @@ use compact_str::CompactString;
 /// A command with who asked for it and how.
 #[derive(Debug, Clone)]
 pub struct Request {
-    /// Who asked.
     pub principal: Principal,
     /// The idempotency key, where one came with it.
     pub key: Option<KeyClaim>,
@@ -37,7 +36,7 @@ pub struct Principal {
 /// Whose orders a principal may see and act on; the others do not exist for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reach {
-    /// Those it created.
+    /// The orders that it created.
     Own,
     /// Everybody's.
     All,
@@ -73,7 +72,6 @@ pub enum Command {
 /// `POST /v1/orders`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CreateOrder {
-    /// Who buys.
     pub user: UserId,
     /// 1..=16 lines, each SKU once.
     pub lines: LineRequests,
@@ -172,7 +170,7 @@ pub enum Precondition {
     NoneOf {
         /// There must be a version.
         exists: bool,
-        /// It must be another.
+        /// The versions that it must not have.
         versions: Box<[u64]>,
     },
 }
@@ -194,7 +192,7 @@ impl Precondition {
         }
     }
 
-    /// It holds an `If-Match`, as a change of what exists must.
+    /// Says whether there is an `If-Match`, as a change of what exists must have.
     #[must_use]
     pub fn is_match(&self) -> bool {
         match self {
@@ -220,13 +218,11 @@ impl Precondition {
 /// `PUT /v1/skus/{sku}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PutSku {
-    /// Which.
     pub sku: SkuId,
     /// All units ever on sale, 0..=`STOCK_MAX`.
     pub stock: u64,
     /// Everything else; what was not said is its default.
     pub settings: SkuSettings,
-    /// If-Match, If-None-Match.
     pub precondition: Precondition,
 }
 
@@ -238,7 +234,6 @@ pub enum Patch<T> {
     Keep,
     /// Back to its default.
     Reset,
-    /// This value.
     Set(T),
 }
 
@@ -257,19 +252,12 @@ impl<T: Clone + Default> Patch<T> {
 /// The members of a PATCH body.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SkuChanges {
-    /// See `SkuSettings`.
     pub per_user_limit: Patch<u64>,
-    /// See `SkuSettings`.
     pub limit_group: Patch<Option<GroupId>>,
-    /// See `SkuSettings`.
     pub opens_at: Patch<Option<Stamp>>,
-    /// See `SkuSettings`.
     pub closes_at: Patch<Option<Stamp>>,
-    /// See `SkuSettings`.
     pub hold_ms: Patch<Option<u64>>,
-    /// See `SkuSettings`.
     pub paused: Patch<bool>,
-    /// See `SkuSettings`.
     pub direct: Patch<bool>,
 }
 
@@ -292,24 +280,19 @@ impl SkuChanges {
 /// `PATCH /v1/skus/{sku}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PatchSku {
-    /// Which.
     pub sku: SkuId,
-    /// What changes.
     pub changes: SkuChanges,
-    /// If-Match.
     pub precondition: Precondition,
 }
 
 /// `POST /v1/skus/{sku}/adjust`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AdjustSku {
-    /// Which.
     pub sku: SkuId,
     /// By how much, or to what.
     pub adjustment: Adjustment,
     /// Why, for the journal; 1..=200 characters.
     pub reason: String,
-    /// If-Match.
     pub precondition: Precondition,
 }
 
@@ -325,16 +308,13 @@ pub enum Adjustment {
 /// `DELETE /v1/skus/{sku}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeleteSku {
-    /// Which.
     pub sku: SkuId,
-    /// If-Match.
     pub precondition: Precondition,
 }
 
 /// `PUT /v1/draws/{draw}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PutDraw {
-    /// Which.
     pub draw: DrawId,
     /// What is fixed.
     pub terms: Terms,
@@ -342,16 +322,13 @@ pub struct PutDraw {
     pub admission: Admission,
     /// Fresh and secret; used only if the draw is made by this.
     pub seed: Seed,
-    /// If-Match, If-None-Match.
     pub precondition: Precondition,
 }
 
 /// `POST /v1/draws/{draw}/entries`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EnterDraw {
-    /// Which.
     pub draw: DrawId,
-    /// Who tries.
     pub user: UserId,
     /// What the user adds to the roll, at most `CLIENT_SEED_BYTES_MAX` printable ASCII.
     pub client_seed: Option<CompactString>,
@@ -360,9 +337,7 @@ pub struct EnterDraw {
 /// `DELETE /v1/draws/{draw}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeleteDraw {
-    /// Which.
     pub draw: DrawId,
-    /// If-Match.
     pub precondition: Precondition,
 }
 
@@ -379,7 +354,6 @@ pub struct OrderPlace {
 /// What is read. Pages hold `limit` entries, 1..=100.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Query {
-    /// One SKU.
     Sku(SkuId),
     /// SKUs by id, those after the cursor.
     Skus {
@@ -388,11 +362,9 @@ pub enum Query {
         /// Entries at most.
         limit: usize,
     },
-    /// One order.
     Order(OrderId),
     /// All orders by id, those after the cursor.
     Orders {
-        /// Only these.
         status: Option<Status>,
         /// Only those with a line of it.
         sku: Option<SkuId>,
@@ -403,18 +375,15 @@ pub enum Query {
     },
     /// A user's orders of this principal, newest first.
     UserOrders {
-        /// Whose.
         user: UserId,
         /// Where the page before ended.
         after: Option<OrderPlace>,
         /// Entries at most.
         limit: usize,
     },
-    /// One draw.
     Draw(DrawId),
     /// Entries of a draw by number: this principal's, or all of a closed draw.
     Entries {
-        /// Which draw.
         draw: DrawId,
         /// Only this user's.
         user: Option<UserId>,

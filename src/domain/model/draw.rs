@@ -34,7 +34,6 @@ impl fmt::Debug for Seed {
 /// A seed, and what was told of it when the draw was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SeedCommitment {
-    /// The secret.
     pub seed: Seed,
     /// Its SHA-256, if nobody changed either.
     pub commitment: [u8; 32],
@@ -189,7 +188,6 @@ pub struct Ticket<'t> {
     pub draw: &'t DrawId,
     /// Its number in the draw, from 1.
     pub number: u32,
-    /// Whose.
     pub user: &'t UserId,
     /// What the user added.
     pub client_seed: Option<&'t str>,

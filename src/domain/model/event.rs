@@ -21,16 +21,14 @@ use compact_str::CompactString;
 pub struct Record {
     /// Who asked, under which key.
     pub origin: Option<Origin>,
-    /// What happened.
     pub event: Event,
 }
 
 /// Whose command made an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
-    /// Who.
     pub principal: PrincipalName,
-    /// They saw everybody's orders.
+    /// Whether the principal saw the orders of all principals.
     pub reach_all: bool,
     /// Under which key.
     pub key: Option<KeyClaim>,
@@ -38,7 +36,6 @@ pub struct Origin {
     pub traceparent: Option<Traceparent>,
 }
 
-/// What happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// The server started. Its epoch is higher than the last; where an arbiter grants epochs, those
@@ -92,7 +89,7 @@ pub enum Event {
     DrawCloseRepeated(DrawId),
     /// A closed draw was let go.
     DrawDeleted(Box<DrawDeleted>),
-    /// Somebody tried their luck; a win holds or sells a unit in the same event.
+    /// An entry was made; a win holds or sells a unit in the same event.
     EntryMade(Box<EntryMade>),
     /// The last entries of a deleted draw left.
     EntriesPurged(EntriesPurged),
@@ -154,73 +151,54 @@ pub struct Started {
     pub life: Option<Life>,
 }
 
-/// See `PutSku`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SkuPut {
-    /// Which.
     pub sku: SkuId,
     /// All units ever on sale.
     pub stock: u64,
-    /// Everything else.
     pub settings: SkuSettings,
-    /// As asked.
     pub precondition: Precondition,
-    /// It did not exist before.
+    /// Whether the SKU did not exist before.
     pub created: bool,
 }
 
-/// See `PatchSku`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SkuPatched {
-    /// As asked.
     pub patch: PatchSku,
     /// What came of it.
     pub settings: SkuSettings,
 }
 
-/// See `AdjustSku`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SkuAdjusted {
-    /// Which.
     pub sku: SkuId,
-    /// As asked.
     pub adjustment: Adjustment,
-    /// As asked.
     pub reason: String,
-    /// As asked.
     pub precondition: Precondition,
     /// What came of it.
     pub total: u64,
 }
 
-/// See `DeleteSku`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SkuDeleted {
-    /// Which.
     pub sku: SkuId,
-    /// As asked.
     pub precondition: Precondition,
 }
 
 /// See `CreateOrder`. The order's id is the epoch and this event's sequence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrderCreated {
-    /// Who buys.
     pub user: UserId,
-    /// What.
     pub lines: LineRequests,
     /// The shop's own name for it.
     pub reference: Option<CompactString>,
-    /// As asked.
     pub take: Take,
     /// The deadline; none if sold at once.
     pub expires_at: Option<Stamp>,
 }
 
-/// See `Action::Extend`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrderExtended {
-    /// Which.
     pub order: OrderId,
     /// As asked, in milliseconds.
     pub hold_ms: u64,
@@ -237,10 +215,8 @@ pub struct HoldsGraced {
     pub expires_at: Stamp,
 }
 
-/// See `Action::Refund`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrderRefunded {
-    /// Which.
     pub order: OrderId,
     /// As asked; empty = all that was left.
     pub lines: LineRequests,
@@ -251,9 +227,7 @@ pub struct OrderRefunded {
 /// A keyed action that changed nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AnswerRepeated {
-    /// Which order.
     pub order: OrderId,
-    /// As asked.
     pub action: super::command::Action,
 }
 
@@ -262,7 +236,6 @@ pub struct AnswerRepeated {
 pub struct UsesPurged {
     /// The event that created the SKU: its name may be another's by now.
     pub created_sequence: Sequence,
-    /// How many.
     pub count: u32,
 }
 
@@ -271,42 +244,32 @@ pub struct UsesPurged {
 pub struct RefusalCount {
     /// Which; counted only if it still exists.
     pub sku: SkuId,
-    /// Why.
     pub reason: RefusalReason,
-    /// How often.
     pub count: u64,
 }
 
-/// See `PutDraw`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DrawPut {
-    /// Which.
     pub draw: DrawId,
     /// What is fixed.
     pub terms: Terms,
     /// What may change.
     pub admission: Admission,
-    /// As asked.
     pub precondition: Precondition,
     /// Its secret, if it was made by this.
     pub sealed: Option<SeedCommitment>,
 }
 
-/// See `DeleteDraw`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DrawDeleted {
-    /// Which.
     pub draw: DrawId,
-    /// As asked.
     pub precondition: Precondition,
 }
 
 /// See `EnterDraw`. A win's order has this event's sequence, as if it had been created alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EntryMade {
-    /// Which draw.
     pub draw: DrawId,
-    /// Who tried.
     pub user: UserId,
     /// What the user added.
     pub client_seed: Option<CompactString>,
@@ -325,6 +288,5 @@ pub struct EntryMade {
 pub struct EntriesPurged {
     /// The event that made the draw: its name may be another's by now.
     pub created_sequence: Sequence,
-    /// How many.
     pub count: u32,
 }

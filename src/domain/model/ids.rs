@@ -181,7 +181,6 @@ pub struct Traceparent {
 /// One line of an order as it was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LineRequest {
-    /// What.
     pub sku: SkuId,
     /// How many, 1..=`QUANTITY_MAX`.
     pub quantity: u32,

@@ -13,9 +13,8 @@ use super::ids::{KeyClaim, PrincipalName, Sequence, Stamp, UserId};
 /// A refusal with the request that it answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptRefusal {
-    /// Who asked.
     pub principal: PrincipalName,
-    /// They saw everybody's orders.
+    /// Whether the principal saw the orders of all principals.
     pub reach_all: bool,
     /// Under which key.
     pub key: Option<KeyClaim>,
@@ -85,6 +84,6 @@ pub const INVALID_FIELDS: [&str; 6] =
 pub struct NotKept {
     /// How many, at least 1.
     pub count: u64,
-    /// They were given in states from this sequence on, up to this event.
+    /// The first sequence of the states in which they were given; the last is that of this event.
     pub since: Sequence,
 }

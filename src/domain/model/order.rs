@@ -189,7 +189,6 @@ impl OrderKeys {
 /// An order as kept. The links belong to `orders`.
 #[derive(Debug, Clone)]
 pub struct Order {
-    /// Its id.
     pub id: OrderId,
     /// Slot of the user.
     pub user: u32,
@@ -211,7 +210,6 @@ pub struct Order {
     pub touched_sequence: Sequence,
     /// The remembered keys whose answers name it.
     pub keys: OrderKeys,
-    /// What.
     pub lines: Lines,
     /// The shop's own name for it.
     pub reference: Option<Box<CompactString>>,

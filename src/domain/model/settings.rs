@@ -67,7 +67,6 @@ impl Caps {
     pub const DRAWS: u32 = 10_000;
     /// Entries that there may be unless settings say otherwise.
     pub const ENTRIES: u32 = 10_000_000;
-    /// Both.
     pub const OF_DRAWS: (u32, u32) = (Self::DRAWS, Self::ENTRIES);
 
     /// The caps of draws and of their entries.

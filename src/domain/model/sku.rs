@@ -22,7 +22,7 @@ words! {
         Closed = 4 "closed",
         /// An operator paused it.
         Paused = 5 "paused",
-        /// It can only be won.
+        /// The SKU can only be won.
         DrawOnly = 6 "draw_only",
     }
 }
@@ -41,7 +41,6 @@ impl Refused {
 /// A SKU as kept. After its deletion it stays, unnamed, until no order and no use refers to it.
 #[derive(Debug, Clone)]
 pub struct Sku {
-    /// Its id.
     pub id: SkuId,
     /// The event that created it: tells it from a namesake before or after.
     pub created_sequence: Sequence,

@@ -17,7 +17,6 @@ use std::collections::{BTreeMap, BTreeSet};
 /// entries have left.
 #[derive(Debug, Clone)]
 pub struct Draw {
-    /// Its id.
     pub id: DrawId,
     /// The event that made it: tells it from a namesake before or after.
     pub created_sequence: Sequence,
@@ -71,9 +70,7 @@ impl Draw {
 pub struct Entrant {
     /// Slot of the draw.
     pub draw: u32,
-    /// Who.
     pub user: UserId,
-    /// How many.
     pub entries: u32,
     /// The number of the first.
     pub first: u32,

@@ -36,7 +36,6 @@ pub struct Entries {
 const PIECE: usize = 1024;
 
 impl Entries {
-    /// How many.
     #[must_use]
     pub fn len(&self) -> u32 {
         let before = self.pieces.len().saturating_sub(1) * PIECE;

@@ -24,7 +24,6 @@ pub struct Remembered<'a> {
     pub fingerprint: u64,
     /// The event of the answer.
     pub sequence: Sequence,
-    /// Its stamp.
     pub at: Stamp,
     /// Number of the principal.
     pub principal: u16,
@@ -109,7 +108,7 @@ impl StoredReply {
         }
     }
 
-    /// It is neither an order nor an entry, and kept whole.
+    /// Says whether the answer is kept whole, being neither an order nor an entry.
     pub(in crate::domain) const fn is_whole(&self) -> bool {
         matches!(self, Self::Sku(_) | Self::Draw(_))
     }

@@ -76,7 +76,7 @@ impl Table {
 pub struct PrincipalEntry {
     /// The token's name.
     pub name: PrincipalName,
-    /// It is configured to order, and so has a reserve.
+    /// Whether it is configured to order, and so has a reserve.
     pub configured: bool,
     owned: [u32; TABLE_COUNT],
 }
@@ -187,7 +187,7 @@ impl Principals {
         self.reserve_in(caps);
     }
 
-    /// Those of these numbers are the configured ones: as a snapshot tells it.
+    /// Makes the principals of these numbers the configured ones, as a snapshot tells.
     pub(in crate::domain) fn restore_configured(&mut self, numbers: &[u16], caps: &Caps) {
         for number in numbers {
             self.entries[usize::from(*number)].configured = true;

@@ -22,7 +22,7 @@ pub struct Skus {
     groups: BTreeMap<GroupId, Vec<u32>>,
     /// Deleted ones by the event that created them.
     deleted: BTreeMap<Sequence, u32>,
-    /// Those of them that still have uses.
+    /// The deleted SKUs that still have uses.
     to_purge: BTreeSet<Sequence>,
     hash: TableHash,
 }

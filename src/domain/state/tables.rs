@@ -21,7 +21,6 @@ const FEW: u32 = 16;
 pub struct State {
     /// The last event applied; 0 before the first.
     pub sequence: Sequence,
-    /// Its stamp.
     pub stamp: Stamp,
     /// Starts of the server so far.
     pub epoch: u32,
@@ -35,15 +34,11 @@ pub struct State {
     pub settings: Settings,
     /// Who owns something or is configured to, and how much of the tables they fill.
     pub principals: Principals,
-    /// The SKUs.
     pub skus: Skus,
-    /// The users.
     pub users: Users,
     /// Units in use per user and SKU.
     pub uses: Uses,
-    /// The orders.
     pub orders: Orders,
-    /// The draws.
     pub draws: Draws,
     /// The idempotency keys.
     pub requests: Requests,

@@ -16,7 +16,6 @@ use std::num::NonZeroU64;
 /// A user as kept.
 #[derive(Debug, Clone)]
 pub struct User {
-    /// Its id.
     pub id: UserId,
     /// Held orders.
     pub holds: u32,
@@ -190,7 +189,6 @@ impl Use {
         NonZeroU64::new(units | (u64::from(owner) << Self::OWNER_AT))
     }
 
-    /// Units.
     #[must_use]
     pub const fn units(&self) -> u64 {
         self.units_and_owner.get() & ((1 << Self::OWNER_AT) - 1)
@@ -212,7 +210,7 @@ const _: () = assert!(STOCK_MAX < 1 << Use::OWNER_AT && size_of::<Use>() == 24);
 #[derive(Debug, Clone)]
 pub struct Uses {
     pub(in crate::domain) slab: Slab<Use>,
-    /// Those that are not found from their user.
+    /// The uses that are not found from their user.
     index: Index,
     hash: TableHash,
 }

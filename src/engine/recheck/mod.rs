@@ -43,9 +43,7 @@ pub type DecideRule = fn(&State, &Request, Stamp) -> Decision;
 /// A record that would not be made now.
 #[derive(Debug, Clone)]
 pub struct Difference {
-    /// Which.
     pub sequence: Sequence,
-    /// Its stamp.
     pub stamp: Stamp,
     /// What was recorded.
     pub recorded: Record,

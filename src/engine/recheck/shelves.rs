@@ -21,11 +21,10 @@ struct Standing {
     units: Option<(u64, u64)>,
 }
 
-/// The SKUs.
 #[derive(Debug, Default)]
 pub(super) struct Shelves {
     skus: BTreeMap<SkuId, VecDeque<Standing>>,
-    /// Those that the last record may have changed.
+    /// The SKUs that the last record may have changed.
     touched: Vec<SkuId>,
     /// The first sequence that was seen.
     began: Option<Sequence>,
@@ -106,7 +105,7 @@ impl Shelves {
     }
 }
 
-/// It is too long ago, or before the replay began.
+/// A sequence that is too long ago, or before the replay began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Forgotten;
 

@@ -37,7 +37,7 @@ const LIFE_DRAWS_MAX: u32 = 100;
 /// Why a start is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum RecoveryError {
-    /// Somebody serves this directory already.
+    /// Another process serves this directory already.
     #[error("{directory} is in use by another process: two must never write one journal")]
     Locked {
         /// The data directory.
@@ -48,7 +48,6 @@ pub enum RecoveryError {
     Io {
         /// What was tried, as a verb.
         operation: &'static str,
-        /// On what.
         path: String,
         /// What the system answered.
         #[source]
@@ -65,10 +64,7 @@ pub enum RecoveryError {
         "the tables' caps ask for {bytes} bytes of address space, which the system does not give: \
          lower caps.orders, caps.keys, caps.uses or caps.users"
     )]
-    Memory {
-        /// How much.
-        bytes: u64,
-    },
+    Memory { bytes: u64 },
     /// What the system calls random is not.
     #[error(
         "the system's random numbers repeat: {LIFE_DRAWS_MAX} of them gave no new life, without \

@@ -25,7 +25,7 @@ const BUNDLES_AHEAD: usize = 3;
 #[derive(Default)]
 pub(super) struct Bundle {
     pub(super) frames: Vec<ReadFrame>,
-    /// Those of all its frames, in their order.
+    /// The records of all its frames, in their order.
     pub(super) records: Vec<Record>,
 }
 
@@ -81,7 +81,7 @@ pub(super) fn read<D: Disk>(
     })
 }
 
-/// Nobody wants more.
+/// The reader has read enough.
 #[derive(Debug, thiserror::Error)]
 #[error("enough was read")]
 struct Enough;

@@ -57,7 +57,6 @@ pub enum ReplayError {
     /// A directory cannot be opened.
     #[error("cannot open {directory}: {cause}")]
     Directory {
-        /// Which.
         directory: String,
         /// What the system answered.
         #[source]

@@ -27,7 +27,6 @@ pub struct Networks {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{file}, line {line}: {what}")]
 pub struct BadNetworks {
-    /// Which file.
     pub file: String,
     /// From 1.
     pub line: usize,

@@ -36,7 +36,7 @@ use std::cell::Cell;
 const INTERVAL_MS: u64 = 100;
 /// So many may be under way in any case: enough for a disk that syncs slowly but surely.
 const LIMIT_MIN: usize = 256;
-/// And so many at most.
+/// The limit is this at most.
 const LIMIT_MAX: usize = 8192;
 /// After a pause, so many intervals bring the limit from least to most.
 const INTERVALS_MAX: u64 = 32;

@@ -117,7 +117,6 @@ pub(super) struct Empty {
     pub(super) level: Level,
 }
 
-/// The table.
 #[derive(Debug)]
 pub(super) struct Buckets {
     sets: Box<[Set]>,

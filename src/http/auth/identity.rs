@@ -32,7 +32,7 @@ impl Identity {
         Self { principal, role: Role::Admin, preferred: false }
     }
 
-    /// Whoever asks for what needs no token.
+    /// The identity of a client that asks for what needs no token.
     pub(in crate::http) fn nobody() -> Self {
         let principal = Principal { name: PrincipalName::local(), reach: Reach::Own };
         Self { principal, role: Role::Anonymous, preferred: false }

@@ -40,7 +40,7 @@ pub struct Sites {
 /// Where a request comes from, as far as the browser says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::http) enum Page<'h> {
-    /// It says nothing: no browser, or a page of ours that only reads.
+    /// Nothing is said: no browser, or a page of ours that only reads.
     Unsaid,
     /// A page of this server's own origin.
     Own,
@@ -55,7 +55,7 @@ pub(in crate::http) enum Page<'h> {
 pub(in crate::http) struct Cross {
     /// Whose page may read it.
     origin: Option<HeaderValue>,
-    /// It answers whether a page may ask.
+    /// Whether the request is a preflight.
     preflight: bool,
     /// To another page it would read otherwise.
     varies: bool,

@@ -1,9 +1,9 @@
 //! Who may do what (API 6): one table for routes and for the lines of a batch.
 //!
 //! Owns the roles and that table. A route names its permission before its body is read; the command
-//! that was read names its permission again, so that a line of a batch, or a route with a wrong row,
-//! gets the same answer. Never looks at whose order it is: that is `Reach`, in the domain. Next:
-//! `tokens`, `routes`.
+//! that was read names its permission again, so that a line of a batch, or a route with a wrong
+//! row, gets the same answer. Never looks at whose order it is: that is `Reach`, in the domain.
+//! Next: `tokens`, `routes`.
 
 use crate::domain::model::command::{Command, Query, Reach};
 use crate::domain::model::order::Verb;
@@ -44,7 +44,6 @@ pub(in crate::http) enum Permission {
     ViewMetrics,
     /// What only operators do to the server itself.
     Administer,
-    /// The feed.
     ReadFeed,
 }
 
@@ -74,7 +73,8 @@ impl Permission {
         }
     }
 
-    /// It goes before orders and lists, as its command's `Rank` says, and may use a bucket twice.
+    /// Says whether it goes before orders and lists, as its command's `Rank` does; then it may use
+    /// a bucket twice.
     pub(in crate::http) const fn is_urgent(self) -> bool {
         match self {
             Self::OrderAction(_) | Self::ChangeSku | Self::ChangeDraw => true,

@@ -46,13 +46,13 @@ impl Token {
         self.role
     }
 
-    /// It is of the class `priority`: its orders go before those of others.
+    /// Says whether it is of the class `priority`: its orders go before those of others.
     #[must_use]
     pub fn is_preferred(&self) -> bool {
         self.preferred
     }
 
-    /// It is good before this, in milliseconds since 1970; for ever if there is none.
+    /// The end of its validity in milliseconds since 1970; none = it never ends.
     #[must_use]
     pub fn expires_at(&self) -> Option<Stamp> {
         self.expires_at
@@ -66,7 +66,6 @@ impl Token {
      entry)"
 )]
 pub struct BadTokens {
-    /// Which file.
     pub file: String,
     /// From 1.
     pub line: usize,
@@ -132,7 +131,7 @@ impl Tokens {
         Ok(Self(Some(tokens)))
     }
 
-    /// Nobody needs a token.
+    /// Says whether no client needs a token.
     #[must_use]
     pub fn is_none(&self) -> bool {
         self.0.is_none()

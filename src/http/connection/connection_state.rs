@@ -32,7 +32,7 @@ const LIFE: RangeInclusive<u64> = 900..=1_100;
 pub(in crate::http) enum Stage {
     /// The proxy that brings it has not said yet whose it is, as it must.
     Introduction,
-    /// It is not under TLS yet, as it must be.
+    /// The TLS handshake is not done.
     Handshake,
     /// No byte of a next request is here.
     Idle,
@@ -83,9 +83,9 @@ pub(in crate::http) struct ConnectionState {
     pub(in crate::http) proxy: Option<IpAddr>,
     /// Its place is one of the reserve.
     reserved: bool,
-    /// It began with the header of a proxy that is not to send one.
+    /// Whether it began with the header of a proxy that is not to send one.
     unasked: Cell<bool>,
-    /// Whoever speaks on it.
+    /// The identity that was last found for it.
     pub(in crate::http) auth_cache: AuthCache,
     /// Accepted while draining, at this time. It hears that, and holds the drain up no longer.
     fresh_since_ms: Option<u64>,
@@ -177,7 +177,7 @@ impl ConnectionState {
         self.unasked.set(self.requests.get() == 0 && proxy_protocol::begins(bytes));
     }
 
-    /// It began with the header of a proxy that is not to send one.
+    /// Whether it began with the header of a proxy that is not to send one.
     pub(in crate::http) fn is_unasked(&self) -> bool {
         self.unasked.get()
     }
@@ -210,7 +210,7 @@ impl ConnectionState {
         self.turn_is_used.get()
     }
 
-    /// It is to leave and has nothing to do, and the client has sent nothing that was not answered.
+    /// Says whether it is to close, has nothing to do, and has answered all that the client sent.
     pub(in crate::http) fn may_leave(&self) -> bool {
         self.wish.get() == CloseRequest::Finish
             && self.stage.get() == Stage::Idle
@@ -251,7 +251,7 @@ impl ConnectionState {
         self.framing.borrow().fault_of_head(number)
     }
 
-    /// It is to end behind the request under way.
+    /// Says whether it is to end after the request under way.
     pub(in crate::http) fn is_spent(&self, limits: &HttpLimits) -> bool {
         let life_ms = limits.lifetime_ms.saturating_mul(self.life) / 1_000;
         let old = self.now_ms.get().saturating_sub(self.born_ms) > life_ms;
@@ -294,7 +294,7 @@ impl ConnectionState {
         }
     }
 
-    /// It has taken longer than it may.
+    /// Says whether it has taken longer than it may.
     pub(in crate::http) fn is_late(&self, limits: &HttpLimits) -> bool {
         let now_ms = self.now_ms.get();
         let over = |since_ms: u64, limit_ms: u64| now_ms.saturating_sub(since_ms) > limit_ms;
@@ -334,7 +334,7 @@ impl ConnectionState {
         self.wish.get()
     }
 
-    /// It was accepted while draining.
+    /// Says whether it was accepted while draining.
     pub(in crate::http) fn is_fresh(&self) -> bool {
         self.fresh_since_ms.is_some()
     }

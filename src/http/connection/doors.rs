@@ -201,7 +201,6 @@ pub enum Json {
     OtherNumber,
     /// A string.
     Text(String),
-    /// A list.
     List(Vec<Json>),
     /// An object, its members in their order.
     Object(Vec<(String, Json)>),
@@ -266,9 +265,9 @@ pub fn instant_text(stamp: Stamp) -> String {
 pub enum Introduction {
     /// So many more bytes are needed, at least.
     Needs(usize),
-    /// It ends here; of a client at this address, or of none.
+    /// The header ends here; it names a client at this address, or none.
     Ends(Option<IpAddr>),
-    /// It is none.
+    /// There is no valid header.
     Refused,
 }
 

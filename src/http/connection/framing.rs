@@ -48,9 +48,9 @@ pub(in crate::http) enum Fault {
     LongLine,
     /// Its target goes on behind a `#`, which hyper leaves out.
     Fragment,
-    /// It is the beginning of HTTP/2; hyper sees one of HTTP/1.1.
+    /// The preface of HTTP/2; hyper takes it for a request of HTTP/1.1.
     Http2,
-    /// It is the beginning of TLS; hyper sees nothing of it.
+    /// The beginning of TLS; hyper sees nothing of it.
     Tls,
 }
 

@@ -28,7 +28,6 @@ pub struct HttpLimits {
     /// Answers to lines that clients have not taken yet, of all batches of an IO thread; beyond it
     /// a batch is read only while it has `batch_answers_bytes` of them at most.
     pub answers_bytes_max: usize,
-    /// See `answers_bytes_max`.
     pub batch_answers_bytes: usize,
     /// Parts of bodies whose rest has not come yet, of all connections of an IO thread; one that
     /// would go beyond it is refused.
@@ -116,7 +115,7 @@ impl Held {
         });
     }
 
-    /// Those that hold.
+    /// Returns the limits in force.
     pub(in crate::http) fn get(&self) -> Rc<HttpLimits> {
         self.copy.borrow().1.clone()
     }

@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 /// A socket that is closed with unread bytes resets the connection, and the client may lose an
 /// answer it has not read. So what still comes is read and dropped, for this long, in milliseconds.
 const LINGER_MS: u64 = 500;
-/// And no more than so much.
+/// Bytes read past at most.
 const LINGER_BYTES: usize = 1024 * 1024;
 
 /// Says that nothing more is sent, and waits for the client to have read it.

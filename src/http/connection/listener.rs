@@ -35,7 +35,7 @@ use tokio::net::{TcpListener, TcpStream};
 const HOT_HALF_MS: u64 = 60_000;
 /// Deadlines of connections are kept this exactly.
 const SWEEP_MS: u64 = 100;
-/// And this exactly where they live for moments only, or their ends would not lie apart.
+/// The shortest pause between sweeps, for lives of moments: else many would end in one sweep.
 const SWEEP_MS_MIN: u64 = 10;
 /// Sweeps in a life, at least.
 const SWEEPS_IN_LIFE: u64 = 50;

@@ -44,7 +44,7 @@ pub(in crate::http) enum Step {
     Needs(usize),
     /// The header is whole.
     Done(Source),
-    /// It is no header that is taken, and why.
+    /// A header that is not taken, and why.
     Bad(&'static str),
 }
 

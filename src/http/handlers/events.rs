@@ -25,7 +25,6 @@ use tokio::time::Sleep;
 /// A follower hears something at least this often (API 5).
 const BEAT: Duration = Duration::from_secs(15);
 
-/// One page.
 pub(in crate::http) async fn page(front: &Front, follow: Follow) -> Result<Reply, Refused> {
     let Piece { bytes, end, reach } = piece(front, follow.after, Form::List, follow.limit).await?;
     let mut json = Json::new();

@@ -1,10 +1,9 @@
 //! What happens to a request between its head and its answer.
 //!
 //! Owns the order of checks (API 1). Read `service` (one request, start to end), `submit` and
-//! `read_after_write` (the writer is asked), `sold_out` and `sold_out_responder` (what an IO thread refuses
-//! by itself),
-//! `batch` and `batch_times` (many in one), `events` and `cloud_events` (the feed), `mode` (what
-//! operators switch).
+//! `read_after_write` (the writer is asked), `sold_out` and `sold_out_responder` (what an IO thread
+//! refuses by itself), `batch` and `batch_times` (many in one), `events` and `cloud_events` (the
+//! feed), `mode` (what operators switch).
 
 pub(in crate::http) mod batch;
 pub(in crate::http) mod batch_times;

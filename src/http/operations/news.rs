@@ -22,7 +22,7 @@ impl Default for News {
 }
 
 impl News {
-    /// It is to be told now, by the IO thread that asks.
+    /// Says whether it is to be told now, by the IO thread that asks.
     pub(in crate::http) fn is_due(&self, now_ms: u64) -> bool {
         let told_ms = self.told_ms.load(Ordering::Relaxed);
         let due = told_ms == u64::MAX || now_ms.saturating_sub(told_ms) >= TOLD_EVERY_MS;

@@ -100,7 +100,7 @@ pub(in crate::http) struct RequestRecord {
 }
 
 impl RequestRecord {
-    /// The head was read.
+    /// Begins a record, when the head was read.
     pub(in crate::http) fn begin(front: &Front) -> Self {
         let mut note = Self::default();
         note.moments.read = moment(front);
@@ -118,7 +118,7 @@ impl RequestRecord {
         if front.timed { self.moments.read } else { front.clock.elapsed_ns() }
     }
 
-    /// Its body came some time after its head.
+    /// Notes that the body came some time after the head.
     pub(in crate::http) fn came_late(&mut self, front: &Front) {
         self.came_ns = moment(front);
     }
@@ -128,22 +128,22 @@ impl RequestRecord {
         if front.timed { self.came_ns / 1_000_000 } else { front.clock.elapsed_ms() }
     }
 
-    /// It names this place.
+    /// Sets the route that the request names.
     pub(in crate::http) fn found(&mut self, route: usize) {
         self.route = route;
     }
 
-    /// This is how the buckets stand that it was taken out of.
+    /// Sets how the buckets stand that the request was taken out of.
     pub(in crate::http) fn tell(&mut self, rates: Rates) {
         self.rates = rates;
     }
 
-    /// And this is how its address's does.
+    /// Sets how the bucket of its address stands.
     pub(in crate::http) fn tell_toll(&mut self, toll: &Toll) {
         toll.tell(&mut self.rates);
     }
 
-    /// It goes into the ring now.
+    /// Notes that the request goes into the ring now.
     pub(in crate::http) fn asks<A: Submit>(&mut self, worker: &Worker<A>, command: &Command) {
         self.command = Some(command_number(command));
         self.moments.published = moment(&worker.front);
@@ -160,12 +160,12 @@ impl RequestRecord {
         }
     }
 
-    /// The ring did not take it.
+    /// Notes that the ring did not take it.
     pub(in crate::http) fn not_taken(&mut self) {
         self.command = None;
     }
 
-    /// Its answer came.
+    /// Takes the times of its answer.
     pub(in crate::http) fn arrived(&mut self, times: StageTimes) {
         let StageTimes { taken_ns, decided_ns, stored_ns, durable_ns, .. } = times;
         self.moments = Moments {

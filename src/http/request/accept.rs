@@ -18,7 +18,7 @@ pub(in crate::http) struct Offer {
 struct Liking {
     /// 0..=1000; 0 = not wanted.
     quality: u16,
-    /// It is named, and not only meant by a wildcard: the sooner in the header, the greater.
+    /// How soon it is named in the header, the sooner the greater; 0 = only a wildcard means it.
     named: usize,
 }
 

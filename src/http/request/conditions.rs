@@ -11,7 +11,7 @@ use crate::http::response::problem::{Problem, Refused};
 /// What one of the two headers says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(in crate::http) enum Condition<'h> {
-    /// It is not there.
+    /// The header is not there.
     #[default]
     None,
     /// `*`.
@@ -39,7 +39,7 @@ impl<'h> Condition<'h> {
         }
     }
 
-    /// Those of its tags that are versions of ours.
+    /// Returns those of its tags that are versions of ours.
     fn versions(&self) -> Vec<u64> {
         match self {
             Self::Tags(tags) => tags.iter().filter_map(|tag| version(tag)).collect(),

@@ -15,7 +15,6 @@ use std::hash::Hasher;
 /// What two requests may differ in although their commands are equal.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::http) struct FingerprintContext<'r> {
-    /// `If-Match`.
     pub(in crate::http) if_match: &'r Condition<'r>,
     /// The order that the path names, if its id is none of ours.
     pub(in crate::http) foreign_order: Option<&'r str>,

@@ -97,7 +97,6 @@ impl<'h> RequestHeaders<'h> {
         self.one(Name::IdempotencyKey)?.map(unquoted_key).transpose()
     }
 
-    /// `If-Match`.
     pub(in crate::http) fn if_match(&self) -> Result<Condition<'h>, Refused> {
         self.condition(Name::IfMatch, "If-Match")
     }

@@ -1,10 +1,9 @@
 //! Text into values: heads, bodies, JSON, fields.
 //!
-//! Owns every check of shape. Never knows the state. Read `headers`, `media_type`, `target` (path and query),
-//! `http_rules` (what hyper does not check), `accept` and `conditions` (two headers with a
-//! grammar), `body` (whole), `ndjson` (line by line), `json`, `fields` (members as values),
-//! `fingerprint` (what a key claims),
-//! `sealed_cursor` (where a list goes on).
+//! Owns every check of shape. Never knows the state. Read `headers`, `media_type`, `target` (path
+//! and query), `http_rules` (what hyper does not check), `accept` and `conditions` (two headers
+//! with a grammar), `body` (whole), `ndjson` (line by line), `json`, `fields` (members as values),
+//! `fingerprint` (what a key claims), `sealed_cursor` (where a list goes on).
 
 pub(in crate::http) mod accept;
 pub(in crate::http) mod body;

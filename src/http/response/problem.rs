@@ -145,7 +145,6 @@ pub(in crate::http) enum Member {
     Lines(SmallVec<[Box<ShortLine>; 1]>),
 }
 
-/// One refusal.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::http) struct Problem {
     pub(in crate::http) code: Code,

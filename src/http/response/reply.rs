@@ -66,7 +66,6 @@ impl Kind {
     }
 }
 
-/// A response.
 #[derive(Debug, Clone)]
 pub(in crate::http) struct Reply {
     pub(in crate::http) status: StatusCode,

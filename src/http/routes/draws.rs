@@ -184,7 +184,7 @@ fn list(draw: &str, input: &Input<'_>) -> Result<ParsedCommand<'static>, Refused
     Ok(ParsedCommand::read(Query::Entries { draw, user, after, limit }))
 }
 
-/// It has no members.
+/// `POST /v1/draws/{draw}/close`; its body has no members.
 pub(super) fn close(draw: &str, input: &Input<'_>) -> Result<ParsedCommand<'static>, Refused> {
     input.no_parameters()?;
     present(&input.members_or_none()?, &[], "").map(drop)?;

@@ -1,8 +1,8 @@
 //! What can be done at a place: from method, path, headers and body to a request for the writer, or
 //! to a reply that needs no writer.
 //!
-//! Owns the order of the checks of shape, and the one match of routes. Parsing touches no socket and
-//! no clock. Never asks the writer: that is `handlers::submit`. Next: `route`, the families.
+//! Owns the order of the checks of shape, and the one match of routes. Parsing touches no socket
+//! and no clock. Never asks the writer: that is `handlers::submit`. Next: `route`, the families.
 
 use super::batch::BatchContext;
 use super::events::Follow;
@@ -24,7 +24,6 @@ use hyper::Method;
 /// What a request comes to.
 #[derive(Debug)]
 pub(in crate::http) enum Parsed {
-    /// This answer.
     Reply(Reply),
     /// A snapshot, by the snapshotter.
     TakeSnapshot,

@@ -1,7 +1,8 @@
-//! The table of paths and methods: what a path names, and what may be done there.
+//! The table of routes: paths, methods, and what each method asks for.
 //!
-//! Owns the places and how they are counted, 405 with `Allow`, and which permission a method is at a
-//! place. Never looks at a body. Next: the families beside this file; `roles`.
+//! Owns the one row that a route is: how its path is counted, 405 with `Allow`, and which
+//! permission a method needs. Never looks at a body. Next: `parse`, whose match asks for each
+//! route's parser; `roles`.
 
 use crate::domain::model::order::Verb;
 use crate::http::auth::roles::Permission;

@@ -20,7 +20,6 @@ const CUT: &[u8] = " … (cut)\n".as_bytes();
 /// ending.
 const FLUSH_MAX: Duration = Duration::from_millis(500);
 
-/// The queue.
 #[derive(Debug, Default)]
 pub(super) struct Lines {
     waiting: Mutex<Waiting>,

@@ -68,7 +68,6 @@ pub enum ServerError {
     /// The address cannot be listened on.
     #[error("cannot listen on {address}: {cause}")]
     Listen {
-        /// As configured.
         address: SocketAddr,
         /// What the system answered.
         #[source]
@@ -242,7 +241,7 @@ fn handshakes(config: &Config, files: &Files) -> Option<(Handshakes, Vec<Handsha
     Some(Handshakes::build(config.io_threads.div_ceil(2), config.handshakes_max, certificate))
 }
 
-/// They end with the process.
+/// Starts the threads of handshakes. They end with the process.
 fn start_handshakes(ends: Vec<HandshakeEnd>) -> Result<(), ServerError> {
     for (number, end) in ends.into_iter().enumerate() {
         let thread = thread::Builder::new().name(format!("tls-{number}"));
@@ -278,7 +277,7 @@ fn start_guard(lock: &Arc<Lock>, clock: Clock) -> Result<(), ServerError> {
     thread.spawn(guard).map(drop).map_err(start_error("the guard of the directory"))
 }
 
-/// It ends with the process.
+/// Starts the thread that gives memory back. It ends with the process.
 fn start_giving_back(front: &Arc<Front>, clock: Clock) -> Result<(), ServerError> {
     let front = front.clone();
     let thread = thread::Builder::new().name("memory".to_owned());
@@ -286,7 +285,7 @@ fn start_giving_back(front: &Arc<Front>, clock: Clock) -> Result<(), ServerError
     thread.spawn(give_back).map(drop).map_err(start_error("the thread that gives memory back"))
 }
 
-/// It ends with the process.
+/// Starts the thread that reads files again on a hang-up. It ends with the process.
 fn start_reloading(
     mut files: Files,
     hangups: Receiver<()>,

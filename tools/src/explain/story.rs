@@ -82,7 +82,6 @@ pub(crate) struct Refusals {
     pub(super) counted_between: Option<(u64, u64)>,
 }
 
-/// The story.
 pub(crate) struct Story {
     pub(super) user: UserId,
     pub(super) sku: Option<SkuId>,

@@ -41,7 +41,6 @@ pub(super) struct Body {
     pub(super) examples: Vec<(&'static str, Value)>,
 }
 
-/// A success.
 #[derive(Debug, Clone)]
 pub(super) struct Answer {
     pub(super) status: u16,
@@ -63,7 +62,6 @@ pub(super) struct Links {
 /// What an answer holds.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Content {
-    /// Nothing.
     Empty,
     /// JSON of this schema.
     Json(&'static str),
@@ -186,7 +184,8 @@ impl Operation {
         self
     }
 
-    /// It is not there while the server starts or stops, nor for an address that asks too often.
+    /// Adds that it is not there while the server starts or stops, nor for an address that asks too
+    /// often.
     pub(super) fn served(self) -> Self {
         self.refuses(SERVED)
     }
