@@ -141,8 +141,8 @@ impl Place {
     async fn connect(&self) -> Result<Sender, String> {
         let failed = |cause| format!("cannot connect to {}: {cause}", self.origin.place());
         let socket = self.origin.connect().await.map_err(failed)?;
-        let shaken = http1::handshake(TokioIo::new(socket)).await;
-        let (sender, connection) = shaken.map_err(|cause| cause.to_string())?;
+        let handshake = http1::handshake(TokioIo::new(socket)).await;
+        let (sender, connection) = handshake.map_err(|cause| cause.to_string())?;
         // It ends when its sender is dropped; whoever waits for an answer is told how it ended.
         tokio::spawn(async move { drop(connection.await) });
         Ok(sender)

@@ -77,7 +77,7 @@ pub struct Shared {
     /// Where a drain is asked for.
     pub stop: Sender<()>,
     /// Who is let in while there are more than can be served.
-    pub doors: SharedAdmission,
+    pub admission: SharedAdmission,
     /// Who may come in.
     pub tokens: Arc<Reloadable<Tokens>>,
     /// TLS, if that is what is spoken.

@@ -50,7 +50,10 @@ pub(super) fn recovering(limits: HttpLimits) -> Front {
         limits: Arc::new(Reloadable::new(limits)),
         stall_ms: 1000,
         stop: std::sync::mpsc::channel().0,
-        doors: SharedAdmission::new(Arc::new(Reloadable::new(Rules::default())), Cells::default()),
+        admission: SharedAdmission::new(
+            Arc::new(Reloadable::new(Rules::default())),
+            Cells::default(),
+        ),
         tokens: Arc::new(Reloadable::new(Tokens::none())),
         handshakes: None,
         cursors: Arc::default(),

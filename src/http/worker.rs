@@ -29,7 +29,7 @@ pub(in crate::http) struct Worker<A> {
     pub(in crate::http) front: Arc<Front>,
     pub(in crate::http) lane: Rc<A>,
     pub(in crate::http) tokens: Rc<Kept<Tokens>>,
-    pub(in crate::http) usher: AdmissionControl,
+    pub(in crate::http) admission: AdmissionControl,
     /// What a client may use up.
     pub(in crate::http) limits: Held,
     pub(in crate::http) peers: RefCell<Vec<Rc<ConnectionState>>>,
@@ -42,7 +42,7 @@ pub(in crate::http) struct Worker<A> {
     /// What this thread refuses by itself.
     pub(in crate::http) refuser: SoldOutResponder,
     /// A connection came.
-    pub(in crate::http) enrolled: Notify,
+    pub(in crate::http) registered: Notify,
     /// Answers to lines of batches that clients have not taken yet, in bytes.
     pub(in crate::http) answers_bytes: Rc<Cell<usize>>,
     /// Connections that came when all places were taken.
@@ -60,7 +60,7 @@ impl<A: Submit> Worker<A> {
         let now_ms = Rc::new(Cell::new(front.clock.elapsed_ms()));
         Rc::new(Self {
             tokens: Rc::new(Kept::new(front.tokens.clone())),
-            usher: AdmissionControl::new(&front.doors, now_ms.get()),
+            admission: AdmissionControl::new(&front.admission, now_ms.get()),
             refuser: SoldOutResponder::at(&front.edge),
             limits: Held::new(front.limits.clone()),
             front,
@@ -70,7 +70,7 @@ impl<A: Submit> Worker<A> {
             hot_since_ms: Cell::new(now_ms.get()),
             streams_ms: Cell::new(now_ms.get()),
             now_ms,
-            enrolled: Notify::new(),
+            registered: Notify::new(),
             answers_bytes: Rc::default(),
             reserve: Reserve::default(),
             looked_at: Cell::default(),
@@ -113,7 +113,7 @@ impl<A: Submit> Worker<A> {
         let some = peers.iter().cycle().skip(from).take(LOOKED_AT_TOGETHER.min(peers.len()));
         let idle = some.filter_map(|peer| peer.idleness().map(|idleness| (idleness, peer)));
         let Some((_, idlest)) = idle.max_by_key(|(idleness, _)| *idleness) else { return false };
-        idlest.wish(CloseRequest::End);
+        idlest.request_close(CloseRequest::Now);
         self.count_refused(Reason::IdleReplaced);
         true
     }

@@ -122,7 +122,7 @@ impl Inbox {
     /// each rank behind in which somebody waits, so that one which asks for everything leaves them
     /// something.
     pub fn poll(&mut self, most: u64, mut show: impl FnMut(&[QueuedRequest<'_>])) -> Polled {
-        self.parking.heed();
+        self.parking.clear_signal();
         let share = (most / KEPT_ONE_IN).max(1);
         let (mut left, mut closed, mut cut) = (most, true, false);
         let mut pollers = self.pollers.as_mut_slice();

@@ -164,10 +164,10 @@ impl Lane {
     /// Wakes once when there may be room. Whoever waits for room offers once more after this: what
     /// became free before is not told.
     pub fn wake_when_room(&self, waker: &Waker) {
-        let mut crowd = self.0.capacity_wakers.borrow_mut();
+        let mut wakers = self.0.capacity_wakers.borrow_mut();
         // Whoever waits may be looked at for other reasons before there is room.
-        if !crowd.iter().any(|known| known.will_wake(waker)) {
-            crowd.push(waker.clone());
+        if !wakers.iter().any(|known| known.will_wake(waker)) {
+            wakers.push(waker.clone());
         }
         self.0.capacity_flag.say();
     }

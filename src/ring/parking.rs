@@ -35,7 +35,7 @@ impl Parking {
     }
 
     /// Takes note of all calls so far; what was published before them is looked at next.
-    pub(super) fn heed(&self) {
+    pub(super) fn clear_signal(&self) {
         self.called.swap(false, Ordering::AcqRel);
     }
 
@@ -88,7 +88,7 @@ mod tests {
                 parking.settle();
                 while done.load(Ordering::Acquire) < ROUNDS {
                     parking.park(None);
-                    parking.heed();
+                    parking.clear_signal();
                     done.store(asked.load(Ordering::Acquire), Ordering::Release);
                 }
             }

@@ -34,7 +34,7 @@ pub struct Snapshots {
     damage: Mutex<Option<String>>,
     /// There is no room for the next segment.
     space_short: AtomicBool,
-    /// A nudge waits.
+    /// Whether a check was requested and not begun.
     nudged: AtomicBool,
     asks: SyncSender<Ask>,
 }
@@ -109,7 +109,7 @@ impl Snapshots {
     pub(crate) fn set_space_short(&self, short: bool) {
         self.space_short.store(short, Ordering::Release);
         if short {
-            self.nudge();
+            self.request_check();
         }
     }
 
@@ -129,15 +129,15 @@ impl Snapshots {
     }
 
     /// Says that enough has happened; never waits.
-    pub(crate) fn nudge(&self) {
+    pub(crate) fn request_check(&self) {
         // One that waits already will do, and must not take the place of somebody who asks.
         if !self.nudged.swap(true, Ordering::AcqRel) && self.asks.try_send(Ask::Due).is_err() {
-            self.heed_nudge();
+            self.take_request();
         }
     }
 
-    /// From here on the next nudge counts.
-    pub(crate) fn heed_nudge(&self) {
+    /// From here on the next request for a check counts.
+    pub(crate) fn take_request(&self) {
         self.nudged.store(false, Ordering::Release);
     }
 

@@ -28,7 +28,7 @@ impl<D: Disk> Writer<D> {
             durability: parts.durability,
             clock: parts.clock,
             room: JournalCapacity::of(parts.segment_bytes),
-            tally: PendingRefusals::default(),
+            pending: PendingRefusals::default(),
             keeping: Keeping::by(parts.edge.clone()),
             showing: EdgeUpdates::at(&parts.edge),
             expire_budget: EXPIRE_PER_TURN,

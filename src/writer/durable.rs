@@ -28,7 +28,7 @@ impl<D: Disk> Core<D> {
 
     fn nudge_snapshots(&mut self, settled: Sequence) {
         if settled >= self.snapshot_at {
-            self.snapshots.nudge();
+            self.snapshots.request_check();
             self.snapshot_at = settled + self.snapshot_events;
         }
     }

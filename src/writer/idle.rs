@@ -73,7 +73,7 @@ impl<D: Disk> Core<D> {
         };
         let hold = sweep::next_expiry(&self.state).filter(|_| !planted(Bug::ExpiryUnplanned));
         let tidy = sweep::next_tidy(&self.state).map(|due| due + TIDY_AFTER_MS);
-        let refusals = [self.tally.due_at(), self.keeping.due_at()];
+        let refusals = [self.pending.due_at(), self.keeping.due_at()];
         let due = [hold, tidy, seal, sync, spare].into_iter().chain(refusals);
         let due = due.flatten().min()?;
         // Stamps may run a sixteenth faster than the clock that a sleep goes by; what is woken too

@@ -94,7 +94,7 @@ struct Core<D: Disk> {
     clock: crate::shared::clock::Clock,
     now: Stamp,
     room: JournalCapacity,
-    tally: PendingRefusals,
+    pending: PendingRefusals,
     keeping: Keeping,
     showing: EdgeUpdates,
     expire_budget: u32,
@@ -410,7 +410,7 @@ impl<D: Disk> Core<D> {
 
     /// Stores what the turn appended, syncs it if the mode asks for that, and tells the lanes.
     fn commit(&mut self) -> Result<(), JournalError> {
-        let counts_due = self.tally.is_due(self.now);
+        let counts_due = self.pending.is_due(self.now);
         let kept_due = self.keeping.due_at().is_some_and(|due_at| self.now >= due_at);
         if self.records_in_turn > 0 || counts_due || kept_due {
             self.tell_kept(Behind::Nothing);

@@ -106,62 +106,62 @@ mod tests {
 
     #[test]
     fn refusals_are_told_a_second_after_the_first_of_them() {
-        let mut tally = PendingRefusals::default();
-        assert_eq!(tally.take(10), None);
-        tally.count(&sku(1), RefusalReason::SoldOut, 1, 10);
-        tally.count(&sku(1), RefusalReason::SoldOut, 2, 500);
-        assert!(!tally.is_due(1009) && tally.is_due(1010));
-        assert_eq!(tally.due_at(), Some(1010));
+        let mut pending = PendingRefusals::default();
+        assert_eq!(pending.take(10), None);
+        pending.count(&sku(1), RefusalReason::SoldOut, 1, 10);
+        pending.count(&sku(1), RefusalReason::SoldOut, 2, 500);
+        assert!(!pending.is_due(1009) && pending.is_due(1010));
+        assert_eq!(pending.due_at(), Some(1010));
         let count = RefusalCount { sku: sku(1), reason: RefusalReason::SoldOut, count: 3 };
-        assert_eq!(told(tally.take(1010)), [count]);
-        assert_eq!((tally.due_at(), tally.take(1010)), (None, None));
-        tally.count(&sku(1), RefusalReason::SoldOut, 1, 1011);
-        assert_eq!(tally.due_at(), Some(2011));
+        assert_eq!(told(pending.take(1010)), [count]);
+        assert_eq!((pending.due_at(), pending.take(1010)), (None, None));
+        pending.count(&sku(1), RefusalReason::SoldOut, 1, 1011);
+        assert_eq!(pending.due_at(), Some(2011));
     }
 
     /// Those of the first SKUs that come again and again keep no others from their turn.
     #[test]
     fn of_more_pairs_than_an_event_tells_each_has_its_turn() {
-        let mut tally = PendingRefusals::default();
+        let mut pending = PendingRefusals::default();
         let skus = 2 * TOLD_PAIRS_MAX + 3;
-        (0..skus).for_each(|number| tally.count(&sku(number), RefusalReason::Paused, 1, 0));
+        (0..skus).for_each(|number| pending.count(&sku(number), RefusalReason::Paused, 1, 0));
         let mut counted = vec![1; skus];
         let mut heard = BTreeMap::new();
         let mut now = 0;
         for _ in 0..3 {
             now += TOLD_EVERY_MS;
-            assert!(tally.is_due(now) && !tally.is_due(now - 1));
-            let counts = told(tally.take(now));
+            assert!(pending.is_due(now) && !pending.is_due(now - 1));
+            let counts = told(pending.take(now));
             assert_eq!(counts.len(), TOLD_PAIRS_MAX);
             assert!(counts.is_sorted_by_key(|of| of.sku.clone()), "in the order of the SKUs");
             counts.into_iter().for_each(|of| *heard.entry(of.sku).or_insert(0) += of.count);
             for (number, counted) in counted.iter_mut().enumerate().take(TOLD_PAIRS_MAX) {
-                tally.count(&sku(number), RefusalReason::Paused, 1, now);
+                pending.count(&sku(number), RefusalReason::Paused, 1, now);
                 *counted += 1;
             }
         }
         assert_eq!(heard.len(), skus, "each was told");
-        while let Some(event) = tally.take(now) {
+        while let Some(event) = pending.take(now) {
             let counts = told(Some(event)).into_iter();
             counts.for_each(|of| *heard.entry(of.sku).or_insert(0) += of.count);
         }
         assert_eq!(heard.into_values().collect::<Vec<_>>(), counted);
-        assert_eq!(tally.due_at(), None);
+        assert_eq!(pending.due_at(), None);
     }
 
     #[test]
     fn those_of_a_sku_that_goes_are_told_alone() {
-        let mut tally = PendingRefusals::default();
+        let mut pending = PendingRefusals::default();
         for number in 1..=3 {
-            tally.count(&sku(number), RefusalReason::Paused, 1, 0);
-            tally.count(&sku(number), RefusalReason::SoldOut, 2, 0);
+            pending.count(&sku(number), RefusalReason::Paused, 1, 0);
+            pending.count(&sku(number), RefusalReason::SoldOut, 2, 0);
         }
-        let counts = told(tally.take_of(&sku(2)));
+        let counts = told(pending.take_of(&sku(2)));
         assert!(counts.iter().all(|of| of.sku == sku(2)), "{counts:?}");
         assert_eq!(counts.iter().map(|of| of.count).sum::<u64>(), 3);
-        assert_eq!((tally.take_of(&sku(2)), tally.counts.len()), (None, 4));
-        assert_eq!(tally.due_at(), Some(TOLD_EVERY_MS));
-        assert!(tally.take_of(&sku(1)).is_some() && tally.take_of(&sku(3)).is_some());
-        assert_eq!(tally.due_at(), None, "nothing is left to tell");
+        assert_eq!((pending.take_of(&sku(2)), pending.counts.len()), (None, 4));
+        assert_eq!(pending.due_at(), Some(TOLD_EVERY_MS));
+        assert!(pending.take_of(&sku(1)).is_some() && pending.take_of(&sku(3)).is_some());
+        assert_eq!(pending.due_at(), None, "nothing is left to tell");
     }
 }

@@ -16,7 +16,7 @@ impl<D: Disk> Core<D> {
         if let Answer::Refused(refusal) = &answered.answer {
             self.keep_refusal(request, refusal);
             for (sku, reason) in refusal_counts::counted(&request.command, refusal) {
-                self.tally.count(sku, reason, 1, self.now);
+                self.pending.count(sku, reason, 1, self.now);
                 self.watch.refused(reason);
             }
         }
@@ -30,13 +30,13 @@ impl<D: Disk> Core<D> {
         if slot.is_none_or(|slot| self.state.skus[slot].created_sequence != *created) {
             return;
         }
-        self.tally.count(sku, RefusalReason::SoldOut, *count, self.now);
+        self.pending.count(sku, RefusalReason::SoldOut, *count, self.now);
     }
 
     /// Tells those whose turn it is.
     pub(super) fn record_refusals(&mut self) {
         if self.room.for_new()
-            && let Some(event) = self.tally.take(self.now)
+            && let Some(event) = self.pending.take(self.now)
         {
             self.record(None, event);
         }
@@ -44,14 +44,14 @@ impl<D: Disk> Core<D> {
 
     /// Tells those of a SKU that is to go, before its id can be another's.
     pub(super) fn tell_refusals_of(&mut self, sku: &SkuId) {
-        if let Some(event) = self.tally.take_of(sku) {
+        if let Some(event) = self.pending.take_of(sku) {
             self.record(None, event);
         }
     }
 
     /// Tells all that are left, as far as there is room.
     pub(super) fn tell_all_refusals(&mut self) {
-        while self.tally.due_at().is_some() && self.room.for_new() && self.failure.is_none() {
+        while self.pending.due_at().is_some() && self.room.for_new() && self.failure.is_none() {
             self.record_refusals();
         }
     }

@@ -114,7 +114,7 @@ impl<P: DataDirectory> Snapshotter<P> {
     pub fn heed(&mut self, ask: Ask) -> ControlFlow<()> {
         match ask {
             Ask::Due => {
-                self.parts.snapshots.heed_nudge();
+                self.parts.snapshots.take_request();
                 // How it went is told there.
                 let _ = self.take(u64::MAX);
                 self.hold_ballast();

@@ -116,7 +116,7 @@ impl AdaptiveLimit {
     }
 
     /// Looks at how much is under way; a bound of 0 is none. To be called before the others.
-    pub(super) fn look(
+    pub(super) fn update(
         &self,
         load: Load,
         syncs: impl FnOnce() -> Syncs,
@@ -159,7 +159,7 @@ impl AdaptiveLimit {
     }
 
     /// An answer to a request of this rank came that was waited for so long.
-    pub(super) fn heard(&self, rank: Rank, wait: Wait) {
+    pub(super) fn record_wait(&self, rank: Rank, wait: Wait) {
         let kept = &self.least_ms[rank as usize];
         let queued_ms = wait.queued_ms;
         kept.set(Some(kept.get().map_or(queued_ms, |least_ms| least_ms.min(queued_ms))));

@@ -33,15 +33,15 @@ impl Shop {
         Syncs { last: self.last, since_ms }
     }
 
-    fn comes(&mut self, gate: &AdaptiveLimit, now_ms: u64) -> bool {
+    fn comes(&mut self, limiter: &AdaptiveLimit, now_ms: u64) -> bool {
         let unanswered = self.ring.len() + self.turn.len();
         let load = Load { unanswered, answers: self.answers, deciding_ns: self.deciding_ns };
-        gate.look(load, || self.syncs(now_ms), now_ms, BOUND_MS);
+        limiter.update(load, || self.syncs(now_ms), now_ms, BOUND_MS);
         let undecided = match self.syncing_from_ms {
             Some(from_ms) if from_ms <= now_ms => self.ring.len(),
             _ => unanswered,
         };
-        let admitted = gate.admits(Rank::Ordinary, load, || undecided);
+        let admitted = limiter.admits(Rank::Ordinary, load, || undecided);
         if admitted {
             self.ring.push(now_ms);
         } else {
@@ -65,7 +65,7 @@ impl Shop {
     /// Answers the turn, if its sync ends now; says how many go home.
     fn answers(
         &mut self,
-        gate: &AdaptiveLimit,
+        limiter: &AdaptiveLimit,
         now_ms: u64,
         sync_ms: u64,
         decide_us: u64,
@@ -82,7 +82,7 @@ impl Shop {
             let in_all_ms = now_ms - came_ms;
             let before_ns = self.before.within(came_ms * 1_000_000, self.taken_ms * 1_000_000);
             let wait = Wait::of(in_all_ms * 1_000_000, sync_ms * 1_000_000 + before_ns);
-            gate.heard(Rank::Ordinary, wait);
+            limiter.record_wait(Rank::Ordinary, wait);
             self.waits_ms.push(in_all_ms);
         }
         turn.len()
@@ -91,7 +91,7 @@ impl Shop {
 
 /// So many buyers, each with one order under way, for ten seconds.
 fn sells(buyers: usize, sync_ms: u64, decide_us: u64) -> Shop {
-    let gate = AdaptiveLimit::new(0);
+    let limiter = AdaptiveLimit::new(0);
     let last = SyncSpan { began_ns: 0, ended_ns: sync_ms * 1_000_000 };
     let mut shop = Shop { last, ..Shop::default() };
     // Who comes when.
@@ -99,11 +99,11 @@ fn sells(buyers: usize, sync_ms: u64, decide_us: u64) -> Shop {
     // Not all at once.
     (0..buyers).for_each(|buyer| coming[sync_ms as usize + buyer % 50] += 1);
     for now_ms in sync_ms..LASTS_MS {
-        let home = shop.answers(&gate, now_ms, sync_ms, decide_us);
+        let home = shop.answers(&limiter, now_ms, sync_ms, decide_us);
         coming[now_ms as usize + 1] += home;
         shop.takes(now_ms, sync_ms, decide_us);
         for _ in 0..coming[now_ms as usize] {
-            if !shop.comes(&gate, now_ms) {
+            if !shop.comes(&limiter, now_ms) {
                 coming[(now_ms + PAUSE_MS) as usize] += 1;
             }
         }
@@ -149,14 +149,14 @@ fn a_writer_that_is_busy_sheds_whatever_the_disk_does() {
 
 #[test]
 fn a_sync_that_takes_far_longer_than_the_last_is_a_silence() {
-    let gate = AdaptiveLimit::new(0);
+    let limiter = AdaptiveLimit::new(0);
     let last = SyncSpan { began_ns: 0, ended_ns: 20_000_000 };
     let load = Load { unanswered: 2_000, ..Load::default() };
     let look = |now_ms: u64| {
-        gate.look(load, || Syncs { last, since_ms: Some(20) }, now_ms, BOUND_MS);
-        gate.limit()
+        limiter.update(load, || Syncs { last, since_ms: Some(20) }, now_ms, BOUND_MS);
+        limiter.limit()
     };
-    gate.look(Load::default(), || Syncs { last, since_ms: Some(20) }, 20, BOUND_MS);
+    limiter.update(Load::default(), || Syncs { last, since_ms: Some(20) }, 20, BOUND_MS);
     // Twice the last and the bound may pass.
     assert_eq!([look(40), look(120), look(160)], [LIMIT_MAX; 3]);
     assert!(look(270) < LIMIT_MAX);
@@ -167,12 +167,12 @@ fn what_stands_behind_more_than_its_own_syncs_is_a_queue() {
     for (in_all_ms, owed_ms, shrinks) in
         [(300, 300, false), (390, 300, false), (300, 100, true), (900, 300, true)]
     {
-        let gate = AdaptiveLimit::new(0);
+        let limiter = AdaptiveLimit::new(0);
         let load = Load { unanswered: 4_000, ..Load::default() };
-        gate.look(load, Syncs::default, 0, BOUND_MS);
-        gate.heard(Rank::Ordinary, Wait::of(in_all_ms * 1_000_000, owed_ms * 1_000_000));
+        limiter.update(load, Syncs::default, 0, BOUND_MS);
+        limiter.record_wait(Rank::Ordinary, Wait::of(in_all_ms * 1_000_000, owed_ms * 1_000_000));
         let load = Load { answers: 4_000, ..load };
-        gate.look(load, Syncs::default, INTERVAL_MS, BOUND_MS);
-        assert_eq!(gate.limit() < LIMIT_MAX, shrinks, "{in_all_ms} ms, {owed_ms} of them owed");
+        limiter.update(load, Syncs::default, INTERVAL_MS, BOUND_MS);
+        assert_eq!(limiter.limit() < LIMIT_MAX, shrinks, "{in_all_ms} ms, {owed_ms} of them owed");
     }
 }

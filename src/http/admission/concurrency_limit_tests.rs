@@ -15,47 +15,47 @@ fn queued(queued_ms: u64) -> Wait {
 }
 
 /// Whether a request of a rank is let in while so many wait to be decided, and none for the disk.
-fn admits(gate: &AdaptiveLimit, rank: Rank, load: Load, now_ms: u64, bound_ms: u64) -> bool {
-    gate.look(load, Syncs::default, now_ms, bound_ms);
-    gate.admits(rank, load, || load.unanswered)
+fn admits(limiter: &AdaptiveLimit, rank: Rank, load: Load, now_ms: u64, bound_ms: u64) -> bool {
+    limiter.update(load, Syncs::default, now_ms, bound_ms);
+    limiter.admits(rank, load, || load.unanswered)
 }
 
 /// Intervals, each with so many under way and as many answers that took so long; none is a
 /// silence.
-fn after(gate: &AdaptiveLimit, from_ms: u64, in_flight: usize, waits: &[Option<u64>]) -> u64 {
+fn after(limiter: &AdaptiveLimit, from_ms: u64, in_flight: usize, waits: &[Option<u64>]) -> u64 {
     let mut now_ms = from_ms;
-    let mut answers = gate.answers.get();
+    let mut answers = limiter.answers.get();
     for wait_ms in waits {
-        admits(gate, Rank::Ordinary, load(in_flight, answers), now_ms, BOUND_MS);
+        admits(limiter, Rank::Ordinary, load(in_flight, answers), now_ms, BOUND_MS);
         if let Some(wait_ms) = wait_ms {
             answers += in_flight as u64;
-            gate.heard(Rank::Ordinary, queued(*wait_ms));
-            admits(gate, Rank::Ordinary, load(in_flight, answers), now_ms + 1, BOUND_MS);
+            limiter.record_wait(Rank::Ordinary, queued(*wait_ms));
+            admits(limiter, Rank::Ordinary, load(in_flight, answers), now_ms + 1, BOUND_MS);
         }
         now_ms += INTERVAL_MS;
     }
-    admits(gate, Rank::Ordinary, load(in_flight, answers), now_ms, BOUND_MS);
+    admits(limiter, Rank::Ordinary, load(in_flight, answers), now_ms, BOUND_MS);
     now_ms
 }
 
 /// Offers so many a millisecond to a writer that decides so many a millisecond, in order and in
 /// turns of a length, for five seconds; the waits of those who got in, in their order.
 fn waits(offered: impl Fn(u64) -> usize, decides: u64, turn_ms: u64, told: bool) -> Vec<u64> {
-    let gate = AdaptiveLimit::new(0);
+    let limiter = AdaptiveLimit::new(0);
     let deciding_ns = if told { 1_000_000 / decides } else { 0 };
     let (mut queue, mut waits) = (std::collections::VecDeque::new(), Vec::new());
     for now_ms in 1..=5_000 {
         for _ in 0..offered(now_ms) {
             let answers = waits.len() as u64;
             let load = Load { deciding_ns: answers * deciding_ns, ..load(queue.len(), answers) };
-            if admits(&gate, Rank::Ordinary, load, now_ms, BOUND_MS) {
+            if admits(&limiter, Rank::Ordinary, load, now_ms, BOUND_MS) {
                 queue.push_back(now_ms);
             }
         }
         if now_ms.is_multiple_of(turn_ms) {
             for _ in 0..decides * turn_ms {
                 let Some(came_ms) = queue.pop_front() else { break };
-                gate.heard(Rank::Ordinary, queued(now_ms - came_ms));
+                limiter.record_wait(Rank::Ordinary, queued(now_ms - came_ms));
                 waits.push(now_ms - came_ms);
             }
         }
@@ -92,18 +92,18 @@ fn a_crowd_that_comes_when_there_was_just_enough_to_do_leaves_the_disk_half_of_t
 fn whoever_shares_a_writer_has_his_part_of_what_it_decides_in_time() {
     // All 4,000 that were decided in an interval that was full of it, half of them, a few.
     for (own, limit) in [(4_000, 1_000), (2_000, 500), (100, LIMIT_MIN)] {
-        let gate = AdaptiveLimit::new(0);
-        admits(&gate, Rank::Ordinary, load(1, 0), 0, BOUND_MS);
+        let limiter = AdaptiveLimit::new(0);
+        admits(&limiter, Rank::Ordinary, load(1, 0), 0, BOUND_MS);
         let load = Load { deciding_ns: INTERVAL_MS * 1_000_000, ..load(1, own) };
-        admits(&gate, Rank::Ordinary, load, INTERVAL_MS, BOUND_MS);
-        assert_eq!(gate.limit(), limit, "{own}");
+        admits(&limiter, Rank::Ordinary, load, INTERVAL_MS, BOUND_MS);
+        assert_eq!(limiter.limit(), limit, "{own}");
     }
 }
 
 #[test]
 fn only_those_who_are_not_decided_wait_for_deciding() {
-    let gate = AdaptiveLimit::new(0);
-    gate.decidable.set(800);
+    let limiter = AdaptiveLimit::new(0);
+    limiter.decidable.set(800);
     let load = load(5_000, 0);
     for (rank, undecided, admitted) in [
         (Rank::Ordinary, 699, true),
@@ -112,25 +112,25 @@ fn only_those_who_are_not_decided_wait_for_deciding() {
         (Rank::Preferred, 799, true),
         (Rank::Urgent, 5_000, true),
     ] {
-        assert_eq!(gate.admits(rank, load, || undecided), admitted, "{rank:?} {undecided}");
+        assert_eq!(limiter.admits(rank, load, || undecided), admitted, "{rank:?} {undecided}");
     }
-    assert!(gate.holds_bulk(load, || 600) && !gate.holds_bulk(load, || 599));
+    assert!(limiter.holds_bulk(load, || 600) && !limiter.holds_bulk(load, || 599));
     // Where few are under way, nobody counts.
     let load = Load { unanswered: 399, ..load };
-    assert!(gate.admits(Rank::List, load, || panic!("it is not asked")));
+    assert!(limiter.admits(Rank::List, load, || panic!("it is not asked")));
 }
 
 #[test]
 fn what_is_known_of_deciding_holds_while_a_crowd_hears_nothing() {
-    let gate = AdaptiveLimit::new(0);
-    admits(&gate, Rank::Ordinary, load(1, 0), 0, BOUND_MS);
+    let limiter = AdaptiveLimit::new(0);
+    admits(&limiter, Rank::Ordinary, load(1, 0), 0, BOUND_MS);
     let busy = Load { deciding_ns: INTERVAL_MS * 1_000_000, ..load(2_000, 4_000) };
-    admits(&gate, Rank::Ordinary, busy, INTERVAL_MS, BOUND_MS);
-    admits(&gate, Rank::Ordinary, busy, 2 * INTERVAL_MS, BOUND_MS);
-    assert_eq!(gate.decidable.get(), 1_000);
+    admits(&limiter, Rank::Ordinary, busy, INTERVAL_MS, BOUND_MS);
+    admits(&limiter, Rank::Ordinary, busy, 2 * INTERVAL_MS, BOUND_MS);
+    assert_eq!(limiter.decidable.get(), 1_000);
     let few = Load { unanswered: DECISIONS_MIN as usize - 1, ..busy };
-    admits(&gate, Rank::Ordinary, few, 3 * INTERVAL_MS, BOUND_MS);
-    assert_eq!(gate.decidable.get(), LIMIT_MAX);
+    admits(&limiter, Rank::Ordinary, few, 3 * INTERVAL_MS, BOUND_MS);
+    assert_eq!(limiter.decidable.get(), LIMIT_MAX);
 }
 
 #[test]
@@ -143,15 +143,15 @@ fn a_writer_that_has_time_left_is_given_all_there_is() {
         (DECISIONS_MIN - 1, 10 * quarter_ns, LIMIT_MAX),
         (DECISIONS_MIN, 4 * quarter_ns, LIMIT_MIN),
     ] {
-        let gate = AdaptiveLimit::new(0);
-        admits(&gate, Rank::Ordinary, load(1, 0), 0, BOUND_MS);
+        let limiter = AdaptiveLimit::new(0);
+        admits(&limiter, Rank::Ordinary, load(1, 0), 0, BOUND_MS);
         let then = Load { deciding_ns, ..load(1, decisions) };
-        admits(&gate, Rank::Ordinary, then, INTERVAL_MS, BOUND_MS);
-        assert_eq!(gate.limit(), limit, "{decisions} in {deciding_ns} ns");
+        admits(&limiter, Rank::Ordinary, then, INTERVAL_MS, BOUND_MS);
+        assert_eq!(limiter.limit(), limit, "{decisions} in {deciding_ns} ns");
         // It is over with the next interval in which there is little to do.
         let idle = Load { unanswered: 0, ..then };
-        admits(&gate, Rank::Ordinary, idle, 2 * INTERVAL_MS, BOUND_MS);
-        assert_eq!(gate.limit(), LIMIT_MAX);
+        admits(&limiter, Rank::Ordinary, idle, 2 * INTERVAL_MS, BOUND_MS);
+        assert_eq!(limiter.limit(), LIMIT_MAX);
     }
 }
 
@@ -161,22 +161,22 @@ fn a_disk_that_syncs_slowly_but_all_at_once_sheds_nobody() {
     for (offered, sync_ms, busy) in
         [(1, 30, 0), (5, 30, 0), (20, 30, 0), (5, 45, 0), (20, 45, 0), (5, 30, 400), (20, 30, 400)]
     {
-        let gate = AdaptiveLimit::new(0);
+        let limiter = AdaptiveLimit::new(0);
         let (mut waiting, mut syncing, mut answers) = (Vec::new(), Vec::new(), 0);
         for now_ms in 1..=5_000_u64 {
             for _ in 0..offered {
                 let load = load(waiting.len() + syncing.len(), answers);
                 let load = Load { deciding_ns: answers * busy * 1_000 / offered, ..load };
-                gate.look(load, Syncs::default, now_ms, BOUND_MS);
-                let admitted = gate.admits(Rank::Ordinary, load, || waiting.len());
+                limiter.update(load, Syncs::default, now_ms, BOUND_MS);
+                let admitted = limiter.admits(Rank::Ordinary, load, || waiting.len());
                 assert!(admitted, "{offered} a millisecond, syncs of {sync_ms} ms: {now_ms}");
                 waiting.push(now_ms);
             }
             if now_ms.is_multiple_of(sync_ms) {
                 answers += syncing.len() as u64;
-                syncing
-                    .iter()
-                    .for_each(|came_ms| gate.heard(Rank::Ordinary, queued(now_ms - came_ms)));
+                syncing.iter().for_each(|came_ms| {
+                    limiter.record_wait(Rank::Ordinary, queued(now_ms - came_ms))
+                });
                 syncing = std::mem::take(&mut waiting);
             }
         }
@@ -185,27 +185,27 @@ fn a_disk_that_syncs_slowly_but_all_at_once_sheds_nobody() {
 
 #[test]
 fn a_quick_writer_is_given_all_there_is() {
-    let gate = AdaptiveLimit::new(0);
-    after(&gate, 0, 8000, &[Some(5); 20]);
-    assert_eq!(gate.limit(), LIMIT_MAX);
+    let limiter = AdaptiveLimit::new(0);
+    after(&limiter, 0, 8000, &[Some(5); 20]);
+    assert_eq!(limiter.limit(), LIMIT_MAX);
 }
 
 #[test]
 fn waits_beyond_the_bound_shrink_the_limit_in_proportion() {
-    let gate = AdaptiveLimit::new(0);
-    let now_ms = after(&gate, 0, 4000, &[Some(5), Some(60)]);
-    assert_eq!(gate.limit(), 4000 * 50 / 60);
+    let limiter = AdaptiveLimit::new(0);
+    let now_ms = after(&limiter, 0, 4000, &[Some(5), Some(60)]);
+    assert_eq!(limiter.limit(), 4000 * 50 / 60);
     // Never by more than a half at once, and never below the least.
-    let now_ms = after(&gate, now_ms, gate.limit(), &[Some(10_000)]);
-    assert_eq!(gate.limit(), 1666);
-    after(&gate, now_ms, 4000, &[Some(10_000); 10]);
-    assert_eq!(gate.limit(), LIMIT_MIN);
+    let now_ms = after(&limiter, now_ms, limiter.limit(), &[Some(10_000)]);
+    assert_eq!(limiter.limit(), 1666);
+    after(&limiter, now_ms, 4000, &[Some(10_000); 10]);
+    assert_eq!(limiter.limit(), LIMIT_MIN);
 }
 
 #[test]
 fn whoever_goes_before_others_does_not_hide_how_long_they_wait() {
-    let gate = AdaptiveLimit::new(0);
-    admits(&gate, Rank::Ordinary, load(4000, 0), 0, BOUND_MS);
+    let limiter = AdaptiveLimit::new(0);
+    admits(&limiter, Rank::Ordinary, load(4000, 0), 0, BOUND_MS);
     for (rank, wait_ms) in [
         (Rank::Urgent, 1),
         (Rank::Ordinary, 80),
@@ -213,43 +213,43 @@ fn whoever_goes_before_others_does_not_hide_how_long_they_wait() {
         (Rank::Ordinary, 70),
         (Rank::Urgent, 3),
     ] {
-        gate.heard(rank, queued(wait_ms));
+        limiter.record_wait(rank, queued(wait_ms));
     }
-    admits(&gate, Rank::Ordinary, load(4000, 4000), INTERVAL_MS, BOUND_MS);
-    assert_eq!(gate.limit(), 4000 * 50 / 70);
+    admits(&limiter, Rank::Ordinary, load(4000, 4000), INTERVAL_MS, BOUND_MS);
+    assert_eq!(limiter.limit(), 4000 * 50 / 70);
 }
 
 #[test]
 fn lists_that_wait_behind_all_others_shed_nobody() {
-    let gate = AdaptiveLimit::new(0);
-    admits(&gate, Rank::Ordinary, load(4000, 0), 0, BOUND_MS);
+    let limiter = AdaptiveLimit::new(0);
+    admits(&limiter, Rank::Ordinary, load(4000, 0), 0, BOUND_MS);
     for (rank, wait_ms) in [(Rank::Ordinary, 300), (Rank::Ordinary, 3), (Rank::List, 300)] {
-        gate.heard(rank, queued(wait_ms));
+        limiter.record_wait(rank, queued(wait_ms));
     }
-    admits(&gate, Rank::Ordinary, load(4000, 4000), INTERVAL_MS, BOUND_MS);
-    assert_eq!(gate.limit(), LIMIT_MAX);
+    admits(&limiter, Rank::Ordinary, load(4000, 4000), INTERVAL_MS, BOUND_MS);
+    assert_eq!(limiter.limit(), LIMIT_MAX);
     // Alone, they are what there is to go by.
-    gate.heard(Rank::List, queued(300));
-    admits(&gate, Rank::List, load(4000, 4001), 2 * INTERVAL_MS, BOUND_MS);
-    assert!(gate.limit() < LIMIT_MAX);
+    limiter.record_wait(Rank::List, queued(300));
+    admits(&limiter, Rank::List, load(4000, 4001), 2 * INTERVAL_MS, BOUND_MS);
+    assert!(limiter.limit() < LIMIT_MAX);
 }
 
 #[test]
 fn a_burst_that_drains_within_an_interval_sheds_nobody() {
-    let gate = AdaptiveLimit::new(0);
-    admits(&gate, Rank::Ordinary, load(4000, 0), 0, BOUND_MS);
+    let limiter = AdaptiveLimit::new(0);
+    admits(&limiter, Rank::Ordinary, load(4000, 0), 0, BOUND_MS);
     for wait_ms in [400, 300, 200, 3] {
-        gate.heard(Rank::Ordinary, queued(wait_ms));
+        limiter.record_wait(Rank::Ordinary, queued(wait_ms));
     }
-    assert!(admits(&gate, Rank::Ordinary, load(4000, 4000), 100, BOUND_MS));
-    assert_eq!(gate.limit(), LIMIT_MAX);
+    assert!(admits(&limiter, Rank::Ordinary, load(4000, 4000), 100, BOUND_MS));
+    assert_eq!(limiter.limit(), LIMIT_MAX);
 }
 
 #[test]
 fn a_writer_that_stands_still_is_noticed_and_comes_back_to_full_service() {
-    let gate = AdaptiveLimit::new(0);
-    let stopped_ms = after(&gate, 0, 2000, &[Some(2), None, None, None, None, None]);
-    assert_eq!(gate.limit(), LIMIT_MIN);
+    let limiter = AdaptiveLimit::new(0);
+    let stopped_ms = after(&limiter, 0, 2000, &[Some(2), None, None, None, None, None]);
+    assert_eq!(limiter.limit(), LIMIT_MIN);
     for (rank, admitted) in [
         (Rank::Urgent, true),
         (Rank::Preferred, false),
@@ -257,20 +257,20 @@ fn a_writer_that_stands_still_is_noticed_and_comes_back_to_full_service() {
         (Rank::List, false),
     ] {
         assert_eq!(
-            admits(&gate, rank, load(2000, gate.answers.get()), stopped_ms, BOUND_MS),
+            admits(&limiter, rank, load(2000, limiter.answers.get()), stopped_ms, BOUND_MS),
             admitted,
             "{rank:?}"
         );
     }
     // It goes on: within two seconds the limit is what it was.
-    after(&gate, stopped_ms, 200, &[Some(2); 18]);
-    assert_eq!(gate.limit(), LIMIT_MAX);
+    after(&limiter, stopped_ms, 200, &[Some(2); 18]);
+    assert_eq!(limiter.limit(), LIMIT_MAX);
 }
 
 #[test]
 fn ranks_reach_the_limit_one_after_the_other() {
-    let gate = AdaptiveLimit::new(0);
-    gate.limit.set(800);
+    let limiter = AdaptiveLimit::new(0);
+    limiter.limit.set(800);
     for (in_flight, admitted) in [
         (399, [true, true, true, true]),
         (400, [true, true, true, false]),
@@ -280,49 +280,49 @@ fn ranks_reach_the_limit_one_after_the_other() {
         (800, [true, false, false, false]),
         (8000, [true, false, false, false]),
     ] {
-        let found = Rank::ALL.map(|rank| admits(&gate, rank, load(in_flight, 0), 0, BOUND_MS));
+        let found = Rank::ALL.map(|rank| admits(&limiter, rank, load(in_flight, 0), 0, BOUND_MS));
         assert_eq!(found, admitted, "{in_flight}");
     }
-    let holds = |in_flight| gate.holds_bulk(load(in_flight, 0), || in_flight);
+    let holds = |in_flight| limiter.holds_bulk(load(in_flight, 0), || in_flight);
     assert!(holds(600) && !holds(599));
 }
 
 #[test]
 fn a_batch_alone_is_no_silence() {
-    let gate = AdaptiveLimit::new(0);
+    let limiter = AdaptiveLimit::new(0);
     for interval in 1..50 {
         // Its lines wait for room, so their waits tell nothing.
         admits(
-            &gate,
+            &limiter,
             Rank::Urgent,
             load(6000, 600 * interval),
             interval * INTERVAL_MS - 1,
             BOUND_MS,
         );
         let load = load(6000, 600 * interval);
-        assert!(admits(&gate, Rank::Ordinary, load, interval * INTERVAL_MS, BOUND_MS));
+        assert!(admits(&limiter, Rank::Ordinary, load, interval * INTERVAL_MS, BOUND_MS));
     }
-    assert_eq!(gate.limit(), LIMIT_MAX);
+    assert_eq!(limiter.limit(), LIMIT_MAX);
 }
 
 #[test]
 fn a_pause_without_requests_is_no_silence() {
-    let gate = AdaptiveLimit::new(0);
-    gate.limit.set(LIMIT_MIN);
+    let limiter = AdaptiveLimit::new(0);
+    limiter.limit.set(LIMIT_MIN);
     // Nothing was under way when the pause began, and the first request of many comes.
-    admits(&gate, Rank::Ordinary, load(0, 0), 60_000, BOUND_MS);
-    assert_eq!(gate.limit(), LIMIT_MAX);
+    admits(&limiter, Rank::Ordinary, load(0, 0), 60_000, BOUND_MS);
+    assert_eq!(limiter.limit(), LIMIT_MAX);
 }
 
 #[test]
 fn without_a_bound_nothing_is_shed() {
-    let gate = AdaptiveLimit::new(0);
-    gate.limit.set(LIMIT_MIN);
+    let limiter = AdaptiveLimit::new(0);
+    limiter.limit.set(LIMIT_MIN);
     for now_ms in [100, 200, 5000] {
         // Busy with deciding all the time.
         let load = Load { deciding_ns: now_ms * 1_000_000, ..load(9000, now_ms * 10) };
-        assert!(admits(&gate, Rank::List, load, now_ms, 0));
-        assert!(!gate.holds_bulk(Load { unanswered: 6000, ..load }, || 6000));
+        assert!(admits(&limiter, Rank::List, load, now_ms, 0));
+        assert!(!limiter.holds_bulk(Load { unanswered: 6000, ..load }, || 6000));
     }
-    assert_eq!(gate.limit(), LIMIT_MAX);
+    assert_eq!(limiter.limit(), LIMIT_MAX);
 }

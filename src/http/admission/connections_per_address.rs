@@ -15,7 +15,7 @@ pub(super) struct ConnectionCounter(Mutex<HashMap<u128, u32>>);
 /// A place among the connections of one sender, given back when it is dropped.
 #[derive(Debug)]
 pub(in crate::http) struct ConnectionPermit {
-    crowd: Arc<ConnectionCounter>,
+    counter: Arc<ConnectionCounter>,
     sender: u128,
 }
 
@@ -28,13 +28,13 @@ impl ConnectionCounter {
             return None;
         }
         *taken += 1;
-        Some(ConnectionPermit { crowd: self.clone(), sender })
+        Some(ConnectionPermit { counter: self.clone(), sender })
     }
 }
 
 impl Drop for ConnectionPermit {
     fn drop(&mut self) {
-        let mut seats = self.crowd.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seats = self.counter.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Entry::Occupied(mut taken) = seats.entry(self.sender) {
             *taken.get_mut() -= 1;
             if *taken.get() == 0 {
@@ -50,15 +50,16 @@ mod tests {
 
     #[test]
     fn a_sender_has_so_many_connections_and_leaves_nothing_behind() {
-        let crowd = Arc::new(ConnectionCounter::default());
-        let seats = [crowd.enter(1, 2), crowd.enter(1, 2)].map(|seat| seat.expect("a place"));
-        assert!(crowd.enter(1, 2).is_none() && crowd.enter(2, 2).is_some());
+        let counter = Arc::new(ConnectionCounter::default());
+        let seats =
+            [counter.enter(1, 2), counter.enter(1, 2)].map(|permit| permit.expect("a place"));
+        assert!(counter.enter(1, 2).is_none() && counter.enter(2, 2).is_some());
         let [one, other] = seats;
         drop(one);
-        let again = crowd.enter(1, 2).expect("a place");
+        let again = counter.enter(1, 2).expect("a place");
         // Fewer are allowed now: those that are there stay.
-        assert!(crowd.enter(1, 1).is_none());
+        assert!(counter.enter(1, 1).is_none());
         drop((other, again));
-        assert!(crowd.0.lock().unwrap().is_empty());
+        assert!(counter.0.lock().unwrap().is_empty());
     }
 }

@@ -68,7 +68,7 @@ pub struct Rules {
 }
 
 impl Rules {
-    fn have_guests_buckets(&self) -> bool {
+    fn have_requester_buckets(&self) -> bool {
         self.per_principal.or(self.per_user).is_some()
     }
 }
@@ -92,7 +92,7 @@ impl Default for Cells {
 #[derive(Debug)]
 pub struct SharedAdmission {
     pub(super) rules: Arc<Reloadable<Rules>>,
-    crowd: Arc<ConnectionCounter>,
+    counter: Arc<ConnectionCounter>,
     cells: Cells,
     principals: OnceLock<Buckets>,
     users: OnceLock<Buckets>,
@@ -104,19 +104,19 @@ impl SharedAdmission {
     #[must_use]
     pub fn new(rules: Arc<Reloadable<Rules>>, cells: Cells) -> Self {
         let quotas = rules.current();
-        let doors = Self {
+        let shared = Self {
             rules,
-            crowd: Arc::default(),
+            counter: Arc::default(),
             cells,
             principals: OnceLock::new(),
             users: OnceLock::new(),
             senders: OnceLock::new(),
         };
         // Now, while nobody waits. Of a quota that is set later, its first request does.
-        quotas.per_principal.map(|_| doors.principals());
-        quotas.per_user.map(|_| doors.users());
-        quotas.per_address.map(|_| doors.senders());
-        doors
+        quotas.per_principal.map(|_| shared.principals());
+        quotas.per_user.map(|_| shared.users());
+        quotas.per_address.map(|_| shared.senders());
+        shared
     }
 
     fn principals(&self) -> &Buckets {
@@ -136,7 +136,7 @@ impl SharedAdmission {
 #[derive(Debug)]
 pub(in crate::http) struct AdmissionControl {
     pub(super) rules: Kept<Rules>,
-    gate: AdaptiveLimit,
+    limiter: AdaptiveLimit,
 }
 
 /// Who asks, once that is known: whom buckets but that of the address belong to.
@@ -164,15 +164,15 @@ pub(in crate::http) fn user(command: &Command) -> Option<&UserId> {
 }
 
 impl AdmissionControl {
-    pub(in crate::http) fn new(doors: &SharedAdmission, now_ms: u64) -> Self {
-        Self { rules: Kept::new(doors.rules.clone()), gate: AdaptiveLimit::new(now_ms) }
+    pub(in crate::http) fn new(shared: &SharedAdmission, now_ms: u64) -> Self {
+        Self { rules: Kept::new(shared.rules.clone()), limiter: AdaptiveLimit::new(now_ms) }
     }
 
     /// Whether a connection from this peer is taken; with a place among those of its address, where
     /// they are counted. Trusted proxies have as many as there are: their clients are many.
     pub(in crate::http) fn accept(
         &self,
-        doors: &SharedAdmission,
+        shared: &SharedAdmission,
         peer: IpAddr,
         connections_max: usize,
     ) -> Result<Option<ConnectionPermit>, Reason> {
@@ -183,8 +183,8 @@ impl AdmissionControl {
             let most = rules.connections_per_address.most(peer, connections_max);
             let most = most.filter(|_| !rules.addresses.trusted_proxies.contains(peer));
             let Some(most) = most else { return Ok(None) };
-            let seat = doors.crowd.enter(addresses::sender(peer), most);
-            seat.map(Some).ok_or(Reason::ConnectionsOfAddress)
+            let permit = shared.counter.enter(addresses::sender(peer), most);
+            permit.map(Some).ok_or(Reason::ConnectionsOfAddress)
         })
     }
 
@@ -226,25 +226,26 @@ impl AdmissionControl {
     /// they stand where there are any.
     pub(in crate::http) fn charge(
         &self,
-        doors: &SharedAdmission,
-        guest: Requester<'_>,
+        shared: &SharedAdmission,
+        requester: Requester<'_>,
         now_ns: impl FnOnce() -> u64,
     ) -> (Result<Charges, (Reason, Refused)>, Rates) {
         self.rules.with(|_, rules| {
             let mut rates = Rates::default();
             let mut charges = Charges::new();
-            if !rules.have_guests_buckets() {
+            if !rules.have_requester_buckets() {
                 return (Ok(charges), rates);
             }
             let now_ns = now_ns();
-            let share = Share::of_urgent(guest.rank == Rank::Urgent);
+            let share = Share::of_urgent(requester.rank == Rank::Urgent);
             let principal = rules.per_principal.map(|quota| {
-                let charged = doors.principals().charge(&guest.principal, quota, share, now_ns);
+                let charged =
+                    shared.principals().charge(&requester.principal, quota, share, now_ns);
                 (Reason::PrincipalRate, quota, charged)
             });
             let user = || {
-                let (quota, user) = rules.per_user.zip(guest.user)?;
-                let charged = doors.users().charge(&user.as_str(), quota, share, now_ns);
+                let (quota, user) = rules.per_user.zip(requester.user)?;
+                let charged = shared.users().charge(&user.as_str(), quota, share, now_ns);
                 Some((Reason::UserRate, quota, charged))
             };
             let buckets: [&dyn Fn() -> Option<_>; 2] = [&|| principal, &user];
@@ -259,7 +260,7 @@ impl AdmissionControl {
                         // The others are as they were.
                         rates = Rates::default();
                         rates.tell(name(reason), quota, empty.level);
-                        self.give_back(doors, &charges);
+                        self.give_back(shared, &charges);
                         return (Err((reason, rate_limited(reason, empty))), rates);
                     }
                 }
@@ -269,11 +270,11 @@ impl AdmissionControl {
     }
 
     /// Gives charges back: the request was refused for another reason.
-    pub(in crate::http) fn give_back(&self, doors: &SharedAdmission, charges: &Charges) {
+    pub(in crate::http) fn give_back(&self, shared: &SharedAdmission, charges: &Charges) {
         for (reason, charge) in charges {
             match reason {
-                Reason::PrincipalRate => doors.principals().give_back(charge),
-                _ => doors.users().give_back(charge),
+                Reason::PrincipalRate => shared.principals().give_back(charge),
+                _ => shared.users().give_back(charge),
             }
         }
     }
@@ -286,16 +287,16 @@ impl AdmissionControl {
         (undecided, syncs): (impl FnOnce() -> usize, impl FnOnce() -> Syncs),
         now_ms: u64,
     ) -> Result<(), Refused> {
-        self.gate.look(load, syncs, now_ms, self.wait_ms_max());
-        if self.gate.admits(rank, load, undecided) {
+        self.limiter.update(load, syncs, now_ms, self.wait_ms_max());
+        if self.limiter.admits(rank, load, undecided) {
             return Ok(());
         }
         Err(Problem::new(Code::Overloaded, "there is more to do than can be done in time"))
     }
 
     /// An answer to a request of this rank came that was waited for so long.
-    pub(in crate::http) fn heard(&self, rank: Rank, wait: Wait) {
-        self.gate.heard(rank, wait);
+    pub(in crate::http) fn record_wait(&self, rank: Rank, wait: Wait) {
+        self.limiter.record_wait(rank, wait);
     }
 
     /// Lines of batches wait while so much is under way.
@@ -305,8 +306,8 @@ impl AdmissionControl {
         (undecided, syncs): (impl FnOnce() -> usize, impl FnOnce() -> Syncs),
         now_ms: u64,
     ) -> bool {
-        self.gate.look(load, syncs, now_ms, self.wait_ms_max());
-        self.gate.holds_bulk(load, undecided)
+        self.limiter.update(load, syncs, now_ms, self.wait_ms_max());
+        self.limiter.holds_bulk(load, undecided)
     }
 
     fn wait_ms_max(&self) -> u64 {
@@ -315,7 +316,7 @@ impl AdmissionControl {
 
     /// Requests that may be under way on this thread.
     pub(in crate::http) fn limit(&self) -> usize {
-        self.gate.limit()
+        self.limiter.limit()
     }
 }
 

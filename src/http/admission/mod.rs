@@ -22,7 +22,7 @@ pub use addresses::{Addresses, BadNetworks, NETWORKS_MAX, Networks};
 pub(super) use connections_per_address::ConnectionPermit;
 pub(super) use control::{AdmissionControl, Requester, user};
 pub use control::{Cells, PerAddress, Rules, SharedAdmission};
-pub(super) use permit::{Admitted, Seated};
+pub(super) use permit::{Admitted, ConnectionPlace};
 pub use rate_limit::Quota;
 pub(super) use rate_limit::Share;
 pub(super) use rates::Rates;

@@ -25,9 +25,9 @@ use std::sync::atomic::Ordering;
 
 /// A place for a connection.
 #[derive(Debug)]
-pub(in crate::http) struct Seated {
+pub(in crate::http) struct ConnectionPlace {
     /// Among those of its address, where they are counted.
-    pub(in crate::http) seat: Option<ConnectionPermit>,
+    pub(in crate::http) permit: Option<ConnectionPermit>,
     /// All others are taken.
     pub(in crate::http) reserved: bool,
 }
@@ -44,24 +44,25 @@ pub(in crate::http) struct Admitted {
 impl<A: Submit> Worker<A> {
     /// A place for a connection from this address, or none; then it is closed. A place among all is
     /// the caller's to give back, and one in the reserve as well.
-    pub(in crate::http) fn seat(&self, address: IpAddr) -> Option<Seated> {
+    pub(in crate::http) fn take_place(&self, address: IpAddr) -> Option<ConnectionPlace> {
         let most = self.limits.get().connections_max;
-        let seated = self.usher.accept(&self.front.doors, address, most).and_then(|seat| {
-            let connections = &self.front.connections;
-            // One that ends gives its place back a moment later: for that long there are a few
-            // more.
-            if connections.fetch_add(1, Ordering::Relaxed) < most || self.end_an_idle_one() {
-                return Ok(Seated { seat, reserved: false });
-            }
-            connections.fetch_sub(1, Ordering::Relaxed);
-            match self.reserve.take(&self.front.reserved) {
-                Found::Free => {}
-                Found::Replaced => self.count_refused(Reason::IdleReplaced),
-                Found::Nothing => return Err(Reason::Connections),
-            }
-            Ok(Seated { seat, reserved: true })
-        });
-        seated.inspect_err(|reason| self.count_refused(*reason)).ok()
+        let place =
+            self.admission.accept(&self.front.admission, address, most).and_then(|permit| {
+                let connections = &self.front.connections;
+                // One that ends gives its place back a moment later: for that long there are a few
+                // more.
+                if connections.fetch_add(1, Ordering::Relaxed) < most || self.end_an_idle_one() {
+                    return Ok(ConnectionPlace { permit, reserved: false });
+                }
+                connections.fetch_sub(1, Ordering::Relaxed);
+                match self.reserve.take(&self.front.reserved) {
+                    Found::Free => {}
+                    Found::Replaced => self.count_refused(Reason::IdleReplaced),
+                    Found::Nothing => return Err(Reason::Connections),
+                }
+                Ok(ConnectionPlace { permit, reserved: true })
+            });
+        place.inspect_err(|reason| self.count_refused(*reason)).ok()
     }
 
     /// Refuses, on a connection of the reserve, whoever the reserve is not for.
@@ -81,7 +82,7 @@ impl<A: Submit> Worker<A> {
 
     /// The proxy at the other end says first whose connection it is.
     pub(in crate::http) fn is_to_introduce(&self, peer: &ConnectionState) -> bool {
-        self.usher.is_to_introduce(peer.address)
+        self.admission.is_to_introduce(peer.address)
     }
 
     /// Whose request it is.
@@ -90,7 +91,7 @@ impl<A: Submit> Worker<A> {
         peer: &ConnectionState,
         headers: &HeaderMap,
     ) -> Result<IpAddr, Refused> {
-        let client = self.usher.client((peer.address, peer.proxy), headers);
+        let client = self.admission.client((peer.address, peer.proxy), headers);
         client.inspect_err(|_| self.count_refused(Reason::ClientAddress))
     }
 
@@ -105,7 +106,7 @@ impl<A: Submit> Worker<A> {
             let detail = "the token that this began with is unknown now or has expired";
             return Err(Problem::new(Code::Unauthenticated, detail));
         }
-        let admitted = self.usher.still_admits(peer.address, client);
+        let admitted = self.admission.still_admits(peer.address, client);
         admitted.inspect_err(|_| self.count_refused(Reason::ClientAddress))
     }
 
@@ -116,36 +117,36 @@ impl<A: Submit> Worker<A> {
         &self,
         client: IpAddr,
         share: Option<Share>,
-        note: &RequestRecord,
+        record: &RequestRecord,
     ) -> (Option<Toll>, Result<(), Refused>) {
-        let now_ns = || note.read_at_ns(&self.front);
-        let (toll, passed) = self.usher.toll(&self.front.doors, (client, share), now_ns);
+        let now_ns = || record.read_at_ns(&self.front);
+        let (toll, passed) = self.admission.toll(&self.front.admission, (client, share), now_ns);
         (toll, passed.inspect_err(|_| self.count_refused(Reason::AddressRate)))
     }
 
     /// A request was refused before the writer was asked.
     pub(in crate::http) fn settle(&self, toll: &mut Toll, refused: &Problem) {
         let now_ns = || self.front.clock.elapsed_ns();
-        self.usher.settle(&self.front.doors, toll, refused, now_ns);
+        self.admission.settle(&self.front.admission, toll, refused, now_ns);
     }
 
     /// Charges the address of a line of a batch, which is one request, whatever becomes of it.
     pub(in crate::http) fn charge_line(&self, client: IpAddr, share: Share) -> Result<(), Refused> {
         let now_ns = || self.front.clock.elapsed_ns();
-        let (_, passed) = self.usher.toll(&self.front.doors, (client, Some(share)), now_ns);
+        let (_, passed) = self.admission.toll(&self.front.admission, (client, Some(share)), now_ns);
         passed.inspect_err(|_| self.count_refused(Reason::AddressRate))
     }
 
     /// Charges principal and user; what is too much for the server, waits.
     pub(in crate::http) fn charge(
         &self,
-        guest: Requester<'_>,
-        note: Option<&mut RequestRecord>,
+        requester: Requester<'_>,
+        record: Option<&mut RequestRecord>,
     ) -> Result<Charges, Refused> {
         let now_ns = || self.front.clock.elapsed_ns();
-        let (charged, rates) = self.usher.charge(&self.front.doors, guest, now_ns);
-        if let Some(note) = note {
-            note.tell(rates);
+        let (charged, rates) = self.admission.charge(&self.front.admission, requester, now_ns);
+        if let Some(record) = record {
+            record.tell(rates);
         }
         charged.map_err(|(reason, refused)| {
             self.count_refused(reason);
@@ -156,19 +157,20 @@ impl<A: Submit> Worker<A> {
     /// Lets a request in that the writer is to be asked.
     pub(in crate::http) fn admit(
         &self,
-        guest: Requester<'_>,
-        note: &mut RequestRecord,
+        requester: Requester<'_>,
+        record: &mut RequestRecord,
     ) -> Result<Admitted, Refused> {
-        let charges = self.charge(guest, Some(note))?;
-        let asked_ms = note.came_ms(&self.front);
+        let charges = self.charge(requester, Some(record))?;
+        let asked_ms = record.came_ms(&self.front);
         let undecided = || self.lane.undecided();
         let syncs = || self.front.cursors.syncs();
-        let passed = self.usher.pass(guest.rank, self.lane.load(), (undecided, syncs), asked_ms);
+        let passed =
+            self.admission.pass(requester.rank, self.lane.load(), (undecided, syncs), asked_ms);
         passed.inspect_err(|_| {
             self.count_refused(Reason::Shed);
-            self.usher.give_back(&self.front.doors, &charges);
+            self.admission.give_back(&self.front.admission, &charges);
         })?;
-        Ok(Admitted { charges, rank: guest.rank, asked_ms })
+        Ok(Admitted { charges, rank: requester.rank, asked_ms })
     }
 
     /// The ring did not take what was let in.
@@ -176,12 +178,12 @@ impl<A: Submit> Worker<A> {
         if why == SubmitError::Overloaded {
             self.count_refused(Reason::RingFull);
         }
-        self.usher.give_back(&self.front.doors, &admitted.charges);
+        self.admission.give_back(&self.front.admission, &admitted.charges);
     }
 
     /// Its answer came. What counts is when there was one: a thread that is behind with its own
     /// connections gains nothing by asking the writer less.
-    pub(in crate::http) fn heard(&self, admitted: &Admitted, times: StageTimes) {
+    pub(in crate::http) fn record_answer(&self, admitted: &Admitted, times: StageTimes) {
         let asked_ns = admitted.asked_ms * 1_000_000;
         let (answered_ns, owed_ns) = match times {
             // Nothing is timed: the sync before was about as long.
@@ -195,7 +197,7 @@ impl<A: Submit> Worker<A> {
             }
         };
         let in_all_ns = answered_ns.saturating_sub(asked_ns);
-        self.usher.heard(admitted.rank, Wait::of(in_all_ns, owed_ns));
+        self.admission.record_wait(admitted.rank, Wait::of(in_all_ns, owed_ns));
     }
 }
 

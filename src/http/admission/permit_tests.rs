@@ -73,12 +73,12 @@ impl Submit for Busy {
 fn what_is_shed_or_finds_no_room_was_never_charged_and_is_counted() {
     let front = front();
     let per_user = Some(Quota { requests: 1, window_s: 3600 });
-    front.doors.rules.replace(Rules { per_user, wait_ms_max: 100, ..Rules::default() });
+    front.admission.rules.replace(Rules { per_user, wait_ms_max: 100, ..Rules::default() });
     let worker = Worker::new(Arc::new(front), Rc::new(Busy::with(8000)));
     let user = UserId::parse("u").unwrap();
     let admit = |rank| {
-        let guest = Requester { principal: "shop", user: Some(&user), rank };
-        worker.admit(guest, &mut RequestRecord::default()).map_err(|refused| {
+        let requester = Requester { principal: "shop", user: Some(&user), rank };
+        worker.admit(requester, &mut RequestRecord::default()).map_err(|refused| {
             assert!(refused.retryable && refused.retry_after_ms.is_some(), "{refused:?}");
             refused.code
         })
@@ -107,7 +107,7 @@ fn what_is_shed_or_finds_no_room_was_never_charged_and_is_counted() {
 #[test]
 fn only_those_who_wait_to_be_decided_stand_in_the_way_of_others() {
     let front = front();
-    front.doors.rules.replace(Rules { wait_ms_max: 100, ..Rules::default() });
+    front.admission.rules.replace(Rules { wait_ms_max: 100, ..Rules::default() });
     let lane = Rc::new(Busy::with(5000));
     let worker = Worker::new(Arc::new(front), lane.clone());
     // Deciding took all of an interval, long after the test: 2,000 are decided in half of the
@@ -115,11 +115,14 @@ fn only_those_who_wait_to_be_decided_stand_in_the_way_of_others() {
     for (answers, deciding_ns, now_ms) in [(0, 0, 1 << 40), (4000, 100_000_000, (1 << 40) + 100)] {
         let load = Load { unanswered: 0, answers, deciding_ns };
         let looks = (|| 0, Syncs::default);
-        worker.usher.pass(Rank::Ordinary, load, looks, now_ms).expect("nobody is there");
+        worker.admission.pass(Rank::Ordinary, load, looks, now_ms).expect("nobody is there");
     }
     let admit = || {
-        let guest = Requester { principal: "shop", user: None, rank: Rank::Ordinary };
-        worker.admit(guest, &mut RequestRecord::default()).map(drop).map_err(|refused| refused.code)
+        let requester = Requester { principal: "shop", user: None, rank: Rank::Ordinary };
+        worker
+            .admit(requester, &mut RequestRecord::default())
+            .map(drop)
+            .map_err(|refused| refused.code)
     };
     assert_eq!(admit(), Err(Code::Overloaded));
     lane.undecided.set(1000);

@@ -6,10 +6,10 @@ use crate::http::testing::headers;
 
 const SECOND_NS: u64 = 1_000_000_000;
 
-fn doors(rules: Rules) -> (SharedAdmission, AdmissionControl) {
-    let doors = SharedAdmission::new(Arc::new(Reloadable::new(rules)), Cells::default());
-    let usher = AdmissionControl::new(&doors, 0);
-    (doors, usher)
+fn shared(rules: Rules) -> (SharedAdmission, AdmissionControl) {
+    let shared = SharedAdmission::new(Arc::new(Reloadable::new(rules)), Cells::default());
+    let admission = AdmissionControl::new(&shared, 0);
+    (shared, admission)
 }
 
 fn ip(text: &str) -> IpAddr {
@@ -20,18 +20,18 @@ fn quota(requests: u32, window_s: u32) -> Option<Quota> {
     Some(Quota { requests, window_s })
 }
 
-fn guest<'r>(principal: &'r str, user: Option<&'r UserId>) -> Requester<'r> {
+fn requester<'r>(principal: &'r str, user: Option<&'r UserId>) -> Requester<'r> {
     Requester { principal, user, rank: Rank::Ordinary }
 }
 
-/// Why the guest is refused, if so, and the two headers.
+/// Why the requester is refused, if so, and the two headers.
 fn charged(
-    doors: &SharedAdmission,
-    usher: &AdmissionControl,
-    guest: Requester<'_>,
+    shared: &SharedAdmission,
+    admission: &AdmissionControl,
+    requester: Requester<'_>,
     now_ns: u64,
 ) -> (Option<Reason>, String) {
-    let (charged, rates) = usher.charge(doors, guest, || now_ns);
+    let (charged, rates) = admission.charge(shared, requester, || now_ns);
     let text = rates.headers().map(|(policy, level)| {
         format!("{} | {}", policy.to_str().unwrap(), level.to_str().unwrap())
     });
@@ -40,10 +40,10 @@ fn charged(
 
 #[test]
 fn without_limits_nobody_is_charged_and_no_header_told() {
-    let (doors, usher) = doors(Rules::default());
+    let (shared, admission) = shared(Rules::default());
     let user = UserId::parse("u").unwrap();
     for _ in 0..1000 {
-        let found = charged(&doors, &usher, guest("shop", Some(&user)), 0);
+        let found = charged(&shared, &admission, requester("shop", Some(&user)), 0);
         assert_eq!(found, (None, String::new()));
     }
 }
@@ -51,50 +51,51 @@ fn without_limits_nobody_is_charged_and_no_header_told() {
 #[test]
 fn each_bucket_is_asked_in_its_order_and_all_are_told() {
     let rules = Rules { per_principal: quota(4, 4), per_user: quota(2, 60), ..Rules::default() };
-    let (doors, usher) = doors(rules);
+    let (shared, admission) = shared(rules);
     let [anna, bert, carl] = ["anna", "bert", "carl"].map(|user| UserId::parse(user).unwrap());
-    let (refused, told) = charged(&doors, &usher, guest("shop", Some(&anna)), SECOND_NS);
+    let (refused, told) = charged(&shared, &admission, requester("shop", Some(&anna)), SECOND_NS);
     assert_eq!(refused, None);
     assert_eq!(
         told,
         "\"principal\";q=4;w=4, \"user\";q=2;w=60 | \"principal\";r=3;t=1, \"user\";r=1;t=30"
     );
-    charged(&doors, &usher, guest("shop", Some(&anna)), SECOND_NS);
+    charged(&shared, &admission, requester("shop", Some(&anna)), SECOND_NS);
     // The user has none left; what the principal was charged comes back.
-    let (refused, told) = charged(&doors, &usher, guest("shop", Some(&anna)), SECOND_NS);
+    let (refused, told) = charged(&shared, &admission, requester("shop", Some(&anna)), SECOND_NS);
     assert_eq!(refused, Some(Reason::UserRate));
     assert_eq!(told, "\"user\";q=2;w=60 | \"user\";r=0;t=60");
     for user in [&bert, &carl] {
-        assert_eq!(charged(&doors, &usher, guest("shop", Some(user)), SECOND_NS).0, None);
+        assert_eq!(charged(&shared, &admission, requester("shop", Some(user)), SECOND_NS).0, None);
     }
-    let (refused, told) = charged(&doors, &usher, guest("shop", None), SECOND_NS);
+    let (refused, told) = charged(&shared, &admission, requester("shop", None), SECOND_NS);
     assert_eq!(
         (refused, told.as_str()),
         (Some(Reason::PrincipalRate), { "\"principal\";q=4;w=4 | \"principal\";r=0;t=4" })
     );
-    assert_eq!(charged(&doors, &usher, guest("other", None), SECOND_NS).0, None);
+    assert_eq!(charged(&shared, &admission, requester("other", None), SECOND_NS).0, None);
 }
 
 #[test]
 fn a_table_takes_its_memory_when_there_is_a_quota_for_it() {
-    let shared = Arc::new(Reloadable::new(Rules { per_user: quota(1, 60), ..Rules::default() }));
-    let doors = SharedAdmission::new(shared.clone(), Cells { users: 1_024, addresses: 2_048 });
-    let usher = AdmissionControl::new(&doors, 0);
-    let there = || [&doors.principals, &doors.users, &doors.senders].map(|of| of.get().is_some());
+    let rules = Arc::new(Reloadable::new(Rules { per_user: quota(1, 60), ..Rules::default() }));
+    let shared = SharedAdmission::new(rules.clone(), Cells { users: 1_024, addresses: 2_048 });
+    let admission = AdmissionControl::new(&shared, 0);
+    let there =
+        || [&shared.principals, &shared.users, &shared.senders].map(|of| of.get().is_some());
     assert_eq!(there(), [false, true, false]);
-    shared.replace(Rules { per_address: quota(1, 60), ..Rules::default() });
-    usher.toll(&doors, (ip("192.0.2.1"), Some(Share::Own)), || 0).1.unwrap();
+    rules.replace(Rules { per_address: quota(1, 60), ..Rules::default() });
+    admission.toll(&shared, (ip("192.0.2.1"), Some(Share::Own)), || 0).1.unwrap();
     assert_eq!(there(), [false, true, true]);
 }
 
 #[test]
 fn a_refusal_says_when_to_come_again_a_little_apart() {
-    let (doors, usher) = doors(Rules { per_principal: quota(1, 10), ..Rules::default() });
-    let asking = guest("shop", None);
-    usher.charge(&doors, asking, || 0).0.unwrap();
+    let (shared, admission) = shared(Rules { per_principal: quota(1, 10), ..Rules::default() });
+    let asking = requester("shop", None);
+    admission.charge(&shared, asking, || 0).0.unwrap();
     let pauses: Vec<u64> = (0..200)
         .map(|_| {
-            let (_, refused) = usher.charge(&doors, asking, || 4 * SECOND_NS).0.unwrap_err();
+            let (_, refused) = admission.charge(&shared, asking, || 4 * SECOND_NS).0.unwrap_err();
             assert!(refused.retryable && refused.code == Code::RateLimited);
             refused.retry_after_ms.unwrap()
         })
@@ -105,16 +106,16 @@ fn a_refusal_says_when_to_come_again_a_little_apart() {
 
 #[test]
 fn new_rules_hold_from_the_next_request_on() {
-    let shared = Arc::new(Reloadable::new(Rules { per_user: quota(1, 60), ..Rules::default() }));
-    let doors = SharedAdmission::new(shared.clone(), Cells::default());
-    let usher = AdmissionControl::new(&doors, 0);
+    let rules = Arc::new(Reloadable::new(Rules { per_user: quota(1, 60), ..Rules::default() }));
+    let shared = SharedAdmission::new(rules.clone(), Cells::default());
+    let admission = AdmissionControl::new(&shared, 0);
     let user = UserId::parse("u").unwrap();
-    let ask = || charged(&doors, &usher, guest("shop", Some(&user)), 0).0;
+    let ask = || charged(&shared, &admission, requester("shop", Some(&user)), 0).0;
     assert_eq!([ask(), ask()], [None, Some(Reason::UserRate)]);
-    shared.replace(Rules { per_user: quota(60, 60), ..Rules::default() });
+    rules.replace(Rules { per_user: quota(60, 60), ..Rules::default() });
     // What was paid counts on, at the new rate: a minute ahead is all of it.
     assert_eq!(ask(), Some(Reason::UserRate));
-    shared.replace(Rules::default());
+    rules.replace(Rules::default());
     assert_eq!(ask(), None);
 }
 
@@ -130,8 +131,8 @@ fn a_peer_is_taken_by_its_address_and_by_how_many_it_has() {
         connections_per_address: PerAddress::Most(2),
         ..Rules::default()
     };
-    let (doors, usher) = doors(rules);
-    let accept = |peer| usher.accept(&doors, ip(peer), 100).map(|seat| seat.map(Box::new));
+    let (shared, admission) = shared(rules);
+    let accept = |peer| admission.accept(&shared, ip(peer), 100).map(|permit| permit.map(Box::new));
     assert_eq!(accept("192.0.2.66").err(), Some(Reason::PeerAddress));
     let seats = [accept("192.0.2.1").unwrap(), accept("192.0.2.1").unwrap()];
     assert_eq!(accept("192.0.2.1").err(), Some(Reason::ConnectionsOfAddress));
@@ -141,7 +142,7 @@ fn a_peer_is_taken_by_its_address_and_by_how_many_it_has() {
     }
     drop(seats);
     assert!(accept("192.0.2.1").unwrap().is_some());
-    assert!(usher.client((ip("192.0.2.9"), None), &headers("")).is_ok());
+    assert!(admission.client((ip("192.0.2.9"), None), &headers("")).is_ok());
 }
 
 #[test]

@@ -64,7 +64,7 @@ impl AdmissionControl {
     /// go on, if so. With no share, nothing is charged yet.
     pub(super) fn toll(
         &self,
-        doors: &SharedAdmission,
+        shared: &SharedAdmission,
         (client, share): (IpAddr, Option<Share>),
         now_ns: impl FnOnce() -> u64,
     ) -> (Option<Toll>, Result<(), Refused>) {
@@ -73,7 +73,7 @@ impl AdmissionControl {
             let sender = sender(client);
             let toll = Toll { sender, quota, charge: None, level: None };
             let Some(share) = share else { return (Some(toll), Ok(())) };
-            match doors.senders().charge(&sender, quota, share, now_ns()) {
+            match shared.senders().charge(&sender, quota, share, now_ns()) {
                 Ok(charge) => {
                     let (charge, level) = (Some(charge), Some(charge.level));
                     (Some(Toll { charge, level, ..toll }), Ok(()))
@@ -90,7 +90,7 @@ impl AdmissionControl {
     /// more.
     pub(super) fn settle(
         &self,
-        doors: &SharedAdmission,
+        shared: &SharedAdmission,
         toll: &mut Toll,
         refused: &Problem,
         now_ns: impl FnOnce() -> u64,
@@ -99,7 +99,7 @@ impl AdmissionControl {
             Due::Once => {}
             Due::Nothing => {
                 if let Some(charge) = toll.charge.take() {
-                    doors.senders().give_back(&charge);
+                    shared.senders().give_back(&charge);
                     toll.level = None;
                 }
             }
@@ -107,7 +107,7 @@ impl AdmissionControl {
                 let now_ns = now_ns();
                 let owed = if toll.charge.is_some() { 1 } else { 2 };
                 for _ in 0..owed {
-                    toll.level = Some(doors.senders().owe(&toll.sender, toll.quota, now_ns));
+                    toll.level = Some(shared.senders().owe(&toll.sender, toll.quota, now_ns));
                 }
             }
         }

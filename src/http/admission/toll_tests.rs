@@ -9,32 +9,36 @@ const SECOND_NS: u64 = 1_000_000_000;
 const CLIENT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
 
 /// Ten requests in ten seconds of each address.
-fn doors() -> (SharedAdmission, AdmissionControl) {
+fn shared() -> (SharedAdmission, AdmissionControl) {
     let per_address = Some(Quota { requests: 10, window_s: 10 });
     let rules = Arc::new(Reloadable::new(Rules { per_address, ..Rules::default() }));
-    let doors = SharedAdmission::new(rules, Cells::default());
-    let usher = AdmissionControl::new(&doors, 0);
-    (doors, usher)
+    let shared = SharedAdmission::new(rules, Cells::default());
+    let admission = AdmissionControl::new(&shared, 0);
+    (shared, admission)
 }
 
-fn ask(doors: &SharedAdmission, usher: &AdmissionControl, share: Option<Share>) -> (Toll, bool) {
-    let (toll, passed) = usher.toll(doors, (CLIENT, share), || SECOND_NS);
+fn ask(
+    shared: &SharedAdmission,
+    admission: &AdmissionControl,
+    share: Option<Share>,
+) -> (Toll, bool) {
+    let (toll, passed) = admission.toll(shared, (CLIENT, share), || SECOND_NS);
     (toll.expect("there is a quota"), passed.is_ok())
 }
 
 /// How many requests of the address's own share are left.
-fn left(doors: &SharedAdmission, usher: &AdmissionControl) -> usize {
-    let asked = std::iter::repeat_with(|| ask(doors, usher, Some(Share::Own)));
+fn left(shared: &SharedAdmission, admission: &AdmissionControl) -> usize {
+    let asked = std::iter::repeat_with(|| ask(shared, admission, Some(Share::Own)));
     asked.take_while(|(_, passed)| *passed).count()
 }
 
 /// One that passed and was then refused by this.
 fn refused_by(code: Code) -> (SharedAdmission, AdmissionControl) {
-    let (doors, usher) = doors();
-    let (mut toll, passed) = ask(&doors, &usher, Some(Share::Own));
+    let (shared, admission) = shared();
+    let (mut toll, passed) = ask(&shared, &admission, Some(Share::Own));
     assert!(passed);
-    usher.settle(&doors, &mut toll, &Problem::new(code, "so"), || SECOND_NS);
-    (doors, usher)
+    admission.settle(&shared, &mut toll, &Problem::new(code, "so"), || SECOND_NS);
+    (shared, admission)
 }
 
 #[test]
@@ -58,38 +62,38 @@ fn what_fails_authentication_or_shape_is_charged_twice_and_what_finds_no_room_no
         (Code::Timeout, 8),
         (Code::Invalid, 8),
     ] {
-        let (doors, usher) = refused_by(code);
-        assert_eq!(left(&doors, &usher), expected, "{}", code.as_str());
+        let (shared, admission) = refused_by(code);
+        assert_eq!(left(&shared, &admission), expected, "{}", code.as_str());
     }
 }
 
 #[test]
 fn what_is_free_is_charged_only_where_it_fails() {
-    let (doors, usher) = doors();
-    assert_eq!(left(&doors, &usher), 10);
-    let (mut toll, passed) = ask(&doors, &usher, None);
+    let (shared, admission) = shared();
+    assert_eq!(left(&shared, &admission), 10);
+    let (mut toll, passed) = ask(&shared, &admission, None);
     assert!(passed, "a probe passes whatever others did");
-    usher.settle(&doors, &mut toll, &Problem::new(Code::NotFound, "so"), || SECOND_NS);
+    admission.settle(&shared, &mut toll, &Problem::new(Code::NotFound, "so"), || SECOND_NS);
     let told = |toll: &Toll| {
         let mut rates = Rates::default();
         toll.tell(&mut rates);
         rates.headers().map(|(_, level)| level.to_str().expect("text").to_owned())
     };
     assert_eq!(told(&toll), None);
-    usher.settle(&doors, &mut toll, &Problem::malformed("so"), || SECOND_NS);
+    admission.settle(&shared, &mut toll, &Problem::malformed("so"), || SECOND_NS);
     assert_eq!(told(&toll).as_deref(), Some("\"address\";r=0;t=12"));
 }
 
 #[test]
 fn a_debt_ends_where_the_share_of_what_is_urgent_ends() {
-    let (doors, usher) = doors();
+    let (shared, admission) = shared();
     for _ in 0..100 {
-        let (mut toll, _) = ask(&doors, &usher, Some(Share::Own));
-        usher.settle(&doors, &mut toll, &Problem::malformed("so"), || SECOND_NS);
+        let (mut toll, _) = ask(&shared, &admission, Some(Share::Own));
+        admission.settle(&shared, &mut toll, &Problem::malformed("so"), || SECOND_NS);
     }
-    assert!(!ask(&doors, &usher, Some(Share::Twice)).1);
+    assert!(!ask(&shared, &admission, Some(Share::Twice)).1);
     let at = |seconds: u64, share| {
-        let (_, passed) = usher.toll(&doors, (CLIENT, Some(share)), || seconds * SECOND_NS);
+        let (_, passed) = admission.toll(&shared, (CLIENT, Some(share)), || seconds * SECOND_NS);
         passed.is_ok()
     };
     assert!(at(2, Share::Twice), "there is one again a second later");
@@ -98,8 +102,9 @@ fn a_debt_ends_where_the_share_of_what_is_urgent_ends() {
 
 #[test]
 fn without_a_quota_nobody_owes_anything() {
-    let doors = SharedAdmission::new(Arc::new(Reloadable::new(Rules::default())), Cells::default());
-    let usher = AdmissionControl::new(&doors, 0);
-    let (toll, passed) = usher.toll(&doors, (CLIENT, Some(Share::Own)), || unreachable!());
+    let shared =
+        SharedAdmission::new(Arc::new(Reloadable::new(Rules::default())), Cells::default());
+    let admission = AdmissionControl::new(&shared, 0);
+    let (toll, passed) = admission.toll(&shared, (CLIENT, Some(Share::Own)), || unreachable!());
     assert!(toll.is_none() && passed.is_ok());
 }

@@ -1,7 +1,7 @@
 //! One connection, as its stream, its requests and the sweep share it.
 //!
 //! Owns what it is doing and since when, and what is wanted of it. Never reads a clock: times are
-//! those of the sweep, and acting on a wish is the connection's own. Next: `listener`, `stream`.
+//! those of the sweep, and acting on a request to close is the connection's own. Next: `listener`, `stream`.
 
 use super::framing::{Fault, Framing};
 use super::proxy_protocol;
@@ -42,14 +42,14 @@ pub(in crate::http) enum Stage {
     Serving,
 }
 
-/// What the sweep wants of a connection.
+/// When the sweep wants a connection to close.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::http) enum CloseRequest {
-    Stay,
+    None,
     /// End behind the current request, or the next if it is there, and else now. Answers say so.
-    Finish,
+    AfterResponse,
     /// End now.
-    End,
+    Now,
 }
 
 /// One connection, as its stream, its requests and the sweep share it. Times are the sweep's.
@@ -61,7 +61,7 @@ pub(in crate::http) struct ConnectionState {
     stage: Cell<Stage>,
     since_ms: Cell<u64>,
     stuck_since_ms: Cell<Option<u64>>,
-    wish: Cell<CloseRequest>,
+    close_request: Cell<CloseRequest>,
     waker: RefCell<Option<Waker>>,
     pub(in crate::http) framing: RefCell<Framing>,
     pub(in crate::http) requests: Cell<u64>,
@@ -105,7 +105,7 @@ impl ConnectionState {
             stage: Cell::new(Stage::Idle),
             since_ms: Cell::new(now_ms.get()),
             stuck_since_ms: Cell::new(None),
-            wish: Cell::new(CloseRequest::Stay),
+            close_request: Cell::new(CloseRequest::None),
             waker: RefCell::new(None),
             framing: RefCell::new(Framing::new(request_line_bytes_max)),
             requests: Cell::new(0),
@@ -189,7 +189,7 @@ impl ConnectionState {
 
     /// There is nothing to read, as far as the event loop has heard.
     pub(in crate::http) fn saw_nothing(&self, has_unread: impl FnOnce() -> bool) {
-        if self.wish.get() == CloseRequest::Finish {
+        if self.close_request.get() == CloseRequest::AfterResponse {
             self.is_empty.set(!has_unread());
         }
     }
@@ -212,7 +212,7 @@ impl ConnectionState {
 
     /// Says whether it is to close, has nothing to do, and has answered all that the client sent.
     pub(in crate::http) fn may_leave(&self) -> bool {
-        self.wish.get() == CloseRequest::Finish
+        self.close_request.get() == CloseRequest::AfterResponse
             && self.stage.get() == Stage::Idle
             && self.is_empty.get()
             && self.framing.borrow().is_behind(self.requests.get())
@@ -260,19 +260,19 @@ impl ConnectionState {
 
     /// The next answer says that it is the last.
     pub(in crate::http) fn parts(&self, limits: &HttpLimits) -> bool {
-        self.reserved || self.wish.get() != CloseRequest::Stay || self.is_spent(limits)
+        self.reserved || self.close_request.get() != CloseRequest::None || self.is_spent(limits)
     }
 
     /// What the sweep wants of it because nothing comes any more. Where its life is over, a client
     /// that is busy has a while to hear that with an answer.
-    pub(in crate::http) fn wish_of_idleness(&self, limits: &HttpLimits) -> CloseRequest {
+    pub(in crate::http) fn close_for_idleness(&self, limits: &HttpLimits) -> CloseRequest {
         let now_ms = self.now_ms.get();
         let over = |since_ms: u64, limit_ms: u64| now_ms.saturating_sub(since_ms) > limit_ms;
         let spent = self.is_spent(limits);
         let spent_since_ms = self.spent_since_ms.get().unwrap_or(now_ms);
         self.spent_since_ms.set(spent.then_some(spent_since_ms));
-        if self.stage.get() != Stage::Idle || self.wish.get() == CloseRequest::End {
-            return self.wish.get();
+        if self.stage.get() != Stage::Idle || self.close_request.get() == CloseRequest::Now {
+            return self.close_request.get();
         }
         let idle_since_ms = self.since_ms.get();
         let left_ms = match over(idle_since_ms, limits.idle_ms) {
@@ -284,13 +284,14 @@ impl ConnectionState {
             }
         };
         match left_ms {
-            None => self.wish.get(),
+            None => self.close_request.get(),
             Some(since_ms)
-                if over(since_ms, LEAVING_MS) && self.wish.get() == CloseRequest::Finish =>
+                if over(since_ms, LEAVING_MS)
+                    && self.close_request.get() == CloseRequest::AfterResponse =>
             {
-                CloseRequest::End
+                CloseRequest::Now
             }
-            Some(_) => CloseRequest::Finish,
+            Some(_) => CloseRequest::AfterResponse,
         }
     }
 
@@ -325,13 +326,13 @@ impl ConnectionState {
             Stage::Introduction | Stage::Handshake => idle_ms > BUSY_MS,
             Stage::RequestHeaders | Stage::Serving => false,
         };
-        (idle && !self.reserved && self.wish.get() != CloseRequest::End)
+        (idle && !self.reserved && self.close_request.get() != CloseRequest::Now)
             .then_some((never_asked, idle_ms))
     }
 
     /// What the sweep wants of it.
-    pub(in crate::http) fn wished(&self) -> CloseRequest {
-        self.wish.get()
+    pub(in crate::http) fn close_request(&self) -> CloseRequest {
+        self.close_request.get()
     }
 
     /// Says whether it was accepted while draining.
@@ -354,26 +355,26 @@ impl ConnectionState {
     }
 
     /// What a drain wants of it. A head that has begun is heard, to be told that the server drains.
-    pub(in crate::http) fn wish_of_drain(&self) -> CloseRequest {
-        if self.wish.get() == CloseRequest::End {
-            return CloseRequest::End;
+    pub(in crate::http) fn close_for_drain(&self) -> CloseRequest {
+        if self.close_request.get() == CloseRequest::Now {
+            return CloseRequest::Now;
         }
         let over = |since_ms: u64, limit_ms| self.now_ms.get().saturating_sub(since_ms) > limit_ms;
         let is_busy = !over(self.since_ms.get(), BUSY_MS);
         match (self.fresh_since_ms.map(|since_ms| over(since_ms, FRESH_MS)), self.stage.get()) {
-            (Some(false), _) | (None, Stage::RequestHeaders) => CloseRequest::Stay,
-            (None, Stage::Idle) if is_busy => CloseRequest::Stay,
+            (Some(false), _) | (None, Stage::RequestHeaders) => CloseRequest::None,
+            (None, Stage::Idle) if is_busy => CloseRequest::None,
             (_, Stage::Introduction | Stage::Handshake)
-            | (Some(true), Stage::Idle | Stage::RequestHeaders) => CloseRequest::End,
+            | (Some(true), Stage::Idle | Stage::RequestHeaders) => CloseRequest::Now,
             (Some(true), Stage::Serving) | (None, Stage::Idle | Stage::Serving) => {
-                CloseRequest::Finish
+                CloseRequest::AfterResponse
             }
         }
     }
 
-    /// Has its task act on a wish.
-    pub(in crate::http) fn wish(&self, wish: CloseRequest) {
-        self.wish.set(wish);
+    /// Has its task act on a request to close.
+    pub(in crate::http) fn request_close(&self, request: CloseRequest) {
+        self.close_request.set(request);
         self.wake();
     }
 
@@ -383,7 +384,7 @@ impl ConnectionState {
         }
     }
 
-    /// Whose task a wish is to wake.
+    /// Sets the task that a request to close is to wake.
     pub(in crate::http) fn wake_with(&self, waker: &Waker) {
         let mut kept = self.waker.borrow_mut();
         if !kept.as_ref().is_some_and(|kept| kept.will_wake(waker)) {

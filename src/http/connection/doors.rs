@@ -43,7 +43,10 @@ fn front(cursors: Arc<Cursors>, hash_key: [u8; 16], lives: Arc<Lives>) -> Front 
         limits: Arc::new(Reloadable::new(HttpLimits::default())),
         stall_ms: 1000,
         stop: std::sync::mpsc::channel().0,
-        doors: SharedAdmission::new(Arc::new(Reloadable::new(Rules::default())), Cells::default()),
+        admission: SharedAdmission::new(
+            Arc::new(Reloadable::new(Rules::default())),
+            Cells::default(),
+        ),
         tokens: Arc::new(Reloadable::new(Tokens::none())),
         handshakes: None,
         cursors,
@@ -85,9 +88,9 @@ impl Door {
     where
         S: AsyncRead + AsyncWrite + Unpin + 'static,
     {
-        let enrolled: Registration<Lane> =
+        let registration: Registration<Lane> =
             self.worker.register(ANYBODY, None).expect("a free place");
-        connection(socket, enrolled, self.builder.clone(), |_| false)
+        connection(socket, registration, self.builder.clone(), |_| false)
     }
 }
 

@@ -38,8 +38,8 @@ where
         let mut reading = pin!(proxy_protocol::read(socket));
         poll_fn(|context| {
             peer.wake_with(context.waker());
-            match peer.wished() {
-                CloseRequest::End => Poll::Ready(Err(Unread::Silent)),
+            match peer.close_request() {
+                CloseRequest::Now => Poll::Ready(Err(Unread::Silent)),
                 _ => reading.as_mut().poll(context),
             }
         })

@@ -42,7 +42,7 @@ fn heard_at_the_last_moment(limits: HttpLimits, drains: bool) -> String {
         }
         pass_a_moment(&worker);
         // The connection's task has no turn meanwhile.
-        while worker.peers.borrow()[0].wished() != CloseRequest::Finish {
+        while worker.peers.borrow()[0].close_request() != CloseRequest::AfterResponse {
             worker.sweep().await;
         }
         let mut text = String::new();
@@ -85,27 +85,27 @@ fn a_life_that_is_over_ends_with_the_next_answer_or_after_the_grace() {
     let peer = ConnectionState::new(now_ms.clone(), &limits, false, PEER);
     let wish_at = |ms: u64| {
         now_ms.set(ms);
-        peer.wish_of_idleness(&limits)
+        peer.close_for_idleness(&limits)
     };
-    assert_eq!((wish_at(899), peer.parts(&limits)), (CloseRequest::Stay, false));
+    assert_eq!((wish_at(899), peer.parts(&limits)), (CloseRequest::None, false));
     assert_eq!(
         (wish_at(1_200), peer.parts(&limits)),
-        (CloseRequest::Stay, true),
+        (CloseRequest::None, true),
         "its life is over"
     );
     // It is busy, so the grace begins anew.
     peer.enter(Stage::Serving);
-    assert_eq!(wish_at(5_000), CloseRequest::Stay);
+    assert_eq!(wish_at(5_000), CloseRequest::None);
     peer.enter(Stage::Idle);
-    assert_eq!(wish_at(5_500), CloseRequest::Stay);
-    assert_eq!(wish_at(5_501), CloseRequest::Finish);
-    peer.wish(CloseRequest::Finish);
+    assert_eq!(wish_at(5_500), CloseRequest::None);
+    assert_eq!(wish_at(5_501), CloseRequest::AfterResponse);
+    peer.request_close(CloseRequest::AfterResponse);
     // A request that comes now is heard.
     peer.enter(Stage::RequestHeaders);
-    assert_eq!(wish_at(5_600), CloseRequest::Finish);
+    assert_eq!(wish_at(5_600), CloseRequest::AfterResponse);
     peer.enter(Stage::Idle);
-    assert_eq!(wish_at(6_101), CloseRequest::Finish);
-    assert_eq!(wish_at(7_200), CloseRequest::End, "it was told and does not go");
+    assert_eq!(wish_at(6_101), CloseRequest::AfterResponse);
+    assert_eq!(wish_at(7_200), CloseRequest::Now, "it was told and does not go");
 }
 
 #[test]

@@ -12,7 +12,7 @@ use super::linger::linger;
 use super::proxy_protocol::Source;
 use super::stream::{Stream, has_unread};
 use super::tls::Secured;
-use crate::http::admission::{ConnectionPermit, Reason, Seated};
+use crate::http::admission::{ConnectionPermit, ConnectionPlace, Reason};
 use crate::http::handlers::service;
 use crate::http::handlers::submit::Submit;
 use crate::http::worker::Worker;
@@ -68,7 +68,7 @@ impl<A: Submit> Worker<A> {
     async fn sweep(&self) -> usize {
         self.now_ms.set(self.front.clock.elapsed_ms());
         self.show_hot();
-        self.meter().set_limit(self.usher.limit() as u64);
+        self.meter().set_limit(self.admission.limit() as u64);
         self.limits.renew();
         self.look_after_streams();
         // From the last to the first: whoever leaves meanwhile is replaced by one that was looked
@@ -110,16 +110,16 @@ impl<A: Submit> Worker<A> {
         let peers = self.peers.borrow();
         let mut ended = 0;
         for (place, peer) in peers.iter().enumerate().take(first).rev() {
-            let wish = match () {
-                () if peer.is_late(&limits) => CloseRequest::End,
-                () if draining => peer.wish_of_drain(),
-                () => peer.wish_of_idleness(&limits),
+            let request = match () {
+                () if peer.is_late(&limits) => CloseRequest::Now,
+                () if draining => peer.close_for_drain(),
+                () => peer.close_for_idleness(&limits),
             };
-            if peer.wished() != wish {
-                if wish == CloseRequest::End && peer.stage() == Stage::Handshake {
+            if peer.close_request() != request {
+                if request == CloseRequest::Now && peer.stage() == Stage::Handshake {
                     self.count_refused(Reason::HandshakeTimeout);
                 }
-                peer.wish(wish);
+                peer.request_close(request);
                 ended += 1;
             }
             if ended == ENDED_TOGETHER {
@@ -140,7 +140,7 @@ impl<A: Submit> Worker<A> {
         // From here on a drain wakes; one that began before shows in the phase.
         drained.as_mut().enable();
         if self.front.phase() != Phase::Draining {
-            tokio::select! { () = drained => (), () = self.enrolled.notified() => () }
+            tokio::select! { () = drained => (), () = self.registered.notified() => () }
         }
     }
 
@@ -153,10 +153,10 @@ impl<A: Submit> Worker<A> {
     ) -> Option<Registration<A>> {
         let address = address.to_canonical();
         self.limits.renew();
-        let Seated { seat, reserved } = self.seat(address)?;
+        let ConnectionPlace { permit, reserved } = self.take_place(address)?;
         // Nobody sweeps while there are no connections.
         self.now_ms.set(self.front.clock.elapsed_ms());
-        self.enrolled.notify_one();
+        self.registered.notify_one();
         let fresh = self.front.phase() == Phase::Draining;
         let peer = ConnectionState::new(self.now_ms.clone(), &self.limits.get(), fresh, address);
         let peer = Rc::new(peer.behind(proxy).in_reserve(reserved));
@@ -166,7 +166,7 @@ impl<A: Submit> Worker<A> {
         let mut peers = self.peers.borrow_mut();
         peer.move_to(peers.len());
         peers.push(peer.clone());
-        Some(Registration { worker: self.clone(), peer, _seat: seat })
+        Some(Registration { worker: self.clone(), peer, _permit: permit })
     }
 }
 
@@ -175,7 +175,7 @@ struct Registration<A: Submit> {
     worker: Rc<Worker<A>>,
     peer: Rc<ConnectionState>,
     /// Its place among those of its address, where they are counted.
-    _seat: Option<ConnectionPermit>,
+    _permit: Option<ConnectionPermit>,
 }
 
 impl<A: Submit> Drop for Registration<A> {
@@ -222,7 +222,7 @@ pub async fn serve(listener: TcpListener, front: Arc<Front>, lane: Rc<Lane>) {
         }
         tokio::time::sleep(worker.pause()).await;
     }
-    worker.peers.borrow().iter().for_each(|peer| peer.wish(CloseRequest::End));
+    worker.peers.borrow().iter().for_each(|peer| peer.request_close(CloseRequest::Now));
     // No connection is served between this and the end of the thread's requests.
     worker.refuser.end(&*worker.lane);
 }
@@ -238,7 +238,7 @@ async fn accept<A: Submit>(listener: TcpListener, worker: Rc<Worker<A>>) {
                 continue;
             }
         };
-        let Some(enrolled) = worker.register(address.ip(), None) else { continue };
+        let Some(registration) = worker.register(address.ip(), None) else { continue };
         // Without it answers wait for acknowledgements; it fails only on a dead socket.
         let _ = socket.set_nodelay(true);
         if generation != worker.limits.generation() {
@@ -246,10 +246,10 @@ async fn accept<A: Submit>(listener: TcpListener, worker: Rc<Worker<A>>) {
             heads = Rc::new(builder(&worker.limits.get()));
         }
         let builder = heads.clone();
-        if worker.is_to_introduce(&enrolled.peer) {
-            tokio::task::spawn_local(introduced(socket, enrolled, builder));
+        if worker.is_to_introduce(&registration.peer) {
+            tokio::task::spawn_local(introduced(socket, registration, builder));
         } else {
-            begin(socket, enrolled, builder);
+            begin(socket, registration, builder);
         }
     }
 }
@@ -258,64 +258,67 @@ async fn accept<A: Submit>(listener: TcpListener, worker: Rc<Worker<A>>) {
 /// client's.
 async fn introduced<A: Submit>(
     mut socket: TcpStream,
-    enrolled: Registration<A>,
+    registration: Registration<A>,
     builder: Rc<http1::Builder>,
 ) {
-    let (worker, proxy) = (enrolled.worker.clone(), enrolled.peer.address);
-    let Some(source) = introduction::hear(&mut socket, &worker, &enrolled.peer).await else {
+    let (worker, proxy) = (registration.worker.clone(), registration.peer.address);
+    let Some(source) = introduction::hear(&mut socket, &worker, &registration.peer).await else {
         return;
     };
-    let enrolled = match source {
+    let registration = match source {
         Source::Proxy => {
-            enrolled.peer.enter(Stage::Idle);
-            Some(enrolled)
+            registration.peer.enter(Stage::Idle);
+            Some(registration)
         }
         Source::Client(address) => {
-            drop(enrolled);
+            drop(registration);
             worker.register(address, Some(proxy))
         }
     };
-    if let Some(enrolled) = enrolled {
-        begin(socket, enrolled, builder);
+    if let Some(registration) = registration {
+        begin(socket, registration, builder);
     }
 }
 
-fn begin<A: Submit>(socket: TcpStream, enrolled: Registration<A>, builder: Rc<http1::Builder>) {
-    if enrolled.worker.front.handshakes.is_some() {
-        tokio::task::spawn_local(secured(socket, enrolled, builder));
+fn begin<A: Submit>(socket: TcpStream, registration: Registration<A>, builder: Rc<http1::Builder>) {
+    if registration.worker.front.handshakes.is_some() {
+        tokio::task::spawn_local(secured(socket, registration, builder));
     } else {
-        tokio::task::spawn_local(connection(socket, enrolled, builder, has_unread));
+        tokio::task::spawn_local(connection(socket, registration, builder, has_unread));
     }
 }
 
 /// A connection that begins with a handshake.
 async fn secured<A: Submit>(
     socket: TcpStream,
-    enrolled: Registration<A>,
+    registration: Registration<A>,
     builder: Rc<http1::Builder>,
 ) {
-    if let Some(stream) = shaken(socket, &enrolled).await {
-        enrolled.peer.enter(Stage::Idle);
+    if let Some(stream) = tls_handshake(socket, &registration).await {
+        registration.peer.enter(Stage::Idle);
         let has_unread = |stream: &Secured| stream.get_ref().0.has_unread();
-        connection(stream, enrolled, builder, has_unread).await;
+        connection(stream, registration, builder, has_unread).await;
     }
 }
 
-async fn shaken<A: Submit>(socket: TcpStream, enrolled: &Registration<A>) -> Option<Secured> {
-    let Registration { worker, peer, .. } = enrolled;
+async fn tls_handshake<A: Submit>(
+    socket: TcpStream,
+    registration: &Registration<A>,
+) -> Option<Secured> {
+    let Registration { worker, peer, .. } = registration;
     peer.enter(Stage::Handshake);
     let handshakes = worker.front.handshakes.as_ref()?;
     // A client that has not said all of its hello costs a connection, and no place among
     // handshakes.
-    let mut shaking = pin!(async {
+    let mut handshake = pin!(async {
         hello::whole(&socket).await.ok()?;
-        handshakes.shake(worker.lane.number(), socket).await
+        handshakes.secure(worker.lane.number(), socket).await
     });
     poll_fn(|context| {
         peer.wake_with(context.waker());
-        match peer.wished() {
-            CloseRequest::End => Poll::Ready(None),
-            _ => shaking.as_mut().poll(context),
+        match peer.close_request() {
+            CloseRequest::Now => Poll::Ready(None),
+            _ => handshake.as_mut().poll(context),
         }
     })
     .await
@@ -338,14 +341,14 @@ fn builder(limits: &HttpLimits) -> http1::Builder {
 /// Serves a connection; `has_unread` tells whether bytes are in its socket that nobody has read.
 async fn connection<S, A>(
     socket: S,
-    enrolled: Registration<A>,
+    registration: Registration<A>,
     builder: Rc<http1::Builder>,
     has_unread: fn(&S) -> bool,
 ) where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
     A: Submit,
 {
-    let Registration { worker, peer, .. } = &enrolled;
+    let Registration { worker, peer, .. } = &registration;
     let stream = Stream::new(socket, peer.clone(), has_unread);
     let service = service_fn(|request| service::serve(worker.clone(), peer.clone(), request));
     let mut connection = builder.serve_connection(stream, service);
@@ -353,9 +356,9 @@ async fn connection<S, A>(
     let ended = poll_fn(|context| {
         peer.wake_with(context.waker());
         peer.begin_turn();
-        match peer.wished() {
-            CloseRequest::End => return Poll::Ready(false),
-            CloseRequest::Finish if !told && peer.stage() == Stage::Serving => {
+        match peer.close_request() {
+            CloseRequest::Now => return Poll::Ready(false),
+            CloseRequest::AfterResponse if !told && peer.stage() == Stage::Serving => {
                 told = true;
                 Pin::new(&mut connection).graceful_shutdown();
             }

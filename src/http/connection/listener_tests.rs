@@ -102,8 +102,8 @@ fn connect(front: Front) -> (Rc<Worker<Writer>>, DuplexStream) {
     let worker = Worker::new(Arc::new(front), Rc::new(Writer));
     let (client, server) = tokio::io::duplex(1024 * 1024);
     let builder = Rc::new(builder(&worker.limits.get()));
-    let enrolled = worker.register(PEER, None).expect("a free place");
-    tokio::task::spawn_local(connection(server, enrolled, builder, |_| false));
+    let registration = worker.register(PEER, None).expect("a free place");
+    tokio::task::spawn_local(connection(server, registration, builder, |_| false));
     (worker, client)
 }
 
@@ -286,22 +286,22 @@ fn who_comes_while_draining_is_heard_and_does_not_make_it_last() {
     let limits = HttpLimits::default();
     let [old, fresh] =
         [false, true].map(|fresh| ConnectionState::new(now_ms.clone(), &limits, fresh, PEER));
-    let wish = |peer: &ConnectionState, stage| {
+    let request = |peer: &ConnectionState, stage| {
         peer.enter(stage);
-        peer.wish_of_drain()
+        peer.close_for_drain()
     };
-    assert_eq!(wish(&old, Stage::Idle), CloseRequest::Stay);
+    assert_eq!(request(&old, Stage::Idle), CloseRequest::None);
     now_ms.set(1000 + BUSY_MS);
-    assert_eq!(old.wish_of_drain(), CloseRequest::Stay, "it was answered a moment ago");
+    assert_eq!(old.close_for_drain(), CloseRequest::None, "it was answered a moment ago");
     now_ms.set(1000 + BUSY_MS + 1);
-    assert_eq!(old.wish_of_drain(), CloseRequest::Finish);
-    assert_eq!(wish(&old, Stage::Serving), CloseRequest::Finish);
-    assert_eq!(wish(&old, Stage::RequestHeaders), CloseRequest::Stay);
-    assert_eq!(wish(&fresh, Stage::Idle), CloseRequest::Stay);
+    assert_eq!(old.close_for_drain(), CloseRequest::AfterResponse);
+    assert_eq!(request(&old, Stage::Serving), CloseRequest::AfterResponse);
+    assert_eq!(request(&old, Stage::RequestHeaders), CloseRequest::None);
+    assert_eq!(request(&fresh, Stage::Idle), CloseRequest::None);
     now_ms.set(1000 + FRESH_MS + 1);
-    assert_eq!(wish(&fresh, Stage::Serving), CloseRequest::Finish);
-    assert_eq!(wish(&fresh, Stage::RequestHeaders), CloseRequest::End);
-    assert_eq!(wish(&fresh, Stage::Idle), CloseRequest::End);
+    assert_eq!(request(&fresh, Stage::Serving), CloseRequest::AfterResponse);
+    assert_eq!(request(&fresh, Stage::RequestHeaders), CloseRequest::Now);
+    assert_eq!(request(&fresh, Stage::Idle), CloseRequest::Now);
 }
 
 #[test]
@@ -314,7 +314,7 @@ fn a_sweep_ends_some_at_a_time_and_misses_nobody_when_others_leave_meanwhile() {
         worker.now_ms.set(worker.now_ms() + BUSY_MS + 1);
         let told = |worker: &Worker<Writer>| {
             let peers = worker.peers.borrow();
-            peers.iter().filter(|peer| peer.wished() == CloseRequest::Finish).count()
+            peers.iter().filter(|peer| peer.close_request() == CloseRequest::AfterResponse).count()
         };
         let left = worker.look_at_some(seats.len());
         assert_eq!((left, told(&worker)), (2 * ENDED_TOGETHER, ENDED_TOGETHER));
@@ -340,9 +340,11 @@ fn thousands_that_end_together_do_not_pile_up_in_front_of_others() {
         let heads = Rc::new(builder(&worker.limits.get()));
         let clients: Vec<_> = (0..1000)
             .map(|_| {
-                let enrolled = worker.register(PEER, None).expect("a free place");
+                let registration = worker.register(PEER, None).expect("a free place");
                 let (socket, client) = tokio::io::duplex(1);
-                tokio::task::spawn_local(connection(socket, enrolled, heads.clone(), |_| false));
+                tokio::task::spawn_local(connection(socket, registration, heads.clone(), |_| {
+                    false
+                }));
                 client
             })
             .collect();

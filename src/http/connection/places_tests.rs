@@ -20,7 +20,7 @@ fn an_idle_connection_makes_room_once() {
     let (worker, first) = full();
     first.peer.enter(Stage::Idle);
     let second = worker.register(PEER, None).expect("a place");
-    assert!(!second.peer.is_reserved() && first.peer.wished() == CloseRequest::End);
+    assert!(!second.peer.is_reserved() && first.peer.close_request() == CloseRequest::Now);
     second.peer.enter(Stage::Serving);
     assert!(worker.register(PEER, None).expect("a place").peer.is_reserved());
     drop((first, second));
@@ -37,14 +37,15 @@ fn the_reserve_is_bounded_and_silent_ones_make_room_in_their_order() {
     // The first has a head under way, which is silence still; the second has asked.
     reserved[0].peer.enter(Stage::RequestHeaders);
     reserved[1].peer.requests.set(1);
-    let wished = |at: usize, reserved: &[Registration<Writer>]| reserved[at].peer.wished();
+    let close_request =
+        |at: usize, reserved: &[Registration<Writer>]| reserved[at].peer.close_request();
     let newcomer = register().expect("a place");
     assert_eq!(
-        [0, 1, 2].map(|at| wished(at, &reserved)),
-        [CloseRequest::End, CloseRequest::Stay, CloseRequest::Stay]
+        [0, 1, 2].map(|at| close_request(at, &reserved)),
+        [CloseRequest::Now, CloseRequest::None, CloseRequest::None]
     );
     reserved.extend([newcomer, register().expect("a place")]);
-    assert_eq!(wished(2, &reserved), CloseRequest::End);
+    assert_eq!(close_request(2, &reserved), CloseRequest::Now);
     // Those that are to end have not ended, and all others are being answered.
     reserved.iter().for_each(|one| one.peer.requests.set(1));
     assert!(register().is_none());
@@ -90,9 +91,9 @@ fn heard(request: &str) -> String {
     locally(async {
         let (worker, _busy) = full();
         let (mut client, server) = tokio::io::duplex(1024 * 1024);
-        let enrolled = worker.register(PEER, None).expect("a place");
+        let registration = worker.register(PEER, None).expect("a place");
         let heads = Rc::new(builder(&worker.limits.get()));
-        let served = tokio::task::spawn_local(connection(server, enrolled, heads, |_| false));
+        let served = tokio::task::spawn_local(connection(server, registration, heads, |_| false));
         client.write_all(request.as_bytes()).await.unwrap();
         let mut text = String::new();
         client.read_to_string(&mut text).await.unwrap();

@@ -44,10 +44,10 @@ impl Reserve {
             all.fetch_sub(1, Ordering::Relaxed);
         }
         let silent = |peer: &&Rc<ConnectionState>| {
-            peer.requests.get() == 0 && peer.wished() != CloseRequest::End
+            peer.requests.get() == 0 && peer.close_request() != CloseRequest::Now
         };
         let Some(silent) = peers.iter().find(silent) else { return Found::Nothing };
-        silent.wish(CloseRequest::End);
+        silent.request_close(CloseRequest::Now);
         all.fetch_add(1, Ordering::Relaxed);
         Found::Replaced
     }

@@ -233,7 +233,7 @@ impl Handshakes {
     /// Has a handshake done for the IO thread of this number, in its event loop, once there is a
     /// place for it: they are given in the order in which they were asked for. None if it fails, or
     /// the client is not one of TLS; the socket is closed then.
-    pub(in crate::http) async fn shake(&self, number: u16, socket: TcpStream) -> Option<Secured> {
+    pub(in crate::http) async fn secure(&self, number: u16, socket: TcpStream) -> Option<Secured> {
         let place = self.places.clone().acquire_owned().await.ok()?;
         let jobs = self.jobs.get(usize::from(number) % self.jobs.len().max(1))?;
         let (done, waiting) = oneshot::channel();
@@ -253,7 +253,7 @@ impl HandshakeEnd {
                 let secured = tokio::select! {
                     biased;
                     () = done.closed() => None,
-                    secured = shake(socket, &certificate) => secured,
+                    secured = handshake(socket, &certificate) => secured,
                 };
                 drop(place);
                 // Whoever waited may have given up just now.
@@ -263,7 +263,7 @@ impl HandshakeEnd {
     }
 }
 
-async fn shake(mut socket: Socket, certificate: &Certificate) -> Option<Secured> {
+async fn handshake(mut socket: Socket, certificate: &Certificate) -> Option<Secured> {
     socket.move_here().ok()?;
     // To a client of plain HTTP an alert would be noise in place of an answer.
     if socket.first_byte().await? != HANDSHAKE_RECORD {

@@ -8,9 +8,9 @@ const AHEAD: usize = 16;
 fn spawn(worker: &Rc<Worker<Writer>>) -> (Rc<ConnectionState>, DuplexStream) {
     let (client, server) = tokio::io::duplex(1024 * 1024);
     let heads = Rc::new(builder(&worker.limits.get()));
-    let enrolled = worker.register(PEER, None).expect("a free place");
-    let peer = enrolled.peer.clone();
-    tokio::task::spawn_local(connection(server, enrolled, heads, |_| false));
+    let registration = worker.register(PEER, None).expect("a free place");
+    let peer = registration.peer.clone();
+    tokio::task::spawn_local(connection(server, registration, heads, |_| false));
     (peer, client)
 }
 

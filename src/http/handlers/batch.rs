@@ -292,8 +292,8 @@ impl<A: Submit> Batch<A> {
         let command = &question.request.command;
         let rank = Rank::of(command, false);
         self.worker.charge_line(self.client, Share::of_urgent(rank == Rank::Urgent))?;
-        let guest = Requester { principal, user: user(command), rank };
-        self.worker.charge(guest, None).map(|_| question)
+        let requester = Requester { principal, user: user(command), rank };
+        self.worker.charge(requester, None).map(|_| question)
     }
 
     /// Publishes a line; where there is no room, it waits for some.
@@ -308,7 +308,7 @@ impl<A: Submit> Batch<A> {
         let holds = || {
             let undecided = || lane.undecided();
             let looks = (undecided, || self.worker.front.cursors.syncs());
-            self.worker.usher.holds_bulk(lane.load(), looks, now_ns / 1_000_000)
+            self.worker.admission.holds_bulk(lane.load(), looks, now_ns / 1_000_000)
         };
         let mut offer = || match holds() {
             // Some are under way, and the next that comes home is room.

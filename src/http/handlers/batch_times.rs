@@ -26,8 +26,8 @@ pub(in crate::http) struct BatchTimes {
 
 impl BatchTimes {
     /// Of a batch whose head was read.
-    pub(in crate::http) fn of(note: &RequestRecord) -> Self {
-        let moments = Moments { read: note.read_ns(), ..Moments::default() };
+    pub(in crate::http) fn of(record: &RequestRecord) -> Self {
+        let moments = Moments { read: record.read_ns(), ..Moments::default() };
         Self { moments, heard: false, is_late: false }
     }
 

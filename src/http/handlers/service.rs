@@ -143,11 +143,11 @@ async fn respond<A: Submit>(
 ) -> Response<Payload> {
     let (parts, front) = (&*lent, &*worker.front);
     let head = RequestHeaders::of(&parts.headers);
-    let mut note = RequestRecord::begin(front);
-    let page = worker.usher.sites(|sites| sites.page(&head));
+    let mut record = RequestRecord::begin(front);
+    let page = worker.admission.sites(|sites| sites.page(&head));
     let checked = check_http(&worker.limits.get(), parts, &head, &body, fault);
     let mut toll = None;
-    let mut found = find(worker, peer, parts, (&head, page), checked, (&note, &mut toll))
+    let mut found = find(worker, peer, parts, (&head, page), checked, (&record, &mut toll))
         .and_then(|step| check_unsent(step, parts, &head, &body));
     if peer.is_reserved() {
         // Nor is a body waited for.
@@ -155,13 +155,13 @@ async fn respond<A: Submit>(
     }
     let mut sees_stages = false;
     if let Ok(Step::Found(found)) = &found {
-        note.found(found.place.number());
+        record.found(found.place.number());
         sees_stages = matches!(found.identity.role, Role::Metrics | Role::Admin);
     }
     let streams = matches!(&found, Ok(Step::Found(found)) if found.place == Route::Batch)
         && parts.method == Method::POST;
     let how = (streams, found.as_ref().err());
-    let taken = body::take(worker, how, &head, body, &mut note).await;
+    let taken = body::take(worker, how, &head, body, &mut record).await;
     if let Ok(BodyState::Whole(body)) = &taken
         && body.len() >= LARGE_BODY_BYTES
     {
@@ -169,9 +169,9 @@ async fn respond<A: Submit>(
         Box::pin(give_way(worker, peer)).await;
     }
     let answered = match taken {
-        Ok(taken) => match act(worker, peer, (found, taken), (parts, &head), &mut note) {
+        Ok(taken) => match act(worker, peer, (found, taken), (parts, &head), &mut record) {
             Ok(Act::Answer(reply)) => Ok(reply.into()),
-            Ok(Act::Submit(asking)) => hear(worker, asking, &mut note).await,
+            Ok(Act::Submit(asking)) => hear(worker, asking, &mut record).await,
             Ok(Act::Later(later)) => later.await,
             Err(refused) => Err(refused),
         },
@@ -180,16 +180,16 @@ async fn respond<A: Submit>(
     if let Some(toll) = &mut toll {
         let refused = answered.as_ref().err();
         refused.inspect(|refused| worker.settle(toll, refused));
-        note.tell_toll(toll);
+        record.tell_toll(toll);
     }
     let ResponseParts { mut reply, stream } =
         answered.unwrap_or_else(|refused| Reply::from(refused).into());
     reply.closes |= front.is_leaving() || peer.parts(&worker.limits.get());
     let wants_timing = head.bytes(Name::ServerTiming) == Some(b"1");
     let detail = wants_timing.then_some(sees_stages);
-    note.end(worker, &parts.method, &mut reply, detail);
+    record.end(worker, &parts.method, &mut reply, detail);
     let traceparent = head.traceparent().map(|(_, value)| value.clone());
-    let cross = worker.usher.sites(|sites| sites.cross(page, parts, &head));
+    let cross = worker.admission.sites(|sites| sites.cross(page, parts, &head));
     // A stream says so itself, at its end.
     let whole = stream.is_none();
     let headers = emptied(&mut lent.headers);
@@ -217,7 +217,7 @@ fn act<'r, A: Submit>(
     peer: &'r Rc<ConnectionState>,
     (found, taken): (Result<Step<'r>, Refused>, BodyState),
     (parts, head): (&'r Parts, &'r RequestHeaders<'r>),
-    note: &mut RequestRecord,
+    record: &mut RequestRecord,
 ) -> Result<Act<'r, A>, Refused> {
     let front = &*worker.front;
     let (body, streamed) = match taken {
@@ -245,7 +245,7 @@ fn act<'r, A: Submit>(
     let wanted = routes::parse(front, place, &input);
     let principal = identity.principal.name.as_str();
     if matches!(wanted, Ok(Parsed::Follow(_) | Parsed::TakeSnapshot)) {
-        worker.charge(Requester { principal, user: None, rank: Rank::Urgent }, Some(note))?;
+        worker.charge(Requester { principal, user: None, rank: Rank::Urgent }, Some(record))?;
     }
     let question = match (wanted, streamed) {
         (Ok(Parsed::Submit(question)), _) => question,
@@ -259,7 +259,7 @@ fn act<'r, A: Submit>(
             return Ok(Act::Later(Box::pin(taken)));
         }
         (Ok(Parsed::Batch(asker)), Some(body)) => {
-            let begun = (*asker, client, BatchTimes::of(note));
+            let begun = (*asker, client, BatchTimes::of(record));
             let answer = answer_lines(worker, peer, begun, body);
             return Ok(Act::Later(Box::pin(answer)));
         }
@@ -270,7 +270,7 @@ fn act<'r, A: Submit>(
         (Ok(Parsed::Batch(_)), None) => unreachable!("the body of a batch is a stream"),
         (Err(refused), None) => return Err(refused),
     };
-    ask(worker, question, &identity, note)
+    ask(worker, question, &identity, record)
 }
 
 /// Lets a question in, refuses what can only be sold out, and asks the writer the rest.
@@ -278,19 +278,19 @@ fn ask<'r, A: Submit>(
     worker: &Rc<Worker<A>>,
     question: WriterRequest,
     identity: &Identity,
-    note: &mut RequestRecord,
+    record: &mut RequestRecord,
 ) -> Result<Act<'r, A>, Refused> {
     let WriterRequest { request, deadline_ms } = question;
     mode::admits(&worker.front, &request.command)?;
     let rank = Rank::of(&request.command, identity.preferred);
     let principal = identity.principal.name.as_str();
-    let guest = Requester { principal, user: admission::user(&request.command), rank };
-    let admitted = worker.admit(guest, note)?;
+    let requester = Requester { principal, user: admission::user(&request.command), rank };
+    let admitted = worker.admit(requester, record)?;
     if let Some(refused) = refuse(worker, &request) {
-        note.refused(worker, &request.command);
+        record.refused(worker, &request.command);
         return Ok(Act::Answer(refused));
     }
-    note.asks(worker, &request.command);
+    record.asks(worker, &request.command);
     let asked = OrderEcho::of(&request);
     let coming = if read_after_write::may_be_coming(&*worker.lane, &request) {
         let worker = worker.clone();
@@ -300,7 +300,7 @@ fn ask<'r, A: Submit>(
         }))
     } else {
         let waiting = worker.lane.ask(request, rank, deadline_ms);
-        let waiting = waiting.map_err(|why| not_taken(worker, &admitted, note, why))?;
+        let waiting = waiting.map_err(|why| not_taken(worker, &admitted, record, why))?;
         worker.meter().count_published();
         Coming::Once(waiting)
     };
@@ -311,7 +311,7 @@ fn ask<'r, A: Submit>(
 async fn hear<A: Submit>(
     worker: &Rc<Worker<A>>,
     asking: Asking<A>,
-    note: &mut RequestRecord,
+    record: &mut RequestRecord,
 ) -> Result<ResponseParts, Refused> {
     let Asking { coming, asked, admitted } = asking;
     let arrived = match coming {
@@ -319,9 +319,9 @@ async fn hear<A: Submit>(
         Coming::Looked(looked) => looked.await,
     };
     let WriterReply { outcome, times } =
-        arrived.map_err(|why| not_taken(worker, &admitted, note, why))?;
-    worker.heard(&admitted, times);
-    note.arrived(times);
+        arrived.map_err(|why| not_taken(worker, &admitted, record, why))?;
+    worker.record_answer(&admitted, times);
+    record.arrived(times);
     count_hot(worker, asked.as_ref(), &outcome);
     Ok(answers::reply(&worker.front, asked.as_ref(), outcome).into())
 }
@@ -329,10 +329,10 @@ async fn hear<A: Submit>(
 fn not_taken<A: Submit>(
     worker: &Worker<A>,
     admitted: &Admitted,
-    note: &mut RequestRecord,
+    record: &mut RequestRecord,
     why: SubmitError,
 ) -> Refused {
-    note.not_taken();
+    record.not_taken();
     worker.not_taken(admitted, why);
     answers::not_taken(why)
 }
@@ -431,11 +431,11 @@ fn find<'p, A: Submit>(
     parts: &'p Parts,
     (head, page): (&RequestHeaders<'_>, Page<'_>),
     checked: Result<(), Refused>,
-    (note, toll): (&RequestRecord, &mut Option<Toll>),
+    (record, toll): (&RequestRecord, &mut Option<Toll>),
 ) -> Result<Step<'p>, Refused> {
     if let Err(refused) = checked {
-        if let Ok(client) = worker.usher.client((peer.address, peer.proxy), &parts.headers) {
-            *toll = worker.toll(client, None, note).0;
+        if let Ok(client) = worker.admission.client((peer.address, peer.proxy), &parts.headers) {
+            *toll = worker.toll(client, None, record).0;
         }
         return Err(refused);
     }
@@ -443,10 +443,10 @@ fn find<'p, A: Submit>(
     let path = parts.uri.path();
     let place = Route::find(path);
     let passed;
-    (*toll, passed) = worker.toll(client, share(&place, &parts.method), note);
+    (*toll, passed) = worker.toll(client, share(&place, &parts.method), record);
     passed?;
     if worker.tokens.with(|_, tokens| tokens.is_none()) {
-        worker.usher.sites(|sites| sites.guard(page, parts, head))?;
+        worker.admission.sites(|sites| sites.guard(page, parts, head))?;
     }
     if page.is_preflight(parts, head) {
         // At any time and place: a page learns nothing of a refusal but from the request itself.

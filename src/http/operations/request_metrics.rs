@@ -102,10 +102,10 @@ pub(in crate::http) struct RequestRecord {
 impl RequestRecord {
     /// Begins a record, when the head was read.
     pub(in crate::http) fn begin(front: &Front) -> Self {
-        let mut note = Self::default();
-        note.moments.read = moment(front);
-        note.came_ns = note.moments.read;
-        note
+        let mut record = Self::default();
+        record.moments.read = moment(front);
+        record.came_ns = record.moments.read;
+        record
     }
 
     /// When its head was read.

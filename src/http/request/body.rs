@@ -55,7 +55,7 @@ pub(in crate::http) async fn take<A: Submit>(
     (streams, refused): (bool, Option<&Refused>),
     head: &RequestHeaders<'_>,
     body: Incoming,
-    note: &mut RequestRecord,
+    record: &mut RequestRecord,
 ) -> Result<BodyState, Refused> {
     match refused {
         _ if streams => Ok(BodyState::Stream(body)),
@@ -68,11 +68,11 @@ pub(in crate::http) async fn take<A: Submit>(
         // kept.
         Some(_) => match Passage::begin(worker) {
             Some(_passage) => {
-                pass_by(worker, body, note).await.map(|()| BodyState::Whole(Bytes::new()))
+                pass_by(worker, body, record).await.map(|()| BodyState::Whole(Bytes::new()))
             }
             None => Ok(BodyState::Unread),
         },
-        None => read(worker, body, note).await.map(BodyState::Whole),
+        None => read(worker, body, record).await.map(BodyState::Whole),
     }
 }
 
@@ -122,12 +122,12 @@ impl Drop for Passage<'_> {
 async fn pass_by<A: Submit>(
     worker: &Worker<A>,
     body: Incoming,
-    note: &mut RequestRecord,
+    record: &mut RequestRecord,
 ) -> Result<(), Refused> {
     let limits = worker.limits.get();
     let limit = Duration::from_millis(limits.body_timeout_ms);
     let passed = Box::pin(tokio::time::timeout(limit, drop_all(limits, body))).await;
-    note.came_late(&worker.front);
+    record.came_late(&worker.front);
     passed.unwrap_or_else(|_| Err(too_slow()))
 }
 
@@ -196,7 +196,7 @@ pub(in crate::http) fn too_large(bytes_max: u64) -> Refused {
 async fn read<A: Submit>(
     worker: &Worker<A>,
     mut body: Incoming,
-    note: &mut RequestRecord,
+    record: &mut RequestRecord,
 ) -> Result<Bytes, Refused> {
     let at_once = poll_fn(|context| match Pin::new(&mut body).poll_frame(context) {
         Poll::Ready(frame) => Poll::Ready(Some(frame)),
@@ -218,7 +218,7 @@ async fn read<A: Submit>(
     let kept = Kept { whole: BytesMut::new(), all: &worker.bodies_bytes };
     let rest = Box::pin(tokio::time::timeout(limit, rest(limits, kept, first, body)));
     let whole = rest.await.unwrap_or_else(|_| Err(too_slow()));
-    note.came_late(&worker.front);
+    record.came_late(&worker.front);
     whole
 }
 

@@ -153,8 +153,8 @@ fn the_shape_of_an_order_is_checked() {
     check(r#"{"user":1,"lines":[{"sku":"A","qty":2}]}"#, "malformed");
     check(r#"{"user":"a b","lines":[{"sku":"A","qty":2}]}"#, "malformed");
     check(r#"{"user":"u1","lines":{"sku":"A","qty":2}}"#, "malformed");
-    check(&with("\"note\":1"), "unknown_field");
-    check(&with("\"note\":null"), "unknown_field");
+    check(&with("\"record\":1"), "unknown_field");
+    check(&with("\"record\":null"), "unknown_field");
     check(&with("\"User\":\"u1\""), "unknown_field");
     check(&with("\"confirm\":1"), "malformed");
     check(&with("\"hold_ms\":\"1\""), "malformed");

@@ -132,7 +132,7 @@ pub fn run(config: &Config, reread: Reread, signals: Signals) -> Result<(), Serv
         limits: files.limits.clone(),
         stall_ms: config.stall_ms,
         stop,
-        doors: SharedAdmission::new(files.rules.clone(), files.cells),
+        admission: SharedAdmission::new(files.rules.clone(), files.cells),
         tokens: files.tokens.clone(),
         handshakes,
         cursors,

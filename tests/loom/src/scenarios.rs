@@ -40,7 +40,7 @@ pub fn the_writer_sees_every_request(lanes: usize) {
     parking.settle();
     // The writer's turn: heed, look, and sleep unless there was a call since.
     loop {
-        parking.heed();
+        parking.clear_signal();
         if published.iter().all(|request| request.load(Ordering::Acquire)) {
             break;
         }
@@ -63,7 +63,7 @@ pub fn a_call_brings_what_was_published_before_it() {
         }
     });
     if parking.called() {
-        parking.heed();
+        parking.clear_signal();
         assert_eq!(published.load(Ordering::Relaxed), 1, "the call came before the request");
     }
 }
@@ -86,7 +86,7 @@ pub fn the_writer_ends_when_the_last_lane_closes(closing: Closing) {
     });
     parking.settle();
     loop {
-        parking.heed();
+        parking.clear_signal();
         if gone.load(Ordering::Acquire) {
             break;
         }
