@@ -5,7 +5,7 @@ use crate::error::{BenchError, io_error};
 use crate::out;
 use clap::builder::RangedU64ValueParser;
 use clap_complete::Shell;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A count of which none makes no sense.
 pub(crate) fn at_least_one<T>() -> RangedU64ValueParser<T>
@@ -34,4 +34,22 @@ pub(crate) fn pages(command: clap::Command, to: Option<&Path>) -> Result<(), Ben
     clap_mangen::Man::new(command).render(&mut page).map_err(io_error("make the page"))?;
     out::text(&page);
     Ok(())
+}
+
+/// The server that a command measures, and where it keeps its data.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(crate) struct ServerOptions {
+    /// The server's binary [default: beside this one]
+    #[arg(long = "server", value_name = "SERVER")]
+    pub(crate) binary: Option<PathBuf>,
+    /// Where its data goes; on the disk that is to be measured [default: a new folder here]
+    #[arg(long)]
+    pub(crate) data: Option<PathBuf>,
+}
+
+impl ServerOptions {
+    /// The same server with its data in this folder.
+    pub(crate) fn with_data(&self, data: PathBuf) -> Self {
+        Self { binary: self.binary.clone(), data: Some(data) }
+    }
 }

@@ -3,7 +3,7 @@
 //!
 //! Client and server share the machine. Next: `peers` for single requests.
 
-use crate::arguments::at_least_one;
+use crate::arguments::{ServerOptions, at_least_one};
 use crate::error::{BenchError, io_error};
 use crate::load::now;
 use crate::memory;
@@ -11,7 +11,6 @@ use crate::peers::{self, median, start};
 use std::cell::Cell;
 use std::io::BufRead;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -36,12 +35,8 @@ pub(crate) struct Options {
     /// Durability mode
     #[arg(long, default_value = "group")]
     pub(crate) durability: String,
-    /// The server's binary [default: beside this one]
-    #[arg(long)]
-    pub(crate) server: Option<PathBuf>,
-    /// Where its data goes; on the disk that is to be measured [default: a new folder here]
-    #[arg(long)]
-    pub(crate) data: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) server: ServerOptions,
 }
 
 pub(crate) fn run(options: &Options) -> Result<(), BenchError> {
@@ -50,13 +45,14 @@ pub(crate) fn run(options: &Options) -> Result<(), BenchError> {
 
 /// Prints a table; for each number of connections the median of decisions a second.
 pub(crate) fn measure(options: &Options) -> Result<Vec<(u64, f64)>, BenchError> {
-    let folder = peers::data_folder(options.data.as_deref())?;
+    let folder = peers::data_folder(options.server.data.as_deref())?;
     println!("batches of {} orders, durability {}", options.lines, options.durability);
     println!("{:>5} {:>14} {:>16}  rounds", "conns", "decisions/s", "server CPU us");
     let mut found = Vec::new();
     for &connections in &options.connections {
         let data = folder.path().join(format!("{connections}"));
-        let server = start::doorbuster(options.server.as_deref(), &options.durability, &data);
+        let server =
+            start::doorbuster(options.server.binary.as_deref(), &options.durability, &data);
         let server = server?;
         let (mut rates, mut cpus) = (Vec::new(), Vec::new());
         for round in 0..options.rounds.max(2) {

@@ -3,14 +3,13 @@
 //!
 //! Rounds in turn, so that a machine that slows down slows both. Next: `load`.
 
-use crate::arguments::at_least_one;
+use crate::arguments::{ServerOptions, at_least_one};
 use crate::error::{BenchError, io_error};
 use crate::load;
 use crate::peers::{self, median, start};
 use crate::server::Server;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::PathBuf;
 
 /// What to compare, and how much.
 #[derive(clap::Args)]
@@ -27,12 +26,8 @@ pub(crate) struct Options {
     /// Rounds of each; the table shows medians
     #[arg(long, default_value_t = 5, value_parser = at_least_one::<usize>())]
     rounds: usize,
-    /// The server's binary [default: beside this one]
-    #[arg(long)]
-    server: Option<PathBuf>,
-    /// Where its data goes; on the disk that is to be measured [default: a new folder here]
-    #[arg(long)]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    server: ServerOptions,
 }
 
 #[derive(Clone, Copy)]
@@ -42,8 +37,8 @@ struct Sample {
 }
 
 pub(crate) fn run(options: &Options) -> Result<(), BenchError> {
-    let folder = peers::data_folder(options.data.as_deref())?;
-    let server = start::doorbuster(options.server.as_deref(), "group", folder.path())?;
+    let folder = peers::data_folder(options.server.data.as_deref())?;
+    let server = start::doorbuster(options.server.binary.as_deref(), "group", folder.path())?;
     println!("durable orders; {} rounds each in turn, medians", options.rounds);
     println!("{:>5}  {:<34} {:>9} {:>12}", "conns", "followers", "orders/s", "CPU us/order");
     let mut run = 0;

@@ -4,7 +4,7 @@
 //! that a machine that slows down slows both. In between, nothing is measured. Next: `load`,
 //! `server`.
 
-use crate::arguments::at_least_one;
+use crate::arguments::{ServerOptions, at_least_one};
 use crate::dialect::http_whole;
 use crate::error::{BenchError, io_error};
 use crate::load::{self, Measured, now};
@@ -13,7 +13,6 @@ use crate::peers::{self, median, start};
 use crate::server::Server;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -31,12 +30,8 @@ pub(crate) struct Options {
     /// Rounds of each kind; the table shows medians
     #[arg(long, default_value_t = 5, value_parser = at_least_one::<usize>())]
     pub(crate) rounds: usize,
-    /// The server's binary [default: beside this one]
-    #[arg(long)]
-    pub(crate) server: Option<PathBuf>,
-    /// Where its data goes; on the disk that is to be measured [default: a new folder here]
-    #[arg(long)]
-    pub(crate) data: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) server: ServerOptions,
 }
 
 struct Sample {
@@ -51,8 +46,8 @@ pub(crate) fn run(options: &Options) -> Result<(), BenchError> {
 /// Prints a table, and the memory before and while an image is folded. For each number of
 /// connections, p99.9 with images against without.
 pub(crate) fn measure(options: &Options) -> Result<Vec<(u64, f64)>, BenchError> {
-    let folder = peers::data_folder(options.data.as_deref())?;
-    let mut command = start::command(options.server.as_deref(), "group", folder.path())?;
+    let folder = peers::data_folder(options.server.data.as_deref())?;
+    let mut command = start::command(options.server.binary.as_deref(), "group", folder.path())?;
     // Images only where they are asked for.
     command.env("DOORBUSTER_SNAPSHOTS_EVERY_EVENTS", "1000000000");
     command.env("DOORBUSTER_SNAPSHOTS_EVERY_MS", "86400000");

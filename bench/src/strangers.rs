@@ -5,7 +5,7 @@
 //! name also asks for a cell. What existed before is confirmed to the end. Next: `batch`, and
 //! `tables` for what each table takes.
 
-use crate::arguments::at_least_one;
+use crate::arguments::{ServerOptions, at_least_one};
 use crate::bars::bar::print_bars;
 use crate::batch::read_chunked;
 use crate::dialect::Dialect;
@@ -16,7 +16,6 @@ use crate::report::conditions::{machine, today};
 use crate::server::Server;
 use crate::tables::stated_bytes_max;
 use std::fmt::Write as _;
-use std::path::PathBuf;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
@@ -39,17 +38,13 @@ pub(crate) struct Options {
     /// Exit with 1 unless all bars hold
     #[arg(long)]
     strict: bool,
-    /// The server's binary [default: beside this one]
-    #[arg(long)]
-    server: Option<PathBuf>,
-    /// Where its data goes [default: a new folder here]
-    #[arg(long)]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    server: ServerOptions,
 }
 
 pub(crate) fn run(options: &Options) -> Result<(), BenchError> {
-    let folder = peers::data_folder(options.data.as_deref())?;
-    let mut command = start::command(options.server.as_deref(), "os", folder.path())?;
+    let folder = peers::data_folder(options.server.data.as_deref())?;
+    let mut command = start::command(options.server.binary.as_deref(), "os", folder.path())?;
     for table in ["SKUS", "ORDERS", "KEYS", "ANSWERS", "USES", "USERS", "ENTRIES"] {
         command.env(format!("DOORBUSTER_CAPS_{table}"), options.cap.to_string());
     }

@@ -64,6 +64,7 @@ pub use disk::mapped_file::{MappedFile, OpenFile, populate, release_freed_memory
 pub use disk::memory_disk::{MemoryDisk, MemoryFile, MemoryMapped};
 pub use disk::traits::{Access, Disk, DiskFile, Mapped};
 pub use error::{JournalError, Refusal, VisitError};
+pub use format::bytes;
 pub use format::frame::{Frame, Kind, Records};
 pub use format::layout::{
     FORMAT_VERSION, FRAME_BYTES_MAX, JournalId, RECORD_BYTES_MAX, SEAL_TOTALS_BYTES_MAX,

@@ -4,6 +4,8 @@
 //! snapshot of a given length. Never touches a file. `FORMAT.md` says the same in prose; a test
 //! below compares the two. Read `header.rs` and `trailer.rs` next, which use these numbers.
 
+pub(crate) use doorbuster_journal::bytes::{read_array, read_u32, read_u64, write_at};
+
 /// The version in every header. It rises with any change of meaning of any byte.
 pub const FORMAT_VERSION: u32 = 1;
 
@@ -139,22 +141,6 @@ pub(crate) fn is_writing_name(name: &str) -> bool {
 
 fn sequence_between(name: &str, suffix: &str) -> Option<u64> {
     name.strip_prefix(SNAPSHOT_PREFIX)?.strip_suffix(suffix)?.parse().ok()
-}
-
-pub(crate) fn read_u32(bytes: &[u8], at: usize) -> u32 {
-    u32::from_le_bytes(bytes[at..at + 4].try_into().expect("a range of four bytes"))
-}
-
-pub(crate) fn read_u64(bytes: &[u8], at: usize) -> u64 {
-    u64::from_le_bytes(bytes[at..at + 8].try_into().expect("a range of eight bytes"))
-}
-
-pub(crate) fn read_array<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
-    bytes[at..at + N].try_into().expect("a range of as many bytes")
-}
-
-pub(crate) fn write_at<const N: usize>(bytes: &mut [u8], at: usize, value: [u8; N]) {
-    bytes[at..at + N].copy_from_slice(&value);
 }
 
 #[cfg(test)]

@@ -35,7 +35,7 @@ pub(crate) use stage::Options;
 use stage::{Attack, Stage};
 
 pub(crate) fn run(options: &Options) -> Result<(), BenchError> {
-    let folder = peers::data_folder(options.data.as_deref())?;
+    let folder = peers::data_folder(options.server.data.as_deref())?;
     let stage = Stage { options, folder: folder.path() };
     let conditions = format!("{}, {}", today(), machine());
     println!("{conditions}");

@@ -4,8 +4,9 @@
 
 use super::honest;
 use super::shop::{Plan, Shop};
+use crate::arguments::ServerOptions;
 use crate::error::BenchError;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 /// Which, how long, and how strict.
@@ -23,12 +24,8 @@ pub(crate) struct Options {
     /// Exit with 1 unless all bars hold
     #[arg(long)]
     pub(super) strict: bool,
-    /// The server's binary [default: beside this one]
-    #[arg(long)]
-    pub(super) server: Option<PathBuf>,
-    /// Where its data goes [default: a new folder here]
-    #[arg(long)]
-    pub(super) data: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) server: ServerOptions,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -129,7 +126,7 @@ impl Stage<'_> {
         }
         all.extend_from_slice(settings);
         Plan {
-            binary: self.options.server.clone(),
+            binary: self.options.server.binary.clone(),
             place: self.folder.join(name),
             settings: all,
             is_secured: false,

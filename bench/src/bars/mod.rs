@@ -8,6 +8,7 @@ pub(crate) mod bar;
 mod part;
 mod table;
 
+use crate::arguments::ServerOptions;
 use crate::dialect::Order;
 use crate::engine::Figures;
 use crate::error::{BenchError, io_error};
@@ -17,7 +18,7 @@ use crate::report::conditions::{machine, today};
 use crate::server::Server;
 use crate::{batch, engine, idle, images};
 use part::Part;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use table::{Found, Row};
 
 /// Where, and how strict.
@@ -32,12 +33,8 @@ pub(crate) struct Options {
     /// Rounds of the comparisons with other servers; the table shows medians
     #[arg(long, default_value_t = ROUNDS, value_parser = clap::value_parser!(u16).range(1..))]
     rounds: u16,
-    /// The server's binary [default: beside this one]
-    #[arg(long)]
-    server: Option<PathBuf>,
-    /// Where their data goes; on the disk that is to be measured [default: a new folder here]
-    #[arg(long)]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    server: ServerOptions,
 }
 
 const ROUNDS: u16 = 7;
@@ -50,7 +47,7 @@ const REQUESTS: u64 = 60_000;
 const SOLD_OUT: &str = "sold-out";
 
 pub(crate) fn run(options: &Options) -> Result<(), BenchError> {
-    let folder = peers::data_folder(options.data.as_deref())?;
+    let folder = peers::data_folder(options.server.data.as_deref())?;
     let data = folder.path();
     let conditions = format!("{}, {}", today(), machine());
     println!("{conditions}");
@@ -108,7 +105,7 @@ fn measure(part: Part, options: &Options, data: &Path) -> Result<Vec<Found>, Ben
 
 /// CPU against bare hyper, orders a second against Redis.
 fn orders(options: &Options, data: &Path) -> Result<Vec<Found>, BenchError> {
-    let binary = options.server.as_deref();
+    let binary = options.server.binary.as_deref();
     let mut servers =
         vec![start::bare(None)?, start::doorbuster(binary, "group", &data.join("group"))?];
     servers.extend(peers::redis::start("always", &data.join("redis"))?);
@@ -133,7 +130,8 @@ fn orders(options: &Options, data: &Path) -> Result<Vec<Found>, BenchError> {
 
 /// Against a bare hyper that answers the very bytes that the server gave to one refusal.
 fn refusals(options: &Options, data: &Path) -> Result<Found, BenchError> {
-    let server = start::doorbuster(options.server.as_deref(), "group", &data.join("sold-out"))?;
+    let server =
+        start::doorbuster(options.server.binary.as_deref(), "group", &data.join("sold-out"))?;
     load::put_sku(server.address, &server.dialect, SOLD_OUT, 0)?;
     let mut request = Vec::new();
     let order = Order { sku: SOLD_OUT, user: "first", key: "first" };
@@ -168,8 +166,7 @@ fn batches(options: &Options, data: &Path) -> Result<Found, BenchError> {
         total: 400_000,
         rounds: 4,
         durability: "group".to_owned(),
-        server: options.server.clone(),
-        data: Some(data.join("batch")),
+        server: options.server.with_data(data.join("batch")),
     })?;
     // How many connections it takes is not said; the best shows what the server can.
     let best = found.into_iter().max_by(|one, other| one.1.total_cmp(&other.1));
@@ -183,15 +180,14 @@ fn while_images_are_taken(options: &Options, data: &Path) -> Result<Found, Bench
         connections: vec![16, 64],
         requests: REQUESTS,
         rounds: IMAGE_ROUNDS.into(),
-        server: options.server.clone(),
-        data: Some(data.join("images")),
+        server: options.server.with_data(data.join("images")),
     })?;
     let found = ratios.into_iter().map(|(connections, ratio)| (at(connections), ratio));
     Ok(Found::Numbers(found.collect()))
 }
 
 fn idle(options: &Options, data: &Path) -> Result<Found, BenchError> {
-    let idle = idle::Options { seconds: 10, server: options.server.clone() };
+    let idle = idle::Options { seconds: 10, server: options.server.binary.clone() };
     let share = idle::measure(&idle, Some(&data.join("idle")))?;
     Ok(Found::Numbers(vec![(String::new(), share * 100.0)]))
 }

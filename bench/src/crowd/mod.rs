@@ -8,6 +8,7 @@ mod bad;
 mod buyers;
 mod event_loop;
 
+use crate::arguments::ServerOptions;
 use crate::error::BenchError;
 use crate::load::{self, now};
 use crate::peers::{data_folder, start};
@@ -16,7 +17,6 @@ use crate::server::Server;
 use bad::{Bad, Counted, Kind, LEAST_PRIORITY};
 use buyers::Felt;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use std::path::PathBuf;
 use std::time::Duration;
 
 /// How large a crowd, for how long.
@@ -43,12 +43,8 @@ pub(crate) struct Options {
     /// Exit with 1 if a bar does not hold
     #[arg(long)]
     strict: bool,
-    /// The server's binary [default: beside this one]
-    #[arg(long)]
-    server: Option<PathBuf>,
-    /// Where its data goes [default: a new folder here]
-    #[arg(long)]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    server: ServerOptions,
 }
 
 /// With the crowd, the buyers' p99 may be so many times what it is without.
@@ -72,7 +68,7 @@ pub(crate) fn run(options: &Options) -> Result<(), BenchError> {
     ];
     let crowd = (options.idle + options.slow) as u64;
     raise_files(crowd + u64::from(options.connections))?;
-    let folder = data_folder(options.data.as_deref())?;
+    let folder = data_folder(options.server.data.as_deref())?;
     let server = start_server(options, &folder.path().join("data"))?;
     println!("{}, {}", today(), machine());
     println!(
@@ -181,7 +177,7 @@ pub(crate) fn raise_files(connections: u64) -> Result<(), BenchError> {
 }
 
 fn start_server(options: &Options, data: &std::path::Path) -> Result<Server, BenchError> {
-    let mut command = start::command(options.server.as_deref(), "group", data)?;
+    let mut command = start::command(options.server.binary.as_deref(), "group", data)?;
     for name in ["HEADER_TIMEOUT_MS", "BODY_TIMEOUT_MS", "WRITE_TIMEOUT_MS"] {
         command.env(format!("DOORBUSTER_HTTP_{name}"), options.limit_ms.to_string());
     }

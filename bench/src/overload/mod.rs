@@ -10,7 +10,7 @@
 pub(crate) mod crowd;
 pub(crate) mod step;
 
-use crate::arguments::at_least_one;
+use crate::arguments::{ServerOptions, at_least_one};
 use crate::bars::bar::{Bar, print_bars};
 use crate::crowd::raise_files;
 use crate::dialect::Dialect;
@@ -20,7 +20,7 @@ use crate::peers::{self, start};
 use crate::report::conditions::{machine, today};
 use crate::server::Server;
 use crowd::{CONFIRMERS, Phase};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 use step::Step;
 
@@ -64,18 +64,14 @@ pub(crate) struct Options {
     /// Exit with 1 unless all bars hold
     #[arg(long)]
     strict: bool,
-    /// The server's binary [default: beside this one]
-    #[arg(long)]
-    server: Option<PathBuf>,
-    /// Where its data goes; on the disk that is to be measured [default: a new folder here]
-    #[arg(long)]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    server: ServerOptions,
 }
 
 pub(crate) fn run(options: &Options) -> Result<(), BenchError> {
     raise_files(options.connections + CONFIRMERS)?;
-    let folder = peers::data_folder(options.data.as_deref())?;
-    let server = start_slowed(options.server.as_deref(), folder.path(), options.decide_us)?;
+    let folder = peers::data_folder(options.server.data.as_deref())?;
+    let server = start_slowed(options.server.binary.as_deref(), folder.path(), options.decide_us)?;
     println!("{}, {}", today(), machine());
     println!("{}; client and server share the cores", pace(options.decide_us));
     let capacity = capacity(&server, options.decide_us)?;

@@ -9,13 +9,14 @@ pub(crate) mod postgres;
 pub(crate) mod redis;
 pub(crate) mod start;
 
+use crate::arguments::ServerOptions;
 use crate::error::{BenchError, io_error};
 use crate::load::{self, Load};
 use crate::memory;
 use crate::report::conditions::{machine, today};
 use crate::server::Server;
 use std::io::{IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -47,12 +48,8 @@ pub(crate) struct Options {
     /// Beside each mode the same without timing of requests, to see what that costs
     #[arg(long)]
     untimed: bool,
-    /// The server's binary [default: beside this one]
-    #[arg(long)]
-    server: Option<PathBuf>,
-    /// Where their data goes; on the disk that is to be measured [default: a new folder here]
-    #[arg(long)]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    server: ServerOptions,
 }
 
 /// What else sells stock.
@@ -103,7 +100,7 @@ pub(crate) struct Sample {
 }
 
 pub(crate) fn run(options: &Options) -> Result<(), BenchError> {
-    let folder = data_folder(options.data.as_deref())?;
+    let folder = data_folder(options.server.data.as_deref())?;
     println!("{}, {}", today(), machine());
     let servers = start_all(options, folder.path())?;
     for server in &servers {
@@ -156,7 +153,7 @@ fn start_all(options: &Options, folder: &Path) -> Result<Vec<Server>, BenchError
             Err(error) => return Err(error),
         }
     }
-    let binary = options.server.as_deref();
+    let binary = options.server.binary.as_deref();
     for mode in &options.durability {
         let data = folder.join(mode.replace(':', "-"));
         servers.push(start::doorbuster(binary, mode, &data)?);

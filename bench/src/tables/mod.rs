@@ -7,14 +7,13 @@
 pub(crate) mod flood;
 pub(crate) mod sizes;
 
-use crate::arguments::at_least_one;
+use crate::arguments::{ServerOptions, at_least_one};
 use crate::error::BenchError;
 use crate::load;
 use crate::peers::{data_folder, start};
 use crate::server::Server;
 use flood::flood;
 use serde_json::Value;
-use std::path::PathBuf;
 
 /// How much to offer.
 #[derive(clap::Args)]
@@ -28,12 +27,8 @@ pub(crate) struct Options {
     /// Exit with 1 if a bar does not hold
     #[arg(long)]
     strict: bool,
-    /// The server's binary [default: beside this one]
-    #[arg(long)]
-    server: Option<PathBuf>,
-    /// Where its data goes [default: a new folder here]
-    #[arg(long)]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    server: ServerOptions,
 }
 
 /// Bytes that a used row takes at most, by the names of `/v1/status`.
@@ -50,9 +45,9 @@ pub(crate) fn stated_bytes_max(cap: u64) -> u64 {
 
 /// Offers, and prints what came of it.
 pub(crate) fn run(options: &Options) -> Result<(), BenchError> {
-    let folder = data_folder(options.data.as_deref())?;
+    let folder = data_folder(options.server.data.as_deref())?;
     let mut command =
-        start::command(options.server.as_deref(), "group", &folder.path().join("data"))?;
+        start::command(options.server.binary.as_deref(), "group", &folder.path().join("data"))?;
     for table in ["ORDERS", "KEYS", "USES", "USERS"] {
         command.env(format!("DOORBUSTER_CAPS_{table}"), options.cap.to_string());
     }

@@ -4,11 +4,12 @@
 //! Owns which rows a line makes. Pages that a table has not used yet take none. Next: `flood`.
 
 use super::flood::{self, Answered, flood};
+use crate::arguments::ServerOptions;
 use crate::error::BenchError;
 use crate::load;
 use crate::peers::{data_folder, start};
 use crate::server::Server;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// How many rows.
 #[derive(clap::Args)]
@@ -16,12 +17,8 @@ pub(crate) struct Options {
     /// Rows of each kind
     #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1_000..))]
     rows: u64,
-    /// The server's binary [default: beside this one]
-    #[arg(long)]
-    server: Option<PathBuf>,
-    /// Where its data goes [default: a new folder here]
-    #[arg(long)]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    server: ServerOptions,
 }
 
 /// Bytes a row that lines of one kind take, everything they make together.
@@ -30,7 +27,7 @@ fn measure(
     data: &Path,
     line: impl Fn(u64) -> String + 'static,
 ) -> Result<u64, BenchError> {
-    let mut command = start::command(options.server.as_deref(), "group", data)?;
+    let mut command = start::command(options.server.binary.as_deref(), "group", data)?;
     let cap = (options.rows + options.rows / 4).to_string();
     for table in ["SKUS", "ORDERS", "KEYS", "USES", "USERS", "ENTRIES", "ANSWERS"] {
         command.env(format!("DOORBUSTER_CAPS_{table}"), &cap);
@@ -63,7 +60,7 @@ fn measure(
 
 /// Prints the table.
 pub(crate) fn run(options: &Options) -> Result<(), BenchError> {
-    let folder = data_folder(options.data.as_deref())?;
+    let folder = data_folder(options.server.data.as_deref())?;
     let at = |name: &str| folder.path().join(name);
     let sku = measure(options, &at("skus"), |number| {
         format!(r#"{{"op":"sku","sku":"sku-{number:09}","stock":1}}"#)

@@ -4,6 +4,8 @@
 //! says the same in prose; a test below compares the two. Read `frame.rs` and `segment.rs` next,
 //! which use these numbers.
 
+pub(crate) use super::bytes::{read_u32, read_u64, write_at};
+
 /// The version in every segment header. It rises with any change of meaning of any byte.
 pub const FORMAT_VERSION: u32 = 1;
 
@@ -155,18 +157,6 @@ pub(crate) fn segment_number(name: &str) -> Option<Option<u64>> {
     let digits = name.strip_suffix(SEGMENT_SUFFIX)?;
     let number = digits.parse::<u64>().ok().filter(|&number| number > 0);
     Some(number.filter(|&number| segment_name(number) == name))
-}
-
-pub(crate) fn read_u32(bytes: &[u8], at: usize) -> u32 {
-    u32::from_le_bytes(bytes[at..at + 4].try_into().expect("a range of four bytes"))
-}
-
-pub(crate) fn read_u64(bytes: &[u8], at: usize) -> u64 {
-    u64::from_le_bytes(bytes[at..at + 8].try_into().expect("a range of eight bytes"))
-}
-
-pub(crate) fn write_at<const N: usize>(bytes: &mut [u8], at: usize, value: [u8; N]) {
-    bytes[at..at + N].copy_from_slice(&value);
 }
 
 #[cfg(test)]

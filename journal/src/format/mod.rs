@@ -2,6 +2,7 @@
 //!
 //! In reading order:
 //!
+//! - `bytes`: numbers at fixed offsets
 //! - `layout`: every offset, size, magic value, bound and file name
 //! - `options`: what an operator may choose
 //! - `origin`: where a scan starts, and what a snapshot says of its own end
@@ -10,6 +11,7 @@
 //! - `frame`: one frame, closed for storage and parsed again
 //! - `segment`: one segment file, its header
 
+pub mod bytes;
 pub(crate) mod frame;
 pub(crate) mod layout;
 pub(crate) mod options;

@@ -140,6 +140,27 @@ impl<T> std::ops::IndexMut<u32> for Slab<T> {
     }
 }
 
+/// Has the rows of a table, which lie in its `slab`, found by their slots.
+macro_rules! by_slot {
+    ($table:ty, $row:ty) => {
+        impl std::ops::Index<u32> for $table {
+            type Output = $row;
+
+            fn index(&self, slot: u32) -> &$row {
+                &self.slab[slot]
+            }
+        }
+
+        impl std::ops::IndexMut<u32> for $table {
+            fn index_mut(&mut self, slot: u32) -> &mut $row {
+                &mut self.slab[slot]
+            }
+        }
+    };
+}
+
+pub(in crate::domain) use by_slot;
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,7 +7,7 @@
 use super::entries::{Entries, Entry};
 use crate::domain::memory::hash::TableHash;
 use crate::domain::memory::index::Index;
-use crate::domain::memory::slab::Slab;
+use crate::domain::memory::slab::{Slab, by_slot};
 use crate::domain::model::command::Take;
 use crate::domain::model::draw::{Admission, Pick, SeedCommitment, Terms};
 use crate::domain::model::ids::{DrawId, OrderId, PrincipalName, Sequence, SkuId, Stamp, UserId};
@@ -358,16 +358,4 @@ impl Draws {
     }
 }
 
-impl std::ops::Index<u32> for Draws {
-    type Output = Draw;
-
-    fn index(&self, slot: u32) -> &Draw {
-        &self.slab[slot]
-    }
-}
-
-impl std::ops::IndexMut<u32> for Draws {
-    fn index_mut(&mut self, slot: u32) -> &mut Draw {
-        &mut self.slab[slot]
-    }
-}
+by_slot!(Draws, Draw);

@@ -7,7 +7,7 @@ use super::deadlines::Deadlines;
 use super::usage::Users;
 use crate::domain::memory::hash::TableHash;
 use crate::domain::memory::index::{Index, Places, near};
-use crate::domain::memory::slab::{NONE, Slab};
+use crate::domain::memory::slab::{NONE, Slab, by_slot};
 use crate::domain::model::ids::{OrderId, Sequence, Stamp};
 use crate::domain::model::order::{Order, Status};
 use std::collections::BTreeMap;
@@ -289,16 +289,4 @@ impl Orders {
     }
 }
 
-impl std::ops::Index<u32> for Orders {
-    type Output = Order;
-
-    fn index(&self, slot: u32) -> &Order {
-        &self.slab[slot]
-    }
-}
-
-impl std::ops::IndexMut<u32> for Orders {
-    fn index_mut(&mut self, slot: u32) -> &mut Order {
-        &mut self.slab[slot]
-    }
-}
+by_slot!(Orders, Order);

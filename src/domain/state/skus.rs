@@ -4,7 +4,7 @@
 
 use crate::domain::memory::hash::TableHash;
 use crate::domain::memory::index::Index;
-use crate::domain::memory::slab::{NONE, Slab};
+use crate::domain::memory::slab::{NONE, Slab, by_slot};
 use crate::domain::model::ids::{GroupId, Sequence, SkuId};
 use crate::domain::model::sku::Sku;
 use std::cell::Cell;
@@ -190,19 +190,7 @@ impl Skus {
     }
 }
 
-impl std::ops::Index<u32> for Skus {
-    type Output = Sku;
-
-    fn index(&self, slot: u32) -> &Sku {
-        &self.slab[slot]
-    }
-}
-
-impl std::ops::IndexMut<u32> for Skus {
-    fn index_mut(&mut self, slot: u32) -> &mut Sku {
-        &mut self.slab[slot]
-    }
-}
+by_slot!(Skus, Sku);
 
 #[cfg(test)]
 mod tests {

@@ -8,7 +8,7 @@ use super::principals::{Principals, Table};
 use super::skus::Skus;
 use crate::domain::memory::hash::TableHash;
 use crate::domain::memory::index::{Index, Places, near};
-use crate::domain::memory::slab::{NONE, Slab};
+use crate::domain::memory::slab::{NONE, Slab, by_slot};
 use crate::domain::model::ids::{STOCK_MAX, UserId};
 use crate::domain::model::sku::Sku;
 use std::num::NonZeroU64;
@@ -151,19 +151,7 @@ impl Users {
     }
 }
 
-impl std::ops::Index<u32> for Users {
-    type Output = User;
-
-    fn index(&self, slot: u32) -> &User {
-        &self.slab[slot]
-    }
-}
-
-impl std::ops::IndexMut<u32> for Users {
-    fn index_mut(&mut self, slot: u32) -> &mut User {
-        &mut self.slab[slot]
-    }
-}
+by_slot!(Users, User);
 
 /// Units of one SKU that one user holds and owns.
 #[derive(Debug, Clone)]

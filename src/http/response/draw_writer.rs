@@ -42,12 +42,8 @@ pub(in crate::http) fn terms(json: &mut Json, terms: &Terms, admission: &Admissi
     json.number(terms.odds.blank_weight());
     json.raw(",\"entries_per_user\":");
     json.number(admission.entries_per_user);
-    json.raw(",\"opens_at\":");
-    json.maybe(admission.opens_at, Json::instant);
-    json.raw(",\"closes_at\":");
-    json.maybe(admission.closes_at, Json::instant);
-    json.raw(",\"hold_ms\":");
-    json.maybe(terms.hold_ms, Json::number);
+    let window = (admission.opens_at, admission.closes_at);
+    json_writer::window_and_hold(json, window, terms.hold_ms);
     json.raw(",\"confirm\":");
     json.boolean(terms.sell);
 }

@@ -263,16 +263,25 @@ pub(in crate::http) fn settings(json: &mut Json, settings: &SkuSettings) {
     json.number(settings.per_user_limit);
     json.raw(",\"limit_group\":");
     json.maybe(settings.limit_group.as_ref(), |json, group| json.id(group.as_str()));
-    json.raw(",\"opens_at\":");
-    json.maybe(settings.opens_at, Json::instant);
-    json.raw(",\"closes_at\":");
-    json.maybe(settings.closes_at, Json::instant);
-    json.raw(",\"hold_ms\":");
-    json.maybe(settings.hold_ms, Json::number);
+    window_and_hold(json, (settings.opens_at, settings.closes_at), settings.hold_ms);
     json.raw(",\"paused\":");
     json.boolean(settings.paused);
     json.raw(",\"direct\":");
     json.boolean(settings.direct);
+}
+
+/// When a sale or a draw is open, and how long what comes of it is held; members in the middle.
+pub(in crate::http) fn window_and_hold(
+    json: &mut Json,
+    (opens_at, closes_at): (Option<Stamp>, Option<Stamp>),
+    hold_ms: Option<u64>,
+) {
+    json.raw(",\"opens_at\":");
+    json.maybe(opens_at, Json::instant);
+    json.raw(",\"closes_at\":");
+    json.maybe(closes_at, Json::instant);
+    json.raw(",\"hold_ms\":");
+    json.maybe(hold_ms, Json::number);
 }
 
 /// The last member of nearly every body, and its end.
