@@ -98,7 +98,7 @@ pub(crate) fn orders(
 }
 
 /// Runs a load; also says by how much `counter` went up in between. Connections are made before
-/// and closed behind both readings: what a server spends on them is not what is measured.
+/// and closed after both readings: what a server spends on them is not what is measured.
 pub(crate) fn measure(
     address: SocketAddr,
     dialect: &Dialect,
@@ -174,7 +174,7 @@ pub(crate) fn put_sku(
 }
 
 /// What came instead, as far as it is worth telling: its first line, and of an HTTP answer what is
-/// behind its head too.
+/// after its head too.
 pub(crate) fn unexpected(answer: &[u8]) -> BenchError {
     let text = String::from_utf8_lossy(answer);
     let first = text.lines().next().unwrap_or("nothing");

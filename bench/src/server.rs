@@ -174,7 +174,7 @@ impl Drop for Server {
     }
 }
 
-/// Fields of `/proc/PID/stat` behind the name of the program, counted from there.
+/// Fields of `/proc/PID/stat` after the name of the program, counted from there.
 const PARENT: usize = 1;
 const CHILDREN_USER: usize = 13;
 const CHILDREN_SYSTEM: usize = 14;

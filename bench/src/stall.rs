@@ -3,7 +3,7 @@
 //!
 //! Owns the table and the bars. The stillness is a fault point of the server, so it must have been
 //! built with `--features faults`: no data sync comes to its end while the point is armed. What was
-//! in the ring by then waits and is served behind it; what comes is refused. Next:
+//! in the ring by then waits and is served after it; what comes is refused. Next:
 //! `overload::crowd`.
 
 use crate::arguments::at_least_one;

@@ -212,7 +212,7 @@ pub(super) struct Stream {
 }
 
 impl Stream {
-    /// The next bytes; none behind the last. Dropping the future loses nothing.
+    /// The next bytes; none after the last. Dropping the future loses nothing.
     pub(super) async fn piece(&mut self) -> Result<Option<Bytes>, String> {
         let frame = self.body.frame().await.transpose().map_err(|cause| cause.to_string())?;
         Ok(frame.map(|frame| frame.into_data().unwrap_or_default()))

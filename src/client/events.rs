@@ -43,7 +43,7 @@ pub struct Event {
 #[derive(Debug)]
 pub struct Events {
     client: Client,
-    /// Behind this, as the server is told.
+    /// After this, as the server is told.
     place: String,
     /// The sequence in it.
     seen: u64,
@@ -63,7 +63,7 @@ enum Gap {
 }
 
 impl Client {
-    /// Follows what happens behind a place: an event's id, a `seq`, or `0` for everything that is
+    /// Follows what happens after a place: an event's id, a `seq`, or `0` for everything that is
     /// kept. Connects when first asked.
     ///
     /// # Errors

@@ -28,7 +28,7 @@ use crate::testing::planted::{Bug, planted};
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
-/// In the order of the variants, but keys last; uses by SKU in the order they began, entries behind
+/// In the order of the variants, but keys last; uses by SKU in the order they began, entries after
 /// their draw, keys oldest first. Caps of draws that are not the defaults follow the head, and then
 /// lives, by epoch.
 #[derive(Serialize, Deserialize)]
@@ -112,7 +112,7 @@ pub(super) enum Row<'a> {
         life: u64,
         sequence: u64,
     },
-    /// The principals that the settings name, and the numbers of those that are configured; behind
+    /// The principals that the settings name, and the numbers of those that are configured; after
     /// the principals, where there are any.
     Configured {
         names: Vec<&'a str>,

@@ -10,7 +10,7 @@
 pub(super) enum Whose {
     /// A Service named `doorbuster`, or the tools: left alone.
     Others,
-    /// A Service whose name goes on behind `doorbuster-`, most likely: not known for certain.
+    /// A Service whose name goes on after `doorbuster-`, most likely: not known for certain.
     Service,
     /// A setting was meant.
     Nobody,

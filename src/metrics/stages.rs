@@ -18,7 +18,7 @@ pub enum Stage {
     Ring,
     /// Decide, apply and encode.
     Decide,
-    /// Until the turn's frame is stored; the requests behind it in its turn included.
+    /// Until the turn's frame is stored; the requests after it in its turn included.
     Append,
     /// Until it is durable in the configured mode: with `group`, the data sync.
     Durable,

@@ -89,7 +89,7 @@ impl Manager {
         self.send(&format!("READY=1\nSTATUS={status}\n"));
     }
 
-    /// Files and settings are read again. Says nothing where it does not serve: a READY behind it
+    /// Files and settings are read again. Says nothing where it does not serve: a READY after it
     /// would be untrue.
     pub(crate) fn reload<T>(&self, work: impl FnOnce() -> T) -> T {
         let told = self.is_in(SERVING);

@@ -18,7 +18,7 @@ impl CapacityFlag {
         fence(Ordering::SeqCst);
     }
 
-    /// The writer's half: once for all lanes, behind the room that a turn has made.
+    /// The writer's half: once for all lanes, after the room that a turn has made.
     pub(super) fn made_room() {
         fence(Ordering::SeqCst);
     }

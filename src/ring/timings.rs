@@ -1,4 +1,4 @@
-//! When what happened to a request behind the ring; the IO thread knows the rest.
+//! Times of a request in the writer: taken, decided, stored, durable. The IO thread adds its own.
 //!
 //! Owns how that travels: what is a request's own with its answer, what is its turn's beside the
 //! cursors. Never reads a clock. Next: `metrics::stages`.

@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 /// Questions that may wait for the feeder to look at them; more are refused.
 const NOTES_MAX: usize = 8192;
 
-/// A place in the history of a journal: behind the event of this sequence.
+/// A place in the history of a journal: after the event of this sequence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Position {
     /// In which start of the server the event was made; none for a sequence alone.
@@ -49,7 +49,7 @@ pub enum Form {
 /// What is asked of the feeder.
 #[derive(Debug)]
 pub struct FeedRequest {
-    /// Events behind this.
+    /// Events after this.
     pub after: Position,
     pub form: Form,
     /// So many at most; without it as many as make a piece, and at the end of the journal the
@@ -65,7 +65,7 @@ pub enum FeedReply {
     Piece(Piece),
     /// The place is older than what is kept; the oldest place there is.
     Compacted {
-        /// Events behind this are there.
+        /// Events after this are there.
         oldest: Position,
     },
     /// This journal never had the place.

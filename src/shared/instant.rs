@@ -23,7 +23,7 @@ pub(crate) enum BadInstant {
     Form,
     /// The instant lies before 1970.
     TooEarly,
-    /// In UTC it lies behind the year 9999.
+    /// In UTC it lies after the year 9999.
     TooLate,
 }
 

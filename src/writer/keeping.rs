@@ -72,8 +72,8 @@ impl<D: Disk> Core<D> {
     }
 
     /// Tells what waits, as far as there is room and room stays for one more record. Where it
-    /// cannot wait any longer, what finds none is not kept: behind a change it would no longer
-    /// stand behind its state.
+    /// cannot wait any longer, what finds none is not kept: after a change it would no longer
+    /// stand after its state.
     pub(super) fn tell_kept(&mut self, behind: Behind) {
         while let Some(bundle) = self.keeping.bundles.front() {
             if !self.room.for_refusals(bundle.bytes.len()) || self.failure.is_some() {

@@ -46,7 +46,7 @@ pub(super) struct Keeping {
     pub(super) taken_at: Sequence,
 }
 
-/// What comes behind the refusals that are told.
+/// What comes after the refusals that are told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Behind {
     /// The end of the turn.

@@ -182,7 +182,7 @@ impl<D: Disk> Writer<D> {
         if polled == Polled::None && !swept {
             core.seal_if_quiet()?;
         }
-        // The call for settings that came behind `take_settings` may have been heeded with the
+        // The call for settings that came after `take_settings` may have been heeded with the
         // others.
         let fresh = core.hear_settings();
         Ok(match polled {

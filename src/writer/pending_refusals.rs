@@ -24,7 +24,7 @@ type Pair = (SkuId, RefusalReason);
 #[derive(Debug, Default)]
 pub(super) struct PendingRefusals {
     counts: BTreeMap<Pair, u64>,
-    /// The last pair of the last event: those behind it have their turn next, then the first again.
+    /// The last pair of the last event: those after it have their turn next, then the first again.
     told: Option<Pair>,
     due_at: Option<Stamp>,
 }

@@ -1,6 +1,6 @@
 //! What the writer counts and times, a few nanoseconds a request.
 //!
-//! Owns the clock readings of a turn: one when it begins, one behind each request, one when it is
+//! Owns the clock readings of a turn: one when it begins, one after each request, one when it is
 //! stored and one when it is durable. Decides nothing. Next: `metrics::meters`.
 
 use crate::domain::model::ids::Stamp;

@@ -145,7 +145,7 @@ pub(crate) enum Command {
         /// The backup
         #[arg(long, value_name = "DIR")]
         from: PathBuf,
-        /// End behind this sequence, or behind the last event at or before this instant of RFC 3339
+        /// End after this sequence, or after the last event at or before this instant of RFC 3339
         #[arg(long, value_name = "SEQ|TIME", value_parser = instant::until)]
         until: Option<Until>,
         /// Megabytes that are read a second, at most [default: no limit]
@@ -191,7 +191,7 @@ impl Command {
 /// How much of the history counts.
 #[derive(Args)]
 pub(crate) struct Reach {
-    /// End behind this sequence, or behind the last event at or before this instant of RFC 3339
+    /// End after this sequence, or after the last event at or before this instant of RFC 3339
     #[arg(long, value_name = "SEQ|TIME", value_parser = instant::until)]
     until: Option<Until>,
     /// Begin at the first event, not at the newest snapshot

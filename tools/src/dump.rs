@@ -29,7 +29,7 @@ pub(crate) fn show(
     as_json: bool,
 ) -> Result<bool, Trouble> {
     let journal = look::open(data)?;
-    // Judged before it is shown: what a live writer appends in between lies behind this end.
+    // Judged before it is shown: what a live writer appends in between lies after this end.
     let judged = look::origin(data, &journal).and_then(|origin| Ok(scan(&journal, origin)?));
     let scan = judged.as_ref().ok();
     let out = BufWriter::new(io::stdout().lock());
@@ -54,7 +54,7 @@ pub(crate) fn show(
     }
 }
 
-/// A stretch of zeros that was not judged yet: frames behind it in the same file make it a hole.
+/// A stretch of zeros that was not judged yet: frames after it in the same file make it a hole.
 struct Zeros {
     file: String,
     offset: u64,
@@ -130,7 +130,7 @@ impl<W: Write> Out<'_, W> {
         self.piece(&item, if is_rest { "unused" } else { "hole" }, Vec::new())
     }
 
-    /// Something is not whole; behind the end that a start would find, that is no damage.
+    /// Something is not whole; after the end that a start would find, that is no damage.
     fn found(&mut self, (file, offset): (&str, u64)) {
         let end = self.scan.and_then(|scan| scan.segments.last());
         let behind = end.is_some_and(|last| (file, offset) >= (last.file.as_str(), last.end));

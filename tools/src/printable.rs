@@ -13,7 +13,7 @@ fn is_shown(character: char) -> bool {
     if character.is_ascii() {
         return !character.is_ascii_control();
     }
-    // The standard library knows what is printed; behind a letter it takes marks for such.
+    // The standard library knows what is printed; after a letter it takes marks for such.
     let mut bytes = [0; 5];
     bytes[0] = b'a';
     let length = character.encode_utf8(&mut bytes[1..]).len();

@@ -157,7 +157,7 @@ fn attack(stage: &Stage<'_>, family: Family, size: Size) -> Result<Run, BenchErr
     let client = Honest { every: Some(Duration::from_millis(8)), ..Honest::of(&shop) };
     let (late, felt) = client.during(|| {
         let late = until_expired(&shop, &told)?;
-        // The same number of orders behind it, so that the end of one run is not all of its p99.
+        // The same number of orders after it, so that the end of one run is not all of its p99.
         std::thread::sleep(Duration::from_millis(500));
         Ok(late)
     })?;

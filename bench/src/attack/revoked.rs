@@ -1,4 +1,4 @@
-//! Batches, streams and connections that go on behind the end of their token: taken back, or run
+//! Batches, streams and connections that go on after the end of their token: taken back, or run
 //! out.
 //!
 //! A server falls for it that asks once, at the head, who a client is: each further line of a batch
@@ -37,7 +37,7 @@ struct Ongoing {
     kept: TcpStream,
 }
 
-/// What became of it behind the token's end.
+/// What became of it after the token's end.
 struct Behind {
     token: Token,
     /// Lines of the batch that were done.

@@ -1,5 +1,5 @@
 //! Connections that are held open and from which nothing more comes: silent from the beginning, or
-//! behind some bytes.
+//! after some bytes.
 //!
 //! Owns the thread that holds them, and how many the server ended. New ones go on coming at a rate,
 //! as they do from a client that opens without end. Next: `storm`.

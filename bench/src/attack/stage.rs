@@ -51,9 +51,9 @@ pub(super) enum Attack {
     Tables,
     /// Two servers on one directory, by every trick with its lock
     Lock,
-    /// Batches, streams and connections that go on behind their token's end
+    /// Batches, streams and connections that go on after their token's end
     Revoked,
-    /// More users than there are buckets, and newcomers behind them
+    /// More users than there are buckets, and newcomers after them
     Users,
     /// The refusals that cost most
     Refusals,

@@ -29,7 +29,7 @@ const AGAIN_AFTER: Duration = Duration::from_millis(20);
 pub(super) enum Round {
     /// Lines of a batch.
     Batch { token: Token, lines: String },
-    /// So many requests, one behind the other.
+    /// So many requests, one after the other.
     Ahead { bytes: Vec<u8>, answers: usize },
 }
 

@@ -84,7 +84,7 @@ pub(crate) fn run(options: &Options) -> Result<(), BenchError> {
     let most_open = connections(&server)?;
     let Counted { ended, kernel_bytes, cpu_ns } = crowd.stop();
     let gone = gone(&server, options)?;
-    // A disk is not the same all the time: half of the usual is measured behind the crowd.
+    // A disk is not the same all the time: half of the usual is measured after the crowd.
     usual.add(buy(options, &server, usually, 3)?);
     println!(
         "{:<12} {:>9} {:>9} {:>9} {:>9} {:>9} {:>16}",

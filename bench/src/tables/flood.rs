@@ -110,7 +110,7 @@ pub(crate) async fn batch(
     if told.starts_with(b"HTTP/1.1 200 ") { Ok(told) } else { Err(load::unexpected(&told)) }
 }
 
-/// Where a line's answer is cut by a chunk's end, its beginning is still found: chunks end behind a
+/// Where a line's answer is cut by a chunk's end, its beginning is still found: chunks end after a
 /// line or far inside it.
 fn count(told: &[u8], answered: &mut Answered) {
     const START: &[u8] = b"{\"status\":";

@@ -1,7 +1,7 @@
 //! Little-endian numbers at fixed offsets, as headers of segments, frames and snapshots have them.
 //!
-//! Owns no offset. A range outside of the bytes is a mistake of the caller, who has checked how many
-//! there are, and panics. Next: `layout`.
+//! Owns no offset. A range outside of the bytes is a mistake of the caller, who has checked how
+//! many there are, and panics. Next: `layout`.
 
 /// Reads four bytes as a number.
 #[must_use]

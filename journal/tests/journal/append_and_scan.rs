@@ -76,7 +76,7 @@ fn a_watermark_waits_for_the_copies() {
 
 #[test]
 fn a_seal_without_totals_at_the_very_start_is_shown() {
-    // Only behind a repair is it the mark that a journal starts with.
+    // Only after a repair is it the mark that a journal starts with.
     let (disk, mut journal) = journal_with(&[]);
     journal.seal(1, 99, b"").unwrap();
     let mut kinds = Vec::new();

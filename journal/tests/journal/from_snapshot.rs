@@ -60,7 +60,7 @@ fn segments_that_a_snapshot_holds_may_be_gone() {
     assert_eq!(expected.len() as u64, last);
 }
 
-/// A journal that starts right behind a snapshot is taken unchecked.
+/// A journal that starts right after a snapshot is taken unchecked.
 #[test]
 fn a_journal_that_starts_right_after_a_snapshot_is_unchecked() {
     let (disk, _) = journal_of_segments(3);
@@ -130,7 +130,7 @@ fn a_snapshot_that_ends_inside_a_frame_is_refused() {
     }
 }
 
-/// A seal right behind a snapshot is shown and not taken for its end.
+/// A seal right after a snapshot is shown and not taken for its end.
 #[test]
 fn a_seal_right_after_a_snapshot_is_shown_and_is_not_its_end() {
     let (disk, mut journal) = journal_with(&["one"]);
@@ -157,7 +157,7 @@ fn a_snapshot_of_nothing_is_no_snapshot() {
     assert_eq!(refusal_from(&without(&disk, &[1]), nothing).verdict, Verdict::SegmentMissing);
 }
 
-/// Damage that a snapshot holds is not met and damage behind it is.
+/// Damage that a snapshot holds is not met and damage after it is.
 #[test]
 fn only_damage_after_a_snapshot_is_met() {
     let (disk, expected) = journal_of_segments(4);
@@ -198,7 +198,7 @@ fn an_open_segment_without_a_frame_and_a_spare_are_gone_past() {
     assert_eq!((found.last_sequence, found.spare()), (last, Some(4)));
 }
 
-/// Any flipped bit before the start is not met and any behind it is refused.
+/// Any flipped bit before the start is not met and any after it is refused.
 #[test]
 fn only_bits_flipped_after_the_start_are_met_and_refused() {
     let (disk, expected) = journal_of_segments(3);

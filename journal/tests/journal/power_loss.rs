@@ -33,7 +33,7 @@ fn check_survival(cut: &MemoryDisk, expected: &[Vec<u8>], synced: usize, what: &
     let vouched = found.vouched;
     assert!(vouched <= found.last_sequence, "{what}");
     let mut journal = Journal::resume(cut.clone(), SMALL, found).unwrap();
-    // As long as one of the lost ones, so that a remnant behind it would line up.
+    // As long as one of the lost ones, so that a remnant after it would line up.
     append(&mut journal, 2, &["z".repeat(400).as_str()]);
     content.push("z".repeat(400).into_bytes());
     let cut_again = cut.after_power_loss(|_, _| false);
@@ -79,7 +79,7 @@ fn a_frame_behind_a_gap_is_dropped_with_the_gap_and_announced() {
     let dropped = found.dropped.unwrap();
     assert_eq!((dropped.first_sequence_lost, dropped.frames), (4, 1));
     assert_eq!(dropped.file, "memory:00000001.segment");
-    // From the first frame that is missing to the end of the one behind the gap.
+    // From the first frame that is missing to the end of the one after the gap.
     assert_eq!((dropped.offset, dropped.bytes), (third - 2 * 672, 3 * 672));
 }
 
@@ -151,7 +151,7 @@ fn a_roll_whose_sync_fails_loses_nothing_over_the_next_start() {
     assert_eq!((found.segments.len(), content.len()), (2, 6));
 }
 
-/// An end mark behind a gap is dropped and the spare used again.
+/// An end mark after a gap is dropped and the spare used again.
 #[test]
 fn an_end_mark_after_a_gap_goes_and_the_spare_is_used_again() {
     let (disk, mut journal) = journal_with(&[]);

@@ -8,7 +8,7 @@ use doorbuster_journal::{
     StartAfterSnapshot, Verdict, copy_prefix, create_after_snapshot, scan, sync_scanned,
 };
 
-/// Turns of three records each, over several segments, with a seal behind every fourth.
+/// Turns of three records each, over several segments, with a seal after every fourth.
 fn written(turns: u32) -> (MemoryDisk, Journal<MemoryDisk>) {
     let (disk, mut journal) = journal_with(&[]);
     let long = "x".repeat(15_000);

@@ -30,7 +30,7 @@ fn only_segments_wholly_below_the_sequence_are_removed() {
     }
 }
 
-/// Every snapshot at or behind the sequence still starts and is checked.
+/// Every snapshot at or after the sequence still starts and is checked.
 #[test]
 fn every_snapshot_from_the_sequence_on_still_starts_checked() {
     let (disk, expected) = journal_of_segments(5);
@@ -61,7 +61,7 @@ fn the_segment_before_one_that_is_not_known_to_be_synced_stays() {
     assert_eq!(prune(&disk, u64::MAX).unwrap().segments, 0, "the open one stays");
 }
 
-/// A segment whose frames say nothing is known to be synced by the one behind it.
+/// A segment whose frames say nothing is known to be synced by the one after it.
 #[test]
 fn the_next_segment_proves_that_a_silent_one_is_synced() {
     let (disk, mut journal) = journal_with(&[]);

@@ -209,7 +209,7 @@ fn a_snapshot_ahead_of_the_damage_is_continued_from() {
     let before = snapshot_at(&disk, third);
     let (plan, ..) = repaired(&damaged, Some(before));
     assert_eq!(plan.first_sequence_lost, third + 1);
-    // The snapshot holds what is damaged: the journal starts anew right behind it, and nothing is
+    // The snapshot holds what is damaged: the journal starts anew right after it, and nothing is
     // lost.
     let behind = snapshot_at(&disk, third + 3);
     let damaged = with_changed(&disk, THIRD, |bytes| bytes[50_000] ^= 1);
@@ -224,7 +224,7 @@ fn a_snapshot_ahead_of_the_damage_is_continued_from() {
     }
 }
 
-/// What is read behind the snapshot is what was written there, and what [`check_goes_on`] appended.
+/// What is read after the snapshot is what was written there, and what [`check_goes_on`] appended.
 fn check_behind(disk: &MemoryDisk, snapshot: SnapshotEnd, expected: &[Vec<u8>]) {
     let (_, content) = read_from(disk, Origin::Snapshot(snapshot));
     assert_eq!(content.first().map(|(sequence, _)| *sequence), Some(snapshot.sequence + 1));

@@ -399,7 +399,7 @@ fn zeros_and_noise_in_any_sector_never_read_as_other_content() {
                 let what = format!("sector at {start} of {}, seed {seed}", NAMES[segment]);
                 let changed = built.disk.contents(NAMES[segment]).unwrap() != intact[segment];
                 match built.check(&built.disk, &what) {
-                    // The first segment is vouched for to its end, and not read behind it.
+                    // The first segment is vouched for to its end, and not read after it.
                     Some(found) if segment == 0 => {
                         assert_eq!((found.last_sequence, found.dropped), (13, None), "{what}");
                         assert!(!changed || start >= built.end(0), "{what}");

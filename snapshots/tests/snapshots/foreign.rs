@@ -42,7 +42,7 @@ fn a_newer_version_is_refused_with_what_to_do() {
     add(&disk, 8, b"payload");
     change(&disk, 8, |snapshot| {
         snapshot[8..12].copy_from_slice(&(FORMAT_VERSION + 1).to_le_bytes());
-        // Whatever a newer version may keep behind its format.
+        // Whatever a newer version may keep after its format.
         snapshot[16..4000].fill(0xA5);
         seal_header(snapshot);
     });

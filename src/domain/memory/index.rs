@@ -200,7 +200,7 @@ impl Index {
         self.used += 1;
     }
 
-    /// Makes `number` no longer found at `hash`, and moves what stood behind it back.
+    /// Makes `number` no longer found at `hash`, and moves what stood after it back.
     ///
     /// # Panics
     /// When it was not there: a broken link.
@@ -247,7 +247,7 @@ mod tests {
         (line.div_ceil(index.lines as u64) << 3 | (place % LINE_WORDS) as u64) << 32
     }
 
-    /// The last line has none behind it, and an allocation may begin anywhere on a page.
+    /// The last line has none after it, and an allocation may begin anywhere on a page.
     #[test]
     fn a_glance_may_begin_at_any_place_of_an_index_however_full() {
         for cap in 8..200 {

@@ -79,7 +79,7 @@ pub struct Begun {
     pub epoch: u32,
     /// What it drew.
     pub life: Life,
-    /// The sequence of its event: all that it made stands at it or behind it.
+    /// The sequence of its event: all that it made stands at it or after it.
     pub sequence: Sequence,
 }
 
@@ -121,7 +121,7 @@ impl Lives {
     }
 
     /// Takes a start of the server, whose event has this sequence. False, and nothing is changed,
-    /// where it does not fit those before: its epoch or sequence is not behind theirs, or its life
+    /// where it does not fit those before: its epoch or sequence is not after theirs, or its life
     /// is another's.
     #[must_use]
     pub fn begin(&mut self, epoch: u32, life: Option<Life>, sequence: Sequence) -> bool {

@@ -146,7 +146,7 @@ fn shown_user(state: &State, entry: &Entry, user: Option<&UserId>) -> bool {
 
 /// Where a page begins. A user's entries are linked, so that finding them takes no scan: one from a
 /// number that is made up would end elsewhere than the links do, and so tell whose entry that is.
-/// Only behind as many entries of one user as a page may look at, the numbers are gone through.
+/// Only after as many entries of one user as a page may look at, the numbers are gone through.
 fn first_after(state: &State, slot: u32, user: Option<&UserId>, after: u32) -> u32 {
     let Some(user) = user else { return after.saturating_add(1) };
     let Some(entrant) = state.draws.entrant(slot, user) else { return 0 };

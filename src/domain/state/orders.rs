@@ -137,7 +137,7 @@ impl Orders {
         slot
     }
 
-    /// A new order belongs to the last group, or behind it.
+    /// A new order belongs to the last group, or after it.
     fn note_id(&mut self, sequence: Sequence) {
         let (group, bit) = group(sequence);
         let (last, bits) = self.last_group;

@@ -59,7 +59,7 @@ fn a_refusal_is_decided_again_with_its_reason_and_its_numbers() {
     let seen = history.state.sequence;
     let right = KeptRefusal { seen, ..asks("u3", 2) };
     assert_eq!(differences(&mut history, right.clone()), [""; 0]);
-    // Behind other refusals it stands in the same state.
+    // After other refusals it stands in the same state.
     assert_eq!(differences(&mut history, right.clone()), [""; 0]);
     assert_eq!(history.recheck.refusals, 2);
     for (wrong, told) in [

@@ -1,5 +1,5 @@
 //! How SKUs stood lately: what refusals of the sold-out edge are compared with, which are journaled
-//! some time behind the state that they name.
+//! some time after the state that they name.
 //!
 //! Owns the units of each SKU at each sequence of the last stretch of a replay, and no more of them
 //! than that stretch has changes. Never decides. Next: `recheck`.
@@ -31,7 +31,7 @@ pub(super) struct Shelves {
 }
 
 impl Shelves {
-    /// Takes note of the state behind the last record.
+    /// Takes note of the state after the last record.
     pub(super) fn catch_up(&mut self, state: &State) {
         self.began.get_or_insert(state.sequence);
         for sku in std::mem::take(&mut self.touched) {

@@ -2,7 +2,7 @@
 //!
 //! Reading, checking and decoding cost about as much as applying, so a replay takes half the time
 //! on two cores. Bounded: two thousand records a bundle, a few bundles ahead. Never judges what it
-//! read: an error stands where it was found, behind everything that came before it. Next: `replay`.
+//! read: an error stands where it was found, after everything that came before it. Next: `replay`.
 
 use super::ReplayError;
 use crate::background::prefault_thread::Preparer;
@@ -50,7 +50,7 @@ pub(super) enum Content {
 ///
 /// # Errors
 /// The first thing that is wrong, in the order of the journal: what `apply` says of a bundle, or
-/// what is wrong behind the last one. `Ok(None)` where `apply` had enough.
+/// what is wrong after the last one. `Ok(None)` where `apply` had enough.
 pub(super) fn read<D: Disk>(
     journal: &D,
     origin: Origin,

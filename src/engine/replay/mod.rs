@@ -1,4 +1,4 @@
-//! From a data directory to its state: the newest snapshot that is whole, and the journal behind
+//! From a data directory to its state: the newest snapshot that is whole, and the journal after
 //! it.
 //!
 //! Only reads, takes no lock, runs beside a live server; what it then shows is a moment's view.
@@ -80,11 +80,11 @@ pub enum From {
 pub enum Until {
     /// Where the journal does.
     End,
-    /// Behind the last frame that holds nothing beyond this sequence: where a snapshot may end.
+    /// After the last frame that holds nothing beyond this sequence: where a snapshot may end.
     Frame(Sequence),
-    /// Behind this event, in the middle of a turn if need be. Nothing that is later is used.
+    /// After this event, in the middle of a turn if need be. Nothing that is later is used.
     Sequence(Sequence),
-    /// Behind the last event stamped at or before. Nothing that is later is used.
+    /// After the last event stamped at or before. Nothing that is later is used.
     Stamp(Stamp),
 }
 

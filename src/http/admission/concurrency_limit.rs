@@ -52,7 +52,7 @@ const SYNCS_MAX: u64 = 2;
 /// How long an answer was waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::http) struct Wait {
-    /// Behind others, in milliseconds.
+    /// After others, in milliseconds.
     queued_ms: u64,
     /// For syncs that would have taken as long if nobody else had come, in milliseconds.
     owed_ms: u64,

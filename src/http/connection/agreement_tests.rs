@@ -26,7 +26,7 @@ fn bad_framing_is_answered_and_closes() {
     check(&format!("{}{}", sized(BODY), post(&format!("{length}\r\n{length}"), BODY)), "201 400");
 }
 
-/// A body in chunks, and the same bytes behind it.
+/// A body in chunks, and the same bytes after it.
 fn chunked(chunks: &str) -> String {
     post("Transfer-Encoding: chunked", &format!("2b\r\n{BODY}\r\n{chunks}"))
 }

@@ -1,7 +1,8 @@
 //! One connection, as its stream, its requests and the sweep share it.
 //!
 //! Owns what it is doing and since when, and what is wanted of it. Never reads a clock: times are
-//! those of the sweep, and acting on a request to close is the connection's own. Next: `listener`, `stream`.
+//! those of the sweep, and acting on a request to close is the connection's own. Next: `listener`,
+//! `stream`.
 
 use super::framing::{Fault, Framing};
 use super::proxy_protocol;
@@ -46,7 +47,7 @@ pub(in crate::http) enum Stage {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::http) enum CloseRequest {
     None,
-    /// End behind the current request, or the next if it is there, and else now. Answers say so.
+    /// End after the current request, or the next if it is there, and else now. Answers say so.
     AfterResponse,
     /// End now.
     Now,

@@ -4,7 +4,7 @@
 //! folds equal repeats into one and lets a trailer run past a bare LF, so a service cannot refuse
 //! them. Two readers that differ on such a message are how requests are smuggled, so this scanner
 //! reads the same bytes first and says how many of them hyper may see: no line that ends a part of
-//! a message gets through unless both read it alike, and nothing behind a fault does. Owns only
+//! a message gets through unless both read it alike, and nothing after a fault does. Owns only
 //! that; faults in which both agree are left to hyper. Next: `stream`.
 
 use super::hello::HANDSHAKE_RECORD;
@@ -33,7 +33,7 @@ enum State {
     ChunkSize,
     ChunkData(u64),
     ChunkEnd,
-    /// Behind the last chunk, where only a blank line may come: no trailer says anything to us.
+    /// After the last chunk, where only a blank line may come: no trailer says anything to us.
     LastLine,
     /// Nothing more gets through.
     Lost,
@@ -46,7 +46,7 @@ pub(in crate::http) enum Fault {
     Ambiguous,
     /// Its request line is too long; hyper sees only the start of it.
     LongLine,
-    /// Its target goes on behind a `#`, which hyper leaves out.
+    /// Its target goes on after a `#`, which hyper leaves out.
     Fragment,
     /// The preface of HTTP/2; hyper takes it for a request of HTTP/1.1.
     Http2,
@@ -55,8 +55,8 @@ pub(in crate::http) enum Fault {
 }
 
 impl Fault {
-    /// What hyper is shown behind what it has seen, so that it asks for an answer: this comes in
-    /// its turn, behind the answers to the requests before it.
+    /// What hyper is shown after what it has seen, so that it asks for an answer: this comes in
+    /// its turn, after the answers to the requests before it.
     pub(in crate::http) const fn stand_in(self) -> &'static [u8] {
         match self {
             Self::LongLine => b" HTTP/1.1\r\n\r\n",
@@ -116,7 +116,7 @@ impl Framing {
         }
     }
 
-    /// What is wrong with this head, counted from 0; nothing behind such a one gets through.
+    /// What is wrong with this head, counted from 0; nothing after such a one gets through.
     pub(in crate::http) fn fault_of_head(&self, number: u64) -> Option<Fault> {
         self.faulty_head.filter(|(faulty, _)| *faulty == number).map(|(_, fault)| fault)
     }
@@ -142,7 +142,7 @@ impl Framing {
         self.state == State::RequestHeaders && (self.begun || self.line_bytes > 0)
     }
 
-    /// Nothing was seen behind so many requests.
+    /// Nothing was seen after so many requests.
     pub(in crate::http) fn is_behind(&self, requests: u64) -> bool {
         self.state == State::RequestHeaders && !self.is_in_head() && self.heads == requests
     }
@@ -176,8 +176,8 @@ impl Framing {
         here
     }
 
-    /// Reads the lines behind a request line that are here whole, in one pass: nearly every head
-    /// is. It ends behind the head, or where only [`line`](Self::line) can go on.
+    /// Reads the lines after a request line that are here whole, in one pass: nearly every head
+    /// is. It ends after the head, or where only [`line`](Self::line) can go on.
     fn usual_lines(&mut self, bytes: &[u8]) -> usize {
         let mut passed = 0;
         for end in memchr_iter(b'\n', bytes) {
@@ -356,7 +356,7 @@ impl Framing {
     }
 }
 
-/// What stands behind a name and its colon.
+/// What stands after a name and its colon.
 fn after_name<'l>(line: &'l [u8], name: &[u8]) -> Option<&'l [u8]> {
     let (start, value) = line.split_at_checked(name.len())?;
     // Few other names are as long, so most lines are told apart by where the colon stands.

@@ -45,7 +45,7 @@ fn check_fault(text: &str, number: u64, fault: Fault) {
     check(text, &Seen { heads: number, lost: true, fault: Some((number, fault)) });
 }
 
-/// Bad framing in a body: nothing of `bad` that ends a line gets through, nor anything behind it.
+/// Bad framing in a body: nothing of `bad` that ends a line gets through, nor anything after it.
 #[track_caller]
 fn check_bad_chunks(before: &str, bad: &str) {
     let text = format!("{CHUNKED}{before}{bad}{GOOD}");

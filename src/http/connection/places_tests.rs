@@ -86,7 +86,7 @@ fn one_in_the_reserve_has_a_short_time_for_its_head_and_one_question() {
     assert!(!peer.is_late(&limits) && peer.parts(&limits));
 }
 
-/// What one in the reserve hears; it closes behind that.
+/// What one in the reserve hears; it closes after that.
 fn heard(request: &str) -> String {
     locally(async {
         let (worker, _busy) = full();

@@ -2,7 +2,7 @@
 //! to say whose they are.
 //!
 //! Owns the syntax of that header and its bounds (the specification is HAProxy's
-//! `proxy-protocol.txt`), and that no byte behind it is read. Never guesses whether there is one:
+//! `proxy-protocol.txt`), and that no byte after it is read. Never guesses whether there is one:
 //! who must send it, and who must not, is the operator's word (`admission`). Never decides who may
 //! come. Next: `introduction`.
 
@@ -64,7 +64,7 @@ pub(in crate::http) fn begins(bytes: &[u8]) -> bool {
     bytes.starts_with(SIGNATURE) || text.is_some_and(named)
 }
 
-/// Reads a header to its end, and nothing behind it.
+/// Reads a header to its end, and nothing after it.
 pub(in crate::http) async fn read<S: AsyncRead + Unpin>(socket: &mut S) -> Result<Source, Unread> {
     let mut header = Vec::with_capacity(TEXT_BYTES_MAX);
     loop {
@@ -95,7 +95,7 @@ pub(in crate::http) fn step(header: &[u8]) -> Step {
 
 fn text(header: &[u8]) -> Step {
     match memchr(b'\n', header) {
-        // Behind the shortest header it is read byte by byte, so nothing follows the end.
+        // After the shortest header it is read byte by byte, so nothing follows the end.
         Some(end) if end + 1 == header.len() && header.len() >= BYTES_MIN => {
             line(header).map_or(Step::Bad("the line is not one of version 1"), Step::Done)
         }

@@ -2,7 +2,7 @@
 //!
 //! Owns how many connections an IO thread takes then, and which of them goes for the next one:
 //! nobody can be known before a head is read, so each is taken, has a short time to ask one thing,
-//! and is closed behind its answer. One that has not asked yet makes room for a newcomer, so silent
+//! and is closed after its answer. One that has not asked yet makes room for a newcomer, so silent
 //! ones keep nobody out. Never reads a request: `service` refuses whoever has no business here.
 //! Next: `listener`.
 

@@ -1,7 +1,7 @@
 //! A connection's bytes on their way to hyper and back.
 //!
 //! Owns the notes that the sweep of `listener` acts on: whether a head has begun, whether writing
-//! stands still. Shows every byte read to `framing` and hands on what gets through; behind a fault
+//! stands still. Shows every byte read to `framing` and hands on what gets through; after a fault
 //! hyper sees the end. Reads through one buffer per IO thread, because hyper's own can only be
 //! filled, not looked at, in safe code. Has a last look at the socket before a connection is closed
 //! that has nothing to do, so that no request is lost that is there already. Never interprets
@@ -62,7 +62,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Read for Stream<S> {
         let this = &mut *self;
         BUFFER.with_borrow_mut(|buffer| {
             let room = into.remaining().min(buffer.len());
-            // What comes behind a fault is left to the socket: to hyper it is the end.
+            // What comes after a fault is left to the socket: to hyper it is the end.
             while this.peer.is_read() {
                 let mut read = ReadBuf::new(buffer.get_mut(..room).unwrap_or_default());
                 let Poll::Ready(done) = Pin::new(&mut this.socket).poll_read(context, &mut read)

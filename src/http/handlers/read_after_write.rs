@@ -1,7 +1,7 @@
 //! Looks for what a key was answered while a request with that key may be on its way (API 1).
 //!
-//! Owns how such a look comes behind it, whatever its rank. It goes through the last ring that
-//! keyed requests take, behind all that are there. What went into a ring that is drained before may
+//! Owns how such a look comes after it, whatever its rank. It goes through the last ring that
+//! keyed requests take, after all that are there. What went into a ring that is drained before may
 //! be seen only in the next turn; so what is not found is looked for once more, and by then that
 //! turn is over. Never decides whether anything is remembered. Next: `ring::rank`.
 
@@ -19,7 +19,7 @@ pub(in crate::http) fn may_be_coming<A: Submit>(lane: &A, request: &Request) -> 
     matches!(**query, Query::Remembered(key) if lane.may_be_in_flight(key))
 }
 
-/// Looks behind what is on its way; gives the last answer.
+/// Looks up after what is on its way; gives the last answer.
 pub(in crate::http) async fn look<A: Submit>(
     lane: &A,
     request: Request,

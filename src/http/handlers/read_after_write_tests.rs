@@ -1,4 +1,4 @@
-//! Looks behind requests that are on their way, over real rings.
+//! Looks up after requests that are on their way, over real rings.
 
 use super::*;
 use crate::domain::model::answer::{Answered, Created};

@@ -126,7 +126,7 @@ async fn next_turn(peer: &ConnectionState) {
             return Poll::Ready(());
         }
         if !std::mem::replace(&mut pauses, true) {
-            // It wakes this task behind the others.
+            // It wakes this task after the others.
             let _ = pause.as_mut().poll(context);
         }
         Poll::Pending

@@ -104,7 +104,7 @@ impl<'a> Range<'a> {
     }
 }
 
-/// `0.5` as 500 (RFC 9110, 12.4.2): at most three digits behind the point, at most 1. None for what
+/// `0.5` as 500 (RFC 9110, 12.4.2): at most three digits after the point, at most 1. None for what
 /// is no such number.
 fn quality(text: &str) -> Option<u16> {
     let (whole, part) = text.split_once('.').unwrap_or((text, ""));

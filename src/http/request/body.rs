@@ -90,7 +90,7 @@ pub(in crate::http) async fn pass<A: Submit>(
         return refused.closing();
     }
     let Some(_passage) = Passage::begin(worker) else { return refused.closing() };
-    // Nobody is asked behind it.
+    // Nobody is asked after it.
     match pass_by(worker, body, &mut RequestRecord::default()).await {
         Err(unread) if unread.closes => refused.closing(),
         _ => refused,

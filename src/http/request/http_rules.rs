@@ -12,7 +12,7 @@ use hyper::body::{Body, Incoming};
 use hyper::http::request::Parts;
 use hyper::{Method, Uri, Version};
 
-/// Framing and limits that hyper does not check, or not strictly. What leaves the bytes behind it
+/// Framing and limits that hyper does not check, or not strictly. What leaves the bytes after it
 /// in doubt closes.
 pub(in crate::http) fn check_http(
     limits: &HttpLimits,

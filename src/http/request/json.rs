@@ -14,7 +14,7 @@ use std::fmt;
 
 /// Objects and arrays inside each other at most; a line of an order is the third.
 const DEPTH_MAX: u8 = 4;
-/// Values of one list that are looked at; what stands behind them is read over. No list of ours may
+/// Values of one list that are looked at; what stands after them is read over. No list of ours may
 /// be so long, so the list is refused for its length whatever they are.
 const VALUES_MAX: usize = PRIZES_MAX + 1;
 /// Digits in a row from which on a plain integer may be beyond 64 bits.

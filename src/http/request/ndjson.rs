@@ -33,7 +33,7 @@ impl Lines {
         Self { body, splitter, timeout, timer: None, whole: Box::pin(whole) }
     }
 
-    /// The next line that is not blank; none behind the last. After an error there is nothing more
+    /// The next line that is not blank; none after the last. After an error there is nothing more
     /// to read.
     pub(in crate::http) fn poll_line(
         &mut self,
@@ -159,7 +159,7 @@ mod tests {
         ..HttpLimits::default()
     };
 
-    /// The lines of a body that comes in these pieces, joined; behind them what ended it.
+    /// The lines of a body that comes in these pieces, joined; after them what ended it.
     fn lines(pieces: &[&str]) -> String {
         let mut splitter = Splitter::new(&LIMITS());
         let mut found = Vec::new();

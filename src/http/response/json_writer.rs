@@ -33,7 +33,7 @@ impl Json {
         Self { out: ResponseBuffer::of(BODY_BYTES) }
     }
 
-    /// For a header's value: it fits behind the body that it belongs to.
+    /// For a header's value: it fits after the body that it belongs to.
     pub(in crate::http) fn short() -> Self {
         Self { out: ResponseBuffer::of(HEADER_BYTES) }
     }

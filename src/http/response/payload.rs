@@ -56,7 +56,7 @@ pub(in crate::http) struct Stream {
 
 /// Where the bytes of a stream come from.
 pub(in crate::http) trait Pieces: 'static {
-    /// The next bytes; none behind the last.
+    /// The next bytes; none after the last.
     fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>>;
 }
 

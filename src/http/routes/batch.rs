@@ -1,6 +1,6 @@
 //! A line of `POST /v1/batch` (API 5): the same command that a request of its own would be.
 //!
-//! Owns the members that stand for what else is in path and headers. Everything behind them is the
+//! Owns the members that stand for what else is in path and headers. Everything after them is the
 //! same code as for single requests, so that shape, problems and fingerprint are the same. Next:
 //! `batch`, the stream of lines.
 

@@ -114,7 +114,7 @@ pub(super) fn of_user(user: &str, input: &Input<'_>) -> Result<ParsedCommand<'st
 }
 
 /// Where a page of orders goes on. A cursor of a life that this journal never had is no place in
-/// its lists: what stands behind its sequence is not what stood there.
+/// its lists: what stands after its sequence is not what stood there.
 fn place(
     cursor: Option<Cow<'_, str>>,
     faults: &mut Faults,

@@ -114,7 +114,7 @@ impl<'b> Text<'b> {
         self.0.is_empty().then_some(())
     }
 
-    /// An object; `member` takes the value behind each name.
+    /// An object; `member` takes the value after each name.
     fn members(&mut self, mut member: impl FnMut(&[u8], &mut Self) -> Option<()>) -> Option<()> {
         self.expect(b'{')?;
         loop {

@@ -103,7 +103,7 @@ fn start_error(part: &'static str) -> impl FnOnce(io::Error) -> ServerError {
 /// Serves until a signal asks to stop, and everything that was taken is answered and durable.
 ///
 /// # Errors
-/// When the server cannot start, and, behind an orderly stop, when standard output could not be
+/// When the server cannot start, and, after an orderly stop, when standard output could not be
 /// written. Once it serves, a failure ends the process instead.
 pub fn run(config: &Config, reread: Reread, signals: Signals) -> Result<(), ServerError> {
     if !config.core_dumps {

@@ -1,4 +1,4 @@
-//! From one data directory to another: snapshots, and the segments behind them, up to the end or to
+//! From one data directory to another: snapshots, and the segments after them, up to the end or to
 //! a sequence.
 //!
 //! Owns which snapshots and which segments belong to a copy, for a backup and a restore alike.
@@ -29,7 +29,7 @@ use std::sync::Arc;
 pub(super) struct Wish<'w> {
     /// Only the newest snapshot and what is behind it; otherwise everything that is kept.
     pub(super) newest_only: bool,
-    /// Nothing behind this sequence.
+    /// Nothing after this sequence.
     pub(super) until: Option<u64>,
     /// Somebody may be appending.
     pub(super) live: bool,
@@ -220,7 +220,7 @@ fn scan_from(
     unreachable!("the last one is handed on whatever it is")
 }
 
-/// A journal that begins behind the newest snapshot and holds nothing.
+/// A journal that begins after the newest snapshot and holds nothing.
 fn begin(
     to: &FileDisk,
     to_snapshots: &FileDisk,

@@ -113,7 +113,7 @@ fn copy(source: &PacedDirectory, staging: &Staging, history: bool) -> Result<(Co
                 }
             }
             Err(trouble) if source.meter.is_ended() => return Err(trouble),
-            // The segments behind the older snapshot may be gone.
+            // The segments after the older snapshot may be gone.
             Err(_) if newest_snapshot(source) > before && tries < TRIES_MAX => tries += 1,
             Err(trouble) => return Err(trouble),
         }

@@ -3,7 +3,7 @@
 //! Owns how far it goes, and the proof that it holds what the source held there. The journal's
 //! prefix is copied, with its last frame closed anew where the end lies in the middle of a turn, so
 //! the feed and the history of orders stay; where a source has only a snapshot, the journal begins
-//! behind that. Nothing is cut anywhere: what is left out is not written. The directory's first
+//! after that. Nothing is cut anywhere: what is left out is not written. The directory's first
 //! start is a start like any other. Next: `copying`, `listing`.
 
 use super::checks::{begin_meter, check_apart, check_end, nothing_left};
@@ -25,7 +25,7 @@ use std::path::Path;
 
 /// What the restored directory has to hold.
 struct Goal {
-    /// Nothing behind this; None = everything.
+    /// Nothing after this; none = everything.
     until: Option<u64>,
     /// What is promised of its end.
     promise: Option<Promise>,

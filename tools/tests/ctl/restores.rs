@@ -143,7 +143,7 @@ fn a_snapshot_alone_is_enough() {
     }
     let told = refused(&from, &data, &format!("--until {}", seq(0) - 1), 1);
     assert!(told.contains("only snapshots of sequence"), "{told}");
-    // It goes on behind the snapshot.
+    // It goes on after the snapshot.
     restore(&from, &data, "");
     let digests = writer.digests[..seq(0) as usize].to_vec();
     writer.move_to(&data);

@@ -108,7 +108,7 @@ impl Writer {
 
     /// The server starts again after a kill.
     pub(crate) fn restart(&mut self, now: Stamp) {
-        // A journal that begins behind a snapshot is read from that.
+        // A journal that begins after a snapshot is read from that.
         let replayed = replay::replay(self.path(), From::NewestSnapshot, None, &mut |_| {});
         let scan = replayed.expect("it is whole").scan.expect("it was read to its end");
         let disk = FileDisk::open(self.path().join("journal")).expect("it is there");

@@ -19,7 +19,7 @@ use tokio::runtime::{Builder, Runtime};
 
 /// Buyers at a time.
 const BUYERS: usize = 4;
-/// Orders before a backup begins, and behind it.
+/// Orders before a backup begins, and after it.
 const ORDERS: u64 = 300;
 const STOCK: u64 = 1_000_000;
 
