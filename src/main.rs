@@ -114,7 +114,7 @@ struct Flags {
 const CONFIG_VARIABLE: &str = "DOORBUSTER_CONFIG";
 
 fn main() -> ExitCode {
-    // Whatever the umask was: nobody else reads what is written, and this process does.
+    // Whatever the umask was: no other user reads what is written, and this process does.
     rustix::process::umask(Mode::RWXG | Mode::RWXO);
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,

@@ -40,7 +40,7 @@ pub(super) struct Place {
     idle: Mutex<Vec<Sender>>,
 }
 
-/// What became of an attempt.
+/// The outcome of an attempt.
 #[derive(Debug)]
 pub(super) enum Attempt {
     Answered(Whole),

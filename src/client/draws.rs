@@ -80,7 +80,7 @@ pub struct Draw {
     pub now: String,
 }
 
-/// What became of an entry.
+/// The outcome of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -117,7 +117,7 @@ pub struct Entry {
     pub client_seed: Option<String>,
     /// The SKU that was picked; none = blank.
     pub pick: Option<String>,
-    /// What became of that.
+    /// The outcome.
     pub reason: EntryReason,
     /// The order that a win is; in a list none if it is no longer kept.
     pub order: Option<Order>,

@@ -4,7 +4,7 @@ use super::key::Key;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-/// What became of a request that has no good answer.
+/// The outcome of a request that has no good answer.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -66,7 +66,7 @@ impl Key {
         Self::parse(text.into()).map_err(|reason| Error::invalid("key", reason))
     }
 
-    /// A key that nobody else has: 128 random bits.
+    /// A key that no other request has: 128 random bits.
     ///
     /// # Errors
     /// [`Error::Invalid`] if the system has no randomness to give.

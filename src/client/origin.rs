@@ -23,7 +23,7 @@ pub trait Duplex: AsyncRead + AsyncWrite + Debug + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Debug + Send + Unpin> Duplex for T {}
 
-/// Where a server is, and how to come to it.
+/// Where a server is, and how to connect to it.
 #[derive(Debug, Clone)]
 pub struct Origin {
     /// Host and port, to connect to.

@@ -69,7 +69,7 @@ pub(super) struct Tries {
     policy: Policy,
     repeats: bool,
     failed: u32,
-    /// An attempt went out whose outcome nobody has told yet.
+    /// An attempt went out whose outcome is not known yet.
     unsettled: bool,
 }
 
@@ -128,8 +128,8 @@ impl Tries {
         self.policy.waits_for_change
     }
 
-    /// Doubled each time, and somewhere in its upper half, so that those who were cut off together
-    /// do not come back together.
+    /// Doubled each time, and somewhere in its upper half, so that clients that were cut off
+    /// together do not come back together.
     fn backoff_ms(&self) -> u64 {
         let doubled = WAIT_MS << self.failed.saturating_sub(1).min(16);
         let wait_ms = doubled.min(WAIT_MS_MAX);

@@ -36,7 +36,7 @@ pub struct Given<'a> {
 }
 
 /// Appends one refusal's bytes, to become a part of a record. False, and nothing is appended, for a
-/// read: nothing was refused to somebody who looked in vain.
+/// read: nothing was refused by a look-up that found nothing.
 pub fn encode_refusal(given: &Given<'_>, bytes: &mut Vec<u8>) -> bool {
     let Some(command) = StoredCommand::of(&given.request.command) else { return false };
     let principal = &given.request.principal;
@@ -57,7 +57,7 @@ pub fn encode_refusal(given: &Given<'_>, bytes: &mut Vec<u8>) -> bool {
 
 /// Appends the bytes of a record of so many refusals, each of them as `encode_refusal` wrote it.
 pub fn encode_refusals(count: u32, refusals: &[u8], bytes: &mut Vec<u8>) {
-    // Nobody asked for it.
+    // No request caused it.
     bytes.push(0);
     bytes.extend_from_slice(&REFUSALS_KEPT.to_le_bytes());
     bytes.extend_from_slice(&u64::from(count).to_le_bytes());

@@ -1,6 +1,6 @@
 //! How texts of settings are read, and the bounds that several of them have.
 //!
-//! A text beyond its bounds gives none; whoever asked says where it came from. Next: `table`.
+//! A text beyond its bounds gives none; the caller says where it came from. Next: `table`.
 
 use std::path::PathBuf;
 

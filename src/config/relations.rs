@@ -18,7 +18,7 @@ impl Config {
     }
 
     /// The address to listen on. A name is looked up now; of several addresses it is the first,
-    /// IPv4 before IPv6 and then by number, so that the same name comes to the same address.
+    /// IPv4 before IPv6 and then by number, so that the same name gives the same address.
     ///
     /// # Errors
     /// When the name has no address, or one of them is beyond loopback and neither tokens nor

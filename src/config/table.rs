@@ -16,7 +16,7 @@ pub(super) fn find(name: &str) -> Option<&'static Setting> {
     settings().find(|entry| entry.name == name)
 }
 
-/// Filled by the defaults of the table before anybody sees it.
+/// A configuration that `Sources` fills with the defaults of the table before it hands it out.
 pub(super) fn blank() -> Config {
     Config {
         data: "".into(),

@@ -1,10 +1,9 @@
 //! Where an IO thread asks whether it may refuse an order by itself.
 //!
-//! Owns the conditions, and the order in which they are looked at, which is what makes a refusal
-//! true: first the SKU as published, then whether the key is under way to the writer, then the
-//! filters. A key that is neither under way nor in the filter after the SKU was read was not
-//! remembered in the state that the SKU was read in. Never waits, never tries again. Next:
-//! `publisher`.
+//! Owns the conditions and their order, which makes a refusal true: first the SKU as published,
+//! then the keys in flight, then the filters. A key that is in neither after the SKU was read
+//! cannot have had an answer in the state in which the SKU was sold out. Never waits, never tries
+//! again. Next: `publisher`.
 
 use super::filter::Filter;
 use super::published::{Edge, Hashes};
@@ -36,7 +35,7 @@ impl SoldOutCheck {
     }
 
     /// What refuses a request here and now: a keyed order of one line, of an open SKU with nothing
-    /// available, by somebody who owns nothing that a limit could count. None where the writer must
+    /// available, by a user that owns nothing that a limit could count. None where the writer must
     /// be asked. `under_way` says whether a key may be in the ring, by its hash; `elapsed_ms` what
     /// `Clock::elapsed_ms` shows.
     pub fn refusal(
@@ -61,7 +60,7 @@ impl SoldOutCheck {
         open.then_some(found)
     }
 
-    /// A limit of the SKU or on open holds might go before: that takes somebody who owns something,
+    /// A limit of the SKU or on open holds might go before: that takes a user that owns something,
     /// or a line that is over the SKU's limit by itself.
     fn may_be_limited(&self, order: &CreateOrder, line: &LineRequest, found: &SoldOut) -> bool {
         let limit = found.per_user_limit;

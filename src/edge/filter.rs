@@ -46,7 +46,8 @@ impl Filter {
         &self.lines[at as usize]
     }
 
-    /// Takes a member. Only one thread may. Seen by whoever sees what that thread publishes after.
+    /// Takes a member. Only one thread may. A thread sees it that sees what this one publishes
+    /// afterwards.
     pub(super) fn insert(&self, hash: u64) {
         for (word, bit) in self.line(hash).0.iter().zip(bits(hash)) {
             // Whether it is set already cannot be foreseen: storing costs less than a wrong guess.

@@ -4,7 +4,7 @@
 //! Owns a copy of the little that such a refusal needs: the SKUs with nothing available, and
 //! filters of all remembered keys and of all users that own anything. The writer publishes what a
 //! turn changed when it is durable, before the answers of that turn leave, so a refusal here never
-//! contradicts what anybody was told. What is not sure takes the ring: this module says "sold out"
+//! contradicts what a client was told. What is not sure takes the ring: this module says "sold out"
 //! or nothing. Never decides what an order may have, never counts. Read in this order:
 //! `published` (what both sides share), `check` (the question), `publisher` (the writer's side),
 //! `sold_out_table`, `filter`.

@@ -23,7 +23,7 @@ pub struct Edge {
     keeps_refusals: Arc<AtomicBool>,
 }
 
-/// How names are spread; another way in each process, so that nobody can choose what collides.
+/// How names are spread; another way in each process, so that no client can choose what collides.
 #[derive(Debug, Clone)]
 pub(super) struct Hashes(SeedableRandomState);
 

@@ -5,7 +5,7 @@
 //! filter that has taken in as many as it has room for is replaced by one that is filled a bounded
 //! number a turn from those that are still there, while both take in what comes; so what was
 //! forgotten leaves in the end, memory follows what is there, and no look ever misses one. Knows no
-//! state of the domain: whoever holds that shows it. Next: `writer::showing`.
+//! state of the domain: the writer shows it. Next: `writer::edge_updates`.
 
 use super::filter::Filter;
 use super::published::{Edge, Hashes};

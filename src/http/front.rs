@@ -161,7 +161,7 @@ impl Front {
     }
 
     /// The key that idempotency keys are hashed with. Until recovery is over it is none of a
-    /// journal's; the phase lets nobody past that would need it.
+    /// journal's; the phase lets no request past that would need it.
     pub(in crate::http) fn hash_key(&self) -> &[u8; 16] {
         &self.known.get().unwrap_or(&self.unknown).hash_key
     }

@@ -34,7 +34,7 @@ impl Hot {
         }
     }
 
-    /// Halves all counts; names that come to nothing go.
+    /// Halves all counts; names whose count is 0 go.
     pub fn halve(&mut self) {
         self.counts.retain_mut(|(_, count)| {
             *count /= 2;

@@ -9,7 +9,7 @@ use super::stages::{Stage, Stages};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-/// What requests may come to: an HTTP status, and the code of a refusal.
+/// The outcomes that requests may have: an HTTP status, and the code of a refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Outcome {
     /// The HTTP status.
@@ -18,13 +18,13 @@ pub struct Outcome {
     pub code: &'static str,
 }
 
-/// The words behind the numbers that meters count by; whoever counts chooses them.
+/// The words behind the numbers that meters count by; the part that counts chooses them.
 #[derive(Debug, Clone, Copy)]
 pub struct Labels {
     /// Paths, with placeholders for ids.
     pub routes: &'static [&'static str],
     pub methods: &'static [&'static str],
-    /// What requests may come to.
+    /// The outcomes that requests may have.
     pub outcomes: &'static [Outcome],
     /// Kinds of commands.
     pub commands: &'static [&'static str],
@@ -118,7 +118,7 @@ impl IoMeter {
         self.requests.count(self.labels.request_cell(route, method, outcome));
     }
 
-    /// Counts what became of a command; both by their place in the labels.
+    /// Counts the outcome of a command; both by their place in the labels.
     pub fn count_command(&self, command: usize, outcome: usize) {
         self.commands.count(self.labels.command_cell(command, outcome));
     }

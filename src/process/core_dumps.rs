@@ -12,7 +12,7 @@ use std::io;
 /// limit but this one, which it takes to mean none (`core(5)`).
 const CORE_BYTES_MAX: u64 = 1;
 
-/// Lets no core of this process be dumped, and nobody allow it again.
+/// Lets no core of this process be dumped, and lets nothing allow it again.
 ///
 /// # Errors
 /// When the system does not take the limit.

@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-/// A manager that does not read holds nobody up for longer.
+/// A manager that does not read holds no thread up for longer.
 const SEND_MAX: Duration = Duration::from_secs(1);
 /// Within the time in which the manager must hear from the writer, it is looked at so often: one
 /// look that finds a long turn is no alarm yet.
@@ -192,7 +192,7 @@ mod tests {
                 let count = socket.recv(&mut bytes).unwrap();
                 String::from_utf8_lossy(&bytes[..count]).into_owned()
             };
-            // Before it serves, a reload is nobody's business.
+            // Before it serves, a reload is not told.
             manager.reload(|| ());
             manager.ready("listening");
             assert_eq!(told(), "READY=1\nSTATUS=listening\n");

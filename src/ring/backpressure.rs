@@ -1,8 +1,8 @@
 //! How a lane that waits for room is heard: flag, fence, look again, as in `parking`.
 //!
 //! The lane says that it waits and then looks whether there is room; the writer makes room and then
-//! looks whether somebody waits. Between the two steps of each stands a fence, so at least one of
-//! them sees the other. Never wakes anybody itself. Next: `lane`, `inbox`.
+//! looks whether a caller waits. Between the two steps of each stands a fence, so at least one of
+//! them sees the other. Never wakes a caller itself. Next: `lane`, `inbox`.
 
 use super::seam::{AtomicBool, Ordering, fence};
 
@@ -11,7 +11,7 @@ use super::seam::{AtomicBool, Ordering, fence};
 pub(super) struct CapacityFlag(AtomicBool);
 
 impl CapacityFlag {
-    /// The lane's half; whoever waits looks for room once more afterwards.
+    /// The lane's half; a caller that waits looks for room once more afterwards.
     pub(super) fn say(&self) {
         self.0.store(true, Ordering::Relaxed);
         // Pairs with `made_room`: the writer sees this, or we see the room.

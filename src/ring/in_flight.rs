@@ -3,8 +3,8 @@
 //!
 //! Owns a small table of counts to each lane, which only that lane changes and every lane looks at.
 //! A key that is under way is always found; another may be taken for it. A count goes down when the
-//! answer has come, so whoever finds nothing here sees what the writer published with it. Next:
-//! `lane`.
+//! answer has come, so a caller that finds nothing here sees what the writer published with it.
+//! Next: `lane`.
 
 use super::tickets::Ticket;
 use crate::domain::model::command::Request;

@@ -161,11 +161,11 @@ impl Lane {
         self.publish(request, Rank::Ordinary, deadline_ms)
     }
 
-    /// Wakes once when there may be room. Whoever waits for room offers once more after this: what
-    /// became free before is not told.
+    /// Wakes once when there may be room. A caller that waits for room offers once more after this:
+    /// what became free before is not told.
     pub fn wake_when_room(&self, waker: &Waker) {
         let mut wakers = self.0.capacity_wakers.borrow_mut();
-        // Whoever waits may be looked at for other reasons before there is room.
+        // A caller that waits may be looked at for other reasons before there is room.
         if !wakers.iter().any(|known| known.will_wake(waker)) {
             wakers.push(waker.clone());
         }
@@ -332,7 +332,8 @@ impl Lane {
         unanswered.saturating_sub(self.0.answers.borrow().slots())
     }
 
-    /// Publishes no more and waits no more: whoever still waits hears that the outcome is unknown.
+    /// Publishes no more and waits no more: requests that still wait are answered that the outcome
+    /// is unknown.
     pub fn give_up(&self) {
         self.close();
         if !self.0.gave_up.replace(true) {

@@ -85,7 +85,7 @@ pub fn build_sized(
         let (sender, receiver) = rtrb::RingBuffer::new(tickets_per_lane);
         let (hand, taken) = rtrb::RingBuffer::new(REFUSAL_REPORT_SLOTS);
         refusal_reports.push(taken);
-        // Memory that nobody touches where no refusals are kept.
+        // Memory that is not touched where no refusals are kept.
         let (keep, refusals) = rtrb::RingBuffer::new(TURNED_AWAY_SLOTS);
         let lost = Arc::new(AtomicU64::new(0));
         turned_away.push(TurnedAwayPort { refusals, lost: lost.clone() });

@@ -1,4 +1,4 @@
-//! What comes back from the writer to whoever asked.
+//! What comes back from the writer for a request.
 
 use super::timings::StageTimes;
 use crate::domain::model::answer::Answered;
@@ -11,7 +11,7 @@ pub struct WriterReply {
     pub times: StageTimes,
 }
 
-/// What became of a request that was taken.
+/// The outcome of a request that was taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// Decided or read, and durable in the configured mode.

@@ -1,7 +1,7 @@
 //! How the writer sleeps and how it is woken: flag, fence, look again. No timeout makes up for a
 //! lost wake, because none is lost.
 //!
-//! A waker leaves a call and then looks whether somebody sleeps; the sleeper says that it sleeps
+//! A waker leaves a call and then looks whether a thread sleeps; the sleeper says that it sleeps
 //! and then looks for a call. Between the two steps of each stands a fence, so at least one of the
 //! two sees the other; `tests/loom` tries every order. A call is left once for all that an IO turn
 //! published: the writer goes by calls, not by what is in the ring, and so takes an IO turn's
@@ -60,7 +60,7 @@ impl Parking {
         self.called.store(true, Ordering::Release);
         // Pairs with the one in `park`.
         fence(Ordering::SeqCst);
-        // Acquires, so that whoever says that it sleeps has also said who it is.
+        // Acquires, so that a thread that says that it sleeps has also said which one it is.
         if self.parked.load(Ordering::Relaxed)
             && self.parked.swap(false, Ordering::Acquire)
             && let Some(sleeper) = self.sleeper.get()

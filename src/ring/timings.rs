@@ -66,7 +66,7 @@ pub(super) struct TurnTimes {
 }
 
 impl TurnTimes {
-    /// Relaxed: whoever reads has seen the cursors that were published afterwards.
+    /// Relaxed: a reader has seen the cursors that were published afterwards.
     pub(super) fn set(&self, stored_ns: u64, durable_ns: u64, before: SyncSpan) {
         self.stored_ns.store(stored_ns, Ordering::Relaxed);
         self.durable_ns.store(durable_ns, Ordering::Relaxed);

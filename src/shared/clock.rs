@@ -73,7 +73,7 @@ impl Clock {
         Self { source: Source::System(monotonic()) }
     }
 
-    /// Goes by a clock that somebody sets.
+    /// Goes by a clock that a simulation sets.
     #[must_use]
     pub fn set_by(clock: &'static SetClock) -> Self {
         Self { source: Source::Set(clock) }
@@ -113,7 +113,7 @@ impl Clock {
         }
     }
 
-    /// Lets this thread sleep; a set clock has nobody who would wait.
+    /// Lets this thread sleep; a set clock has no thread that would wait.
     pub fn sleep(&self, duration: Duration) {
         match self.source {
             Source::System(_) => std::thread::sleep(duration),

@@ -107,7 +107,7 @@ pub enum Note {
     FeedRequest(FeedRequest),
     /// The journal went on.
     Moved,
-    /// Answer nobody any more, and end.
+    /// Answer no more, and end.
     Stop,
 }
 

@@ -130,7 +130,7 @@ impl Snapshots {
 
     /// Says that enough has happened; never waits.
     pub(crate) fn request_check(&self) {
-        // One that waits already will do, and must not take the place of somebody who asks.
+        // One that waits already will do, and must not take the place of a request.
         if !self.nudged.swap(true, Ordering::AcqRel) && self.asks.try_send(Ask::Due).is_err() {
             self.take_request();
         }

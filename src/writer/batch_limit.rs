@@ -1,10 +1,9 @@
-//! How many requests one turn takes, so that nobody waits long for the others of his turn.
+//! How many requests one turn takes where deciding is slow.
 //!
-//! Owns the pace at which the last requests were decided. Answers leave when their turn is synced,
-//! and what is urgent waits for the turn under way, so a turn is to be short; and long enough that
-//! its one sync serves many. A writer at its usual pace decides all that can wait in less time than
-//! that; this is for one that was made slow, by a machine that gives it little time or memory that
-//! is not there. Never reads a clock. Next: `capacity`, `mod`.
+//! Owns the pace at which the last requests were decided. Answers leave at the end of a turn, and
+//! an urgent request waits for the turn under way, so a turn must stay under 10 ms, or under one
+//! sync if that is longer. At normal speed the limit is never reached; it matters on a machine that
+//! gives the writer little time or memory. Never reads a clock. Next: `capacity`, `mod`.
 
 /// Deciding the requests of one turn is to take no longer, or no longer than a sync does: where
 /// that takes long, a turn with few requests would waste it.

@@ -1,4 +1,5 @@
-//! What the writer does while nobody asks: seals the journal, and sleeps until something is due.
+//! What the writer does while no request comes: seals the journal, and sleeps until something is
+//! due.
 //!
 //! Owns when a seal is written and how long a sleep may last. Never sleeps itself: that is
 //! `ring::parking`. Next: `mod`.
@@ -13,7 +14,7 @@ use doorbuster_journal::{Disk, JournalError};
 use std::time::Duration;
 
 /// A seal follows this much quiet: it says that all before it is synced, so that a damaged tail
-/// can be told from one that nobody was answered for.
+/// can be told from one that no answer rested on.
 const SEAL_AFTER_MS: u64 = 50;
 /// Without a spare segment, the preparer is asked this often.
 const SPARE_LOOK_MS: u64 = 1_000;
@@ -61,7 +62,7 @@ impl<D: Disk> Core<D> {
         Ok(())
     }
 
-    /// How long nothing will be due; none for as long as nobody asks.
+    /// How long nothing will be due; none for as long as no request comes.
     pub(super) fn until_due(&self) -> Option<Duration> {
         let seal = self.seals().then(|| self.seal_at());
         let spare = self.spare_failed.then(|| self.now + SPARE_LOOK_MS);

@@ -1,5 +1,5 @@
-//! The writer for whoever takes its turns one by one: a simulation does; `run` is a loop of the
-//! same.
+//! The writer for a caller that takes its turns one by one: a simulation does; `run` is a loop of
+//! the same.
 //!
 //! Owns nothing, decides nothing. Next: `mod`.
 
@@ -9,8 +9,8 @@ use crate::domain::state::tables::State;
 use doorbuster_journal::{Disk, JournalError, SegmentAllocator};
 
 impl<D: Disk> Writer<D> {
-    /// Says that this thread takes the turns, and shows how things stand. For whoever takes them
-    /// one by one; [`run`](Self::run) does all of it.
+    /// Says that this thread takes the turns, and shows how things stand. For a caller that takes
+    /// them one by one; [`run`](Self::run) does all of it.
     pub fn open(&mut self) {
         self.inbox.settle();
         let core = &mut self.core;
@@ -19,7 +19,7 @@ impl<D: Disk> Writer<D> {
         core.publish();
     }
 
-    /// The work of the journal's own thread, for whoever takes the turns one by one.
+    /// The work of the journal's own thread, for a caller that takes the turns one by one.
     pub fn spare_maker(&mut self) -> SegmentAllocator<D> {
         self.core.journal.segment_allocator()
     }

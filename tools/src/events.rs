@@ -286,7 +286,7 @@ pub(crate) fn line(event: &Event, lives: &Lives) -> String {
     line
 }
 
-/// Who asked, for a line; `-` for what nobody asked for.
+/// Who asked, for a line; `-` for what no request caused.
 pub(crate) fn principal(record: &Record) -> &str {
     record.origin.as_ref().map_or("-", |origin| origin.principal.as_str())
 }

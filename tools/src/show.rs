@@ -31,7 +31,7 @@ pub(crate) fn print_bytes(bytes: &[u8]) -> Result<(), Trouble> {
     written(out.write_all(bytes).and_then(|()| out.flush()))
 }
 
-/// What becomes of a write to standard output.
+/// The outcome of a write to standard output.
 pub(crate) fn written(printed: io::Result<()>) -> Result<(), Trouble> {
     output::unless_closed(printed).map_err(|cause| Trouble::Unwritten(output::reason(&cause)))
 }

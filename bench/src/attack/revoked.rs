@@ -37,7 +37,7 @@ struct Ongoing {
     kept: TcpStream,
 }
 
-/// What became of it after the token's end.
+/// Its outcome after the token's end.
 struct Behind {
     token: Token,
     /// Lines of the batch that were done.

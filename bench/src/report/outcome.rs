@@ -1,7 +1,7 @@
 //! What may become of a request, kept apart: a refusal in microseconds must not make a sale look
 //! fast.
 
-/// What became of a request.
+/// The outcome of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Outcome {
     /// A new order: 201.

@@ -1,6 +1,6 @@
 //! What the server has said so far about orders, to act on and to hold it to.
 //!
-//! Owns promises: which order answered which key, and what became of it by the answers. Never asks
+//! Owns promises: which order answered which key, and its outcome by the answers. Never asks
 //! the server. Next: `check`.
 
 use super::scenario::{Plan, Verb, What};

@@ -1,8 +1,8 @@
 //! Rows in pieces of one size: a list that grows at its end, and a queue.
 //!
 //! A piece never moves, so growing copies nothing, and memory is taken as it is needed. The first
-//! touch of a page stops whoever does it for longer than filling in a dozen rows takes, so a piece
-//! can come from outside with its pages touched already: see `prefault`. Without one, a table takes
+//! write to a page costs a page fault, about as much as filling in a dozen rows, so a piece may be
+//! handed in already faulted in by another thread: see `prefault`. Without one, a table takes
 //! its own, and is only slower. Never decides what a row means. Next: `slab`, `idempotency`.
 
 use std::collections::VecDeque;
@@ -13,7 +13,7 @@ const PIECE_ROWS: usize = 1 << PIECE_BITS;
 const PIECE_BITS: u32 = 13;
 
 pub trait Prefault {
-    /// Touches every page of what nobody has written to yet.
+    /// Touches every page of memory that was not written to yet.
     fn touch<T>(&self, room: &mut [MaybeUninit<T>]);
 }
 

@@ -1,8 +1,8 @@
-//! Memory for the rows that come next, made ready by somebody else than the owner of the state.
+//! Memory for the rows that come next, prefaulted by another thread than the state's owner.
 //!
 //! The system clears a page when it is touched first, which takes as long as filling a dozen rows.
-//! So whoever has time to spare, on another thread, has whole pieces of the tables that grow with
-//! every order touched, and hands them over. It changes no outcome: a table that is given nothing
+//! So a thread with time to spare touches whole pieces for the tables that grow with every order,
+//! and hands them over. It changes no outcome: a table that is given nothing
 //! takes memory of its own. Bounded: one spare piece a table. Next: `chunked`,
 //! `crate::background::prefault_thread`.
 

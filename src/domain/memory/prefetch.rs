@@ -1,10 +1,8 @@
-//! Brings what a turn will look up and fill in into the cache, before the first of it is decided or
-//! applied, or what some rows of a snapshot will.
+//! Prefetch: touches the table slots that up to 64 commands, events or snapshot rows will need.
 //!
-//! An order looks for its key and its user in tables far larger than any cache, and writes rows
-//! where nobody has written yet. One after the other each of these waits for memory; here the
-//! places of a whole turn are touched at once, and the processor waits for many of them together.
-//! Changes nothing and says nothing: a state answers the same with and without. Next: `index`,
+//! An order looks for its key and its user in tables far larger than any cache, and writes new
+//! rows. Touched one after the other, each slot waits for memory; touched together before the first
+//! request is decided, the cache misses overlap. Changes no state and no outcome. Next: `index`,
 //! `chunked`.
 
 use super::index::NEIGHBOURS;
@@ -103,7 +101,7 @@ fn hashes<'a>(
 /// orders that stand there.
 fn read(state: &State, hashes: &[Hashes], new: u64) {
     let State { requests, users, orders, .. } = state;
-    // One alone has nobody to wait together with.
+    // One alone has no other miss to overlap with.
     if hashes.len() < 2 {
         return;
     }

@@ -159,7 +159,7 @@ pub struct EntryView {
     pub client_seed: Option<CompactString>,
     /// What was picked; none = blank.
     pub pick: Option<SkuId>,
-    /// What became of it.
+    /// Its outcome.
     pub reason: Reason,
     /// The order of a win, if it is still kept.
     pub order: Option<OrderView>,
@@ -175,7 +175,7 @@ pub struct Page<T, C> {
     pub next: Option<C>,
 }
 
-/// What a key was answered, for somebody who has only the key.
+/// What a key was answered, for a client that has only the key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Remembered {
     /// The sequence of that answer.

@@ -1,4 +1,4 @@
-//! What somebody asks. The shape is already checked: ids match their patterns, quantities are in
+//! What a client asks. The shape is already checked: ids match their patterns, quantities are in
 //! range, no SKU stands twice. Whether it may be had is `decide`'s question.
 //!
 //! Reads are commands too: they pass through the same ring, so they see every decision that was

@@ -35,7 +35,7 @@ impl fmt::Debug for Seed {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SeedCommitment {
     pub seed: Seed,
-    /// Its SHA-256, if nobody changed either.
+    /// Its SHA-256, if neither was changed.
     pub commitment: [u8; 32],
 }
 
@@ -154,7 +154,7 @@ pub struct Admission {
 }
 
 words! {
-    /// What became of an entry.
+    /// The outcome of an entry.
     pub enum Reason {
         /// The pick is the user's.
         Won = 0 "won",
@@ -221,7 +221,7 @@ pub fn roll(seed: &Seed, ticket: Ticket<'_>, odds: &Odds) -> Pick {
     odds.at(point(rolls, odds.total()))
 }
 
-/// The first roll that favours nobody, within `total`: those at or beyond its last whole multiple
+/// The first roll that favours no prize, within `total`: those at or beyond its last whole multiple
 /// below 2^64 are passed over.
 fn point(mut rolls: impl Iterator<Item = u64>, total: u64) -> u64 {
     let end = ((1_u128 << 64) / u128::from(total)) * u128::from(total);

@@ -16,7 +16,7 @@ use super::settings::Settings;
 use super::sku::RefusalReason;
 use compact_str::CompactString;
 
-/// An event with whose command made it; none for what nobody asked for.
+/// An event with whose command made it; none for what no request caused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
     /// Who asked, under which key.
@@ -75,7 +75,7 @@ pub enum Event {
     AnswerRepeated(Box<AnswerRepeated>),
     /// The oldest keys left, this many.
     KeysForgotten(u32),
-    /// Orders that nobody touched for long left the table.
+    /// Orders that were not touched for long left the table.
     OrdersArchived(Vec<OrderId>),
     /// The first uses of a deleted SKU left.
     UsesPurged(UsesPurged),
@@ -277,7 +277,7 @@ pub struct EntryMade {
     pub number: u32,
     /// What was picked.
     pub pick: Pick,
-    /// What became of it.
+    /// Its outcome.
     pub reason: Reason,
     /// The deadline of a win that is held.
     pub expires_at: Option<Stamp>,

@@ -1,7 +1,7 @@
 //! The names and numbers that the rules speak of, one type each.
 //!
 //! Owns the patterns of ids (API 1) and the bounds of quantities. Parsing happens once, at the
-//! edge: whoever holds a `SkuId` holds a valid one. Never formats JSON. Next: `command`.
+//! edge: a `SkuId` is always valid. Never formats JSON. Next: `command`.
 
 use compact_str::CompactString;
 use smallvec::SmallVec;

@@ -206,7 +206,7 @@ fn extend(state: &State, request: &Request, slot: u32, hold_ms: u64, now: Stamp)
     keep(state, request, slot, now, Event::OrderExtended(extended))
 }
 
-/// The deadline that an extension comes to: never earlier than it is, never later than the cap from
+/// The deadline that an extension gives: never earlier than it is, never later than the cap from
 /// the order's creation.
 #[must_use]
 pub fn extended(state: &State, order: &Order, hold_ms: u64, now: Stamp) -> Stamp {

@@ -106,7 +106,7 @@ pub(in crate::domain) fn delete(state: &State, delete: &DeleteDraw) -> Decided {
     Ok(Event::DrawDeleted(Box::new(DrawDeleted { draw, precondition })))
 }
 
-/// Rolls for a user and says what becomes of it.
+/// Rolls for a user and decides the outcome.
 pub(in crate::domain) fn enter(
     state: &State,
     request: &Request,
@@ -184,7 +184,7 @@ fn line_of(state: &State, sku: &crate::domain::model::ids::SkuId) -> FoundLine {
     FoundLine { sku, units: 1 }
 }
 
-/// What becomes of a pick of a user now; none if there is no such draw.
+/// The outcome of a pick of a user now; none if there is no such draw.
 #[must_use]
 pub fn reason_of(
     state: &State,
@@ -198,7 +198,7 @@ pub fn reason_of(
     Some(judge(state, draw, user, pick, now).0)
 }
 
-/// What becomes of a pick, by the checks of an order in their order, and until when a win is held.
+/// The outcome of a pick, by the checks of an order in their order, and until when a win is held.
 fn judge(
     state: &State,
     draw: &Draw,

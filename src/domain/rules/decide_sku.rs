@@ -128,7 +128,7 @@ pub(in crate::domain) fn adjust(
     Ok(if unchanged { Event::AdjustmentRepeated(adjusted) } else { Event::SkuAdjusted(adjusted) })
 }
 
-/// Takes a SKU off sale, if nobody holds a unit of it and no unclosed draw names it.
+/// Takes a SKU off sale, if no user holds a unit of it and no unclosed draw names it.
 pub(in crate::domain) fn delete(state: &State, delete: &DeleteSku) -> Decided {
     let slot = find(state, &delete.sku)?;
     let sku = &state.skus[slot];

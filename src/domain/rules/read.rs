@@ -1,4 +1,4 @@
-//! What the state shows: to reads, after a change, and to whoever repeats a key.
+//! What the state shows: to reads, after a change, and to a client that repeats a key.
 //!
 //! Reads only. A list walks kept indices and looks at a bounded number of entries, so no read
 //! holds the writer up. Next: `answer`.
@@ -181,7 +181,7 @@ pub fn tables(state: &State) -> [TableFill; TABLES.len()] {
 /// What a command is answered whose event has just been applied.
 ///
 /// # Panics
-/// For events that nobody asks for.
+/// For events that no request causes.
 #[must_use]
 pub fn answer_to(state: &State, event: &Event) -> Answered {
     let sku = |id: &SkuId| {

@@ -1,4 +1,4 @@
-//! What is due without anybody asking: holds that run out, keys and orders past their retention,
+//! What is due without a request: holds that run out, keys and orders past their retention,
 //! the uses of deleted SKUs, the entries of deleted draws, and the grace of holds that fell due
 //! while the server was away.
 //!

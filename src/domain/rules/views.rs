@@ -1,6 +1,6 @@
 //! SKUs and orders as answers show them: now, and as they were made.
 //!
-//! Owns no look-up: whoever found a row has it shown. Next: `read`, `read_draw`.
+//! Owns no look-up: the caller has found the row. Next: `read`, `read_draw`.
 
 use crate::domain::model::answer::{LineView, OrderView, SkuView};
 use crate::domain::model::ids::Stamp;

@@ -2,7 +2,7 @@
 //! and how often.
 //!
 //! Never rolls and never moves stock: it finds, keeps and lets go. Entrants are kept here and not
-//! among the users: whoever only lost owns nothing. Next: `apply_draw`, `decide_draw`.
+//! among the users: a user that only lost owns nothing. Next: `apply_draw`, `decide_draw`.
 
 use super::entries::{Entries, Entry};
 use crate::domain::memory::hash::TableHash;
@@ -58,7 +58,7 @@ impl Draw {
         Some(&self.terms.odds.prizes().get(usize::from(pick?))?.sku)
     }
 
-    /// An entry is shown to whoever brought it, and to everybody once the draw is closed.
+    /// An entry is shown to the principal that brought it, and to all once the draw is closed.
     #[must_use]
     pub fn shows(&self, brought_by: &PrincipalName, to: &PrincipalName) -> bool {
         self.closed_at.is_some() || brought_by == to

@@ -14,7 +14,7 @@ pub struct Entry {
     pub principal: u16,
     /// What was picked.
     pub pick: Pick,
-    /// What became of it.
+    /// Its outcome.
     pub reason: Reason,
     /// Its event; a win's order has the same sequence.
     pub sequence: Sequence,

@@ -237,7 +237,7 @@ impl Orders {
         order
     }
 
-    /// Orders that are not held, the one nobody touched for longest first.
+    /// Orders that are not held, the one that was not touched for longest first.
     pub fn by_touch(&self) -> impl Iterator<Item = &Order> {
         let entry = |slot: u32| (slot != NONE).then(|| &self.slab[slot]);
         std::iter::successors(entry(self.oldest_touched), move |order| entry(order.heap_or_later))

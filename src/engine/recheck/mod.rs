@@ -2,7 +2,7 @@
 //!
 //! A replay only applies what was decided, so that old journals stay true when the rules change;
 //! this asks the rules that are in force now. Owns the way back from a record to the request that
-//! made it, and what must be true of the events that nobody asked for. A refusal that was kept
+//! made it, and what must be true of the events that no request caused. A refusal that was kept
 //! whole is decided again where it stands, which is the state that it was given in; of one that the
 //! sold-out edge gave, the units of its SKU are compared with those at the sequence that it names:
 //! whether its key was remembered or a limit went before then is not. Never writes, and changes no
@@ -61,7 +61,7 @@ pub enum Now {
     Stood(Option<(u64, u64)>),
     /// Deciding panics.
     Panicked,
-    /// An event that nobody asked for should be this one, or none.
+    /// An event that no request caused should be this one, or none.
     Due(Option<Box<Event>>),
     /// What is wrong with it.
     Wrong(&'static str),
@@ -79,7 +79,7 @@ pub struct Recheck {
     pub edge_refusals: u64,
     /// Refusals of the edge that name a state from before this replay began.
     pub edge_refusals_beyond: u64,
-    /// Records that nobody asked for, each checked as far as the state tells.
+    /// Records that no request caused, each checked as far as the state tells.
     pub unasked: u64,
     /// Records that would not be made now.
     pub different: u64,
@@ -279,7 +279,7 @@ impl Recheck {
         }
     }
 
-    /// Either its turn came, or somebody acted on it after its deadline.
+    /// Either its turn came, or a client acted on it after its deadline.
     fn check_expired(&self, state: &State, order: OrderId, stamp: Stamp) -> Result<(), Now> {
         let event = Event::OrderExpired(order);
         if sweep::expire(state, stamp).as_ref() == Some(&event) {
@@ -338,7 +338,7 @@ fn due(due: Option<Event>, event: &Event) -> Result<(), Now> {
     if due.as_ref() == Some(event) { Ok(()) } else { Err(Now::Due(due.map(Box::new))) }
 }
 
-/// What was asked for, as far as deciding goes; none for what nobody can ask for.
+/// What was asked for, as far as deciding goes; none for what no client can ask for.
 #[must_use]
 pub fn command_of(event: &Event) -> Option<Command> {
     let act = |order: OrderId, action| Some(Command::ActOnOrder(order, action));

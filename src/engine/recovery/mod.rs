@@ -106,7 +106,7 @@ pub struct Recovered<D: Disk = FileDisk> {
     pub replayed: Sequence,
     /// The sequence of the snapshot that the state was put together from; 0 = from the first event.
     pub snapshot_sequence: Sequence,
-    /// A tail that nobody was answered for, and that is gone now.
+    /// A tail that no answer rested on, and that is gone now.
     pub dropped: Option<Dropped>,
     /// In a mode that answers before the sync: answers from here on, if there were any, are lost.
     pub lost_from: Option<Sequence>,
@@ -135,8 +135,8 @@ pub fn recover(
     recover_in(&config.data, rules, config, (clock, NewEpoch::Next), progress)
 }
 
-/// As [`recover`], in a directory that is made and that nobody else uses, whatever it is on; where
-/// that is, the settings are not asked.
+/// As [`recover`], in a directory that is made and that no other process uses, whatever it is on;
+/// where that is, the settings are not asked.
 ///
 /// # Errors
 /// As [`recover`].

@@ -1,4 +1,4 @@
-//! Reads a journal on a thread of its own, ahead of whoever applies what it holds.
+//! Reads a journal on a thread of its own, ahead of the thread that applies what it holds.
 //!
 //! Reading, checking and decoding cost about as much as applying, so a replay takes half the time
 //! on two cores. Bounded: two thousand records a bundle, a few bundles ahead. Never judges what it
@@ -91,7 +91,7 @@ struct Reader {
     bundles: SyncSender<Bundle>,
     /// Bundles that were applied.
     applied: Receiver<Bundle>,
-    /// Makes memory ready for whoever applies: reading alone leaves much of the time.
+    /// Makes memory ready for the thread that applies: reading alone leaves much of the time.
     preparer: Preparer,
 }
 

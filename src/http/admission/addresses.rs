@@ -256,7 +256,7 @@ mod tests {
         let cases: &[(&str, &[&str], Result<&str, Code>)] = &[
             ("10.0.0.1", &[], Ok("10.0.0.1")),
             ("10.0.0.1", &["192.0.2.1"], Ok("192.0.2.1")),
-            // Whoever is no proxy says what they like.
+            // A client that is no proxy may say anything.
             ("192.0.2.9", &["192.0.2.1"], Ok("192.0.2.9")),
             ("192.0.2.9", &["nonsense"], Ok("192.0.2.9")),
             // What a client sent itself stands left of what the proxy added.

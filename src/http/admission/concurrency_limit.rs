@@ -1,29 +1,28 @@
 //! How many requests may be under way: fewer, as soon as answers take too long.
 //!
-//! Owns one IO thread's limit. What it watches is the wait for the writer, from the ring to the
-//! durable answer, without what of it is owed to syncs that everybody shares, and not what the
-//! thread itself takes to collect it: turning people away costs that thread nearly as much as
-//! serving them, so it would shed, and be late, for ever.
+//! Owns one IO thread's limit. It watches the wait for the writer, from the ring to the durable
+//! answer, without the time of the syncs that all requests share, and without what the IO thread
+//! itself takes to collect the answer: a refusal costs that thread nearly as much as an answer, so
+//! it would refuse, and be late, for ever.
 //!
-//! A request waits for its own sync, and if it came while another was under way, for that: however
-//! many come, that takes no longer, so refusing one of them helps nobody. Only what stands beyond
-//! them is a queue (`Wait`). A sync under way is no silence either, as long as it takes no more
-//! than twice as long as the one before; a disk that stands still is.
+//! A request waits for its own sync, and for the one under way when it came. However many requests
+//! come, these take no longer, so refusing one of them helps no other. Only a wait beyond them is a
+//! queue (`Wait`). A sync under way is no silence either, as long as it takes no more than twice as
+//! long as the one before; a disk that stands still is.
 //!
-//! Like CoDel (RFC 8289) it goes by the least of an interval, so that a burst which drains by
-//! itself sheds nobody. Like TCP Vegas and its heirs it shrinks in proportion to how far the least
-//! wait is beyond its bound; and by Little's law to what is answered in the time of the bound, as
-//! soon as more than that stands all through an interval, where syncs are short: those who wait for
-//! a long one stand there too. It grows by a quarter up to where it last was too much, from there
-//! on by a sixteenth. While no answer comes at all, the silence is the wait, so a writer or a disk
-//! that stands still is noticed within an interval.
+//! Like CoDel (RFC 8289) it judges by the least wait of an interval, so that a burst which drains
+//! by itself is not refused. Like TCP Vegas and its heirs it shrinks in proportion to how far the
+//! least wait is beyond its bound. Where syncs are short, and more requests than are answered in
+//! the time of the bound wait all through an interval, it shrinks to that number (Little's law). It
+//! grows by a quarter up to where it last was too much, from there on by a sixteenth. While no
+//! answer comes at all, the silence is the wait, so a writer or a disk that stands still is noticed
+//! within an interval.
 //!
-//! Waits tell of a queue when it stands. What deciding takes is known before, from those who were
-//! few enough: while it keeps the writer busy, no more are let in to wait for it than it decides in
-//! half of the time of the bound, or than are let in anyhow. The other half is for the disk, which
-//! is late now and then; those who are decided and wait for the disk alone do not count. A writer
-//! that decides in microseconds, as it does but where its machine makes it slow, decides more in
-//! that time than the limit ever lets in.
+//! Measured waits show a queue only after it exists. While the writer is busy (deciding takes a
+//! quarter of the interval or more), the limit is also capped in advance: at the number of requests
+//! that it decides in half of the bound, or at the least limit. The other half is left for the
+//! disk, which is late now and then; requests that are decided and wait for the disk alone do not
+//! count. At its usual speed of microseconds a request the writer never reaches this cap.
 //!
 //! Ranks reach the limit one after the other: lists at a half of it, orders at seven eighths,
 //! orders of the priority class at all of it, and what is urgent never. Never reads a clock. Next:
@@ -54,7 +53,7 @@ const SYNCS_MAX: u64 = 2;
 pub(in crate::http) struct Wait {
     /// After others, in milliseconds.
     queued_ms: u64,
-    /// For syncs that would have taken as long if nobody else had come, in milliseconds.
+    /// For syncs that would have taken as long without other requests, in milliseconds.
     owed_ms: u64,
 }
 
@@ -135,8 +134,8 @@ impl AdaptiveLimit {
         }
     }
 
-    /// A request of this rank may go on, so much being under way. Those who are not decided yet are
-    /// counted only where that could be too many.
+    /// Says whether a request of this rank may go on at this load. Those that are not decided yet
+    /// are counted only where that could be too many.
     pub(super) fn admits(&self, rank: Rank, load: Load, undecided: impl FnOnce() -> usize) -> bool {
         let share = |limit: usize| match rank {
             Rank::Urgent => usize::MAX,
@@ -177,9 +176,9 @@ impl AdaptiveLimit {
         now_ms.saturating_sub(heard_ms).saturating_sub(last_ms + under_way_ms)
     }
 
-    /// The least wait of the rank that waited longest: whoever goes before others waits little
-    /// however many stand behind him. Lists come last, so their wait counts where they are alone.
-    /// None if nobody was answered.
+    /// The least wait of the rank that waited longest: a request of a rank that goes first waits
+    /// little however many stand behind him. Lists come last, so their wait counts where they are
+    /// alone. None if no request was answered.
     fn take_least_ms(&self) -> Option<u64> {
         let [urgent, preferred, ordinary, list] = self.least_ms.each_ref().map(Cell::take);
         urgent.max(preferred).max(ordinary).or(list)

@@ -112,7 +112,7 @@ impl SharedAdmission {
             users: OnceLock::new(),
             senders: OnceLock::new(),
         };
-        // Now, while nobody waits. Of a quota that is set later, its first request does.
+        // Now, while no request waits. Of a quota that is set later, its first request does.
         quotas.per_principal.map(|_| shared.principals());
         quotas.per_user.map(|_| shared.users());
         quotas.per_address.map(|_| shared.senders());
@@ -193,8 +193,8 @@ impl AdmissionControl {
         self.rules.with(|_, rules| rules.addresses.is_to_introduce(peer))
     }
 
-    /// Whose request it is; refuses those who may not ask. The connection may be one that a proxy
-    /// brought for this peer.
+    /// Whose request it is; refuses a client that may not ask. The connection may be one that a
+    /// proxy brought for this peer.
     pub(in crate::http) fn client(
         &self,
         (peer, proxy): (IpAddr, Option<IpAddr>),

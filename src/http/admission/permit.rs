@@ -65,7 +65,7 @@ impl<A: Submit> Worker<A> {
         place.inspect_err(|reason| self.count_refused(*reason)).ok()
     }
 
-    /// Refuses, on a connection of the reserve, whoever the reserve is not for.
+    /// Refuses, on a connection of the reserve, a request that the reserve is not for.
     pub(in crate::http) fn check_reserved(
         &self,
         place: &Route<'_>,

@@ -1,4 +1,4 @@
-//! Token buckets of everybody at once, in a table that never grows.
+//! The token buckets of all owners, in a table that never grows.
 //!
 //! Owns the table and its arithmetic. A bucket is one number, the time up to which its owner has
 //! paid ahead (the generic cell rate algorithm, ITU-T I.371, annex A): empty where that lies a
@@ -12,12 +12,12 @@
 //! cell as long as another in its set owes less, so strangers who ask a little free no heavy
 //! debtor. Which owners share a set is a secret of the process. Never reads a clock. Next: `mod`.
 //!
-//! A cell is no right that others could be kept from. One that brings made-up owners by the million
-//! takes cells of those who owe little, which forgives them; it costs a newcomer one request of
-//! several, and never the first. To free a debtor it has to bring eight owners who owe more to that
-//! one's set, and as it cannot know the set, to every set: cells times the debt, in one window, out
-//! of its own quota. So nobody is counted by how many cells they fill. More cells forgive less in a
-//! crowd.
+//! A client that brings made-up owners by the million keeps no other client out. It takes the cells
+//! of owners that owe little, which forgives their debt; it costs a newcomer one request of
+//! several, and never the first. To free one debtor it has to bring eight owners that owe more to
+//! the debtor's set, and as it cannot know the set, to every set: cells times the debt, in one
+//! window, out of its own quota. So clients are not counted by how many cells they fill. More cells
+//! forgive less in a crowd.
 
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::hint;
@@ -54,7 +54,7 @@ impl Quota {
         }
     }
 
-    /// How far ahead anybody can have paid under this quota; what is beyond is of another one.
+    /// How far ahead an owner can have paid under this quota; what is beyond is of another one.
     const fn most_ns(self, now_ns: u64) -> u64 {
         now_ns + self.ahead_ns(Share::Twice) + APART_NS
     }
@@ -225,8 +225,8 @@ fn level(quota: Quota, paid_ns: u64, now_ns: u64) -> Level {
 }
 
 impl Cell {
-    /// When it is paid up to. What its owner owes under a quota that no longer holds is struck out
-    /// as far as the one that holds cannot have let it come.
+    /// Returns the time up to which the owner has paid, capped at what the quota in force could
+    /// have allowed: a debt from an older, larger quota is forgiven.
     fn paid_up_to(&self, most_ns: u64) -> u64 {
         let paid_ns = self.paid_ns.load(Ordering::Relaxed);
         if paid_ns <= most_ns {

@@ -1,4 +1,4 @@
-//! What an address owes for a request: a charge by the head alone, whoever asks.
+//! What an address owes for a request: a charge by the head alone, whatever the principal.
 //!
 //! Owns how often the bucket of an address is charged: once for every head, once more for a request
 //! that then fails authentication or shape, and not at all for one that is refused for the server's
@@ -13,7 +13,7 @@ use super::reason::Reason;
 use crate::http::response::problem::{Code, Problem, Refused};
 use std::net::IpAddr;
 
-/// What one request's address was charged, until it is known what becomes of the request.
+/// What one request's address was charged, until the outcome of the request is known.
 #[derive(Debug)]
 pub(in crate::http) struct Toll {
     sender: u128,
@@ -33,7 +33,7 @@ impl Toll {
     }
 }
 
-/// What a request comes to for its address.
+/// What a request costs its address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Due {
     Nothing,

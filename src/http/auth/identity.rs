@@ -2,7 +2,7 @@
 //!
 //! Owns what a connection remembers of it: the last header that was good, so that a client that
 //! repeats it costs a comparison and no hash. What is remembered falls with the next reload and
-//! with the token's expiry. Never says what somebody may do: that is `roles`. Next: `tokens`.
+//! with the token's expiry. Never says what a principal may do: that is `roles`. Next: `tokens`.
 
 use super::roles::Role;
 use super::tokens::{TOKEN_BYTES_MAX, Tokens};
@@ -48,7 +48,7 @@ struct Known {
     identity: Identity,
 }
 
-/// What a connection knows of whoever speaks on it.
+/// What a connection knows of the principal that it speaks for.
 #[derive(Default)]
 pub(in crate::http) struct AuthCache(RefCell<Option<Known>>);
 
@@ -143,7 +143,7 @@ fn missing() -> Refused {
     Problem::new(Code::Unauthenticated, "this request needs the header Authorization: Bearer TOKEN")
 }
 
-/// Which of the two it is would help only somebody who guesses.
+/// Which of the two it is would help only a client that guesses.
 fn unknown() -> Refused {
     Problem::new(Code::Unauthenticated, "the token is unknown or has expired")
 }

@@ -1,7 +1,7 @@
 //! The tokens file: who may come in, and as whom (API 6).
 //!
 //! Owns its format and the look-up of a token. Holds hashes only, never a token. Reads no file and
-//! no clock: `reload` brings the text, and whoever asks says what time it is. Next: `identity`.
+//! no clock: `reload` brings the text, and the caller says what time it is. Next: `identity`.
 
 use super::roles::{Permission, Role};
 use crate::domain::model::command::Principal;
@@ -94,7 +94,7 @@ struct Entry {
 type Fault = (Range<usize>, String);
 
 impl Tokens {
-    /// There are none: whoever reaches the server is `local`, an admin.
+    /// There are none: every client is `local`, an admin.
     #[must_use]
     pub fn none() -> Self {
         Self(None)

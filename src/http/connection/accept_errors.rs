@@ -1,4 +1,4 @@
-//! What becomes of an accept that fails.
+//! The outcome of an accept that fails.
 //!
 //! Owns the difference between a client that went away, which is nothing, and a machine that has no
 //! descriptor or memory to give: then accepting pauses and goes on, is counted, and told once a

@@ -94,7 +94,7 @@ impl Door {
     }
 }
 
-/// What a request comes to before anything is decided.
+/// The outcome of a request before anything is decided.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Sense {
     /// This status and code.
@@ -129,7 +129,7 @@ fn epochs() -> Arc<Lives> {
     Arc::new(lives)
 }
 
-/// What a request comes to; none where it is no HTTP.
+/// The outcome of a request; none where it is no HTTP.
 #[must_use]
 pub fn sense(method: &str, uri: &[u8], lines: &[(&str, &[u8])], body: &[u8]) -> Option<Sense> {
     let method: Method = method.parse().ok()?;

@@ -1,6 +1,6 @@
 //! The first bytes of a connection, where a proxy says in them whose it is.
 //!
-//! Owns what becomes of a connection whose header is missing or bad, and of one that begins with a
+//! Owns the outcome of a connection whose header is missing or bad, and of one that begins with a
 //! header which is not expected: each is refused with the reason, counted, and told to the operator
 //! once a minute. One whose header does not come in time is closed, like any head that does not.
 //! Never parses a header: that is `proxy_protocol`. Next: `listener`.

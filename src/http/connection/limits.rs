@@ -106,7 +106,7 @@ impl Held {
         Self { kept, copy: RefCell::new(copy) }
     }
 
-    /// From here on those hold that hold now.
+    /// Refreshes this thread's copy if an operator has replaced the limits.
     pub(in crate::http) fn renew(&self) {
         self.kept.with(|generation, limits| {
             if self.copy.borrow().0 != generation {
@@ -120,7 +120,7 @@ impl Held {
         self.copy.borrow().1.clone()
     }
 
-    /// Tells those that hold from others.
+    /// Returns the generation of this copy: it changes with every replacement.
     pub(in crate::http) fn generation(&self) -> u64 {
         self.copy.borrow().0
     }

@@ -45,13 +45,12 @@ const STREAMS_MS: u64 = 500;
 /// look brings is still in the cache when it is served (refusals of 256 connections in three pairs:
 /// 0.82 to 0.85 of bare hyper's rate, and 0.71 to 0.76 with tokio's 61).
 pub const EVENT_INTERVAL: u32 = 24;
-/// A sweep ends so many at a time; those who ask something have their turn in between. Thousands
-/// that came together are late together, and closing them takes longer than anybody should wait.
-/// The sweep goes on at each look at the sockets, so if it ended as many as are served between two,
-/// the ending would pile up in front of everybody else.
+/// Connections closed in one step of a sweep. Thousands that connected together time out together,
+/// and closing them in one go would delay requests, so the sweep yields after this many. It must
+/// stay below half of `EVENT_INTERVAL`, or closing would take every slot between two polls.
 const ENDED_TOGETHER: usize = 8;
 const _: () = assert!(ENDED_TOGETHER < EVENT_INTERVAL as usize / 2);
-/// After the end of a drain, what is told to those who still wait has this long to leave.
+/// After the end of a drain, the last answers have this long to leave.
 const GIVEN_UP_MS: u64 = 200;
 
 impl<A: Submit> Worker<A> {
@@ -83,7 +82,7 @@ impl<A: Submit> Worker<A> {
             }
         }
         let open = self.peers.borrow().len();
-        // With nobody there it may be long until the next look.
+        // Without connections it may be long until the next sweep.
         self.refuser.report_refusals(&*self.lane, self.now_ms.get(), open == 0);
         open
     }
@@ -154,7 +153,7 @@ impl<A: Submit> Worker<A> {
         let address = address.to_canonical();
         self.limits.renew();
         let ConnectionPlace { permit, reserved } = self.take_place(address)?;
-        // Nobody sweeps while there are no connections.
+        // There is no sweep while there are no connections.
         self.now_ms.set(self.front.clock.elapsed_ms());
         self.registered.notify_one();
         let fresh = self.front.phase() == Phase::Draining;
@@ -196,8 +195,8 @@ impl<A: Submit> Drop for Registration<A> {
 }
 
 /// Accepts and serves connections on this IO thread until `Front::drain`, then until the last of
-/// them has ended or the drain's time is over. Meanwhile it goes on accepting, so that whoever asks
-/// hears that the server drains; those who come then do not make it last. Must run where
+/// them has ended or the drain's time is over. Meanwhile it goes on accepting, so that clients hear
+/// that the server drains; connections that come then do not prolong it. Must run where
 /// `spawn_local` works.
 pub async fn serve(listener: TcpListener, front: Arc<Front>, lane: Rc<Lane>) {
     let worker = Worker::new(front, lane);
@@ -208,7 +207,7 @@ pub async fn serve(listener: TcpListener, front: Arc<Front>, lane: Rc<Lane>) {
             let end_ms = worker.front.drain_end_ms.load(Ordering::Acquire);
             let late = worker.now_ms.get() >= end_ms;
             if late {
-                // Whoever waits for the writer hears that, and need not guess.
+                // Requests that wait for the writer are answered, and their clients need not guess.
                 worker.lane.give_up();
             }
             if late || !worker.holds_drain() {
@@ -338,7 +337,7 @@ fn builder(limits: &HttpLimits) -> http1::Builder {
     builder
 }
 
-/// Serves a connection; `has_unread` tells whether bytes are in its socket that nobody has read.
+/// Serves a connection; `has_unread` tells whether bytes are in its socket that were not read.
 async fn connection<S, A>(
     socket: S,
     registration: Registration<A>,

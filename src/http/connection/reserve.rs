@@ -1,10 +1,10 @@
 //! Places beyond `http.connections_max`, for probes and operators when all others are taken.
 //!
-//! Owns how many connections an IO thread takes then, and which of them goes for the next one:
-//! nobody can be known before a head is read, so each is taken, has a short time to ask one thing,
-//! and is closed after its answer. One that has not asked yet makes room for a newcomer, so silent
-//! ones keep nobody out. Never reads a request: `service` refuses whoever has no business here.
-//! Next: `listener`.
+//! Owns how many connections an IO thread takes then, and which of them goes for the next one: a
+//! client is not known before its head is read, so each is taken, has a short time to ask one
+//! thing, and is closed after its answer. One that has not asked yet makes room for a newcomer, so
+//! silent ones keep no other client out. Never reads a request: `service` refuses what it is not
+//! for. Next: `listener`.
 
 pub use super::connection_state::RESERVED_HEAD_MS;
 use super::connection_state::{CloseRequest, ConnectionState};

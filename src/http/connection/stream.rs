@@ -29,7 +29,7 @@ thread_local! {
 pub(in crate::http) struct Stream<S> {
     pub(in crate::http) socket: S,
     peer: Rc<ConnectionState>,
-    /// Whether bytes have come that nobody has read.
+    /// Whether bytes have come that were not read.
     has_unread: fn(&S) -> bool,
     /// So many bytes of what stands in for a faulty head were handed on.
     stood_in: usize,
@@ -45,7 +45,7 @@ impl<S> Stream<S> {
     }
 }
 
-/// Whether bytes, or an end, have come that nobody has read. Asks the kernel: the event loop hears
+/// Whether bytes, or an end, have come that were not read. Asks the kernel: the event loop hears
 /// of them only when it looks again.
 pub(in crate::http) fn has_unread(socket: &TcpStream) -> bool {
     let mut byte = [MaybeUninit::uninit()];

@@ -48,7 +48,7 @@ pub struct Validity {
 }
 
 impl Validity {
-    /// None where one of them cannot be read, which only means that nobody can be warned.
+    /// None where one of them cannot be read, which only means that no operator can be warned.
     fn of(chain: &[CertificateDer<'_>]) -> Option<Self> {
         let validities: Option<Vec<Self>> = chain.iter().map(Self::of_one).collect();
         validities?.into_iter().reduce(|one, other| Self {
@@ -131,7 +131,7 @@ impl Socket {
         self.0.as_mut().map(Pin::new).ok_or(io::ErrorKind::NotConnected.into())
     }
 
-    /// Whether bytes have come that nobody has read.
+    /// Whether bytes have come that were not read.
     pub(in crate::http) fn has_unread(&self) -> bool {
         self.0.as_ref().is_none_or(stream::has_unread)
     }
@@ -186,7 +186,7 @@ impl AsyncWrite for Socket {
     }
 }
 
-/// A handshake to be done. It is given up when nobody waits for it any more.
+/// A handshake to be done. It is given up when its connection no longer waits for it.
 #[derive(Debug)]
 struct Job {
     socket: Socket,
@@ -256,7 +256,7 @@ impl HandshakeEnd {
                     secured = handshake(socket, &certificate) => secured,
                 };
                 drop(place);
-                // Whoever waited may have given up just now.
+                // The connection that waited may have given up just now.
                 secured.map(|secured| done.send(secured))
             });
         }

@@ -50,7 +50,7 @@ pub(in crate::http) fn change(front: &Front, change: Change) -> Reply {
         Change::ReadOnly => front.read_only.store(true, Ordering::Release),
         Change::ReadWrite => front.read_only.store(false, Ordering::Release),
         Change::Drain => {
-            // Whoever would hear it is gone if the server stops already.
+            // The receiver is gone if the server stops already.
             let _ = front.stop.send(());
         }
     }

@@ -1,9 +1,10 @@
-//! Looks for what a key was answered while a request with that key may be on its way (API 1).
+//! Read-after-write for idempotency keys: a look-up of a key while a request with that key may be
+//! in flight (API 1).
 //!
-//! Owns how such a look comes after it, whatever its rank. It goes through the last ring that
-//! keyed requests take, after all that are there. What went into a ring that is drained before may
-//! be seen only in the next turn; so what is not found is looked for once more, and by then that
-//! turn is over. Never decides whether anything is remembered. Next: `ring::rank`.
+//! Owns that the look-up comes after that request, whatever its rank: it is queued in the last ring
+//! that keyed requests use. If it finds nothing, it is repeated once, because the turn may have
+//! drained an earlier ring before the request was in it, and takes that request only in the next
+//! turn. Never decides whether anything is remembered. Next: `ring::rank`.
 
 use super::submit::Submit;
 use crate::domain::model::answer::{Answer, Refusal};
@@ -13,7 +14,7 @@ use crate::ring::{Outcome, Rank, SubmitError, WriterReply};
 /// The last rank that a request with a key has.
 const LAST_KEYED: Rank = Rank::Ordinary;
 
-/// Something is looked for that may be on its way.
+/// Says whether a key is looked up that may be in flight.
 pub(in crate::http) fn may_be_coming<A: Submit>(lane: &A, request: &Request) -> bool {
     let Command::Read(query) = &request.command else { return false };
     matches!(**query, Query::Remembered(key) if lane.may_be_in_flight(key))

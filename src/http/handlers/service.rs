@@ -66,7 +66,7 @@ impl From<Reply> for ResponseParts {
     }
 }
 
-/// What becomes of a request once all of it is there.
+/// The outcome of a request once all of it is there.
 enum Act<'r, A: Submit> {
     Answer(Reply),
     /// The writer is asked.
@@ -96,7 +96,8 @@ pub(in crate::http) fn serve<A: Submit>(
     peer.enter(Stage::Serving);
     let fault = peer.next_request();
     let (mut parts, body) = request.into_parts();
-    // Lent, not given: what is given is in a future twice, and hyper moves this one.
+    // By reference: an async block keeps a value that it passes on twice, and hyper moves this
+    // future.
     async move {
         if peer.has_had_its_turn() && worker.has_others() {
             next_turn(&peer).await;
@@ -411,7 +412,7 @@ enum Step<'p> {
 }
 
 /// How much of its address's bucket a request may use; none for a probe, which costs next to
-/// nothing: whoever watches the server must not be kept out by a crowd behind the same proxy.
+/// nothing: a client that watches the server must not be kept out by a crowd behind the same proxy.
 fn share(place: &Result<Route<'_>, Refused>, method: &Method) -> Option<Share> {
     match place {
         Ok(Route::Live | Route::Ready) if matches!(*method, Method::GET | Method::HEAD) => None,

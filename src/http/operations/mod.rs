@@ -1,8 +1,8 @@
 //! What operators and generators see: metrics, log lines, the contract.
 //!
 //! Read `request_metrics` (counters, timings, endpoints), `labels` (the words they are counted by),
-//! `news` (lines on standard error), `possible` (what each request may come to), `openapi` (the
-//! served document).
+//! `news` (lines on standard error), `possible` (the outcomes that each request may have),
+//! `openapi` (the served document).
 
 pub(in crate::http) mod labels;
 pub(in crate::http) mod news;

@@ -1,4 +1,4 @@
-//! What requests and commands may come to, as far as the contract tells it.
+//! The outcomes that requests and commands may have, as far as the contract tells it.
 //!
 //! Owns which rows the counters of requests and commands have from the start, at 0: a scraper that
 //! first sees a row at 1 takes that for no increase, so a first fault would never be told. What

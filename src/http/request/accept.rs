@@ -1,7 +1,7 @@
 //! What a client would rather have (`Accept`; RFC 9110, 12.5.1).
 //!
 //! Owns how the ranges of that header are read and weighed. A client that names nothing on offer
-//! gets what it would get without the header: nobody is refused for it. Next: `routes::events`,
+//! gets what it would get without the header: no request is refused for it. Next: `routes::events`,
 //! `routes::operations`.
 
 /// A media type that may be had.

@@ -90,7 +90,7 @@ pub(in crate::http) async fn pass<A: Submit>(
         return refused.closing();
     }
     let Some(_passage) = Passage::begin(worker) else { return refused.closing() };
-    // Nobody is asked after it.
+    // The writer is not asked after it.
     match pass_by(worker, body, &mut RequestRecord::default()).await {
         Err(unread) if unread.closes => refused.closing(),
         _ => refused,
@@ -118,7 +118,7 @@ impl Drop for Passage<'_> {
     }
 }
 
-/// Reads a body that nobody looks at, piece by piece, and keeps none.
+/// Reads past a body, piece by piece, and keeps none.
 async fn pass_by<A: Submit>(
     worker: &Worker<A>,
     body: Incoming,

@@ -1,8 +1,8 @@
 //! JSON as it comes in, strictly.
 //!
 //! Owns what is refused before any member is looked at: anything but one object, duplicates,
-//! nesting, trailing bytes, bad UTF-8. Borrows from the body. Plain integers that no machine
-//! integer holds become the nearest one, which is out of every range of ours. Never knows a
+//! nesting, trailing bytes, bad UTF-8. Borrows from the body. An integer beyond 64 bits
+//! becomes the nearest one of 64 bits; every field's range check then refuses it. Never knows a
 //! member's meaning. Next: `fields`.
 
 use crate::domain::model::ids::{LINES_MAX, PRIZES_MAX};

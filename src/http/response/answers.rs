@@ -26,7 +26,7 @@ use hyper::header::HeaderValue;
 use smallvec::SmallVec;
 use std::ops::RangeInclusive;
 
-/// The longest that anybody is told to wait for a sale to open, in milliseconds (API 1).
+/// The longest that a client is told to wait for a sale to open, in milliseconds (API 1).
 const OPENING_WAIT_MS_MAX: u64 = 60_000;
 /// Held units may come back after this, in milliseconds (API 1).
 const SOLD_OUT_PAUSE_MS: RangeInclusive<u64> = 2_000..=10_000;
@@ -74,7 +74,7 @@ impl AskedOrder {
     }
 }
 
-/// What became of a request, as a reply.
+/// The outcome of a request, as a reply.
 pub(in crate::http) fn reply(front: &Front, asked: Option<&OrderEcho>, outcome: Outcome) -> Reply {
     match outcome {
         Outcome::Answered(answered) => answer(front, asked, answered),
@@ -215,7 +215,7 @@ fn created_body(
     json_writer::order(json, lives, head, lines, sequence);
 }
 
-/// What became of a line of a batch, as the line that answers it, and as it is counted.
+/// The outcome of a line of a batch, as the line that answers it, and as it is counted.
 pub(in crate::http) fn line(
     json: &mut Json,
     front: &Front,

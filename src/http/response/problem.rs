@@ -21,7 +21,7 @@ macro_rules! codes {
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub(in crate::http) enum Code { $($name,)* }
 
-        /// What requests may come to, as it is counted: the successes first.
+        /// The outcomes that requests may have, as they are counted: the successes first.
         pub(in crate::http) const OUTCOMES: &[Outcome] = &[
             Outcome { status: 200, code: "" },
             Outcome { status: 201, code: "" },
@@ -94,7 +94,7 @@ codes! {
 }
 
 impl Code {
-    /// The same request may succeed later without anybody correcting it.
+    /// The same request may succeed later without a correction.
     const fn retryable(self) -> bool {
         matches!(self, Self::NotOpen | Self::Timeout | Self::DeadlineExceeded)
             || self.status() == 503
@@ -111,7 +111,7 @@ impl Code {
     }
 }
 
-/// Somewhere in the range, so that those who were refused together do not come back together.
+/// Somewhere in the range, so that clients that were refused together do not come back together.
 pub(in crate::http) fn jitter(range: RangeInclusive<u64>) -> u64 {
     let roll = DICE.with(|dice| {
         // xorshift64: from George Marsaglia, "Xorshift RNGs"; enough to spread retries.

@@ -119,7 +119,7 @@ fn prize(value: &Value<'_>, at: usize, faults: &mut Faults) -> Result<Prize, Ref
     Ok(Prize { sku, weight })
 }
 
-/// From the system; the journal keeps it, nobody is told before the draw is closed.
+/// From the system; the journal keeps it, no client is told before the draw is closed.
 fn fresh_seed() -> Result<Seed, Refused> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes)

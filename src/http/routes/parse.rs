@@ -21,7 +21,7 @@ use crate::http::response::problem::Refused;
 use crate::http::response::reply::Reply;
 use hyper::Method;
 
-/// What a request comes to.
+/// The outcome of a request.
 #[derive(Debug)]
 pub(in crate::http) enum Parsed {
     Reply(Reply),

@@ -159,7 +159,7 @@ pub fn run(config: &Config, reread: Reread, signals: Signals) -> Result<(), Serv
     // No more are begun while it serves: who writes and reads ids has a copy, and needs no lock.
     let lives = Arc::new(recovered.state.lives.clone());
     let epoch = recovered.state.epoch;
-    // Before anybody takes a snapshot: the snapshots that stand reach further than a cursor at 0.
+    // Before the first snapshot: the snapshots that stand reach further than a cursor at 0.
     let synced = recovered.state.sequence;
     front.cursors.publish(synced, synced, synced);
     let snapshotter = start_snapshotter(config, &recovered, &front, asked)?;
@@ -193,7 +193,7 @@ pub fn run(config: &Config, reread: Reread, signals: Signals) -> Result<(), Serv
     let Stopped { state } = writer.join().expect("a writer that panics ends the process");
     front.feed.stop();
     front.snapshots.stop(front.drain_end_ms());
-    // It has nobody left to answer.
+    // No request is left to answer.
     let _ = feeder.join();
     // Whatever became of the last snapshot, the journal has everything.
     let _ = snapshotter.join();
@@ -381,7 +381,7 @@ fn start_writer(
     thread.spawn(move || supervise(writer, &alarm)).map_err(start_error("the writer"))
 }
 
-/// Before the writer, so that nobody waits for a snapshot that nobody takes.
+/// Before the writer, so that no request waits for a snapshot that is never taken.
 fn start_snapshotter(
     config: &Config,
     recovered: &Recovered,
@@ -409,7 +409,7 @@ fn start_snapshotter(
     thread.spawn(move || snapshotter.run()).map_err(start_error("the snapshotter"))
 }
 
-/// Reads the journal for those who follow it.
+/// Starts the thread that reads the journal for its followers.
 fn start_feeder(
     config: &Config,
     recovered: &Recovered,

@@ -1,5 +1,5 @@
 //! What is remembered of a buyer while the journal is read: what the user asked and was answered,
-//! and what became of it.
+//! and its outcome.
 //!
 //! Owns what is told and what is only counted. Never reads a file. Next: `shelf`, `page`.
 
@@ -39,7 +39,7 @@ pub(crate) struct Wanted {
     /// Only what has to do with this SKU
     #[arg(long, value_parser = sku)]
     pub(super) sku: Option<SkuId>,
-    /// Only what was asked under this idempotency key, and what became of it
+    /// Only what was asked under this idempotency key, and its outcome
     #[arg(long)]
     pub(super) key: Option<String>,
 }

@@ -66,7 +66,7 @@ fn operations() -> Vec<Operation> {
     .concat()
 }
 
-/// What an operation may come to, for those who count.
+/// The outcomes that an operation may have, for those who count.
 #[derive(Debug)]
 pub(in crate::http) struct Told {
     pub(in crate::http) method: Method,
@@ -77,7 +77,7 @@ pub(in crate::http) struct Told {
     pub(in crate::http) problems: Vec<Code>,
 }
 
-/// What every operation may come to.
+/// The outcomes that every operation may have.
 pub(in crate::http) fn told() -> Vec<Told> {
     let told = |operation: Operation| Told {
         method: Method::from_bytes(operation.method.to_uppercase().as_bytes()).unwrap_or_default(),
