@@ -5,11 +5,11 @@
 //! `server`.
 
 use crate::arguments::{ServerOptions, at_least_one};
-use crate::dialect::http_whole;
 use crate::error::{BenchError, io_error};
 use crate::load::{self, Measured, now};
 use crate::memory;
 use crate::peers::{self, median, start};
+use crate::protocol::http_whole;
 use crate::server::Server;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -52,7 +52,7 @@ pub(crate) fn measure(options: &Options) -> Result<Vec<(u64, f64)>, BenchError> 
     command.env("DOORBUSTER_SNAPSHOTS_EVERY_EVENTS", "1000000000");
     command.env("DOORBUSTER_SNAPSHOTS_EVERY_MS", "86400000");
     let server = Server::start("doorbuster group", &mut command)?;
-    load::put_sku(server.address, &server.dialect, load::SKU, load::STOCK)?;
+    load::put_sku(server.address, &server.protocol, load::SKU, load::STOCK)?;
     load::orders(server.address, 256, options.orders, 0)?;
     tell_memory(&server, options.orders)?;
     println!(

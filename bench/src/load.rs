@@ -2,10 +2,10 @@
 //!
 //! For CPU per request, not for latency under a given rate: a closed loop waits with the server.
 //! Each request is an order of its own: fresh user, fresh key. One loop for all servers; what they
-//! speak is in `dialect`.
+//! speak is in `protocol`.
 
-use crate::dialect::{Dialect, Order, Verdict};
 use crate::error::{BenchError, io_error};
+use crate::protocol::{Order, Protocol, Verdict};
 use hdrhistogram::Histogram;
 use std::cell::{Cell, RefCell};
 use std::fmt::Write as _;
@@ -94,14 +94,14 @@ pub(crate) fn orders(
     run: u64,
 ) -> Result<Measured, BenchError> {
     let load = Load::orders(connections, requests, run);
-    measure(address, &Dialect::Http, &load, || Ok(0)).map(|(measured, _)| measured)
+    measure(address, &Protocol::Http, &load, || Ok(0)).map(|(measured, _)| measured)
 }
 
 /// Runs a load; also says by how much `counter` went up in between. Connections are made before
 /// and closed after both readings: what a server spends on them is not what is measured.
 pub(crate) fn measure(
     address: SocketAddr,
-    dialect: &Dialect,
+    protocol: &Protocol,
     load: &Load,
     counter: impl Fn() -> Result<u64, BenchError>,
 ) -> Result<(Measured, u64), BenchError> {
@@ -110,7 +110,7 @@ pub(crate) fn measure(
     with_event_loop(load.lasts_max, async {
         let mut connections = Vec::new();
         for _ in 0..load.connections {
-            connections.push(Connection::open(address, dialect).await?);
+            connections.push(Connection::open(address, protocol).await?);
         }
         let before = counter()?;
         let shared = Rc::new(Shared {
@@ -148,11 +148,11 @@ pub(crate) fn measure(
 /// Sends a request over a connection of its own; the answer.
 pub(crate) fn ask(
     address: SocketAddr,
-    dialect: &Dialect,
+    protocol: &Protocol,
     request: Vec<u8>,
 ) -> Result<Vec<u8>, BenchError> {
     with_event_loop(Duration::ZERO, async {
-        let mut connection = Connection::open(address, dialect).await?;
+        let mut connection = Connection::open(address, protocol).await?;
         connection.request = request;
         connection.ask().await?;
         Ok(connection.answer)
@@ -162,12 +162,12 @@ pub(crate) fn ask(
 /// Creates what is ordered.
 pub(crate) fn put_sku(
     address: SocketAddr,
-    dialect: &Dialect,
+    protocol: &Protocol,
     sku: &str,
     stock: u64,
 ) -> Result<(), BenchError> {
-    let answer = ask(address, dialect, dialect.put_sku(sku, stock))?;
-    match dialect.verdict(&answer) {
+    let answer = ask(address, protocol, protocol.put_sku(sku, stock))?;
+    match protocol.verdict(&answer) {
         Verdict::Accepted(_) => Ok(()),
         Verdict::Refused | Verdict::Other => Err(unexpected(&answer)),
     }
@@ -215,12 +215,12 @@ async fn send(mut connection: Connection, shared: Rc<Shared>) -> Result<Connecti
         write!(user, "u{run}-{number:07}").expect("memory takes all text");
         write!(key, "key-{run}-{number:07}").expect("memory takes all text");
         let order = Order { sku, user: &user, key: &key };
-        connection.dialect.order(&mut connection.request, &order);
+        connection.protocol.order(&mut connection.request, &order);
         let mut begun = now();
         connection.ask().await?;
         for _ in 1..ATTEMPTS_MAX {
             // As a client does: after the time that it is told, with the same key.
-            let Some(after) = connection.dialect.retry_after(&connection.answer) else { break };
+            let Some(after) = connection.protocol.retry_after(&connection.answer) else { break };
             shared.repeated.set(shared.repeated.get() + 1);
             if now() + after - shared.begun >= lasts_max {
                 return Ok(connection);
@@ -232,7 +232,7 @@ async fn send(mut connection: Connection, shared: Rc<Shared>) -> Result<Connecti
         let ended = now();
         let took = u64::try_from((ended - begun).as_nanos()).unwrap_or(u64::MAX);
         shared.latency_ns.borrow_mut().saturating_record(took);
-        match (connection.dialect.verdict(&connection.answer), expected) {
+        match (connection.protocol.verdict(&connection.answer), expected) {
             (Verdict::Accepted(_), Expected::Accepted | Expected::Either) => {
                 shared.accepted.set(shared.accepted.get() + 1);
             }
@@ -249,22 +249,22 @@ async fn send(mut connection: Connection, shared: Rc<Shared>) -> Result<Connecti
 /// A connection with its buffers, ready for an order.
 pub(crate) struct Connection {
     socket: TcpStream,
-    dialect: Dialect,
+    protocol: Protocol,
     pub(crate) request: Vec<u8>,
     pub(crate) answer: Vec<u8>,
 }
 
 impl Connection {
-    pub(crate) async fn open(address: SocketAddr, dialect: &Dialect) -> Result<Self, BenchError> {
+    pub(crate) async fn open(address: SocketAddr, protocol: &Protocol) -> Result<Self, BenchError> {
         let connecting = TcpStream::connect(address).await;
         let socket = connecting.map_err(io_error("connect to the server"))?;
         socket.set_nodelay(true).map_err(io_error("set TCP_NODELAY"))?;
-        let dialect = dialect.clone();
-        let mut connection = Self { socket, dialect, request: Vec::new(), answer: Vec::new() };
-        for greeting in connection.dialect.greetings() {
+        let protocol = protocol.clone();
+        let mut connection = Self { socket, protocol, request: Vec::new(), answer: Vec::new() };
+        for greeting in connection.protocol.greetings() {
             connection.request = greeting;
             connection.ask().await?;
-            if connection.dialect.verdict(&connection.answer) == Verdict::Other {
+            if connection.protocol.verdict(&connection.answer) == Verdict::Other {
                 return Err(unexpected(&connection.answer));
             }
         }
@@ -275,7 +275,7 @@ impl Connection {
     pub(crate) async fn ask(&mut self) -> Result<(), BenchError> {
         self.socket.write_all(&self.request).await.map_err(io_error("send a request"))?;
         self.answer.clear();
-        while !self.dialect.whole(&self.answer) {
+        while !self.protocol.whole(&self.answer) {
             let read = self.socket.read_buf(&mut self.answer).await;
             if read.map_err(io_error("read an answer"))? == 0 {
                 return Err(unexpected(&self.answer));

@@ -47,7 +47,7 @@ pub(crate) fn run(options: &Options) -> Result<(), BenchError> {
         Server::start("doorbuster group", &mut command)
     };
     let server = begin()?;
-    load::put_sku(server.address, &server.dialect, load::SKU, load::STOCK)?;
+    load::put_sku(server.address, &server.protocol, load::SKU, load::STOCK)?;
     let load = Load { lines: LINES, total: options.decisions, connections: CONNECTIONS };
     let took = batch::send(server.address, load, 0)?;
     println!("{} orders in {:.1} s", options.decisions, took.as_secs_f64());

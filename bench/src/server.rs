@@ -1,9 +1,9 @@
 //! A server under measurement: a child process, its address, the CPU that it and its own children
 //! have used.
 
-use crate::dialect::{Dialect, Verdict};
 use crate::error::{BenchError, io_error};
 use crate::load::{self, now};
+use crate::protocol::{Protocol, Verdict};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -25,7 +25,7 @@ pub(crate) struct Server {
     /// Version and settings, as far as they matter.
     pub(crate) about: String,
     pub(crate) address: SocketAddr,
-    pub(crate) dialect: Dialect,
+    pub(crate) protocol: Protocol,
     child: Child,
     /// What makes it end together with all its children.
     end_by: Signal,
@@ -56,7 +56,7 @@ impl Server {
             name: name.to_owned(),
             about: String::new(),
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-            dialect: Dialect::Http,
+            protocol: Protocol::Http,
             child,
             end_by: Signal::KILL,
         };
@@ -72,7 +72,7 @@ impl Server {
         command: &mut Command,
         log: &Path,
         end_by: Signal,
-        (address, dialect): (SocketAddr, Dialect),
+        (address, protocol): (SocketAddr, Protocol),
         question: &[u8],
     ) -> Result<Self, BenchError> {
         let starting = || io_error(format!("start {name}"));
@@ -80,13 +80,13 @@ impl Server {
         command.stdin(Stdio::null()).stdout(out.try_clone().map_err(starting())?).stderr(out);
         let child = command.spawn().map_err(starting())?;
         let name = name.to_owned();
-        let mut server = Self { name, about: String::new(), address, dialect, child, end_by };
+        let mut server = Self { name, about: String::new(), address, protocol, child, end_by };
         let begun = now();
-        let answers = |dialect: &Dialect| {
-            let answer = load::ask(address, dialect, question.to_vec());
-            answer.is_ok_and(|answer| dialect.verdict(&answer) != Verdict::Other)
+        let answers = |protocol: &Protocol| {
+            let answer = load::ask(address, protocol, question.to_vec());
+            answer.is_ok_and(|answer| protocol.verdict(&answer) != Verdict::Other)
         };
-        while !answers(&server.dialect) {
+        while !answers(&server.protocol) {
             let ended = server.child.try_wait().map_err(starting())?.is_some();
             if ended || begun.elapsed() > PATIENCE {
                 let said = fs::read_to_string(log).unwrap_or_default();

@@ -9,10 +9,10 @@
 
 use crate::bars::bar::{Bar, print_bars};
 use crate::crowd::raise_files;
-use crate::dialect::Dialect;
 use crate::error::{BenchError, io_error};
 use crate::load::{self, Expected, Load, Measured, SKU, STOCK};
 use crate::peers::{self, start};
+use crate::protocol::Protocol;
 use crate::report::conditions::{machine, today};
 use crate::server::Server;
 use std::fs;
@@ -129,7 +129,7 @@ fn start_slowed(
     let mut command = start::command(binary, "group", data)?;
     command.env("LD_PRELOAD", library).env("SYNC_DELAY_MS", sync_ms.to_string());
     let server = Server::start("doorbuster group", &mut command)?;
-    load::put_sku(server.address, &server.dialect, SKU, STOCK)?;
+    load::put_sku(server.address, &server.protocol, SKU, STOCK)?;
     Ok(server)
 }
 
@@ -146,7 +146,7 @@ fn measure(
     };
     let (sum_before, count_before) = syncs(server)?;
     let (measured, cpu_ns) =
-        load::measure(server.address, &Dialect::Http, &closed, || server.cpu_ns())?;
+        load::measure(server.address, &Protocol::Http, &closed, || server.cpu_ns())?;
     let (sum, count) = syncs(server)?;
     let took_ms = 1e3 * (sum - sum_before) / (count - count_before).max(1.0);
     let cpu = cpu_ns as f64 / measured.took.as_nanos() as f64;
@@ -156,7 +156,7 @@ fn measure(
 /// What the server says of its syncs: seconds in all, and how many.
 fn syncs(server: &Server) -> Result<(f64, f64), BenchError> {
     let ask = b"GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n".to_vec();
-    let answer = load::ask(server.address, &Dialect::Http, ask)?;
+    let answer = load::ask(server.address, &Protocol::Http, ask)?;
     let text = String::from_utf8_lossy(&answer);
     let value = |name: &str| {
         let row = text.lines().find_map(|line| line.strip_prefix(name));

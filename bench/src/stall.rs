@@ -64,7 +64,7 @@ pub(crate) fn run(options: &Options) -> Result<(), BenchError> {
     let mut command = start::command(options.server.as_deref(), "group", &data)?;
     command.env("FAULTS_FILE", &faults);
     let server = Server::start("doorbuster group", &mut command)?;
-    load::put_sku(server.address, &server.dialect, SKU, STOCK)?;
+    load::put_sku(server.address, &server.protocol, SKU, STOCK)?;
     println!("{}, {}", today(), machine());
     println!(
         "{} orders/s in an open loop over {} connections, durability group; no data sync ends for \

@@ -8,10 +8,10 @@
 use crate::arguments::{ServerOptions, at_least_one};
 use crate::bars::bar::print_bars;
 use crate::batch::read_chunked;
-use crate::dialect::Dialect;
 use crate::error::{BenchError, io_error};
 use crate::load::{self, SKU, now, order_id, unexpected};
 use crate::peers::{self, start};
+use crate::protocol::Protocol;
 use crate::report::conditions::{machine, today};
 use crate::server::Server;
 use crate::tables::stated_bytes_max;
@@ -50,8 +50,8 @@ pub(crate) fn run(options: &Options) -> Result<(), BenchError> {
     }
     command.env("DOORBUSTER_RATE_USER", "5/10");
     let server = Server::start("doorbuster", &mut command)?;
-    load::put_sku(server.address, &Dialect::Http, SKU, load::STOCK)?;
-    let known = load::ask(server.address, &Dialect::Http, order("before"))?;
+    load::put_sku(server.address, &Protocol::Http, SKU, load::STOCK)?;
+    let known = load::ask(server.address, &Protocol::Http, order("before"))?;
     let known = order_id(&known)?;
     // The tables are filled by the first names; from there on there is room for nobody.
     let full = (options.cap * SKUS_ONE_IN).next_multiple_of(LINES);
@@ -71,7 +71,7 @@ pub(crate) fn run(options: &Options) -> Result<(), BenchError> {
         grown / f64::from(1 << 20)
     );
     for action in ["extend", "confirm", "ship", "refund"] {
-        let answer = load::ask(server.address, &Dialect::Http, act(&known, action))?;
+        let answer = load::ask(server.address, &Protocol::Http, act(&known, action))?;
         if !answer.starts_with(b"HTTP/1.1 200 ") {
             return Err(unexpected(&answer));
         }
@@ -90,7 +90,7 @@ pub(crate) fn run(options: &Options) -> Result<(), BenchError> {
 
 fn order(name: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
-    Dialect::Http.order(&mut bytes, &crate::dialect::Order { sku: SKU, user: name, key: name });
+    Protocol::Http.order(&mut bytes, &crate::protocol::Order { sku: SKU, user: name, key: name });
     bytes
 }
 

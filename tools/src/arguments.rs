@@ -2,7 +2,7 @@
 //!
 //! Owns names, bounds and the relations between values. Never does what is asked. Next: `main`.
 
-use crate::look::Span;
+use crate::inspect::Span;
 use crate::token;
 use crate::{explain, instant};
 use clap::error::ErrorKind;

@@ -2,12 +2,12 @@
 //!
 //! Works out each pick again from the seed and the entries alone, and judges each pick again by the
 //! state that stood before its record. The journal holds the seed from the start, so this works
-//! before a draw is closed, too, but then the seed is not shown. Never writes. Next: `again`.
+//! before a draw is closed, too, but then the seed is not shown. Never writes. Next: `recheck`.
 
-use crate::again::is_pruned;
-use crate::look::{Findings, Span, Table, Trouble, read_with};
+use crate::inspect::{Findings, Span, Table, Trouble, read_with};
 use crate::members;
 use crate::progress::Progress;
+use crate::recheck::is_pruned;
 use doorbuster::domain::model::draw::{Odds, Pick, Reason, Seed, SeedCommitment, Ticket, roll};
 use doorbuster::domain::model::event::{EntryMade, Event, Record};
 use doorbuster::domain::model::ids::{DrawId, Sequence, Stamp, UserId};

@@ -4,8 +4,8 @@
 //! is shown but is none. Never writes. Next: `events`.
 
 use crate::events;
+use crate::inspect::{self, Trouble};
 use crate::instant;
-use crate::look::{self, Trouble};
 use crate::members::{self, Members};
 use crate::{printable, show};
 use doorbuster::codec;
@@ -28,9 +28,9 @@ pub(crate) fn show(
     sequences: RangeInclusive<u64>,
     as_json: bool,
 ) -> Result<bool, Trouble> {
-    let journal = look::open(data)?;
+    let journal = inspect::open(data)?;
     // Judged before it is shown: what a live writer appends in between lies after this end.
-    let judged = look::origin(data, &journal).and_then(|origin| Ok(scan(&journal, origin)?));
+    let judged = inspect::origin(data, &journal).and_then(|origin| Ok(scan(&journal, origin)?));
     let scan = judged.as_ref().ok();
     let out = BufWriter::new(io::stdout().lock());
     let lives = doorbuster::engine::replay::lives(data)?;

@@ -3,35 +3,35 @@
 //! All but `snapshot create`, an accepted `journal repair` and `restore` only look: they change no
 //! byte of it, take no lock, and run beside a live server.
 //! Exit codes: 0 good, 1 damage or a difference found, or what was asked for is not there, 2 usage,
-//! 3 cannot read, or not write what was asked for. Next: `arguments`, `look`, `show`.
+//! 3 cannot read, or not write what was asked for. Next: `arguments`, `inspect`, `show`.
 #![forbid(unsafe_code)]
 // A reader who goes away early must not cause a panic: see `show`.
 #![warn(clippy::print_stderr, clippy::print_stdout)]
 
-mod again;
 mod arguments;
 mod backup;
 mod draw;
 mod dump;
 mod events;
 mod explain;
+mod get;
+mod inspect;
 mod instant;
-mod look;
-mod lookup;
 mod manual;
 mod members;
-mod mend;
 mod printable;
 mod progress;
+mod recheck;
 mod refusals;
+mod repair;
 mod show;
 mod snapshots;
 mod token;
 
 use arguments::{Arguments, Command, DrawCommand, JournalCommand, SnapshotCommand, TokenCommand};
 use doorbuster::process::output;
-use look::{Findings, Trouble};
-use mend::Accepted;
+use inspect::{Findings, Trouble};
+use repair::Accepted;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -66,23 +66,23 @@ fn main() -> ExitCode {
 
 fn run(data: &Path, command: Command) -> Result<Findings, Trouble> {
     match command {
-        Command::Journal(JournalCommand::Info) => look::info(data),
-        Command::Journal(JournalCommand::Verify) => look::verify(data),
+        Command::Journal(JournalCommand::Info) => inspect::info(data),
+        Command::Journal(JournalCommand::Verify) => inspect::verify(data),
         Command::Journal(JournalCommand::Repair { accept_tail_loss, accept_loss_from }) => {
             let accepted = match (accept_tail_loss, accept_loss_from) {
                 (_, Some(sequence)) => Accepted::From(sequence),
                 (true, None) => Accepted::Tail,
                 (false, None) => Accepted::Nothing,
             };
-            mend::mend(data, accepted)
+            repair::repair_journal(data, accepted)
         }
-        Command::Replay { reach, recheck: true } => again::recheck(data, reach.span()),
-        Command::Replay { reach, recheck: false } => look::replay(data, reach.span()),
+        Command::Replay { reach, recheck: true } => recheck::recheck(data, reach.span()),
+        Command::Replay { reach, recheck: false } => inspect::replay(data, reach.span()),
         Command::Snapshot(SnapshotCommand::List) => snapshots::list(data),
         Command::Snapshot(SnapshotCommand::Verify) => snapshots::verify(data),
         Command::Snapshot(SnapshotCommand::Create) => snapshots::create(data),
-        Command::Order { id, reach } => lookup::order(data, &id, reach.span()),
-        Command::Sku { id, reach } => lookup::sku(data, &id, reach.span()),
+        Command::Order { id, reach } => get::order(data, &id, reach.span()),
+        Command::Sku { id, reach } => get::sku(data, &id, reach.span()),
         Command::Draw(DrawCommand::Verify { id, commitment, reach }) => {
             draw::verify(data, &id, commitment.as_deref(), reach.span())
         }

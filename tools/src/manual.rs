@@ -3,7 +3,7 @@
 //! Both are made from `arguments` alone. Never reads a data directory.
 
 use crate::arguments::Arguments;
-use crate::look::Trouble;
+use crate::inspect::Trouble;
 use crate::{PROGRAM, show};
 use clap::CommandFactory as _;
 use clap_complete::Shell;

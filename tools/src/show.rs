@@ -2,7 +2,7 @@
 //! `head` does, ends the printing and nothing else; what else keeps it from being printed is told
 //! on standard error.
 
-use crate::look::{Findings, Table, Trouble};
+use crate::inspect::{Findings, Table, Trouble};
 use crate::printable;
 use doorbuster::process::output;
 use serde_json::{Map, Value, json};

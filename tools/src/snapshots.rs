@@ -1,6 +1,6 @@
-//! The snapshots of a data directory: listing, reading, taking one. Next: `look`.
+//! The snapshots of a data directory: listing, reading, taking one. Next: `inspect`.
 
-use crate::look::{Findings, Table, Trouble};
+use crate::inspect::{Findings, Table, Trouble};
 use doorbuster::background::snapshotter::{self, TakeError};
 use doorbuster::engine::recovery;
 use doorbuster::engine::replay;

@@ -2,8 +2,8 @@
 //!
 //! The token is printed once and kept nowhere; the entry holds only its hash.
 
+use crate::inspect::{Findings, Trouble};
 use crate::instant;
-use crate::look::{Findings, Trouble};
 use doorbuster::domain::model::ids::{PrincipalName, Stamp};
 use doorbuster::shared::clock;
 use sha2::{Digest, Sha256};

@@ -9,11 +9,11 @@ mod part;
 mod table;
 
 use crate::arguments::ServerOptions;
-use crate::dialect::Order;
 use crate::engine::Figures;
 use crate::error::{BenchError, io_error};
 use crate::load::{self, Expected, Load};
 use crate::peers::{self, Peer, Plan, Sample, median, start};
+use crate::protocol::Order;
 use crate::report::conditions::{machine, today};
 use crate::server::Server;
 use crate::{batch, engine, idle, images};
@@ -132,12 +132,12 @@ fn orders(options: &Options, data: &Path) -> Result<Vec<Found>, BenchError> {
 fn refusals(options: &Options, data: &Path) -> Result<Found, BenchError> {
     let server =
         start::doorbuster(options.server.binary.as_deref(), "group", &data.join("sold-out"))?;
-    load::put_sku(server.address, &server.dialect, SOLD_OUT, 0)?;
+    load::put_sku(server.address, &server.protocol, SOLD_OUT, 0)?;
     let mut request = Vec::new();
     let order = Order { sku: SOLD_OUT, user: "first", key: "first" };
-    server.dialect.order(&mut request, &order);
+    server.protocol.order(&mut request, &order);
     let answer = data.join("refusal.http");
-    let refusal = load::ask(server.address, &server.dialect, request)?;
+    let refusal = load::ask(server.address, &server.protocol, request)?;
     std::fs::write(&answer, refusal).map_err(io_error("keep an answer"))?;
     let servers = [start::bare(Some(&answer))?, server];
     let mut found = Vec::new();

@@ -3,9 +3,9 @@
 //! Owns the latency from the intended start of each order to its answer, of all and by the second.
 
 use super::event_loop::on_event_loop;
-use crate::dialect::{Dialect, Order, Verdict};
 use crate::error::{BenchError, io_error};
 use crate::load::{self, now};
+use crate::protocol::{Order, Protocol, Verdict};
 use hdrhistogram::Histogram;
 use std::cell::RefCell;
 use std::net::SocketAddr;
@@ -116,16 +116,16 @@ impl Buyer {
             tokio::time::sleep_until(intended.into()).await;
             let (user, key) = (format!("u{run}-{serial}"), format!("k{run}-{serial}"));
             let order = Order { sku: load::SKU, user: &user, key: &key };
-            Dialect::Http.order(&mut request, &order);
+            Protocol::Http.order(&mut request, &order);
             socket.write_all(&request).await.map_err(io_error("send an order"))?;
             answer.clear();
-            while !Dialect::Http.whole(&answer) {
+            while !Protocol::Http.whole(&answer) {
                 let read = socket.read_buf(&mut answer).await;
                 if read.map_err(io_error("read an answer"))? == 0 {
                     return Err(load::unexpected(&answer));
                 }
             }
-            if !matches!(Dialect::Http.verdict(&answer), Verdict::Accepted(_)) {
+            if !matches!(Protocol::Http.verdict(&answer), Verdict::Accepted(_)) {
                 return Err(load::unexpected(&answer));
             }
             self.felt.borrow_mut().record(at, now() - intended);

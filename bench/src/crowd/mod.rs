@@ -183,7 +183,7 @@ fn start_server(options: &Options, data: &std::path::Path) -> Result<Server, Ben
     }
     command.env("DOORBUSTER_HTTP_IDLE_MS", (3 * options.limit_ms).to_string());
     let server = Server::start("doorbuster group", &mut command)?;
-    load::put_sku(server.address, &server.dialect, load::SKU, load::STOCK)?;
+    load::put_sku(server.address, &server.protocol, load::SKU, load::STOCK)?;
     Ok(server)
 }
 
@@ -195,7 +195,7 @@ fn buy(options: &Options, server: &Server, lasts: Duration, run: u64) -> Result<
 /// Open connections, as the server counts them.
 fn connections(server: &Server) -> Result<u64, BenchError> {
     let ask = b"GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n".to_vec();
-    let answer = load::ask(server.address, &server.dialect, ask)?;
+    let answer = load::ask(server.address, &server.protocol, ask)?;
     let text = String::from_utf8_lossy(&answer);
     let row = text.lines().find_map(|line| line.strip_prefix("doorbuster_connections "));
     row.and_then(|count| count.trim().parse().ok()).ok_or_else(|| load::unexpected(&answer))

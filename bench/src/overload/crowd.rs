@@ -6,9 +6,9 @@
 //! whoever finds none free within a second has gone elsewhere. Next: `step`.
 
 use super::step::Step;
-use crate::dialect::{Dialect, Order};
 use crate::error::BenchError;
 use crate::load::{self, Connection, SKU, now, order_id, unexpected};
+use crate::protocol::{Order, Protocol};
 use std::cell::{Cell, RefCell};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -71,7 +71,7 @@ pub(crate) fn drive(
     load::with_event_loop(Duration::from_secs(seconds), async {
         let mut sockets = Vec::new();
         for _ in 0..connections + CONFIRMERS {
-            sockets.push(Connection::open(address, &Dialect::Http).await?);
+            sockets.push(Connection::open(address, &Protocol::Http).await?);
         }
         let confirmers = sockets.split_off(usize::try_from(connections).unwrap_or(usize::MAX));
         let crowd = Rc::new(Crowd::of(phases, attempts_max));
@@ -228,7 +228,7 @@ impl Crowd {
             let number = self.number.replace(self.number.get() + 1);
             let name = format!("o-{number}");
             let order = Order { sku: SKU, user: &name, key: &name };
-            Dialect::Http.order(&mut socket.request, &order);
+            Protocol::Http.order(&mut socket.request, &order);
             socket.ask().await?;
             let now_ns = self.now_ns();
             let answer = socket.answer.as_slice();

@@ -13,10 +13,10 @@ pub(crate) mod step;
 use crate::arguments::{ServerOptions, at_least_one};
 use crate::bars::bar::{Bar, print_bars};
 use crate::crowd::raise_files;
-use crate::dialect::Dialect;
 use crate::error::BenchError;
 use crate::load::{self, Expected, Load, SKU, STOCK};
 use crate::peers::{self, start};
+use crate::protocol::Protocol;
 use crate::report::conditions::{machine, today};
 use crate::server::Server;
 use crowd::{CONFIRMERS, Phase};
@@ -96,7 +96,7 @@ fn start_slowed(binary: Option<&Path>, data: &Path, decide_us: u64) -> Result<Se
         command.env("FAULTS_DECIDE_US", decide_us.to_string());
     }
     let server = Server::start("doorbuster group", &mut command)?;
-    load::put_sku(server.address, &server.dialect, SKU, STOCK)?;
+    load::put_sku(server.address, &server.protocol, SKU, STOCK)?;
     Ok(server)
 }
 
@@ -117,7 +117,7 @@ fn capacity(server: &Server, decide_us: u64) -> Result<f64, BenchError> {
         expected: Expected::Accepted,
         ..Load::orders(64, u64::MAX, 0)
     };
-    let (found, _) = load::measure(server.address, &Dialect::Http, &closed, || Ok(0))?;
+    let (found, _) = load::measure(server.address, &Protocol::Http, &closed, || Ok(0))?;
     let capacity = found.requests as f64 / found.took.as_secs_f64();
     if decide_us > 0 && capacity > 1_000_000.0 / decide_us as f64 {
         return Err(BenchError::Usage(

@@ -1,9 +1,9 @@
 //! Before a server is measured: does it do the job? It sells exactly its stock to a crowd, gives a
 //! retry the first answer and no user more than the limit. What does not is not worth comparing.
 
-use crate::dialect::{Order, Verdict};
 use crate::error::BenchError;
 use crate::load::{self, Expected, Load};
+use crate::protocol::{Order, Verdict};
 use crate::server::Server;
 
 const SKU: &str = "check";
@@ -28,24 +28,24 @@ pub(super) struct Found {
 
 /// Asks a server and says what it did; an error if that is not what was to be done.
 pub(super) fn check(server: &Server) -> Result<Found, BenchError> {
-    load::put_sku(server.address, &server.dialect, SKU, STOCK)?;
+    load::put_sku(server.address, &server.protocol, SKU, STOCK)?;
     let ask = |user, key| {
         let mut request = Vec::new();
-        server.dialect.order(&mut request, &Order { sku: SKU, user, key });
-        load::ask(server.address, &server.dialect, request)
+        server.protocol.order(&mut request, &Order { sku: SKU, user, key });
+        load::ask(server.address, &server.protocol, request)
     };
     let first = ask("check", "check-first")?;
     let again = ask("check", "check-first")?;
     let more = ask("check", "check-more")?;
     let load = Load { sku: SKU, expected: Expected::Either, ..Load::orders(CONNECTIONS, CROWD, 0) };
-    let (crowd, _) = load::measure(server.address, &server.dialect, &load, || Ok(0))?;
+    let (crowd, _) = load::measure(server.address, &server.protocol, &load, || Ok(0))?;
     let at_last = ask("check", "check-first")?;
-    let said = server.dialect.verdict(&first);
+    let said = server.protocol.verdict(&first);
     let first_taken = matches!(said, Verdict::Accepted(_));
     let found = Found {
         first_taken,
-        retries_alike: [again, at_last].iter().all(|retry| server.dialect.verdict(retry) == said),
-        limit_held: server.dialect.verdict(&more) == Verdict::Refused,
+        retries_alike: [again, at_last].iter().all(|retry| server.protocol.verdict(retry) == said),
+        limit_held: server.protocol.verdict(&more) == Verdict::Refused,
         sold: crowd.accepted + u64::from(first_taken),
         refused: crowd.requests - crowd.accepted,
     };

@@ -197,7 +197,7 @@ pub(crate) fn progress(what: &str) {
 
 fn measure(server: &Server, load: &Load) -> Result<Sample, BenchError> {
     let counter = || server.cpu_ns();
-    let (measured, spent) = load::measure(server.address, &server.dialect, load, counter)?;
+    let (measured, spent) = load::measure(server.address, &server.protocol, load, counter)?;
     let us = |ns: u64| ns as f64 / 1000.0;
     let at = |quantile| us(measured.latency_ns.value_at_quantile(quantile));
     Ok(Sample {

@@ -3,9 +3,9 @@
 //! PostgreSQL refuses to run as root; there it runs as the user `postgres` of Debian's package.
 
 use super::start;
-use crate::dialect::{Dialect, SCHEMA, Verdict, query};
 use crate::error::{BenchError, io_error};
 use crate::load;
+use crate::protocol::{Protocol, SCHEMA, Verdict, query};
 use crate::server::{Server, free_address};
 use rustix::process::Signal;
 use std::fs;
@@ -63,15 +63,15 @@ pub(crate) fn start(data: &Path) -> Result<Option<Server>, BenchError> {
         &data.join("log"),
         // All its processes end at once with this.
         Signal::QUIT,
-        (address, Dialect::Postgres { prepared: false }),
+        (address, Protocol::Postgres { prepared: false }),
         &query("SELECT 1"),
     )?;
-    let created = load::ask(address, &server.dialect, query(SCHEMA))?;
-    if server.dialect.verdict(&created) == Verdict::Other {
+    let created = load::ask(address, &server.protocol, query(SCHEMA))?;
+    if server.protocol.verdict(&created) == Verdict::Other {
         return Err(load::unexpected(&created));
     }
-    server.dialect = Dialect::Postgres { prepared: true };
-    load::put_sku(address, &server.dialect, load::SKU, load::STOCK)?;
+    server.protocol = Protocol::Postgres { prepared: true };
+    load::put_sku(address, &server.protocol, load::SKU, load::STOCK)?;
     server.about = format!(
         "{}; one prepared call an order (unique key, user's limit, conditional row update in one \
          transaction); {}, else as it comes: answers leave after their commit is synced",

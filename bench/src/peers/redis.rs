@@ -1,9 +1,9 @@
 //! Starts Redis with an append-only file of its own and loads the script into it.
 
 use super::start;
-use crate::dialect::{Dialect, SCRIPT, bulk, command};
 use crate::error::{BenchError, io_error};
 use crate::load;
+use crate::protocol::{Protocol, SCRIPT, bulk, command};
 use crate::server::{Server, free_address};
 use rustix::process::Signal;
 use std::path::Path;
@@ -20,19 +20,19 @@ pub(crate) fn start(fsync: &str, data: &Path) -> Result<Option<Server>, BenchErr
     server.args(["--daemonize", "no", "--save", "", "--appendonly", "yes"]);
     // Rewriting the file meanwhile would cost what the others are not asked to do.
     server.args(["--appendfsync", fsync, "--auto-aof-rewrite-percentage", "0"]);
-    let dialect = Dialect::Redis { script: String::new() };
+    let protocol = Protocol::Redis { script: String::new() };
     let mut server = Server::start_silent(
         &format!("redis {fsync}"),
         &mut server,
         &data.join("log"),
         Signal::KILL,
-        (address, dialect),
+        (address, protocol),
         &command(&[b"ECHO", b"here"]),
     )?;
     let load_script = command(&[b"SCRIPT", b"LOAD", SCRIPT.as_bytes()]);
-    let loaded = load::ask(address, &server.dialect, load_script)?;
+    let loaded = load::ask(address, &server.protocol, load_script)?;
     let script = bulk(&loaded).ok_or_else(|| load::unexpected(&loaded))?;
-    server.dialect = Dialect::Redis { script: String::from_utf8_lossy(script).into_owned() };
+    server.protocol = Protocol::Redis { script: String::from_utf8_lossy(script).into_owned() };
     let version = start::version(&program)?;
     let version = version.split_whitespace().find_map(|word| word.strip_prefix("v="));
     let promise = match fsync {
@@ -44,6 +44,6 @@ pub(crate) fn start(fsync: &str, data: &Path) -> Result<Option<Server>, BenchErr
          appendfsync {fsync}: {promise}; save off, rewrites off, else as it comes",
         version.unwrap_or("of unknown version")
     );
-    load::put_sku(address, &server.dialect, load::SKU, load::STOCK)?;
+    load::put_sku(address, &server.protocol, load::SKU, load::STOCK)?;
     Ok(Some(server))
 }

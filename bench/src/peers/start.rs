@@ -70,7 +70,7 @@ fn started(name: &str, mode: &str, command: &mut Command) -> Result<Server, Benc
     };
     let version = version(command.get_program())?;
     server.about = format!("{version}; durability {mode}: {promise}; else as it comes");
-    load::put_sku(server.address, &server.dialect, load::SKU, load::STOCK)?;
+    load::put_sku(server.address, &server.protocol, load::SKU, load::STOCK)?;
     Ok(server)
 }
 

@@ -53,8 +53,8 @@ pub(crate) fn run(options: &Options) -> Result<(), BenchError> {
     }
     command.env("DOORBUSTER_CAPS_SKUS", (options.cap / 10).to_string());
     let server = Server::start("doorbuster group", &mut command)?;
-    load::put_sku(server.address, &server.dialect, "early", 2)?;
-    load::put_sku(server.address, &server.dialect, load::SKU, load::STOCK)?;
+    load::put_sku(server.address, &server.protocol, "early", 2)?;
+    load::put_sku(server.address, &server.protocol, load::SKU, load::STOCK)?;
     let early = [order(&server, "first")?, order(&server, "second")?];
     let empty = server.resident_bytes()?;
     let offered = flood(server.address, 2 * options.offers, |number| match number % 2 {
@@ -128,7 +128,7 @@ fn get(server: &Server, path: &str) -> Result<Value, BenchError> {
 
 /// The body of an answer, which must be JSON.
 fn ask(server: &Server, request: &str) -> Result<Value, BenchError> {
-    let answer = load::ask(server.address, &server.dialect, request.as_bytes().to_vec())?;
+    let answer = load::ask(server.address, &server.protocol, request.as_bytes().to_vec())?;
     let body = answer.windows(4).position(|four| four == b"\r\n\r\n").map(|at| &answer[at + 4..]);
     body.and_then(|body| serde_json::from_slice(body).ok()).ok_or_else(|| load::unexpected(&answer))
 }

@@ -20,7 +20,7 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("journal, with its repair", &["journal/src/"]),
     (
         "recovery and repair",
-        &["src/engine/recovery/mod.rs", "src/engine/replay/mod.rs", "src/engine/replay/", "src/engine/recheck/mod.rs", "tools/src/mend.rs"],
+        &["src/engine/recovery/mod.rs", "src/engine/replay/mod.rs", "src/engine/replay/", "src/engine/recheck/mod.rs", "tools/src/repair.rs"],
     ),
 ];
 

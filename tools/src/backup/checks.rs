@@ -5,7 +5,7 @@
 
 use super::paced::Meter;
 use super::staging::io_error;
-use crate::look::Trouble;
+use crate::inspect::Trouble;
 use doorbuster::engine::replay::Replayed;
 use std::path::Path;
 use std::sync::Arc;

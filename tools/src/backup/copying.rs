@@ -8,7 +8,7 @@
 
 use super::paced::{Meter, PacedDirectory, PacedDisk};
 use super::staging::io_error;
-use crate::look::Trouble;
+use crate::inspect::Trouble;
 use doorbuster::engine::replay::{
     self, DataDirectory, From, Replayed, Until, journal_directory, snapshot_directory,
 };

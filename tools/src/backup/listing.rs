@@ -6,7 +6,7 @@
 
 use super::paced::Meter;
 use super::staging::{UNFINISHED, io_error};
-use crate::look::Trouble;
+use crate::inspect::Trouble;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;

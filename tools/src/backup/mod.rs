@@ -13,8 +13,8 @@ mod staging;
 
 pub(crate) use restore::restore;
 
+use crate::inspect::{Findings, Trouble};
 use crate::instant;
-use crate::look::{Findings, Trouble};
 use crate::show;
 use checks::{begin_meter, check_apart, check_end, nothing_left};
 use copying::{Taken, Wish, check, take};

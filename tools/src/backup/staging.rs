@@ -6,7 +6,7 @@
 //! beside it, because a target is often the root of a volume of its own. Never knows what the files
 //! hold.
 
-use crate::look::Trouble;
+use crate::inspect::Trouble;
 use doorbuster_journal::{Disk, DiskFile, FileDisk};
 use rustix::fs::Mode;
 use std::fs::{self, File};

@@ -9,9 +9,9 @@ mod page;
 mod shelf;
 mod story;
 
-use crate::again::is_pruned;
-use crate::look::{Span, Trouble, read_with};
+use crate::inspect::{Span, Trouble, read_with};
 use crate::progress::Progress;
+use crate::recheck::is_pruned;
 use doorbuster::domain::model::event::Record;
 use doorbuster::domain::state::tables::State;
 use doorbuster::engine::replay::{self, From, Replayed};

@@ -3,7 +3,7 @@
 //! Owns the words, above all those that say what the journal does not know. Next: `story`.
 
 use super::story::{Entry, Story};
-use crate::look::Trouble;
+use crate::inspect::Trouble;
 use crate::members::{self, word};
 use crate::{instant, printable, show};
 use serde_json::{Map, Value, json};

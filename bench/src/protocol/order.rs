@@ -1,4 +1,4 @@
-//! What every dialect is given and what it makes of an answer.
+//! What every protocol is given and what it makes of an answer.
 //!
 //! Knows no protocol. Next: `http`, `redis`, `postgres`.
 

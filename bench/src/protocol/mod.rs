@@ -17,7 +17,7 @@ pub(crate) use redis::{SCRIPT, bulk, command};
 
 /// What a server speaks.
 #[derive(Debug, Clone)]
-pub(crate) enum Dialect {
+pub(crate) enum Protocol {
     /// Doorbuster's contract.
     Http,
     /// RESP; each order is one `EVALSHA` of the script with this SHA-1.
@@ -32,7 +32,7 @@ pub(crate) enum Dialect {
     },
 }
 
-impl Dialect {
+impl Protocol {
     /// What a connection says before its first order; an answer each.
     pub(crate) fn greetings(&self) -> Vec<Vec<u8>> {
         match self {

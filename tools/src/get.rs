@@ -4,8 +4,8 @@
 //! comes from the journal as far as it is kept. Never writes. Next: `events`.
 
 use crate::events;
+use crate::inspect::{self, Findings, Span, Table, Trouble};
 use crate::instant;
-use crate::look::{self, Findings, Span, Table, Trouble};
 use crate::members;
 use doorbuster::codec;
 use doorbuster::domain::model::answer::{Answer, OrderView};
@@ -24,7 +24,7 @@ const HISTORY: &[&str] = &["seq", "stamp", "epoch", "principal", "event"];
 
 pub(crate) fn order(data: &Path, id: &str, span: Span) -> Result<Findings, Trouble> {
     let not_there = |told: String| Err(Trouble::NotThere(told));
-    let state = look::read(data, span)?.state;
+    let state = inspect::read(data, span)?.state;
     let sequence = state.sequence;
     let order = match state.lives.cursor(id) {
         Some(Ok(order)) => order,
@@ -53,7 +53,7 @@ pub(crate) fn sku(data: &Path, id: &str, span: Span) -> Result<Findings, Trouble
     let Ok(sku) = SkuId::parse(id) else {
         return Err(Trouble::NotThere(format!("{id} cannot be a SKU's id")));
     };
-    let state = look::read(data, span)?.state;
+    let state = inspect::read(data, span)?.state;
     let Answer::Sku(view) = ask(&state, Query::Sku(sku)) else {
         let told = format!("there is no SKU {id} at sequence {}", state.sequence);
         return Err(Trouble::NotThere(told));
@@ -106,7 +106,7 @@ fn order_facts(state: &State, view: &OrderView) -> Vec<(&'static str, Value)> {
 fn history(data: &Path, order: OrderId, state: &State) -> Result<Vec<Vec<Value>>, Trouble> {
     let mut rows = Vec::new();
     let mut seen = order.sequence.saturating_sub(1);
-    dump(&look::open(data)?, &mut |item| {
+    dump(&inspect::open(data)?, &mut |item| {
         if let DumpContent::Frame { frame, .. } = &item.content {
             history_of_frame(frame, order, state, &mut seen, &mut rows)?;
         }

@@ -2,9 +2,9 @@
 //!
 //! Without acceptance nothing is written. With it the directory is locked, the originals are copied
 //! aside first, and the result is replayed before it is called good. What stays and what goes is
-//! the journal crate's plan. Next: `look`.
+//! the journal crate's plan. Next: `inspect`.
 
-use crate::look::{self, Findings, Span, Table, Trouble, state_facts};
+use crate::inspect::{self, Findings, Span, Table, Trouble, state_facts};
 use doorbuster::engine::recovery;
 use doorbuster::engine::replay::{self, From, Until};
 use doorbuster_journal::{
@@ -32,8 +32,8 @@ pub(crate) enum Accepted {
 
 const COLUMNS: &[&str] = &["file", "offset", "bytes", "frames", "first_seq", "last_seq", "reason"];
 
-pub(crate) fn mend(data: &Path, accepted: Accepted) -> Result<Findings, Trouble> {
-    let journal = look::open(data)?;
+pub(crate) fn repair_journal(data: &Path, accepted: Accepted) -> Result<Findings, Trouble> {
+    let journal = inspect::open(data)?;
     if matches!(accepted, Accepted::Nothing) {
         return match plan(data, &journal)? {
             None => nothing_to_do(data),
@@ -54,7 +54,7 @@ pub(crate) fn mend(data: &Path, accepted: Accepted) -> Result<Findings, Trouble>
     let aside = quarantine(data)
         .map_err(|cause| Trouble::Unreadable(format!("cannot make a quarantine: {cause}")))?;
     let repaired = repair(&journal, &replay::open(&aside)?, &plan, lost_from)?;
-    let replayed = look::read(data, Span { from: From::NewestSnapshot, until: Until::End })?;
+    let replayed = inspect::read(data, Span { from: From::NewestSnapshot, until: Until::End })?;
     let mut facts = vec![
         ("repaired", true.into()),
         ("was", plan.refusal.to_string().into()),
@@ -102,7 +102,7 @@ fn whose(journal: &FileDisk) -> Result<Option<JournalId>, Trouble> {
 }
 
 fn nothing_to_do(data: &Path) -> Result<Findings, Trouble> {
-    let replayed = look::read(data, Span { from: From::NewestSnapshot, until: Until::End })?;
+    let replayed = inspect::read(data, Span { from: From::NewestSnapshot, until: Until::End })?;
     let mut facts = vec![("repaired", false.into()), ("why", "nothing needs a repair".into())];
     facts.extend(state_facts(&replayed));
     Ok(Findings::good(facts, None))

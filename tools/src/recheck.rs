@@ -1,7 +1,7 @@
 //! `replay --recheck`: decides everything again and shows what comes out otherwise.
 
 use crate::events;
-use crate::look::{Findings, Span, Table, Trouble, read_with, state_facts};
+use crate::inspect::{Findings, Span, Table, Trouble, read_with, state_facts};
 use crate::members;
 use crate::progress::Progress;
 use doorbuster::domain::model::answer::Answer;
