@@ -23,7 +23,7 @@ pub struct SoldOutCheck {
 }
 
 impl SoldOutCheck {
-    /// A door to this edge.
+    /// A check by this edge.
     #[must_use]
     pub fn of(edge: &Edge) -> Self {
         Self {
@@ -48,7 +48,7 @@ impl SoldOutCheck {
         let [line] = order.lines.as_slice() else { return None };
         let key = request.key?.hash;
         let hash = self.hashes.sku(&line.sku);
-        let found = self.skus.with(|_, board| board.find(hash, &line.sku))?;
+        let found = self.skus.with(|_, table| table.find(hash, &line.sku))?;
         let may_be_known =
             under_way(key) || self.keys.with(|_, keys| keys.may_hold(Hashes::key(key)));
         let may_be_known = may_be_known && !planted(Bug::WinnerRefused);

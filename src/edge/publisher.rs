@@ -21,7 +21,7 @@ const ROOM_BEYOND: u64 = 65_536;
 #[derive(Debug)]
 pub struct Publisher {
     shared: Arc<Reloadable<SoldOutTable>>,
-    board: Arc<SoldOutTable>,
+    table: Arc<SoldOutTable>,
     hashes: Hashes,
     changes: Vec<(SkuId, Option<SoldOut>)>,
     /// The remembered keys.
@@ -93,7 +93,7 @@ impl Publisher {
     pub fn of(edge: &Edge) -> Self {
         Self {
             shared: edge.skus.clone(),
-            board: edge.skus.current(),
+            table: edge.skus.current(),
             hashes: edge.hashes.clone(),
             changes: Vec::new(),
             keys: Renewed::new(&edge.keys),
@@ -174,15 +174,15 @@ impl Publisher {
 
     /// Closes the place of a SKU; false where nothing more is to be done about it.
     fn close(&self, sku: &SkuId, stands: Option<&SoldOut>) -> bool {
-        match (self.board.place(self.hashes.sku(sku), sku), stands) {
+        match (self.table.place(self.hashes.sku(sku), sku), stands) {
             (None, None) => false,
             (None, Some(_)) => true,
             (Some(at), None) => {
-                self.board.vacate(at);
+                self.table.vacate(at);
                 false
             }
             (Some(at), Some(_)) => {
-                self.board.close(at);
+                self.table.close(at);
                 true
             }
         }
@@ -191,17 +191,17 @@ impl Publisher {
     fn open(&mut self, sku: &SkuId, stands: Option<&SoldOut>) {
         let Some(facts) = stands else { return };
         let hash = self.hashes.sku(sku);
-        if let Some(at) = self.board.place(hash, sku) {
-            self.board.rewrite(at, facts);
+        if let Some(at) = self.table.place(hash, sku) {
+            self.table.rewrite(at, facts);
             return;
         }
-        if !self.board.put(hash, sku, facts)
-            && let Some(grown) = self.board.grown()
+        if !self.table.put(hash, sku, facts)
+            && let Some(grown) = self.table.grown()
         {
             // What finds no place there either takes the ring.
             grown.put(hash, sku, facts);
             self.shared.replace(grown);
-            self.board = self.shared.current();
+            self.table = self.shared.current();
         }
     }
 }

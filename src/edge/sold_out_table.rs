@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering, fence};
 
 /// A SKU stands in one of so many places that follow each other.
 const PROBES: usize = 8;
-/// Places of an empty board.
+/// Places of an empty table.
 const PLACES_MIN: usize = 64;
 /// Places at most, 8 MiB; SKUs that find none are asked for in the ring.
 const PLACES_MAX: usize = 1 << 16;
@@ -113,7 +113,7 @@ pub(super) struct SoldOutTable {
 }
 
 impl SoldOutTable {
-    /// An empty board.
+    /// An empty table.
     pub(super) fn new() -> Self {
         Self::with_places(PLACES_MIN)
     }
@@ -176,7 +176,7 @@ impl SoldOutTable {
         self.tags[at].store(0, Ordering::Relaxed);
     }
 
-    /// Puts a SKU on the board that is not there yet; false if it finds no place.
+    /// Puts a SKU into the table that is not there yet; false if it finds no place.
     pub(super) fn put(&self, hash: u64, id: &SkuId, facts: &SoldOut) -> bool {
         self.put_words(hash | 1, id_words(id), facts).is_some()
     }
@@ -189,7 +189,7 @@ impl SoldOutTable {
         Some(at)
     }
 
-    /// A larger board with the same SKUs, all places of this one closed for good; none where there
+    /// A larger table with the same SKUs, all places of this one closed for good; none where there
     /// may be no larger one.
     pub(super) fn grown(&self) -> Option<Self> {
         let mut places = self.places.len();

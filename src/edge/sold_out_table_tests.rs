@@ -26,52 +26,52 @@ fn facts(number: u64) -> SoldOut {
 
 #[test]
 fn a_sku_is_found_by_its_whole_name_until_it_leaves() {
-    let board = SoldOutTable::new();
+    let table = SoldOutTable::new();
     let (hash, id) = named(1);
     let (_, other) = named(2);
-    assert!(board.put(hash, &id, &facts(1)));
-    assert_eq!(board.find(hash, &id), Some(facts(1)));
-    assert_eq!(board.find(hash, &other), None, "one with the same hash is another");
-    assert!(board.put(hash, &other, &facts(2)));
-    assert_eq!((board.find(hash, &id), board.find(hash, &other)), (Some(facts(1)), Some(facts(2))));
-    let at = board.place(hash, &id).unwrap();
-    board.close(at);
-    assert_eq!(board.find(hash, &id), None);
-    board.rewrite(at, &facts(3));
-    assert_eq!(board.find(hash, &id), Some(facts(3)));
-    board.vacate(at);
-    assert_eq!((board.find(hash, &id), board.place(hash, &id)), (None, None));
-    assert!(board.put(hash, &named(3).1, &facts(4)));
-    assert_eq!(board.find(hash, &other), Some(facts(2)));
+    assert!(table.put(hash, &id, &facts(1)));
+    assert_eq!(table.find(hash, &id), Some(facts(1)));
+    assert_eq!(table.find(hash, &other), None, "one with the same hash is another");
+    assert!(table.put(hash, &other, &facts(2)));
+    assert_eq!((table.find(hash, &id), table.find(hash, &other)), (Some(facts(1)), Some(facts(2))));
+    let at = table.place(hash, &id).unwrap();
+    table.close(at);
+    assert_eq!(table.find(hash, &id), None);
+    table.rewrite(at, &facts(3));
+    assert_eq!(table.find(hash, &id), Some(facts(3)));
+    table.vacate(at);
+    assert_eq!((table.find(hash, &id), table.place(hash, &id)), (None, None));
+    assert!(table.put(hash, &named(3).1, &facts(4)));
+    assert_eq!(table.find(hash, &other), Some(facts(2)));
 }
 
 #[test]
 fn a_board_grows_with_its_skus_and_the_one_before_says_nothing_more() {
-    let mut board = SoldOutTable::new();
+    let mut table = SoldOutTable::new();
     let mut outgrown = Vec::new();
     for number in 0..5_000 {
         let (hash, id) = named(number);
-        if !board.put(hash, &id, &facts(number)) {
-            let grown = board.grown().expect("there may be a larger one");
+        if !table.put(hash, &id, &facts(number)) {
+            let grown = table.grown().expect("there may be a larger one");
             assert!(grown.put(hash, &id, &facts(number)));
-            outgrown.push(std::mem::replace(&mut board, grown));
+            outgrown.push(std::mem::replace(&mut table, grown));
         }
     }
     assert!(outgrown.len() > 3);
     for number in 0..5_000 {
         let (hash, id) = named(number);
-        assert_eq!(board.find(hash, &id), Some(facts(number)));
-        assert!(outgrown.iter().all(|board| board.find(hash, &id).is_none()));
+        assert_eq!(table.find(hash, &id), Some(facts(number)));
+        assert!(outgrown.iter().all(|table| table.find(hash, &id).is_none()));
     }
 }
 
 #[test]
 fn what_was_closed_in_a_board_is_closed_in_the_larger_one() {
-    let board = SoldOutTable::new();
+    let table = SoldOutTable::new();
     let (hash, id) = named(1);
-    assert!(board.put(hash, &id, &facts(1)));
-    board.close(board.place(hash, &id).unwrap());
-    let grown = board.grown().expect("there may be a larger one");
+    assert!(table.put(hash, &id, &facts(1)));
+    table.close(table.place(hash, &id).unwrap());
+    let grown = table.grown().expect("there may be a larger one");
     assert_eq!(grown.find(hash, &id), None);
     grown.rewrite(grown.place(hash, &id).unwrap(), &facts(2));
     assert_eq!(grown.find(hash, &id), Some(facts(2)));
@@ -80,17 +80,17 @@ fn what_was_closed_in_a_board_is_closed_in_the_larger_one() {
 #[test]
 fn nobody_reads_half_of_a_change_or_one_sku_older_than_another() {
     const TURNS: u64 = 100_000;
-    let board = SoldOutTable::new();
+    let table = SoldOutTable::new();
     let skus = [named(1), named(2)];
-    skus.iter().for_each(|(hash, id)| assert!(board.put(*hash, id, &facts(0))));
-    let places = skus.each_ref().map(|(hash, id)| board.place(*hash, id).unwrap());
+    skus.iter().for_each(|(hash, id)| assert!(table.put(*hash, id, &facts(0))));
+    let places = skus.each_ref().map(|(hash, id)| table.place(*hash, id).unwrap());
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
         let reader = scope.spawn(|| {
             let (mut found, mut last) = (0_u64, 0);
             while !done.load(Ordering::Relaxed) {
                 for (hash, id) in &skus {
-                    let Some(read) = board.find(*hash, id) else { continue };
+                    let Some(read) = table.find(*hash, id) else { continue };
                     assert_eq!(read, facts(read.sequence), "a torn read is thrown away");
                     assert!(read.sequence >= last, "nothing is older than what was seen before");
                     (found, last) = (found + 1, read.sequence);
@@ -102,8 +102,8 @@ fn nobody_reads_half_of_a_change_or_one_sku_older_than_another() {
             // Now one first, now the other.
             let mut order = places;
             order.rotate_left((turn % 2) as usize);
-            order.iter().for_each(|at| board.close(*at));
-            order.iter().for_each(|at| board.rewrite(*at, &facts(turn)));
+            order.iter().for_each(|at| table.close(*at));
+            order.iter().for_each(|at| table.rewrite(*at, &facts(turn)));
             if turn % 64 == 0 {
                 thread::yield_now();
             }
@@ -111,5 +111,5 @@ fn nobody_reads_half_of_a_change_or_one_sku_older_than_another() {
         done.store(true, Ordering::Relaxed);
         assert!(reader.join().expect("the reader saw nothing wrong") > 0);
     });
-    skus.iter().for_each(|(hash, id)| assert_eq!(board.find(*hash, id), Some(facts(TURNS))));
+    skus.iter().for_each(|(hash, id)| assert_eq!(table.find(*hash, id), Some(facts(TURNS))));
 }

@@ -40,7 +40,7 @@ pub(in crate::http) struct Worker<A> {
     /// When streams were looked after last.
     pub(in crate::http) streams_ms: Cell<u64>,
     /// What this thread refuses by itself.
-    pub(in crate::http) refuser: SoldOutResponder,
+    pub(in crate::http) sold_out: SoldOutResponder,
     /// A connection came.
     pub(in crate::http) registered: Notify,
     /// Answers to lines of batches that clients have not taken yet, in bytes.
@@ -61,7 +61,7 @@ impl<A: Submit> Worker<A> {
         Rc::new(Self {
             tokens: Rc::new(Kept::new(front.tokens.clone())),
             admission: AdmissionControl::new(&front.admission, now_ms.get()),
-            refuser: SoldOutResponder::at(&front.edge),
+            sold_out: SoldOutResponder::at(&front.edge),
             limits: Held::new(front.limits.clone()),
             front,
             lane,

@@ -124,7 +124,7 @@ impl Plan {
             return order;
         }
         if roll < 70 {
-            return What::ReadSku { sku: self.wish(noise) };
+            return What::ReadSku { sku: self.pick_sku(noise) };
         }
         if known.is_empty() {
             return order;
@@ -160,7 +160,7 @@ impl Plan {
             Scenario::Mixed => 1 + noise.below(2),
             _ => 1,
         };
-        let mut skus: Vec<u32> = (0..lines).map(|_| self.wish(noise)).collect();
+        let mut skus: Vec<u32> = (0..lines).map(|_| self.pick_sku(noise)).collect();
         skus.sort_unstable();
         skus.dedup();
         Order { number, user: number, key: number, skus }
@@ -185,7 +185,7 @@ impl Plan {
         Noise::of(self.seed, number)
     }
 
-    fn wish(&self, noise: &mut Noise) -> u32 {
+    fn pick_sku(&self, noise: &mut Noise) -> u32 {
         let unit = noise.unit();
         let at = self.shares.partition_point(|share| *share <= unit);
         u32::try_from(at.min(self.shares.len() - 1)).expect("the count came as one")

@@ -83,7 +83,7 @@ impl<A: Submit> Worker<A> {
         }
         let open = self.peers.borrow().len();
         // Without connections it may be long until the next sweep.
-        self.refuser.report_refusals(&*self.lane, self.now_ms.get(), open == 0);
+        self.sold_out.report_refusals(&*self.lane, self.now_ms.get(), open == 0);
         open
     }
 
@@ -223,7 +223,7 @@ pub async fn serve(listener: TcpListener, front: Arc<Front>, lane: Rc<Lane>) {
     }
     worker.peers.borrow().iter().for_each(|peer| peer.request_close(CloseRequest::Now));
     // No connection is served between this and the end of the thread's requests.
-    worker.refuser.end(&*worker.lane);
+    worker.sold_out.end(&*worker.lane);
 }
 
 async fn accept<A: Submit>(listener: TcpListener, worker: Rc<Worker<A>>) {

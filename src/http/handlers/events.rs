@@ -23,7 +23,7 @@ use tokio::sync::oneshot;
 use tokio::time::Sleep;
 
 /// A follower hears something at least this often (API 5).
-const BEAT: Duration = Duration::from_secs(15);
+const HEARTBEAT: Duration = Duration::from_secs(15);
 
 pub(in crate::http) async fn page(front: &Front, follow: Follow) -> Result<Reply, Refused> {
     let Piece { bytes, end, reach } = piece(front, follow.after, Form::List, follow.limit).await?;
@@ -51,7 +51,7 @@ pub(in crate::http) async fn stream(
         form: follow.form,
         after: place.end,
         next: None,
-        beat: None,
+        heartbeat: None,
     };
     Ok((Reply::stream(kind), follower))
 }
@@ -81,7 +81,7 @@ pub(in crate::http) struct Follower {
     after: Position,
     next: Option<oneshot::Receiver<FeedReply>>,
     /// Runs while nothing happens.
-    beat: Option<Pin<Box<Sleep>>>,
+    heartbeat: Option<Pin<Box<Sleep>>>,
 }
 
 impl Follower {
@@ -106,7 +106,7 @@ impl Follower {
     }
 
     /// What says that nothing happens: a comment, or a blank line where there are none.
-    fn beat(&self) -> Bytes {
+    fn heartbeat(&self) -> Bytes {
         Bytes::from_static(if self.form == Form::ServerEvents { b": \n\n" } else { b"\n" })
     }
 }
@@ -119,12 +119,13 @@ impl Pieces for Follower {
         let piece = match self.poll_next(context) {
             Poll::Ready(piece) => piece,
             Poll::Pending => {
-                let beat = self.beat.get_or_insert_with(|| Box::pin(tokio::time::sleep(BEAT)));
-                ready!(beat.as_mut().poll(context));
-                Some(self.beat())
+                let heartbeat =
+                    self.heartbeat.get_or_insert_with(|| Box::pin(tokio::time::sleep(HEARTBEAT)));
+                ready!(heartbeat.as_mut().poll(context));
+                Some(self.heartbeat())
             }
         };
-        self.beat = None;
+        self.heartbeat = None;
         Poll::Ready(piece)
     }
 }

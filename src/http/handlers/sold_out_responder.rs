@@ -15,7 +15,7 @@ const HAND_IN_MS: u64 = 1_000;
 /// One IO thread's refusals.
 #[derive(Debug)]
 pub(in crate::http) struct SoldOutResponder {
-    pub(super) door: SoldOutCheck,
+    pub(super) check: SoldOutCheck,
     counted: RefCell<Vec<RefusalReport>>,
     /// When the first of them was counted, on the clock of `Worker`.
     since_ms: Cell<u64>,
@@ -24,7 +24,7 @@ pub(in crate::http) struct SoldOutResponder {
 impl SoldOutResponder {
     pub(in crate::http) fn at(edge: &Edge) -> Self {
         let counted = RefCell::new(Vec::with_capacity(REFUSAL_REPORTS_MAX));
-        Self { door: SoldOutCheck::of(edge), counted, since_ms: Cell::new(0) }
+        Self { check: SoldOutCheck::of(edge), counted, since_ms: Cell::new(0) }
     }
 
     /// Hands in what has waited long enough; with `all`, everything.

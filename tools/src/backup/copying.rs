@@ -26,7 +26,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// What is to be copied.
-pub(super) struct Wish<'w> {
+pub(super) struct Selection<'w> {
     /// Only the newest snapshot and what is behind it; otherwise everything that is kept.
     pub(super) newest_only: bool,
     /// Nothing after this sequence.
@@ -73,7 +73,7 @@ fn end(snapshot: &Meta) -> SnapshotEnd {
 pub(super) fn take(
     source: &PacedDirectory,
     target: &Path,
-    wish: &Wish<'_>,
+    selection: &Selection<'_>,
 ) -> Result<Taken, Trouble> {
     let bar = &source.meter.bar;
     let journal = source.path.join("journal").is_dir().then(|| source.journal()).transpose()?;
@@ -92,7 +92,7 @@ pub(super) fn take(
         last_sequence: 0,
     };
     if let Some(disk) = &snapshots {
-        copy_snapshots(disk, &to_snapshots, id, listed, wish, &source.meter, &mut taken)?;
+        copy_snapshots(disk, &to_snapshots, id, listed, selection, &source.meter, &mut taken)?;
     }
     let to = replay::open(&journal_directory(target))?;
     let has_segments = journal.as_ref().map(journal_id).transpose()?.flatten().is_some();
@@ -100,15 +100,15 @@ pub(super) fn take(
         return begin(&to, &to_snapshots, taken, 2, SEGMENT_BYTES_DEFAULT);
     };
     bar.begin("reading the journal", 0);
-    let (origin, scanned) = scan_from(&journal, wish, &taken.snapshots)?;
+    let (origin, scanned) = scan_from(&journal, selection, &taken.snapshots)?;
     taken.origin = origin;
     taken.last_sequence = scanned.last_sequence;
     leave_out_older(&to_snapshots, &mut taken)?;
-    if wish.live {
+    if selection.live {
         sync_scanned(&journal, &scanned)?;
     }
     bar.begin("copying the journal", scanned.segments.iter().map(|segment| segment.end).sum());
-    taken.copied = copy_prefix(&journal, &to, &scanned, wish.until, wish.space)?;
+    taken.copied = copy_prefix(&journal, &to, &scanned, selection.until, selection.space)?;
     match scanned.segments.first() {
         Some(first) if taken.copied.segments == 0 => {
             let (number, bytes) = (first.number.max(2), first.bytes);
@@ -141,16 +141,16 @@ fn copy_snapshots(
     to: &FileDisk,
     id: JournalId,
     snapshots: Vec<Listed>,
-    wish: &Wish<'_>,
+    selection: &Selection<'_>,
     meter: &Arc<Meter>,
     taken: &mut Taken,
 ) -> Result<(), Trouble> {
     let wanted = |snapshot: &Listed| {
-        wish.until.is_none_or(|until| snapshot.sequence <= until)
-            && !wish.excluded.contains(&snapshot.sequence)
+        selection.until.is_none_or(|until| snapshot.sequence <= until)
+            && !selection.excluded.contains(&snapshot.sequence)
     };
     for snapshot in snapshots.into_iter().filter(wanted) {
-        if wish.newest_only && !taken.snapshots.is_empty() {
+        if selection.newest_only && !taken.snapshots.is_empty() {
             break;
         }
         match snapshot.state {
@@ -200,12 +200,12 @@ fn copy_snapshot(
 /// Reads the journal from as far back as is wished for and possible.
 fn scan_from(
     journal: &PacedDisk,
-    wish: &Wish<'_>,
+    selection: &Selection<'_>,
     snapshots: &[Meta],
 ) -> Result<(Origin, Scan), Trouble> {
     let oldest_first = snapshots.iter().rev().map(|snapshot| Origin::Snapshot(end(snapshot)));
     let mut origins: Vec<Origin> = std::iter::once(Origin::Genesis).chain(oldest_first).collect();
-    if wish.newest_only {
+    if selection.newest_only {
         origins.drain(..origins.len() - 1);
     }
     let last = origins.len() - 1;

@@ -17,7 +17,7 @@ use crate::inspect::{Findings, Trouble};
 use crate::instant;
 use crate::show;
 use checks::{begin_meter, check_apart, check_end, nothing_left};
-use copying::{Taken, Wish, check, take};
+use copying::{Selection, Taken, check, take};
 use doorbuster::codec;
 use doorbuster::engine::replay::{DataDirectory, Replayed};
 use doorbuster::shared::clock;
@@ -84,14 +84,14 @@ fn copy(source: &PacedDirectory, staging: &Staging, history: bool) -> Result<(Co
     let mut tries = 1;
     loop {
         let before = newest_snapshot(source);
-        let wish = Wish {
+        let selection = Selection {
             newest_only: !history,
             until: None,
             live: true,
             space: Space::Sparse,
             excluded: &excluded,
         };
-        let made = take(source, &staging.place(), &wish).and_then(|taken| {
+        let made = take(source, &staging.place(), &selection).and_then(|taken| {
             let replayed = check(&staging.place(), &taken, &source.meter)?;
             Ok(Copy { taken, replayed })
         });

@@ -7,7 +7,7 @@
 //! start is a start like any other. Next: `copying`, `listing`.
 
 use super::checks::{begin_meter, check_apart, check_end, nothing_left};
-use super::copying::{Wish, check, take};
+use super::copying::{Selection, check, take};
 use super::listing::{self, Promise};
 use super::paced::PacedDirectory;
 use super::staging::Staging;
@@ -127,14 +127,14 @@ fn fill(
 ) -> Result<Replayed, Trouble> {
     let _lock = recovery::lock(data).map_err(|error| Trouble::Unreadable(error.to_string()))?;
     let excluded = BTreeSet::new();
-    let wish = Wish {
+    let selection = Selection {
         newest_only: false,
         until: goal.until,
         live: false,
         space: Space::Allocated,
         excluded: &excluded,
     };
-    let taken = take(source, &staging.place(), &wish)?;
+    let taken = take(source, &staging.place(), &selection)?;
     for why in &taken.passed_over {
         show::warn(&format!("passed over a snapshot: {why}"));
     }
