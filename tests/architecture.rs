@@ -3,6 +3,8 @@
 
 #[path = "architecture/circles.rs"]
 mod circles;
+#[path = "architecture/test_code.rs"]
+mod test_code;
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,6 +1,6 @@
 //! The document, and answers held against it.
 
-use crate::client::{Answer, Client};
+use doorbuster_test_support::client::{Answer, Client};
 use serde_json::{Value, json};
 
 /// The contract of a server.

@@ -1,10 +1,10 @@
 //! Every refusal that the server brings upon a request: starting, stopping, full, failing.
 
-use crate::client::{Answer, Ask, Client};
+use crate::TARGET;
 use crate::document::{Declared, Document};
-use crate::patience;
-use crate::process::directory;
 use crate::world::{World, launch};
+use doorbuster_test_support::client::{Answer, Ask, Client};
+use doorbuster_test_support::wait;
 use serde_json::json;
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
@@ -111,7 +111,7 @@ fn a_writer_that_stops_in_the_middle_leaves_the_outcome_unknown() {
 
 #[test]
 fn a_client_that_asks_too_often_is_told_so_and_nothing_is_decided() {
-    let directory = directory();
+    let directory = TARGET.directory();
     let file = directory.path().join("doorbuster.toml");
     let limit = |world: &World, rate: &str| {
         fs::write(&file, format!("rate.address = \"{rate}\"\n")).expect("the file is written");
@@ -154,11 +154,11 @@ fn a_server_that_starts_says_so() {
     let mut world = World::new();
     let operations = declared(&world.document, "recovering");
     let asks: Vec<Ask> = operations.iter().map(|one| world.good(&one.operation)).collect();
-    let (data, address) = (directory(), port());
+    let (data, address) = (TARGET.directory(), port());
     fs::write(data.path().join("armed"), "Recovery").expect("the file is written");
     let starting = launch(&data, &address.to_string());
     let starting = thread::spawn(move || starting.start());
-    let mut client = patience::until("a listener", || Client::connect(address).ok());
+    let mut client = wait::until("a listener", || Client::connect(address).ok());
     for (declared, ask) in operations.iter().zip(asks) {
         check(&world.document, declared, &client.ask(&ask));
     }
@@ -180,7 +180,7 @@ fn a_server_that_stops_says_so() {
     let mut held_up = world.server.connect();
     assert_eq!(held_up.raw(&slow[..head]).status, 100);
     world.server.terminate();
-    patience::until("the drain", || {
+    wait::until("the drain", || {
         let ready = world.server.connect().send(&Ask::get("/readyz")).ok()?;
         (ready.status == 503).then_some(())
     });

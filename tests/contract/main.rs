@@ -17,19 +17,7 @@ mod stalls;
 mod successes;
 mod world;
 
-// All of these serve `tests/server` first; not everything in them is needed here.
-#[allow(dead_code)]
-#[path = "../server/client.rs"]
-mod client;
-#[allow(dead_code)]
-#[path = "../server/noise.rs"]
-mod noise;
-#[allow(dead_code)]
-#[path = "../server/patience.rs"]
-mod patience;
-#[allow(dead_code)]
-#[path = "../server/process.rs"]
-mod process;
-#[allow(dead_code)]
-#[path = "../server/tokens.rs"]
-mod tokens;
+use doorbuster_test_support::target::Target;
+
+/// The server for these tests, and a folder for its directories.
+pub(crate) const TARGET: Target = doorbuster_test_support::target!();

@@ -1,10 +1,10 @@
 //! Every refusal that a request can bring upon itself.
 
-use crate::client::{Answer, Ask};
 use crate::document::Declared;
 use crate::faults;
-use crate::patience;
 use crate::world::World;
+use doorbuster_test_support::client::{Answer, Ask};
+use doorbuster_test_support::wait;
 use serde_json::json;
 
 /// The request without a header.
@@ -349,7 +349,7 @@ fn pruned() -> Answer {
             .variable("OPEN_HOLDS_PER_USER_MAX", "0")
     });
     world.client.put_sku("s", &json!({"stock": 1_000_000}));
-    patience::until("the first segment goes", || {
+    wait::until("the first segment goes", || {
         let line = |_| {
             let (key, lines) = (world.fresh("key"), json!([{"sku": "s", "qty": 1}]));
             json!({"op": "order", "key": key, "user": "u", "lines": lines}).to_string()

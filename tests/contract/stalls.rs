@@ -3,16 +3,17 @@
 //! Where more waits than can be borne, orders of the priority class still get in, and payments
 //! always.
 
-use crate::client::{Ask, Client};
+use crate::TARGET;
 use crate::faults::{check, declared};
-use crate::patience;
-use crate::process::Server;
-use crate::tokens::TokensFile;
 use crate::world::{World, launch};
+use doorbuster_test_support::client::{Ask, Client};
+use doorbuster_test_support::process::Server;
+use doorbuster_test_support::tokens::TokensFile;
+use doorbuster_test_support::wait;
 use serde_json::json;
 
 /// Writes that the writer takes to a disk that stands still; their answers are awaited later.
-fn stalled() -> (World, crate::client::Client, String) {
+fn stalled() -> (World, doorbuster_test_support::client::Client, String) {
     let mut world =
         World::with(|launch| launch.variable("JOURNAL_STALL_MS", "1").variable("DRAIN_MS", "300"));
     let (_, order) = world.held();
@@ -21,7 +22,7 @@ fn stalled() -> (World, crate::client::Client, String) {
     world.arm("Sync");
     let mut waiting = world.server.connect();
     waiting.write(&ask.bytes()).expect("the server takes bytes");
-    patience::until("the circuit opens", || {
+    wait::until("the circuit opens", || {
         let ready = world.client.ask(&Ask::get("/readyz"));
         (ready.status == 503).then_some(())
     });
@@ -58,7 +59,7 @@ fn while_the_disk_stands_still_new_orders_are_refused_and_what_exists_waits() {
     world.arm("");
     assert_eq!(waiting.read(false).expect("an answer").status, 201);
     assert_eq!(confirming.read(false).expect("an answer").expect(200)["status"], "confirmed");
-    patience::until("the circuit closes", || {
+    wait::until("the circuit closes", || {
         let ready = world.client.ask(&Ask::get("/readyz"));
         (ready.status == 200).then_some(())
     });
@@ -109,7 +110,7 @@ fn send(server: &Server, token: &str, waiting: &mut Vec<Client>) {
 /// Orders, until one is shed; those before it wait for their answers.
 fn fill(server: &Server, watch: &mut Client, token: &str, waiting: &mut Vec<Client>) {
     let shed = metric(watch, SHED);
-    patience::until("somebody is shed", || {
+    wait::until("somebody is shed", || {
         send(server, token, waiting);
         (metric(watch, SHED) > shed).then_some(())
     });
@@ -119,13 +120,13 @@ fn fill(server: &Server, watch: &mut Client, token: &str, waiting: &mut Vec<Clie
 /// then as few may be under way as ever.
 fn notice(server: &Server, watch: &mut Client, token: &str, waiting: &mut Vec<Client>) {
     send(server, token, waiting);
-    patience::until("the order is under way", || {
+    wait::until("the order is under way", || {
         (metric(watch, "doorbuster_ring_requests ") > 0).then_some(())
     });
     // What was answered before the disk stood still may be judged with the first of them.
-    patience::until("the limit shrinks", || {
-        let over_ms = patience::wall_ms() + 200;
-        patience::until("an interval", || (patience::wall_ms() > over_ms).then_some(()));
+    wait::until("the limit shrinks", || {
+        let over_ms = wait::wall_ms() + 200;
+        wait::until("an interval", || (wait::wall_ms() > over_ms).then_some(()));
         send(server, token, waiting);
         (metric(watch, "doorbuster_admission_limit ") == 256).then_some(())
     });
@@ -133,7 +134,7 @@ fn notice(server: &Server, watch: &mut Client, token: &str, waiting: &mut Vec<Cl
 
 #[test]
 fn orders_of_the_priority_class_get_in_while_others_are_shed_and_payments_even_then() {
-    let data = crate::process::directory();
+    let data = TARGET.directory();
     let many = "class = \"priority\"";
     let _file = TokensFile::beside(
         data.path(),
@@ -176,7 +177,7 @@ fn orders_of_the_priority_class_get_in_while_others_are_shed_and_payments_even_t
         assert_eq!(statuses[0], 201, "the first got in: {statuses:?}");
         assert!(statuses.iter().all(|status| matches!(status, 201 | 503)), "{statuses:?}");
     }
-    patience::until("orders are taken again", || {
+    wait::until("orders are taken again", || {
         (other.ask(&Ask::order("late", "l", "s", 1)).status == 201).then_some(())
     });
     server.stop().stopped();

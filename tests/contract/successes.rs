@@ -1,8 +1,8 @@
 //! Every success that the document declares, and every example in it.
 
-use crate::client::Ask;
 use crate::document::lines_of;
 use crate::world::World;
+use doorbuster_test_support::client::Ask;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 

@@ -1,9 +1,10 @@
 //! A server with things in it, and for every operation a request that succeeds.
 
-use crate::client::{Ask, Client};
+use crate::TARGET;
 use crate::document::Document;
-use crate::patience;
-use crate::process::{Launch, Server, directory};
+use doorbuster_test_support::client::{Ask, Client};
+use doorbuster_test_support::process::{Launch, Server};
+use doorbuster_test_support::wait;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::PathBuf;
@@ -24,7 +25,8 @@ pub(crate) struct World {
 
 pub(crate) fn launch(data: &TempDir, address: &str) -> Launch {
     let faults = data.path().join("armed");
-    Launch::at(data.path(), address)
+    TARGET
+        .launch_at(data.path(), address)
         .small()
         .environment("FAULTS_FILE", faults.to_str().expect("a path in UTF-8"))
         .variable("OPEN_HOLDS_PER_USER_MAX", "1")
@@ -38,7 +40,7 @@ impl World {
 
     /// With other settings.
     pub(crate) fn with(settings: impl FnOnce(Launch) -> Launch) -> Self {
-        let data = directory();
+        let data = TARGET.directory();
         let server = settings(launch(&data, "127.0.0.1:0")).start();
         let mut client = server.connect();
         let document = Document::of(&mut client);
@@ -54,13 +56,13 @@ impl World {
     /// A server that nobody here has a token for.
     pub(crate) fn locked(&mut self) -> &Server {
         let (server, _) = self.locked.get_or_insert_with(|| {
-            let data = directory();
+            let data = TARGET.directory();
             let tokens = data.path().join("tokens.toml");
             let hash = "0".repeat(64);
             let entry = format!("[[token]]\nname = \"a\"\nrole = \"buy\"\nsha256 = \"{hash}\"\n");
             fs::write(&tokens, entry).expect("the file is written");
             let tokens = tokens.to_str().expect("a path in UTF-8");
-            let launch = Launch::of(&data.path().join("data")).small();
+            let launch = TARGET.launch(&data.path().join("data")).small();
             (launch.variable("AUTH_TOKENS_FILE", tokens).start(), data)
         });
         server
@@ -108,7 +110,7 @@ impl World {
         let body = json!({"user": user, "lines": lines, "hold_ms": 1});
         let order = self.client.ask(&Ask::post("/v1/orders", &body).key(&key)).expect(201);
         let order = order["id"].as_str().expect("an id").to_owned();
-        patience::until("the expiry", || {
+        wait::until("the expiry", || {
             let now = self.client.get(&format!("/v1/orders/{order}"));
             (now["status"] == "expired").then_some(())
         });

@@ -4,7 +4,7 @@
 //! in the tree: a directory that was made is left in the build directory for a person to copy.
 //! Next: `story`.
 
-use crate::process::directory;
+use crate::TARGET;
 use crate::story::{Then, Turn};
 use doorbuster::background::snapshotter;
 use doorbuster::codec::{self, Totals};
@@ -45,7 +45,7 @@ pub(crate) fn kept(name: &str) -> PathBuf {
 
 /// Unpacks a directory to be served from, and says what it comes to.
 pub(crate) fn unpack(name: &str) -> (TempDir, Facts) {
-    let (kept, data) = (kept(name), directory());
+    let (kept, data) = (kept(name), TARGET.directory());
     let manifest = fs::read_to_string(kept.join(MANIFEST)).expect("the version has a directory");
     for part in [journal_directory, snapshot_directory] {
         fs::create_dir(part(data.path())).expect("a directory of ours");
@@ -80,7 +80,7 @@ pub(crate) fn unpack(name: &str) -> (TempDir, Facts) {
 
 /// Stores a story as this version of the server does.
 pub(crate) fn make(turns: &[Turn]) -> (TempDir, Facts) {
-    let data = directory();
+    let data = TARGET.directory();
     for part in [journal_directory, snapshot_directory] {
         fs::create_dir(part(data.path())).expect("a directory of ours");
     }
@@ -119,7 +119,7 @@ pub(crate) fn make(turns: &[Turn]) -> (TempDir, Facts) {
 
 /// Packs a directory as the tree keeps it, into the build directory.
 pub(crate) fn pack(name: &str, data: &Path, facts: &Facts) -> PathBuf {
-    let packed = Path::new(env!("CARGO_TARGET_TMPDIR")).join("golden").join(name);
+    let packed = Path::new(TARGET.folder).join("golden").join(name);
     // One that was made before.
     let _ = fs::remove_dir_all(&packed);
     let mut manifest = HEADER.to_owned();

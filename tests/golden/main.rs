@@ -23,23 +23,6 @@ mod damage;
 mod directory;
 mod story;
 
-// All of these serve `tests/server` first; not everything in them is needed here.
-#[allow(dead_code)]
-#[path = "../server/client.rs"]
-mod client;
-#[allow(dead_code)]
-#[path = "../server/history.rs"]
-mod history;
-#[allow(dead_code)]
-#[path = "../server/noise.rs"]
-mod noise;
-#[allow(dead_code)]
-#[path = "../server/patience.rs"]
-mod patience;
-#[allow(dead_code)]
-#[path = "../server/process.rs"]
-mod process;
-
 use directory::{ID, OPTIONS, make, pack, unpack};
 use doorbuster::codec;
 use doorbuster::domain::model::event::{Event, Record};
@@ -50,12 +33,16 @@ use doorbuster::domain::state::tables::State;
 use doorbuster::engine::replay::{From, Replayed, journal_directory, replay, snapshot_directory};
 use doorbuster_journal::{FileDisk, Journal, Kind, Origin, scan_with};
 use doorbuster_snapshots::{SnapshotReader, snapshot_name};
-use history::{History, check_unchanged, files};
-use process::{Launch, directory as fresh_directory};
+use doorbuster_test_directories::history::{History, check_unchanged, files};
+use doorbuster_test_support::client::Ask;
+use doorbuster_test_support::target::Target;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use story::Turn;
+
+/// The server for these tests, and a folder for its directories.
+pub(crate) const TARGET: Target = doorbuster_test_support::target!();
 
 /// Tells what the server decided while a directory was written.
 type Story = fn() -> Vec<Turn>;
@@ -234,7 +221,7 @@ fn the_journal_of_the_newest_version_is_written_byte_by_byte_as_it_always_was() 
 
 fn check_written_again(name: &str) {
     let (data, _) = unpack(name);
-    let copy = fresh_directory();
+    let copy = TARGET.directory();
     let disk = FileDisk::open(copy.path()).expect("it is there");
     let mut journal = Journal::create(disk, OPTIONS, ID).expect("there is room");
     let disk = FileDisk::open(journal_directory(data.path())).expect("it is there");
@@ -288,7 +275,7 @@ fn a_server_starts_from_every_version_and_goes_on() {
         let (data, facts) = unpack(version);
         // It is from long ago: the clock has gone on, and only who keeps all snapshots keeps it
         // whole.
-        let launch = Launch::of(data.path()).small().argument("--accept-clock");
+        let launch = TARGET.launch(data.path()).small().argument("--accept-clock");
         let server = launch.variable("SNAPSHOTS_KEEP", "all").start();
         let client = &mut server.connect();
         assert_eq!(client.get("/v1/status")["epoch"], facts.epoch + 1, "version {version}");
@@ -302,7 +289,7 @@ fn a_server_starts_from_every_version_and_goes_on() {
         let oldest = oldest.as_str().expect("an id");
         assert_eq!(oldest.split('-').next(), Some(first), "{version}: {oldest}");
         assert_eq!(client.get(&format!("/v1/orders/{oldest}"))["id"], oldest);
-        let sold = client.ask(&client::Ask::order("golden", "hal", "B", 1)).expect(201);
+        let sold = client.ask(&Ask::order("golden", "hal", "B", 1)).expect(201);
         let life = sold["id"].as_str().and_then(|id| id.split('-').next()).unwrap_or_default();
         assert!(life.len() == 8 && !story::LIVES.contains(&life), "{version}: {sold}");
         let stopped = server.stop().stopped();
@@ -328,7 +315,7 @@ fn make_newer(path: &Path) {
 /// The server refuses, says all of this, and changes nothing.
 fn check_refused(data: &Path, parts: &[&str]) {
     let before = [files(&journal_directory(data)), files(&snapshot_directory(data))];
-    let exit = Launch::of(data).small().argument("--accept-clock").run();
+    let exit = TARGET.launch(data).small().argument("--accept-clock").run();
     assert_eq!((exit.code, exit.lines.len()), (Some(1), 0), "{exit:?}");
     for part in parts {
         assert!(exit.complaints.contains(part), "{part:?} is not in {exit:?}");

@@ -4,14 +4,15 @@
 //! the attempt. Never knows what befalls the server, but for its end. Next: `lives`.
 
 use crate::answers::{Said, decided};
-use crate::client::{Answer, Ask, Client};
 use crate::notes::Notes;
 use crate::speak;
 use crate::understand;
 use crate::wishes::{Wishes, name};
 use doorbuster::domain::model::answer::Answer as Heard;
 use doorbuster::domain::model::command::{Command, Request};
-use doorbuster_sim::{Random, Tally};
+use doorbuster_sim::Tally;
+use doorbuster_test_support::client::{Answer, Ask, Client};
+use doorbuster_test_support::random::Random;
 use serde_json::Value;
 use std::collections::VecDeque;
 use std::io;
@@ -60,7 +61,7 @@ impl Shared {
 
     fn now(&self) -> u64 {
         let off_ms = self.clock_off_ms.load(Ordering::Relaxed);
-        crate::patience::wall_ms().saturating_add_signed(off_ms)
+        doorbuster_test_support::wait::wall_ms().saturating_add_signed(off_ms)
     }
 
     /// What some client wants next.
@@ -166,7 +167,7 @@ impl Buyer {
 
     /// Asks on until all that it wants is answered.
     pub(crate) fn settle(&mut self, connection: &mut Client, shared: &Shared) {
-        crate::patience::until("everybody is answered in the end", || {
+        doorbuster_test_support::wait::until("everybody is answered in the end", || {
             if self.wants.is_empty() {
                 return Some(());
             }

@@ -3,10 +3,12 @@
 //! Owns how long it goes on, where a failed round is kept, and what is told. Every other round is
 //! on a small disk, where there can be one. Next: `round`.
 
-use crate::disk::on_a_small_disk;
+use crate::TARGET;
 use crate::round::{Kind, Round};
 use doorbuster::shared::clock::Clock;
-use doorbuster_sim::{Random, Tally};
+use doorbuster_sim::Tally;
+use doorbuster_test_support::random::Random;
+use doorbuster_test_support::small_disk::on_a_small_disk;
 use std::io::{self, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
@@ -76,7 +78,7 @@ impl Campaign {
             let random = self.random.fork(self.rounds);
             let mut is_done = false;
             if self.rounds % 2 == 1 {
-                on_a_small_disk(DISK_BYTES, |disk| {
+                on_a_small_disk(TARGET, DISK_BYTES, |disk| {
                     self.judge(&mut Round::new(random.clone(), self.kind, Some(disk)), cycles);
                     is_done = true;
                 });
@@ -133,6 +135,6 @@ impl Campaign {
 
     fn place(&self) -> PathBuf {
         let name = format!("harness-{:?}-{}-{}", self.kind, self.seed, self.rounds);
-        Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
+        Path::new(TARGET.folder).join(name)
     }
 }

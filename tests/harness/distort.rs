@@ -5,8 +5,8 @@
 //! can be read; what it means now is for `understand` to say. Never sends anything. Next:
 //! `framing`.
 
-use crate::client::Ask;
-use doorbuster_sim::Random;
+use doorbuster_test_support::client::Ask;
+use doorbuster_test_support::random::Random;
 use serde_json::Value;
 
 /// Values as they are written, for any member.

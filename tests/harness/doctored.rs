@@ -3,14 +3,14 @@
 //!
 //! Owns the lies. Next: the crate `doorbuster-witness`.
 
+use crate::TARGET;
 use crate::judge::judge;
-use crate::noise::Noise;
 use crate::notes::Note;
 use crate::round::{Kind, Round};
 use crate::understand::{Meaning, header, meaning};
 use doorbuster::domain::model::event::{Event, Record};
 use doorbuster::domain::model::ids::OrderId;
-use doorbuster_sim::Random;
+use doorbuster_test_support::random::Random;
 use doorbuster_witness::Entry;
 use serde_json::json;
 
@@ -56,7 +56,7 @@ fn each_favour_to_a_hostile_client_is_found_by_the_rule_that_it_breaks() {
 }
 
 fn check_found(kind: Kind, lies: &[(Lie, &str)]) {
-    let mut round = Round::new(Random::new(Noise::announced().next()), kind, None);
+    let mut round = Round::new(Random::new(TARGET.random().next()), kind, None);
     round.run(4);
     let (notes, entries) = round.evidence();
     let told = judge(&notes, entries.clone()).unwrap_or_else(|fault| panic!("{fault}"));

@@ -3,7 +3,7 @@
 //!
 //! Owns the contract's table of codes. Never knows what was asked. Next: `hostile`.
 
-use crate::client::Answer;
+use doorbuster_test_support::client::Answer;
 use serde_json::Value;
 
 /// All codes by their status. `internal` is none of them: it would be a fault of the server's.

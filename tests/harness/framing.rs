@@ -4,8 +4,8 @@
 //! Owns which of them may be taken for the request that they hold, as a whole, and which never may.
 //! Never sends anything. Next: `hostile`.
 
-use crate::client::Ask;
-use doorbuster_sim::Random;
+use doorbuster_test_support::client::Ask;
+use doorbuster_test_support::random::Random;
 
 /// Bytes for one connection.
 pub(crate) struct Message {

@@ -8,7 +8,6 @@
 //! `form`.
 
 use crate::buyers::{Shared, said};
-use crate::client::{Answer, Ask, Client};
 use crate::distort;
 use crate::form::{check_answer, check_body, refuses_shape};
 use crate::framing::{self, Message};
@@ -16,7 +15,8 @@ use crate::notes::PRINCIPALS;
 use crate::speak;
 use crate::understand::{Meaning, meaning};
 use crate::wishes::{may, name};
-use doorbuster_sim::Random;
+use doorbuster_test_support::client::{Answer, Ask, Client};
+use doorbuster_test_support::random::Random;
 use serde_json::Value;
 use std::io;
 use std::net::SocketAddr;

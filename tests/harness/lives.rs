@@ -5,11 +5,11 @@
 //! Next: `round`.
 
 use crate::buyers::Shared;
-use crate::history::{check_unchanged, files};
-use crate::patience::PATIENCE;
-use crate::process::Server;
 use crate::round::{Place, Round};
-use doorbuster_sim::Random;
+use doorbuster_test_directories::history::{check_unchanged, files};
+use doorbuster_test_support::process::Server;
+use doorbuster_test_support::random::Random;
+use doorbuster_test_support::wait::TIMEOUT;
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{self, Receiver};
@@ -116,7 +116,7 @@ fn resume(server: &Server) {
 /// Waits for so many answers.
 fn hear(answered: &Receiver<()>, count: u64) {
     for _ in 0..count {
-        answered.recv_timeout(PATIENCE).expect("the server goes on answering");
+        answered.recv_timeout(TIMEOUT).expect("the server goes on answering");
     }
 }
 

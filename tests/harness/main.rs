@@ -42,47 +42,26 @@ mod wall_clock;
 mod wishes;
 
 // These serve other tests first; not everything in them is needed here.
-#[allow(dead_code)]
-#[path = "../server/client.rs"]
-mod client;
-#[allow(dead_code)]
-#[path = "../power/disk.rs"]
-mod disk;
-#[allow(dead_code)]
-#[path = "../server/history.rs"]
-mod history;
-#[allow(dead_code)]
-#[path = "../server/noise.rs"]
-mod noise;
-#[allow(dead_code)]
-#[path = "../server/patience.rs"]
-mod patience;
-#[allow(dead_code)]
-#[path = "../server/process.rs"]
-mod process;
-#[allow(dead_code)]
-#[path = "../server/stored.rs"]
-mod stored;
-#[allow(dead_code)]
-#[path = "../server/tokens.rs"]
-mod tokens;
 
 use crate::campaign::Campaign;
 use crate::judge::{entries, judge};
-use crate::noise::Noise;
 use crate::notes::load;
 use crate::round::{Kind, NOTES, Round};
-use doorbuster_sim::Random;
+use doorbuster_test_support::random::Random;
+use doorbuster_test_support::target::Target;
 use std::path::Path;
+
+/// The server for these tests, and a folder for its directories.
+pub(crate) const TARGET: Target = doorbuster_test_support::target!();
 
 #[test]
 fn what_clients_heard_is_what_the_journal_tells_whatever_befalls_the_server() {
-    Campaign::new(Noise::announced().next(), Kind::Plain).run();
+    Campaign::new(TARGET.random().next(), Kind::Plain).run();
 }
 
 #[test]
 fn what_hostile_clients_send_is_refused_or_done_as_it_reads() {
-    Campaign::new(Noise::announced().next(), Kind::Hostile).run();
+    Campaign::new(TARGET.random().next(), Kind::Hostile).run();
 }
 
 #[test]
@@ -94,10 +73,10 @@ fn a_history_that_was_kept_can_be_judged_again() {
         eprintln!("{checked:?}");
         return;
     }
-    let mut round = Round::new(Random::new(Noise::announced().next()), Kind::Plain, None);
+    let mut round = Round::new(Random::new(TARGET.random().next()), Kind::Plain, None);
     round.run(1);
     let first = round.judge().unwrap_or_else(|fault| panic!("{fault}"));
-    let kept = process::directory();
+    let kept = TARGET.directory();
     round.keep(kept.path());
     let notes = load(&kept.path().join(NOTES));
     let again = judge(&notes, entries(kept.path())).unwrap_or_else(|fault| panic!("{fault}"));

@@ -3,7 +3,7 @@
 //! Owns the one counter of moments, and the file that notes are kept in. Next: `judge`.
 
 use crate::answers::Said;
-use crate::client::Ask;
+use doorbuster_test_support::client::Ask;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::fs;

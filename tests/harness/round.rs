@@ -3,22 +3,24 @@
 //! Owns the directory, the clients and the evidence. What befalls a life is in `lives`, what the
 //! evidence says in `judge`. Next: `lives`.
 
+use crate::TARGET;
 use crate::buyers::{Buyer, Shared};
-use crate::disk::SmallDisk;
 use crate::hostile::Hostile;
 use crate::judge::{entries, judge};
 use crate::lives::Plan;
 use crate::notes::{Note, PRINCIPALS, save};
-use crate::process::{Exit, Launch, Server, directory};
 use crate::settings::{self, Settings};
-use crate::stored::{replayed, snapshots};
-use crate::tokens::TokensFile;
 use crate::wall_clock::WallClock;
 use doorbuster::codec;
 use doorbuster::domain::rules::decide::decide;
 use doorbuster::engine::recheck::Recheck;
 use doorbuster::engine::replay::{self, From, Until, journal_directory, snapshot_directory};
-use doorbuster_sim::{Random, Tally};
+use doorbuster_sim::Tally;
+use doorbuster_test_directories::stored::{replayed, snapshots};
+use doorbuster_test_support::process::{Exit, Launch, Server};
+use doorbuster_test_support::random::Random;
+use doorbuster_test_support::small_disk::SmallDisk;
+use doorbuster_test_support::tokens::TokensFile;
 use doorbuster_witness::{Checked, Entry, Fault};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -67,7 +69,7 @@ pub(crate) struct Place<'d> {
 
 impl<'d> Place<'d> {
     fn new(kind: Kind, disk: Option<&'d mut SmallDisk>) -> Self {
-        let home = directory();
+        let home = TARGET.directory();
         let [east, west, admin] = PRINCIPALS;
         let tokens =
             [(east, "buy", east, ""), (west, "buy", west, ""), (admin, "admin", admin, "")];
@@ -82,7 +84,8 @@ impl<'d> Place<'d> {
 
     pub(crate) fn launch(&self) -> Launch {
         let tokens = self.home.path().join("tokens.toml");
-        let launch = Launch::of(&self.data())
+        let launch = TARGET
+            .launch(&self.data())
             .small()
             .variable("AUTH_TOKENS_FILE", tokens.to_str().expect("a path in UTF-8"))
             .variable("JOURNAL_SEGMENT_BYTES", SEGMENT_BYTES)

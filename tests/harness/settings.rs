@@ -4,7 +4,7 @@
 //! still sell in, so that capacity, reserves and forgetting are met all the time. Next: `round`.
 
 use crate::round::Kind;
-use doorbuster_sim::Random;
+use doorbuster_test_support::random::Random;
 
 /// Names of variables without their prefix, and values.
 pub(crate) type Settings = Vec<(&'static str, String)>;

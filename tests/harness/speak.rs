@@ -3,7 +3,6 @@
 //! Owns the client's side of the contract's requests. Never sends anything. Next: `understand`, the
 //! way back.
 
-use crate::client::Ask;
 use crate::members::order_text;
 use doorbuster::domain::model::command::{
     Action, AdjustSku, Adjustment, Command, CreateOrder, Patch, Precondition, PutDraw, Query,
@@ -11,6 +10,7 @@ use doorbuster::domain::model::command::{
 };
 use doorbuster::domain::model::draw::Prize;
 use doorbuster::domain::model::ids::{GroupId, LineRequest, LineRequests, OrderId, Stamp};
+use doorbuster_test_support::client::Ask;
 use serde_json::{Map, Value, json};
 
 /// A tag that no version of a SKU or a draw ever has.

@@ -7,7 +7,6 @@
 //! requests. Next: `bodies`, `judge`.
 
 use crate::bodies;
-use crate::client::Ask;
 use crate::members::any_order;
 use crate::strict::{Json, Members, Nothing, Read, of_text, text};
 use doorbuster::domain::model::command::{
@@ -16,6 +15,7 @@ use doorbuster::domain::model::command::{
 use doorbuster::domain::model::draw::Seed;
 use doorbuster::domain::model::ids::{DrawId, SkuId, UserId};
 use doorbuster::domain::model::order::Status;
+use doorbuster_test_support::client::Ask;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 /// The first integer that numbers stay below.

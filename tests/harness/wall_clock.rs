@@ -5,7 +5,7 @@
 //! not installed the clock is left alone, and that is told; with `CI=true` it must be there. Next:
 //! `lives`.
 
-use crate::process::Launch;
+use doorbuster_test_support::process::Launch;
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};

@@ -3,8 +3,8 @@
 //! Sends nothing more behind its bytes, so that the server ends too, and no clock is needed. Judges
 //! nothing. Next: `main`.
 
-use crate::client::socket;
 use crate::corpus::Expected;
+use doorbuster_test_support::client::socket;
 use serde_json::Value;
 use std::fmt;
 use std::io::{Read, Write};

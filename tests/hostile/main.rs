@@ -9,25 +9,15 @@
 mod corpus;
 mod exchange;
 
-// All of these serve `tests/server` first; not everything in them is needed here.
-#[allow(dead_code)]
-#[path = "../server/client.rs"]
-mod client;
-#[allow(dead_code)]
-#[path = "../server/noise.rs"]
-mod noise;
-#[allow(dead_code)]
-#[path = "../server/patience.rs"]
-mod patience;
-#[allow(dead_code)]
-#[path = "../server/process.rs"]
-mod process;
-
-use client::{Ask, Client};
 use corpus::{After, Case, Names};
+use doorbuster_test_support::client::{Ask, Client};
+use doorbuster_test_support::process::Server;
+use doorbuster_test_support::target::Target;
 use exchange::{Heard, exchange};
-use process::{Launch, Server, directory};
 use serde_json::json;
+
+/// The server for these tests, and a folder for its directories.
+pub(crate) const TARGET: Target = doorbuster_test_support::target!();
 
 /// Longer cases are not cut into pieces: the server would close before the last was written.
 const IN_PIECES_BYTES_MAX: usize = 4096;
@@ -117,9 +107,9 @@ fn misread(case: &Case, heard: &Heard, user: &str, seen: u16, old: bool) -> Opti
 fn whatever_is_sent_is_refused_or_read_right_and_nothing_behind_it_is_misread() {
     let cases = corpus::all();
     assert!(cases.len() >= CASES_MIN, "only {} cases", cases.len());
-    let data = directory();
+    let data = TARGET.directory();
     // What the corpus asks for; without tokens any other name but loopback is refused.
-    let launch = Launch::of(data.path()).small().variable("HTTP_HOSTS", "shop");
+    let launch = TARGET.launch(data.path()).small().variable("HTTP_HOSTS", "shop");
     let server = launch.variable("OPEN_HOLDS_PER_USER_MAX", "0").start();
     let mut client = server.connect();
     for sku in ["s", "p"] {

@@ -4,10 +4,11 @@
 //! Owns the launch with the point to die at, the books of what was promised, and the check after
 //! each death. Next: `main` for the scripts.
 
-use crate::client::{Ask, Client};
-use crate::process::{Exit, Launch, Server, directory};
+use crate::TARGET;
 use doorbuster::codec;
 use doorbuster::engine::replay::{From, journal_directory, replay};
+use doorbuster_test_support::client::{Ask, Client};
+use doorbuster_test_support::process::{Exit, Launch, Server};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fs;
@@ -40,7 +41,7 @@ pub(crate) struct Life<'l> {
 impl Lives {
     /// Dies before steps of this thread.
     pub(crate) fn new(thread: &'static str) -> Self {
-        let (data, settings) = (directory(), Vec::new());
+        let (data, settings) = (TARGET.directory(), Vec::new());
         let (promised, places) = (Vec::new(), BTreeSet::new());
         Self { thread, settings, renewed: false, data, promised, keys: 0, places }
     }
@@ -74,7 +75,7 @@ impl Lives {
             self.places.insert(place);
             self.check();
             if self.renewed {
-                self.data = directory();
+                self.data = TARGET.directory();
                 self.promised.clear();
             }
         }
@@ -91,7 +92,7 @@ impl Lives {
     }
 
     fn launch(&self) -> Launch {
-        let launch = Launch::of(self.data.path()).small();
+        let launch = TARGET.launch(self.data.path()).small();
         let launch = launch.variable("JOURNAL_SEGMENT_BYTES", SEGMENT_BYTES);
         self.settings.iter().fold(launch, |launch, (name, value)| launch.variable(name, value))
     }

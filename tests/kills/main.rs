@@ -11,22 +11,12 @@
 
 mod lives;
 
-// All of these serve `tests/server` first; not everything in them is needed here.
-#[allow(dead_code)]
-#[path = "../server/client.rs"]
-mod client;
-#[allow(dead_code)]
-#[path = "../server/noise.rs"]
-mod noise;
-#[allow(dead_code)]
-#[path = "../server/patience.rs"]
-mod patience;
-#[allow(dead_code)]
-#[path = "../server/process.rs"]
-mod process;
-
-use crate::client::Ask;
 use crate::lives::{Life, Lives};
+use doorbuster_test_support::client::Ask;
+use doorbuster_test_support::target::Target;
+
+/// The server for these tests, and a folder for its directories.
+pub(crate) const TARGET: Target = doorbuster_test_support::target!();
 
 /// Sells until the journal has this segment, be it unused, or the server is gone.
 fn fill_up_to(life: &mut Life<'_>, segment: u64) {

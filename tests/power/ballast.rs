@@ -3,15 +3,16 @@
 //!
 //! Owns the way back. What is refused meanwhile, and a disk without ballast, is in `full`.
 
-use crate::client::{Ask, Client};
-use crate::disk::{SmallDisk, on_a_small_disk};
+use crate::TARGET;
 use crate::full::{Book, check_nothing_new};
-use crate::patience;
-use crate::process::Launch;
-use crate::stored::{replayed, segments, snapshots};
-use crate::wide;
 use doorbuster::codec;
 use doorbuster::engine::replay::{From, snapshot_directory};
+use doorbuster_test_directories::stored::{replayed, segments, snapshots};
+use doorbuster_test_support::client::{Ask, Client};
+use doorbuster_test_support::process::Launch;
+use doorbuster_test_support::small_disk::{SmallDisk, on_a_small_disk};
+use doorbuster_test_support::wait;
+use doorbuster_test_support::wide;
 use std::fs;
 use std::path::PathBuf;
 
@@ -25,7 +26,8 @@ const WIDE: usize = 700;
 const ON_A_FULL_DISK: usize = 300;
 
 fn launch(disk: &SmallDisk) -> Launch {
-    Launch::of(&disk.data())
+    TARGET
+        .launch(&disk.data())
         .small()
         .variable("JOURNAL_SEGMENT_BYTES", "262144")
         .variable("SNAPSHOTS_EVERY_EVENTS", "1000000000")
@@ -39,7 +41,7 @@ fn ballast(disk: &SmallDisk) -> PathBuf {
 }
 
 fn wait_for_ballast(disk: &SmallDisk) {
-    patience::until("the ballast is there", || {
+    wait::until("the ballast is there", || {
         fs::metadata(ballast(disk)).is_ok_and(|file| file.len() == BALLAST_BYTES).then_some(())
     });
 }
@@ -48,7 +50,7 @@ fn wait_for_ballast(disk: &SmallDisk) {
 fn sell_wide(book: &mut Book, client: &mut Client, orders: std::ops::Range<usize>) {
     for order in orders {
         let ask = wide::order(&format!("sold-{order}"));
-        let answer = patience::until("it sells again by itself", || {
+        let answer = wait::until("it sells again by itself", || {
             let answer = client.ask(&ask);
             (answer.status != 503).then_some(answer)
         });
@@ -58,7 +60,7 @@ fn sell_wide(book: &mut Book, client: &mut Client, orders: std::ops::Range<usize
 
 #[test]
 fn a_full_disk_gives_up_its_ballast_for_a_snapshot_and_history_for_a_segment_and_sells_on() {
-    on_a_small_disk(DISK_BYTES, |disk| {
+    on_a_small_disk(TARGET, DISK_BYTES, |disk| {
         let mut book = Book::default();
         let server = launch(disk).start();
         let client = &mut server.connect();
@@ -111,7 +113,7 @@ fn a_full_disk_gives_up_its_ballast_for_a_snapshot_and_history_for_a_segment_and
 
 #[test]
 fn a_snapshot_that_finds_no_room_costs_no_order_and_the_next_one_comes_by_itself() {
-    on_a_small_disk(DISK_BYTES, |disk| {
+    on_a_small_disk(TARGET, DISK_BYTES, |disk| {
         // One segment takes all that is sold until the snapshot is missed.
         let launch = || {
             launch(disk)
@@ -124,7 +126,7 @@ fn a_snapshot_that_finds_no_room_costs_no_order_and_the_next_one_comes_by_itself
         wide::put_skus(client);
         book.hold(client, HELD);
         disk.fill();
-        patience::until("a snapshot finds no room", || {
+        wait::until("a snapshot finds no room", || {
             // While anything happens, one is tried every second.
             book.ask(client, Ask::order(&book.next_key(), "buyer", &wide::sku(0), 1), 201);
             let status = client.get("/v1/status");
@@ -138,7 +140,7 @@ fn a_snapshot_that_finds_no_room_costs_no_order_and_the_next_one_comes_by_itself
         assert_eq!(writing.count(), 0, "no part of it stays");
         book.act(client, "confirm");
         disk.free();
-        patience::until("the next one comes by itself", || {
+        wait::until("the next one comes by itself", || {
             book.ask(client, Ask::order(&book.next_key(), "buyer", &wide::sku(0), 1), 201);
             let status = client.get("/v1/status");
             status.get("snapshot_error").is_none().then_some(())

@@ -3,14 +3,15 @@
 //! Owns when the power goes: after a seeded number of answers, with snapshots being taken, segments
 //! being made and, on every other disk, pruned. What must hold afterwards is in `ledger`.
 
-use crate::client::Ask;
-use crate::crowd::{Crowd, open_sale};
-use crate::disk::{SmallDisk, on_a_small_disk, sync_directory};
-use crate::noise::Noise;
-use crate::process::{Launch, Server};
-use crate::stored::replayed;
+use crate::TARGET;
 use doorbuster::codec;
 use doorbuster::engine::replay::From;
+use doorbuster_test_directories::crowd::{Crowd, open_sale};
+use doorbuster_test_directories::stored::replayed;
+use doorbuster_test_support::client::Ask;
+use doorbuster_test_support::process::Server;
+use doorbuster_test_support::random::Random;
+use doorbuster_test_support::small_disk::{SmallDisk, on_a_small_disk, sync_directory};
 use serde_json::json;
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -25,16 +26,16 @@ const DISK_BYTES: u64 = 1 << 30;
 const EVERY_EVENTS: &str = "100";
 
 /// Cuts the power so often on one disk.
-fn check_cuts(disk: &mut SmallDisk, noise: Noise, cycles: u64, prunes: bool) {
+fn check_cuts(disk: &mut SmallDisk, random: Random, cycles: u64, prunes: bool) {
     let retain_ms = if prunes { "1" } else { "604800000" };
     let data = disk.data();
     let start = || {
-        Crowd::launch(&data)
+        Crowd::launch(TARGET, &data)
             .variable("SNAPSHOTS_EVERY_EVENTS", EVERY_EVENTS)
             .variable("JOURNAL_RETAIN_MS", retain_ms)
             .start()
     };
-    let mut crowd = Crowd::new(noise);
+    let mut crowd = Crowd::new(random);
     let mut server = start();
     open_sale(&server);
     for cycle in 1..=cycles {
@@ -64,11 +65,13 @@ fn power_cuts_under_load_lose_nothing_that_was_answered() {
     let wanted = wanted.map(|cycles| cycles.parse().expect("POWER_CYCLES is a number"));
     let per_disk = if wanted.is_some() { CYCLES_PER_DISK } else { CYCLES };
     let mut left = wanted.unwrap_or(2 * CYCLES);
-    let mut noise = Noise::announced();
+    let mut random = TARGET.random();
     let mut prunes = false;
     while left > 0 {
         let cycles = left.min(per_disk);
-        on_a_small_disk(DISK_BYTES, |disk| check_cuts(disk, noise.split(), cycles, prunes));
+        on_a_small_disk(TARGET, DISK_BYTES, |disk| {
+            check_cuts(disk, random.fork(0), cycles, prunes)
+        });
         left -= cycles;
         prunes = !prunes;
         if wanted.is_some() {
@@ -90,9 +93,9 @@ fn sell(server: &Server, orders: std::ops::Range<u64>) -> Vec<(String, u64)> {
 /// Where answers do not wait for the disk, a cut takes a tail, and the start names where it begins.
 #[test]
 fn where_the_kernel_syncs_a_cut_takes_a_tail_that_the_next_start_names() {
-    on_a_small_disk(DISK_BYTES, |disk| {
+    on_a_small_disk(TARGET, DISK_BYTES, |disk| {
         let data = disk.data();
-        let start = || Launch::of(&data).small().argument("--durability").argument("os").start();
+        let start = || TARGET.launch(&data).small().argument("--durability").argument("os").start();
         let server = start();
         server.connect().put_sku("s", &json!({"stock": 1000}));
         let sold = sell(&server, 0..100);
@@ -123,7 +126,7 @@ fn where_the_kernel_syncs_a_cut_takes_a_tail_that_the_next_start_names() {
 
 #[test]
 fn a_cut_takes_what_was_not_synced_and_leaves_what_was() {
-    on_a_small_disk(16 << 20, |disk| {
+    on_a_small_disk(TARGET, 16 << 20, |disk| {
         let root = disk.root();
         let kept = root.join("kept");
         let mut file = File::create(&kept).expect("a file of ours");

@@ -4,16 +4,17 @@
 //! Owns the order in which things are refused. A file that takes all the room makes it happen at a
 //! known moment.
 
-use crate::client::{Answer, Ask, Client};
-use crate::disk::{SmallDisk, on_a_small_disk};
-use crate::history::{History, files, is_quiet};
-use crate::ledger::check_remembered;
-use crate::patience;
-use crate::process::{Launch, Server};
-use crate::shopper::Accepted;
-use crate::wide;
+use crate::TARGET;
 use doorbuster::codec;
 use doorbuster::engine::replay::snapshot_directory;
+use doorbuster_test_directories::history::{History, files, is_quiet};
+use doorbuster_test_directories::ledger::check_remembered;
+use doorbuster_test_directories::shopper::Accepted;
+use doorbuster_test_support::client::{Answer, Ask, Client};
+use doorbuster_test_support::process::{Launch, Server};
+use doorbuster_test_support::small_disk::{SmallDisk, on_a_small_disk};
+use doorbuster_test_support::wait;
+use doorbuster_test_support::wide;
 use serde_json::{Value, json};
 
 const DISK_BYTES: u64 = 12 << 20;
@@ -21,7 +22,8 @@ const DISK_BYTES: u64 = 12 << 20;
 const HELD: usize = 60;
 
 fn launch(disk: &SmallDisk) -> Launch {
-    Launch::of(&disk.data())
+    TARGET
+        .launch(&disk.data())
         .small()
         .variable("JOURNAL_SEGMENT_BYTES", "262144")
         .variable("SNAPSHOTS_EVERY_EVENTS", "1000000000")
@@ -134,7 +136,7 @@ fn fill_up(disk: &SmallDisk) -> (Server, Book, String) {
     let client = &mut server.connect();
     wide::put_skus(client);
     book.hold(client, HELD);
-    patience::until("there is a spare segment", || is_quiet(&disk.data()).then_some(()));
+    wait::until("there is a spare segment", || is_quiet(&disk.data()).then_some(()));
     disk.fill();
     let refused = book.sell_out_the_disk(client);
     (server, book, refused)
@@ -150,7 +152,7 @@ fn check_no_snapshot(client: &mut Client, disk: &SmallDisk) {
 
 fn check_resumed(client: &mut Client, book: &mut Book, key: &str) {
     let ask = wide::order(key);
-    let answer = patience::until("it sells again", || {
+    let answer = wait::until("it sells again", || {
         let answer = client.ask(&ask);
         (answer.status != 503).then_some(answer)
     });
@@ -175,7 +177,7 @@ fn check_ledger(disk: &SmallDisk, server: Server, book: &Book) {
 
 #[test]
 fn a_full_disk_takes_no_orders_but_payments_and_cancellations_and_sells_again_when_freed() {
-    on_a_small_disk(DISK_BYTES, |disk| {
+    on_a_small_disk(TARGET, DISK_BYTES, |disk| {
         let (server, mut book, refused) = fill_up(disk);
         let client = &mut server.connect();
         check_nothing_new(client, &refused);
@@ -196,7 +198,7 @@ fn a_full_disk_takes_no_orders_but_payments_and_cancellations_and_sells_again_wh
 
 #[test]
 fn a_server_that_is_killed_on_a_full_disk_starts_there_and_takes_payments() {
-    on_a_small_disk(DISK_BYTES, |disk| {
+    on_a_small_disk(TARGET, DISK_BYTES, |disk| {
         let (mut server, mut book, refused) = fill_up(disk);
         for _ in 0..3 {
             assert_eq!(server.kill().code, None);
@@ -214,7 +216,7 @@ fn a_server_that_is_killed_on_a_full_disk_starts_there_and_takes_payments() {
 
 #[test]
 fn the_last_byte_of_room_ends_actions_too_and_room_brings_all_back() {
-    on_a_small_disk(DISK_BYTES, |disk| {
+    on_a_small_disk(TARGET, DISK_BYTES, |disk| {
         let (server, mut book, refused) = fill_up(disk);
         let client = &mut server.connect();
         let id = book.held.pop().expect("an order is held");

@@ -10,41 +10,13 @@
 //!
 //!     POWER_CYCLES=10000 cargo test --release --test power -- --nocapture
 //!
-//! Start with `disk`, then `cuts`, `full` and `ballast`.
+//! Start with `cuts`, then `full` and `ballast`.
 
 mod ballast;
 mod cuts;
-mod disk;
 mod full;
 
-// All of these serve `tests/server` first; not everything in them is needed here.
-#[allow(dead_code)]
-#[path = "../server/client.rs"]
-mod client;
-#[allow(dead_code)]
-#[path = "../server/crowd.rs"]
-mod crowd;
-#[allow(dead_code)]
-#[path = "../server/history.rs"]
-mod history;
-#[allow(dead_code)]
-#[path = "../server/ledger.rs"]
-mod ledger;
-#[allow(dead_code)]
-#[path = "../server/noise.rs"]
-mod noise;
-#[allow(dead_code)]
-#[path = "../server/patience.rs"]
-mod patience;
-#[allow(dead_code)]
-#[path = "../server/process.rs"]
-mod process;
-#[allow(dead_code)]
-#[path = "../server/shopper.rs"]
-mod shopper;
-#[allow(dead_code)]
-#[path = "../server/stored.rs"]
-mod stored;
-#[allow(dead_code)]
-#[path = "../server/wide.rs"]
-mod wide;
+use doorbuster_test_support::target::Target;
+
+/// The server for these tests, and a folder for its directories.
+pub(crate) const TARGET: Target = doorbuster_test_support::target!();

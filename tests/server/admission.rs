@@ -3,10 +3,11 @@
 //! Owns each refusal with its status, headers and body, and that it changes nothing. Whose request
 //! goes first is proved where it can be seen, in `src/ring`. Next: `tokens`.
 
-use crate::client::{Answer, Ask, Client};
-use crate::patience;
-use crate::process::{Launch, Server, directory};
-use crate::tokens::TokensFile;
+use crate::TARGET;
+use doorbuster_test_support::client::{Answer, Ask, Client};
+use doorbuster_test_support::process::{Launch, Server};
+use doorbuster_test_support::tokens::TokensFile;
+use doorbuster_test_support::wait;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::PathBuf;
@@ -24,13 +25,13 @@ pub(crate) struct Place {
 
 impl Place {
     pub(crate) fn with(settings: &str, more: impl FnOnce(Launch) -> Launch) -> Self {
-        let directory = directory();
+        let directory = TARGET.directory();
         let file = directory.path().join("doorbuster.toml");
         fs::write(&file, settings).unwrap();
         for list in ["deny", "allow"] {
             fs::write(directory.path().join(list), "").unwrap();
         }
-        let launch = Launch::of(&directory.path().join("data")).small();
+        let launch = TARGET.launch(&directory.path().join("data")).small();
         let server = more(launch.argument("--config").argument(file)).start();
         Self { directory, server }
     }
@@ -118,10 +119,10 @@ fn a_user_who_orders_too_often_is_refused_and_others_are_not() {
 
 #[test]
 fn principals_have_a_bucket_each_and_it_keeps_some_for_what_exists() {
-    let directory = directory();
+    let directory = TARGET.directory();
     let tokens =
         TokensFile::beside(directory.path(), &[("a", "admin", "ta", ""), ("b", "buy", "tb", "")]);
-    let server = tokens.launch().variable("RATE_PRINCIPAL", "3/3600").start();
+    let server = tokens.launch(TARGET).variable("RATE_PRINCIPAL", "3/3600").start();
     let [mut a, mut b] = ["ta", "tb"].map(|token| server.connect().with_token(token));
     // Urgent, but out of the same bucket.
     a.put_sku("s", &json!({"stock": 9}));
@@ -209,9 +210,9 @@ fn left(answer: &Answer) -> Option<u64> {
 
 #[test]
 fn an_address_is_charged_for_every_head_and_twice_for_what_is_wrong() {
-    let directory = directory();
+    let directory = TARGET.directory();
     let entries = [("shop", "buy", "ts", ""), ("watch", "metrics", "tw", "")];
-    let launch = TokensFile::beside(directory.path(), &entries).launch();
+    let launch = TokensFile::beside(directory.path(), &entries).launch(TARGET);
     let server = launch.variable("RATE_ADDRESS", "12/3600").start();
     let client = &mut server.connect();
     let known = |ask: Ask| ask.token("ts");
@@ -289,7 +290,7 @@ fn is_closed(server: &Server) -> bool {
 
 #[test]
 fn addresses_are_denied_and_allowed_as_the_lists_say() {
-    let directory = directory();
+    let directory = TARGET.directory();
     let list = |name: &str, text: &str| {
         let file = directory.path().join(name);
         fs::write(&file, text).unwrap();
@@ -352,7 +353,7 @@ fn one_address_has_so_many_connections() {
     assert!(is_closed(server) && is_closed(server));
     clients.pop();
     // Its place is free once the server has seen that it is gone.
-    let mut next = patience::until("a free place", || {
+    let mut next = wait::until("a free place", || {
         let mut client = server.connect();
         client.write(&Ask::get("/livez").bytes()).ok()?;
         client.read(false).ok().map(|_| client)
@@ -393,7 +394,7 @@ fn settings_that_decide_outcomes_change_at_a_hang_up_by_an_event_of_their_own() 
     fs::write(place.file("doorbuster.toml"), "open_holds_per_user_max = 1\ncaps.draws = 7")
         .unwrap();
     place.server.reload("kept the caps as they were");
-    patience::until("the settings hold", || {
+    wait::until("the settings hold", || {
         let now = client.get("/v1/status")["seq"].as_u64().unwrap();
         (now == before + 1).then_some(())
     });
@@ -407,7 +408,7 @@ fn settings_that_decide_outcomes_change_at_a_hang_up_by_an_event_of_their_own() 
     // That refusal is counted, and nothing else happened.
     assert_eq!(server.stop().stopped().sequence, before + 2);
     // A start reads the same settings, caps and all, and what was decided stands.
-    let launch = Launch::of(&directory.path().join("data")).small();
+    let launch = TARGET.launch(&directory.path().join("data")).small();
     let server =
         launch.argument("--config").argument(directory.path().join("doorbuster.toml")).start();
     server.connect().ask(&order(2, "u")).problem(409, "hold_limit");

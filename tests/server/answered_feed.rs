@@ -1,22 +1,23 @@
 //! The feed in the modes that answer before the disk has it: it follows what was answered (API 5),
 //! and a place that a power cut took back is none of the journal that is left.
 
-use crate::client::Ask;
+use crate::TARGET;
 use crate::feed::{Follower, follow, pages, sequence};
-use crate::patience;
-use crate::process::{Launch, directory};
+use doorbuster_test_support::client::Ask;
+use doorbuster_test_support::process::Launch;
+use doorbuster_test_support::wait;
 use serde_json::json;
 use std::path::Path;
 use std::{fs, io};
 
 fn launch(data: &Path, durability: &str) -> Launch {
-    Launch::of(data).small().argument("--durability").argument(durability)
+    TARGET.launch(data).small().argument("--durability").argument(durability)
 }
 
 #[test]
 fn what_was_answered_is_in_the_feed_before_the_disk_has_it() {
     for durability in ["os", "interval:60000", "group"] {
-        let data = directory();
+        let data = TARGET.directory();
         let server = launch(data.path(), durability).start();
         let client = &mut server.connect();
         client.put_sku("s", &json!({"stock": 1_000}));
@@ -55,14 +56,14 @@ fn copy(from: &Path, to: &Path) -> io::Result<()> {
 
 #[test]
 fn a_place_that_a_power_cut_took_back_is_one_of_another_history() {
-    let (data, cut) = (directory(), directory());
+    let (data, cut) = (TARGET.directory(), TARGET.directory());
     let server = launch(data.path(), "os").start();
     let client = &mut server.connect();
     client.put_sku("s", &json!({"stock": 1_000}));
     client.ask(&Ask::order("kept", "kept", "s", 1)).expect(201);
     let (_, kept) = pages(client, "0", 1000);
     // What the disk had when the power went.
-    patience::until("a copy in which no file has left meanwhile", || {
+    wait::until("a copy in which no file has left meanwhile", || {
         copy(data.path(), cut.path()).ok()
     });
     for number in 0..5 {

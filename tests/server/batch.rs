@@ -3,9 +3,9 @@
 //! Owns what a batch promises beyond its lines. That each line is answered as if it had been sent
 //! alone is in `batch_alone`, what happens to a stream at fault in `batch_faults`.
 
-use crate::client::{Answer, Ask, Client};
-use crate::patience;
-use crate::process::{Launch, directory};
+use crate::TARGET;
+use doorbuster_test_support::client::{Answer, Ask, Client};
+use doorbuster_test_support::wait;
 use serde_json::{Value, json};
 use std::thread;
 
@@ -37,8 +37,8 @@ fn number(value: &Value) -> u64 {
 
 #[test]
 fn lines_are_decided_one_after_another_and_see_those_before() {
-    let data = directory();
-    let server = Launch::of(data.path()).small().start();
+    let data = TARGET.directory();
+    let server = TARGET.launch(data.path()).small().start();
     let client = &mut server.connect();
     let lines = [
         r#"{"op":"sku","sku":"s","stock":1}"#.to_owned(),
@@ -65,8 +65,8 @@ fn lines_are_decided_one_after_another_and_see_those_before() {
 
 #[test]
 fn a_line_and_the_same_request_alone_have_one_answer_and_keep_it_over_a_kill() {
-    let data = directory();
-    let server = Launch::of(data.path()).small().start();
+    let data = TARGET.directory();
+    let server = TARGET.launch(data.path()).small().start();
     let client = &mut server.connect();
     client.put_sku("s", &json!({"stock": 100}));
     let alone = client.ask(&Ask::order("alone", "u1", "s", 1));
@@ -102,7 +102,7 @@ fn a_line_and_the_same_request_alone_have_one_answer_and_keep_it_over_a_kill() {
     assert_eq!(told[5]["body"]["code"], "idempotency_key_reused");
 
     server.kill();
-    let server = Launch::of(data.path()).small().start();
+    let server = TARGET.launch(data.path()).small().start();
     let client = &mut server.connect();
     let again = client.ask(&Ask::order("line", "u2", "s", 1));
     assert!(again.is_replayed());
@@ -119,8 +119,8 @@ fn a_line_and_the_same_request_alone_have_one_answer_and_keep_it_over_a_kill() {
 fn a_full_ring_slows_batches_and_refuses_no_line() {
     const BATCHES: usize = 6;
     const LINES: usize = 10_000;
-    let data = directory();
-    let server = Launch::of(data.path()).small().argument("--io-threads").argument("2").start();
+    let data = TARGET.directory();
+    let server = TARGET.launch(data.path()).small().argument("--io-threads").argument("2").start();
     server.connect().put_sku("s", &json!({"stock": 1_000_000}));
     let address = server.address;
     thread::scope(|scope| {
@@ -151,7 +151,7 @@ fn a_full_ring_slows_batches_and_refuses_no_line() {
         });
     });
     let sku = server.connect().get("/v1/skus/s");
-    let orders = patience::until("all keys count", || {
+    let orders = wait::until("all keys count", || {
         server.connect().get("/v1/status")["tables"]["orders"]["used"].as_u64()
     });
     assert_eq!(number(&sku["held"]), orders);

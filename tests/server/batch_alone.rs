@@ -4,10 +4,11 @@
 //! Owns the comparison. What differs between two servers by nature, sequences and times, is left
 //! out of it; everything else must be equal. Next: `batch`.
 
+use crate::TARGET;
 use crate::batch::answers;
-use crate::client::{Answer, Ask, Client};
-use crate::noise::Noise;
-use crate::process::{Launch, Server, directory};
+use doorbuster_test_support::client::{Answer, Ask, Client};
+use doorbuster_test_support::process::Server;
+use doorbuster_test_support::random::Random;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 
@@ -64,8 +65,8 @@ fn pair(line: &Value) -> Pair {
 }
 
 /// What is no line at all, where a body of its own would be as bad.
-fn spoiled(noise: &mut Noise) -> Pair {
-    let body = match noise.below(8) {
+fn spoiled(random: &mut Random) -> Pair {
+    let body = match random.below(8) {
         0 => r#"{"op":"order","key":"k","user":"u","lines":["#,
         1 => r#"{"op":"order","key":"k","user":"u","user":"u","lines":[]}"#,
         2 => r#"[]"#,
@@ -78,16 +79,17 @@ fn spoiled(noise: &mut Noise) -> Pair {
     Pair { line: body.to_owned(), alone: Ask::new("POST", "/v1/orders").json(body).key("k") }
 }
 
-fn order_line(noise: &mut Noise) -> Value {
-    let user = format!("u{}", noise.below(300));
+fn order_line(random: &mut Random) -> Value {
+    let user = format!("u{}", random.below(300));
     let sku = ["plenty", "few", "limited", "gone", "paused", "absent"];
-    let line = |noise: &mut Noise| {
-        let quantity = if noise.percent(95) { 1 + noise.below(3) } else { noise.below(2_000_000) };
-        json!({"sku": sku[noise.index(sku.len())], "qty": quantity})
+    let line = |random: &mut Random| {
+        let quantity =
+            if random.percent(95) { 1 + random.below(3) } else { random.below(2_000_000) };
+        json!({"sku": sku[random.place(sku.len())], "qty": quantity})
     };
-    let lines: Vec<Value> = (0..1 + noise.below(2)).map(|_| line(noise)).collect();
-    let mut order = json!({"op": "order", "key": key(noise), "user": user, "lines": lines});
-    match noise.below(20) {
+    let lines: Vec<Value> = (0..1 + random.below(2)).map(|_| line(random)).collect();
+    let mut order = json!({"op": "order", "key": key(random), "user": user, "lines": lines});
+    match random.below(20) {
         0 => order["confirm"] = json!(true),
         1 => order["hold_ms"] = json!(0),
         2 => order["reference"] = json!("r"),
@@ -102,40 +104,40 @@ fn order_line(noise: &mut Noise) -> Value {
 }
 
 /// Few enough that many are used again, for the same and for other requests.
-fn key(noise: &mut Noise) -> String {
-    format!("key-{}", noise.below(6000))
+fn key(random: &mut Random) -> String {
+    format!("key-{}", random.below(6000))
 }
 
-fn action_line(noise: &mut Noise, ids: &[String]) -> Value {
-    let op = ["confirm", "cancel", "extend", "ship", "complete", "refund"][noise.index(6)];
-    let id = match noise.below(12) {
+fn action_line(random: &mut Random, ids: &[String]) -> Value {
+    let op = ["confirm", "cancel", "extend", "ship", "complete", "refund"][random.place(6)];
+    let id = match random.below(12) {
         0 => "1-999999999",
         1 => "nonsense",
-        _ => &ids[noise.index(ids.len())],
+        _ => &ids[random.place(ids.len())],
     };
     let mut line = json!({"op": op, "id": id});
     match op {
-        "extend" => line["hold_ms"] = json!(noise.below(100_000)),
-        "refund" if noise.percent(50) => line["lines"] = json!([{"sku": "plenty", "qty": 1}]),
-        "confirm" if noise.percent(10) => line["if_expired"] = json!("reacquire"),
-        "confirm" if noise.percent(10) => line["if_expired"] = json!("never"),
+        "extend" => line["hold_ms"] = json!(random.below(100_000)),
+        "refund" if random.percent(50) => line["lines"] = json!([{"sku": "plenty", "qty": 1}]),
+        "confirm" if random.percent(10) => line["if_expired"] = json!("reacquire"),
+        "confirm" if random.percent(10) => line["if_expired"] = json!("never"),
         _ => {}
     }
-    if noise.percent(60) {
-        line["key"] = json!(key(noise));
+    if random.percent(60) {
+        line["key"] = json!(key(random));
     }
-    if noise.percent(5) {
+    if random.percent(5) {
         line["note"] = json!("x");
     }
     line
 }
 
 /// Entries of a draw without blanks: two servers have two seeds, and must come to the same.
-fn entry_line(noise: &mut Noise) -> Value {
-    let draw = if noise.percent(90) { "sure" } else { "absent" };
-    let user = format!("u{}", noise.below(300));
-    let mut line = json!({"op": "entry", "key": key(noise), "draw": draw, "user": user});
-    match noise.below(8) {
+fn entry_line(random: &mut Random) -> Value {
+    let draw = if random.percent(90) { "sure" } else { "absent" };
+    let user = format!("u{}", random.below(300));
+    let mut line = json!({"op": "entry", "key": key(random), "draw": draw, "user": user});
+    match random.below(8) {
         0 => line["client_seed"] = json!("luck"),
         1 => line["client_seed"] = json!("x".repeat(65)),
         2 => line["colour"] = json!("red"),
@@ -144,43 +146,43 @@ fn entry_line(noise: &mut Noise) -> Value {
     line
 }
 
-fn sku_line(noise: &mut Noise) -> Value {
+fn sku_line(random: &mut Random) -> Value {
     let if_match =
         [json!("*"), json!("\"abc\""), json!("W/\"1\""), json!("bad"), Value::Null, json!(1)];
-    let sku = format!("new-{}", noise.below(5));
-    if noise.percent(50) {
-        let mut line = json!({"op": "sku", "sku": sku, "stock": noise.below(9)});
-        match noise.below(4) {
-            0 => line["if_match"] = if_match[noise.index(if_match.len())].clone(),
+    let sku = format!("new-{}", random.below(5));
+    if random.percent(50) {
+        let mut line = json!({"op": "sku", "sku": sku, "stock": random.below(9)});
+        match random.below(4) {
+            0 => line["if_match"] = if_match[random.place(if_match.len())].clone(),
             1 => line["paused"] = json!(true),
             2 => line["hold_ms"] = json!("long"),
             _ => {}
         }
         return line;
     }
-    let mut line = json!({"op": "adjust", "sku": sku, "key": key(noise), "reason": "count"});
-    match noise.below(4) {
+    let mut line = json!({"op": "adjust", "sku": sku, "key": key(random), "reason": "count"});
+    match random.below(4) {
         0 => line["delta"] = json!(0),
         1 => line["stock"] = json!(7),
-        _ => line["delta"] = json!(noise.below(9)),
+        _ => line["delta"] = json!(random.below(9)),
     }
-    if noise.percent(40) {
-        line["if_match"] = if_match[noise.index(if_match.len())].clone();
+    if random.percent(40) {
+        line["if_match"] = if_match[random.place(if_match.len())].clone();
     }
     line
 }
 
-fn pairs(noise: &mut Noise, ids: &[String]) -> Vec<Pair> {
+fn pairs(random: &mut Random, ids: &[String]) -> Vec<Pair> {
     let mut pairs: Vec<Pair> = Vec::with_capacity(LINES);
     while pairs.len() < LINES {
-        let next = match noise.below(100) {
-            0..4 => spoiled(noise),
+        let next = match random.below(100) {
+            0..4 => spoiled(random),
             // A retry, of a good line or a bad one.
-            4..20 if !pairs.is_empty() => pairs[noise.index(pairs.len())].clone(),
-            20..75 => pair(&order_line(noise)),
-            75..86 => pair(&action_line(noise, ids)),
-            86..90 => pair(&entry_line(noise)),
-            _ => pair(&sku_line(noise)),
+            4..20 if !pairs.is_empty() => pairs[random.place(pairs.len())].clone(),
+            20..75 => pair(&order_line(random)),
+            75..86 => pair(&action_line(random, ids)),
+            86..90 => pair(&entry_line(random)),
+            _ => pair(&sku_line(random)),
         };
         pairs.push(next);
     }
@@ -250,12 +252,12 @@ fn as_line(answer: &Answer) -> Value {
 
 #[test]
 fn ten_thousand_mixed_lines_are_each_answered_in_order_as_if_sent_alone() {
-    let mut noise = Noise::announced();
+    let mut random = TARGET.random();
     let launch = |data: &tempfile::TempDir| {
-        let launch = Launch::of(data.path()).small().argument("--durability").argument("os");
+        let launch = TARGET.launch(data.path()).small().argument("--durability").argument("os");
         launch.variable("OPEN_HOLDS_PER_USER_MAX", "20").start()
     };
-    let (one, two) = (directory(), directory());
+    let (one, two) = (TARGET.directory(), TARGET.directory());
     let (batching, single) = (launch(&one), launch(&two));
     let (mut batch, ids) = open(&batching);
     let (mut alone, same) = open(&single);
@@ -263,7 +265,7 @@ fn ten_thousand_mixed_lines_are_each_answered_in_order_as_if_sent_alone() {
     let in_other = |text: &str| text.replace(life, other);
     let renamed: Vec<String> = ids.iter().map(|id| in_other(id)).collect();
     assert_eq!(renamed, same, "both servers have seen the same");
-    let pairs = pairs(&mut noise, &ids);
+    let pairs = pairs(&mut random, &ids);
     let lines: Vec<&str> = pairs.iter().map(|pair| pair.line.as_str()).collect();
     let mut told = answers(&batch.ask(&Ask::batch(&lines.join("\n"))));
     assert_eq!(told.len(), LINES);

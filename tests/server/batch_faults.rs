@@ -1,17 +1,18 @@
 //! Streams at fault: what was read before stands and is answered, then one line says what is wrong
 //! (API 5). And what a batch refuses before its first line.
 
+use crate::TARGET;
 use crate::batch::{answers, order, orders};
-use crate::client::{Answer, Ask};
-use crate::history::History;
-use crate::process::{Launch, Server, directory};
+use doorbuster_test_directories::history::History;
+use doorbuster_test_support::client::{Answer, Ask};
+use doorbuster_test_support::process::Server;
 use serde_json::json;
 
 const HEAD: &str =
     "POST /v1/batch HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-ndjson\r\n";
 
 fn open(data: &tempfile::TempDir) -> Server {
-    let server = Launch::of(data.path()).small().argument("--durability").argument("os").start();
+    let server = TARGET.launch(data.path()).small().argument("--durability").argument("os").start();
     server.connect().put_sku("s", &json!({"stock": 1_000_000}));
     server
 }
@@ -43,7 +44,7 @@ fn chunked(server: &Server, chunks: &str) -> Answer {
 
 #[test]
 fn a_stream_beyond_its_bounds_ends_with_a_line_and_what_was_before_stands() {
-    let data = directory();
+    let data = TARGET.directory();
     let server = open(&data);
     let many = format!("{}\n{}", orders("many", 10_000), order("one", "more", "s"));
     check_fault(&server.connect().ask(&Ask::batch(&many)), 10_000, 413, "too_large");
@@ -62,7 +63,7 @@ fn a_stream_beyond_its_bounds_ends_with_a_line_and_what_was_before_stands() {
 
 #[test]
 fn a_stream_that_is_framed_wrongly_or_breaks_off_ends_with_a_line() {
-    let data = directory();
+    let data = TARGET.directory();
     let server = open(&data);
     let good = chunk(&format!("{}\n{{\"op\":", orders("a", 5)));
     check_fault(&chunked(&server, &format!("{good}zz\r\n")), 5, 400, "malformed");
@@ -78,8 +79,8 @@ fn a_stream_that_is_framed_wrongly_or_breaks_off_ends_with_a_line() {
 
 #[test]
 fn a_stream_that_stands_still_ends_with_a_line() {
-    let data = directory();
-    let server = Launch::of(data.path()).small().variable("HTTP_BODY_TIMEOUT_MS", "100").start();
+    let data = TARGET.directory();
+    let server = TARGET.launch(data.path()).small().variable("HTTP_BODY_TIMEOUT_MS", "100").start();
     server.connect().put_sku("s", &json!({"stock": 10}));
     let answer = chunked(&server, &chunk(&format!("{}\n", orders("a", 2))));
     check_fault(&answer, 2, 408, "timeout");
@@ -87,7 +88,7 @@ fn a_stream_that_stands_still_ends_with_a_line() {
 
 #[test]
 fn what_is_wrong_before_the_first_line_is_a_plain_refusal() {
-    let data = directory();
+    let data = TARGET.directory();
     let server = open(&data);
     let client = &mut server.connect();
     let line = order("k", "u", "s");
@@ -115,7 +116,7 @@ fn what_is_wrong_before_the_first_line_is_a_plain_refusal() {
 
 #[test]
 fn what_was_not_read_when_the_client_went_is_not_decided() {
-    let data = directory();
+    let data = TARGET.directory();
     let server = open(&data);
     let mut client = server.connect();
     let read = orders("read", 700);

@@ -2,10 +2,11 @@
 //!
 //! Owns the moments at which it is told. That it is used, and replaced, is in `tls`.
 
-use crate::client::Client;
-use crate::patience::wall_ms;
-use crate::process::{Launch, directory};
+use crate::TARGET;
 use crate::tls::Issued;
+use doorbuster_test_support::client::Client;
+use doorbuster_test_support::process::Launch;
+use doorbuster_test_support::wait::wall_ms;
 use std::path::Path;
 use std::time::Duration;
 
@@ -23,12 +24,12 @@ fn issue(folder: &Path, not_before_s: u64, not_after_s: u64) -> Issued {
 
 fn launch(folder: &Path) -> Launch {
     let path = |name: &str| folder.join(name).to_str().expect("a path in UTF-8").to_owned();
-    let launch = Launch::of(&folder.join("data")).small();
+    let launch = TARGET.launch(&folder.join("data")).small();
     launch.variable("TLS_CERT", &path("cert.pem")).variable("TLS_KEY", &path("key.pem"))
 }
 
 fn not_after(client: &mut Client) -> u64 {
-    let page = client.ask(&crate::client::Ask::get("/metrics"));
+    let page = client.ask(&doorbuster_test_support::client::Ask::get("/metrics"));
     let page = String::from_utf8(page.body).expect("it is text");
     let name = "doorbuster_tls_certificate_not_after_seconds ";
     let value = page.lines().find_map(|line| line.strip_prefix(name));
@@ -47,7 +48,7 @@ fn a_certificate_that_ends_soon_is_told_at_the_start_and_at_a_reload() {
         (now_s + DAY_S, now_s + 90 * DAY_S, Some(early)),
     ];
     for (from_s, to_s, told) in cases {
-        let place = directory();
+        let place = TARGET.directory();
         issue(place.path(), now_s - DAY_S, now_s + 90 * DAY_S);
         let server = launch(place.path()).start();
         assert_eq!(server.complaints(), "");

@@ -3,15 +3,15 @@
 //! Owns lists of entity tags, bodies that say nothing, merge patches, and offers of other
 //! protocols. The libraries themselves sell a unit in `tests/outside`. Next: `protocol`.
 
-use crate::client::{Ask, Client};
-use crate::process::Launch;
-use crate::process::{Server, directory};
+use crate::TARGET;
+use doorbuster_test_support::client::{Ask, Client};
+use doorbuster_test_support::process::Server;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 fn shop() -> (TempDir, Server, Client) {
-    let data = directory();
-    let server = Launch::of(data.path()).small().start();
+    let data = TARGET.directory();
+    let server = TARGET.launch(data.path()).small().start();
     let mut client = server.connect();
     client.put_sku("s", &json!({"stock": 100}));
     (data, server, client)

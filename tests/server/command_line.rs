@@ -2,10 +2,10 @@
 //!
 //! Owns that each is complete enough to be of use. Settings are tested in `configuration`.
 
-use crate::process::{Launch, directory};
+use crate::TARGET;
 
 fn printed(arguments: &[&str]) -> String {
-    let launch = arguments.iter().fold(Launch::bare(), |launch, one| launch.argument(*one));
+    let launch = arguments.iter().fold(TARGET.launch_bare(), |launch, one| launch.argument(*one));
     let exit = launch.run();
     assert_eq!((exit.code, &*exit.complaints), (Some(0), ""), "{exit:?}");
     exit.lines.join("\n")
@@ -45,17 +45,17 @@ fn completions_and_the_manual_page_name_commands_and_flags() {
         assert!(page.contains(part), "no {part:?} in {page}");
     }
     // They ask no setting.
-    let exit = Launch::bare().variable("X", "1").argument("man").run();
+    let exit = TARGET.launch_bare().variable("X", "1").argument("man").run();
     assert_eq!(exit.code, Some(0), "{exit:?}");
-    let exit = Launch::bare().argument("completions").argument("cmd").run();
+    let exit = TARGET.launch_bare().argument("completions").argument("cmd").run();
     assert_eq!((exit.code, exit.lines.len()), (Some(2), 0), "{exit:?}");
 }
 
 #[test]
 fn a_host_name_is_looked_up_and_its_address_told() {
-    let data = directory();
+    let data = TARGET.directory();
     // `start` reads an address from the line, which a name is not.
-    let server = Launch::at(data.path(), "localhost:0").small().start();
+    let server = TARGET.launch_at(data.path(), "localhost:0").small().start();
     assert!(server.address.ip().is_loopback() && server.address.port() != 0);
     server.connect().get("/v1/status");
     server.stop().stopped();
@@ -63,9 +63,9 @@ fn a_host_name_is_looked_up_and_its_address_told() {
 
 #[test]
 fn a_host_name_without_an_address_is_told_before_anything_is_begun() {
-    let place = directory();
+    let place = TARGET.directory();
     let data = place.path().join("data");
-    let exit = Launch::at(&data, "nowhere.invalid:7070").run();
+    let exit = TARGET.launch_at(&data, "nowhere.invalid:7070").run();
     assert_eq!((exit.code, exit.lines.len()), (Some(2), 0), "{exit:?}");
     assert!(exit.complaints.contains("nowhere.invalid has no address"), "{exit:?}");
     assert!(!data.exists(), "nothing was begun");
@@ -73,7 +73,7 @@ fn a_host_name_without_an_address_is_told_before_anything_is_begun() {
 
 #[test]
 fn a_service_of_the_same_name_keeps_no_server_from_starting() {
-    let data = directory();
+    let data = TARGET.directory();
     let linked = [
         ("SERVICE_HOST", "10.0.0.1"),
         ("SERVICE_PORT", "7070"),
@@ -87,7 +87,7 @@ fn a_service_of_the_same_name_keeps_no_server_from_starting() {
         ("URL", "http://10.0.0.1:7070"),
     ];
     let launch = || {
-        linked.iter().fold(Launch::of(data.path()).small(), |launch, (name, value)| {
+        linked.iter().fold(TARGET.launch(data.path()).small(), |launch, (name, value)| {
             launch.variable(name, value)
         })
     };

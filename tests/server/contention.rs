@@ -4,8 +4,9 @@
 //! of a round are written to all connections before any answer is read. Next: `crash`, where the
 //! server dies meanwhile.
 
-use crate::client::{Answer, Ask, Client};
-use crate::process::{Launch, Server, directory};
+use crate::TARGET;
+use doorbuster_test_support::client::{Answer, Ask, Client};
+use doorbuster_test_support::process::Server;
 use serde_json::json;
 use std::sync::Barrier;
 use std::thread;
@@ -42,8 +43,8 @@ fn all_at_once(clients: &mut [Client], asks: &[Ask]) -> Vec<Answer> {
 
 #[test]
 fn four_units_go_to_exactly_four_of_120_buyers_two_hundred_times_over() {
-    let data = directory();
-    let server = Launch::of(data.path()).start();
+    let data = TARGET.directory();
+    let server = TARGET.launch(data.path()).start();
     let mut clients = connections(&server, 120);
     for round in 0..200 {
         let sku = format!("drop-{round}");
@@ -72,8 +73,8 @@ fn four_units_go_to_exactly_four_of_120_buyers_two_hundred_times_over() {
 
 #[test]
 fn a_user_with_limit_1_gets_exactly_one_of_64_parallel_orders() {
-    let data = directory();
-    let server = Launch::of(data.path()).start();
+    let data = TARGET.directory();
+    let server = TARGET.launch(data.path()).start();
     let mut clients = connections(&server, 64);
     clients[0].put_sku("ticket", &json!({"stock": 100_000, "per_user_limit": 1}));
     for round in 0..20 {
@@ -96,8 +97,8 @@ fn a_user_with_limit_1_gets_exactly_one_of_64_parallel_orders() {
 /// what is there, would be refused in between.
 #[test]
 fn an_order_whose_last_line_is_short_takes_nothing_from_a_bystander() {
-    let data = directory();
-    let server = Launch::of(data.path()).start();
+    let data = TARGET.directory();
+    let server = TARGET.launch(data.path()).start();
     let mut clients = connections(&server, 32);
     clients[0].put_sku("none", &json!({"stock": 0}));
     for round in 0..50 {
@@ -137,8 +138,8 @@ fn an_order_whose_last_line_is_short_takes_nothing_from_a_bystander() {
 
 #[test]
 fn parallel_duplicates_of_a_key_share_one_answer() {
-    let data = directory();
-    let server = Launch::of(data.path()).start();
+    let data = TARGET.directory();
+    let server = TARGET.launch(data.path()).start();
     let mut clients = connections(&server, 16);
     clients[0].put_sku("s", &json!({"stock": 1_000_000}));
     for round in 0..100 {

@@ -1,6 +1,7 @@
 //! No core of the server is dumped unless the operator asks for it.
 
-use crate::process::{Launch, Server, directory};
+use crate::TARGET;
+use doorbuster_test_support::process::Server;
 
 /// The soft and the hard limit of a process' core files, as the kernel writes them.
 fn limits(process: &str) -> (String, String) {
@@ -18,15 +19,15 @@ fn limits_of(server: &Server) -> (String, String) {
 
 #[test]
 fn a_core_is_dumped_only_where_the_operator_asks_for_it() {
-    let data = directory();
+    let data = TARGET.directory();
     // The server has inherited what this process may do.
     let own = limits("self");
     // A limit that is 0 already stays.
     let none = if own.1 == "0" { "0" } else { "1" };
-    let server = Launch::of(data.path()).small().start();
+    let server = TARGET.launch(data.path()).small().start();
     assert_eq!(limits_of(&server), (none.to_owned(), none.to_owned()));
     server.stop();
-    let server = Launch::of(data.path()).small().variable("CORE_DUMPS", "true").start();
+    let server = TARGET.launch(data.path()).small().variable("CORE_DUMPS", "true").start();
     assert_eq!(limits_of(&server), own);
     server.stop();
 }

@@ -3,14 +3,15 @@
 //! Owns when the server dies. Who asks until then, and that nothing is missing afterwards, is in
 //! `crowd`.
 
-use crate::crowd::{Crowd, open_sale};
-use crate::noise::Noise;
-use crate::process::{Server, directory};
+use crate::TARGET;
+use doorbuster_test_directories::crowd::{Crowd, open_sale};
+use doorbuster_test_support::process::Server;
 
 fn check_kills(durability: &str, kills: u64) {
-    let data = directory();
-    let mut crowd = Crowd::new(Noise::announced());
-    let start = || Crowd::launch(data.path()).argument("--durability").argument(durability).start();
+    let data = TARGET.directory();
+    let mut crowd = Crowd::new(TARGET.random());
+    let start =
+        || Crowd::launch(TARGET, data.path()).argument("--durability").argument(durability).start();
     let mut server = start();
     open_sale(&server);
     for kill in 1..=kills {

@@ -4,10 +4,7 @@
 //! Owns damage to the files of a real server that died or stopped. Recovers in this process, on
 //! copies. Next: `history`.
 
-use crate::client::Ask;
-use crate::history::{FIRST_FRAME_AT, History, StoredFrame, check_unchanged, digest_at, files};
-use crate::patience;
-use crate::process::{Launch, Server, directory};
+use crate::TARGET;
 use doorbuster::codec::{self, Digest};
 use doorbuster::config::{Config, Sources};
 use doorbuster::domain::model::event::Event;
@@ -15,6 +12,12 @@ use doorbuster::engine::recovery::{self, Recovered, RecoveryError};
 use doorbuster::engine::replay::{self, ReplayError};
 use doorbuster::shared::clock::Clock;
 use doorbuster_journal::{JournalError, Refusal, Verdict};
+use doorbuster_test_directories::history::{
+    FIRST_FRAME_AT, History, StoredFrame, check_unchanged, digest_at, files,
+};
+use doorbuster_test_support::client::Ask;
+use doorbuster_test_support::process::{Launch, Server};
+use doorbuster_test_support::wait;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::fs;
@@ -25,7 +28,7 @@ const SEGMENT_BYTES: &str = "262144";
 fn launch(data: &Path) -> Launch {
     let caps = ["SKUS", "ORDERS", "KEYS", "ANSWERS", "USES", "USERS"];
     caps.into_iter()
-        .fold(Launch::of(data), |launch, name| launch.variable(&format!("CAPS_{name}"), "100"))
+        .fold(TARGET.launch(data), |launch, name| launch.variable(&format!("CAPS_{name}"), "100"))
         .variable("JOURNAL_SEGMENT_BYTES", SEGMENT_BYTES)
 }
 
@@ -61,7 +64,7 @@ fn sale(data: &Path) -> Server {
 fn recover(data: &Path) -> Result<Recovered, RecoveryError> {
     let config = config(data);
     // A child that another test is just starting holds all files of this process until its exec.
-    let lock = patience::until("the lock is free", || match recovery::lock(&config.data) {
+    let lock = wait::until("the lock is free", || match recovery::lock(&config.data) {
         Err(RecoveryError::Locked { .. }) => None,
         other => Some(other),
     })?;
@@ -95,7 +98,7 @@ impl Left {
         assert_eq!(history.scan.segments.len(), 1, "the sale fits one segment");
         let segment = fs::read(data.join("journal/00000001.segment")).expect("the first segment");
         let frames = history.frames.clone();
-        let (data, copy) = (data.to_owned(), directory());
+        let (data, copy) = (data.to_owned(), TARGET.directory());
         Self { data, frames, history, segment, digests: BTreeMap::new(), copy }
     }
 
@@ -178,14 +181,14 @@ impl Left {
 
 #[test]
 fn zeros_from_any_byte_of_a_killed_servers_last_frames_leave_a_prefix_or_are_refused() {
-    let data = directory();
+    let data = TARGET.directory();
     sale(data.path()).kill();
     Left::of(data.path()).check_last_frames(3);
 }
 
 #[test]
 fn zeros_from_any_byte_of_a_stopped_servers_last_frames_leave_a_prefix_or_are_refused() {
-    let data = directory();
+    let data = TARGET.directory();
     let stopped = sale(data.path()).stop().stopped();
     let mut left = Left::of(data.path());
     assert_eq!(stopped.sequence, left.history.scan.last_sequence);
@@ -195,7 +198,7 @@ fn zeros_from_any_byte_of_a_stopped_servers_last_frames_leave_a_prefix_or_are_re
 
 #[test]
 fn a_hole_before_a_frame_that_vouches_for_it_is_refused_by_the_server_with_its_place() {
-    let data = directory();
+    let data = TARGET.directory();
     sale(data.path()).kill();
     let left = Left::of(data.path());
     let records = left.frames.iter().filter(|frame| frame.last_sequence > 2);
@@ -216,7 +219,7 @@ fn a_hole_before_a_frame_that_vouches_for_it_is_refused_by_the_server_with_its_p
 
 #[test]
 fn a_torn_tail_is_dropped_by_the_server_which_says_so_and_goes_on() {
-    let data = directory();
+    let data = TARGET.directory();
     sale(data.path()).kill();
     let left = Left::of(data.path());
     let wide = left.frames.iter().rfind(|frame| frame.bytes > 1024);
@@ -237,7 +240,7 @@ fn a_torn_tail_is_dropped_by_the_server_which_says_so_and_goes_on() {
 
 #[test]
 fn a_file_cut_short_is_refused_at_any_length() {
-    let data = directory();
+    let data = TARGET.directory();
     sale(data.path()).kill();
     let left = Left::of(data.path());
     let end = left.frames.last().map(|frame| frame.offset + frame.bytes).expect("frames");

@@ -2,10 +2,10 @@
 //!
 //! Owns what a second process may do: refuse, say so, and touch nothing.
 
-use crate::client::Ask;
-use crate::history::{check_unchanged, files, is_quiet};
-use crate::patience;
-use crate::process::{Launch, directory};
+use crate::TARGET;
+use doorbuster_test_directories::history::{check_unchanged, files, is_quiet};
+use doorbuster_test_support::client::Ask;
+use doorbuster_test_support::wait;
 use serde_json::json;
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -14,15 +14,15 @@ use std::thread;
 
 #[test]
 fn a_second_server_of_a_directory_refuses_and_changes_no_byte() {
-    let data = directory();
-    let server = Launch::of(data.path()).start();
+    let data = TARGET.directory();
+    let server = TARGET.launch(data.path()).start();
     let client = &mut server.connect();
     client.put_sku("s", &json!({"stock": 5}));
     client.ask(&Ask::order("k", "u", "s", 1)).expect(201);
-    patience::until("the journal is sealed", || is_quiet(data.path()).then_some(()));
+    wait::until("the journal is sealed", || is_quiet(data.path()).then_some(()));
     let before = files(data.path());
     for _ in 0..3 {
-        let second = Launch::of(data.path()).run();
+        let second = TARGET.launch(data.path()).run();
         assert_eq!((second.code, second.lines.len()), (Some(1), 0), "{second:?}");
         assert!(second.complaints.contains("in use by another process"), "{second:?}");
         assert!(second.complaints.contains(&*data.path().to_string_lossy()), "{second:?}");
@@ -31,19 +31,19 @@ fn a_second_server_of_a_directory_refuses_and_changes_no_byte() {
     client.ask(&Ask::order("k2", "u", "s", 1)).expect(201);
     let stopped = server.stop().stopped();
     assert_eq!(stopped.epoch, 1, "the others began no epoch");
-    let next = Launch::of(data.path()).start();
+    let next = TARGET.launch(data.path()).start();
     assert_eq!(next.connect().get("/v1/status")["epoch"], 2);
 }
 
 #[test]
 fn no_trick_with_the_lock_lets_a_second_server_in() {
-    let place = directory();
+    let place = TARGET.directory();
     let data = place.path().join("data");
-    let server = Launch::of(&data).start();
+    let server = TARGET.launch(&data).start();
     let client = &mut server.connect();
     client.put_sku("s", &json!({"stock": 1}));
     let refused = |path: &Path| {
-        let second = Launch::of(path).run();
+        let second = TARGET.launch(path).run();
         assert_eq!((second.code, second.lines.len()), (Some(1), 0), "{second:?}");
         assert!(second.complaints.contains("in use by another process"), "{second:?}");
     };
@@ -60,10 +60,10 @@ fn no_trick_with_the_lock_lets_a_second_server_in() {
 
 #[test]
 fn a_server_whose_directory_is_moved_away_stops_and_loses_nothing() {
-    let place = directory();
+    let place = TARGET.directory();
     let (data, moved) = (place.path().join("data"), place.path().join("moved"));
     for what in ["", "journal"] {
-        let server = Launch::of(&data).start();
+        let server = TARGET.launch(&data).start();
         let client = &mut server.connect();
         client.ask(&Ask::put("/v1/skus/s", &json!({"stock": 5})).header("If-Match", "*"));
         client.ask(&Ask::put("/v1/skus/s", &json!({"stock": 5})));
@@ -75,7 +75,7 @@ fn a_server_whose_directory_is_moved_away_stops_and_loses_nothing() {
         // Whatever was made at the old path meanwhile is not the server's.
         let _ = fs::remove_dir_all(data.join(what));
         fs::rename(&moved, data.join(what)).expect("it is put back");
-        let server = Launch::of(&data).start();
+        let server = TARGET.launch(&data).start();
         server.connect().get(&format!("/v1/requests/k{what}"));
         server.stop();
     }
@@ -84,11 +84,13 @@ fn a_server_whose_directory_is_moved_away_stops_and_loses_nothing() {
 #[test]
 fn a_second_server_on_a_port_refuses() {
     for io_threads in ["1", "2"] {
-        let (data, other) = (directory(), directory());
-        let server = Launch::of(data.path()).argument("--io-threads").argument(io_threads).start();
+        let (data, other) = (TARGET.directory(), TARGET.directory());
+        let server =
+            TARGET.launch(data.path()).argument("--io-threads").argument(io_threads).start();
         let address = server.address.to_string();
         for second_threads in ["1", "2"] {
-            let second = Launch::at(other.path(), &address)
+            let second = TARGET
+                .launch_at(other.path(), &address)
                 .argument("--io-threads")
                 .argument(second_threads)
                 .run();
@@ -101,20 +103,20 @@ fn a_second_server_on_a_port_refuses() {
 
 #[test]
 fn a_directory_that_cannot_be_written_is_named() {
-    let data = directory();
+    let data = TARGET.directory();
     let file = data.path().join("file");
     std::fs::write(&file, "not a directory").unwrap();
-    let exit = Launch::of(&file).run();
+    let exit = TARGET.launch(&file).run();
     assert_eq!((exit.code, exit.lines.len()), (Some(1), 0), "{exit:?}");
     assert!(exit.complaints.contains(&*file.to_string_lossy()), "{exit:?}");
 }
 
 #[test]
 fn of_servers_that_start_together_exactly_one_serves() {
-    let data = directory();
+    let data = TARGET.directory();
     for epoch in 1..=5 {
         let started: Vec<_> = thread::scope(|scope| {
-            let start = || Launch::of(data.path()).try_start();
+            let start = || TARGET.launch(data.path()).try_start();
             let threads: Vec<_> = (0..4).map(|_| scope.spawn(start)).collect();
             threads.into_iter().map(|thread| thread.join().expect("a start")).collect()
         });

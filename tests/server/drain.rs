@@ -6,10 +6,10 @@
 //!
 //!     DRAIN_CYCLES=500 cargo test --release --test server drain::
 
-use crate::crowd::{Crowd, open_sale};
-use crate::noise::Noise;
-use crate::patience;
-use crate::process::{Server, Stopped, directory};
+use crate::TARGET;
+use doorbuster_test_directories::crowd::{Crowd, open_sale};
+use doorbuster_test_support::process::{Server, Stopped};
+use doorbuster_test_support::wait;
 
 const CYCLES: u64 = 6;
 
@@ -22,14 +22,14 @@ fn check_nothing_to_replay(server: &Server, stopped: &Stopped) {
     let status = server.connect().get("/v1/status");
     assert_eq!(status["epoch"], stopped.epoch + 1, "{status}");
     let all = format!("recovered events={0} snapshot_sequence={0}\n", stopped.sequence);
-    patience::until(&all, || server.complaints().contains(&all).then_some(()));
+    wait::until(&all, || server.complaints().contains(&all).then_some(()));
 }
 
 #[test]
 fn stops_under_load_exit_in_order_lose_nothing_and_leave_nothing_to_replay() {
-    let data = directory();
-    let mut crowd = Crowd::new(Noise::announced());
-    let start = || Crowd::launch(data.path()).start();
+    let data = TARGET.directory();
+    let mut crowd = Crowd::new(TARGET.random());
+    let start = || Crowd::launch(TARGET, data.path()).start();
     let mut server = start();
     open_sale(&server);
     for _ in 0..cycles() {

@@ -4,12 +4,13 @@
 //! Picks are worked out here from the revealed seed by an HMAC of its own. The rules themselves are
 //! tested beside the domain. Next: `idempotency`.
 
-use crate::client::{Answer, Ask, Client};
-use crate::patience;
-use crate::process::{Launch, Server, directory};
+use crate::TARGET;
 use doorbuster::domain::rules::decide::decide;
 use doorbuster::engine::recheck::Recheck;
 use doorbuster::engine::replay::{From, Until};
+use doorbuster_test_support::client::{Answer, Ask, Client};
+use doorbuster_test_support::process::Server;
+use doorbuster_test_support::wait;
 use doorbuster_witness::chance;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -52,8 +53,8 @@ fn entries(client: &mut Client, draw: &str, limit: usize) -> Vec<Value> {
 
 #[test]
 fn a_draw_is_made_entered_closed_and_deleted() {
-    let data = directory();
-    let server = Launch::of(data.path()).small().start();
+    let data = TARGET.directory();
+    let server = TARGET.launch(data.path()).small().start();
     let client = &mut server.connect();
     client.put_sku("phone", &json!({"stock": 1, "per_user_limit": 1}));
     let body = json!({"prizes": [{"sku": "phone", "weight": 1}], "entries_per_user": 2});
@@ -129,8 +130,8 @@ fn a_draw_is_made_entered_closed_and_deleted() {
 
 #[test]
 fn a_draw_has_the_manners_of_everything_else() {
-    let data = directory();
-    let server = Launch::of(data.path()).small().start();
+    let data = TARGET.directory();
+    let server = TARGET.launch(data.path()).small().start();
     let client = &mut server.connect();
     client.put_sku("s", &json!({"stock": 9}));
     client
@@ -175,8 +176,8 @@ fn check_replay(first: &Answer, second: &Answer) {
 
 #[test]
 fn the_retry_of_a_lost_entry_loses_again_also_after_a_kill_and_with_stock_back() {
-    let data = directory();
-    let mut server = Launch::of(data.path()).small().start();
+    let data = TARGET.directory();
+    let mut server = TARGET.launch(data.path()).small().start();
     let mut client = server.connect();
     client.put_sku("last", &json!({"stock": 1}));
     client
@@ -189,14 +190,14 @@ fn the_retry_of_a_lost_entry_loses_again_also_after_a_kill_and_with_stock_back()
     let lost = client.ask(&lose);
     assert_eq!(lost.expect(201)["reason"], "no_stock");
     let end = close("d").key("end");
-    patience::until("the prize is back", || {
+    wait::until("the prize is back", || {
         (client.get("/v1/skus/last")["available"] == 1).then_some(())
     });
     check_replay(&lost, &client.ask(&lose));
     let mut closed: Option<Answer> = None;
     for kill in 0..3 {
         server.kill();
-        server = Launch::of(data.path()).small().start();
+        server = TARGET.launch(data.path()).small().start();
         client = server.connect();
         check_replay(&lost, &client.ask(&lose));
         check_replay(&won, &client.ask(&win));
@@ -244,8 +245,8 @@ fn rush(server: &Server) {
 
 #[test]
 fn a_draw_under_load_gives_no_prize_twice_and_every_pick_can_be_worked_out() {
-    let data = directory();
-    let server = Launch::of(data.path()).small().start();
+    let data = TARGET.directory();
+    let server = TARGET.launch(data.path()).small().start();
     let mut client = server.connect();
     for (sku, stock) in SKUS {
         client.put_sku(sku, &json!({"stock": stock}));
@@ -263,7 +264,7 @@ fn a_draw_under_load_gives_no_prize_twice_and_every_pick_can_be_worked_out() {
     assert_eq!(open.json()["seed"], Value::Null);
     server.kill();
 
-    let server = Launch::of(data.path()).small().start();
+    let server = TARGET.launch(data.path()).small().start();
     let mut client = server.connect();
     let closed = client.ask(&close("big")).expect(200);
     let seed = bytes(&closed["seed"]);

@@ -5,13 +5,14 @@
 //! and that every refusal is counted in the end. That it refuses exactly as the writer would is
 //! `writer::showing`'s test.
 
-use crate::client::{Answer, Ask, Client};
-use crate::history::History;
-use crate::patience;
-use crate::process::{Launch, Server, directory};
-use crate::tokens::TokensFile;
+use crate::TARGET;
 use doorbuster::domain::model::ids::SkuId;
 use doorbuster::domain::model::sku::RefusalReason;
+use doorbuster_test_directories::history::History;
+use doorbuster_test_support::client::{Answer, Ask, Client};
+use doorbuster_test_support::process::Server;
+use doorbuster_test_support::tokens::TokensFile;
+use doorbuster_test_support::wait;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -43,8 +44,8 @@ fn journaled(data: &Path, sku: &str) -> u64 {
 }
 
 fn fast() -> (tempfile::TempDir, Server) {
-    let data = directory();
-    let server = Launch::of(data.path()).small().argument("--io-threads").argument("2").start();
+    let data = TARGET.directory();
+    let server = TARGET.launch(data.path()).small().argument("--io-threads").argument("2").start();
     (data, server)
 }
 
@@ -82,7 +83,7 @@ fn winners_hear_201_again_among_thousands_of_refusals_and_each_of_these_is_count
     let refused = (CROWD * EACH) as u64;
     let edge = at_edge(client);
     assert!(edge > refused * 9 / 10, "{edge} of {refused} were refused at the edge");
-    let shown = patience::until("all refusals are journaled", || {
+    let shown = wait::until("all refusals are journaled", || {
         let sku = client.get("/v1/skus/drop");
         (sku["refused"]["sold_out"].as_u64() >= Some(refused)).then_some(sku)
     });
@@ -100,14 +101,14 @@ fn winners_hear_201_again_among_thousands_of_refusals_and_each_of_these_is_count
 
 #[test]
 fn the_edge_knows_winners_and_what_is_sold_out_right_after_a_kill() {
-    let data = directory();
+    let data = TARGET.directory();
     let order = |name: &str| Ask::order(name, name, "last", 1);
-    let mut server = Launch::of(data.path()).small().start();
+    let mut server = TARGET.launch(data.path()).small().start();
     server.connect().put_sku("last", &json!({"stock": 2}));
     let won = ["ann", "bob"].map(|name| server.connect().ask(&order(name)));
     for round in 0..3 {
         server.kill();
-        server = Launch::of(data.path()).small().start();
+        server = TARGET.launch(data.path()).small().start();
         let client = &mut server.connect();
         let newcomer = order(&format!("newcomer-{round}"));
         let before = client.get("/v1/status")["seq"].as_u64();
@@ -178,8 +179,8 @@ fn a_hold_that_ran_out_is_for_sale_as_soon_as_anybody_was_shown_that() {
     for round in 0..10 {
         let name = format!("buyer-{round}");
         server.connect().ask(&Ask::order(&name, &name, "one", 1)).expect(201);
-        patience::until("it is back", || {
-            let name = format!("early-{round}-{}", patience::wall_ms());
+        wait::until("it is back", || {
+            let name = format!("early-{round}-{}", wait::wall_ms());
             server.connect().ask(&Ask::order(&name, &name, "one", 2)).problem(409, "sold_out");
             (client.get("/v1/skus/one")["available"] == 1).then_some(())
         });
@@ -263,12 +264,12 @@ fn a_user_with_as_many_holds_as_may_be_hears_of_that_and_a_sale_at_once_does_not
 
 #[test]
 fn a_key_belongs_to_its_principal_at_the_edge_too() {
-    let folder = directory();
+    let folder = TARGET.directory();
     let tokens = TokensFile::beside(
         folder.path(),
         &[("root", "admin", "t-root", ""), ("a", "buy", "t-a", ""), ("b", "buy", "t-b", "")],
     );
-    let server = tokens.launch().start();
+    let server = tokens.launch(TARGET).start();
     let client = &mut server.connect();
     client.ask(&Ask::put("/v1/skus/s", &json!({"stock": 1})).token("t-root")).expect(201);
     let won = client.ask(&Ask::order("k", "ann", "s", 1).token("t-a"));

@@ -4,10 +4,7 @@
 //! Owns starts in this process, on a disk in memory. Next: `damage`, files that are not as they
 //! were.
 
-#[path = "../../journal/tests/journal/faulty.rs"]
-mod faulty;
-
-use crate::process::{Launch, directory};
+use crate::TARGET;
 use doorbuster::background::snapshotter::fold;
 use doorbuster::codec;
 use doorbuster::config::{Config, Sources};
@@ -16,7 +13,7 @@ use doorbuster::engine::replay::{DataDirectory, ReplayError};
 use doorbuster::shared::clock::Clock;
 use doorbuster_journal::{JournalError, MemoryDisk, journal_id};
 use doorbuster_snapshots::{SnapshotError, no_pause};
-use faulty::{FaultyDisk, SAID};
+use doorbuster_test_support::faulty_disk::{FaultyDisk, SAID};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
@@ -188,7 +185,7 @@ fn check_locked_out(data: &Path, operation: &str, path: &Path) {
 
 #[test]
 fn a_data_directory_is_made_with_its_parents_or_named() {
-    let place = directory();
+    let place = TARGET.directory();
     let deep = place.path().join("a/b/c");
     lock(&deep).expect("it can be made");
     assert!(deep.join("LOCK").is_file());
@@ -205,9 +202,9 @@ fn a_data_directory_is_made_with_its_parents_or_named() {
 
 #[test]
 fn tables_that_the_system_has_no_room_for_are_refused_before_anything_is_made() {
-    let data = directory();
+    let data = TARGET.directory();
     let orders = "100000000";
-    let exit = Launch::of(data.path()).variable("CAPS_ORDERS", orders).within(6_000_000).run();
+    let exit = TARGET.launch(data.path()).variable("CAPS_ORDERS", orders).within(6_000_000).run();
     assert_eq!((exit.code, exit.lines.len()), (Some(1), 0), "{exit:?}");
     assert!(exit.complaints.contains("the tables' caps ask for "), "{exit:?}");
     assert!(exit.complaints.contains("lower caps.orders"), "{exit:?}");

@@ -3,11 +3,12 @@
 //! Owns the ways to read the feed. That no event is lost however often reader and server are
 //! killed is in `feed_kills`, that readers cost buyers nothing in `feed_crowd`.
 
-use crate::client::{Ask, Client};
-use crate::patience;
-use crate::process::{Launch, Server, directory};
+use crate::TARGET;
 use crate::pruning;
 use crate::rebuilt::{Rebuilt, shown};
+use doorbuster_test_support::client::{Ask, Client};
+use doorbuster_test_support::process::Server;
+use doorbuster_test_support::wait;
 use serde_json::{Value, json};
 use std::io;
 use std::net::SocketAddr;
@@ -110,7 +111,7 @@ fn trade(client: &mut Client) {
     let part = r#"{"lines":[{"sku":"a","qty":1}],"restock":false}"#;
     client.ask(&Ask::act(&sold, "refund").json(part).key("part")).expect(200);
     client.ask(&Ask::act(&back, "refund")).expect(200);
-    patience::until("the hold runs out", || {
+    wait::until("the hold runs out", || {
         (client.get(&format!("/v1/orders/{short}"))["status"] == "expired").then_some(())
     });
     let again = Ask::act(&short, "confirm").json(r#"{"if_expired":"reacquire"}"#);
@@ -148,14 +149,14 @@ fn draw(client: &mut Client) {
 }
 
 fn open(data: &tempfile::TempDir) -> Server {
-    let server = Launch::of(data.path()).small().start();
+    let server = TARGET.launch(data.path()).small().start();
     trade(&mut server.connect());
     server
 }
 
 #[test]
 fn the_stock_can_be_rebuilt_from_the_feed_alone() {
-    let data = directory();
+    let data = TARGET.directory();
     let server = open(&data);
     let client = &mut server.connect();
     let (events, end) = pages(client, "0", 1000);
@@ -173,7 +174,7 @@ fn the_stock_can_be_rebuilt_from_the_feed_alone() {
 
 #[test]
 fn pages_lines_and_server_sent_events_hold_the_same() {
-    let data = directory();
+    let data = TARGET.directory();
     let server = open(&data);
     let client = &mut server.connect();
     let (events, end) = pages(client, "0", 1000);
@@ -217,8 +218,8 @@ fn pages_lines_and_server_sent_events_hold_the_same() {
 
 #[test]
 fn an_event_is_a_cloud_event_and_carries_its_trace() {
-    let data = directory();
-    let server = Launch::of(data.path()).small().start();
+    let data = TARGET.directory();
+    let server = TARGET.launch(data.path()).small().start();
     let client = &mut server.connect();
     let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     let put = Ask::put("/v1/skus/s", &json!({"stock": 5})).header("traceparent", trace);
@@ -253,9 +254,9 @@ fn an_event_is_a_cloud_event_and_carries_its_trace() {
 
 #[test]
 fn a_place_ahead_is_empty_and_one_of_another_history_is_told_from_it() {
-    let data = directory();
+    let data = TARGET.directory();
     open(&data).kill();
-    let server = Launch::of(data.path()).small().start();
+    let server = TARGET.launch(data.path()).small().start();
     let client = &mut server.connect();
     let (events, end) = pages(client, "0", 1000);
     let (last, life) = (sequence(&end), life(&end));
@@ -299,17 +300,17 @@ fn a_place_ahead_is_empty_and_one_of_another_history_is_told_from_it() {
 
 #[test]
 fn a_place_that_was_pruned_is_compacted_and_says_what_is_left() {
-    let data = directory();
+    let data = TARGET.directory();
     let server = pruning::launch(data.path()).start();
     let client = &mut server.connect();
     pruning::fill_segments(client, data.path(), 4);
     let (all, _) = pages(client, "0", 1000);
     let mut more = 0;
-    let oldest = patience::until("the first segment goes", || {
+    let oldest = wait::until("the first segment goes", || {
         client.ask(&Ask::order(
             &format!("more-{more}"),
             &format!("m{more}"),
-            &crate::wide::sku(0),
+            &doorbuster_test_support::wide::sku(0),
             1,
         ));
         more += 1;
@@ -333,8 +334,8 @@ fn a_place_that_was_pruned_is_compacted_and_says_what_is_left() {
 
 #[test]
 fn a_stop_ends_streams_in_good_order() {
-    let data = directory();
-    let server = Launch::of(data.path()).small().start();
+    let data = TARGET.directory();
+    let server = TARGET.launch(data.path()).small().start();
     server.connect().put_sku("s", &json!({"stock": 5}));
     let mut streams: Vec<Follower> = ["0", "1000000"]
         .into_iter()

@@ -1,10 +1,10 @@
 //! A thousand followers with nothing to read, some that fall behind, and one that never reads: the
 //! server's memory stays bounded, and orders go on.
 
+use crate::TARGET;
 use crate::batch::{answers, orders};
-use crate::client::{Ask, Client};
 use crate::feed::{Follower, follow, pages};
-use crate::process::{Launch, directory};
+use doorbuster_test_support::client::{Ask, Client};
 use serde_json::json;
 
 const IDLE: usize = 1_000;
@@ -17,8 +17,9 @@ const GROWTH_MAX: u64 = 200 * 1024 * 1024;
 
 #[test]
 fn a_thousand_idle_followers_and_one_that_never_reads_are_bounded_in_memory() {
-    let data = directory();
-    let server = Launch::of(data.path()).small().argument("--durability").argument("group").start();
+    let data = TARGET.directory();
+    let server =
+        TARGET.launch(data.path()).small().argument("--durability").argument("group").start();
     let client = &mut server.connect();
     client.put_sku("s", &json!({"stock": 1_000_000}));
     let before = server.resident_bytes();

@@ -4,14 +4,15 @@
 //! Owns when the follower dies and where it goes on: where it had last written down that it was, as
 //! a shop's worker would, so that some events come twice. Next: `crowd`, who keeps the server busy.
 
-use crate::crowd::{Crowd, open_sale};
+use crate::TARGET;
 use crate::feed::{Follower, follow, pages, sequence};
-use crate::history::History;
-use crate::noise::Noise;
-use crate::patience;
-use crate::process::{Server, directory};
 use crate::rebuilt::{Rebuilt, shown};
 use doorbuster::domain::model::event::Event;
+use doorbuster_test_directories::crowd::{Crowd, open_sale};
+use doorbuster_test_directories::history::History;
+use doorbuster_test_support::process::Server;
+use doorbuster_test_support::random::Random;
+use doorbuster_test_support::wait;
 use serde_json::Value;
 use std::net::SocketAddr;
 use std::sync::Mutex;
@@ -23,7 +24,7 @@ const KILLS: u64 = 12;
 
 /// A worker with a notebook.
 struct Reader {
-    noise: Noise,
+    random: Random,
     /// Every event, once.
     events: Vec<Value>,
     /// Where it goes on after it died; behind, as often as not.
@@ -38,7 +39,7 @@ impl Reader {
         let Ok(mut follower) = Follower::begin(address, &follow(&self.written_down)) else {
             return false;
         };
-        for _ in 0..1 + self.noise.below(400) {
+        for _ in 0..1 + self.random.below(400) {
             let Ok(Some(event)) = follower.event() else { break };
             self.take(event);
         }
@@ -60,7 +61,7 @@ impl Reader {
                 self.events.push(event);
             }
         }
-        if self.noise.percent(20) {
+        if self.random.percent(20) {
             self.written_down = id;
         }
     }
@@ -68,16 +69,16 @@ impl Reader {
 
 #[test]
 fn a_follower_killed_and_resumed_sees_every_event_once_in_order_while_the_server_is_killed_too() {
-    let data = directory();
-    let mut noise = Noise::announced();
+    let data = TARGET.directory();
+    let mut random = TARGET.random();
     let mut reader = Reader {
-        noise: noise.split(),
+        random: random.fork(0),
         events: Vec::new(),
         written_down: "0".to_owned(),
         repeats: 0,
     };
-    let mut crowd = Crowd::new(noise);
-    let start = || Crowd::launch(data.path()).start();
+    let mut crowd = Crowd::new(random);
+    let start = || Crowd::launch(TARGET, data.path()).start();
     let mut server = start();
     open_sale(&server);
     let address = Mutex::new(Some(server.address));
@@ -115,7 +116,7 @@ fn a_follower_killed_and_resumed_sees_every_event_once_in_order_while_the_server
     assert!(reader.repeats > 0, "the follower never went back");
 
     // Nothing sweeps any more: what was held is in the counts of both.
-    let books = patience::until("nothing happens while both are read", || {
+    let books = wait::until("nothing happens while both are read", || {
         let skus = client.get("/v1/skus");
         let seen = reader.events.last().map(|event| sequence(event["id"].as_str().expect("an id")));
         let (more, end) = pages(client, &seen.unwrap_or(0).to_string(), 1000);

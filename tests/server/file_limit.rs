@@ -2,9 +2,10 @@
 //!
 //! Owns that nothing answered is lost to it. A full disk itself is in `tests/power`.
 
-use crate::client::{Ask, Client};
-use crate::process::{Launch, directory};
+use crate::TARGET;
 use crate::snapshots::take_snapshot;
+use doorbuster_test_support::client::{Ask, Client};
+use doorbuster_test_support::process::Launch;
 use serde_json::json;
 use std::path::Path;
 
@@ -12,7 +13,7 @@ const LIMIT_BYTES: u64 = 65_536;
 const TOLD: &str = "no file of this process may be over 65536 bytes (ulimit -f, LimitFSIZE)";
 
 fn launch(data: &Path) -> Launch {
-    let launch = Launch::of(data).small().variable("JOURNAL_SEGMENT_BYTES", "262144");
+    let launch = TARGET.launch(data).small().variable("JOURNAL_SEGMENT_BYTES", "262144");
     launch.variable("OPEN_HOLDS_PER_USER_MAX", "0")
 }
 
@@ -33,7 +34,7 @@ fn sell_out_of_room(client: &mut Client) -> Vec<String> {
 
 #[test]
 fn a_limit_on_file_sizes_refuses_what_is_new_and_loses_nothing() {
-    let data = directory();
+    let data = TARGET.directory();
     let server = launch(data.path()).start();
     let client = &mut server.connect();
     client.put_sku("s", &json!({"stock": 1_000_000}));
@@ -68,7 +69,7 @@ fn a_limit_on_file_sizes_refuses_what_is_new_and_loses_nothing() {
 
 #[test]
 fn a_start_that_the_limit_keeps_from_its_first_segment_names_it() {
-    let data = directory();
+    let data = TARGET.directory();
     // In blocks of 512 bytes.
     let limited = format!("ulimit -f {}", LIMIT_BYTES / 512);
     let exit = launch(data.path()).behind(&limited).run();
@@ -79,7 +80,7 @@ fn a_start_that_the_limit_keeps_from_its_first_segment_names_it() {
 
 #[test]
 fn room_that_the_limit_keeps_from_being_held_back_is_told_once() {
-    let data = directory();
+    let data = TARGET.directory();
     let launch = launch(data.path()).variable("SNAPSHOTS_EVERY_EVENTS", "1");
     let launch = launch.variable("SNAPSHOTS_BALLAST_BYTES", "1048576");
     // More than a segment, and less than what is to be held back.
@@ -88,7 +89,7 @@ fn room_that_the_limit_keeps_from_being_held_back_is_told_once() {
     for number in 0..4 {
         let put = client.put_sku(&format!("s{number}"), &json!({"stock": 1}));
         // Behind each snapshot it is tried again.
-        crate::patience::until("a snapshot", || {
+        doorbuster_test_support::wait::until("a snapshot", || {
             (client.get("/v1/status")["snapshot_seq"].as_u64() >= put["seq"].as_u64()).then_some(())
         });
     }

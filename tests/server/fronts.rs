@@ -4,10 +4,11 @@
 //! as a child that ends with its test. Never asks anything: that is `proxies`. A proxy that is not
 //! installed is told and left out, but not where everything must be there (`CI=true`).
 
-use crate::client::Client;
-use crate::patience::{self, PATIENCE};
-use crate::process::{Server, directory};
+use crate::TARGET;
 use crate::tls::Issued;
+use doorbuster_test_support::client::Client;
+use doorbuster_test_support::process::Server;
+use doorbuster_test_support::wait::{self, TIMEOUT};
 use socket2::{Domain, Socket, Type};
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -73,7 +74,7 @@ impl Front {
         };
         let program = program(name, package)?;
         let issued = Issued::new();
-        let directory = directory();
+        let directory = TARGET.directory();
         issued.write(directory.path());
         let pair = ["cert.pem", "key.pem"].map(|file| directory.path().join(file));
         let both = pair.map(|file| fs::read_to_string(file).expect("it was written")).concat();
@@ -91,14 +92,12 @@ impl Front {
             let log = fs::File::create(directory.path().join("log")).expect("a file is made");
             command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
             let mut child = command.spawn().expect("it runs");
-            let listens =
-                patience::until(
-                    "a proxy that listens or ends",
-                    || match TcpStream::connect_timeout(&address, PATIENCE) {
-                        Ok(_) => Some(true),
-                        Err(_) => child.try_wait().expect("a child").map(|_| false),
-                    },
-                );
+            let listens = wait::until("a proxy that listens or ends", || {
+                match TcpStream::connect_timeout(&address, TIMEOUT) {
+                    Ok(_) => Some(true),
+                    Err(_) => child.try_wait().expect("a child").map(|_| false),
+                }
+            });
             if listens {
                 return Some(Self { child, example, address, issued, directory });
             }
@@ -139,9 +138,9 @@ pub(crate) fn from(source: [u8; 4], to: SocketAddr) -> TcpStream {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
     let source = SocketAddr::from((source, 0));
     socket.bind(&source.into()).expect("all of 127.0.0.0/8 is this machine");
-    socket.connect_timeout(&to.into(), PATIENCE).expect("the port is listened on");
+    socket.connect_timeout(&to.into(), TIMEOUT).expect("the port is listened on");
     let stream = TcpStream::from(socket);
-    stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
+    stream.set_read_timeout(Some(TIMEOUT)).expect("a socket");
     stream.set_nodelay(true).expect("a socket");
     stream
 }

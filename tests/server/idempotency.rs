@@ -3,8 +3,8 @@
 //! Owns retries by one client, across kills too. Parallel duplicates are in `contention`; keys
 //! under load and sudden death in `crash`.
 
-use crate::client::{Answer, Ask};
-use crate::process::{Launch, directory};
+use crate::TARGET;
+use doorbuster_test_support::client::{Answer, Ask};
 use serde_json::json;
 
 /// The same answer but for the mark of a replay.
@@ -19,8 +19,8 @@ fn check_replay(first: &Answer, second: &Answer) {
 
 #[test]
 fn the_winner_of_the_last_unit_gets_its_201_again_also_after_a_kill() {
-    let data = directory();
-    let mut server = Launch::of(data.path()).start();
+    let data = TARGET.directory();
+    let mut server = TARGET.launch(data.path()).start();
     let mut client = server.connect();
     client.put_sku("last", &json!({"stock": 1, "per_user_limit": 1}));
     let ask = Ask::order("winner", "ann", "last", 1);
@@ -30,7 +30,7 @@ fn the_winner_of_the_last_unit_gets_its_201_again_also_after_a_kill() {
     check_replay(&won, &client.ask(&ask));
     for _ in 0..2 {
         server.kill();
-        server = Launch::of(data.path()).start();
+        server = TARGET.launch(data.path()).start();
         client = server.connect();
         check_replay(&won, &client.ask(&ask));
     }
@@ -43,8 +43,8 @@ fn the_winner_of_the_last_unit_gets_its_201_again_also_after_a_kill() {
 
 #[test]
 fn a_key_with_another_request_is_422_and_a_refused_key_is_free_again() {
-    let data = directory();
-    let server = Launch::of(data.path()).start();
+    let data = TARGET.directory();
+    let server = TARGET.launch(data.path()).start();
     let client = &mut server.connect();
     client.put_sku("s", &json!({"stock": 5}));
     let first = client.ask(&Ask::order("k", "u", "s", 1));
@@ -71,8 +71,8 @@ fn a_key_with_another_request_is_422_and_a_refused_key_is_free_again() {
 
 #[test]
 fn tags_that_were_never_versions_of_ours_are_told_apart() {
-    let data = directory();
-    let server = Launch::of(data.path()).start();
+    let data = TARGET.directory();
+    let server = TARGET.launch(data.path()).start();
     let client = &mut server.connect();
     client.put_sku("s", &json!({"stock": 5}));
     let tagged = |tag: &str| Ask::order("k", "u", "s", 1).header("If-Match", tag);
@@ -86,8 +86,8 @@ fn tags_that_were_never_versions_of_ours_are_told_apart() {
 
 #[test]
 fn an_order_that_cannot_be_ours_is_looked_for_after_its_key() {
-    let data = directory();
-    let server = Launch::of(data.path()).start();
+    let data = TARGET.directory();
+    let server = TARGET.launch(data.path()).start();
     let client = &mut server.connect();
     client.put_sku("s", &json!({"stock": 5}));
     client.ask(&Ask::order("taken", "u", "s", 1)).expect(201);
@@ -104,8 +104,8 @@ fn an_order_that_cannot_be_ours_is_looked_for_after_its_key() {
 
 #[test]
 fn a_remembered_answer_is_of_then_and_the_order_of_now() {
-    let data = directory();
-    let mut server = Launch::of(data.path()).start();
+    let data = TARGET.directory();
+    let mut server = TARGET.launch(data.path()).start();
     let mut client = server.connect();
     client.put_sku("s", &json!({"stock": 5}));
     let create = Ask::order("key/1 +", "u", "s", 2);
@@ -146,7 +146,7 @@ fn a_remembered_answer_is_of_then_and_the_order_of_now() {
         assert_eq!(client.get(&format!("/v1/orders/{id}"))["status"], "shipped");
         client.ask(&Ask::get("/v1/requests/never")).problem(404, "unknown_request");
         server.kill();
-        server = Launch::of(data.path()).start();
+        server = TARGET.launch(data.path()).start();
         client = server.connect();
     }
 }

@@ -3,9 +3,10 @@
 //! Owns what a busy client sees at the end of its connection's life, and in the time before a
 //! drain. What the sweep decides when is proved where it is decided, in `src/http`. Next: `drain`.
 
-use crate::client::{Answer, Ask};
-use crate::patience;
-use crate::process::{Launch, Server, directory};
+use crate::TARGET;
+use doorbuster_test_support::client::{Answer, Ask};
+use doorbuster_test_support::process::Server;
+use doorbuster_test_support::wait;
 use serde_json::json;
 
 const LIVES: usize = 20;
@@ -16,8 +17,8 @@ fn says_close(answer: &Answer) -> bool {
 
 #[test]
 fn a_busy_client_loses_no_request_over_twenty_ends_of_life() {
-    let data = directory();
-    let launch = Launch::of(data.path()).small().variable("HTTP_LIFETIME_MS", "60");
+    let data = TARGET.directory();
+    let launch = TARGET.launch(data.path()).small().variable("HTTP_LIFETIME_MS", "60");
     let server = launch.variable("HTTP_IDLE_GRACE_MS", "60000").start();
     server.connect().put_sku("s", &json!({"stock": 1_000_000}));
     let mut number = 0;
@@ -40,8 +41,8 @@ fn a_busy_client_loses_no_request_over_twenty_ends_of_life() {
 
 #[test]
 fn a_connection_whose_life_is_over_and_that_says_nothing_is_closed_after_the_grace() {
-    let data = directory();
-    let launch = Launch::of(data.path()).small().variable("HTTP_LIFETIME_MS", "1");
+    let data = TARGET.directory();
+    let launch = TARGET.launch(data.path()).small().variable("HTTP_LIFETIME_MS", "1");
     let server = launch.variable("HTTP_IDLE_GRACE_MS", "1").start();
     // It never asked, so it never heard that its life is over.
     assert!(server.connect().is_closed(), "it would have stayed for 75 seconds");
@@ -49,13 +50,13 @@ fn a_connection_whose_life_is_over_and_that_says_nothing_is_closed_after_the_gra
 
 /// A server that serves for a long while behind its first signal, and has had that.
 fn leaving(data: &std::path::Path) -> Server {
-    let server = Launch::of(data).small().variable("DRAIN_DELAY_MS", "3600000").start();
+    let server = TARGET.launch(data).small().variable("DRAIN_DELAY_MS", "3600000").start();
     server.connect().put_sku("s", &json!({"stock": 9}));
     server
 }
 
 fn await_unready(server: &Server) {
-    patience::until("readiness is off", || {
+    wait::until("readiness is off", || {
         let answer = server.connect().ask(&Ask::get("/readyz"));
         (answer.status == 503).then(|| answer.problem(503, "draining"))
     });
@@ -63,7 +64,7 @@ fn await_unready(server: &Server) {
 
 #[test]
 fn before_a_drain_everything_is_served_and_a_second_signal_ends_at_once() {
-    let data = directory();
+    let data = TARGET.directory();
     let server = leaving(data.path());
     let mut known = server.connect();
     known.get("/livez");
@@ -85,7 +86,7 @@ fn before_a_drain_everything_is_served_and_a_second_signal_ends_at_once() {
 
 #[test]
 fn a_drain_that_an_operator_asks_for_waits_as_well() {
-    let data = directory();
+    let data = TARGET.directory();
     let server = leaving(data.path());
     server.connect().ask(&Ask::new("POST", "/v1/admin/drain")).expect(200);
     await_unready(&server);
@@ -95,8 +96,8 @@ fn a_drain_that_an_operator_asks_for_waits_as_well() {
 
 #[test]
 fn behind_its_delay_a_drain_ends_in_order() {
-    let data = directory();
-    let server = Launch::of(data.path()).small().variable("DRAIN_DELAY_MS", "1").start();
+    let data = TARGET.directory();
+    let server = TARGET.launch(data.path()).small().variable("DRAIN_DELAY_MS", "1").start();
     server.connect().put_sku("s", &json!({"stock": 9}));
     server.stop().stopped();
 }

@@ -4,11 +4,11 @@
 //! those that are there all but the sizes of a head. What each limit does is proved where it is
 //! kept. Next: `admission`, for the other settings that are read again.
 
+use crate::TARGET;
 use crate::admission::Place;
-use crate::client::{Ask, Client};
-use crate::patience;
-use crate::process::directory;
-use crate::tokens::TokensFile;
+use doorbuster_test_support::client::{Ask, Client};
+use doorbuster_test_support::tokens::TokensFile;
+use doorbuster_test_support::wait;
 
 /// A new SKU in a body of so many bytes.
 fn body_of(bytes: usize) -> Ask {
@@ -39,7 +39,7 @@ fn sizes_hold_for_who_comes_after_a_hang_up_and_those_of_bodies_for_everybody() 
     assert_eq!(status(after, &body_of(1000)), 200);
     assert_eq!(status(after, &long), 414);
     assert_eq!(status(after, &with_headers(30)), 431);
-    patience::until("the limits reach a connection that was there", || {
+    wait::until("the limits reach a connection that was there", || {
         (status(before, &body_of(2000)) == 413).then_some(())
     });
     assert_eq!(status(before, &long), 414);
@@ -96,10 +96,10 @@ fn row(text: &str, name: &str) -> u64 {
 
 #[test]
 fn when_all_are_busy_probes_and_operators_are_answered_and_a_buyer_is_refused() {
-    let data = directory();
+    let data = TARGET.directory();
     let entries =
         [("boss", "admin", "tb", ""), ("shop", "buy", "ts", ""), ("watch", "metrics", "tw", "")];
-    let launch = TokensFile::beside(data.path(), &entries).launch();
+    let launch = TokensFile::beside(data.path(), &entries).launch(TARGET);
     let launch = launch.variable("HTTP_CONNECTIONS_MAX", "2").variable("IO_THREADS", "1");
     let server = launch.variable("HTTP_BODY_TIMEOUT_MS", "3600000").start();
     let mut busy = [server.connect(), server.connect()];
@@ -130,7 +130,7 @@ fn when_all_are_busy_probes_and_operators_are_answered_and_a_buyer_is_refused() 
     assert_eq!(row(&text, "doorbuster_admission_refusals_total{reason=\"connections\"}"), 3);
     // Once there is a place again, the buyer has one.
     drop(busy);
-    patience::until("a free place", || {
+    wait::until("a free place", || {
         let answer = server.connect().send(&order.clone().token("ts")).ok()?;
         (answer.status == 201 && answer.header("Connection").is_none()).then_some(())
     });

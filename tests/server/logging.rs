@@ -2,9 +2,10 @@
 //!
 //! Owns the form alone; what is told is tested where it happens.
 
-use crate::client::Ask;
+use crate::TARGET;
 use crate::notified::Supervisor;
-use crate::process::{Launch, directory};
+use doorbuster_test_support::client::Ask;
+use doorbuster_test_support::process::Launch;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use std::fs;
@@ -28,8 +29,8 @@ fn check_time(text: &str) {
 
 #[test]
 fn a_line_has_time_level_module_message_and_fields() {
-    let data = directory();
-    let mut launch = Launch::bare().argument("--data").argument(data.path());
+    let data = TARGET.directory();
+    let mut launch = TARGET.launch_bare().argument("--data").argument(data.path());
     launch = talkative(launch.variable("JOURNAL_SEGMENT_BYTES", "1048576").small());
     let server = launch.start();
     server.reload("took the limits");
@@ -50,8 +51,8 @@ fn a_line_has_time_level_module_message_and_fields() {
 
 #[test]
 fn as_json_a_line_is_an_object_with_its_fields() {
-    let data = directory();
-    let launch = Launch::bare().argument("--data").argument(data.path());
+    let data = TARGET.directory();
+    let launch = TARGET.launch_bare().argument("--data").argument(data.path());
     let launch = talkative(launch.variable("JOURNAL_SEGMENT_BYTES", "1048576").small());
     let server = launch.variable("LOG_FORMAT", "json").start();
     server.reload("took the limits");
@@ -77,14 +78,14 @@ fn as_json_a_line_is_an_object_with_its_fields() {
 
 #[test]
 fn the_level_says_what_is_told_and_a_reload_changes_it() {
-    let place = directory();
+    let place = TARGET.directory();
     let supervisor = Supervisor::new(place.path());
     let settings = place.path().join("settings.toml");
     let level = |level: &str| {
         fs::write(&settings, format!("[log]\nlevel = \"{level}\"\n")).expect("a file of ours");
     };
     level("error");
-    let launch = Launch::of(&place.path().join("data")).small();
+    let launch = TARGET.launch(&place.path().join("data")).small();
     let server = supervisor.over(launch.argument("--config").argument(&settings)).start();
     let reload = || {
         server.hang_up();
@@ -96,7 +97,7 @@ fn the_level_says_what_is_told_and_a_reload_changes_it() {
     level("debug");
     server.reload("took the limits and address lists");
     server.connect().ask(&Ask::new("POST", "/v1/admin/snapshot")).expect(200);
-    crate::patience::until("what only debug tells", || {
+    doorbuster_test_support::wait::until("what only debug tells", || {
         server
             .complaints()
             .contains("DEBUG doorbuster::background::snapshotter: took a snapshot")
@@ -112,11 +113,11 @@ fn the_level_says_what_is_told_and_a_reload_changes_it() {
 
 #[test]
 fn a_log_that_nobody_reads_stops_nothing_and_says_how_much_was_lost() {
-    let place = directory();
+    let place = TARGET.directory();
     let supervisor = Supervisor::new(place.path());
     let settings = place.path().join("settings.toml");
     fs::write(&settings, "").expect("a file of ours");
-    let launch = Launch::of(&place.path().join("data")).small();
+    let launch = TARGET.launch(&place.path().join("data")).small();
     let launch = launch.argument("--config").argument(&settings);
     let mut command = supervisor.over(launch).command();
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -125,7 +126,8 @@ fn a_log_that_nobody_reads_stops_nothing_and_says_how_much_was_lost() {
     let first = lines.next().expect("a line").expect("it is text");
     let url = first.split(' ').nth(2).and_then(|url| url.strip_prefix("http://"));
     let address = url.and_then(|url| url.parse().ok()).unwrap_or_else(|| panic!("{first}"));
-    let client = &mut crate::client::Client::connect(address).expect("it listens");
+    let client =
+        &mut doorbuster_test_support::client::Client::connect(address).expect("it listens");
     client.put_sku("s", &json!({"stock": 100}));
     supervisor.until("READY=1");
     // Its error quotes the line, so one fills the pipe and twenty the queue behind it.
@@ -149,11 +151,11 @@ fn a_log_that_nobody_reads_stops_nothing_and_says_how_much_was_lost() {
 
 #[test]
 fn lines_that_a_slow_reader_missed_are_counted() {
-    let place = directory();
+    let place = TARGET.directory();
     let supervisor = Supervisor::new(place.path());
     let settings = place.path().join("settings.toml");
     fs::write(&settings, "").expect("a file of ours");
-    let launch = Launch::of(&place.path().join("data")).small();
+    let launch = TARGET.launch(&place.path().join("data")).small();
     let launch = launch.argument("--config").argument(&settings);
     let mut command = supervisor.over(launch).command();
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());

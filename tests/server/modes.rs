@@ -2,9 +2,9 @@
 //!
 //! That every write says `read_only` is held by `tests/contract`.
 
-use crate::client::Ask;
-use crate::patience;
-use crate::process::{Launch, directory};
+use crate::TARGET;
+use doorbuster_test_support::client::Ask;
+use doorbuster_test_support::wait;
 use serde_json::json;
 
 fn mode(word: &str) -> Ask {
@@ -13,8 +13,8 @@ fn mode(word: &str) -> Ask {
 
 #[test]
 fn a_read_only_server_reads_lets_holds_run_out_and_keeps_nothing_of_the_mode() {
-    let data = directory();
-    let server = Launch::of(data.path()).start();
+    let data = TARGET.directory();
+    let server = TARGET.launch(data.path()).start();
     let client = &mut server.connect();
     client.put_sku("s", &json!({"stock": 5}));
     let brief = json!({"user": "u", "lines": [{"sku": "s", "qty": 1}], "hold_ms": 1});
@@ -28,7 +28,7 @@ fn a_read_only_server_reads_lets_holds_run_out_and_keeps_nothing_of_the_mode() {
     // A retry too: whether it is one only the writer knows.
     client.ask(&ask).problem(503, "read_only");
     client.ask(&Ask::act(&order, "confirm")).problem(503, "read_only");
-    patience::until("the expiry", || {
+    wait::until("the expiry", || {
         (client.get(&format!("/v1/orders/{order}"))["status"] == "expired").then_some(())
     });
     assert_eq!(client.get("/v1/requests/brief")["status"], 201);
@@ -41,7 +41,7 @@ fn a_read_only_server_reads_lets_holds_run_out_and_keeps_nothing_of_the_mode() {
     assert!(client.ask(&ask).is_replayed());
     client.ask(&mode("read-only")).expect(200);
     server.stop().stopped();
-    let server = Launch::of(data.path()).start();
+    let server = TARGET.launch(data.path()).start();
     let client = &mut server.connect();
     client.get("/readyz");
     client.put_sku("t", &json!({"stock": 5}));
@@ -49,8 +49,8 @@ fn a_read_only_server_reads_lets_holds_run_out_and_keeps_nothing_of_the_mode() {
 
 #[test]
 fn a_drain_asked_for_over_http_is_the_stop_of_a_signal_and_a_signal_behind_it_changes_nothing() {
-    let data = directory();
-    let server = Launch::of(data.path()).variable("HTTP_BODY_TIMEOUT_MS", "60000").start();
+    let data = TARGET.directory();
+    let server = TARGET.launch(data.path()).variable("HTTP_BODY_TIMEOUT_MS", "60000").start();
     let client = &mut server.connect();
     client.put_sku("s", &json!({"stock": 5}));
     // A request under way holds the stop up.
@@ -59,7 +59,7 @@ fn a_drain_asked_for_over_http_is_the_stop_of_a_signal_and_a_signal_behind_it_ch
     let mut held_up = server.connect();
     assert_eq!(held_up.raw(&slow[..head]).status, 100);
     assert_eq!(client.ask(&mode("drain")).expect(200)["mode"], "draining");
-    patience::until("the drain", || {
+    wait::until("the drain", || {
         let ready = server.connect().send(&Ask::get("/readyz")).ok()?;
         (ready.status == 503 && ready.json()["code"] == "draining").then_some(())
     });
@@ -70,14 +70,14 @@ fn a_drain_asked_for_over_http_is_the_stop_of_a_signal_and_a_signal_behind_it_ch
 
 #[test]
 fn a_second_signal_ends_at_once() {
-    let data = directory();
-    let server = Launch::of(data.path()).variable("HTTP_BODY_TIMEOUT_MS", "60000").start();
+    let data = TARGET.directory();
+    let server = TARGET.launch(data.path()).variable("HTTP_BODY_TIMEOUT_MS", "60000").start();
     let slow = Ask::order("k", "u", "s", 1).header("Expect", "100-continue").bytes();
     let head = slow.windows(4).position(|four| four == b"\r\n\r\n").expect("a head") + 4;
     let mut held_up = server.connect();
     assert_eq!(held_up.raw(&slow[..head]).status, 100);
     server.terminate();
-    patience::until("the drain", || {
+    wait::until("the drain", || {
         let ready = server.connect().send(&Ask::get("/readyz")).ok()?;
         (ready.status == 503).then_some(())
     });

@@ -3,9 +3,10 @@
 //! Owns what is told when: ready, reloading, stopping, and that the writer lives. Which manager it
 //! is does not matter to the server; `systemd-analyze` reads the unit. Next: `process`.
 
-use crate::client::Ask;
-use crate::patience::Deadline;
-use crate::process::{Launch, directory};
+use crate::TARGET;
+use doorbuster_test_support::client::Ask;
+use doorbuster_test_support::process::Launch;
+use doorbuster_test_support::wait::Deadline;
 use rustix::process::Signal;
 use serde_json::json;
 use std::fs;
@@ -35,7 +36,7 @@ impl Supervisor {
     /// The next that is told.
     fn next(&self) -> String {
         let mut bytes = [0; 4096];
-        self.socket.set_read_timeout(Some(Deadline::new().left())).expect("it waits");
+        self.socket.set_read_timeout(Some(Deadline::from_now().left())).expect("it waits");
         let count = self.socket.recv(&mut bytes).expect("something is told");
         String::from_utf8(bytes[..count].to_vec()).expect("it is text")
     }
@@ -53,9 +54,9 @@ impl Supervisor {
 
 #[test]
 fn the_manager_hears_of_start_reload_and_stop_in_their_order() {
-    let place = directory();
+    let place = TARGET.directory();
     let supervisor = Supervisor::new(place.path());
-    let server = supervisor.over(Launch::of(&place.path().join("data")).small()).start();
+    let server = supervisor.over(TARGET.launch(&place.path().join("data")).small()).start();
     let recovering = supervisor.next();
     assert!(recovering.starts_with("STATUS=recovering\nEXTEND_TIMEOUT_USEC="), "{recovering}");
     let ready = supervisor.next();
@@ -73,9 +74,9 @@ fn the_manager_hears_of_start_reload_and_stop_in_their_order() {
 
 #[test]
 fn a_writer_that_turns_is_told_while_nobody_asks_for_anything() {
-    let place = directory();
+    let place = TARGET.directory();
     let supervisor = Supervisor::new(place.path());
-    let launch = supervisor.over(Launch::of(&place.path().join("data")).small());
+    let launch = supervisor.over(TARGET.launch(&place.path().join("data")).small());
     let server = launch.environment("WATCHDOG_USEC", "60000").start();
     for _ in 0..20 {
         supervisor.until("WATCHDOG=1");
@@ -87,9 +88,9 @@ fn a_writer_that_turns_is_told_while_nobody_asks_for_anything() {
 
 #[test]
 fn a_watchdog_of_another_process_is_not_fed() {
-    let place = directory();
+    let place = TARGET.directory();
     let supervisor = Supervisor::new(place.path());
-    let launch = supervisor.over(Launch::of(&place.path().join("data")).small());
+    let launch = supervisor.over(TARGET.launch(&place.path().join("data")).small());
     let launch = launch.environment("WATCHDOG_USEC", "1000").environment("WATCHDOG_PID", "1");
     let server = launch.start();
     supervisor.until("READY=1");
@@ -101,9 +102,9 @@ fn a_watchdog_of_another_process_is_not_fed() {
 
 #[test]
 fn a_manager_that_is_not_there_keeps_nothing_from_going_on() {
-    let place = directory();
+    let place = TARGET.directory();
     let launch = |socket: &str| {
-        let launch = Launch::of(&place.path().join("data")).small();
+        let launch = TARGET.launch(&place.path().join("data")).small();
         launch.environment("NOTIFY_SOCKET", socket).start()
     };
     let gone = place.path().join("gone");
@@ -125,11 +126,11 @@ fn the_unit_file_is_one_that_systemd_takes() {
         eprintln!("skipped: systemd-analyze is not installed (package systemd)");
         return;
     }
-    let place = directory();
+    let place = TARGET.directory();
     let unit = place.path().join("doorbuster.service");
     // Not installed, the binary of this build stands in its place.
     assert!(UNIT.contains(INSTALLED));
-    let text = UNIT.replace(INSTALLED, env!("CARGO_BIN_EXE_doorbuster"));
+    let text = UNIT.replace(INSTALLED, TARGET.server);
     fs::write(&unit, text).expect("a file of ours");
     let output = Command::new("systemd-analyze").arg("verify").arg(&unit).output();
     let output = output.expect("it runs");
@@ -147,7 +148,7 @@ fn the_unit_starts_the_server_as_it_is() {
     assert!(words.contains(&"serve"), "{words:?}");
     let flags = words.into_iter().filter(|word| *word != "serve");
     let launch =
-        flags.fold(Launch::bare().argument("config"), |launch, flag| launch.argument(flag));
+        flags.fold(TARGET.launch_bare().argument("config"), |launch, flag| launch.argument(flag));
     let exit = launch.run();
     assert_eq!(exit.code, Some(0), "{exit:?}");
     assert!(exit.lines.contains(&"data = \"/var/lib/doorbuster\"".to_owned()), "{exit:?}");
@@ -157,9 +158,9 @@ fn the_unit_starts_the_server_as_it_is() {
 
 #[test]
 fn signals_without_a_meaning_here_end_nothing() {
-    let place = directory();
+    let place = TARGET.directory();
     let supervisor = Supervisor::new(place.path());
-    let server = supervisor.over(Launch::of(&place.path().join("data")).small()).start();
+    let server = supervisor.over(TARGET.launch(&place.path().join("data")).small()).start();
     let client = &mut server.connect();
     client.put_sku("s", &json!({"stock": 1}));
     for signal in [Signal::USR1, Signal::USR2, Signal::ALARM, Signal::XFSZ, Signal::PIPE] {

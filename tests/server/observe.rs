@@ -3,10 +3,11 @@
 //! Owns that numbers agree with what was done, and that no buyer shows in them. Probes and status
 //! are in `operations`.
 
+use crate::TARGET;
 use crate::batch::{answers, orders};
-use crate::client::{Ask, Client};
-use crate::process::{Launch, Server, directory};
-use crate::tokens::TokensFile;
+use doorbuster_test_support::client::{Ask, Client};
+use doorbuster_test_support::process::Server;
+use doorbuster_test_support::tokens::TokensFile;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use tempfile::TempDir;
@@ -15,8 +16,8 @@ const STAGES: [&str; 7] = ["parse", "ring", "decide", "append", "durable", "answ
 
 /// Five orders of `phone`, one of which finds nothing left and one of which is repeated.
 fn sold_out() -> (TempDir, Server) {
-    let data = directory();
-    let server = Launch::of(data.path()).start();
+    let data = TARGET.directory();
+    let server = TARGET.launch(data.path()).start();
     let client = &mut server.connect();
     client.put_sku("phone", &json!({"stock": 4}));
     for buyer in 0..4 {
@@ -102,8 +103,8 @@ fn each_line_of_a_batch_is_timed_on_its_way_and_the_batch_once() {
 
 #[test]
 fn the_times_of_a_batch_hold_those_of_its_lines() {
-    let data = directory();
-    let server = Launch::of(data.path()).small().start();
+    let data = TARGET.directory();
+    let server = TARGET.launch(data.path()).small().start();
     let client = &mut server.connect();
     assert_eq!(answers(&client.ask(&Ask::batch(&orders("one", 1)))).len(), 1);
     let latency = client.get("/v1/latency");
@@ -156,10 +157,10 @@ fn a_request_that_asks_for_it_hears_where_its_time_went() {
 /// How far a request got would tell one principal whether another's user owns something.
 #[test]
 fn stages_are_told_to_those_who_watch_and_the_whole_to_everybody() {
-    let data = directory();
+    let data = TARGET.directory();
     let entries =
         [("boss", "admin", "tb", ""), ("shop", "buy", "ts", ""), ("watch", "metrics", "tw", "")];
-    let server = TokensFile::beside(data.path(), &entries).launch().start();
+    let server = TokensFile::beside(data.path(), &entries).launch(TARGET).start();
     let told = |token: &str, ask: Ask| {
         let answer = server.connect().ask(&ask.header("Server-Timing", "1").token(token));
         let told = answer.header("Server-Timing").expect("it was asked for").to_owned();
@@ -271,8 +272,8 @@ fn every_histogram_ends_in_infinity() {
 
 #[test]
 fn what_is_counted_was_there_before_at_0() {
-    let data = directory();
-    let server = Launch::of(data.path()).small().start();
+    let data = TARGET.directory();
+    let server = TARGET.launch(data.path()).small().start();
     let client = &mut server.connect();
     let counters = |client: &mut Client| -> BTreeMap<String, f64> {
         let rows = metrics(client).into_iter();
@@ -340,7 +341,7 @@ fn a_sku_that_does_not_exist_is_never_hot() {
     }
     client.ask(&Ask::order("paused", "u", "ticket", 1)).problem(409, "paused");
     // They are shown by the sweep of connections.
-    crate::patience::until("the hot SKUs", || {
+    doorbuster_test_support::wait::until("the hot SKUs", || {
         let shown = hot(&metrics(client));
         let expected = BTreeSet::from(["phone".to_owned(), "ticket".to_owned()]);
         assert!(shown.is_subset(&expected), "{shown:?}");
@@ -360,7 +361,7 @@ fn dashboard_and_alerts_use_only_what_the_server_exports() {
     let (_data, server) = sold_out();
     let client = &mut server.connect();
     client.ask(&Ask::new("POST", "/v1/admin/snapshot")).expect(200);
-    crate::patience::until("the hot SKU", || {
+    doorbuster_test_support::wait::until("the hot SKU", || {
         metrics(client).keys().any(|name| name.starts_with("doorbuster_hot_sku")).then_some(())
     });
     let mut exported: BTreeSet<String> =

@@ -3,9 +3,9 @@
 //! Owns `/livez`, `/readyz`, `/v1/status` and the settings a client can feel. Starting and stopping
 //! are in `restart` and `configuration`.
 
-use crate::client::Ask;
-use crate::patience;
-use crate::process::{Launch, directory};
+use crate::TARGET;
+use doorbuster_test_support::client::Ask;
+use doorbuster_test_support::wait;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -15,8 +15,8 @@ fn members(value: &Value) -> BTreeSet<&str> {
 
 #[test]
 fn a_server_that_serves_is_live_and_ready() {
-    let data = directory();
-    let server = Launch::of(data.path()).start();
+    let data = TARGET.directory();
+    let server = TARGET.launch(data.path()).start();
     let client = &mut server.connect();
     client.get("/livez");
     client.get("/readyz");
@@ -25,8 +25,9 @@ fn a_server_that_serves_is_live_and_ready() {
 
 #[test]
 fn the_status_has_the_members_of_the_contract_and_no_others() {
-    let data = directory();
-    let server = Launch::of(data.path()).argument("--durability").argument("interval:20").start();
+    let data = TARGET.directory();
+    let server =
+        TARGET.launch(data.path()).argument("--durability").argument("interval:20").start();
     let client = &mut server.connect();
     let sku = client.put_sku("s", &json!({"stock": 5}));
     client.ask(&Ask::order("k", "u", "s", 1)).expect(201);
@@ -61,8 +62,8 @@ fn the_status_has_the_members_of_the_contract_and_no_others() {
 
 #[test]
 fn in_group_mode_the_durable_sequence_is_the_sequence() {
-    let data = directory();
-    let server = Launch::of(data.path()).start();
+    let data = TARGET.directory();
+    let server = TARGET.launch(data.path()).start();
     let client = &mut server.connect();
     for n in 0..20 {
         let sku = client.put_sku(&format!("s{n}"), &json!({"stock": 5}));
@@ -73,11 +74,12 @@ fn in_group_mode_the_durable_sequence_is_the_sequence() {
 
 #[test]
 fn where_syncs_come_later_the_durable_sequence_catches_up() {
-    let data = directory();
-    let server = Launch::of(data.path()).argument("--durability").argument("interval:50").start();
+    let data = TARGET.directory();
+    let server =
+        TARGET.launch(data.path()).argument("--durability").argument("interval:50").start();
     let client = &mut server.connect();
     let sku = client.put_sku("s", &json!({"stock": 5}));
-    patience::until("the interval's sync", || {
+    wait::until("the interval's sync", || {
         let durable = client.get("/v1/status")["durable_seq"].as_u64();
         (durable >= sku["seq"].as_u64()).then_some(())
     });
@@ -85,8 +87,8 @@ fn where_syncs_come_later_the_durable_sequence_catches_up() {
 
 #[test]
 fn a_trace_is_echoed_and_an_invalid_one_is_not() {
-    let data = directory();
-    let server = Launch::of(data.path()).start();
+    let data = TARGET.directory();
+    let server = TARGET.launch(data.path()).start();
     let client = &mut server.connect();
     let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     let answer = client.ask(&Ask::get("/livez").header("traceparent", trace));
@@ -100,8 +102,8 @@ fn a_trace_is_echoed_and_an_invalid_one_is_not() {
 
 #[test]
 fn a_full_table_refuses_what_is_new_and_serves_what_exists() {
-    let data = directory();
-    let server = Launch::of(data.path()).variable("CAPS_ORDERS", "3").start();
+    let data = TARGET.directory();
+    let server = TARGET.launch(data.path()).variable("CAPS_ORDERS", "3").start();
     let client = &mut server.connect();
     client.put_sku("s", &json!({"stock": 50}));
     let first = client.ask(&Ask::order("k0", "u0", "s", 1)).expect(201);
@@ -119,8 +121,9 @@ fn a_full_table_refuses_what_is_new_and_serves_what_exists() {
 
 #[test]
 fn a_user_holds_at_most_as_many_orders_as_set_and_no_hold_is_longer_than_the_cap() {
-    let data = directory();
-    let server = Launch::of(data.path())
+    let data = TARGET.directory();
+    let server = TARGET
+        .launch(data.path())
         .variable("OPEN_HOLDS_PER_USER_MAX", "2")
         .variable("HOLD_MS_MAX", "60000")
         .start();

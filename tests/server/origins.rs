@@ -3,11 +3,12 @@
 //! Owns the requests that a browser would send, as bytes, and the headers it would look at. Next:
 //! `proxies`, where a page's requests come through a proxy.
 
+use crate::TARGET;
 use crate::admission::Place;
-use crate::client::{Answer, Ask, Client};
-use crate::patience;
-use crate::process::{Launch, Server, directory};
-use crate::tokens::TokensFile;
+use doorbuster_test_support::client::{Answer, Ask, Client};
+use doorbuster_test_support::process::Server;
+use doorbuster_test_support::tokens::TokensFile;
+use doorbuster_test_support::wait;
 use serde_json::json;
 
 const PAGE: &str = "https://shop.example";
@@ -149,13 +150,13 @@ fn streams_are_readable_and_no_proxy_keeps_them_back() {
 
 #[test]
 fn refusals_that_come_before_the_route_are_readable_too() {
-    let directory = directory();
+    let directory = TARGET.directory();
     let file = directory.path().join("bots");
     std::fs::write(&file, "192.0.2.66\n").expect("a file is written");
     let entries = [("shop", "buy", "tb", ""), ("boss", "admin", "ta", "")];
     let tokens = TokensFile::beside(directory.path(), &entries);
     let launch = tokens
-        .launch()
+        .launch(TARGET)
         .variable("HTTP_ORIGINS", PAGE)
         .variable("RATE_PRINCIPAL", "1/3600")
         .variable("ADDRESS_TRUSTED_PROXIES", "127.0.0.1")
@@ -183,7 +184,7 @@ fn refusals_that_come_before_the_route_are_readable_too() {
     holds.write(b"GET /livez HTTP/1.1\r\n").expect("the server takes bytes");
     let mut boss = server.connect().with_token("ta");
     boss.ask(&Ask::new("POST", "/v1/admin/drain")).expect(200);
-    let answer = patience::until("a drain", || {
+    let answer = wait::until("a drain", || {
         let mut late = Client::connect(server.address).ok()?;
         let answer = late.send(&of_page(Ask::get("/v1/skus/s").token("tb"))).ok()?;
         (answer.status == 503).then_some(answer)
@@ -238,9 +239,9 @@ fn without_tokens_a_name_that_points_here_is_no_way_in() {
 
 #[test]
 fn with_tokens_any_name_is_served_and_a_link_may_come_from_anywhere() {
-    let directory = directory();
+    let directory = TARGET.directory();
     let tokens = TokensFile::beside(directory.path(), &[("boss", "admin", "ta", "")]);
-    let server = tokens.launch().start();
+    let server = tokens.launch(TARGET).start();
     let lines = "Host: shop.example\r\nSec-Fetch-Site: cross-site\r\nAuthorization: Bearer ta\r\n";
     let text = format!("GET /v1/skus HTTP/1.1\r\n{lines}\r\n");
     server.connect().raw(text.as_bytes()).expect(200);
@@ -249,13 +250,13 @@ fn with_tokens_any_name_is_served_and_a_link_may_come_from_anywhere() {
 #[test]
 fn without_tokens_beyond_loopback_names_are_checked_only_where_they_are_given() {
     let launch =
-        |data: &std::path::Path| Launch::at(data, "0.0.0.0:0").small().argument("--insecure");
+        |data: &std::path::Path| TARGET.launch_at(data, "0.0.0.0:0").small().argument("--insecure");
     let ask = |server: &Server, host: &str| {
         let address = (std::net::Ipv4Addr::LOCALHOST, server.address.port()).into();
         let text = format!("GET /v1/skus HTTP/1.1\r\nHost: {host}\r\n\r\n");
         Client::connect(address).expect("a connection").raw(text.as_bytes())
     };
-    let data = directory();
+    let data = TARGET.directory();
     let server = launch(&data.path().join("open")).start();
     ask(&server, "doorbuster:7070").expect(200);
     let named = launch(&data.path().join("named")).variable("HTTP_HOSTS", "doorbuster").start();

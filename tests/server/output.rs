@@ -4,9 +4,10 @@
 //! Owns the exit codes of both, for every command that prints. What is printed is tested in
 //! `configuration` and `command_line`.
 
-use crate::client::Ask;
+use crate::TARGET;
 use crate::notified::Supervisor;
-use crate::process::{Launch, directory};
+use doorbuster_test_support::client::Ask;
+use doorbuster_test_support::process::Launch;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 use std::io;
@@ -16,7 +17,7 @@ const PRINTING: &[&[&str]] =
     &[&["config"], &["--help"], &["--version"], &["completions", "bash"], &["man"]];
 
 fn launch(arguments: &[&str]) -> Launch {
-    arguments.iter().fold(Launch::bare(), |launch, argument| launch.argument(*argument))
+    arguments.iter().fold(TARGET.launch_bare(), |launch, argument| launch.argument(*argument))
 }
 
 #[test]
@@ -43,11 +44,11 @@ fn a_reader_who_has_gone_is_no_error() {
 
 #[test]
 fn a_server_that_cannot_say_where_it_listens_stops_in_order() {
-    let data = directory();
-    let exit = Launch::of(data.path()).behind("exec >/dev/full").run();
+    let data = TARGET.directory();
+    let exit = TARGET.launch(data.path()).behind("exec >/dev/full").run();
     assert_eq!(exit.code, Some(3), "{exit:?}");
     assert!(exit.complaints.contains("cannot write to standard output: No space"), "{exit:?}");
-    let next = Launch::of(data.path()).start();
+    let next = TARGET.launch(data.path()).start();
     let status = next.connect().get("/v1/status");
     assert_eq!(status["epoch"], 2, "{status}");
     // A snapshot of all that the first one held: it was drained.
@@ -62,17 +63,18 @@ fn a_server_that_cannot_say_where_it_listens_stops_in_order() {
 
 #[test]
 fn a_server_whose_reader_has_gone_serves_and_stops_in_order() {
-    let data = directory();
+    let data = TARGET.directory();
     let supervisor = Supervisor::new(data.path());
     let (reader, writer) = io::pipe().expect("a pipe");
     drop(reader);
-    let launch = supervisor.over(Launch::of(&data.path().join("data")).small());
+    let launch = supervisor.over(TARGET.launch(&data.path().join("data")).small());
     let mut child =
         launch.command().stdout(writer).stderr(Stdio::piped()).spawn().expect("it runs");
     let ready = supervisor.until("READY=1");
     let (_, url) = ready.split_once("http://").expect("it says where");
     let address = url.trim().parse().expect("an address");
-    let client = &mut crate::client::Client::connect(address).expect("it listens");
+    let client =
+        &mut doorbuster_test_support::client::Client::connect(address).expect("it listens");
     client.put_sku("s", &json!({"stock": 1}));
     client.ask(&Ask::order("k", "u", "s", 1)).expect(201);
     kill_process(Pid::from_child(&child), Signal::TERM).expect("it still runs");

@@ -4,19 +4,20 @@
 //! The limits are short here, and a test waits until the server ends a connection, never for a
 //! time.
 
-use crate::client::{Ask, Client};
-use crate::patience;
-use crate::process::{Launch, Server, directory};
+use crate::TARGET;
+use doorbuster_test_support::client::{Ask, Client};
+use doorbuster_test_support::process::Server;
+use doorbuster_test_support::wait;
 use rustix::process::{Resource, Rlimit};
 use serde_json::json;
 use std::fs;
 use tempfile::TempDir;
 
 fn impatient(settings: &[(&str, &str)]) -> (TempDir, Server) {
-    let data = directory();
+    let data = TARGET.directory();
     let launch = settings
         .iter()
-        .fold(Launch::of(data.path()), |launch, (name, value)| launch.variable(name, value));
+        .fold(TARGET.launch(data.path()), |launch, (name, value)| launch.variable(name, value));
     let server = launch.start();
     server.connect().put_sku("s", &json!({"stock": 1000}));
     (data, server)
@@ -63,7 +64,7 @@ fn a_batch_that_comes_byte_by_byte_ends_at_the_limit_of_the_whole() {
                  Content-Length: 4000000\r\n\r\n";
     client.write(head).expect("the server takes bytes");
     // Every byte is well within the limit of the next one.
-    patience::until("the end of the batch", || client.write(b" ").is_err().then_some(()));
+    wait::until("the end of the batch", || client.write(b" ").is_err().then_some(()));
 }
 
 #[test]
@@ -72,7 +73,7 @@ fn a_client_that_does_not_read_is_ended_and_holds_nobody_up() {
     let mut deaf = server.connect();
     // The answers are soon more than the system's buffers take.
     let ask = Ask::get("/openapi.json").bytes();
-    patience::until("the end of it", || deaf.write(&ask).is_err().then_some(()));
+    wait::until("the end of it", || deaf.write(&ask).is_err().then_some(()));
     server.connect().get("/livez");
 }
 
@@ -89,7 +90,7 @@ fn a_connection_ends_behind_the_last_request_it_may_have_and_says_so() {
     let (_data, server) = impatient(&[("HTTP_LIFETIME_MS", "1")]);
     // The sweep tells the time, so the first answers may come before it has passed.
     let mut client = server.connect();
-    patience::until("the last answer", || {
+    wait::until("the last answer", || {
         let answer = client.ask(&Ask::get("/livez"));
         (answer.header("Connection") == Some("close")).then_some(())
     });
@@ -151,7 +152,7 @@ fn some_hundred_idle_half_open_and_slow_connections_go_by_their_limits_while_oth
             answer.problem(408, "timeout");
         }
     }
-    let open = patience::until("nobody is left", || {
+    let open = wait::until("nobody is left", || {
         let text = server.connect().ask(&Ask::get("/metrics")).body;
         let text = String::from_utf8(text).expect("text");
         let open = text.lines().find_map(|line| line.strip_prefix("doorbuster_connections "));
@@ -192,7 +193,7 @@ fn a_server_out_of_descriptors_serves_who_is_there_and_accepts_again_when_it_can
     // The system takes the connection for the server, which cannot have it.
     let mut waiting = server.connect();
     waiting.write(&Ask::order("k", "u", "s", 1).bytes()).expect("the system takes bytes");
-    patience::until("failures", || {
+    wait::until("failures", || {
         (metric(&mut there, "doorbuster_accept_failures_total") >= 3).then_some(())
     });
     there.ask(&Ask::order("there", "u", "s", 1)).expect(201);

@@ -3,9 +3,9 @@
 //! Owns the modes of everything in a data directory, whatever the umask, and what a start says of a
 //! directory that others can read. What is written is tested elsewhere.
 
-use crate::client::Ask;
-use crate::process::{Launch, directory};
+use crate::TARGET;
 use crate::snapshots::take_snapshot;
+use doorbuster_test_support::client::Ask;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
@@ -30,10 +30,10 @@ fn modes(directory: &Path) -> BTreeMap<PathBuf, (bool, u32)> {
 #[test]
 fn nobody_else_reads_what_is_written_whatever_the_umask() {
     for umask in ["000", "022", "077", "0777"] {
-        let place = directory();
+        let place = TARGET.directory();
         let data = place.path().join("made/data");
         let launch = || {
-            let launch = Launch::of(&data).small().variable("JOURNAL_SEGMENT_BYTES", "262144");
+            let launch = TARGET.launch(&data).small().variable("JOURNAL_SEGMENT_BYTES", "262144");
             launch.variable("SNAPSHOTS_BALLAST_BYTES", "65536").behind(&format!("umask {umask}"))
         };
         let server = launch().start();
@@ -64,9 +64,9 @@ fn nobody_else_reads_what_is_written_whatever_the_umask() {
 #[test]
 fn a_directory_that_others_can_read_is_told_with_the_remedy() {
     for (mode, is_told) in [(0o700, false), (0o750, true), (0o755, true), (0o705, true)] {
-        let data = directory();
+        let data = TARGET.directory();
         fs::set_permissions(data.path(), Permissions::from_mode(mode)).expect("it is ours");
-        let exit = Launch::of(data.path()).start().stop();
+        let exit = TARGET.launch(data.path()).start().stop();
         let remedy = format!("remedy=\"chmod -R go= {}\"", data.path().display());
         assert_eq!(exit.complaints.contains(&remedy), is_told, "{mode:o}: {exit:?}");
         assert_eq!(exit.complaints.contains(&format!("mode=\"{mode:04o}\"")), is_told);

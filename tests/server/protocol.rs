@@ -4,8 +4,9 @@
 //! Owns shape and framing as seen from outside. The parser has finer tests beside its code. Next:
 //! `operations`.
 
-use crate::client::{Answer, Ask, Client};
-use crate::process::{Launch, Server, directory};
+use crate::TARGET;
+use doorbuster_test_support::client::{Answer, Ask, Client};
+use doorbuster_test_support::process::Server;
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -13,8 +14,8 @@ const BODY_BYTES_MAX: usize = 64 * 1024;
 
 /// A server with one SKU, `s`.
 fn shop() -> (TempDir, Server, Client) {
-    let data = directory();
-    let server = Launch::of(data.path()).start();
+    let data = TARGET.directory();
+    let server = TARGET.launch(data.path()).start();
     let mut client = server.connect();
     client.put_sku("s", &json!({"stock": 100}));
     (data, server, client)

@@ -4,10 +4,11 @@
 //! they are, and whose address counts. Never says how a proxy is set up: that is the page. Next:
 //! `fronts`.
 
-use crate::client::{Ask, Client};
+use crate::TARGET;
 use crate::fronts::{Example, Front, over_http_2};
-use crate::process::{Launch, Server, directory};
-use crate::tokens::TokensFile;
+use doorbuster_test_support::client::{Ask, Client};
+use doorbuster_test_support::process::{Launch, Server};
+use doorbuster_test_support::tokens::TokensFile;
 use serde_json::json;
 use std::fs;
 use tempfile::TempDir;
@@ -28,12 +29,12 @@ struct Behind {
 
 impl Behind {
     fn start(example: Example, settings: impl FnOnce(Launch) -> Launch) -> Option<Self> {
-        let directory = directory();
+        let directory = TARGET.directory();
         let denied = directory.path().join("denied");
         fs::write(&denied, "127.0.0.66\n").expect("a file is written");
         let entries = [("boss", "admin", BOSS, ""), ("shop", "buy", SHOP, "")];
         let launch = TokensFile::beside(directory.path(), &entries)
-            .launch()
+            .launch(TARGET)
             .variable("ADDRESS_DENY_FILE", denied.to_str().expect("a path in UTF-8"))
             .variable("RATE_ADDRESS", &format!("{QUOTA}/3600"));
         let server = settings(launch).start();

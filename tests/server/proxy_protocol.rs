@@ -4,11 +4,12 @@
 //! that begins otherwise than it must. What bytes are a header is tested in `src/http`; real
 //! proxies are in `proxies`. Next: `admission`.
 
+use crate::TARGET;
 use crate::admission::Place;
-use crate::client::{Ask, Client, socket};
 use crate::fronts::from;
-use crate::patience;
-use crate::process::Server;
+use doorbuster_test_support::client::{Ask, Client, socket};
+use doorbuster_test_support::process::Server;
+use doorbuster_test_support::wait;
 use serde_json::json;
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -109,7 +110,7 @@ fn a_header_may_come_byte_by_byte_with_a_sale_behind_it() {
 
 /// Standard error, once this stands there: lines are written by a thread of their own.
 fn told(server: &Server, expected: &str) -> String {
-    patience::until(expected, || {
+    wait::until(expected, || {
         let complaints = server.complaints();
         complaints.contains(expected).then_some(complaints)
     })
@@ -160,7 +161,7 @@ fn a_header_from_a_peer_that_is_not_trusted_is_refused() {
 
 #[test]
 fn lists_and_bounds_hold_for_the_client_behind_a_header() {
-    let directory = crate::process::directory();
+    let directory = TARGET.directory();
     let file = directory.path().join("bots");
     std::fs::write(&file, "192.0.2.66\n").expect("a file is written");
     let file = file.to_str().expect("a path in UTF-8").to_owned();
@@ -173,7 +174,7 @@ fn lists_and_bounds_hold_for_the_client_behind_a_header() {
     assert!(begin(server, &v1("192.0.2.1")).is_closed());
     begin(server, &v1("192.0.2.2")).get("/livez");
     drop(two);
-    patience::until("a free place", || {
+    wait::until("a free place", || {
         let mut client = begin(server, &v1("192.0.2.1"));
         client.write(&Ask::get("/livez").bytes()).ok()?;
         client.read(false).ok()

@@ -3,17 +3,18 @@
 //!
 //! Owns what is left in the directory and that a server starts from it with every answer it gave.
 
-use crate::client::{Ask, Client};
-use crate::history::History;
-use crate::ledger::check_remembered;
-use crate::patience;
-use crate::process::{Launch, Stopped, directory};
-use crate::shopper::Accepted;
+use crate::TARGET;
 use crate::snapshots::take_snapshot;
-use crate::stored::{replayed, segments, snapshots};
-use crate::wide;
 use doorbuster::codec;
 use doorbuster::engine::replay::From;
+use doorbuster_test_directories::history::History;
+use doorbuster_test_directories::ledger::check_remembered;
+use doorbuster_test_directories::shopper::Accepted;
+use doorbuster_test_directories::stored::{replayed, segments, snapshots};
+use doorbuster_test_support::client::{Ask, Client};
+use doorbuster_test_support::process::{Launch, Stopped};
+use doorbuster_test_support::wait;
+use doorbuster_test_support::wide;
 use serde_json::json;
 use std::path::Path;
 
@@ -23,7 +24,8 @@ pub(crate) fn launch(data: &Path) -> Launch {
 }
 
 fn launch_keeping(data: &Path) -> Launch {
-    Launch::of(data)
+    TARGET
+        .launch(data)
         .small()
         .variable("JOURNAL_SEGMENT_BYTES", "262144")
         .variable("SNAPSHOTS_KEEP", "2")
@@ -37,7 +39,7 @@ pub(crate) fn fill_segments(client: &mut Client, data: &Path, number: u64) -> Ve
     let mut bought = Vec::new();
     for order in 0..100_000 {
         let ask = wide::order(&format!("wide-{order}"));
-        let answer = patience::until("there is room", || {
+        let answer = wait::until("there is room", || {
             let answer = client.ask(&ask);
             (answer.status != 503).then_some(answer)
         });
@@ -59,7 +61,7 @@ fn used_bytes(data: &Path) -> u64 {
 }
 
 fn check_bytes(client: &mut Client, data: &Path) {
-    patience::until("the status says what the journal takes", || {
+    wait::until("the status says what the journal takes", || {
         (client.get("/v1/status")["journal_bytes"] == used_bytes(data)).then_some(())
     });
 }
@@ -78,7 +80,7 @@ fn check_restart(data: &Path, bought: &[Accepted], launch: impl Fn(&Path) -> Lau
 
 #[test]
 fn segments_go_once_two_snapshots_hold_them_and_answered_keys_stay() {
-    let data = directory();
+    let data = TARGET.directory();
     let server = launch(data.path()).start();
     let client = &mut server.connect();
     let mut bought = fill_segments(client, data.path(), 4);
@@ -86,7 +88,7 @@ fn segments_go_once_two_snapshots_hold_them_and_answered_keys_stay() {
     take_snapshot(client);
     assert_eq!(segments(data.path())[0].0, 1, "with one snapshot all segments stay");
     let mut more = 0;
-    patience::until("all segments before the open one go", || {
+    wait::until("all segments before the open one go", || {
         let ask = Ask::order(&format!("more-{more}"), &format!("user-{more}"), &wide::sku(0), 1);
         more += 1;
         let answer = client.ask(&ask);
@@ -112,7 +114,7 @@ fn segments_go_once_two_snapshots_hold_them_and_answered_keys_stay() {
 
 #[test]
 fn with_the_default_retention_no_segment_goes() {
-    let data = directory();
+    let data = TARGET.directory();
     let server = launch_keeping(data.path()).start();
     let client = &mut server.connect();
     let bought = fill_segments(client, data.path(), 3);
@@ -130,7 +132,7 @@ fn with_the_default_retention_no_segment_goes() {
 
 #[test]
 fn where_all_snapshots_are_kept_no_segment_goes_however_old() {
-    let data = directory();
+    let data = TARGET.directory();
     let launch = |data: &Path| launch(data).variable("SNAPSHOTS_KEEP", "all");
     let server = launch(data.path()).start();
     let client = &mut server.connect();

@@ -4,11 +4,8 @@
 //! Owns the count of what was heard, of the edge and of the writer. How one buyer's story is told
 //! from it is tested with `doorbusterctl`. Next: `edge`.
 
-use crate::client::{Ask, Client};
+use crate::TARGET;
 use crate::feed::pages;
-use crate::history::History;
-use crate::patience;
-use crate::process::{Launch, Server, directory};
 use doorbuster::domain::model::answer::Refusal;
 use doorbuster::domain::model::event::Event;
 use doorbuster::domain::model::kept::KeptRefusal;
@@ -16,6 +13,10 @@ use doorbuster::domain::rules::decide::decide;
 use doorbuster::engine::recheck::Recheck;
 use doorbuster::engine::replay::{From, Until};
 use doorbuster::http::key_hash;
+use doorbuster_test_directories::history::History;
+use doorbuster_test_support::client::{Ask, Client};
+use doorbuster_test_support::process::{Launch, Server};
+use doorbuster_test_support::wait;
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -26,7 +27,7 @@ use std::thread;
 const CROWD: usize = 4;
 
 fn launch(data: &Path) -> Launch {
-    let launch = Launch::of(data).small().argument("--io-threads").argument("2");
+    let launch = TARGET.launch(data).small().argument("--io-threads").argument("2");
     launch.variable("JOURNAL_REFUSALS", "full")
 }
 
@@ -118,7 +119,7 @@ fn check_again(data: &Path) -> Recheck {
 
 #[test]
 fn every_refusal_that_was_heard_is_kept_and_decided_again_alike() {
-    let data = directory();
+    let data = TARGET.directory();
     let server = launch(data.path()).start();
     let client = &mut server.connect();
     assert_eq!(metric(client, "doorbuster_refusals_kept_total"), 0);
@@ -162,14 +163,14 @@ fn every_refusal_that_was_heard_is_kept_and_decided_again_alike() {
 
 #[test]
 fn a_kill_takes_no_more_than_what_no_answer_rested_on() {
-    let data = directory();
+    let data = TARGET.directory();
     let server = launch(data.path()).start();
     let client = &mut server.connect();
     open(client);
     let (heard, address) = (AtomicU64::new(0), server.address);
     thread::scope(|scope| {
         scope.spawn(|| crowd(address, 1_000_000, &heard));
-        patience::until("refusals are journaled", || {
+        wait::until("refusals are journaled", || {
             (metric(client, "doorbuster_refusals_kept_total") > 2_000).then_some(())
         });
         // Its record stands behind those, and is durable.
@@ -194,14 +195,14 @@ fn a_kill_takes_no_more_than_what_no_answer_rested_on() {
 
 #[test]
 fn refusals_are_only_counted_by_default_until_a_hang_up() {
-    let data = directory();
+    let data = TARGET.directory();
     let file = data.path().join("settings.toml");
     let say = |word: &str| {
         std::fs::write(&file, format!("[journal]\nrefusals = \"{word}\"\n")).expect("a file");
     };
     say("counted");
     let of = data.path().join("data");
-    let launch = Launch::of(&of).small().argument("--config").argument(&file);
+    let launch = TARGET.launch(&of).small().argument("--config").argument(&file);
     let server = launch.start();
     let client = &mut server.connect();
     open(client);
@@ -213,7 +214,7 @@ fn refusals_are_only_counted_by_default_until_a_hang_up() {
     let counted = refuse(client, &server, "counted");
     let kept = refuse(client, &server, "full");
     let before = |client: &mut Client| metric(client, "doorbuster_refusals_kept_total");
-    patience::until("they are journaled by themselves", || (before(client) == kept).then_some(()));
+    wait::until("they are journaled by themselves", || (before(client) == kept).then_some(()));
     // Others, or their keys are known.
     say("counted");
     server.reload("took the limits");

@@ -2,20 +2,20 @@
 //!
 //! Owns orderly stops and what a start changes. Sudden ends are in `crash`.
 
-use crate::client::{Ask, Client};
-use crate::crowd::{Crowd, open_sale};
-use crate::history::History;
-use crate::noise::Noise;
-use crate::patience;
-use crate::process::{Launch, Server, directory};
+use crate::TARGET;
 use doorbuster::domain::model::event::Event;
+use doorbuster_test_directories::crowd::{Crowd, open_sale};
+use doorbuster_test_directories::history::History;
+use doorbuster_test_support::client::{Ask, Client};
+use doorbuster_test_support::process::{Launch, Server};
+use doorbuster_test_support::wait;
 use serde_json::{Value, json};
 
 #[test]
 fn a_stop_under_load_answers_ends_with_0_and_loses_nothing() {
-    let data = directory();
-    let mut crowd = Crowd::new(Noise::announced());
-    let mut server = Crowd::launch(data.path()).start();
+    let data = TARGET.directory();
+    let mut crowd = Crowd::new(TARGET.random());
+    let mut server = Crowd::launch(TARGET, data.path()).start();
     open_sale(&server);
     for stop in 1..=5 {
         let exit = crowd.rush(server, |server| {
@@ -28,7 +28,7 @@ fn a_stop_under_load_answers_ends_with_0_and_loses_nothing() {
         assert_eq!(stopped.sequence, history.state.sequence);
         assert_eq!(stopped.digest, doorbuster::codec::digest(&history.state).to_string());
         assert!(history.scan.dropped.is_none(), "{:?}", history.scan.dropped);
-        server = Crowd::launch(data.path()).start();
+        server = Crowd::launch(TARGET, data.path()).start();
         let status = server.connect().get("/v1/status");
         assert_eq!(status["epoch"], stop + 1);
         assert!(status["seq"].as_u64() > Some(stopped.sequence), "{status}");
@@ -39,11 +39,11 @@ fn a_stop_under_load_answers_ends_with_0_and_loses_nothing() {
 
 #[test]
 fn an_idle_stop_and_start_is_one_epoch_more_and_the_same_state() {
-    let data = directory();
-    let server = Launch::of(data.path()).start();
+    let data = TARGET.directory();
+    let server = TARGET.launch(data.path()).start();
     let sku = server.connect().put_sku("s", &json!({"stock": 7}));
     let first = server.stop().stopped();
-    let server = Launch::of(data.path()).start();
+    let server = TARGET.launch(data.path()).start();
     let client = &mut server.connect();
     let again = client.get("/v1/skus/s");
     assert_eq!((&again["version"], &again["available"]), (&sku["version"], &json!(7)));
@@ -54,8 +54,8 @@ fn an_idle_stop_and_start_is_one_epoch_more_and_the_same_state() {
 
 #[test]
 fn a_stop_ends_although_a_client_keeps_its_connection() {
-    let data = directory();
-    let server = Launch::of(data.path()).start();
+    let data = TARGET.directory();
+    let server = TARGET.launch(data.path()).start();
     let mut idle = server.connect();
     idle.get("/livez");
     let untouched = server.connect();
@@ -74,7 +74,7 @@ fn half_sent(server: &Server) -> (Client, Vec<u8>) {
     // Another connection of the same server is answered: the bytes before are there.
     server.connect().get("/readyz");
     server.terminate();
-    patience::until("the server says that it drains", || {
+    wait::until("the server says that it drains", || {
         (server.connect().ask(&Ask::get("/readyz")).status == 503).then_some(())
     });
     (client, rest)
@@ -82,8 +82,8 @@ fn half_sent(server: &Server) -> (Client, Vec<u8>) {
 
 #[test]
 fn a_stop_waits_for_a_request_under_way() {
-    let data = directory();
-    let server = Launch::of(data.path()).start();
+    let data = TARGET.directory();
+    let server = TARGET.launch(data.path()).start();
     let (mut client, rest) = half_sent(&server);
     client.write(&rest).expect("the server takes bytes");
     let answer = client.read(false).expect("an answer");
@@ -101,8 +101,8 @@ fn a_stop_waits_for_a_request_under_way() {
 
 #[test]
 fn while_a_stop_waits_probes_are_answered_and_new_requests_refused() {
-    let data = directory();
-    let server = Launch::of(data.path()).start();
+    let data = TARGET.directory();
+    let server = TARGET.launch(data.path()).start();
     let (mut client, rest) = half_sent(&server);
     let checks = [
         (Ask::get("/livez"), 200),
@@ -129,8 +129,9 @@ fn while_a_stop_waits_probes_are_answered_and_new_requests_refused() {
 
 #[test]
 fn a_second_signal_ends_a_stop_that_waits() {
-    let data = directory();
-    let server = Launch::of(data.path())
+    let data = TARGET.directory();
+    let server = TARGET
+        .launch(data.path())
         .variable("HTTP_BODY_TIMEOUT_MS", "3600000")
         .variable("DRAIN_MS", "3600000")
         .start();
@@ -138,7 +139,7 @@ fn a_second_signal_ends_a_stop_that_waits() {
     server.terminate();
     let exit = server.wait();
     assert!(exit.code != Some(0) && exit.lines.is_empty(), "{exit:?}");
-    let server = Launch::of(data.path()).start();
+    let server = TARGET.launch(data.path()).start();
     let client = &mut server.connect();
     assert_eq!(client.get("/v1/skus/s")["available"], 3);
     client.ask(&Ask::get("/v1/requests/k")).problem(404, "unknown_request");
@@ -149,9 +150,9 @@ fn a_second_signal_ends_a_stop_that_waits() {
 #[test]
 fn a_start_after_an_unclean_end_says_what_may_be_lost() {
     for (durability, says) in [("group", false), ("interval:20", true), ("os", true)] {
-        let data = directory();
+        let data = TARGET.directory();
         let start =
-            || Launch::of(data.path()).argument("--durability").argument(durability).start();
+            || TARGET.launch(data.path()).argument("--durability").argument(durability).start();
         let server = start();
         server.connect().put_sku("s", &json!({"stock": 3}));
         server.kill();
@@ -176,7 +177,7 @@ fn held_and_due(mut server: Server, launch: impl Fn() -> Launch) -> Value {
         let order = client.ask(&ask).expect(201);
         server.kill();
         let due_ms = instant_ms(&order["expires_at"]);
-        patience::until("the hold is due", || (patience::wall_ms() > due_ms).then_some(()));
+        wait::until("the hold is due", || (wait::wall_ms() > due_ms).then_some(()));
         server = launch().start();
         let id = order["id"].as_str().expect("an order has an id");
         let now = server.connect().get(&format!("/v1/orders/{id}"));
@@ -198,8 +199,8 @@ fn instant_ms(instant: &Value) -> u64 {
 #[test]
 fn a_hold_due_while_the_server_was_away_is_graced_once() {
     const GRACE_MS: u64 = 2000;
-    let data = directory();
-    let launch = || Launch::of(data.path()).variable("RECOVERY_GRACE_MS", &GRACE_MS.to_string());
+    let data = TARGET.directory();
+    let launch = || TARGET.launch(data.path()).variable("RECOVERY_GRACE_MS", &GRACE_MS.to_string());
     let server = launch().start();
     server.connect().put_sku("s", &json!({"stock": 30}));
     let seen = held_and_due(server, launch);
@@ -211,7 +212,7 @@ fn a_hold_due_while_the_server_was_away_is_graced_once() {
     assert!(graced_ms >= due_ms + GRACE_MS, "{seen}");
 
     // Due again while away: now it runs out, and nothing moves it a second time.
-    patience::until("the grace is over", || (patience::wall_ms() > graced_ms).then_some(()));
+    wait::until("the grace is over", || (wait::wall_ms() > graced_ms).then_some(()));
     let server = launch().start();
     let client = &mut server.connect();
     client.ask(&Ask::act(id, "confirm")).problem(410, "hold_expired");
@@ -230,14 +231,14 @@ fn a_hold_due_while_the_server_was_away_is_graced_once() {
 
 #[test]
 fn holds_that_are_not_due_stay_as_they_are_over_a_restart() {
-    let data = directory();
-    let server = Launch::of(data.path()).start();
+    let data = TARGET.directory();
+    let server = TARGET.launch(data.path()).start();
     let client = &mut server.connect();
     client.put_sku("s", &json!({"stock": 3}));
     let order = client.ask(&Ask::order("k", "u", "s", 1)).expect(201);
     let path = format!("/v1/orders/{}", order["id"].as_str().expect("an order has an id"));
     server.kill();
-    let server = Launch::of(data.path()).start();
+    let server = TARGET.launch(data.path()).start();
     let mut now = server.connect().get(&path);
     assert!(now["seq"].as_u64() > order["seq"].as_u64());
     now["seq"] = order["seq"].clone();

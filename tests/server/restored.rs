@@ -4,10 +4,11 @@
 //! Owns when the directory is copied and put back. Copies are plain ones, of a stopped server or of
 //! one that rests. That it holds however a server dies in between is the simulator's (`tests/sim`).
 
+use crate::TARGET;
 use crate::batch::answers;
-use crate::client::{Answer, Ask, Client};
 use crate::feed::{follow, pages, sequence};
-use crate::process::{Launch, Server, directory};
+use doorbuster_test_support::client::{Answer, Ask, Client};
+use doorbuster_test_support::process::Server;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fs;
@@ -65,7 +66,7 @@ struct Shop {
 
 impl Shop {
     fn start(&self) -> Server {
-        Launch::of(&self.data).small().variable("OPEN_HOLDS_PER_USER_MAX", "0").start()
+        TARGET.launch(&self.data).small().variable("OPEN_HOLDS_PER_USER_MAX", "0").start()
     }
 
     /// Sells, and notes all that clients are given of this life.
@@ -161,7 +162,7 @@ fn check_kept(client: &mut Client, kept: &Given) {
 
 #[test]
 fn three_lives_that_are_lost_name_nothing_any_more() {
-    let (place, stopped, rested) = (directory(), directory(), directory());
+    let (place, stopped, rested) = (TARGET.directory(), TARGET.directory(), TARGET.directory());
     let data = place.path().join("data");
     let mut shop = Shop { data, lost: Given::default(), ever: BTreeSet::new(), sold: 0 };
 

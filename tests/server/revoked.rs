@@ -3,10 +3,11 @@
 //! Owns tokens that are taken back or run out, and addresses that are denied, in the middle. What
 //! they mean for single requests is in `rotation` and `admission`.
 
-use crate::client::{Ask, Client};
-use crate::patience::wall_ms;
-use crate::process::{Server, directory};
-use crate::tokens::TokensFile;
+use crate::TARGET;
+use doorbuster_test_support::client::{Ask, Client};
+use doorbuster_test_support::process::Server;
+use doorbuster_test_support::tokens::TokensFile;
+use doorbuster_test_support::wait::wall_ms;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::PathBuf;
@@ -27,11 +28,11 @@ struct Shop {
 
 impl Shop {
     fn open() -> Self {
-        let directory = directory();
+        let directory = TARGET.directory();
         let tokens = TokensFile::beside(directory.path(), &[BOSS, AUDIT]);
         let deny = directory.path().join("deny");
         fs::write(&deny, "").expect("a file is written");
-        let launch = tokens.launch().variable("ADDRESS_TRUSTED_PROXIES", "127.0.0.1");
+        let launch = tokens.launch(TARGET).variable("ADDRESS_TRUSTED_PROXIES", "127.0.0.1");
         let server = launch.variable("ADDRESS_DENY_FILE", deny.to_str().expect("UTF-8")).start();
         Self { directory, tokens, server }
     }

@@ -4,9 +4,10 @@
 //! The table stands here a second time, written from the contract and not from the server's own. A
 //! route that is in the server's document and not in it fails. Next: `rotation`.
 
-use crate::client::{Answer, Ask, Client};
-use crate::process::{Server, directory};
-use crate::tokens::{Entry, TokensFile};
+use crate::TARGET;
+use doorbuster_test_support::client::{Answer, Ask, Client};
+use doorbuster_test_support::process::Server;
+use doorbuster_test_support::tokens::{Entry, TokensFile};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use tempfile::TempDir;
@@ -105,8 +106,8 @@ struct House {
 
 impl House {
     fn new() -> Self {
-        let data = directory();
-        let server = TokensFile::beside(data.path(), &TOKENS).launch().start();
+        let data = TARGET.directory();
+        let server = TokensFile::beside(data.path(), &TOKENS).launch(TARGET).start();
         let as_one = |token| server.connect().with_token(token);
         let (shop, operator) = (as_one("shop"), as_one("operator"));
         Self { server, shop, operator, number: 0, _data: data }

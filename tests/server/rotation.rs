@@ -3,10 +3,10 @@
 //! Owns what a reload promises: the next request sees it, nothing under way is hurt, and a bad file
 //! changes nothing. Next: `tls` for certificates.
 
-use crate::client::{Ask, Client};
-use crate::patience::{self, wall_ms};
-use crate::process::directory;
-use crate::tokens::TokensFile;
+use crate::TARGET;
+use doorbuster_test_support::client::{Ask, Client};
+use doorbuster_test_support::tokens::TokensFile;
+use doorbuster_test_support::wait::{self, wall_ms};
 use serde_json::json;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -16,9 +16,9 @@ const KEPT: &str = "kept the tokens as they were";
 
 #[test]
 fn two_tokens_of_one_name_are_one_principal_while_one_replaces_the_other() {
-    let data = directory();
+    let data = TARGET.directory();
     let tokens = TokensFile::beside(data.path(), &[("shop", "buy", "old", "")]);
-    let server = tokens.launch().start();
+    let server = tokens.launch(TARGET).start();
     // Connections that know their token already.
     let [mut old, mut new] = ["old", "new"].map(|token| server.connect().with_token(token));
     let status = Ask::get("/v1/skus");
@@ -46,15 +46,15 @@ fn two_tokens_of_one_name_are_one_principal_while_one_replaces_the_other() {
 
 #[test]
 fn a_token_runs_out_on_the_connection_that_knows_it() {
-    let data = directory();
+    let data = TARGET.directory();
     let due_ms = wall_ms() + 2_000;
     let due = jiff::Timestamp::from_millisecond(i64::try_from(due_ms).unwrap()).unwrap();
     let expiry = format!("expires_at = {due}");
     let tokens = TokensFile::beside(data.path(), &[("shop", "buy", "t", &expiry)]);
-    let server = tokens.launch().start();
+    let server = tokens.launch(TARGET).start();
     let mut client = server.connect().with_token("t");
     let mut served = 0;
-    patience::until("the expiry", || {
+    wait::until("the expiry", || {
         let before = wall_ms();
         let answer = client.ask(&Ask::get("/v1/skus"));
         let over = answer.status == 401;
@@ -68,24 +68,24 @@ fn a_token_runs_out_on_the_connection_that_knows_it() {
 
 #[test]
 fn a_bad_file_stops_a_start_and_says_where_it_is_bad() {
-    let data = directory();
+    let data = TARGET.directory();
     let tokens = TokensFile::beside(data.path(), &[("shop", "buy", "t", "")]);
     tokens.say("[[token]]\nname = \"shop\"\nrole = \"boss\"\nsha256 = \"\"\n");
-    let exit = tokens.launch().run();
+    let exit = tokens.launch(TARGET).run();
     assert_eq!((exit.code, exit.lines.len()), (Some(1), 0), "{exit:?}");
     for part in ["tokens.toml, line 3: a role is buy, fulfil", "doorbusterctl token new"] {
         assert!(exit.complaints.contains(part), "{exit:?}");
     }
     assert!(!data.path().join("data").exists(), "nothing was begun");
-    let exit = tokens.launch().variable("AUTH_TOKENS_FILE", "/nowhere/tokens.toml").run();
+    let exit = tokens.launch(TARGET).variable("AUTH_TOKENS_FILE", "/nowhere/tokens.toml").run();
     assert!(exit.code == Some(1) && exit.complaints.contains("/nowhere/tokens.toml"), "{exit:?}");
 }
 
 #[test]
 fn a_bad_file_at_a_reload_leaves_the_tokens_as_they_were() {
-    let data = directory();
+    let data = TARGET.directory();
     let tokens = TokensFile::beside(data.path(), &[("shop", "buy", "t", "")]);
-    let server = tokens.launch().start();
+    let server = tokens.launch(TARGET).start();
     let mut client = server.connect().with_token("t");
     client.get("/v1/skus");
     for bad in ["", "[[token]]\n", "nonsense", "[[token]]\nname = \"x\"\nsha256 = \"t\"\n"] {
@@ -102,10 +102,10 @@ fn a_bad_file_at_a_reload_leaves_the_tokens_as_they_were() {
 
 #[test]
 fn a_server_without_tokens_goes_on_at_a_hang_up() {
-    let data = directory();
+    let data = TARGET.directory();
     let tokens = TokensFile::beside(data.path(), &[("a", "buy", "t", "")]);
     // An empty name is none.
-    let server = tokens.launch().variable("AUTH_TOKENS_FILE", "").start();
+    let server = tokens.launch(TARGET).variable("AUTH_TOKENS_FILE", "").start();
     let mut client = server.connect();
     client.get("/v1/status");
     server.hang_up();
@@ -117,11 +117,11 @@ fn a_server_without_tokens_goes_on_at_a_hang_up() {
 #[test]
 fn reloads_under_load_hurt_nobody_whose_token_stays() {
     const RELOADS: u64 = 30;
-    let data = directory();
+    let data = TARGET.directory();
     let shop = ("shop", "buy", "shop", "");
     let operator = ("operator", "admin", "operator", "");
     let tokens = TokensFile::beside(data.path(), &[shop, operator]);
-    let server = tokens.launch().start();
+    let server = tokens.launch(TARGET).start();
     server.connect().with_token("operator").put_sku("s", &json!({"stock": 1_000_000}));
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -154,10 +154,10 @@ fn reloads_under_load_hurt_nobody_whose_token_stays() {
 
 #[test]
 fn a_stream_of_events_ends_with_the_token_that_opened_it() {
-    let data = directory();
+    let data = TARGET.directory();
     let (boss, audit) = (("boss", "admin", "boss", ""), ("audit", "admin", "audit", ""));
     let tokens = TokensFile::beside(data.path(), &[boss, audit]);
-    let server = tokens.launch().start();
+    let server = tokens.launch(TARGET).start();
     let follow = |token: &str| {
         let mut client = server.connect();
         let ask = Ask::get("/v1/events").header("Accept", "application/x-ndjson").token(token);

@@ -3,15 +3,16 @@
 //! Owns what is easy to get wrong and visible from outside: holds, limit groups, names put again,
 //! counts of refusals. The rules themselves are tested beside the domain. Next: `sale`.
 
-use crate::client::{Ask, Client};
-use crate::patience;
-use crate::process::{Launch, Server, directory};
+use crate::TARGET;
+use doorbuster_test_support::client::{Ask, Client};
+use doorbuster_test_support::process::Server;
+use doorbuster_test_support::wait;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 fn shop() -> (TempDir, Server, Client) {
-    let data = directory();
-    let server = Launch::of(data.path()).start();
+    let data = TARGET.directory();
+    let server = TARGET.launch(data.path()).start();
     let client = server.connect();
     (data, server, client)
 }
@@ -104,7 +105,7 @@ fn an_expired_order_may_take_its_stock_again_if_it_is_there() {
     client.put_sku("s", &json!({"stock": 1}));
     let body = json!({"user": "u", "lines": [{"sku": "s", "qty": 1}], "hold_ms": 1});
     let order = create(&mut client, "1", &body);
-    patience::until("the hold runs out", || (counts(&mut client, "s")[1] == 1).then_some(()));
+    wait::until("the hold runs out", || (counts(&mut client, "s")[1] == 1).then_some(()));
     let again = Ask::post(
         format!("/v1/orders/{}/confirm", id(&order)),
         &json!({"if_expired": "reacquire"}),
@@ -125,7 +126,7 @@ fn an_order_is_bound_to_the_sku_it_bought_not_to_its_name() {
     let sold = create(&mut client, "1", &sell);
     let hold = json!({"user": "u", "lines": [{"sku": "s", "qty": 1}], "hold_ms": 1});
     let expired = create(&mut client, "2", &hold);
-    patience::until("the hold runs out", || (counts(&mut client, "s")[2] == 0).then_some(()));
+    wait::until("the hold runs out", || (counts(&mut client, "s")[2] == 0).then_some(()));
     let delete = Ask::new("DELETE", "/v1/skus/s");
     client.ask(&delete).problem(428, "if_match_required");
     let gone = client.ask(&delete.header("If-Match", "*"));
@@ -149,12 +150,12 @@ fn refusals_are_counted_by_reason_and_survive_a_restart() {
     }
     client.ask(&Ask::order("r", "w", "s", 2)).problem(409, "user_limit");
     let wanted = json!({"sold_out": 3, "user_limit": 1});
-    patience::until("refusals are journaled", || {
+    wait::until("refusals are journaled", || {
         (client.get("/v1/skus/s")["refused"] == wanted).then_some(())
     });
     client.ask(&Ask::order("r3", "v", "s", 1)).problem(409, "sold_out");
     server.stop();
-    let server = Launch::of(data.path()).start();
+    let server = TARGET.launch(data.path()).start();
     let refused = server.connect().get("/v1/skus/s")["refused"].clone();
     assert_eq!(refused, json!({"sold_out": 4, "user_limit": 1}), "a stop counts what is left");
 }

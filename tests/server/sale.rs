@@ -4,9 +4,9 @@
 //! Owns what one client at a time sees (API 2 and 3). Never runs two clients at once: that is
 //! `contention`. Next: `idempotency`.
 
-use crate::client::{Ask, Client};
-use crate::patience;
-use crate::process::{Launch, directory};
+use crate::TARGET;
+use doorbuster_test_support::client::{Ask, Client};
+use doorbuster_test_support::wait;
 use serde_json::{Value, json};
 
 fn sequence(body: &Value) -> u64 {
@@ -33,8 +33,8 @@ fn act(client: &mut Client, order: &Value, action: &str) -> Value {
 
 #[test]
 fn a_sale_sells_out_refuses_confirms_and_takes_an_expired_unit_back() {
-    let data = directory();
-    let server = Launch::of(data.path()).start();
+    let data = TARGET.directory();
+    let server = TARGET.launch(data.path()).start();
     let client = &mut server.connect();
 
     let sku = client.put_sku("sneaker", &json!({"stock": 2, "per_user_limit": 1}));
@@ -69,7 +69,7 @@ fn a_sale_sells_out_refuses_confirms_and_takes_an_expired_unit_back() {
     let again = act(client, &ann, "confirm");
     assert_eq!(again["changed_seq"], sold["changed_seq"], "webhooks repeat");
 
-    let back = patience::until("bob's unit comes back", || {
+    let back = wait::until("bob's unit comes back", || {
         let sku = client.get("/v1/skus/sneaker");
         assert_eq!(counts(&sku)[1..].iter().sum::<u64>(), 2, "{sku}");
         (counts(&sku) == [2, 1, 0, 1]).then_some(sku)
@@ -88,8 +88,8 @@ fn a_sale_sells_out_refuses_confirms_and_takes_an_expired_unit_back() {
 
 #[test]
 fn an_order_goes_from_held_to_refunded_and_its_units_follow() {
-    let data = directory();
-    let server = Launch::of(data.path()).start();
+    let data = TARGET.directory();
+    let server = TARGET.launch(data.path()).start();
     let client = &mut server.connect();
     client.put_sku("a", &json!({"stock": 10}));
     client.put_sku("b", &json!({"stock": 10}));
@@ -127,8 +127,8 @@ fn an_order_goes_from_held_to_refunded_and_its_units_follow() {
 
 #[test]
 fn a_sku_changes_only_under_the_version_that_was_seen() {
-    let data = directory();
-    let server = Launch::of(data.path()).start();
+    let data = TARGET.directory();
+    let server = TARGET.launch(data.path()).start();
     let client = &mut server.connect();
     let put = |stock: u64| Ask::put("/v1/skus/mug", &json!({"stock": stock}));
     client.ask(&put(5).header("If-Match", "*")).problem(412, "version_mismatch");
@@ -170,8 +170,8 @@ fn a_sku_changes_only_under_the_version_that_was_seen() {
 
 #[test]
 fn a_window_opens_and_closes_a_sale() {
-    let data = directory();
-    let server = Launch::of(data.path()).start();
+    let data = TARGET.directory();
+    let server = TARGET.launch(data.path()).start();
     let client = &mut server.connect();
     client.put_sku("soon", &json!({"stock": 1, "opens_at": "2999-01-01T02:00:00.0009+02:00"}));
     client.put_sku("over", &json!({"stock": 1, "closes_at": "2001-01-01T00:00:00Z"}));
@@ -187,8 +187,8 @@ fn a_window_opens_and_closes_a_sale() {
 
 #[test]
 fn lists_come_in_pages_that_join_without_a_gap() {
-    let data = directory();
-    let server = Launch::of(data.path()).start();
+    let data = TARGET.directory();
+    let server = TARGET.launch(data.path()).start();
     let client = &mut server.connect();
     client.put_sku("s", &json!({"stock": 100}));
     let lines = json!([{"sku": "s", "qty": 1}]);

@@ -3,10 +3,11 @@
 //!
 //! Next: `tokens`, and the scenarios in `tests/rules/capacity.rs`.
 
-use crate::client::{Ask, Client};
-use crate::patience;
-use crate::process::{Server, directory};
-use crate::tokens::{Entry, TokensFile};
+use crate::TARGET;
+use doorbuster_test_support::client::{Ask, Client};
+use doorbuster_test_support::process::Server;
+use doorbuster_test_support::tokens::{Entry, TokensFile};
+use doorbuster_test_support::wait;
 use serde_json::json;
 
 const EAST: Entry<'static> = ("east", "buy", "east-token", "");
@@ -19,7 +20,7 @@ const RESERVE: usize = CAP / 20;
 
 fn serve(tokens: &TokensFile) -> Server {
     let launch =
-        ["KEYS", "ORDERS", "USERS", "USES"].iter().fold(tokens.launch(), |launch, table| {
+        ["KEYS", "ORDERS", "USERS", "USES"].iter().fold(tokens.launch(TARGET), |launch, table| {
             launch.variable(&format!("CAPS_{table}"), &CAP.to_string())
         });
     launch.start()
@@ -46,7 +47,7 @@ fn fill(client: &mut Client, name: &str, most: usize) -> usize {
 
 #[test]
 fn a_principal_that_comes_late_still_has_its_reserve() {
-    let data = directory();
+    let data = TARGET.directory();
     let tokens = TokensFile::beside(data.path(), &[EAST, WEST, ADMIN]);
     let server = serve(&tokens);
     client(&server, ADMIN).put_sku("s", &json!({"stock": 100_000}));
@@ -62,15 +63,13 @@ fn a_principal_that_comes_late_still_has_its_reserve() {
     tokens.hold(&[EAST, WEST]);
     server.reload("took the tokens");
     let east = &mut client(&server, EAST);
-    patience::until("the writer knows the principals", || {
-        (fill(east, "one", 1) == 1).then_some(())
-    });
+    wait::until("the writer knows the principals", || (fill(east, "one", 1) == 1).then_some(()));
     assert_eq!(fill(east, "again", CAP), RESERVE - 1);
 }
 
 #[test]
 fn one_order_does_not_fill_the_table_of_keys() {
-    let data = directory();
+    let data = TARGET.directory();
     let tokens = TokensFile::beside(data.path(), &[EAST, WEST, ADMIN]);
     let server = serve(&tokens);
     client(&server, ADMIN).put_sku("s", &json!({"stock": 10}));

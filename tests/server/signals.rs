@@ -3,8 +3,8 @@
 //! Owns that none of them ends a start by accident. What they do later is in `modes`, `rotation`
 //! and `notified`.
 
-use crate::patience::Deadline;
-use crate::process::{Launch, directory};
+use crate::TARGET;
+use doorbuster_test_support::wait::Deadline;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs::{self, File};
@@ -15,10 +15,11 @@ use std::thread;
 
 #[test]
 fn a_hang_up_while_the_settings_are_read_ends_nothing() {
-    let place = directory();
+    let place = TARGET.directory();
     let settings = place.path().join("settings.toml");
     mknodat(CWD, &settings, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).expect("a pipe by name");
-    let mut command = Launch::of(&place.path().join("data"))
+    let mut command = TARGET
+        .launch(&place.path().join("data"))
         .small()
         .argument("--config")
         .argument(&settings)
@@ -42,7 +43,7 @@ fn a_hang_up_while_the_settings_are_read_ends_nothing() {
     let complaining = BufReader::new(child.stderr.take().expect("it is piped")).lines();
     thread::spawn(move || complaining.map_while(Result::ok).try_for_each(|one| line.send(one)));
     // The hang-up is heard of once, by what stands in the file now.
-    let took = std::iter::from_fn(|| told.recv_timeout(Deadline::new().left()).ok());
+    let took = std::iter::from_fn(|| told.recv_timeout(Deadline::from_now().left()).ok());
     let took = took.take_while(|line| !line.contains("took the limits and address lists"));
     assert_eq!(took.collect::<Vec<_>>(), Vec::<String>::new());
     kill_process(Pid::from_child(&child), Signal::TERM).expect("it still runs");

@@ -4,21 +4,23 @@
 //! Owns damage to the snapshot files of a server that stopped. Damage to the journal is in
 //! `damage`.
 
-use crate::client::Ask;
-use crate::history::{check_unchanged, files};
-use crate::ledger::check_remembered;
-use crate::noise::Noise;
-use crate::patience;
-use crate::process::{Launch, Stopped, directory};
+use crate::TARGET;
 use crate::pruning::{fill_segments, launch as pruning_launch};
-use crate::shopper::Accepted;
 use crate::snapshots::take_snapshot;
-use crate::stored::{StoredSnapshot, copy, replayed, segments, snapshots, with_snapshots};
 use doorbuster::background::snapshotter::fold;
 use doorbuster::codec;
 use doorbuster::engine::replay::{From, journal_directory, open};
 use doorbuster_journal::journal_id;
 use doorbuster_snapshots::no_pause;
+use doorbuster_test_directories::history::{check_unchanged, files};
+use doorbuster_test_directories::ledger::check_remembered;
+use doorbuster_test_directories::shopper::Accepted;
+use doorbuster_test_directories::stored::{
+    StoredSnapshot, copy, replayed, segments, snapshots, with_snapshots,
+};
+use doorbuster_test_support::client::Ask;
+use doorbuster_test_support::process::{Launch, Stopped};
+use doorbuster_test_support::wait;
 use serde_json::json;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -31,7 +33,7 @@ const FIELDS_END: usize = 356;
 const TRAILER_BYTES: usize = 64;
 
 fn launch(data: &Path) -> Launch {
-    Launch::of(data).small().variable("JOURNAL_SEGMENT_BYTES", "262144")
+    TARGET.launch(data).small().variable("JOURNAL_SEGMENT_BYTES", "262144")
 }
 
 /// A stopped directory with two snapshots, all its journal, and what a buyer was told.
@@ -45,7 +47,7 @@ struct Left {
 
 impl Left {
     fn new() -> Self {
-        let data = directory();
+        let data = TARGET.directory();
         let server = launch(data.path()).start();
         let client = &mut server.connect();
         client.put_sku("s", &json!({"stock": 5000, "per_user_limit": 90}));
@@ -123,14 +125,15 @@ fn name(path: &Path) -> &str {
 #[test]
 fn no_flipped_bit_of_the_newest_snapshot_changes_the_state() {
     let left = Left::new();
-    let beside = with_snapshots(left.data.path(), [left.newest.path.as_path(), &left.older.path]);
+    let beside =
+        with_snapshots(TARGET, left.data.path(), [left.newest.path.as_path(), &left.older.path]);
     let whole = fs::read(&left.newest.path).expect("a snapshot reads");
-    let mut noise = Noise::announced();
+    let mut random = TARGET.random();
     let ends = (0..FIELDS_END).chain(whole.len() - TRAILER_BYTES..whole.len());
     let mut places: Vec<usize> = ends.collect();
-    places.extend((0..FLIPS).map(|_| noise.index(whole.len())));
+    places.extend((0..FLIPS).map(|_| random.place(whole.len())));
     for place in places {
-        let bit = noise.index(8);
+        let bit = random.place(8);
         let mut bytes = whole.clone();
         bytes[place] ^= 1 << bit;
         let what = format!("bit {bit} of byte {place} of {} flipped", whole.len());
@@ -141,11 +144,12 @@ fn no_flipped_bit_of_the_newest_snapshot_changes_the_state() {
 #[test]
 fn no_length_of_the_newest_snapshot_but_its_own_changes_the_state() {
     let left = Left::new();
-    let beside = with_snapshots(left.data.path(), [left.newest.path.as_path(), &left.older.path]);
+    let beside =
+        with_snapshots(TARGET, left.data.path(), [left.newest.path.as_path(), &left.older.path]);
     let whole = fs::read(&left.newest.path).expect("a snapshot reads");
-    let mut noise = Noise::announced();
+    let mut random = TARGET.random();
     let mut lengths = vec![0, 1, 4095, 4096, 4097, whole.len() - TRAILER_BYTES, whole.len() - 1];
-    lengths.extend((0..100).map(|_| noise.index(whole.len())));
+    lengths.extend((0..100).map(|_| random.place(whole.len())));
     for length in lengths {
         let what = format!("cut to {length} of {} bytes", whole.len());
         left.check_passed_over(beside.path(), &whole[..length], &what);
@@ -157,11 +161,11 @@ fn no_length_of_the_newest_snapshot_but_its_own_changes_the_state() {
     }
     for more in [1, 64, 4096] {
         let mut bytes = whole.clone();
-        bytes.extend((0..more).map(|_| noise.index(256) as u8));
+        bytes.extend((0..more).map(|_| random.place(256) as u8));
         left.check_passed_over(beside.path(), &bytes, &format!("{more} bytes of noise behind"));
     }
-    let noise: Vec<u8> = whole.iter().map(|_| noise.index(256) as u8).collect();
-    left.check_passed_over(beside.path(), &noise, "noise all over");
+    let random: Vec<u8> = whole.iter().map(|_| random.place(256) as u8).collect();
+    left.check_passed_over(beside.path(), &random, "noise all over");
 }
 
 /// What it is called, and how it is done to a snapshot.
@@ -195,7 +199,7 @@ const KINDS: &[Kind] = &[
 fn a_start_passes_over_a_damaged_newest_snapshot_and_says_so() {
     let left = Left::new();
     for (kind, damage) in KINDS {
-        let copy = copy(left.data.path());
+        let copy = copy(TARGET, left.data.path());
         let newest = copy.path().join("snapshots").join(name(&left.newest.path));
         damage(&newest);
         let file = newest.to_string_lossy();
@@ -210,12 +214,12 @@ fn a_start_passes_over_snapshots_under_other_names_and_of_other_journals() {
     let sequence = left.stopped.sequence;
     let earlier = format!("image-{:020}.image", sequence - 1);
 
-    let renamed = copy(left.data.path());
+    let renamed = copy(TARGET, left.data.path());
     let newest = snapshots_of(&renamed).join(name(&left.newest.path));
     fs::rename(&newest, snapshots_of(&renamed).join(&earlier)).expect("a copy of ours");
     left.check_start(renamed.path(), &[&earlier], left.older.sequence, "an earlier one's name");
 
-    let beside = with_snapshots(left.data.path(), [left.newest.path.as_path()]);
+    let beside = with_snapshots(TARGET, left.data.path(), [left.newest.path.as_path()]);
     let later = snapshots_of(&beside).join(format!("image-{:020}.image", u64::MAX));
     fs::copy(&left.older.path, later).expect("a copy of ours");
     let replayed = replayed(beside.path(), From::NewestSnapshot, None);
@@ -223,12 +227,12 @@ fn a_start_passes_over_snapshots_under_other_names_and_of_other_journals() {
     assert_eq!(codec::digest(&replayed.state).to_string(), left.stopped.digest);
 
     // A name that no snapshot has is not looked at.
-    let hidden = copy(left.data.path());
+    let hidden = copy(TARGET, left.data.path());
     let newest = snapshots_of(&hidden).join(name(&left.newest.path));
     fs::rename(&newest, snapshots_of(&hidden).join("image-7.image")).expect("a copy of ours");
     left.check_start(hidden.path(), &[], left.older.sequence, "no name of a snapshot");
 
-    let mixed = copy(left.data.path());
+    let mixed = copy(TARGET, left.data.path());
     let other = Left::new();
     assert_eq!(other.stopped.sequence, sequence, "the same was asked of both");
     let foreign = snapshots_of(&mixed).join(name(&left.newest.path));
@@ -241,25 +245,25 @@ fn a_start_passes_over_snapshots_under_other_names_and_of_other_journals() {
 fn with_all_snapshots_damaged_a_start_replays_the_whole_journal() {
     let left = Left::new();
     for (kind, damage) in KINDS {
-        let copy = copy(left.data.path());
+        let copy = copy(TARGET, left.data.path());
         let paths: Vec<PathBuf> = [&left.newest, &left.older]
             .map(|snapshot| copy.path().join("snapshots").join(name(&snapshot.path)))
             .into();
         paths.iter().for_each(|path| damage(path));
         left.check_start(copy.path(), &[name(&paths[0]), name(&paths[1])], 0, kind);
     }
-    let copy = copy(left.data.path());
+    let copy = copy(TARGET, left.data.path());
     fs::remove_dir_all(copy.path().join("snapshots")).expect("a copy of ours");
     left.check_start(copy.path(), &[], 0, "no snapshots at all");
 }
 
 #[test]
 fn with_all_snapshots_damaged_and_segments_pruned_a_start_refuses_and_changes_nothing() {
-    let data = directory();
+    let data = TARGET.directory();
     let server = pruning_launch(data.path()).start();
     let client = &mut server.connect();
     fill_segments(client, data.path(), 3);
-    patience::until("old segments go", || {
+    wait::until("old segments go", || {
         let snapshot = take_snapshot(client);
         client.put_sku(&format!("more-{snapshot}"), &json!({"stock": 1}));
         (segments(data.path())[0].0 > 1).then_some(())
@@ -268,7 +272,7 @@ fn with_all_snapshots_damaged_and_segments_pruned_a_start_refuses_and_changes_no
     let first = segments(data.path())[0].0;
     assert!(first > 1);
     for (kind, damage) in KINDS {
-        let copy = copy(data.path());
+        let copy = copy(TARGET, data.path());
         snapshots(copy.path()).iter().for_each(|snapshot| damage(&snapshot.path));
         fs::write(copy.path().join("LOCK"), []).expect("a copy of ours");
         let before = files(copy.path());
@@ -284,7 +288,7 @@ fn a_damaged_snapshot_does_not_stand_in_the_way_of_the_next() {
     let left = Left::new();
     let sequence = left.stopped.sequence;
     for (what, standing) in [("in its place", sequence), ("under a later name", sequence + 7)] {
-        let copy = copy(left.data.path());
+        let copy = copy(TARGET, left.data.path());
         let snapshots_of = copy.path().join("snapshots");
         let at = snapshots_of.join(format!("image-{standing:020}.image"));
         fs::rename(snapshots_of.join(name(&left.newest.path)), &at).expect("a copy of ours");

@@ -3,13 +3,14 @@
 //! Owns what stands in the way of a snapshot. Permissions would not stop a privileged user, so
 //! files and directories of the wrong kind do.
 
-use crate::client::{Ask, Client};
-use crate::patience;
-use crate::process::{Launch, Server, directory};
+use crate::TARGET;
 use crate::snapshots::take_snapshot;
-use crate::stored::{replayed, snapshots};
 use doorbuster::codec;
 use doorbuster::engine::replay::{From, snapshot_directory};
+use doorbuster_test_directories::stored::{replayed, snapshots};
+use doorbuster_test_support::client::{Ask, Client};
+use doorbuster_test_support::process::{Launch, Server};
+use doorbuster_test_support::wait;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -62,7 +63,7 @@ const OBSTACLES: &[Obstacle] = &[
 ];
 
 fn launch(data: &Path) -> Launch {
-    Launch::of(data).small()
+    TARGET.launch(data).small()
 }
 
 /// Sells one unit and gives the order's number.
@@ -103,7 +104,7 @@ fn check_obstacle(server: &Server, data: &Path, obstacle: &Obstacle, number: &mu
 
 #[test]
 fn a_snapshot_that_cannot_be_written_stops_nothing_and_the_next_one_works() {
-    let data = directory();
+    let data = TARGET.directory();
     let server = launch(data.path()).start();
     server.connect().put_sku("s", &json!({"stock": 1000}));
     let mut number = 0;
@@ -121,7 +122,7 @@ fn a_snapshot_that_cannot_be_written_stops_nothing_and_the_next_one_works() {
 
 #[test]
 fn snapshots_that_fail_by_themselves_show_in_the_status_while_orders_go_on() {
-    let data = directory();
+    let data = TARGET.directory();
     let server = launch(data.path()).variable("SNAPSHOTS_EVERY_EVENTS", "5").start();
     let client = &mut server.connect();
     client.put_sku("s", &json!({"stock": 1_000_000}));
@@ -130,12 +131,12 @@ fn snapshots_that_fail_by_themselves_show_in_the_status_while_orders_go_on() {
         sell(client, &mut number);
         take_snapshot(client);
         (obstacle.put)(data.path());
-        patience::until("a failure shows", || {
+        wait::until("a failure shows", || {
             sell(client, &mut number);
             client.get("/v1/status")["snapshot_error"].is_string().then_some(())
         });
         (obstacle.remove)(data.path());
-        patience::until("the failure goes", || {
+        wait::until("the failure goes", || {
             sell(client, &mut number);
             client.get("/v1/status").get("snapshot_error").is_none().then_some(())
         });
@@ -147,7 +148,7 @@ fn snapshots_that_fail_by_themselves_show_in_the_status_while_orders_go_on() {
 fn a_stop_without_a_last_snapshot_is_still_orderly() {
     for obstacle in OBSTACLES {
         let what = obstacle.what;
-        let data = directory();
+        let data = TARGET.directory();
         let server = launch(data.path()).start();
         let client = &mut server.connect();
         client.put_sku("s", &json!({"stock": 10}));

@@ -2,22 +2,22 @@
 //!
 //! Owns lives in which the snapshotter is never idle. Kills without snapshots are in `crash`.
 
-use crate::client::Ask;
-use crate::crowd::{Crowd, open_sale};
-use crate::history::History;
-use crate::noise::Noise;
-use crate::process::{Launch, Server, directory};
-use crate::stored::{replayed, segments};
+use crate::TARGET;
 use doorbuster::codec;
 use doorbuster::engine::replay::From;
 use doorbuster_journal::{FileDisk, Origin, scan_with};
+use doorbuster_test_directories::crowd::{Crowd, open_sale};
+use doorbuster_test_directories::history::History;
+use doorbuster_test_directories::stored::{replayed, segments};
+use doorbuster_test_support::client::Ask;
+use doorbuster_test_support::process::{Launch, Server};
 use std::path::Path;
 
 /// So few that the next snapshot is due before the last one is done.
 const EVERY_EVENTS: &str = "10";
 
 fn launch(data: &Path) -> Launch {
-    Crowd::launch(data).variable("SNAPSHOTS_EVERY_EVENTS", EVERY_EVENTS)
+    Crowd::launch(TARGET, data).variable("SNAPSHOTS_EVERY_EVENTS", EVERY_EVENTS)
 }
 
 /// Kills it so often under load; gives what is left, serving.
@@ -43,8 +43,8 @@ fn kill_often(crowd: &mut Crowd, data: &Path, kills: u64, start: impl Fn() -> Se
 
 #[test]
 fn twenty_kills_between_snapshots_lose_nothing_that_was_answered() {
-    let data = directory();
-    let mut crowd = Crowd::new(Noise::announced());
+    let data = TARGET.directory();
+    let mut crowd = Crowd::new(TARGET.random());
     let server = kill_often(&mut crowd, data.path(), 20, || launch(data.path()).start());
     let stopped = crowd.check_all(server, data.path());
     let replayed = replayed(data.path(), From::NewestSnapshot, None);
@@ -54,8 +54,8 @@ fn twenty_kills_between_snapshots_lose_nothing_that_was_answered() {
 
 #[test]
 fn kills_between_snapshots_and_prunings_lose_nothing_that_was_answered() {
-    let data = directory();
-    let mut crowd = Crowd::new(Noise::announced());
+    let data = TARGET.directory();
+    let mut crowd = Crowd::new(TARGET.random());
     let start = || launch(data.path()).variable("JOURNAL_RETAIN_MS", "1").start();
     let server = kill_often(&mut crowd, data.path(), 10, start);
     crowd.check_books(&mut server.connect());
@@ -72,7 +72,7 @@ fn check_kept(data: &Path, last: u64) {
         assert_eq!(History::of(data).state.sequence, last);
         return;
     }
-    let oldest = crate::stored::oldest_end(data);
+    let oldest = doorbuster_test_directories::stored::oldest_end(data);
     let disk =
         FileDisk::open(doorbuster::engine::replay::journal_directory(data)).expect("a journal");
     let mut next = oldest.sequence + 1;

@@ -4,15 +4,15 @@
 //! Owns the way in: by request, by count, at a stop; and that all ways give one state. Damaged
 //! snapshots are in `snapshot_damage`, those that cannot be written in `snapshot_failure`.
 
-use crate::client::{Ask, Client};
-use crate::crowd::{Crowd, open_sale};
-use crate::history::History;
-use crate::noise::Noise;
-use crate::patience;
-use crate::process::{Launch, Server, Stopped, directory};
-use crate::stored::{replayed, snapshot_count, snapshots, with_snapshots};
+use crate::TARGET;
 use doorbuster::codec;
 use doorbuster::engine::replay::From;
+use doorbuster_test_directories::crowd::{Crowd, open_sale};
+use doorbuster_test_directories::history::History;
+use doorbuster_test_directories::stored::{replayed, snapshot_count, snapshots, with_snapshots};
+use doorbuster_test_support::client::{Ask, Client};
+use doorbuster_test_support::process::{Server, Stopped};
+use doorbuster_test_support::wait;
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -59,14 +59,12 @@ fn furnish(client: &mut Client) {
 }
 
 /// Snapshots at three moments while everybody asks, then the end.
-fn photograph(server: Server) -> (Vec<u64>, crate::process::Exit) {
+fn photograph(server: Server) -> (Vec<u64>, doorbuster_test_support::process::Exit) {
     let client = &mut server.connect();
     let mut taken = Vec::new();
     for _ in 0..3 {
         let before = sequence(client, "seq").expect("a sequence");
-        patience::until("more is sold", || {
-            (sequence(client, "seq") > Some(before + 40)).then_some(())
-        });
+        wait::until("more is sold", || (sequence(client, "seq") > Some(before + 40)).then_some(()));
         let snapshot = take_snapshot(client);
         assert!(snapshot >= before, "a snapshot holds what was answered before it was asked for");
         assert!(sequence(client, "snapshot_seq") >= Some(snapshot));
@@ -96,7 +94,7 @@ fn check_ways(data: &Path, stopped: &Stopped) {
     assert_eq!(snapshots[0].digest, stopped.digest);
     for newest in 0..snapshots.len() {
         let kept = snapshots[newest..].iter().map(|snapshot| snapshot.path.as_path());
-        let beside = with_snapshots(data, kept);
+        let beside = with_snapshots(TARGET, data, kept);
         check(beside.path(), From::NewestSnapshot, snapshots[newest].sequence);
         check(beside.path(), From::Genesis, 0);
         // What a snapshot says of itself is what the journal says of that moment.
@@ -104,19 +102,19 @@ fn check_ways(data: &Path, stopped: &Stopped) {
         assert_eq!(then.state.sequence, snapshots[newest].sequence, "a snapshot ends with a frame");
         assert_eq!(codec::digest(&then.state).to_string(), snapshots[newest].digest);
     }
-    check(with_snapshots(data, []).path(), From::NewestSnapshot, 0);
+    check(with_snapshots(TARGET, data, []).path(), From::NewestSnapshot, 0);
 }
 
 #[test]
 fn every_way_to_replay_gives_the_state_that_was_live() {
-    let data = directory();
+    let data = TARGET.directory();
     let start = || {
-        Crowd::launch(data.path())
+        Crowd::launch(TARGET, data.path())
             .variable("SNAPSHOTS_KEEP", "all")
             .variable("SNAPSHOTS_EVERY_EVENTS", NEVER)
             .start()
     };
-    let mut crowd = Crowd::new(Noise::announced());
+    let mut crowd = Crowd::new(TARGET.random());
     let mut stops: Vec<Stopped> = Vec::new();
     let mut taken = Vec::new();
     for life in 0..3 {
@@ -156,8 +154,9 @@ fn every_way_to_replay_gives_the_state_that_was_live() {
 
 #[test]
 fn a_snapshot_asked_for_twice_with_nothing_new_is_one() {
-    let data = directory();
-    let server = Launch::of(data.path()).small().variable("SNAPSHOTS_EVERY_EVENTS", NEVER).start();
+    let data = TARGET.directory();
+    let server =
+        TARGET.launch(data.path()).small().variable("SNAPSHOTS_EVERY_EVENTS", NEVER).start();
     let client = &mut server.connect();
     assert_eq!(client.get("/v1/status")["snapshot_seq"], Value::Null);
     let sku = client.put_sku("s", &json!({"stock": 5}));
@@ -182,8 +181,8 @@ fn a_snapshot_asked_for_twice_with_nothing_new_is_one() {
 
 #[test]
 fn many_who_ask_for_a_snapshot_at_once_are_all_told() {
-    let data = directory();
-    let server = Launch::of(data.path()).small().start();
+    let data = TARGET.directory();
+    let server = TARGET.launch(data.path()).small().start();
     let sku = server.connect().put_sku("s", &json!({"stock": 5}));
     let mut clients: Vec<Client> = (0..64).map(|_| server.connect()).collect();
     let ask = Ask::new("POST", "/v1/admin/snapshot");
@@ -202,8 +201,8 @@ fn many_who_ask_for_a_snapshot_at_once_are_all_told() {
 
 #[test]
 fn snapshots_are_taken_by_themselves_after_so_many_events_and_at_a_stop() {
-    let data = directory();
-    let launch = || Launch::of(data.path()).small().variable("SNAPSHOTS_EVERY_EVENTS", "25");
+    let data = TARGET.directory();
+    let launch = || TARGET.launch(data.path()).small().variable("SNAPSHOTS_EVERY_EVENTS", "25");
     let server = launch().start();
     let client = &mut server.connect();
     client.put_sku("s", &json!({"stock": 1000}));
@@ -213,11 +212,11 @@ fn snapshots_are_taken_by_themselves_after_so_many_events_and_at_a_stop() {
             let user = format!("u{order}");
             client.ask(&Ask::order(&format!("{round}/{order}"), &user, "s", 1)).expect(201);
         }
-        last = patience::until("a snapshot", || {
+        last = wait::until("a snapshot", || {
             sequence(client, "snapshot_seq").filter(|now| *now > last)
         });
     }
-    patience::until("two snapshots are kept", || (snapshot_count(data.path()) == 2).then_some(()));
+    wait::until("two snapshots are kept", || (snapshot_count(data.path()) == 2).then_some(()));
     let stopped = server.stop().stopped();
     let kept = snapshots(data.path());
     assert_eq!((kept.len(), kept[0].sequence), (2, stopped.sequence));

@@ -3,9 +3,10 @@
 //! Owns what the server promises about handshakes and certificates. What is said under TLS is the
 //! same as without it, and tested there. Next: `rotation` for tokens.
 
-use crate::client::{Ask, Client, Transport, socket};
-use crate::process::{Launch, Server, directory};
-use crate::tokens::TokensFile;
+use crate::TARGET;
+use doorbuster_test_support::client::{Ask, Client, Transport, socket};
+use doorbuster_test_support::process::{Launch, Server};
+use doorbuster_test_support::tokens::TokensFile;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use serde_json::json;
@@ -60,20 +61,12 @@ impl Issued {
         config
     }
 
-    fn shake(
-        &self,
-        server: &Server,
-        protocols: &[&str],
-    ) -> io::Result<StreamOwned<ClientConnection, TcpStream>> {
+    fn shake(&self, server: &Server, protocols: &[&str]) -> io::Result<Secured> {
         self.shake_on(socket(server.address)?, protocols)
     }
 
     /// A handshake on a connection that is there.
-    pub(crate) fn shake_on(
-        &self,
-        stream: TcpStream,
-        protocols: &[&str],
-    ) -> io::Result<StreamOwned<ClientConnection, TcpStream>> {
+    pub(crate) fn shake_on(&self, stream: TcpStream, protocols: &[&str]) -> io::Result<Secured> {
         let name = ServerName::try_from("shop").expect("a name");
         let session = ClientConnection::new(Arc::new(self.config(protocols)), name);
         let session = session.map_err(io::Error::other)?;
@@ -81,7 +74,7 @@ impl Issued {
         while stream.conn.is_handshaking() {
             stream.conn.complete_io(&mut stream.sock)?;
         }
-        Ok(stream)
+        Ok(Secured(stream))
     }
 
     /// Says a whole hello, hears what the server says to it, and nothing more.
@@ -99,22 +92,42 @@ impl Issued {
     }
 }
 
-impl Transport for StreamOwned<ClientConnection, TcpStream> {
+/// TLS on a socket, its handshake done.
+#[derive(Debug)]
+pub(crate) struct Secured(StreamOwned<ClientConnection, TcpStream>);
+
+impl Read for Secured {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer)
+    }
+}
+
+impl Write for Secured {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+impl Transport for Secured {
     fn end(&mut self) -> io::Result<()> {
-        self.conn.send_close_notify();
+        self.0.conn.send_close_notify();
         self.flush()
     }
 }
 
 fn launch(data: &TempDir) -> Launch {
     let path = |name| data.path().join(name);
-    let launch = Launch::of(&path("data")).small();
+    let launch = TARGET.launch(&path("data")).small();
     let launch = launch.argument("--tls-cert").argument(path("cert.pem"));
     launch.argument("--tls-key").argument(path("key.pem"))
 }
 
 fn start(settings: impl FnOnce(Launch) -> Launch) -> (Server, Issued, TempDir) {
-    let (data, issued) = (directory(), Issued::new());
+    let (data, issued) = (TARGET.directory(), Issued::new());
     issued.write(data.path());
     let server = settings(launch(&data)).start();
     assert!(server.is_secured);
@@ -132,13 +145,13 @@ fn is_closed_in_silence(stream: &mut TcpStream) {
 
 #[test]
 fn a_sale_goes_the_same_under_tls() {
-    let data = directory();
+    let data = TARGET.directory();
     let issued = Issued::new();
     issued.write(data.path());
     let buy = ("shop", "buy", "shop", "");
     let tokens = TokensFile::beside(data.path(), &[buy, ("boss", "admin", "boss", "")]);
     let path = |name: &str| data.path().join(name).to_str().expect("a path in UTF-8").to_owned();
-    let server = tokens.launch().variable("TLS_CERT", &path("cert.pem"));
+    let server = tokens.launch(TARGET).variable("TLS_CERT", &path("cert.pem"));
     let server = server.variable("TLS_KEY", &path("key.pem")).start();
     assert!(server.is_secured);
     let mut boss = issued.connect(&server).with_token("boss");
@@ -176,7 +189,7 @@ fn only_http_1_is_agreed_upon() {
         (&[], None),
     ] {
         let stream = issued.shake(&server, offered).expect("a handshake");
-        assert_eq!(stream.conn.alpn_protocol(), agreed.map(str::as_bytes), "{offered:?}");
+        assert_eq!(stream.0.conn.alpn_protocol(), agreed.map(str::as_bytes), "{offered:?}");
         Client::over(stream).get("/livez");
     }
     issued.shake(&server, &["h2"]).expect_err("nothing in common");
@@ -210,7 +223,7 @@ fn a_certificate_is_replaced_while_connections_stay() {
 
 #[test]
 fn a_start_refuses_a_certificate_that_it_cannot_use() {
-    let (data, issued) = (directory(), Issued::new());
+    let (data, issued) = (TARGET.directory(), Issued::new());
     let refuses = |parts: &[&str]| {
         let exit = launch(&data).run();
         assert_eq!((exit.code, exit.lines.len()), (Some(1), 0), "{exit:?}");
@@ -229,7 +242,7 @@ fn a_start_refuses_a_certificate_that_it_cannot_use() {
     Issued::new().write(data.path());
     fs::write(data.path().join("key.pem"), &issued.key_pem).expect("a file is written");
     refuses(&["cert.pem", "key.pem", "cannot be used together"]);
-    let exit = Launch::of(&data.path().join("data")).argument("--tls-cert").argument("c").run();
+    let exit = TARGET.launch(&data.path().join("data")).argument("--tls-cert").argument("c").run();
     assert!(exit.code == Some(2) && exit.complaints.contains("go together"), "{exit:?}");
 }
 

@@ -4,13 +4,14 @@
 //! `typed_many`. What the client decides without a
 //! server is tested beside it, in `src/client/retry.rs`. Next: `crash`.
 
-use crate::client::{Ask, Client as Bare};
-use crate::patience;
-use crate::process::{Launch, Server, directory};
+use crate::TARGET;
 use doorbuster::client::{
     Action, Adjustment, Change, Client, Error, Key, LineUnits, NewOrder, NewSku, Options,
     OrderFilter, OrderStatus, Policy, Precondition, SkuChanges,
 };
+use doorbuster_test_support::client::{Ask, Client as Bare};
+use doorbuster_test_support::process::Server;
+use doorbuster_test_support::wait;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread;
@@ -31,14 +32,14 @@ pub(crate) fn key(text: &str) -> Key {
 
 /// An instant so many milliseconds from now.
 fn instant(from_now_ms: u64) -> String {
-    let at = i64::try_from(patience::wall_ms() + from_now_ms).expect("a time not far from now");
+    let at = i64::try_from(wait::wall_ms() + from_now_ms).expect("a time not far from now");
     jiff::Timestamp::from_millisecond(at).expect("a time not far from now").to_string()
 }
 
 #[test]
 fn everything_that_can_be_asked_is_answered_in_its_type() {
-    let data = directory();
-    let server = Launch::of(data.path()).small().start();
+    let data = TARGET.directory();
+    let server = TARGET.launch(data.path()).small().start();
     let client = client(server.address, Policy::default());
     runtime().block_on(async {
         let new = client.put_sku("a/b", &NewSku::of(1), Precondition::None).await;
@@ -133,8 +134,8 @@ fn pass_and_lose(gate: &TcpListener, server: &Server) -> (String, serde_json::Va
 
 #[test]
 fn a_kill_between_decision_and_answer_makes_one_order_not_two() {
-    let data = directory();
-    let server = Launch::of(data.path()).small().start();
+    let data = TARGET.directory();
+    let server = TARGET.launch(data.path()).small().start();
     server.connect().put_sku("s", &serde_json::json!({"stock": 10}));
     let gate = TcpListener::bind("127.0.0.1:0").expect("a port");
     let client = client(gate.local_addr().expect("a port"), Policy::default());
@@ -143,7 +144,7 @@ fn a_kill_between_decision_and_answer_makes_one_order_not_two() {
     });
     let (first, lost) = pass_and_lose(&gate, &server);
     server.kill();
-    let server = Launch::of(data.path()).small().start();
+    let server = TARGET.launch(data.path()).small().start();
     let (mut stream, _) = gate.accept().expect("the client comes again");
     let second = read_request(&stream);
     let mut bare = TcpStream::connect(server.address).expect("the server takes a connection");
@@ -168,8 +169,8 @@ fn a_kill_between_decision_and_answer_makes_one_order_not_two() {
 
 #[test]
 fn a_lost_answer_is_told_as_an_unknown_outcome_with_the_key_to_ask_again() {
-    let data = directory();
-    let server = Launch::of(data.path()).small().start();
+    let data = TARGET.directory();
+    let server = TARGET.launch(data.path()).small().start();
     server.connect().put_sku("s", &serde_json::json!({"stock": 10}));
     let gate = TcpListener::bind("127.0.0.1:0").expect("a port");
     let once = client(gate.local_addr().expect("a port"), Policy::once());
@@ -197,14 +198,14 @@ fn nobody_there_is_told_as_nothing_decided() {
 
 #[test]
 fn connections_kept_over_a_restart_do_no_harm() {
-    let data = directory();
-    let server = Launch::of(data.path()).small().start();
+    let data = TARGET.directory();
+    let server = TARGET.launch(data.path()).small().start();
     let address = server.address;
     let runtime = runtime();
     let client = client(address, Policy::default());
     runtime.block_on(client.put_sku("s", &NewSku::of(5), Precondition::None)).expect("it is put");
     server.kill();
-    let server = Launch::at(data.path(), &address.to_string()).small().start();
+    let server = TARGET.launch_at(data.path(), &address.to_string()).small().start();
     let order = runtime.block_on(client.create_order(&NewOrder::of("u", "s", 1), &key("k")));
     assert_eq!(order.expect("it is created").body.user, "u");
     assert_eq!(Bare::connect(server.address).expect("a connection").get("/v1/skus/s")["held"], 1);
@@ -212,8 +213,8 @@ fn connections_kept_over_a_restart_do_no_harm() {
 
 #[test]
 fn whoever_waits_for_an_opening_buys_after_it() {
-    let data = directory();
-    let server = Launch::of(data.path()).small().start();
+    let data = TARGET.directory();
+    let server = TARGET.launch(data.path()).small().start();
     let mut new = NewSku::of(5);
     new.settings.opens_at = Some(instant(1_000));
     let client = client(server.address, Policy::default());
@@ -226,8 +227,8 @@ fn whoever_waits_for_an_opening_buys_after_it() {
 
 #[test]
 fn whoever_does_not_wait_is_told_when_to_come() {
-    let data = directory();
-    let server = Launch::of(data.path()).small().start();
+    let data = TARGET.directory();
+    let server = TARGET.launch(data.path()).small().start();
     let mut new = NewSku::of(1);
     new.settings.opens_at = Some(instant(3_600_000));
     let client = client(server.address, Policy { waits_for_change: false, ..Policy::default() });

@@ -1,14 +1,14 @@
 //! The typed client's draws, batches and events against the real server, across lost answers and
 //! `kill -9`. Next: `typed`.
 
-use crate::client::Client as Bare;
+use crate::TARGET;
 use crate::feed;
-use crate::process::{Launch, directory};
 use crate::typed::{client, key, read_request, runtime};
 use doorbuster::client::{
     Action, Adjustment, Client, Draw, Entry, EntryReason, Error, Event, Line, LineUnits, NewDraw,
     NewOrder, NewSku, Order, OrderStatus, Policy, Precondition, Prize, Sku,
 };
+use doorbuster_test_support::client::Client as Bare;
 use serde_json::json;
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -29,8 +29,8 @@ async fn open_sale(client: &Client) {
 
 #[test]
 fn a_draw_is_made_entered_closed_and_deleted() {
-    let data = directory();
-    let server = Launch::of(data.path()).small().start();
+    let data = TARGET.directory();
+    let server = TARGET.launch(data.path()).small().start();
     let client = client(server.address, Policy::default());
     runtime().block_on(async {
         open_sale(&client).await;
@@ -80,8 +80,8 @@ fn order(name: &str, sku: &str) -> Line {
 
 #[test]
 fn lines_of_every_kind_are_answered_in_order_and_in_their_type() {
-    let data = directory();
-    let server = Launch::of(data.path()).small().start();
+    let data = TARGET.directory();
+    let server = TARGET.launch(data.path()).small().start();
     let client = client(server.address, Policy::default());
     runtime().block_on(async {
         open_sale(&client).await;
@@ -144,8 +144,8 @@ fn pass_and_lose(gate: &TcpListener, address: SocketAddr) -> Vec<u8> {
 
 #[test]
 fn a_batch_whose_answer_is_lost_to_a_kill_is_sent_again_and_happens_once() {
-    let data = directory();
-    let server = Launch::of(data.path()).small().start();
+    let data = TARGET.directory();
+    let server = TARGET.launch(data.path()).small().start();
     runtime().block_on(open_sale(&client(server.address, Policy::default())));
     let gate = TcpListener::bind("127.0.0.1:0").expect("a port");
     let through = client(gate.local_addr().expect("a port"), Policy::default());
@@ -155,7 +155,7 @@ fn a_batch_whose_answer_is_lost_to_a_kill_is_sent_again_and_happens_once() {
     let asking = thread::spawn(move || runtime().block_on(through.batch(&lines)));
     let first = pass_and_lose(&gate, server.address);
     server.kill();
-    let server = Launch::of(data.path()).small().start();
+    let server = TARGET.launch(data.path()).small().start();
     let (mut stream, _) = gate.accept().expect("the client comes again");
     let second = read_request(&stream);
     let lines = |request: &[u8]| {
@@ -177,8 +177,8 @@ fn a_batch_whose_answer_is_lost_to_a_kill_is_sent_again_and_happens_once() {
 
 #[test]
 fn a_batch_with_a_line_that_has_no_key_is_not_sent_again() {
-    let data = directory();
-    let server = Launch::of(data.path()).small().start();
+    let data = TARGET.directory();
+    let server = TARGET.launch(data.path()).small().start();
     runtime().block_on(open_sale(&client(server.address, Policy::default())));
     let gate = TcpListener::bind("127.0.0.1:0").expect("a port");
     let through = client(gate.local_addr().expect("a port"), Policy::default());
@@ -233,8 +233,8 @@ fn a_follower_drops_repeats_and_what_came_in_part_and_goes_on_behind_the_last() 
 fn a_follower_hears_everything_once_over_kills_of_the_server() {
     const LIVES: usize = 5;
     const ORDERS: usize = 20;
-    let data = directory();
-    let mut server = Launch::of(data.path()).small().start();
+    let data = TARGET.directory();
+    let mut server = TARGET.launch(data.path()).small().start();
     let address = server.address;
     let client = client(address, Policy { attempts_max: 1_000, ..Policy::default() });
     let runtime = runtime();
@@ -257,7 +257,7 @@ fn a_follower_hears_everything_once_over_kills_of_the_server() {
             heard.push(runtime.block_on(events.next()).expect("an event"));
         }
         server.kill();
-        server = Launch::at(data.path(), &address.to_string()).small().start();
+        server = TARGET.launch_at(data.path(), &address.to_string()).small().start();
     }
     let (all, _) = feed::pages(&mut server.connect(), "0", 1_000);
     while heard.len() < all.len() {
@@ -270,8 +270,8 @@ fn a_follower_hears_everything_once_over_kills_of_the_server() {
 
 #[test]
 fn a_follower_of_another_history_is_told_and_one_of_nobody_too() {
-    let data = directory();
-    let server = Launch::of(data.path()).small().start();
+    let data = TARGET.directory();
+    let server = TARGET.launch(data.path()).small().start();
     let once = client(server.address, Policy::once());
     let runtime = runtime();
     let mut events = once.events("9-1").expect("a place");

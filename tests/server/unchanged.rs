@@ -2,14 +2,14 @@
 //! a key that is remembered all the same, the stamp of the decision, and the end of what is
 //! remembered.
 
-use crate::client::{Ask, Client};
+use crate::TARGET;
 use crate::feed::{pages, sequence};
-use crate::patience;
-use crate::process::{Launch, directory};
 use crate::pruning;
 use crate::snapshots::take_snapshot;
 use doorbuster::engine::replay;
 use doorbuster_journal::{DumpContent, dump};
+use doorbuster_test_support::client::{Ask, Client};
+use doorbuster_test_support::wait;
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -19,8 +19,8 @@ fn last_event(client: &mut Client) -> Value {
 
 #[test]
 fn an_adjustment_to_the_same_number_is_remembered_and_no_event() {
-    let data = directory();
-    let server = Launch::of(data.path()).small().start();
+    let data = TARGET.directory();
+    let server = TARGET.launch(data.path()).small().start();
     let client = &mut server.connect();
     let put = client.put_sku("s", &json!({"stock": 5}));
     let body = json!({"stock": 5, "reason": "recount"});
@@ -46,15 +46,15 @@ fn an_adjustment_to_the_same_number_is_remembered_and_no_event() {
         }
     }
     let stopped = server.stop().stopped();
-    let server = Launch::of(data.path()).small().start();
+    let server = TARGET.launch(data.path()).small().start();
     assert!(server.connect().ask(&ask).is_replayed(), "over a restart too");
     assert!(server.stop().stopped().sequence > stopped.sequence);
 }
 
 #[test]
 fn no_write_that_finds_all_as_it_wants_it_is_an_event() {
-    let data = directory();
-    let server = Launch::of(data.path()).small().start();
+    let data = TARGET.directory();
+    let server = TARGET.launch(data.path()).small().start();
     let client = &mut server.connect();
     client.put_sku("s", &json!({"stock": 5, "hold_ms": 60_000}));
     let draw = json!({"prizes": [{"sku": "s", "weight": 1}], "blank_weight": 1});
@@ -87,8 +87,8 @@ fn no_write_that_finds_all_as_it_wants_it_is_an_event() {
 
 #[test]
 fn the_now_of_a_write_is_the_stamp_that_followers_see() {
-    let data = directory();
-    let server = Launch::of(data.path()).small().start();
+    let data = TARGET.directory();
+    let server = TARGET.launch(data.path()).small().start();
     let client = &mut server.connect();
     let put = Ask::put("/v1/skus/s", &json!({"stock": 5}));
     let put_again = Ask::put("/v1/skus/s", &json!({"stock": 6})).header("If-Match", "*");
@@ -126,12 +126,12 @@ fn first_sequence(data: &Path) -> u64 {
 
 #[test]
 fn going_on_from_the_oldest_place_skips_nothing_that_is_kept() {
-    let data = directory();
+    let data = TARGET.directory();
     let server = pruning::launch(data.path()).start();
     let client = &mut server.connect();
     pruning::fill_segments(client, data.path(), 3);
     let (all, _) = pages(client, "0", 1000);
-    let refused = patience::until("the first segment goes", || {
+    let refused = wait::until("the first segment goes", || {
         client.put_sku("more", &json!({"stock": 1}));
         client.ask(&Ask::new("DELETE", "/v1/skus/more").header("If-Match", "*"));
         take_snapshot(client);
@@ -154,9 +154,9 @@ fn going_on_from_the_oldest_place_skips_nothing_that_is_kept() {
 #[test]
 fn a_key_is_remembered_at_least_as_long_as_told() {
     const RETAIN_MS: u64 = 1_500;
-    let data = directory();
+    let data = TARGET.directory();
     let retain = RETAIN_MS.to_string();
-    let launch = Launch::of(data.path()).small();
+    let launch = TARGET.launch(data.path()).small();
     let launch = launch.variable("IDEMPOTENCY_RETAIN_MS", &retain);
     let server = launch.variable("ORDERS_RETAIN_MS", &retain).start();
     let client = &mut server.connect();
@@ -168,7 +168,7 @@ fn a_key_is_remembered_at_least_as_long_as_told() {
     let asks = [Ask::order("one", "u", "s", 1), Ask::order("two", "u", "s", 1)];
     let created = asks.each_ref().map(|ask| instant(&client.ask(ask).expect(201)["created_at"]));
     for (key, created) in ["one", "two"].iter().zip(created) {
-        patience::until("the key is forgotten", || {
+        wait::until("the key is forgotten", || {
             // Before the look, so that the look is later than this says.
             let answer = client.ask(&Ask::get(format!("/v1/requests/{key}")));
             if answer.status == 200 {

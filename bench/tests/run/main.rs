@@ -12,9 +12,10 @@ mod peers;
 mod process;
 
 use doorbuster::client::{Adjustment, Client, Error, Key, Options};
+use doorbuster_test_support::wait::until;
 use hdrhistogram::serialization::Deserializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
-use process::{Bench, Server, until};
+use process::{Bench, Server};
 use rustix::process::Signal;
 use serde_json::Value;
 use std::path::Path;

@@ -1,53 +1,21 @@
 //! Server and generator as child processes, none of which outlives its test.
 
+use doorbuster_test_support::server_binary;
 use rustix::process::{Pid, Signal, kill_process};
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::OnceLock;
-use std::time::{Duration, Instant};
 use tempfile::TempDir;
-
-/// Nothing that is waited for takes this long unless it is broken.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Asks again and again until there is an answer.
-pub(crate) fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
-    let begun = now();
-    while begun.elapsed() < PATIENCE {
-        if let Some(found) = ask() {
-            return found;
-        }
-        std::thread::yield_now();
-    }
-    panic!("{what}: not within {PATIENCE:?}")
-}
-
-#[expect(clippy::disallowed_methods, reason = "a test's own patience")]
-fn now() -> Instant {
-    Instant::now()
-}
 
 /// A fresh folder beside the build, not in memory: syncs shall be real.
 pub(crate) fn folder() -> TempDir {
     TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).expect("the build directory takes a directory")
 }
 
-/// The server's binary, which belongs to another package and is built here if it is not yet.
+/// The server's binary, which belongs to another package.
 pub(crate) fn server_binary() -> &'static Path {
-    static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| {
-        let binary = Path::new(env!("CARGO_BIN_EXE_doorbuster-bench")).with_file_name("doorbuster");
-        let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--locked", "--offline", "--quiet", "-p", "doorbuster"]);
-        if binary.parent().is_some_and(|folder| folder.ends_with("release")) {
-            build.arg("--release");
-        }
-        let built = build.status().expect("cargo runs");
-        assert!(built.success() && binary.is_file(), "there is no {}", binary.display());
-        binary
-    })
+    server_binary::beside(env!("CARGO_BIN_EXE_doorbuster-bench"))
 }
 
 /// A server that serves.

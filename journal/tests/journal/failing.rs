@@ -9,8 +9,8 @@ use doorbuster_journal::{
     journal_id, plan_repair, prune, repair, scan, sequence_at, verify_segment,
 };
 
-use crate::faulty::{FaultyDisk, SAID};
 use crate::support::*;
+use doorbuster_test_support::faulty_disk::{FaultyDisk, SAID};
 
 const SECOND: &str = "00000002.segment";
 

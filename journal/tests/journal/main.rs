@@ -4,7 +4,6 @@ mod append_and_scan;
 mod damage;
 mod dump;
 mod failing;
-mod faulty;
 mod foreign;
 mod from_snapshot;
 mod full_disk;

@@ -4,9 +4,9 @@
 //! and every fourth 60 s apart. Behind the last the instance is down. Next: `prometheus`.
 
 use crate::OPENMETRICS;
-use crate::client::{Ask, Client};
-use crate::patience;
 use crate::tools::{output, promtool};
+use doorbuster_test_support::client::{Ask, Client};
+use doorbuster_test_support::wait;
 use std::fmt::Write;
 use std::path::Path;
 use std::process::Command;
@@ -51,7 +51,7 @@ impl History {
     /// Makes blocks of all in a folder.
     pub(crate) fn store(&self, folder: &Path) -> [Run; 2] {
         let mut page = String::new();
-        let now_s = patience::wall_ms() / 1_000;
+        let now_s = wait::wall_ms() / 1_000;
         let runs = [(1, now_s - 3 * HOUR_S), (SPARSE, now_s - 6 * HOUR_S)]
             .map(|(every, first_s)| self.write(&mut page, every, first_s));
         page.push_str("# EOF\n");

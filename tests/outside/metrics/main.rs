@@ -19,28 +19,17 @@ mod prometheus;
 mod shop;
 mod tools;
 
-// All of these serve `tests/server` first; not everything in them is needed here.
-#[allow(dead_code)]
-#[path = "../../server/client.rs"]
-mod client;
-#[allow(dead_code)]
-#[path = "../../server/noise.rs"]
-mod noise;
-#[allow(dead_code)]
-#[path = "../../server/patience.rs"]
-mod patience;
-#[allow(dead_code)]
-#[path = "../../server/process.rs"]
-mod process;
-
-use client::Ask;
+use doorbuster_test_support::client::Ask;
+use doorbuster_test_support::target::Target;
 use history::{History, SCRAPES_GOOD, SCRAPES_TOLD};
-use process::directory;
 use prometheus::Prometheus;
 use serde_json::Value;
 use shop::Shop;
 use std::collections::BTreeSet;
 use tools::{output, promtool, python, root};
+
+/// The server for these tests, and a folder for its directories.
+pub(crate) const TARGET: Target = doorbuster_test_support::target!();
 
 const OPENMETRICS: &str = "application/openmetrics-text;version=1.0.0";
 
@@ -129,7 +118,7 @@ fn every_expression_answers_at_scrapes_of_15_s_and_of_60_s() {
         }
         history.take(&mut shop.client);
     }
-    let folder = directory();
+    let folder = TARGET.directory();
     let runs = history.store(folder.path());
     let mut prometheus = Prometheus::start(folder.path(), shop.server.address);
     let (curves, alerts) = (curves(), alerts(&mut prometheus));

@@ -2,9 +2,9 @@
 //!
 //! Owns starting and ending it, and what is asked of it. Next: `main`.
 
-use crate::client::{Ask, Client};
-use crate::patience;
 use crate::tools::root;
+use doorbuster_test_support::client::{Ask, Client};
+use doorbuster_test_support::wait;
 use serde_json::Value;
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
@@ -49,7 +49,7 @@ impl Prometheus {
         command.arg(format!("--web.listen-address={address}"));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         let mut child = command.spawn().expect("Prometheus runs");
-        let client = patience::until("Prometheus is ready", || {
+        let client = wait::until("Prometheus is ready", || {
             if let Some(ended) = child.try_wait().expect("it is a child") {
                 let said = fs::read_to_string(folder.join("log")).unwrap_or_default();
                 panic!("Prometheus ended with {ended}: {said}");
@@ -80,8 +80,8 @@ impl Prometheus {
     /// It scrapes the live server by its own `Accept`, and takes all of the page.
     pub(crate) fn sees_the_server_itself(&mut self) {
         let query = format!("count({{job=\"{JOB}\",__name__=~\"doorbuster_.+\"}})");
-        let rows = patience::until("a scrape of the live server", || {
-            let now_s = patience::wall_ms() / 1_000;
+        let rows = wait::until("a scrape of the live server", || {
+            let now_s = wait::wall_ms() / 1_000;
             self.ask(&query, now_s).first().map(|(_, count)| *count)
         });
         assert!(rows > 1_000.0, "{rows} rows");

@@ -2,9 +2,10 @@
 //!
 //! Owns what is bought and what is provoked. Never scrapes. Next: `history`.
 
-use crate::client::{Ask, Client};
-use crate::patience;
-use crate::process::{Launch, Server, directory};
+use crate::TARGET;
+use doorbuster_test_support::client::{Ask, Client};
+use doorbuster_test_support::process::Server;
+use doorbuster_test_support::wait;
 use serde_json::json;
 use std::fs;
 use std::path::PathBuf;
@@ -28,9 +29,10 @@ pub(crate) struct Shop {
 
 impl Shop {
     pub(crate) fn open() -> Self {
-        let data = directory();
+        let data = TARGET.directory();
         let faults = data.path().join("armed");
-        let server = Launch::of(data.path())
+        let server = TARGET
+            .launch(data.path())
             .small()
             .environment("FAULTS_FILE", faults.to_str().expect("a path in UTF-8"))
             .variable("CAPS_SKUS", &SKUS_MAX.to_string())
@@ -44,7 +46,7 @@ impl Shop {
         let mut shop = Self { server, client, faults, number: 0, _data: data };
         shop.trade();
         // It is shown by the sweep of connections.
-        patience::until("the hot SKU", || {
+        wait::until("the hot SKU", || {
             let page = shop.client.ask(&Ask::get("/metrics")).body;
             let page = String::from_utf8(page).expect("UTF-8");
             page.contains("doorbuster_hot_sku_requests{sku=\"phone\"}").then_some(())
@@ -109,12 +111,12 @@ impl Shop {
         let mut waiting = self.server.connect();
         self.arm("Sync");
         waiting.write(&order.bytes()).expect("the server takes bytes");
-        patience::until("the disk stands still", || {
+        wait::until("the disk stands still", || {
             (self.client.ask(&Ask::get("/readyz")).status == 503).then_some(())
         });
         self.arm("");
         assert_eq!(waiting.read(false).expect("an answer").status, 201);
-        patience::until("the disk goes on", || {
+        wait::until("the disk goes on", || {
             (self.client.ask(&Ask::get("/readyz")).status == 200).then_some(())
         });
     }

@@ -3,6 +3,7 @@
 //! Owns what happens where one is missing: where `CI` is set that is an error, elsewhere the test
 //! says which package it lacks and does nothing. Next: `prometheus`.
 
+use crate::TARGET;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -18,7 +19,7 @@ pub(crate) fn promtool() -> Option<PathBuf> {
 
 /// A Python that has the parser.
 pub(crate) fn python() -> Option<PathBuf> {
-    let build = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("the build directory");
+    let build = Path::new(TARGET.folder).parent().expect("the build directory");
     let python = build.join("outside-metrics/bin/python3");
     let found_here = python.exists().then_some(python);
     found(found_here, "Python's package prometheus_client; see .ci/run for where it goes")

@@ -12,35 +12,22 @@ mod lints;
 mod sales;
 mod tools;
 
-// All of these serve `tests/server` first; not everything in them is needed here.
-#[allow(dead_code)]
-#[path = "../../server/client.rs"]
-mod client;
-#[allow(dead_code)]
-#[path = "../../server/noise.rs"]
-mod noise;
-#[allow(dead_code)]
-#[path = "../../server/patience.rs"]
-mod patience;
-#[allow(dead_code)]
-#[path = "../../server/process.rs"]
-mod process;
-#[allow(dead_code)]
-#[path = "../../server/tokens.rs"]
-mod tokens;
-
-use process::Server;
+use doorbuster_test_support::process::Server;
+use doorbuster_test_support::target::Target;
+use doorbuster_test_support::tokens::TokensFile;
 use tempfile::TempDir;
-use tokens::TokensFile;
+
+/// The server for these tests, and a folder for its directories.
+pub(crate) const TARGET: Target = doorbuster_test_support::target!();
 
 /// The admin's token in these tests.
 const TOKEN: &str = "admin";
 
 /// A server that asks for a token, and where it lives.
 fn server() -> (Server, TempDir) {
-    let directory = process::directory();
+    let directory = TARGET.directory();
     let file = TokensFile::beside(directory.path(), &[("a", "admin", TOKEN, "")]);
     // Nothing is to be refused because the disk is slow.
-    let launch = file.launch().variable("JOURNAL_STALL_MS", "60000");
+    let launch = file.launch(TARGET).variable("JOURNAL_STALL_MS", "60000");
     (launch.variable("OVERLOAD_WAIT_MS_MAX", "60000").start(), directory)
 }

@@ -2,10 +2,10 @@
 //!
 //! What they say of it is not believed: afterwards the server is asked what was sold.
 
-use crate::client::Client;
-use crate::process::Server;
 use crate::tools::{Kit, Tool};
 use crate::{TOKEN, document, server};
+use doorbuster_test_support::client::Client;
+use doorbuster_test_support::process::Server;
 use std::fs;
 
 const DONE: &str = "the sale is done";

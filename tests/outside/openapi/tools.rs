@@ -3,7 +3,7 @@
 //! Owns the folder that `install` fills, and that no tool outlives its test. Never installs
 //! anything.
 
-use crate::process::directory;
+use crate::TARGET;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
 /// No tool takes this long unless it is broken.
-const PATIENCE_S: &str = "600";
+const TIMEOUT_S: &str = "600";
 
 /// Tools of one language.
 #[derive(Clone, Copy)]
@@ -28,7 +28,7 @@ impl Kit {
             Self::Node => "node",
             Self::Python => "python",
         };
-        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("it has a parent");
+        let target = Path::new(TARGET.folder).parent().expect("it has a parent");
         target.join("outside/openapi").join(name)
     }
 
@@ -58,7 +58,7 @@ impl Kit {
         let folder = match self {
             // Packages are looked for upwards.
             Self::Node => TempDir::new_in(self.folder()).expect("the kit takes a folder"),
-            Self::Python => directory(),
+            Self::Python => TARGET.directory(),
         };
         for file in files {
             let of_ours = ours().join(file);
@@ -80,7 +80,7 @@ impl Tool {
     /// Run within this folder.
     pub(crate) fn new(program: impl AsRef<OsStr>, folder: &Path) -> Self {
         let mut command = Command::new("timeout");
-        command.args(["--kill-after=5", PATIENCE_S]).arg(program).current_dir(folder);
+        command.args(["--kill-after=5", TIMEOUT_S]).arg(program).current_dir(folder);
         // Nothing of these tools is to be told to anybody.
         command.env("REDOCLY_TELEMETRY", "off").env("REDOCLY_SUPPRESS_UPDATE_NOTICE", "true");
         command.env("SCHEMATHESIS_REPORT", "false").env("PYTHONDONTWRITEBYTECODE", "1");

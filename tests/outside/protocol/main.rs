@@ -5,33 +5,23 @@
 //! says so and returns, and fails where the environment says that this is a CI run (`CI=true`).
 //! What they send that is worth a test of its own has one in `tests/server/clients`.
 
-// All of these serve `tests/server` first; not everything in them is needed here.
-#[allow(dead_code)]
-#[path = "../../server/client.rs"]
-mod client;
-#[allow(dead_code)]
-#[path = "../../server/noise.rs"]
-mod noise;
-#[allow(dead_code)]
-#[path = "../../server/patience.rs"]
-mod patience;
-#[allow(dead_code)]
-#[path = "../../server/process.rs"]
-mod process;
-
-use process::{Launch, Server, directory};
+use doorbuster_test_support::process::Server;
+use doorbuster_test_support::target::Target;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use tempfile::TempDir;
+
+/// The server for these tests, and a folder for its directories.
+pub(crate) const TARGET: Target = doorbuster_test_support::target!();
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/outside/protocol")
 }
 
 fn shop() -> (TempDir, Server, String) {
-    let data = directory();
-    let server = Launch::of(data.path()).small().start();
+    let data = TARGET.directory();
+    let server = TARGET.launch(data.path()).small().start();
     let url = format!("http://{}", server.address);
     (data, server, url)
 }

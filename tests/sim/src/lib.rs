@@ -19,7 +19,6 @@ mod history;
 mod plan;
 #[cfg(feature = "planted")]
 mod planted;
-mod random;
 mod restore;
 mod run;
 mod server;
@@ -28,12 +27,13 @@ mod tally;
 mod trace;
 mod world;
 
+use doorbuster_test_support::random;
+
 pub use client::Knowledge;
 pub use drill::all as drill;
 pub use plan::{Faults, Plan};
 #[cfg(feature = "planted")]
 pub use planted::{Found, hunt};
-pub use random::Random;
 pub use restore::PUT_BACK;
 pub use run::{Options, Report, check_seed, rerun_line, run, run_plan};
 pub use tally::Tally;

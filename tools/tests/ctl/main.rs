@@ -7,6 +7,8 @@ mod draws;
 mod dumping;
 mod explaining;
 mod forged;
+#[cfg(feature = "faults")]
+mod kills;
 mod lookups;
 mod mending;
 mod outputs;

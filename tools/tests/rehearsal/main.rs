@@ -6,12 +6,12 @@
 #![allow(missing_docs)]
 
 use doorbuster::client::{Action, Client, Error, Key, NewOrder, NewSku, Options, Precondition};
+use doorbuster_test_support::server_binary;
 use serde_json::Value;
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use tempfile::TempDir;
@@ -32,20 +32,9 @@ fn runtime() -> Runtime {
     Builder::new_current_thread().enable_all().build().expect("an event loop")
 }
 
-/// The server's binary, which belongs to another package and is built here if it is not yet.
+/// The server's binary, which belongs to another package.
 fn server_binary() -> &'static Path {
-    static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| {
-        let binary = Path::new(env!("CARGO_BIN_EXE_doorbusterctl")).with_file_name("doorbuster");
-        let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--locked", "--offline", "--quiet", "-p", "doorbuster"]);
-        if binary.parent().is_some_and(|folder| folder.ends_with("release")) {
-            build.arg("--release");
-        }
-        let built = build.status().expect("cargo runs");
-        assert!(built.success() && binary.is_file(), "there is no {}", binary.display());
-        binary
-    })
+    server_binary::beside(env!("CARGO_BIN_EXE_doorbusterctl"))
 }
 
 /// A server that serves; ended as by `kill -9` if it is dropped.

@@ -4,20 +4,23 @@
 //! with keys. An answer that did not arrive leaves its request pending, to be asked again after the
 //! next start, as a client should. Judges nothing but codes: that is `ledger`. Next: `crash`.
 
-use crate::client::{Answer, Ask, Client};
-use crate::noise::Noise;
+use doorbuster_test_support::client::{Answer, Ask, Client};
+use doorbuster_test_support::random::Random;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::sync::mpsc::Sender;
 
 /// What an answered request said, for good.
-pub(crate) struct Accepted {
-    pub(crate) ask: Ask,
-    pub(crate) answer: Answer,
+pub struct Accepted {
+    /// What was asked.
+    pub ask: Ask,
+    /// What it was answered.
+    pub answer: Answer,
 }
 
 impl Accepted {
-    pub(crate) fn key(&self) -> Option<&str> {
+    /// The key it was asked under, if it had one.
+    pub fn key(&self) -> Option<&str> {
         let mut headers = self.ask.headers.iter();
         headers.find(|(name, _)| name == "Idempotency-Key").map(|(_, value)| value.as_str())
     }
@@ -29,7 +32,7 @@ struct Bought {
 }
 
 /// The SKUs that shoppers buy: stock and per-user limit by name.
-pub(crate) fn catalogue() -> Vec<(String, u64, u64)> {
+pub fn catalogue() -> Vec<(String, u64, u64)> {
     let scarce = (0..16).map(|n| (format!("scarce-{n}"), 3 + n * 2, 0));
     let limited = (0..8).map(|n| (format!("limited-{n}"), 400, 2));
     let plenty = (0..8).map(|n| (format!("plenty-{n}"), 1_000_000, 0));
@@ -49,23 +52,25 @@ const REFUSALS: &[&str] = &[
 const LATER: &[&str] = &["no_space", "draining", "overloaded", "outcome_unknown"];
 
 /// One client.
-pub(crate) struct Shopper {
+pub struct Shopper {
     name: String,
-    noise: Noise,
+    random: Random,
     serial: u32,
     orders: Vec<Bought>,
     pending: Option<Ask>,
-    pub(crate) accepted: Vec<Accepted>,
+    /// All answers so far.
+    pub accepted: Vec<Accepted>,
 }
 
 impl Shopper {
-    pub(crate) fn new(number: usize, noise: Noise) -> Self {
+    /// The shopper of this number, who has asked nothing yet.
+    pub fn new(number: usize, random: Random) -> Self {
         let name = format!("shopper-{number}");
-        Self { name, noise, serial: 0, orders: Vec::new(), pending: None, accepted: Vec::new() }
+        Self { name, random, serial: 0, orders: Vec::new(), pending: None, accepted: Vec::new() }
     }
 
     /// Asks on one connection until it breaks. Tells `answered` of each decision.
-    pub(crate) fn shop(&mut self, address: SocketAddr, answered: &Sender<()>) {
+    pub fn shop(&mut self, address: SocketAddr, answered: &Sender<()>) {
         let Ok(mut client) = Client::connect(address) else { return };
         while let Some(answer) = self.step(&mut client) {
             let last = answer.header("Connection") == Some("close");
@@ -81,7 +86,7 @@ impl Shopper {
     }
 
     /// Asks again what was left without an answer, until there is one.
-    pub(crate) fn settle(&mut self, client: &mut Client) {
+    pub fn settle(&mut self, client: &mut Client) {
         for _ in 0..10_000 {
             if self.pending.is_none() {
                 return;
@@ -125,7 +130,7 @@ impl Shopper {
 
     fn next(&mut self) -> Ask {
         self.serial += 1;
-        match self.noise.below(100) {
+        match self.random.below(100) {
             0..55 => self.create(),
             55..60 => {
                 let (sku, ..) = self.sku();
@@ -139,21 +144,22 @@ impl Shopper {
 
     fn sku(&mut self) -> (String, u64, u64) {
         let mut all = catalogue();
-        all.swap_remove(self.noise.index(all.len()))
+        all.swap_remove(self.random.place(all.len()))
     }
 
     fn create(&mut self) -> Ask {
-        let wanted = if self.noise.percent(60) { 1 } else { 2 + self.noise.index(3) };
+        let wanted = if self.random.percent(60) { 1 } else { 2 + self.random.place(3) };
         let mut names: Vec<String> = (0..wanted).map(|_| self.sku().0).collect();
         names.sort();
         names.dedup();
-        let line = |noise: &mut Noise, sku: &String| json!({"sku": sku, "qty": 1 + noise.below(2)});
-        let lines: Vec<Value> = names.iter().map(|sku| line(&mut self.noise, sku)).collect();
-        let user = format!("user-{}", self.noise.below(200));
+        let line =
+            |random: &mut Random, sku: &String| json!({"sku": sku, "qty": 1 + random.below(2)});
+        let lines: Vec<Value> = names.iter().map(|sku| line(&mut self.random, sku)).collect();
+        let user = format!("user-{}", self.random.below(200));
         let mut body = json!({"user": user, "lines": lines});
-        match self.noise.below(10) {
+        match self.random.below(10) {
             0..3 => body["confirm"] = true.into(),
-            3..6 => body["hold_ms"] = (1 + self.noise.below(1000)).into(),
+            3..6 => body["hold_ms"] = (1 + self.random.below(1000)).into(),
             _ => {}
         }
         Ask::post("/v1/orders", &body).key(&self.key())
@@ -161,8 +167,8 @@ impl Shopper {
 
     fn adjust(&mut self) -> Ask {
         let (sku, ..) = self.sku();
-        let units = i64::try_from(1 + self.noise.below(3)).expect("few units");
-        let delta = if self.noise.percent(50) { units } else { -units };
+        let units = i64::try_from(1 + self.random.below(3)).expect("few units");
+        let delta = if self.random.percent(50) { units } else { -units };
         let body = json!({"delta": delta, "reason": "counted"});
         Ask::post(format!("/v1/skus/{sku}/adjust"), &body).key(&self.key())
     }
@@ -174,8 +180,8 @@ impl Shopper {
     fn act(&mut self) -> Ask {
         // Mostly recent orders: old ones have mostly come to their end.
         let recent = self.orders.len().min(20);
-        let bought = &self.orders[self.orders.len() - 1 - self.noise.index(recent)];
-        let action = match self.noise.below(10) {
+        let bought = &self.orders[self.orders.len() - 1 - self.random.place(recent)];
+        let action = match self.random.below(10) {
             0..4 => "confirm",
             4..6 => "cancel",
             6 => "ship",
@@ -185,13 +191,13 @@ impl Shopper {
         };
         let ask = Ask::act(&bought.id, action);
         let ask = if action == "extend" { ask.json(r#"{"hold_ms":2000}"#) } else { ask };
-        if self.noise.percent(60) { ask.key(&self.key()) } else { ask }
+        if self.random.percent(60) { ask.key(&self.key()) } else { ask }
     }
 
     /// Sends one unit back, to stock or to the bin. The key makes it known how often it happened.
     fn return_one(&mut self, id: String, lines: &Value) -> Ask {
         let sku = &lines[0]["sku"];
-        let restock = self.noise.percent(50);
+        let restock = self.random.percent(50);
         let body = json!({"lines": [{"sku": sku, "qty": 1}], "restock": restock});
         Ask::post(format!("/v1/orders/{id}/refund"), &body).key(&self.key())
     }

@@ -4,14 +4,15 @@
 //! of what they were answered is looked up afterwards. What one of them asks is in `shopper`, what
 //! must hold in `ledger`. Next: `crash`.
 
-use crate::client::Client;
 use crate::history::History;
 use crate::ledger::{audit, check_journal, check_remembered};
-use crate::noise::Noise;
-use crate::patience::PATIENCE;
-use crate::process::{Exit, Launch, Server, Stopped};
 use crate::shopper::{Accepted, Shopper, catalogue};
 use doorbuster::codec;
+use doorbuster_test_support::client::Client;
+use doorbuster_test_support::process::{Exit, Launch, Server, Stopped};
+use doorbuster_test_support::random::Random;
+use doorbuster_test_support::target::Target;
+use doorbuster_test_support::wait::TIMEOUT;
 use serde_json::json;
 use std::path::Path;
 use std::sync::mpsc;
@@ -24,20 +25,24 @@ const SAMPLE: usize = 40;
 const SEGMENT_BYTES: &str = "262144";
 
 /// Many clients and what they were told, over all lives of one server.
-pub(crate) struct Crowd {
-    noise: Noise,
+pub struct Crowd {
+    random: Random,
     shoppers: Vec<Shopper>,
 }
 
 impl Crowd {
-    pub(crate) fn new(noise: Noise) -> Self {
-        let mut noise = noise;
-        let shoppers = (0..SHOPPERS).map(|number| Shopper::new(number, noise.split())).collect();
-        Self { noise, shoppers }
+    /// So many shoppers, each with chance of its own.
+    pub fn new(random: Random) -> Self {
+        let mut random = random;
+        let shoppers =
+            (0..SHOPPERS).map(|number| Shopper::new(number, random.fork(number as u64))).collect();
+        Self { random, shoppers }
     }
 
-    pub(crate) fn launch(data: &Path) -> Launch {
-        Launch::of(data)
+    /// A server for a crowd: small segments, large tables.
+    pub fn launch(target: Target, data: &Path) -> Launch {
+        target
+            .launch(data)
             .small()
             // However many they ask while a snapshot is taken.
             .variable("CAPS_KEYS", "2000000")
@@ -47,8 +52,8 @@ impl Crowd {
     }
 
     /// Everybody asks until so many answers came; then `end` ends the server.
-    pub(crate) fn rush(&mut self, server: Server, end: impl FnOnce(Server) -> Exit) -> Exit {
-        let answers = 1 + self.noise.below(1500);
+    pub fn rush(&mut self, server: Server, end: impl FnOnce(Server) -> Exit) -> Exit {
+        let answers = 1 + self.random.below(1500);
         let address = server.address;
         let (sender, answered) = mpsc::channel();
         thread::scope(|scope| {
@@ -58,7 +63,7 @@ impl Crowd {
             }
             drop(sender);
             for _ in 0..answers {
-                answered.recv_timeout(PATIENCE).expect("the server goes on answering");
+                answered.recv_timeout(TIMEOUT).expect("the server goes on answering");
             }
             end(server)
         })
@@ -69,22 +74,22 @@ impl Crowd {
     }
 
     /// After a start: some of what was answered is there.
-    pub(crate) fn check_sample(&mut self, server: &Server) {
+    pub fn check_sample(&mut self, server: &Server) {
         let client = &mut server.connect();
         for number in 0..SAMPLE {
-            let shopper = self.noise.index(self.shoppers.len());
+            let shopper = self.random.place(self.shoppers.len());
             let accepted = &self.shoppers[shopper].accepted;
             if !accepted.is_empty() {
                 // The newest were the nearest to the kill.
                 let newest = accepted.len().min(if number % 2 == 0 { 3 } else { usize::MAX });
-                let index = accepted.len() - 1 - self.noise.index(newest);
+                let index = accepted.len() - 1 - self.random.place(newest);
                 check_remembered(client, &accepted[index], number % 4 < 2);
             }
         }
     }
 
     /// At the end: the server shows all of what was answered, and nothing else.
-    pub(crate) fn check_books(&mut self, client: &mut Client) {
+    pub fn check_books(&mut self, client: &mut Client) {
         self.shoppers.iter_mut().for_each(|shopper| shopper.settle(client));
         let accepted = self.accepted();
         accepted.iter().for_each(|accepted| check_remembered(client, accepted, false));
@@ -92,7 +97,7 @@ impl Crowd {
     }
 
     /// At the end: so does the journal, which must be whole. Stops the server.
-    pub(crate) fn check_all(&mut self, server: Server, data: &Path) -> Stopped {
+    pub fn check_all(&mut self, server: Server, data: &Path) -> Stopped {
         self.check_books(&mut server.connect());
         let accepted = self.accepted();
         let stopped = server.stop().stopped();
@@ -106,7 +111,8 @@ impl Crowd {
     }
 }
 
-pub(crate) fn open_sale(server: &Server) {
+/// Puts the whole catalogue on sale.
+pub fn open_sale(server: &Server) {
     let client = &mut server.connect();
     for (sku, stock, limit) in catalogue() {
         client.put_sku(&sku, &json!({"stock": stock, "per_user_limit": limit}));

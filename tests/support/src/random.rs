@@ -1,8 +1,10 @@
-//! Chance that can be had again: one seed, one stream of numbers.
+//! Chance that can be repeated: one seed, one stream of numbers.
 //!
-//! Never asks the system. Next: `plan`.
+//! Never asks the system for one. The seeds of whole tests come from `target`.
 
 /// SplitMix64 (Steele, Lea and Flood, OOPSLA 2014): every seed gives a stream of its own.
+///
+/// The traces of the simulator rest on these numbers: they are never changed.
 #[derive(Debug, Clone)]
 pub struct Random {
     state: u64,
@@ -20,7 +22,8 @@ impl Random {
     }
 
     /// Any number.
-    pub(crate) fn next(&mut self) -> u64 {
+    #[expect(clippy::should_implement_trait, reason = "a stream without an end is no iterator")]
+    pub fn next(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = self.state;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -51,5 +54,26 @@ impl Random {
     /// A place in something of this length, which is not 0.
     pub fn place(&mut self, length: usize) -> usize {
         self.below(length as u64) as usize
+    }
+
+    /// So many bytes without a pattern.
+    pub fn bytes(&mut self, count: usize) -> Vec<u8> {
+        let words = (0..count.div_ceil(8)).flat_map(|_| self.next().to_le_bytes());
+        words.take(count).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Random;
+
+    /// Vigna's `splitmix64.c` gives these for the seed 1234567.
+    #[test]
+    fn the_numbers_of_a_seed_are_those_of_splitmix64() {
+        let mut random = Random::new(1_234_567);
+        let numbers = [(); 3].map(|()| random.next());
+        let published =
+            [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423];
+        assert_eq!(numbers, published);
     }
 }

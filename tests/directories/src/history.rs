@@ -14,27 +14,31 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The header page of a segment (journal/FORMAT.md).
-pub(crate) const FIRST_FRAME_AT: u64 = 4096;
+pub const FIRST_FRAME_AT: u64 = 4096;
 
 /// Where a frame lies.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct StoredFrame {
-    pub(crate) kind: Kind,
+pub struct StoredFrame {
+    /// What stands in it.
+    pub kind: Kind,
     /// In its segment, in bytes.
-    pub(crate) offset: u64,
-    pub(crate) bytes: u64,
+    pub offset: u64,
+    /// Its size.
+    pub bytes: u64,
     /// The last sequence up to its end.
-    pub(crate) last_sequence: u64,
+    pub last_sequence: u64,
 }
 
 /// A journal, whole.
-pub(crate) struct History {
-    pub(crate) scan: Scan,
-    pub(crate) frames: Vec<StoredFrame>,
+pub struct History {
+    /// What the scan says of the segments.
+    pub scan: Scan,
+    /// Of the whole journal, in order.
+    pub frames: Vec<StoredFrame>,
     /// From sequence 1 on, without a gap.
-    pub(crate) records: Vec<Record>,
+    pub records: Vec<Record>,
     /// After the last of them.
-    pub(crate) state: State,
+    pub state: State,
 }
 
 impl History {
@@ -42,12 +46,12 @@ impl History {
     ///
     /// # Panics
     /// When it cannot be read, or its sequences have a gap.
-    pub(crate) fn of(data: &Path) -> Self {
+    pub fn of(data: &Path) -> Self {
         Self::until(data, u64::MAX).expect("the journal reads")
     }
 
     /// Reads as `of`, but replays no record after `last`.
-    pub(crate) fn until(data: &Path, last: u64) -> Result<Self, JournalError> {
+    pub fn until(data: &Path, last: u64) -> Result<Self, JournalError> {
         let disk = FileDisk::open(journal_directory(data)).expect("there is a journal");
         let (mut frames, mut records) = (Vec::new(), Vec::new());
         let (mut state, mut offset) = (State::new(0), FIRST_FRAME_AT);
@@ -72,7 +76,7 @@ impl History {
     }
 
     /// The record of a sequence.
-    pub(crate) fn record(&self, sequence: u64) -> &Record {
+    pub fn record(&self, sequence: u64) -> &Record {
         let index = usize::try_from(sequence).ok().and_then(|sequence| sequence.checked_sub(1));
         let record = index.and_then(|index| self.records.get(index));
         record.unwrap_or_else(|| panic!("sequence {sequence} is not in the journal"))
@@ -80,19 +84,19 @@ impl History {
 }
 
 /// The digest of the state at a sequence.
-pub(crate) fn digest_at(data: &Path, sequence: u64) -> Digest {
+pub fn digest_at(data: &Path, sequence: u64) -> Digest {
     codec::digest(&History::until(data, sequence).expect("the journal reads").state)
 }
 
 /// Nothing more happens in the journal by itself: it is sealed, and its spare is there.
-pub(crate) fn is_quiet(data: &Path) -> bool {
+pub fn is_quiet(data: &Path) -> bool {
     let Ok(history) = History::until(data, 0) else { return false };
     let sealed = history.frames.last().is_some_and(|frame| frame.kind == Kind::Seal);
     sealed && history.scan.spare().is_some()
 }
 
 /// Every file of a directory with all its bytes.
-pub(crate) fn files(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+pub fn files(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();
     let mut open = vec![directory.to_owned()];
     while let Some(next) = open.pop() {
@@ -110,10 +114,7 @@ pub(crate) fn files(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 
 /// Asserts that two readings of a directory are the same, without printing megabytes.
 #[track_caller]
-pub(crate) fn check_unchanged(
-    before: &BTreeMap<PathBuf, Vec<u8>>,
-    after: &BTreeMap<PathBuf, Vec<u8>>,
-) {
+pub fn check_unchanged(before: &BTreeMap<PathBuf, Vec<u8>>, after: &BTreeMap<PathBuf, Vec<u8>>) {
     let names = |files: &BTreeMap<PathBuf, Vec<u8>>| files.keys().cloned().collect::<Vec<_>>();
     assert_eq!(names(before), names(after));
     for (path, bytes) in before {

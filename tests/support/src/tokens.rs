@@ -3,44 +3,45 @@
 //! Owns how a token is written there. Never asks anything. Next: `roles`, `rotation`.
 
 use crate::process::Launch;
+use crate::target::Target;
 use sha2::{Digest, Sha256};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A tokens file.
-pub(crate) struct TokensFile {
+pub struct TokensFile {
     path: PathBuf,
 }
 
 /// An entry of it: name, role, token, and what else stands there.
-pub(crate) type Entry<'e> = (&'e str, &'e str, &'e str, &'e str);
+pub type Entry<'e> = (&'e str, &'e str, &'e str, &'e str);
 
 impl TokensFile {
     /// Beside a server's data.
-    pub(crate) fn beside(data: &Path, entries: &[Entry<'_>]) -> Self {
+    pub fn beside(data: &Path, entries: &[Entry<'_>]) -> Self {
         let file = Self { path: data.join("tokens.toml") };
         file.hold(entries);
         file
     }
 
     /// From here on these stand in it, at once.
-    pub(crate) fn hold(&self, entries: &[Entry<'_>]) {
+    pub fn hold(&self, entries: &[Entry<'_>]) {
         let text: String = entries.iter().map(|entry| line(*entry)).collect();
         self.say(&text);
     }
 
     /// From here on it is this text, at once.
-    pub(crate) fn say(&self, text: &str) {
+    pub fn say(&self, text: &str) {
         let next = self.path.with_extension("next");
         fs::write(&next, text).expect("a file is written");
         fs::rename(next, &self.path).expect("a file is renamed");
     }
 
     /// A server that reads it.
-    pub(crate) fn launch(&self) -> Launch {
+    pub fn launch(&self, target: Target) -> Launch {
         let data = self.path.with_file_name("data");
         let path = self.path.to_str().expect("a path in UTF-8");
-        Launch::of(&data).small().variable("AUTH_TOKENS_FILE", path)
+        target.launch(&data).small().variable("AUTH_TOKENS_FILE", path)
     }
 }
 

@@ -3,25 +3,14 @@
 //! Each death leaves a directory of which the same command makes what it would have made at once.
 //! It needs a build that can die on purpose:
 //!
-//!     cargo test -p doorbuster-tools --features faults --test kills
+//!     cargo test -p doorbuster-tools --features faults --test ctl kills
 
-// All of these serve `tests/ctl` first; not everything in them is needed here.
-#[allow(dead_code)]
-#[path = "../ctl/run.rs"]
-mod run;
-#[allow(dead_code)]
-#[path = "../ctl/story.rs"]
-mod story;
-#[allow(dead_code)]
-#[path = "../ctl/writer.rs"]
-mod writer;
-
-use run::{bytes_of, ctl, ended, flip, segment};
+use crate::run::{bytes_of, command, ctl, ended, flip, segment};
+use crate::story::{tell, tell_at_length};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use story::{tell, tell_at_length};
 use tempfile::TempDir;
 
 /// More steps than any of the commands has.
@@ -129,11 +118,11 @@ fn a_backup_that_died_is_none_or_whole() {
     let story = tell();
     let data = story.writer.path();
     let digest = story.writer.digests.last().expect("there are events").as_str();
-    let filling = |to: &Path| run::command(data, &format!("backup --to {}", to.display()));
+    let filling = |to: &Path| command(data, &format!("backup --to {}", to.display()));
     let places = die_filling(data, filling, |to| {
         let restored = TempDir::new().expect("there is room");
         let arguments = format!("restore --json --from {}", to.display());
-        let output = ended(&mut run::command(&restored.path().join("data"), &arguments));
+        let output = ended(&mut command(&restored.path().join("data"), &arguments));
         let told: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
         match output.status.code() {
             Some(0) => assert_eq!(told["digest"], digest),
@@ -151,9 +140,9 @@ fn a_restore_that_died_is_never_taken_for_a_directory_that_holds_less() {
     let backup = place.path().join("b");
     ctl(story.writer.path(), &format!("backup --to {}", backup.display()), 0);
     let digest = story.writer.digests.last().expect("there are events").as_str();
-    let filling = |to: &Path| run::command(to, &format!("restore --from {}", backup.display()));
+    let filling = |to: &Path| command(to, &format!("restore --from {}", backup.display()));
     let places = die_filling(story.writer.path(), filling, |to| {
-        let output = ended(&mut run::command(to, "replay --json"));
+        let output = ended(&mut command(to, "replay --json"));
         let told: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
         // Either nothing is there yet, or all is, or it is refused.
         match output.status.code() {

@@ -7,10 +7,10 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Nothing that is waited for takes this long unless it is broken.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The end of a wait.
-pub(crate) struct Deadline(Instant);
+pub struct Deadline(Instant);
 
 impl Deadline {
     #[expect(clippy::disallowed_methods, reason = "a test's own patience, not the server's time")]
@@ -18,19 +18,20 @@ impl Deadline {
         Instant::now()
     }
 
-    pub(crate) fn new() -> Self {
-        Self(Self::now() + PATIENCE)
+    /// One that begins now.
+    pub fn from_now() -> Self {
+        Self(Self::now() + TIMEOUT)
     }
 
     /// What is left of it; zero when it is over.
-    pub(crate) fn left(&self) -> Duration {
+    pub fn left(&self) -> Duration {
         self.0.saturating_duration_since(Self::now())
     }
 }
 
 /// Asks again and again until there is an answer.
-pub(crate) fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
-    let deadline = Deadline::new();
+pub fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let deadline = Deadline::from_now();
     let mut tries = 0_u64;
     while !deadline.left().is_zero() {
         if let Some(found) = ask() {
@@ -39,12 +40,12 @@ pub(crate) fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
         tries += 1;
         thread::yield_now();
     }
-    panic!("{what}: not within {PATIENCE:?} and {tries} tries")
+    panic!("{what}: not within {TIMEOUT:?} and {tries} tries")
 }
 
 /// The wall clock, in milliseconds since 1970.
 #[expect(clippy::disallowed_methods, reason = "to know that a deadline of the server has passed")]
-pub(crate) fn wall_ms() -> u64 {
+pub fn wall_ms() -> u64 {
     let passed = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is after 1970");
     u64::try_from(passed.as_millis()).expect("it is before the year 500 million")
 }

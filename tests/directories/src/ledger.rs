@@ -3,16 +3,16 @@
 //! Owns the checks after a load, whatever ended the server: nothing answered is lost or different,
 //! nothing is sold twice, no sequence is missing. Never sends a load: that is `shopper`.
 
-use crate::client::Client;
 use crate::history::History;
-use crate::patience;
 use crate::shopper::{Accepted, catalogue};
 use doorbuster::domain::model::event::Event;
+use doorbuster_test_support::client::Client;
+use doorbuster_test_support::wait;
 use serde_json::Value;
 use std::collections::{HashMap, HashSet};
 
 /// The key still has this answer: asked for by key, and by the same request again.
-pub(crate) fn check_remembered(client: &mut Client, accepted: &Accepted, repeat: bool) {
+pub fn check_remembered(client: &mut Client, accepted: &Accepted, repeat: bool) {
     let Some(key) = accepted.key() else { return };
     let path = format!("/v1/requests/{}", key.replace('/', "%2F"));
     let kept = client.get(&path);
@@ -20,7 +20,7 @@ pub(crate) fn check_remembered(client: &mut Client, accepted: &Accepted, repeat:
     assert_eq!(kept["body"], accepted.answer.json(), "{key}");
     if repeat {
         // Shortly after a start the first spare segment is still being made.
-        let again = patience::until("a repeated request is answered", || {
+        let again = wait::until("a repeated request is answered", || {
             let again = client.ask(&accepted.ask);
             (again.status != 503).then_some(again)
         });
@@ -47,7 +47,7 @@ struct Books {
 
 /// Pages are of one sequence only if none passed while they were read.
 fn read_books(client: &mut Client) -> Books {
-    patience::until("nothing happens while all pages are read", || {
+    wait::until("nothing happens while all pages are read", || {
         let before = number(&client.get("/v1/status"), "seq");
         let skus = pages(client, "skus");
         let all = pages(client, "orders");
@@ -102,7 +102,7 @@ fn units<'a>(orders: impl Iterator<Item = &'a Value>) -> Units {
 }
 
 /// Compares all that was answered with all that the server shows.
-pub(crate) fn audit(client: &mut Client, accepted: &[&Accepted]) {
+pub fn audit(client: &mut Client, accepted: &[&Accepted]) {
     let books = read_books(client);
     check_orders(&books, accepted);
     let units = units(books.orders.values());
@@ -169,7 +169,7 @@ fn moved(accepted: &[&Accepted]) -> HashMap<String, i64> {
 }
 
 /// Each answer's sequence is the journal's record of it. That sequences have no gap, `History` saw.
-pub(crate) fn check_journal(history: &History, accepted: &[&Accepted]) {
+pub fn check_journal(history: &History, accepted: &[&Accepted]) {
     for accepted in accepted {
         let body = accepted.answer.json();
         let sequence = number(&body, "seq");

@@ -6,20 +6,22 @@ use crate::client::{Ask, Client};
 use serde_json::{Value, json};
 
 /// Lines of such an order; each is of a SKU of its own.
-pub(crate) const LINES: usize = 16;
+pub const LINES: usize = 16;
 
-pub(crate) fn sku(number: usize) -> String {
+/// The id of a SKU.
+pub fn sku(number: usize) -> String {
     format!("sku-{number}-{}", "x".repeat(50))
 }
 
-pub(crate) fn put_skus(client: &mut Client) {
+/// Puts all of them on sale.
+pub fn put_skus(client: &mut Client) {
     for number in 0..LINES {
         client.put_sku(&sku(number), &json!({"stock": 1_000_000}));
     }
 }
 
 /// One unit of each SKU.
-pub(crate) fn order(key: &str) -> Ask {
+pub fn order(key: &str) -> Ask {
     let lines: Vec<Value> = (0..LINES).map(|n| json!({"sku": sku(n), "qty": 1})).collect();
     let reference = "r".repeat(128);
     let body = json!({"user": "u".repeat(64), "lines": lines, "reference": reference});

@@ -3,8 +3,8 @@
 //! Owns the mount from making it to taking it away, also after a panic, and who may skip. Knows no
 //! server; whoever runs one in it ends it first. Next: `cuts`, `full`.
 
-use crate::patience;
-use crate::process::directory;
+use crate::target::Target;
+use crate::wait;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -20,15 +20,19 @@ fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY), 0x8004587d, struct.pack('I', 2))"
 const OPTIONS: &str = "loop,commit=300,noatime";
 
 /// A disk with a file system, mounted or not.
-pub(crate) struct SmallDisk {
+pub struct SmallDisk {
     directory: TempDir,
     mounted: bool,
 }
 
 /// Runs a check on a fresh disk of this size, in bytes, where there can be one.
-pub(crate) fn on_a_small_disk(bytes: u64, check: impl FnOnce(&mut SmallDisk)) {
+pub fn on_a_small_disk(target: Target, bytes: u64, check: impl FnOnce(&mut SmallDisk)) {
     let root = rustix::process::geteuid().is_root();
-    let made = if root { SmallDisk::new(bytes) } else { Err("it takes root".to_owned()) };
+    let made = if root {
+        SmallDisk::new(target.directory(), bytes)
+    } else {
+        Err("it takes root".to_owned())
+    };
     match made {
         Ok(mut disk) => check(&mut disk),
         Err(why) => {
@@ -42,8 +46,8 @@ pub(crate) fn on_a_small_disk(bytes: u64, check: impl FnOnce(&mut SmallDisk)) {
 }
 
 impl SmallDisk {
-    fn new(bytes: u64) -> Result<Self, String> {
-        let mut disk = Self { directory: directory(), mounted: false };
+    fn new(directory: TempDir, bytes: u64) -> Result<Self, String> {
+        let mut disk = Self { directory, mounted: false };
         fs::create_dir(disk.root()).map_err(|cause| cause.to_string())?;
         let file = File::create(disk.snapshot()).map_err(|cause| cause.to_string())?;
         file.set_len(bytes).map_err(|cause| cause.to_string())?;
@@ -60,12 +64,12 @@ impl SmallDisk {
     }
 
     /// Where it is mounted.
-    pub(crate) fn root(&self) -> PathBuf {
+    pub fn root(&self) -> PathBuf {
         self.directory.path().join("mounted")
     }
 
     /// A data directory on it.
-    pub(crate) fn data(&self) -> PathBuf {
+    pub fn data(&self) -> PathBuf {
         self.root().join("data")
     }
 
@@ -76,7 +80,7 @@ impl SmallDisk {
     }
 
     /// From here on nothing reaches the disk, and nothing that was not synced is there any more.
-    pub(crate) fn cut_power(&self) {
+    pub fn cut_power(&self) {
         self.try_cut().unwrap_or_else(|why| panic!("the power cannot be cut: {why}"));
     }
 
@@ -85,12 +89,10 @@ impl SmallDisk {
     }
 
     /// Unmounts it and mounts it again. Nobody may use it any more.
-    pub(crate) fn power_up(&mut self) {
+    pub fn power_up(&mut self) {
         // A child that another test is just starting holds all files of this process until its
         // exec.
-        patience::until("the disk is not in use", || {
-            run(Command::new("umount").arg(self.root())).ok()
-        });
+        wait::until("the disk is not in use", || run(Command::new("umount").arg(self.root())).ok());
         self.mounted = false;
         self.try_mount().unwrap_or_else(|why| panic!("the disk does not come back: {why}"));
     }
@@ -100,7 +102,7 @@ impl SmallDisk {
     }
 
     /// Takes all the room that is left.
-    pub(crate) fn fill(&self) {
+    pub fn fill(&self) {
         let mut file = File::create(self.filler()).expect("a file of ours");
         for block in [&[1; 65_536][..], &[1; 512][..]] {
             let full = loop {
@@ -115,14 +117,14 @@ impl SmallDisk {
     }
 
     /// Gives it back.
-    pub(crate) fn free(&self) {
+    pub fn free(&self) {
         fs::remove_file(self.filler()).expect("a file of ours");
         sync_directory(&self.root());
     }
 }
 
 /// Makes the names in a directory durable.
-pub(crate) fn sync_directory(directory: &Path) {
+pub fn sync_directory(directory: &Path) {
     let synced = File::open(directory).and_then(|directory| directory.sync_all());
     synced.expect("a directory syncs");
 }

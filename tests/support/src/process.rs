@@ -5,83 +5,69 @@
 //! standard output or the deadline passes. Next: `client`.
 
 use crate::client::Client;
-use crate::noise;
-use crate::patience::{self, Deadline};
+use crate::target::Target;
+use crate::wait::{self, Deadline};
 use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use std::ffi::OsString;
-use std::fs::Permissions;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
-use tempfile::{Builder, TempDir};
 
 /// Small, because every segment is filled with zeros before its use.
 const SEGMENT_BYTES: &str = "1048576";
 
-/// A fresh directory beside the build, not in memory: syncs shall be real. Nobody else reads it, of
-/// which a start would warn.
-pub(crate) fn directory() -> TempDir {
-    let own = Permissions::from_mode(0o700);
-    let directory = Builder::new().permissions(own).tempdir_in(env!("CARGO_TARGET_TMPDIR"));
-    directory.expect("the build directory takes a directory")
-}
-
 /// A command line and environment of the server, from a clean slate.
-pub(crate) struct Launch {
+pub struct Launch {
     command: Command,
+    target: Target,
 }
 
 impl Launch {
-    /// `doorbuster` without an argument. Whoever runs the tests may have settings of their own.
-    pub(crate) fn bare() -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_doorbuster"));
+    /// `doorbuster` without an argument. The environment of the tests may have settings of its own.
+    pub(crate) fn bare(target: Target) -> Self {
+        let mut command = Command::new(target.server);
         let names = std::env::vars_os().map(|(name, _)| name);
         for name in names.filter(is_setting) {
             command.env_remove(name);
         }
-        Self { command }
-    }
-
-    /// A server of this directory, on a port of its choice.
-    pub(crate) fn of(data: &Path) -> Self {
-        Self::at(data, "127.0.0.1:0")
+        Self { command, target }
     }
 
     /// A server of this directory at this address.
-    pub(crate) fn at(data: &Path, address: &str) -> Self {
-        let mut launch = Self::bare().variable("JOURNAL_SEGMENT_BYTES", SEGMENT_BYTES);
+    pub(crate) fn at(target: Target, data: &Path, address: &str) -> Self {
+        let mut launch = Self::bare(target).variable("JOURNAL_SEGMENT_BYTES", SEGMENT_BYTES);
         launch.command.arg("--data").arg(data).args(["--listen", address]);
         launch
     }
 
-    pub(crate) fn argument(mut self, argument: impl Into<OsString>) -> Self {
+    /// One more argument.
+    pub fn argument(mut self, argument: impl Into<OsString>) -> Self {
         self.command.arg(argument.into());
         self
     }
 
     /// A setting from the environment, named without its prefix.
-    pub(crate) fn variable(self, name: &str, value: &str) -> Self {
+    pub fn variable(self, name: &str, value: &str) -> Self {
         self.environment(&format!("DOORBUSTER_{name}"), value)
     }
 
     /// Any variable.
-    pub(crate) fn environment(mut self, name: &str, value: &str) -> Self {
+    pub fn environment(mut self, name: &str, value: &str) -> Self {
         self.command.env(name, value);
         self
     }
 
     /// With no more address space than this, in KiB.
-    pub(crate) fn within(self, address_space_kib: u64) -> Self {
+    pub fn within(self, address_space_kib: u64) -> Self {
         self.behind(&format!("ulimit -v {address_space_kib}"))
     }
 
     /// Behind a command of the shell that shapes the process: `ulimit`, `umask`, `exec >…`.
-    pub(crate) fn behind(self, shell: &str) -> Self {
+    pub fn behind(self, shell: &str) -> Self {
         let mut command = Command::new("sh");
         command.args(["-c", &format!("{shell}; exec \"$@\""), "sh"]);
         command.arg(self.command.get_program()).args(self.command.get_args());
@@ -91,23 +77,23 @@ impl Launch {
                 None => command.env_remove(name),
             };
         }
-        Self { command }
+        Self { command, target: self.target }
     }
 
     /// Room for as much as these tests need: reserving the default caps takes a start longer.
-    pub(crate) fn small(self) -> Self {
+    pub fn small(self) -> Self {
         let caps = ["SKUS", "ORDERS", "KEYS", "ANSWERS", "USES", "USERS", "ENTRIES"];
         caps.into_iter()
             .fold(self, |launch, name| launch.variable(&format!("CAPS_{name}"), "200000"))
     }
 
     /// Starts it and waits until it serves.
-    pub(crate) fn start(self) -> Server {
+    pub fn start(self) -> Server {
         self.try_start().unwrap_or_else(|exit| panic!("the server does not start: {exit:?}"))
     }
 
     /// Starts it and waits until it serves, or ends.
-    pub(crate) fn try_start(self) -> Result<Server, Exit> {
+    pub fn try_start(self) -> Result<Server, Exit> {
         let mut running = self.spawn();
         let Some(line) = running.line() else { return Err(running.exit()) };
         let url = line.strip_prefix("listening on ").and_then(|rest| rest.split(' ').next());
@@ -119,17 +105,17 @@ impl Launch {
     }
 
     /// Runs it to its end, which it must come to by itself.
-    pub(crate) fn run(self) -> Exit {
+    pub fn run(self) -> Exit {
         self.spawn().exit()
     }
 
     /// To be started by the test itself, with ends of its own.
-    pub(crate) fn command(self) -> Command {
+    pub fn command(self) -> Command {
         self.command
     }
 
     fn spawn(mut self) -> Running {
-        noise::announce();
+        self.target.announce();
         self.command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = self.command.spawn().expect("the server's binary runs");
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
@@ -171,26 +157,29 @@ fn read_all(mut stderr: ChildStderr, into: Arc<Mutex<Vec<u8>>>) -> JoinHandle<()
 
 /// How a server ended.
 #[derive(Debug)]
-pub(crate) struct Exit {
+pub struct Exit {
     /// None if a signal ended it.
-    pub(crate) code: Option<i32>,
+    pub code: Option<i32>,
     /// The lines on standard output that were not taken before.
-    pub(crate) lines: Vec<String>,
+    pub lines: Vec<String>,
     /// All of standard error.
-    pub(crate) complaints: String,
+    pub complaints: String,
 }
 
 /// What the last line of an orderly stop says.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Stopped {
-    pub(crate) epoch: u64,
-    pub(crate) sequence: u64,
-    pub(crate) digest: String,
+pub struct Stopped {
+    /// Starts of the server in this journal.
+    pub epoch: u64,
+    /// Of the last event.
+    pub sequence: u64,
+    /// Of the state.
+    pub digest: String,
 }
 
 impl Exit {
     /// Reads `stopped epoch E seq N digest H` after an exit with code 0.
-    pub(crate) fn stopped(&self) -> Stopped {
+    pub fn stopped(&self) -> Stopped {
         assert_eq!(self.code, Some(0), "{self:?}");
         let last = self.lines.last().unwrap_or_else(|| panic!("no last line: {self:?}"));
         let words: Vec<&str> = last.split(' ').collect();
@@ -215,7 +204,7 @@ struct Running {
 impl Running {
     /// The next line, or none when there will be no more.
     fn line(&self) -> Option<String> {
-        match self.lines.recv_timeout(Deadline::new().left()) {
+        match self.lines.recv_timeout(Deadline::from_now().left()) {
             Ok(line) => Some(line),
             Err(RecvTimeoutError::Disconnected) => None,
             Err(RecvTimeoutError::Timeout) => panic!("the server neither speaks nor ends"),
@@ -253,30 +242,32 @@ impl Drop for Running {
 }
 
 /// A server that serves.
-pub(crate) struct Server {
+pub struct Server {
     running: Running,
-    pub(crate) address: SocketAddr,
+    /// Where it listens.
+    pub address: SocketAddr,
     /// It says that it speaks TLS.
-    pub(crate) is_secured: bool,
+    pub is_secured: bool,
 }
 
 impl Server {
-    pub(crate) fn connect(&self) -> Client {
+    /// A connection to it.
+    pub fn connect(&self) -> Client {
         Client::connect(self.address).expect("the server takes a connection")
     }
 
     /// Standard error so far.
-    pub(crate) fn complaints(&self) -> String {
+    pub fn complaints(&self) -> String {
         self.running.complaints()
     }
 
     /// The process.
-    pub(crate) fn id(&self) -> u32 {
+    pub fn id(&self) -> u32 {
         self.running.child.id()
     }
 
     /// Memory of the process that is in use, in bytes.
-    pub(crate) fn resident_bytes(&self) -> u64 {
+    pub fn resident_bytes(&self) -> u64 {
         let path = format!("/proc/{}/status", self.running.child.id());
         let text = std::fs::read_to_string(path).expect("it still runs");
         let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
@@ -285,48 +276,50 @@ impl Server {
     }
 
     /// `kill -9`, without a word before.
-    pub(crate) fn kill(mut self) -> Exit {
+    pub fn kill(mut self) -> Exit {
         self.running.child.kill().expect("it still runs");
         self.running.exit()
     }
 
     /// Any signal.
-    pub(crate) fn signal(&self, signal: Signal) {
+    pub fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.running.child), signal).expect("it still runs");
     }
 
     /// SIGTERM; it may take its time.
-    pub(crate) fn terminate(&self) {
+    pub fn terminate(&self) {
         self.signal(Signal::TERM);
     }
 
     /// SIGHUP.
-    pub(crate) fn hang_up(&self) {
+    pub fn hang_up(&self) {
         self.signal(Signal::HUP);
     }
 
     /// From here on its files may be so large at most, in bytes.
-    pub(crate) fn limit_files(&self, bytes: u64) {
+    pub fn limit_files(&self, bytes: u64) {
         let limit = Rlimit { current: Some(bytes), maximum: Some(bytes) };
         let process = Some(Pid::from_child(&self.running.child));
         prlimit(process, Resource::Fsize, limit).expect("it is our child");
     }
 
     /// SIGHUP, and what it says to that.
-    pub(crate) fn reload(&self, expected: &str) {
+    pub fn reload(&self, expected: &str) {
         let before = self.running.complaints().len();
         self.hang_up();
-        patience::until(expected, || {
+        wait::until(expected, || {
             let complaints = self.running.complaints();
             complaints[before..].contains(expected).then_some(())
         });
     }
 
-    pub(crate) fn wait(mut self) -> Exit {
+    /// Waits for its end.
+    pub fn wait(mut self) -> Exit {
         self.running.exit()
     }
 
-    pub(crate) fn stop(self) -> Exit {
+    /// Ends it by SIGTERM and waits for that.
+    pub fn stop(self) -> Exit {
         self.terminate();
         self.wait()
     }

@@ -3,11 +3,11 @@
 //! Owns looking and copying. Changes no directory of a test, only copies. Next: `images`,
 //! `snapshot_damage`.
 
-use crate::process::directory;
 use doorbuster::codec;
 use doorbuster::engine::replay::{self, From, Replayed, journal_directory, snapshot_directory};
 use doorbuster_journal::SnapshotEnd;
 use doorbuster_snapshots::SnapshotState;
+use doorbuster_test_support::target::Target;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -15,15 +15,17 @@ use tempfile::TempDir;
 
 /// A snapshot that has its name.
 #[derive(Debug, Clone)]
-pub(crate) struct StoredSnapshot {
-    pub(crate) sequence: u64,
-    pub(crate) path: PathBuf,
+pub struct StoredSnapshot {
+    /// Up to where it holds everything.
+    pub sequence: u64,
+    /// Its file.
+    pub path: PathBuf,
     /// What its header says of the state in it.
-    pub(crate) digest: String,
+    pub digest: String,
 }
 
 /// The snapshots of a directory, newest first. All must have whole headers of this journal.
-pub(crate) fn snapshots(data: &Path) -> Vec<StoredSnapshot> {
+pub fn snapshots(data: &Path) -> Vec<StoredSnapshot> {
     let journal = replay::open(&journal_directory(data)).expect("there is a journal");
     let id = doorbuster_journal::journal_id(&journal).expect("it reads").expect("it has an id");
     let disk = replay::open(&snapshot_directory(data)).expect("there is a directory of snapshots");
@@ -42,14 +44,14 @@ pub(crate) fn snapshots(data: &Path) -> Vec<StoredSnapshot> {
 }
 
 /// How many snapshots have their name; they may come and go meanwhile.
-pub(crate) fn snapshot_count(data: &Path) -> usize {
+pub fn snapshot_count(data: &Path) -> usize {
     let names = std::fs::read_dir(snapshot_directory(data)).expect("there are snapshots");
     let names = names.map(|entry| entry.expect("it is listed").file_name());
     names.filter(|name| Path::new(name).extension().is_some_and(|end| end == "image")).count()
 }
 
 /// Where the oldest snapshot of a directory ends.
-pub(crate) fn oldest_end(data: &Path) -> SnapshotEnd {
+pub fn oldest_end(data: &Path) -> SnapshotEnd {
     let disk = replay::open(&snapshot_directory(data)).expect("there is a directory of snapshots");
     let oldest = snapshots(data).pop().expect("there is a snapshot");
     let name = oldest.path.file_name().and_then(|name| name.to_str()).expect("a plain name");
@@ -58,7 +60,7 @@ pub(crate) fn oldest_end(data: &Path) -> SnapshotEnd {
 }
 
 /// The numbers and sizes of all segments, an unused one included, in order.
-pub(crate) fn segments(data: &Path) -> Vec<(u64, u64)> {
+pub fn segments(data: &Path) -> Vec<(u64, u64)> {
     let entries = fs::read_dir(journal_directory(data)).expect("there is a journal");
     let mut found: Vec<(u64, u64)> = entries
         .filter_map(|entry| {
@@ -74,11 +76,12 @@ pub(crate) fn segments(data: &Path) -> Vec<(u64, u64)> {
 }
 
 /// The same journal by a link, for reading only, beside snapshots of one's own.
-pub(crate) fn with_snapshots<'p>(
+pub fn with_snapshots<'p>(
+    target: Target,
     data: &Path,
     snapshots: impl IntoIterator<Item = &'p Path>,
 ) -> TempDir {
-    let beside = directory();
+    let beside = target.directory();
     symlink(journal_directory(data), journal_directory(beside.path())).expect("a link");
     let own = snapshot_directory(beside.path());
     fs::create_dir(&own).expect("a directory of ours");
@@ -89,8 +92,8 @@ pub(crate) fn with_snapshots<'p>(
 }
 
 /// A directory with all its files, to be changed and served from.
-pub(crate) fn copy(data: &Path) -> TempDir {
-    let copy = directory();
+pub fn copy(target: Target, data: &Path) -> TempDir {
+    let copy = target.directory();
     for part in [journal_directory, snapshot_directory] {
         let (from, to) = (part(data), part(copy.path()));
         fs::create_dir(&to).expect("a directory of ours");
@@ -104,6 +107,6 @@ pub(crate) fn copy(data: &Path) -> TempDir {
 
 /// Replays a directory to its end, which must be possible.
 #[track_caller]
-pub(crate) fn replayed(data: &Path, from: From, until: Option<u64>) -> Replayed {
+pub fn replayed(data: &Path, from: From, until: Option<u64>) -> Replayed {
     replay::replay(data, from, until, &mut |_| {}).unwrap_or_else(|error| panic!("{error}"))
 }

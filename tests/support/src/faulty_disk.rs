@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use doorbuster_journal::{Access, Disk, DiskFile, Mapped, MemoryDisk, MemoryFile, MemoryMapped};
 
 /// What the call that fails says.
-pub(crate) const SAID: &str = "failed as it was told to";
+pub const SAID: &str = "failed as it was told to";
 
 #[derive(Debug)]
 struct Calls {
@@ -19,19 +19,20 @@ struct Calls {
 
 /// A directory in memory. Clones count together.
 #[derive(Clone, Debug)]
-pub(crate) struct FaultyDisk {
-    pub(crate) inner: MemoryDisk,
+pub struct FaultyDisk {
+    /// What is on it.
+    pub inner: MemoryDisk,
     calls: Arc<Mutex<Calls>>,
 }
 
 impl FaultyDisk {
     /// One of which this call fails, counted from 0.
-    pub(crate) fn failing_at(inner: MemoryDisk, failing: Option<usize>) -> Self {
+    pub fn failing_at(inner: MemoryDisk, failing: Option<usize>) -> Self {
         Self { inner, calls: Arc::new(Mutex::new(Calls { so_far: 0, failing })) }
     }
 
     /// How many calls there were.
-    pub(crate) fn calls(&self) -> usize {
+    pub fn calls(&self) -> usize {
         self.calls.lock().unwrap().so_far
     }
 
@@ -79,7 +80,8 @@ impl Disk for FaultyDisk {
     }
 }
 
-pub(crate) struct FaultyFile {
+/// A file of it.
+pub struct FaultyFile {
     file: MemoryFile,
     disk: FaultyDisk,
 }
@@ -114,7 +116,8 @@ impl DiskFile for FaultyFile {
     }
 }
 
-pub(crate) struct FaultyMapped {
+/// A mapping of such a file.
+pub struct FaultyMapped {
     mapped: MemoryMapped,
     disk: FaultyDisk,
 }
