@@ -16,6 +16,7 @@ use crate::domain::rules::apply::apply;
 use crate::domain::rules::decide::{Decision, decide};
 use crate::domain::rules::sweep;
 use crate::edge::SoldOutCheck;
+use doorbuster_test_support::random::Random;
 
 /// Refusals at the door of one run; `DOORBUSTER_EDGE_REFUSALS` asks for another number.
 const REFUSALS: u64 = 1_000_000;
@@ -25,35 +26,20 @@ const SKUS: u64 = 12;
 const USERS: u64 = 400;
 const BASE: Stamp = 1_700_000_000_000;
 
-/// xorshift64*: the same run for the same seed.
-struct Dice(u64);
-
-impl Dice {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D)
-    }
-
-    fn below(&mut self, end: u64) -> u64 {
-        (self.next() >> 11) % end
-    }
-
-    fn one_in(&mut self, count: u64) -> bool {
-        self.below(count) == 0
-    }
-
-    fn chance<T>(&mut self, count: u64, value: impl FnOnce(&mut Self) -> T) -> Option<T> {
-        self.one_in(count).then(|| value(self))
-    }
+/// A value once in so many times.
+fn sometimes<T>(
+    random: &mut Random,
+    times: u64,
+    value: impl FnOnce(&mut Random) -> T,
+) -> Option<T> {
+    random.once_in(times).then(|| value(random))
 }
 
 struct World {
     state: State,
     showing: EdgeUpdates,
     door: SoldOutCheck,
-    dice: Dice,
+    random: Random,
     moment: Moment,
     /// Keyed requests that were taken, and the orders they made.
     given: Vec<Request>,
@@ -80,7 +66,7 @@ impl World {
             state: State::new(seed),
             showing: EdgeUpdates::at(&edge),
             door: SoldOutCheck::of(&edge),
-            dice: Dice(seed),
+            random: Random::new(seed),
             moment: Moment { now: BASE, elapsed_ms: 5 },
             given: Vec::new(),
             orders: Vec::new(),
@@ -139,13 +125,14 @@ impl World {
 
     /// Time passes by both clocks, whose speeds differ by a sixteenth at most.
     fn pass(&mut self, stamp_ms: u64) {
-        let speed = 15 + self.dice.below(3);
+        let speed = 15 + self.random.below(3);
         self.moment.now += stamp_ms;
         self.moment.elapsed_ms += stamp_ms * 16 / speed;
     }
 
     fn turn(&mut self) {
-        let passed = self.dice.below(if self.dice.0.is_multiple_of(8) { 2_000 } else { 50 });
+        let passed_max = if self.random.once_in(8) { 2_000 } else { 50 };
+        let passed = self.random.below(passed_max);
         self.pass(passed);
         while let Some(event) = sweep::expire(&self.state, self.moment.now) {
             self.record(None, event);
@@ -153,7 +140,7 @@ impl World {
         if let Some(event) = sweep::tidy(&self.state, self.moment.now) {
             self.record(None, event);
         }
-        for _ in 0..self.dice.below(6) {
+        for _ in 0..self.random.below(6) {
             let command = self.command();
             let key = self.key();
             self.change(request(command, Some(key)));
@@ -165,46 +152,48 @@ impl World {
     }
 
     fn key(&mut self) -> KeyClaim {
-        let (upper, lower) = (self.dice.next(), self.dice.next());
+        let (upper, lower) = (self.random.next(), self.random.next());
         KeyClaim { hash: u128::from(upper) << 64 | u128::from(lower), fingerprint: 1 }
     }
 
     fn some_order(&mut self) -> Option<OrderId> {
-        let at = self.dice.below(self.orders.len().max(1) as u64);
+        let at = self.random.below(self.orders.len().max(1) as u64);
         self.orders.get(at as usize).copied()
     }
 
     fn command(&mut self) -> Command {
-        let sku = sku(self.dice.below(SKUS));
+        let sku = sku(self.random.below(SKUS));
         let precondition = Precondition::Exists;
         let act = |order, action| Command::ActOnOrder(order, action);
-        let draw = DrawId::parse(&format!("draw-{}", self.dice.below(4))).unwrap();
-        match (self.dice.below(24), self.some_order()) {
+        let draw = DrawId::parse(&format!("draw-{}", self.random.below(4))).unwrap();
+        match (self.random.below(24), self.some_order()) {
             (0..=1, _) => {
                 let settings = self.settings();
                 let known = self.state.skus.find(&sku).is_some();
                 let precondition = if known { precondition } else { Precondition::None };
-                let stock = self.dice.below(4);
+                let stock = self.random.below(4);
                 Command::PutSku(Box::new(PutSku { sku, stock, settings, precondition }))
             }
-            (2, _) if self.dice.one_in(4) => {
+            (2, _) if self.random.once_in(4) => {
                 Command::DeleteSku(Box::new(DeleteSku { sku, precondition }))
             }
             (3, _) => {
-                let delta = if self.dice.one_in(2) { 1 } else { -1 };
+                let delta = if self.random.once_in(2) { 1 } else { -1 };
                 let (adjustment, reason) = (Adjustment::Delta(delta), "count".to_owned());
                 let adjust = AdjustSku { sku, adjustment, reason, precondition };
                 Command::AdjustSku(Box::new(adjust))
             }
-            (4..=7, Some(order)) => act(order, Action::Confirm { reacquire: self.dice.one_in(2) }),
+            (4..=7, Some(order)) => {
+                act(order, Action::Confirm { reacquire: self.random.once_in(2) })
+            }
             (8..=9, Some(order)) => act(order, Action::Cancel),
-            (10, Some(order)) => act(order, Action::Extend(1 + self.dice.below(4_000))),
+            (10, Some(order)) => act(order, Action::Extend(1 + self.random.below(4_000))),
             (11, Some(order)) => {
-                let restock = self.dice.one_in(2);
+                let restock = self.random.once_in(2);
                 act(order, Action::Refund(Refund { lines: Default::default(), restock }))
             }
-            (12, _) if self.dice.one_in(6) => self.put_draw(draw),
-            (13, _) if self.dice.one_in(2) => Command::CloseDraw(draw),
+            (12, _) if self.random.once_in(6) => self.put_draw(draw),
+            (13, _) if self.random.once_in(2) => Command::CloseDraw(draw),
             (14..=15, _) => {
                 let user = self.user();
                 Command::EnterDraw(EnterDraw { draw, user, client_seed: None })
@@ -215,24 +204,25 @@ impl World {
 
     fn settings(&mut self) -> SkuSettings {
         let now = self.moment.now;
-        let near = move |dice: &mut Dice| now + dice.below(8_000) - 4_000;
+        let near = move |random: &mut Random| now + random.below(8_000) - 4_000;
         SkuSettings {
-            per_user_limit: self.dice.chance(2, |dice| 1 + dice.below(2)).unwrap_or(0),
-            limit_group: self.dice.chance(3, |_| GroupId::parse("group").unwrap()),
-            opens_at: self.dice.chance(5, near),
-            closes_at: self.dice.chance(5, near),
-            hold_ms: self.dice.chance(3, |dice| 1 + dice.below(5_000)),
-            paused: self.dice.one_in(10),
-            direct: self.dice.one_in(2),
+            per_user_limit: sometimes(&mut self.random, 2, |random| 1 + random.below(2))
+                .unwrap_or(0),
+            limit_group: sometimes(&mut self.random, 3, |_| GroupId::parse("group").unwrap()),
+            opens_at: sometimes(&mut self.random, 5, near),
+            closes_at: sometimes(&mut self.random, 5, near),
+            hold_ms: sometimes(&mut self.random, 3, |random| 1 + random.below(5_000)),
+            paused: self.random.once_in(10),
+            direct: self.random.once_in(2),
         }
     }
 
     fn put_draw(&mut self, draw: DrawId) -> Command {
         let prize = |sku| Prize { sku, weight: 1 };
-        let odds = Odds::new(vec![prize(sku(self.dice.below(SKUS)))], 1).unwrap();
+        let odds = Odds::new(vec![prize(sku(self.random.below(SKUS)))], 1).unwrap();
         Command::PutDraw(Box::new(PutDraw {
             draw,
-            terms: Terms { odds, hold_ms: None, sell: self.dice.one_in(2) },
+            terms: Terms { odds, hold_ms: None, sell: self.random.once_in(2) },
             admission: Admission { entries_per_user: 0, opens_at: None, closes_at: None },
             seed: Seed([3; 32]),
             precondition: Precondition::None,
@@ -240,21 +230,21 @@ impl World {
     }
 
     fn user(&mut self) -> UserId {
-        UserId::parse(&format!("user-{}", self.dice.below(USERS))).unwrap()
+        UserId::parse(&format!("user-{}", self.random.below(USERS))).unwrap()
     }
 
     fn order(&mut self) -> CreateOrder {
-        let take = match self.dice.below(3) {
+        let take = match self.random.below(3) {
             0 => Take::Sell,
             1 => Take::Hold(None),
-            _ => Take::Hold(Some(1 + self.dice.below(3_000))),
+            _ => Take::Hold(Some(1 + self.random.below(3_000))),
         };
         let mut lines: Vec<LineRequest> = Vec::new();
-        let line_count = if self.dice.one_in(8) { 2 } else { 1 };
+        let line_count = if self.random.once_in(8) { 2 } else { 1 };
         while lines.len() < line_count {
             let line = LineRequest {
-                sku: sku(self.dice.below(SKUS)),
-                quantity: 1 + self.dice.below(3) as u32,
+                sku: sku(self.random.below(SKUS)),
+                quantity: 1 + self.random.below(3) as u32,
             };
             if lines.iter().all(|other| other.sku != line.sku) {
                 lines.push(line);
@@ -265,11 +255,11 @@ impl World {
 
     /// One order comes to the door, some time after the turn.
     fn ask(&mut self) {
-        let retried = self.dice.one_in(3);
-        let at = self.dice.below(self.given.len().max(1) as u64) as usize;
+        let retried = self.random.once_in(3);
+        let at = self.random.below(self.given.len().max(1) as u64) as usize;
         let asked = match self.given.get(at).filter(|_| retried) {
             // A retry, or a key that is used for something else.
-            Some(given) if self.dice.one_in(2) => given.clone(),
+            Some(given) if self.random.once_in(2) => given.clone(),
             Some(given) => {
                 let claim = given.key.map(|claim| KeyClaim { fingerprint: 2, ..claim });
                 request(Command::CreateOrder(self.order()), claim)
@@ -279,7 +269,7 @@ impl World {
                 request(Command::CreateOrder(self.order()), Some(key))
             }
         };
-        let passed = if self.dice.one_in(2) { 0 } else { self.dice.below(6_000) };
+        let passed = if self.random.once_in(2) { 0 } else { self.random.below(6_000) };
         let elapsed_ms = self.moment.elapsed_ms + passed;
         let Some(found) = self.door.refusal(&asked, |_| false, || elapsed_ms) else {
             let key = asked.key.expect("all have one").hash;

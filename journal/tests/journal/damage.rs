@@ -3,6 +3,7 @@
 use doorbuster_journal::{
     FORMAT_VERSION, Journal, JournalError, MemoryDisk, Origin, SnapshotEnd, Verdict, scan,
 };
+use doorbuster_test_support::random::Random;
 
 use crate::support::*;
 
@@ -218,15 +219,15 @@ fn another_format_is_refused_saying_which_server_reads_it() {
 fn noise_never_panics_and_never_reads_as_other_content() {
     let (disk, expected) = journal_of_segments(3);
     for seed in 0..600 {
-        let mut noise = Noise(seed);
-        let name = format!("{:08}.segment", 1 + noise.next() % 3);
+        let mut random = Random::new(seed);
+        let name = format!("{:08}.segment", 1 + random.next() % 3);
         let damaged = with_changed(&disk, &name, |bytes| {
-            let start = (noise.next() % bytes.len() as u64) as usize;
-            let end = bytes.len().min(start + 1 + (noise.next() % 3000) as usize);
-            match noise.next() % 3 {
+            let start = (random.next() % bytes.len() as u64) as usize;
+            let end = bytes.len().min(start + 1 + (random.next() % 3000) as usize);
+            match random.next() % 3 {
                 0 => bytes[start..end].fill(0),
                 1 => bytes[start..end].fill(0xFF),
-                _ => bytes[start..end].fill_with(|| noise.next() as u8),
+                _ => bytes[start..end].fill_with(|| random.next() as u8),
             }
         });
         check_prefix_or_refusal(&damaged, &expected, &format!("seed {seed}"));

@@ -3,6 +3,7 @@
 use doorbuster_journal::{
     Disk, DumpContent, Journal, JournalError, MemoryDisk, Origin, dump, scan,
 };
+use doorbuster_test_support::random::Random;
 
 use crate::support::*;
 
@@ -125,15 +126,15 @@ fn short_files_other_journals_and_strange_names_are_shown() {
 fn nothing_a_file_holds_fails_a_dump_or_invents_a_record() {
     let (disk, expected) = journal_of_segments(3);
     for seed in 0..100 {
-        let mut noise = Noise(seed);
-        let name = format!("{:08}.segment", 1 + noise.next() % 3);
+        let mut random = Random::new(seed);
+        let name = format!("{:08}.segment", 1 + random.next() % 3);
         let damaged = with_changed(&disk, &name, |bytes| {
-            let start = (noise.next() % bytes.len() as u64) as usize;
-            let end = bytes.len().min(start + 1 + (noise.next() % 90_000) as usize);
-            match noise.next() % 3 {
+            let start = (random.next() % bytes.len() as u64) as usize;
+            let end = bytes.len().min(start + 1 + (random.next() % 90_000) as usize);
+            match random.next() % 3 {
                 0 => bytes.truncate(start),
                 1 => bytes[start..end].fill(0),
-                _ => bytes[start..end].fill_with(|| noise.next() as u8),
+                _ => bytes[start..end].fill_with(|| random.next() as u8),
             }
         });
         dump(&damaged, &mut |item| {

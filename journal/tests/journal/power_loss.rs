@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use doorbuster_journal::{Journal, JournalError, MemoryDisk, Origin, Verdict, scan};
 
+use doorbuster_test_support::random::Random;
+
 use crate::support::*;
 
 /// Two synced turns, then a batch of turns that is not synced. Returns how many records are synced.
@@ -61,9 +63,9 @@ fn any_sectors_of_an_unsynced_batch_may_reach_the_disk() {
 fn any_pages_of_large_unsynced_frames_may_reach_the_disk() {
     let (disk, expected, synced) = with_unsynced_batch(&[9000, 400, 20_000, 50_000, 4000]);
     for seed in 0..200 {
-        let mut noise = Noise(seed);
-        let pages: u64 = noise.next() & noise.next();
-        let keeps = noise.next().is_multiple_of(2);
+        let mut random = Random::new(seed);
+        let pages: u64 = random.next() & random.next();
+        let keeps = random.next().is_multiple_of(2);
         let cut = disk.after_power_loss(|_, sector| (pages >> (sector / 8 % 64) & 1 == 1) == keeps);
         check_survival(&cut, &expected, synced, &format!("seed {seed}"));
     }
@@ -190,21 +192,21 @@ fn a_journal_survives_a_power_cut_right_after_it_was_created() {
 #[test]
 fn a_power_cut_at_any_turn_keeps_what_was_synced() {
     for seed in 0..40 {
-        let mut noise = Noise(seed);
+        let mut random = Random::new(seed);
         let (disk, mut journal) = journal_with(&[]);
         let (mut expected, mut synced) = (Vec::new(), 0);
-        for _ in 0..noise.next() % 30 {
-            let record = vec![1 + (noise.next() % 250) as u8; (noise.next() % 30_000) as usize];
+        for _ in 0..random.next() % 30 {
+            let record = vec![1 + (random.next() % 250) as u8; (random.next() % 30_000) as usize];
             journal.begin(1, 1);
             journal.push(|frame| frame.extend_from_slice(&record)).unwrap();
             journal.finish().unwrap();
             expected.push(record);
-            if noise.next().is_multiple_of(3) {
+            if random.next().is_multiple_of(3) {
                 synced = journal.sync().unwrap() as usize;
             }
             synced = synced.max(journal.synced() as usize);
         }
-        let cut = disk.after_power_loss(|_, _| noise.next().is_multiple_of(2));
+        let cut = disk.after_power_loss(|_, _| random.next().is_multiple_of(2));
         check_survival(&cut, &expected, synced, &format!("seed {seed}"));
     }
 }

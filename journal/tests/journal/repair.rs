@@ -4,6 +4,7 @@ use doorbuster_journal::{
     Disk, FORMAT_VERSION, FileDisk, Journal, JournalError, MemoryDisk, Origin, RepairPlan,
     Repaired, SnapshotEnd, Verdict, plan_repair, repair, scan,
 };
+use doorbuster_test_support::random::Random;
 
 use crate::support::*;
 
@@ -362,23 +363,23 @@ fn a_refused_journal_becomes_an_exact_prefix_or_stays() {
     let last = expected.len() as u64;
     let (mut repairs, mut anew) = (0, 0);
     for seed in 0..150 {
-        let mut noise = Noise(seed);
+        let mut random = Random::new(seed);
         let mut damaged = disk.after_power_loss(|_, _| true);
-        for _ in 0..1 + noise.next() % 2 {
-            let name = format!("{:08}.segment", 1 + noise.next() % 3);
+        for _ in 0..1 + random.next() % 2 {
+            let name = format!("{:08}.segment", 1 + random.next() % 3);
             damaged = with_changed(&damaged, &name, |bytes| {
-                let start = (noise.next() % bytes.len() as u64) as usize;
-                let end = bytes.len().min(start + 1 + (noise.next() % 9000) as usize);
-                match noise.next() % 4 {
+                let start = (random.next() % bytes.len() as u64) as usize;
+                let end = bytes.len().min(start + 1 + (random.next() % 9000) as usize);
+                match random.next() % 4 {
                     0 => bytes.truncate(start),
                     1 => bytes[start..end].fill(0),
-                    2 => bytes[start..end].fill_with(|| noise.next() as u8),
-                    _ => bytes[..4096].fill_with(|| noise.next() as u8),
+                    2 => bytes[start..end].fill_with(|| random.next() as u8),
+                    _ => bytes[..4096].fill_with(|| random.next() as u8),
                 }
             });
         }
         let snapshot =
-            noise.next().is_multiple_of(2).then(|| snapshot_at(&disk, 1 + noise.next() % last));
+            random.next().is_multiple_of(2).then(|| snapshot_at(&disk, 1 + random.next() % last));
         match plan_repair(&damaged, snapshot) {
             Ok(None) => continue,
             Ok(Some(_)) => repairs += 1,

@@ -132,19 +132,6 @@ pub(crate) fn with_changed(
     copy
 }
 
-/// A generator of repeatable noise (SplitMix64).
-pub(crate) struct Noise(pub(crate) u64);
-
-impl Noise {
-    pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut word = self.0;
-        word = (word ^ (word >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        word = (word ^ (word >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        word ^ (word >> 31)
-    }
-}
-
 /// A journal of this many segments, each record in a synced frame of its own.
 pub(crate) fn journal_of_segments(segments: usize) -> (MemoryDisk, Vec<Vec<u8>>) {
     let (disk, mut journal) = journal_with(&[]);

@@ -8,6 +8,7 @@ use doorbuster_journal::{
     Access, Disk, DiskFile, Journal, JournalError, JournalId, MemoryDisk, Origin,
     SEGMENT_BYTES_MIN, Scan, SnapshotEnd, Verdict, scan_with,
 };
+use doorbuster_test_support::random::Random;
 
 use crate::support::*;
 
@@ -389,11 +390,11 @@ fn zeros_and_noise_in_any_sector_never_read_as_other_content() {
         let used = built.end(segment).next_multiple_of(SECTOR_BYTES) + SECTOR_BYTES;
         for start in (0..used).step_by(SECTOR_BYTES) {
             for seed in 0..10 {
-                let mut noise = Noise(seed << 32 | start as u64);
+                let mut random = Random::new(seed << 32 | start as u64);
                 let sector: Vec<u8> = match seed {
                     0 => vec![0; SECTOR_BYTES],
                     1 => vec![0xFF; SECTOR_BYTES],
-                    _ => (0..SECTOR_BYTES).map(|_| noise.next() as u8).collect(),
+                    _ => (0..SECTOR_BYTES).map(|_| random.next() as u8).collect(),
                 };
                 file.write_all_at(&sector, start as u64).unwrap();
                 let what = format!("sector at {start} of {}, seed {seed}", NAMES[segment]);

@@ -4,6 +4,7 @@ use doorbuster_journal::{Disk, JournalId, MemoryDisk};
 use doorbuster_snapshots::{
     Meta, SnapshotError, SnapshotReader, SnapshotWriter, Verified, no_pause, snapshot_name,
 };
+use doorbuster_test_support::random::Random;
 use sha2::{Digest, Sha256};
 
 pub(crate) const ID: JournalId = JournalId(*b"journal of tests");
@@ -62,16 +63,7 @@ pub(crate) fn read<D: Disk>(disk: &D, name: &str) -> Result<(Meta, Vec<u8>), Sna
 
 /// Bytes without a pattern, the same each time.
 pub(crate) fn noise(bytes: usize) -> Vec<u8> {
-    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
-    let word = |_| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state.to_le_bytes()
-    };
-    let mut noise: Vec<u8> = (0..bytes.div_ceil(8)).flat_map(word).collect();
-    noise.truncate(bytes);
-    noise
+    Random::new(0).bytes(bytes)
 }
 
 /// Damages a snapshot, whatever the damage.

@@ -2,6 +2,7 @@
 //! bad framing is answered and closes.
 
 use super::*;
+use doorbuster_test_support::random::Random;
 
 #[test]
 fn bad_framing_is_answered_and_closes() {
@@ -103,13 +104,8 @@ fn both_readers_find_the_same_heads_in_any_bytes() {
         "\0",
         "\u{c}",
     ];
-    let mut dice = 0x9e37_79b9_7f4a_7c15_u64;
-    let mut roll = |sides: usize| {
-        dice ^= dice << 13;
-        dice ^= dice >> 7;
-        dice ^= dice << 17;
-        dice as usize % sides
-    };
+    let mut random = Random::new(1);
+    let mut roll = |sides: usize| random.place(sides);
     let mut undisturbed = 0;
     for _ in 0..4000 {
         let mut text: String = (0..=roll(3)).map(|_| &*messages[roll(messages.len())]).collect();

@@ -4,6 +4,7 @@ use super::*;
 use crate::domain::model::command::Command;
 use crate::http::request::json;
 use crate::http::routes::orders;
+use doorbuster_test_support::random::Random;
 
 const PLAIN: &[&str] = &[
     r#"{"user":"u1","lines":[{"sku":"A","qty":1}]}"#,
@@ -63,13 +64,8 @@ pub(in crate::http::routes) fn changed(kinds: &[&str], rounds: usize, mut see: i
         "\"", ",", "}", "]", "{", "[", ":", "0", "1", "null", "true", "\\", " ", "é", "-", ".",
         "sku", "key", "op",
     ];
-    let mut dice = 1_u64;
-    let mut below = |end: usize| {
-        dice ^= dice << 13;
-        dice ^= dice >> 7;
-        dice ^= dice << 17;
-        (dice >> 16) as usize % end
-    };
+    let mut random = Random::new(1);
+    let mut below = |end: usize| random.place(end);
     for round in 0..rounds {
         let mut text = kinds[round % kinds.len()].as_bytes().to_vec();
         for _ in 0..1 + below(2) {
