@@ -2,10 +2,10 @@
 //! comes back: answers, reads, the feed, snapshots and the sold-out edge show nothing that is
 //! synced on this disk alone.
 
-use crate::client::{Ask, Client, socket};
-use crate::patience;
 use crate::stalls::metric;
 use crate::world::World;
+use doorbuster_test_support::client::{Answer, Ask, Client, socket};
+use doorbuster_test_support::wait;
 use serde_json::json;
 use std::io::ErrorKind;
 use std::net::TcpStream;
@@ -31,7 +31,7 @@ impl Waiting {
         peeked.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
     }
 
-    fn answer(mut self) -> crate::client::Answer {
+    fn answer(mut self) -> Answer {
         self.client.read(false).expect("an answer")
     }
 }
@@ -43,7 +43,7 @@ fn copied() -> World {
 
 /// Waits until this disk holds more than so many records, all synced.
 fn until_synced_past(world: &mut World, sequence: u64) {
-    patience::until("the disk holds it", || {
+    wait::until("the disk holds it", || {
         let client = &mut world.client;
         let is_synced = metric(client, "doorbuster_durable_lag_records ") == 0;
         (metric(client, "doorbuster_sequence ") > sequence && is_synced).then_some(())

@@ -2,7 +2,7 @@
 //!
 //! Owns how long they ask, a seeded number of answers, so that no clock decides it, and that all
 //! of what they were answered is looked up afterwards. What one of them asks is in `shopper`, what
-//! must hold in `ledger`. Next: `crash`.
+//! must hold in `ledger`. Next: `tests/server/restart/crash.rs`.
 
 use crate::history::History;
 use crate::ledger::{audit, check_journal, check_remembered};

@@ -1,7 +1,7 @@
 //! The journal of a data directory, read beside the server and replayed without it.
 //!
 //! Owns where frames lie and what state their records make. Reads only; recovery proper is the
-//! library's. Next: `damage`, `ledger`.
+//! library's. Next: `ledger`.
 
 use doorbuster::codec::{self, Digest};
 use doorbuster::domain::model::event::Record;

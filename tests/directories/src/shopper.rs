@@ -2,7 +2,7 @@
 //!
 //! Owns what is asked: seeded, a shop's mix of orders, payments, cancellations and returns, mostly
 //! with keys. An answer that did not arrive leaves its request pending, to be asked again after the
-//! next start, as a client should. Judges nothing but codes: that is `ledger`. Next: `crash`.
+//! next start, as a client should. Judges nothing but codes: that is `ledger`. Next: `crowd`.
 
 use doorbuster_test_support::client::{Answer, Ask, Client};
 use doorbuster_test_support::random::Random;

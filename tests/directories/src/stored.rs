@@ -1,7 +1,6 @@
 //! A data directory as files: its segments, its snapshots, and copies in which some are missing.
 //!
-//! Owns looking and copying. Changes no directory of a test, only copies. Next: `images`,
-//! `snapshot_damage`.
+//! Owns looking and copying. Changes no directory of a test, only copies. Next: `history`.
 
 use doorbuster::codec;
 use doorbuster::engine::replay::{self, From, Replayed, journal_directory, snapshot_directory};

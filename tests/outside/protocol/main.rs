@@ -3,7 +3,7 @@
 //!
 //! Owns starting them. What they need is installed by `.ci/run`, pinned; where it is missing a test
 //! says so and returns, and fails where the environment says that this is a CI run (`CI=true`).
-//! What they send that is worth a test of its own has one in `tests/server/clients`.
+//! What they send that is worth a test of its own has one in `tests/server/clients/libraries.rs`.
 
 use doorbuster_test_support::process::Server;
 use doorbuster_test_support::target::Target;

@@ -1,7 +1,8 @@
 //! A disk of which one call fails, whichever it is: reads, looks and writes alike.
 //!
 //! Owns the counting of calls and the one that fails; what was done before and after it is done. A
-//! disk that fails for good, or a process that dies, is in `mortal.rs`. Next: `failing.rs`.
+//! disk that fails for good, or a process that dies, is in
+//! `journal/tests/journal/mortal.rs`.
 
 use std::io;
 use std::sync::{Arc, Mutex};

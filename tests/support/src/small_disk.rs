@@ -1,7 +1,7 @@
 //! A small disk: an ext4 file system in a file, which can lose power and be filled up.
 //!
 //! Owns the mount from making it to taking it away, also after a panic, and who may skip. Knows no
-//! server; whoever runs one in it ends it first. Next: `cuts`, `full`.
+//! server; whoever runs one in it ends it first. Next: `tests/power`.
 
 use crate::target::Target;
 use crate::wait;

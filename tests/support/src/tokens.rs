@@ -1,6 +1,6 @@
 //! A tokens file in the making, and servers that read it.
 //!
-//! Owns how a token is written there. Never asks anything. Next: `roles`, `rotation`.
+//! Owns how a token is written there. Never asks anything. Next: `process`.
 
 use crate::process::Launch;
 use crate::target::Target;

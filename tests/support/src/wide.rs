@@ -1,6 +1,6 @@
 //! Orders as wide as they come, so that few of them fill a segment or a disk.
 //!
-//! Owns their SKUs and their shape. Next: `pruning`, and `full` of `tests/power`.
+//! Owns their SKUs and their shape. Next: `tests/power/full.rs`.
 
 use crate::client::{Ask, Client};
 use serde_json::{Value, json};
