@@ -110,8 +110,9 @@ fn copy_aside<D: Disk, Q: Disk>(disk: &D, quarantine: &Q, name: &str) -> Result<
     let source = disk.open(name, Access::Read);
     let source = source.map_err(JournalError::io("open", disk.place(name), 0))?;
     if quarantine.names().map_err(io("list"))?.iter().any(|taken| taken == name) {
-        // An earlier attempt, which a crash ended, copied it.
-        return check_copy(&source, disk, quarantine, name, name);
+        // An earlier attempt, which a crash ended, copied it, perhaps before its name was durable.
+        check_copy(&source, disk, quarantine, name, name)?;
+        return quarantine.sync_directory().map_err(io("sync the directory of"));
     }
     let temporary = format!("{name}.copying");
     remove_if_present(quarantine, &temporary)?;

@@ -239,6 +239,11 @@ fn a_kill_in_a_repair_leaves_one_journal_and_every_original() {
                         repair(left, &aside, &again, again.first_sequence_lost).unwrap();
                     }
                 }
+                let durable = aside.after_power_loss(|_, _| false);
+                for (name, bytes) in &originals {
+                    let kept = [left, &durable].map(|disk| disk.contents(name).ok());
+                    assert!(kept.contains(&Some(bytes.clone())), "{at}: {name} can be lost");
+                }
                 let found = scan(left, plan.origin).unwrap();
                 assert_eq!(found.last_sequence + 1, plan.first_sequence_lost, "{at}");
                 Journal::resume(left.clone(), SMALL, found).unwrap();
