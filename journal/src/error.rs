@@ -5,6 +5,8 @@
 
 use std::io;
 
+use crate::format::difference::Difference;
+use crate::format::history::FramePlace;
 use crate::format::layout::{SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
 use crate::format::verdict::{Evidence, Verdict, judge};
 
@@ -60,6 +62,23 @@ pub enum JournalError {
     Options {
         /// The requested size, in bytes.
         segment_bytes: u64,
+    },
+    /// A frame made elsewhere, or an end that another journal tells, does not continue this journal.
+    /// Nothing was changed.
+    #[error("journal: what comes to {place} does not continue the journal: {difference}")]
+    NotContinued {
+        /// The place that the frame or the end is of.
+        place: FramePlace,
+        /// What differs.
+        difference: Difference,
+    },
+    /// A journal that begins behind a snapshot was not given the frame with which it ends.
+    #[error("journal: it ends with {reached}, before the end of the snapshot, {sequence}")]
+    SnapshotNotReached {
+        /// The last sequence of the snapshot.
+        sequence: u64,
+        /// The last sequence that the journal was given.
+        reached: u64,
     },
     /// The visitor of frames failed.
     #[error("journal: reading stopped at sequence {first_sequence}: {cause}")]

@@ -3,8 +3,9 @@
 //! It owns the bytes on disk: how they are stored ([`Journal`]), when they are durable
 //! ([`Journal::sync`]), what a crash left ([`scan`]), how a start continues from that
 //! ([`Journal::resume`]), what can be removed once a snapshot holds it ([`prune`]), how its first
-//! part is copied to another directory ([`copy_prefix`]), and what an operator needs on a bad day
-//! ([`verify_segment`], [`dump`], [`plan_repair`], [`repair`]). It never knows what a record means,
+//! part is copied to another directory ([`copy_prefix`]), how a copy of a live journal grows frame by
+//! frame ([`RawTail`], [`Journal::copy`]) and begins ([`Journal::begin_at`]), how far two journals
+//! have the same past ([`common_end`]), and what an operator needs on a bad day ([`verify_segment`], [`dump`], [`plan_repair`], [`repair`]). It never knows what a record means,
 //! reads no clock (the caller passes stamps), retries no failed sync, truncates no file, and uses
 //! no segment twice. [`populate`] and [`release_freed_memory`] are here only because
 //! `disk/mapped_file.rs` holds the `unsafe`: they concern memory of the process, not of a file.
@@ -56,6 +57,7 @@ mod read;
 mod repair;
 mod upkeep;
 
+pub use append::begin_at::JournalBeginning;
 pub use append::journal::{FreeSpace, Journal};
 pub use append::segment_allocator::SegmentAllocator;
 pub use append::spares::Spare;
@@ -65,7 +67,12 @@ pub use disk::memory_disk::{MemoryDisk, MemoryFile, MemoryMapped};
 pub use disk::traits::{Access, Disk, DiskFile, Mapped};
 pub use error::{JournalError, Refusal, VisitError};
 pub use format::bytes;
+pub use format::difference::Difference;
 pub use format::frame::{Frame, Kind, Records};
+pub use format::history::{
+    CommonEnd, EPOCHS_MAX, EpochStart, EpochTable, FramePlace, JournalEnd, JournalHistory,
+    common_end,
+};
 pub use format::layout::{
     FORMAT_VERSION, FRAME_BYTES_MAX, JournalId, RECORD_BYTES_MAX, SEAL_TOTALS_BYTES_MAX,
     SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, turn_bytes_max,
@@ -77,9 +84,11 @@ pub use format::verdict::Verdict;
 pub use planted::plant;
 pub use planted::{Bug, planted};
 pub use read::peek::{journal_id, sequence_at};
+pub use read::raw_tail::{RawTail, RawVisit};
 pub use read::scan::{scan, scan_with};
 pub use read::scan_result::{Dropped, Scan, SegmentScan};
 pub use read::tail::{SeekResult, Tail};
+pub use read::verify_end::verify_end;
 pub use repair::dump::{DumpContent, DumpItem, dump};
 pub use repair::execute::{Repaired, repair};
 pub use repair::frame_search::Gap;

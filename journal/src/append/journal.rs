@@ -1,8 +1,9 @@
 //! The append side: one writer's open frame, open segment and cursors.
 //!
 //! Owns the way of a record into the mapping, and the sync after it. Never reads stored bytes,
-//! never retries a failed sync, never waits for a spare segment. Read `resume.rs` for how an
-//! existing journal is opened, `spares.rs` for where the next segment comes from.
+//! never retries a failed sync, never waits for a spare segment. Read `copy.rs` for frames that
+//! another journal made, `resume.rs` for how an existing journal is opened, `spares.rs` for where
+//! the next segment comes from.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -15,6 +16,7 @@ use crate::disk::remove::remove_leftovers;
 use crate::disk::traits::{Disk, DiskFile, Mapped};
 use crate::error::JournalError;
 use crate::format::frame::{self, Head, Kind, Position};
+use crate::format::history::{EpochTable, FramePlace, JournalEnd, JournalHistory};
 use crate::format::layout::*;
 use crate::format::options::Options;
 use crate::format::segment::SegmentHeader;
@@ -26,28 +28,33 @@ use crate::upkeep::prune::{ClosedSegments, Pruner};
 /// One turn is [`begin`](Self::begin), [`push`](Self::push) for each record,
 /// [`finish`](Self::finish), and [`sync`](Self::sync) as the durability mode asks.
 pub struct Journal<D: Disk = FileDisk> {
-    disk: Arc<D>,
+    pub(super) disk: Arc<D>,
     options: Options,
-    open: OpenEnd<D>,
+    pub(super) open: OpenEnd<D>,
     /// The segments that were left and not pruned.
     closed: Arc<ClosedSegments>,
-    epoch: u32,
-    stamp_ms: u64,
+    pub(super) epoch: u32,
+    pub(super) stamp_ms: u64,
+    pub(super) epochs: EpochTable,
+    /// The highest watermark of a stored frame.
+    pub(super) watermark: u64,
+    /// The segment that another journal goes over to next, as its header tells.
+    pub(super) announced: Option<SegmentHeader>,
     /// The open frame: a header of zeros, then records. Keeps its capacity.
     frame: Vec<u8>,
     /// The length of `frame` up to its last whole record; an encoder that panicked left the rest.
     frame_filled: usize,
-    frame_count: u32,
+    pub(super) frame_count: u32,
     /// The record that did not fit, while its frame is stored. Keeps its capacity.
     overflow: Vec<u8>,
-    appended: u64,
+    pub(super) appended: u64,
     synced: u64,
     /// The highest sequence that every copy that counts has synced; `u64::MAX` without copies.
     copied: u64,
     /// Whether a frame was stored since the last sync.
-    unsynced: bool,
+    pub(super) unsynced: bool,
     poisoned: bool,
-    spares: Spares<D>,
+    pub(super) spares: Spares<D>,
 }
 
 // The writer moves to its thread.
@@ -57,12 +64,12 @@ const _: () = {
 };
 
 /// The open segment, and the position of the next frame in it.
-struct OpenEnd<D: Disk> {
-    header: SegmentHeader,
-    mapped: <D::File as DiskFile>::Mapped,
-    seed: u32,
-    offset: u64,
-    chain: u32,
+pub(super) struct OpenEnd<D: Disk> {
+    pub(super) header: SegmentHeader,
+    pub(super) mapped: <D::File as DiskFile>::Mapped,
+    pub(super) seed: u32,
+    pub(super) offset: u64,
+    pub(super) chain: u32,
 }
 
 /// Where the journal continues: from a scan, or from the start of a new journal.
@@ -72,9 +79,30 @@ pub(crate) struct Start {
     pub(crate) last_sequence: u64,
     pub(crate) epoch: u32,
     pub(crate) stamp_ms: u64,
+    pub(crate) epochs: EpochTable,
+    /// The highest watermark of a frame before it, or the end of the snapshot that stands in.
+    pub(crate) watermark: u64,
     pub(crate) spare: Option<SegmentHeader>,
     pub(crate) closed_bytes: u64,
     pub(crate) closed_segments: u64,
+}
+
+impl Start {
+    /// The start of the first frame of a segment, with nothing before it.
+    pub(super) fn new() -> Self {
+        Self {
+            offset: SEGMENT_HEADER_BYTES as u64,
+            chain: 0,
+            last_sequence: 0,
+            epoch: 0,
+            stamp_ms: 0,
+            epochs: EpochTable::default(),
+            watermark: 0,
+            spare: None,
+            closed_bytes: 0,
+            closed_segments: 0,
+        }
+    }
 }
 
 /// The bytes that can be appended for certain.
@@ -114,18 +142,7 @@ impl<D: Disk> Journal<D> {
         let ready = SegmentRequest::New(header)
             .fetch(&disk, &AtomicBool::new(false))?
             .expect("nothing stops a preparation in place");
-        let offset = SEGMENT_HEADER_BYTES as u64;
-        let start = Start {
-            offset,
-            chain: 0,
-            last_sequence: 0,
-            epoch: 0,
-            stamp_ms: 0,
-            spare: None,
-            closed_bytes: 0,
-            closed_segments: 0,
-        };
-        Ok(Self::assemble(disk, options, ready, start))
+        Ok(Self::assemble(disk, options, ready, Start::new()))
     }
 
     pub(crate) fn assemble(
@@ -142,6 +159,9 @@ impl<D: Disk> Journal<D> {
             Some(spare) => SegmentRequest::Existing(spare),
             None => SegmentRequest::New(header.successor(&options)),
         };
+        let mut epochs = start.epochs;
+        // The first frame of an epoch asks for no memory either.
+        epochs.reserve();
         Self {
             disk: Arc::new(disk),
             options,
@@ -155,6 +175,9 @@ impl<D: Disk> Journal<D> {
             closed: Arc::new(ClosedSegments::new(start.closed_segments, start.closed_bytes)),
             epoch: start.epoch,
             stamp_ms: start.stamp_ms,
+            epochs,
+            watermark: start.watermark,
+            announced: None,
             frame,
             frame_filled: FRAME_HEADER_BYTES,
             frame_count: 0,
@@ -212,6 +235,23 @@ impl<D: Disk> Journal<D> {
     /// copy may store the frame before it has synced those before it.
     pub fn set_copied(&mut self, sequence: u64) {
         self.copied = sequence;
+    }
+
+    /// The highest watermark of a stored frame: everything up to it is known to be settled. What
+    /// a copy may apply, and never more.
+    pub fn watermark(&self) -> u64 {
+        self.watermark
+    }
+
+    /// Where the next frame goes, and what it continues.
+    pub fn end(&self) -> JournalEnd {
+        let place = FramePlace { segment: self.open.header.number, offset: self.open.offset };
+        JournalEnd { place, sequence: self.appended, chain: self.open.chain }
+    }
+
+    /// What another journal of the same identity compares with its own.
+    pub fn history(&self) -> JournalHistory {
+        JournalHistory::new(&self.epochs, self.end())
     }
 
     /// The size of all segments that hold frames, the open one included, in bytes.
@@ -358,7 +398,7 @@ impl<D: Disk> Journal<D> {
         self.spares.stop_allocator()
     }
 
-    fn check_poison(&self) -> Result<(), JournalError> {
+    pub(super) fn check_poison(&self) -> Result<(), JournalError> {
         if self.poisoned { Err(JournalError::Poisoned) } else { Ok(()) }
     }
 
@@ -389,10 +429,18 @@ impl<D: Disk> Journal<D> {
             watermark: if planted(Bug::WatermarkTooHigh) { self.appended } else { self.settled() },
         };
         let position = Position { seed: self.open.seed, offset: self.open.offset };
-        self.open.chain = frame::close(frame, &head, position);
+        let crc = frame::close(frame, &head, position);
+        self.store_closed(frame, &head, crc);
+    }
+
+    /// Stores a closed frame behind the last one: body first, length word last.
+    pub(super) fn store_closed(&mut self, frame: &[u8], head: &Head, crc: u32) {
+        self.epochs.note(head.epoch, self.end());
+        self.watermark = self.watermark.max(head.watermark);
         self.open.mapped.store(self.open.offset, frame);
+        self.open.chain = crc;
         self.open.offset += frame.len() as u64;
-        self.appended += u64::from(count);
+        self.appended += u64::from(head.count);
         self.unsynced = true;
     }
 
@@ -406,6 +454,13 @@ impl<D: Disk> Journal<D> {
         if !planted(Bug::SegmentLeftUnsynced) {
             self.sync()?;
         }
+        let next = ready.header.successor(&self.options);
+        self.enter(ready, next);
+        Ok(())
+    }
+
+    /// Goes over to a new segment, behind a synced end mark, and requests the one after it.
+    pub(super) fn enter(&mut self, ready: ReadySegment<D>, next: SegmentHeader) {
         let open = OpenEnd {
             seed: ready.header.seed(),
             header: ready.header,
@@ -417,8 +472,6 @@ impl<D: Disk> Journal<D> {
         // Before the successor takes a frame, and so before the segment that was left can be
         // pruned.
         self.closed.add(left.header.bytes);
-        self.spares
-            .request(SegmentRequest::New(self.open.header.successor(&self.options)), left.mapped);
-        Ok(())
+        self.spares.request(SegmentRequest::New(next), left.mapped);
     }
 }

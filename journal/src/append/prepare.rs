@@ -88,6 +88,28 @@ fn write_zeros<D: Disk>(
     Ok(Some(file))
 }
 
+/// Makes a segment of zeros that has no name of a segment yet, so that no start reads it. See
+/// [`put_in_place`].
+pub(crate) fn prepare_unnamed<D: Disk>(
+    disk: &D,
+    header: SegmentHeader,
+) -> Result<ReadySegment<D>, JournalError> {
+    let name = preparing_name(header.number);
+    remove_if_present(disk, &name)?;
+    let file = write_zeros(disk, &name, header, &AtomicBool::new(false))?
+        .expect("nothing stops a preparation in place");
+    let mapped = file.map(header.bytes).map_err(JournalError::io("map", disk.place(&name), 0))?;
+    Ok(ReadySegment { header, mapped })
+}
+
+/// Gives a segment that was [prepared without a name](prepare_unnamed), and synced, its name.
+pub(crate) fn put_in_place<D: Disk>(disk: &D, number: u64) -> Result<(), JournalError> {
+    let (temporary, name) = (preparing_name(number), segment_name(number));
+    disk.rename(&temporary, &name).map_err(JournalError::io("rename", disk.place(&name), 0))?;
+    let io = JournalError::io("sync the directory of", disk.place(&name), 0);
+    disk.sync_directory().map_err(io)
+}
+
 /// Maps an existing segment as a scan found it.
 pub(crate) fn reopen<D: Disk>(
     disk: &D,

@@ -46,6 +46,8 @@ impl<D: Disk> Journal<D> {
             last_sequence: scan.last_sequence,
             epoch: scan.last_epoch,
             stamp_ms: scan.last_stamp_ms,
+            watermark: scan.vouched,
+            epochs: scan.epochs,
             spare: scan.spare,
             closed_bytes: scan.older_bytes
                 + scan.segments.iter().rev().skip(1).map(|segment| segment.bytes).sum::<u64>(),

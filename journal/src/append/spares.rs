@@ -12,6 +12,7 @@ use crate::append::segment_allocator::{
 };
 use crate::disk::traits::{Disk, DiskFile};
 use crate::error::JournalError;
+use crate::format::segment::SegmentHeader;
 
 /// The state of the spare segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +83,20 @@ impl<D: Disk> Spares<D> {
         self.send_job(Some(full));
     }
 
+    /// Makes this segment the next one. One that was made in its place is made anew: it gets the
+    /// name of the other by a rename.
+    pub(crate) fn expect(&mut self, header: SegmentHeader) {
+        if *self.next.header() == header {
+            return;
+        }
+        self.next = SegmentRequest::New(header);
+        let other = self.ready.take().map(|ready| ready.mapped);
+        // A request on its way is answered first; `poll` then sends this one.
+        if !self.is_requested {
+            self.send_job(other);
+        }
+    }
+
     /// Sends the request to the thread, and the full segment with it.
     fn send_job(&mut self, retired: Option<<D::File as DiskFile>::Mapped>) {
         if let Some(allocator) = &self.allocator {
@@ -101,7 +116,11 @@ impl<D: Disk> Spares<D> {
             Some(Ok(ready)) => {
                 self.is_requested = false;
                 self.failures = 0;
-                self.ready = Some(ready);
+                if ready.header == *self.next.header() {
+                    self.ready = Some(ready);
+                } else {
+                    self.send_job(Some(ready.mapped));
+                }
             }
             Some(Err(failure)) => {
                 self.failures = self.failures.saturating_add(1);

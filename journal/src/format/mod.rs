@@ -10,9 +10,13 @@
 //!   judgement of a torn tail
 //! - `frame`: one frame, closed for storage and parsed again
 //! - `segment`: one segment file, its header
+//! - `history`: the epochs of a journal, and how far two journals have the same past
+//! - `difference`: what of a frame made elsewhere does not continue a journal
 
 pub mod bytes;
+pub(crate) mod difference;
 pub(crate) mod frame;
+pub(crate) mod history;
 pub(crate) mod layout;
 pub(crate) mod options;
 pub(crate) mod origin;

@@ -10,6 +10,8 @@
 //! - `evidence`: what follows a bad frame, collected; `format::verdict` judges it
 //! - `block_reader`: a segment read in blocks
 //! - `tail`: reading on beside the writer
+//! - `raw_tail`: the same, frames as they lie, for a copy
+//! - `verify_end`: whether a journal has a given end
 //! - `peek`: what headers and first frames alone can tell
 
 pub(crate) mod block_reader;
@@ -18,8 +20,10 @@ pub(crate) mod evidence;
 mod forged_tests;
 pub(crate) mod open_segments;
 pub(crate) mod peek;
+pub(crate) mod raw_tail;
 pub(crate) mod scan;
 pub(crate) mod scan_result;
 pub(crate) mod segment_file;
 pub(crate) mod tail;
+pub(crate) mod verify_end;
 pub(crate) mod walk;

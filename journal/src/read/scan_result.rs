@@ -2,6 +2,7 @@
 //!
 //! Owns the types only: `walk.rs` builds them, and `append/resume.rs` continues from them.
 
+use crate::format::history::{EpochTable, FramePlace, JournalEnd, JournalHistory};
 use crate::format::layout::JournalId;
 use crate::format::origin::{Origin, SnapshotEnd};
 use crate::format::segment::SegmentHeader;
@@ -36,6 +37,8 @@ pub struct Scan {
     pub last_stamp_ms: u64,
     /// The checksum of the last frame, which the next one repeats; 0 without a frame.
     pub chain: u32,
+    /// The epochs of the frames that were read.
+    pub epochs: EpochTable,
     /// The segments that were read, in order, without the unused spare.
     pub segments: Vec<SegmentScan>,
     /// The tail that cannot be kept. No client had an answer for it.
@@ -50,6 +53,21 @@ impl Scan {
     /// The number of the unused segment after the open one, if there is one.
     pub fn spare(&self) -> Option<u64> {
         self.spare.map(|header| header.number)
+    }
+
+    /// Where the journal ends, once what is [dropped](Self::dropped) is gone. That of a new journal
+    /// if there is no segment.
+    pub fn journal_end(&self) -> JournalEnd {
+        self.segments.last().map_or(JournalEnd::GENESIS, |open| JournalEnd {
+            place: FramePlace { segment: open.number, offset: open.end },
+            sequence: self.last_sequence,
+            chain: self.chain,
+        })
+    }
+
+    /// What another journal of the same identity compares with its own.
+    pub fn history(&self) -> JournalHistory {
+        JournalHistory::new(&self.epochs, self.journal_end())
     }
 
     /// The end of a snapshot of everything up to `last_sequence`.

@@ -10,6 +10,7 @@ use std::ops::ControlFlow;
 use crate::disk::traits::{Disk, DiskFile};
 use crate::error::JournalError;
 use crate::format::frame::{self, Frame, Position};
+use crate::format::history::FramePlace;
 use crate::format::layout::*;
 use crate::read::segment_file::{
     SegmentFile, open_one, open_successor, read_first_frame, segment_numbers,
@@ -82,14 +83,25 @@ impl<D: Disk> Tail<D> {
         }
         Ok(match found {
             None => SeekResult::Gone { oldest },
-            Some((segment, next_sequence)) => SeekResult::Tail(Self {
-                segment,
-                offset: SEGMENT_HEADER_BYTES as u64,
-                next_sequence,
-                block: Vec::new(),
-                block_start: 0,
-            }),
+            Some((segment, next_sequence)) => {
+                let start = SEGMENT_HEADER_BYTES as u64;
+                SeekResult::Tail(Self::before(segment, start, next_sequence))
+            }
         })
+    }
+
+    /// A position before the frame at this offset.
+    pub(super) fn before(segment: SegmentFile<D::File>, offset: u64, next_sequence: u64) -> Self {
+        Self { segment, offset, next_sequence, block: Vec::new(), block_start: 0 }
+    }
+
+    pub(super) fn segment(&self) -> &SegmentFile<D::File> {
+        &self.segment
+    }
+
+    /// The place of the next frame.
+    pub(super) fn frame_place(&self) -> FramePlace {
+        FramePlace { segment: self.segment.header.number, offset: self.offset }
     }
 
     /// The first sequence of the next frame.
@@ -110,31 +122,53 @@ impl<D: Disk> Tail<D> {
         stored: u64,
         visit: &mut dyn FnMut(&Frame<'_>) -> ControlFlow<()>,
     ) -> Result<(), JournalError> {
-        // The block may be older than frames stored since.
-        self.block.clear();
+        self.forget();
         while self.next_sequence <= stored {
-            self.load()?;
-            let skip = usize::try_from(self.offset - self.block_start).unwrap_or(usize::MAX);
-            let position = Position { seed: self.segment.header.seed(), offset: self.offset };
-            let frame = match frame::parse(self.block.get(skip..).unwrap_or_default(), position) {
-                Ok(frame) if frame.first_sequence() == self.next_sequence => frame,
+            let (offset, next_sequence) = (self.offset, self.next_sequence);
+            let (seed, bytes) = self.next_bytes()?;
+            let frame = match frame::parse(bytes, Position { seed, offset }) {
+                Ok(frame) if frame.first_sequence() == next_sequence => frame,
                 _ => return Err(self.damaged()),
             };
             if frame.successor().is_some() {
-                let end = self.offset + frame.bytes();
-                self.segment = next_segment(disk, &self.segment, end, self.next_sequence)?;
-                self.offset = SEGMENT_HEADER_BYTES as u64;
-                self.block.clear();
+                let end = offset + frame.bytes();
+                let next = next_segment(disk, &self.segment, end, next_sequence)?;
+                self.enter(next);
                 continue;
             }
             let holds = frame.count() > 0;
             if holds && (frame.next_sequence() > stored + 1 || visit(&frame).is_break()) {
                 break;
             }
-            self.offset += frame.bytes();
-            self.next_sequence = frame.next_sequence();
+            let (bytes, next) = (frame.bytes(), frame.next_sequence());
+            self.advance(bytes, next);
         }
         Ok(())
+    }
+
+    /// Forgets the block: it may be older than frames stored since.
+    pub(super) fn forget(&mut self) {
+        self.block.clear();
+    }
+
+    /// Goes past a frame.
+    pub(super) fn advance(&mut self, bytes: u64, next_sequence: u64) {
+        self.offset += bytes;
+        self.next_sequence = next_sequence;
+    }
+
+    /// Goes over to the next segment.
+    pub(super) fn enter(&mut self, next: SegmentFile<D::File>) {
+        self.segment = next;
+        self.offset = SEGMENT_HEADER_BYTES as u64;
+        self.block.clear();
+    }
+
+    /// The seed of the segment's checksums, and bytes that hold the whole next frame.
+    pub(super) fn next_bytes(&mut self) -> Result<(u32, &[u8]), JournalError> {
+        self.load()?;
+        let skip = usize::try_from(self.offset - self.block_start).unwrap_or(usize::MAX);
+        Ok((self.segment.header.seed(), self.block.get(skip..).unwrap_or_default()))
     }
 
     /// Makes sure that the block holds the whole next frame.
@@ -154,7 +188,7 @@ impl<D: Disk> Tail<D> {
         })
     }
 
-    fn damaged(&self) -> JournalError {
+    pub(super) fn damaged(&self) -> JournalError {
         let cause =
             io::Error::new(io::ErrorKind::InvalidData, "no whole frame where one is stored");
         JournalError::io("read on in", self.segment.place.clone(), self.offset)(cause)
@@ -162,7 +196,7 @@ impl<D: Disk> Tail<D> {
 }
 
 /// As [`open_successor`], but `NotFound` for a segment that was pruned.
-fn next_segment<D: Disk>(
+pub(super) fn next_segment<D: Disk>(
     disk: &D,
     left: &SegmentFile<D::File>,
     end: u64,

@@ -7,6 +7,7 @@
 use crate::disk::traits::DiskFile;
 use crate::error::{JournalError, VisitError};
 use crate::format::frame::{self, Frame, Kind, Position, Predecessor};
+use crate::format::history::{EpochTable, FramePlace, JournalEnd};
 use crate::format::layout::*;
 use crate::format::origin::Origin;
 use crate::format::segment::SegmentHeader;
@@ -31,6 +32,7 @@ pub(crate) struct Walk {
     watermark: u64,
     /// The offset at which the last valid frame of the current segment ends.
     pub(crate) end: u64,
+    epochs: EpochTable,
     segments: Vec<SegmentScan>,
     /// Offset and sequence of the first frame that starts in each page of the current segment.
     starts: Vec<(u64, u64)>,
@@ -207,7 +209,16 @@ impl Walk {
         behind && !is_start_mark
     }
 
+    /// Takes note of the epoch of the next frame.
+    fn note_epoch(&mut self, frame: &Frame<'_>) {
+        let segment = self.segments.last().expect("a segment was entered").number;
+        let place = FramePlace { segment, offset: self.end };
+        let before = JournalEnd { place, sequence: self.last_sequence, chain: self.chain };
+        self.epochs.note(frame.epoch(), before);
+    }
+
     fn advance(&mut self, frame: &Frame<'_>) {
+        self.note_epoch(frame);
         let page = |offset: u64| offset / PAGE_BYTES as u64;
         if self.starts.last().is_none_or(|&(last, _)| page(last) < page(self.end)) {
             self.starts.push((self.end, frame.first_sequence()));
@@ -264,6 +275,7 @@ impl Walk {
             last_epoch: self.epoch,
             last_stamp_ms: self.stamp_ms,
             chain: self.chain,
+            epochs: self.epochs,
             segments: self.segments,
             dropped,
             rewrites,
