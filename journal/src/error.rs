@@ -80,6 +80,26 @@ pub enum JournalError {
         /// The last sequence that the journal was given.
         reached: u64,
     },
+    /// What is to be cut off is more than a tail that no client had an answer for.
+    #[error(
+        "journal: cannot be cut behind sequence {sequence}: {reason} {held}; nothing was changed"
+    )]
+    NotATail {
+        /// The last sequence that the cut would keep.
+        sequence: u64,
+        /// The last sequence that must be kept.
+        held: u64,
+        /// Who says so.
+        reason: &'static str,
+    },
+    /// What is to be cut off is more than may be set aside.
+    #[error("journal: {bytes} bytes would have to be set aside, but {bytes_max} may be")]
+    SetAsideTooLarge {
+        /// The size of what goes, in bytes.
+        bytes: u64,
+        /// The bound.
+        bytes_max: u64,
+    },
     /// The visitor of frames failed.
     #[error("journal: reading stopped at sequence {first_sequence}: {cause}")]
     Visitor {

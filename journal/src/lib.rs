@@ -4,8 +4,9 @@
 //! ([`Journal::sync`]), what a crash left ([`scan`]), how a start continues from that
 //! ([`Journal::resume`]), what can be removed once a snapshot holds it ([`prune`]), how its first
 //! part is copied to another directory ([`copy_prefix`]), how a copy of a live journal grows frame by
-//! frame ([`RawTail`], [`Journal::copy`]) and begins ([`Journal::begin_at`]), how far two journals
-//! have the same past ([`common_end`]), and what an operator needs on a bad day ([`verify_segment`], [`dump`], [`plan_repair`], [`repair`]). It never knows what a record means,
+//! frame ([`RawTail`], [`Journal::copy`]), begins ([`Journal::begin_at`]) and gives up what another
+//! writer's journal replaces ([`common_end`], [`cut`]), and what an operator needs on a bad day
+//! ([`verify_segment`], [`dump`], [`plan_repair`], [`repair`]). It never knows what a record means,
 //! reads no clock (the caller passes stamps), retries no failed sync, truncates no file, and uses
 //! no segment twice. [`populate`] and [`release_freed_memory`] are here only because
 //! `disk/mapped_file.rs` holds the `unsafe`: they concern memory of the process, not of a file.
@@ -89,6 +90,7 @@ pub use read::scan::{scan, scan_with};
 pub use read::scan_result::{Dropped, Scan, SegmentScan};
 pub use read::tail::{SeekResult, Tail};
 pub use read::verify_end::verify_end;
+pub use repair::cut::{CutLimits, CutTail, cut};
 pub use repair::dump::{DumpContent, DumpItem, dump};
 pub use repair::execute::{Repaired, repair};
 pub use repair::frame_search::Gap;

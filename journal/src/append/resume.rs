@@ -1,4 +1,5 @@
-//! Resuming after a scan: the only code that removes anything from a journal.
+//! Resuming after a scan: the only code that removes anything from a journal, but for a repair and
+//! a cut (`repair/cut.rs`).
 //!
 //! Owns the removal of a tail that no client had an answer for, and storing again what may be in
 //! memory only. Never judges (the scan did) and never truncates a file: it overwrites a tail with

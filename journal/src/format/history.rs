@@ -148,7 +148,7 @@ pub struct CommonEnd {
 ///
 /// Never cut to a watermark instead: a copy that counts may hold answered records that it was not
 /// yet told of. The result rests on what the other side says of itself: whoever has frames behind
-/// the end checks the chain there against its own ([`crate::verify_end`]).
+/// the end checks the chain there against its own ([`crate::verify_end`]; [`crate::cut`] does).
 pub fn common_end(mine: &JournalHistory, theirs: &JournalHistory) -> Option<CommonEnd> {
     if [mine.end, theirs.end].contains(&JournalEnd::GENESIS) {
         return Some(CommonEnd { epoch: 0, end: JournalEnd::GENESIS });

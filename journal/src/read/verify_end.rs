@@ -2,7 +2,7 @@
 //!
 //! Owns that comparison for one segment at a time. Changes no byte, judges no damage: an end that is
 //! not there is an error, whatever is there instead. Read `format/history.rs` for what an end is,
-//! `raw_tail.rs` for the use of it.
+//! `repair/cut.rs` and `raw_tail.rs` for the use of it.
 
 use std::io;
 

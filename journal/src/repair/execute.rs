@@ -19,6 +19,7 @@ use crate::repair::new_segment::{Content, NewSegment};
 use crate::repair::plan::{RepairPlan, Step, plan_repair};
 use crate::repair::relocate;
 use crate::repair::salvage::{SegmentSurveys, select_candidates};
+use crate::repair::set_aside::check_apart;
 
 /// The bytes that are copied at once.
 const COPY_BYTES: usize = 64 * 1024;
@@ -86,21 +87,6 @@ impl Step {
             Self::Put(segment) => segment_name(segment.header.number),
         }
     }
-}
-
-/// Checks that these are two directories. A copy in the same one would be taken as the original.
-fn check_apart<D: Disk, Q: Disk>(disk: &D, quarantine: &Q) -> Result<(), JournalError> {
-    const PROBE: &str = "probe.copying";
-    let io = |operation| JournalError::io(operation, quarantine.place(PROBE), 0);
-    remove_if_present(quarantine, PROBE)?;
-    quarantine.create(PROBE, SECTOR_BYTES as u64).map_err(io("create"))?;
-    let names = disk.names().map_err(JournalError::io("list", disk.place(""), 0));
-    quarantine.remove(PROBE).map_err(io("remove"))?;
-    if names?.iter().any(|name| name == PROBE) {
-        let (file, reason) = (quarantine.place(""), "it is the journal's own directory");
-        return Err(JournalError::Quarantine { file, reason });
-    }
-    Ok(())
 }
 
 /// Copies a file. The copy gets its name after it was synced and read back, so a copy with this

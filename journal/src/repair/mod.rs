@@ -11,7 +11,10 @@
 //! - `salvage`: what damaged segments still hold
 //! - `relocate`: frames given new places in new segments
 //! - `execute`: a plan carried out
+//! - `cut`: a tail that was never answered, taken away
+//! - `set_aside`: the copies of what a cut takes away
 
+pub(crate) mod cut;
 pub(crate) mod dump;
 pub(crate) mod execute;
 pub(crate) mod frame_search;
@@ -20,4 +23,5 @@ pub(crate) mod new_segment;
 pub(crate) mod plan;
 pub(crate) mod relocate;
 pub(crate) mod salvage;
+mod set_aside;
 mod survey;

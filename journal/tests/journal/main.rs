@@ -2,7 +2,9 @@
 
 mod append_and_scan;
 mod beginning;
+mod copied_power;
 mod copying;
+mod cuts;
 mod damage;
 mod dump;
 mod epochs;
