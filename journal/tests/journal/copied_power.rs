@@ -12,6 +12,7 @@ use doorbuster_journal::{
     Disk, Journal, JournalError, MemoryDisk, Options, Origin, RawTail, SEGMENT_BYTES_MIN,
     SegmentAllocator, common_end, cut, scan_with,
 };
+use doorbuster_test_support::random::Random;
 
 use crate::cuts::{LIMITS, seeds};
 use crate::mortal::MortalDisk;
@@ -31,8 +32,8 @@ struct Running {
 }
 
 impl Running {
-    fn new(mut journal: Journal<MemoryDisk>, noise: &mut Noise) -> Self {
-        let allocator = noise.next().is_multiple_of(2).then(|| journal.segment_allocator());
+    fn new(mut journal: Journal<MemoryDisk>, random: &mut Random) -> Self {
+        let allocator = random.next().is_multiple_of(2).then(|| journal.segment_allocator());
         Self { journal, allocator }
     }
 
@@ -67,8 +68,8 @@ struct Pair {
 }
 
 impl Pair {
-    fn new(noise: &mut Noise) -> Self {
-        let sizes = [1, 1 + noise.next() % 2].map(|times| times * SEGMENT_BYTES_MIN);
+    fn new(random: &mut Random) -> Self {
+        let sizes = [1, 1 + random.next() % 2].map(|times| times * SEGMENT_BYTES_MIN);
         let mut nodes = sizes.map(|segment_bytes| Node {
             disk: MemoryDisk::default(),
             options: Options { segment_bytes },
@@ -79,8 +80,8 @@ impl Pair {
         append(&mut journal, 1, &["the first"]);
         let options = nodes[1].options;
         let copy = copy_from_genesis(&nodes[0].disk, nodes[1].disk.clone(), options);
-        nodes[0].running = Some(Running::new(journal, noise));
-        nodes[1].running = Some(Running::new(copy, noise));
+        nodes[0].running = Some(Running::new(journal, random));
+        nodes[1].running = Some(Running::new(copy, random));
         let mut pair = Self {
             nodes,
             writer: 0,
@@ -122,27 +123,27 @@ impl Pair {
     }
 
     /// A turn of the writer. An error ends its process, as it does that of the server.
-    fn append(&mut self, noise: &mut Noise) -> Result<(), JournalError> {
-        let done = self.try_append(noise);
+    fn append(&mut self, random: &mut Random) -> Result<(), JournalError> {
+        let done = self.try_append(random);
         // A change of the segment syncs, too.
         self.settle();
         done
     }
 
-    fn try_append(&mut self, noise: &mut Noise) -> Result<(), JournalError> {
+    fn try_append(&mut self, random: &mut Random) -> Result<(), JournalError> {
         let epoch = self.epoch;
         let Some(running) = &mut self.nodes[self.writer].running else { return Ok(()) };
         running.journal.begin(epoch, u64::from(epoch));
-        for _ in 0..1 + noise.next() % 3 {
-            let bytes = if noise.next().is_multiple_of(2) { 60 } else { 24_000 };
-            let bytes = noise.next() % bytes;
-            let fill = (1 + noise.next() % 250) as u8;
+        for _ in 0..1 + random.next() % 3 {
+            let bytes = if random.next().is_multiple_of(2) { 60 } else { 24_000 };
+            let bytes = random.next() % bytes;
+            let fill = (1 + random.next() % 250) as u8;
             running.with_spare(|journal| {
                 journal.push(|frame| frame.resize(frame.len() + bytes as usize, fill))
             })?;
         }
         running.with_spare(Journal::finish)?;
-        if noise.next().is_multiple_of(4) {
+        if random.next().is_multiple_of(4) {
             running.with_spare(|journal| journal.seal(epoch, u64::from(epoch), b"totals"))?;
         }
         Ok(())
@@ -187,22 +188,22 @@ impl Pair {
     }
 
     /// A machine stops: killed, or without power, so that any of its unsynced sectors may be lost.
-    fn stop(&mut self, node: usize, killed: bool, noise: &mut Noise) {
+    fn stop(&mut self, node: usize, killed: bool, random: &mut Random) {
         self.connected = false;
         self.nodes[node].running = None;
-        let keeps = noise.next() % 4;
+        let keeps = random.next() % 4;
         self.nodes[node].disk = self.nodes[node].disk.after_power_loss(|_, _| match keeps {
             _ if killed => true,
             0 => false,
-            1 => noise.next().is_multiple_of(8),
-            _ => noise.next().is_multiple_of(2),
+            1 => random.next().is_multiple_of(8),
+            _ => random.next().is_multiple_of(2),
         });
         self.count(if killed { "killed" } else { "power lost" });
     }
 
     /// Reads a stopped machine's journal as a start does: never refused, and all that is settled is
     /// there as it was.
-    fn start(&mut self, node: usize, noise: &mut Noise) {
+    fn start(&mut self, node: usize, random: &mut Random) {
         let disk = self.nodes[node].disk.clone();
         let mut content = Vec::new();
         let found = scan_with(&disk, Origin::Genesis, &mut |frame| {
@@ -217,7 +218,7 @@ impl Pair {
             self.count("a torn tail dropped");
         }
         let journal = Journal::resume(disk, self.nodes[node].options, found).unwrap();
-        self.nodes[node].running = Some(Running::new(journal, noise));
+        self.nodes[node].running = Some(Running::new(journal, random));
     }
 
     /// One of the machines goes on as the writer, in the next epoch, whichever was it before. Both
@@ -240,22 +241,22 @@ impl Pair {
 
     /// The copy compares its past with the writer's, gives up what went another way, and goes on
     /// behind the common end.
-    fn join(&mut self, noise: &mut Noise) {
+    fn join(&mut self, random: &mut Random) {
         let (writer, copy) = (self.writer, self.copy());
         let Some(theirs) = self.writer_journal().map(|journal| journal.history()) else { return };
         let running = self.nodes[copy].running.as_ref().expect("it runs");
         let mine = running.journal.history();
         // It joins by a start.
-        self.stop(copy, true, noise);
+        self.stop(copy, true, random);
         let common = common_end(&mine, &theirs).expect("they have a past in common");
         assert_eq!(Some(common), common_end(&theirs, &mine));
         assert!(common.end.sequence >= self.settled, "what is settled would go");
         RawTail::at(&self.nodes[writer].disk, &common.end).expect("the writer has this end");
         if common.end.place < mine.end.place {
             self.count("a tail cut off");
-            self.cut(copy, &common.end, noise);
+            self.cut(copy, &common.end, random);
         }
-        self.start(copy, noise);
+        self.start(copy, random);
         let journal = &self.nodes[copy].running.as_ref().expect("it runs").journal;
         assert_eq!(journal.end(), common.end);
         check_same_up_to(&common.end, &self.nodes[writer].disk, &self.nodes[copy].disk, "joined");
@@ -263,14 +264,14 @@ impl Pair {
     }
 
     /// Cuts, killed on the way as often as not.
-    fn cut(&mut self, node: usize, end: &doorbuster_journal::JournalEnd, noise: &mut Noise) {
+    fn cut(&mut self, node: usize, end: &doorbuster_journal::JournalEnd, random: &mut Random) {
         let aside = MemoryDisk::default();
-        if noise.next().is_multiple_of(2) {
-            let step = (noise.next() % 40) as usize;
+        if random.next().is_multiple_of(2) {
+            let step = (random.next() % 40) as usize;
             let dying = MortalDisk::killed_at(self.nodes[node].disk.clone(), Some(step));
             if cut(&dying, &dying.beside(aside.clone()), end, LIMITS).is_err() {
                 self.count("a cut killed");
-                self.stop(node, noise.next().is_multiple_of(2), noise);
+                self.stop(node, random.next().is_multiple_of(2), random);
                 // The copies may be lost with their directory; then there are none.
                 let aside = MemoryDisk::default();
                 cut(&self.nodes[node].disk, &aside, end, LIMITS).expect("it is a tail");
@@ -281,69 +282,69 @@ impl Pair {
     }
 
     /// A machine whose call failed has stopped, as the server does.
-    fn heed(&mut self, node: usize, done: Result<(), JournalError>, noise: &mut Noise) {
+    fn heed(&mut self, node: usize, done: Result<(), JournalError>, random: &mut Random) {
         if done.is_err() {
             self.count("a call without power");
-            self.stop(node, false, noise);
+            self.stop(node, false, random);
         }
     }
 
-    fn step(&mut self, noise: &mut Noise) {
+    fn step(&mut self, random: &mut Random) {
         let (writer, copy) = (self.writer, self.copy());
-        match noise.next() % 40 {
+        match random.next() % 40 {
             0..14 => {
-                let done = self.append(noise);
-                self.heed(writer, done, noise);
+                let done = self.append(random);
+                self.heed(writer, done, random);
             }
             14..19 => {
                 let done = self.sync();
-                self.heed(writer, done, noise);
+                self.heed(writer, done, random);
             }
             19..28 => {
-                let done = self.ship(1 + (noise.next() % 6) as usize);
-                self.heed(copy, done, noise);
+                let done = self.ship(1 + (random.next() % 6) as usize);
+                self.heed(copy, done, random);
             }
             28..34 => {
                 let done = self.acknowledge();
-                self.heed(copy, done, noise);
+                self.heed(copy, done, random);
             }
-            34 => self.stop(writer, noise.next().is_multiple_of(2), noise),
-            35 => self.stop(copy, noise.next().is_multiple_of(2), noise),
+            34 => self.stop(writer, random.next().is_multiple_of(2), random),
+            35 => self.stop(copy, random.next().is_multiple_of(2), random),
             36 => {
                 // Power goes in the middle of a later call.
-                let node = &self.nodes[(noise.next() % 2) as usize];
+                let node = &self.nodes[(random.next() % 2) as usize];
                 if node.running.is_some() {
-                    node.disk.lose_power_after((noise.next() % 120) as u32);
+                    node.disk.lose_power_after((random.next() % 120) as u32);
                 }
             }
-            _ => self.mend(noise),
+            _ => self.mend(random),
         }
     }
 
     /// Whoever is down starts, and somebody is the writer.
-    fn mend(&mut self, noise: &mut Noise) {
+    fn mend(&mut self, random: &mut Random) {
         let down: Vec<usize> = (0..2).filter(|&node| self.nodes[node].running.is_none()).collect();
         let writer_was_down = down.contains(&self.writer);
         for node in down {
-            self.start(node, noise);
+            self.start(node, random);
         }
-        if writer_was_down || noise.next().is_multiple_of(6) {
-            let node = (noise.next() % 2) as usize;
+        if writer_was_down || random.next().is_multiple_of(6) {
+            let node = (random.next() % 2) as usize;
             let done = self.claim(node);
-            self.heed(node, done, noise);
+            self.heed(node, done, random);
         }
         if !self.connected && self.nodes.iter().all(|node| node.running.is_some()) {
-            self.join(noise);
+            self.join(random);
         }
     }
 
     /// In the end all is well: everything is settled, and both have the same bytes.
-    fn conclude(&mut self, noise: &mut Noise) {
+    fn conclude(&mut self, random: &mut Random) {
         for node in 0..2 {
-            self.stop(node, noise.next().is_multiple_of(2), noise);
+            self.stop(node, random.next().is_multiple_of(2), random);
         }
-        self.mend(noise);
-        self.append(noise).unwrap();
+        self.mend(random);
+        self.append(random).unwrap();
         self.sync().unwrap();
         self.ship(usize::MAX).unwrap();
         self.acknowledge().unwrap();
@@ -371,12 +372,12 @@ fn copies_survive_power_cuts_on_either_side_byte_for_byte() {
     for seed in seeds {
         // Kept for the line that a panic prints.
         println!("SEED={seed} cargo test -p doorbuster-journal copies_survive");
-        let mut noise = Noise(seed);
-        let mut pair = Pair::new(&mut noise);
+        let mut random = Random::new(seed);
+        let mut pair = Pair::new(&mut random);
         for _ in 0..200 {
-            pair.step(&mut noise);
+            pair.step(&mut random);
         }
-        pair.conclude(&mut noise);
+        pair.conclude(&mut random);
         for (event, times) in pair.events {
             *events.entry(event).or_default() += times;
         }

@@ -6,6 +6,7 @@ use doorbuster_journal::{
     Difference, Disk, FramePlace, Journal, JournalEnd, JournalError, MemoryDisk, Options, Origin,
     RawTail, SEGMENT_BYTES_MIN, Spare, prune, scan, verify_end,
 };
+use doorbuster_test_support::random::Random;
 
 use crate::pair::*;
 use crate::support::*;
@@ -292,8 +293,8 @@ fn any_bytes_in_any_place_are_refused_or_continue() {
     let shown = shown_from(&disk, &JournalEnd::GENESIS, journal.appended());
     let (mut refused, mut taken) = (0, 0);
     for seed in 0..3_000 {
-        let mut noise = Noise(seed);
-        let mut draw = |count: usize| (noise.next() % count as u64) as usize;
+        let mut random = Random::new(seed);
+        let mut draw = |count: usize| (random.next() % count as u64) as usize;
         let copied = MemoryDisk::default();
         let mut copy = copy_from_genesis(&disk, copied.clone(), SMALL);
         copy_some(&disk, journal.appended(), &mut copy, draw(shown.len())).unwrap();

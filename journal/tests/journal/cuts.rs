@@ -10,6 +10,7 @@ use doorbuster_journal::{
     CutLimits, CutTail, Difference, Disk, DumpContent, FileDisk, FramePlace, Journal, JournalEnd,
     JournalError, MemoryDisk, Origin, cut, dump, scan,
 };
+use doorbuster_test_support::random::Random;
 
 use crate::mortal::{MortalDisk, tell_points};
 use crate::pair::*;
@@ -35,33 +36,33 @@ struct Lagging {
 }
 
 impl Lagging {
-    fn random(noise: &mut Noise) -> Self {
+    fn drawn(random: &mut Random) -> Self {
         let disk = MemoryDisk::default();
         let mut journal = Journal::create(disk.clone(), SMALL, ID).unwrap();
-        let settled = noise.next() % 12;
+        let settled = random.next() % 12;
         journal.set_copied(settled);
         let mut epoch = 1;
-        for _ in 0..8 + noise.next() % 24 {
-            epoch += u32::from(noise.next().is_multiple_of(8));
+        for _ in 0..8 + random.next() % 24 {
+            epoch += u32::from(random.next().is_multiple_of(8));
             journal.begin(epoch, 1);
-            for _ in 0..1 + noise.next() % 3 {
-                let bytes = match noise.next() % 3 {
-                    0 => noise.next() % 40,
-                    1 => noise.next() % 3_000,
-                    _ => 10_000 + noise.next() % 45_000,
+            for _ in 0..1 + random.next() % 3 {
+                let bytes = match random.next() % 3 {
+                    0 => random.next() % 40,
+                    1 => random.next() % 3_000,
+                    _ => 10_000 + random.next() % 45_000,
                 };
-                let fill = 1 + (noise.next() % 250) as u8;
+                let fill = 1 + (random.next() % 250) as u8;
                 journal.push(|frame| frame.resize(frame.len() + bytes as usize, fill)).unwrap();
             }
             journal.finish().unwrap();
-            if noise.next().is_multiple_of(3) {
+            if random.next().is_multiple_of(3) {
                 journal.seal(epoch, 1, b"totals").unwrap();
             }
-            if noise.next().is_multiple_of(3) {
+            if random.next().is_multiple_of(3) {
                 journal.sync().unwrap();
             }
         }
-        if noise.next().is_multiple_of(2) {
+        if random.next().is_multiple_of(2) {
             // An unused spare behind the end.
             journal.segment_allocator().step();
         }
@@ -70,12 +71,12 @@ impl Lagging {
     }
 
     /// An end that may be cut to, of a kind that is drawn first, so that each is met often.
-    fn draw(&self, noise: &mut Noise) -> (Kind, JournalEnd) {
+    fn draw(&self, random: &mut Random) -> (Kind, JournalEnd) {
         let allowed = || self.ends.iter().filter(|end| end.sequence >= self.settled);
         for _ in 0..8 {
-            let kind = Kind::ALL[(noise.next() % Kind::ALL.len() as u64) as usize];
+            let kind = Kind::ALL[(random.next() % Kind::ALL.len() as u64) as usize];
             let ends: Vec<_> = allowed().filter(|end| self.is_of(kind, end)).collect();
-            if let Some(index) = noise.next().checked_rem(ends.len() as u64) {
+            if let Some(index) = random.next().checked_rem(ends.len() as u64) {
                 return (kind, *ends[index as usize]);
             }
         }
@@ -184,7 +185,7 @@ fn check_opens(whole: &[Vec<u8>], end: &JournalEnd, left: &MemoryDisk, at: &str)
 }
 
 /// One cut, killed up to three times at random steps, each time with or without power.
-fn drill(lagging: &Lagging, end: &JournalEnd, noise: &mut Noise, at: &str) {
+fn drill(lagging: &Lagging, end: &JournalEnd, random: &mut Random, at: &str) {
     let (_, content) = read(&lagging.disk);
     let (mut left, mut aside) = (twin(&lagging.disk), MemoryDisk::default());
     for _ in 0..3 {
@@ -193,18 +194,18 @@ fn drill(lagging: &Lagging, end: &JournalEnd, noise: &mut Noise, at: &str) {
         cut(&counting, &counting.beside(calm_aside), end, LIMITS).unwrap();
         let steps = counting.calls().len() as u64;
         // Most steps are writes of pages: the first and the last ones are killed as often.
-        let step = match noise.next() % 3 {
-            0 => noise.next() % steps.min(12),
-            1 => steps - 1 - noise.next() % steps.min(40),
-            _ => noise.next() % steps,
+        let step = match random.next() % 3 {
+            0 => random.next() % steps.min(12),
+            1 => steps - 1 - random.next() % steps.min(40),
+            _ => random.next() % steps,
         };
         let dying = MortalDisk::killed_at(left.clone(), Some(step as usize));
         let killed = cut(&dying, &dying.beside(aside.clone()), end, LIMITS);
         let at = format!("{at}, killed at step {step} of {steps}: {:?}", dying.calls().last());
         // A removal that is not durable yet is a step of the twin only.
         assert!(killed.is_err() || dying.calls().len() as u64 <= step, "{at}");
-        if noise.next().is_multiple_of(2) {
-            let mut persists = |_: &str, _: u64| noise.next().is_multiple_of(2);
+        if random.next().is_multiple_of(2) {
+            let mut persists = |_: &str, _: u64| random.next().is_multiple_of(2);
             left = left.after_power_loss(&mut persists);
             aside = aside.after_power_loss(&mut persists);
         }
@@ -222,12 +223,12 @@ fn thousands_of_cuts_are_finished_by_the_next_one() {
     let seeds = seeds("JOURNAL_CUTS", 300);
     let count = seeds.end - seeds.start;
     for seed in seeds {
-        let mut noise = Noise(seed);
-        let lagging = Lagging::random(&mut noise);
-        let (kind, end) = lagging.draw(&mut noise);
+        let mut random = Random::new(seed);
+        let lagging = Lagging::drawn(&mut random);
+        let (kind, end) = lagging.draw(&mut random);
         *kinds.entry(kind).or_default() += 1;
         let repeat = format!("SEED={seed} cargo test -p doorbuster-journal thousands_of_cuts");
-        drill(&lagging, &end, &mut noise, &format!("{repeat}: {kind:?}, {end}"));
+        drill(&lagging, &end, &mut random, &format!("{repeat}: {kind:?}, {end}"));
     }
     println!("{count} cuts: {kinds:?}");
     assert!(count < 100 || kinds.len() == Kind::ALL.len(), "{kinds:?}");
