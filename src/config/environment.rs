@@ -2,7 +2,7 @@
 //!
 //! Owns which of them are left alone. kubelet sets variables for each Service of a namespace, so a
 //! Service of the server's own name brings some that begin as its settings do; the tools read two.
-//! Any other that names no setting is a mistake, and is told. Next: `mod`, which looks for a
+//! Any other that names no setting is a mistake, and is told. Next: `sources`, which looks for a
 //! setting first.
 
 /// To whom a variable that is no setting belongs.

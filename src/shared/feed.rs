@@ -1,6 +1,6 @@
 //! What followers of the journal ask for, and what they are given: a leaf between HTTP, which asks,
 //! and the feeder, which reads files on a thread of its own. Neither knows the other. Reads no file
-//! and makes no text. Next: `feeder`, `http::events`.
+//! and makes no text. Next: `feeder`, `http::handlers::events`.
 
 use crate::domain::model::event::Record;
 use crate::domain::model::ids::{OrderId, Sequence, Stamp};

@@ -3,7 +3,7 @@
 //! Owns the pace at which the last requests were decided. Answers leave at the end of a turn, and
 //! an urgent request waits for the turn under way, so a turn must stay under 10 ms, or under one
 //! sync if that is longer. At normal speed the limit is never reached; it matters on a machine that
-//! gives the writer little time or memory. Never reads a clock. Next: `capacity`, `mod`.
+//! gives the writer little time or memory. Never reads a clock. Next: `capacity`.
 
 /// Deciding the requests of one turn is to take no longer, or no longer than a sync does: where
 /// that takes long, a turn with few requests would waste it.

@@ -2,7 +2,7 @@
 //! worth telling beside them.
 //!
 //! Owns the table. A bar about time is shown at every scale and counts at the full one only. Never
-//! measures. Next: `mod`.
+//! measures. Next: `stage`.
 
 use super::honest::Felt;
 use super::stage::Stage;

@@ -2,7 +2,7 @@
 //!
 //! Slots are handed out in order, so a client that brings users and picks SKUs picks the pairs.
 //! Each family here is one that some hash spreads badly: progressions for a multiplication,
-//! subspaces for anything that is linear, pairs that collided once. Next: `table_hash`, `users`.
+//! subspaces for anything that is linear, pairs that collided once. Next: `hash`, `users`.
 
 use super::*;
 use crate::domain::memory::hash::TableHash;

@@ -3,7 +3,7 @@
 //! Owns lists of networks and the reading of `X-Forwarded-For`. That header counts only from a peer
 //! that is a trusted proxy; then its right-most address that is no trusted proxy is the client, as
 //! only what trusted proxies appended is known to be true. Never opens a file: `reload` brings the
-//! text. Next: `mod`.
+//! text. Next: `control`.
 
 use crate::http::response::problem::{Code, Problem, Refused};
 use hyper::header::{HeaderMap, HeaderName};

@@ -26,7 +26,7 @@
 //!
 //! Ranks reach the limit one after the other: lists at a half of it, orders at seven eighths,
 //! orders of the priority class at all of it, and what is urgent never. Never reads a clock. Next:
-//! `mod`, `ring::rank`.
+//! `control`, `ring::rank`.
 
 use crate::ring::{Load, Rank, Syncs};
 use std::cell::Cell;

@@ -2,7 +2,7 @@
 //!
 //! Owns the count, which is asked once when a connection is accepted and told when it ends; never
 //! on the path of a request, so a lock does. There are no more entries than connections. Next:
-//! `mod`.
+//! `control`.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;

@@ -1,7 +1,7 @@
 //! Where admission meets a request: the checks, what is counted, what is given back.
 //!
-//! Owns when a charge is kept and when it is not. Next: `mod`, and `service` for where this stands
-//! in the order of checks.
+//! Owns when a charge is kept and when it is not. Next: `control`, and `service` for where this
+//! stands in the order of checks.
 
 use super::concurrency_limit::Wait;
 use super::connections_per_address::ConnectionPermit;

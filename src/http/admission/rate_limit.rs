@@ -10,7 +10,8 @@
 //! its debt the newcomer takes over one request at most, and none where that would be its first: in
 //! a crowd of more owners than cells a first request is always let in. An owner in debt keeps its
 //! cell as long as another in its set owes less, so strangers who ask a little free no heavy
-//! debtor. Which owners share a set is a secret of the process. Never reads a clock. Next: `mod`.
+//! debtor. Which owners share a set is a secret of the process. Never reads a clock. Next:
+//! `control`.
 //!
 //! A client that brings made-up owners by the million keeps no other client out. It takes the cells
 //! of owners that owe little, which forgives their debt; it costs a newcomer one request of

@@ -2,7 +2,7 @@
 //!
 //! Owns their text (draft-ietf-httpapi-ratelimit-headers-10, sections 3 and 4: structured lists of
 //! policies, `q` requests in `w` seconds, of which `r` are left and all again in `t` seconds).
-//! Never decides anything. Next: `mod`.
+//! Never decides anything. Next: `control`.
 
 use super::rate_limit::{Level, Quota};
 use hyper::header::HeaderValue;

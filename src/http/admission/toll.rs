@@ -3,7 +3,8 @@
 //! Owns how often the bucket of an address is charged: once for every head, once more for a request
 //! that then fails authentication or shape, and not at all for one that is refused for the server's
 //! sake. The second charge is a debt: it is made although the bucket may be empty, up to what is
-//! urgent may use. The buckets of principals and users are charged later, in `mod`. Next: `permit`.
+//! urgent may use. The buckets of principals and users are charged later, in `control`. Next:
+//! `permit`.
 
 use super::addresses::sender;
 use super::control::{AdmissionControl, SharedAdmission, name, rate_limited};

@@ -1,6 +1,6 @@
 //! `GET /v1/events` (API 5): from where, how many, in which form.
 //!
-//! Owns which forms `Accept` may choose from. Next: `http::events`, `http::accept`.
+//! Owns which forms `Accept` may choose from. Next: `handlers::events`, `request::accept`.
 
 use super::input::Input;
 use crate::domain::model::lives::Place;

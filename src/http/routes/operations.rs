@@ -1,7 +1,7 @@
 //! `/livez`, `/readyz`, `/v1/status`, latencies and metrics.
 //!
 //! Owns what probes and operators see. Never counts anything itself. Next: `answers::state_status`,
-//! `observe`.
+//! `request_metrics`.
 
 use super::input::{Input, ParsedCommand};
 use crate::domain::model::command::Query;

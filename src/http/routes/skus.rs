@@ -1,7 +1,8 @@
 //! `/v1/skus` (API 2).
 //!
-//! Owns the shape of SKUs and of changes to them; preconditions come from elsewhere (`mod`). What
-//! needs the state, such as whether `If-Match` is required, is the writer's. Next: `answers`.
+//! Owns the shape of SKUs and of changes to them; preconditions come from elsewhere
+//! (`writer_request`). What needs the state, such as whether `If-Match` is required, is the
+//! writer's. Next: `answers`.
 
 use super::input::{Input, ParsedCommand};
 use crate::domain::model::command::{

@@ -1,6 +1,6 @@
 //! The parameters and headers that the contract's operations name.
 //!
-//! Owns their schemas and what they mean. Next: `head` and `target`, which read them.
+//! Owns their schemas and what they mean. Next: `headers` and `target`, which read them.
 
 use super::patterns;
 use super::shapes::{integer, matching, number, says, schema, text, words};

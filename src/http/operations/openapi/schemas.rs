@@ -1,7 +1,7 @@
 //! The shapes of SKUs, orders, draws and the server's own figures, as the operations name them.
 //!
-//! Owns which members a request may have and an answer has. Next: `wire` and `wire_draw`, which
-//! write the answers; `routes`, which read the requests.
+//! Owns which members a request may have and an answer has. Next: `json_writer` and `draw_writer`,
+//! which write the answers; `routes`, which read the requests.
 
 use super::patterns::{self, HASH};
 use super::shapes::{
