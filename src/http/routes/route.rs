@@ -57,8 +57,21 @@ struct Row {
 }
 
 impl Row {
-    const PLAIN: Self =
-        Self { number: 0, allow: "", methods: &[], needs_key: false, may_lack_body: false };
+    const fn new(
+        number: usize,
+        allow: &'static str,
+        methods: &'static [(Method, Option<Permission>)],
+    ) -> Self {
+        Self { number, allow, methods, needs_key: false, may_lack_body: false }
+    }
+
+    const fn needs_key(self) -> Self {
+        Self { needs_key: true, ..self }
+    }
+
+    const fn may_lack_body(self) -> Self {
+        Self { may_lack_body: true, ..self }
+    }
 }
 
 /// A segment of a path as it is counted.
@@ -129,16 +142,14 @@ macro_rules! routes {
             const fn row(&self) -> &'static Row {
                 match self {
                     $(Self::$route $(($($part)+))? => {
-                        const ROW: &Row = &Row {
-                            number: number(concat!($(segment_label!($segment)),+)),
-                            allow: concat!($(allowed!($method), ", ",)+ "OPTIONS"),
-                            methods: &[$((
+                        const ROW: &Row = &Row::new(
+                            number(concat!($(segment_label!($segment)),+)),
+                            concat!($(allowed!($method), ", ",)+ "OPTIONS"),
+                            &[$((
                                 Method::$method,
                                 permission!($(Permission::$permission $(($verb))?)?),
                             )),+],
-                            $($flag: true,)*
-                            ..Row::PLAIN
-                        };
+                        )$(.$flag())*;
                         ROW
                     })*
                 }
