@@ -65,8 +65,9 @@ mod tests {
         assert_eq!(looks.map(|ended| crowd.has_left(ended)), [false, false, true, false]);
     }
 
+    /// Where connections end all the time memory is given back now and then.
     #[test]
-    fn where_connections_end_all_the_time_memory_is_given_back_now_and_then() {
+    fn memory_is_given_back_while_connections_end() {
         let mut crowd = Crowd::default();
         let looks = u64::from(10 * LOOKS_MAX);
         assert_eq!((1..=looks).filter(|look| crowd.has_left(50 * look)).count(), 10);

@@ -263,8 +263,9 @@ mod tests {
         serde_json::from_slice(&text).unwrap()
     }
 
+    /// A line has the members of its request and those for path and headers.
     #[test]
-    fn a_line_has_the_members_of_its_request_and_those_for_path_and_headers() {
+    fn a_line_has_its_requests_members_and_path_and_headers() {
         let order = NewOrder::of("u", "s", 2);
         assert_eq!(
             written(&Line::Order { order, key: key() }),

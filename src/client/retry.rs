@@ -231,8 +231,9 @@ mod tests {
         assert_eq!(stopped(next).code(), Some("sold_out"));
     }
 
+    /// What must not happen twice is not repeated after a lost answer.
     #[test]
-    fn what_must_not_happen_twice_is_not_repeated_after_a_lost_answer() {
+    fn what_must_not_happen_twice_is_not_repeated() {
         for failure in [lost(), problem(503, "outcome_unknown", Some(1), None)] {
             let mut tries = Tries::new(Policy::default(), false);
             let error = stopped(tries.after(failure, 0, None));
@@ -244,8 +245,9 @@ mod tests {
         assert!(matches!(tries.after(failure, 0, None), Next::Wait { .. }));
     }
 
+    /// After a lost answer only one with a sequence settles what happened.
     #[test]
-    fn after_a_lost_answer_only_one_with_a_sequence_settles_what_happened() {
+    fn only_an_answer_with_a_sequence_settles_a_lost_one() {
         let key = Key::new("k").unwrap();
         let mut unsettled = tries();
         unsettled.after(lost(), 0, Some(&key));

@@ -258,8 +258,9 @@ mod tests {
             prop_assert_eq!(encoded(&record), general);
         }
 
+        /// A new order is read by itself unless it has no origin or too many lines.
         #[test]
-        fn a_new_order_is_read_by_itself_unless_it_has_no_origin_or_too_many_lines(
+        fn a_new_order_is_read_by_its_own_reader(
             record in records(),
         ) {
             let bytes = encoded(&record);

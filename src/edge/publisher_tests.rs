@@ -8,8 +8,9 @@ fn key(number: u64) -> u128 {
     u128::from(number + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835)
 }
 
+/// Every key that is remembered is held at any time while filters come and go.
 #[test]
-fn every_key_that_is_remembered_is_held_at_any_time_while_filters_come_and_go() {
+fn every_remembered_key_is_held_while_filters_come_and_go() {
     let edge = Edge::default();
     let mut publisher = Publisher::of(&edge);
     let kept = crate::shared::reloadable::Kept::new(edge.keys.clone());
@@ -54,8 +55,9 @@ fn every_key_that_is_remembered_is_held_at_any_time_while_filters_come_and_go() 
     assert!(long_gone < 200, "{long_gone} of 10,000 that were forgotten are still taken for held");
 }
 
+/// A turn is published whole and what is taken back is asked for.
 #[test]
-fn a_turn_is_published_whole_and_what_is_taken_back_is_asked_for() {
+fn a_turn_is_published_whole() {
     let edge = Edge::default();
     let mut publisher = Publisher::of(&edge);
     let facts = |held| SoldOut {

@@ -45,8 +45,9 @@ fn a_sku_is_found_by_its_whole_name_until_it_leaves() {
     assert_eq!(table.find(hash, &other), Some(facts(2)));
 }
 
+/// A table grows with its SKUs, and the one before says nothing more.
 #[test]
-fn a_board_grows_with_its_skus_and_the_one_before_says_nothing_more() {
+fn a_table_grows_and_the_one_before_says_nothing_more() {
     let mut table = SoldOutTable::new();
     let mut outgrown = Vec::new();
     for number in 0..5_000 {

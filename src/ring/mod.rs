@@ -315,9 +315,10 @@ mod tests {
         }
     }
 
-    /// A lane with nothing under way waits for the room that other lanes take.
+    /// A lane that waits for room is woken without an answer of its own. A lane with nothing under
+    /// way waits for the room that other lanes take.
     #[test]
-    fn a_lane_that_waits_for_room_is_woken_without_an_answer_of_its_own() {
+    fn a_lane_that_waits_for_room_is_woken_without_an_answer() {
         let cursors = Arc::new(Cursors::default());
         let (ends, mut inbox, mut outbox) = build(2, &cursors);
         let [first, second] = ends.try_into().ok().expect("two lanes");
@@ -340,8 +341,9 @@ mod tests {
         drop(waiting);
     }
 
+    /// A writer that stops in the middle leaves all outcomes unknown.
     #[test]
-    fn a_writer_that_stops_in_the_middle_leaves_all_outcomes_unknown() {
+    fn a_writer_that_stops_midway_leaves_all_outcomes_unknown() {
         let cursors = Arc::new(Cursors::default());
         let (mut ends, _inbox, outbox) = build(1, &cursors);
         let lane = ends.pop().expect("one lane").settle();

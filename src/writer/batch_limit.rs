@@ -43,8 +43,9 @@ impl BatchLimit {
 mod tests {
     use super::*;
 
+    /// A turn takes what is decided in its time at the pace of the last.
     #[test]
-    fn a_turn_takes_what_is_decided_in_its_time_at_the_pace_of_the_last() {
+    fn a_turn_takes_what_the_last_pace_decides_in_its_time() {
         let mut pace = BatchLimit::new();
         assert_eq!(pace.requests_max(), u64::MAX);
         for (requests, took_ns, sync_ns, requests_max) in [

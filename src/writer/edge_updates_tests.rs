@@ -316,8 +316,9 @@ fn whatever_the_edge_refuses_the_writer_would_refuse_alike() {
     }
 }
 
+/// A refusal is given only while both edges of the window are over a second away.
 #[test]
-fn a_refusal_is_given_only_while_both_edges_of_the_window_are_over_a_second_away() {
+fn a_refusal_is_given_only_far_from_the_windows_edges() {
     let moment = Moment { now: 100_000, elapsed_ms: 10_000 };
     let check = |opens_at, closes_at, expected: Option<(u64, u64)>| {
         let settings = SkuSettings { opens_at, closes_at, ..SkuSettings::default() };

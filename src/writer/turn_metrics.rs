@@ -150,8 +150,9 @@ mod tests {
     use super::*;
     use crate::metrics::{Labels, Possible};
 
+    /// What deciding took is added up over turns in which somebody asked.
     #[test]
-    fn what_deciding_took_is_added_up_over_turns_in_which_somebody_asked() {
+    fn what_deciding_took_is_added_up_over_turns() {
         let cursors = Cursors::default();
         let labels = Labels {
             routes: &[],

@@ -69,8 +69,9 @@ fn least(address: SocketAddr, (sku, status): Case, connections: usize) -> (usize
     (least, asking[0].received())
 }
 
+/// An order or its refusal asks for less memory than bare hyper does.
 #[test]
-fn an_order_or_its_refusal_asks_for_less_memory_than_bare_hyper_does() {
+fn an_order_asks_for_less_memory_than_bare_hyper_does() {
     let server = server::start();
     server.put("plenty", 1_000_000);
     server.put("none", 0);

@@ -1,4 +1,5 @@
-//! What holds for the code of tests: what several targets share is compiled once.
+//! What holds for the code of tests: what several targets share is compiled once, and names of tests
+//! are short.
 //!
 //! Next: `tests/support`, `tests/directories`.
 
@@ -38,4 +39,33 @@ fn no_code_is_allowed_to_be_dead() {
         let exempt = MAY_BE_DEAD.contains(&source.path.as_str());
         assert!(exempt || !source.text.contains("dead_code"), "{} lets code be dead", source.path);
     }
+}
+
+/// A longer name is hard to say and to select; the rest of the sentence is the line above it.
+const NAME_LETTERS_MAX: usize = 60;
+
+/// The names of the tests of a source.
+fn tests(text: &str) -> impl Iterator<Item = &str> {
+    let is_mark = |line: &str| line == "#[test]" || line.starts_with("#[tokio::test");
+    let mut lines = text.lines().map(str::trim);
+    std::iter::from_fn(move || {
+        lines.find(|line| is_mark(line))?;
+        let name = lines.find_map(|line| line.split_once("fn "))?.1;
+        name.split('(').next()
+    })
+}
+
+#[test]
+fn names_of_tests_are_short() {
+    let (mut names, mut wrong) = (0, Vec::new());
+    for source in sources(CODE).iter().chain(&sources(TESTS)) {
+        for name in tests(&source.text) {
+            names += 1;
+            if name.len() > NAME_LETTERS_MAX {
+                wrong.push(format!("{}: {name}", source.path));
+            }
+        }
+    }
+    assert!(names > 1_000, "only {names} tests were found: are they written otherwise?");
+    assert!(wrong.is_empty(), "more than {NAME_LETTERS_MAX} letters:\n{}", wrong.join("\n"));
 }

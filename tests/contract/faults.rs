@@ -109,8 +109,9 @@ fn a_writer_that_stops_in_the_middle_leaves_the_outcome_unknown() {
     }
 }
 
+/// A client that asks too often is told so and nothing is decided.
 #[test]
-fn a_client_that_asks_too_often_is_told_so_and_nothing_is_decided() {
+fn a_client_that_asks_too_often_gets_no_decision() {
     let directory = TARGET.directory();
     let file = directory.path().join("doorbuster.toml");
     let limit = |world: &World, rate: &str| {

@@ -29,8 +29,9 @@ fn stalled() -> (World, doorbuster_test_support::client::Client, String) {
     (world, waiting, order)
 }
 
+/// While the disk stands still new orders are refused and what exists waits.
 #[test]
-fn while_the_disk_stands_still_new_orders_are_refused_and_what_exists_waits() {
+fn a_still_disk_refuses_new_orders_and_lets_others_wait() {
     let (mut world, mut waiting, order) = stalled();
     let ready = declared(&world.document, "overloaded");
     let ready = ready.into_iter().find(|declared| declared.operation == "getReady");
@@ -69,8 +70,9 @@ fn while_the_disk_stands_still_new_orders_are_refused_and_what_exists_waits() {
     world.client.ask(&ask).expect(201);
 }
 
+/// What waits at the end of a drain is told that its outcome is unknown and is not lost.
 #[test]
-fn what_waits_at_the_end_of_a_drain_is_told_that_its_outcome_is_unknown_and_is_not_lost() {
+fn what_waits_at_the_end_of_a_drain_has_an_unknown_outcome() {
     let (world, mut waiting, _) = stalled();
     world.server.terminate();
     waiting.read(false).expect("an answer").problem(503, "outcome_unknown");
@@ -132,8 +134,9 @@ fn notice(server: &Server, watch: &mut Client, token: &str, waiting: &mut Vec<Cl
     });
 }
 
+/// Orders of the priority class get in while others are shed and payments even then.
 #[test]
-fn orders_of_the_priority_class_get_in_while_others_are_shed_and_payments_even_then() {
+fn the_priority_class_gets_in_while_others_are_shed() {
     let data = TARGET.directory();
     let many = "class = \"priority\"";
     let _file = TokensFile::beside(

@@ -72,8 +72,9 @@ fn a_flipped_bit_of_the_journal_gives_the_same_state_or_none() {
     check_state(data, From::Genesis, 0, &facts, "as it was");
 }
 
+/// A flipped bit of the snapshot costs a longer replay to the same state.
 #[test]
-fn a_flipped_bit_of_the_snapshot_costs_a_longer_replay_to_the_same_state() {
+fn a_flipped_bit_of_the_snapshot_costs_only_a_longer_replay() {
     let (data, facts) = unpack("format-1");
     let snapshot = snapshot_directory(data.path()).join(snapshot_name(facts.snapshot_sequence));
     let used = snapshot.metadata().expect("it is there").len();
@@ -83,9 +84,10 @@ fn a_flipped_bit_of_the_snapshot_costs_a_longer_replay_to_the_same_state() {
     check_state(data.path(), From::NewestSnapshot, facts.snapshot_sequence, &facts, "as it was");
 }
 
-/// What a newer version left is not passed over like damage: it may be all there is.
+/// A snapshot of a newer version ends a start until a person moves it. What a newer version left is
+/// not passed over like damage: it may be all there is.
 #[test]
-fn a_snapshot_of_a_newer_version_ends_a_start_until_a_person_moves_it() {
+fn a_snapshot_of_a_newer_version_ends_a_start() {
     let (data, facts) = unpack("format-1");
     let path = snapshot_directory(data.path()).join(snapshot_name(facts.snapshot_sequence));
     let mut bytes = fs::read(&path).expect("it is there");

@@ -90,8 +90,9 @@ fn kind(event: &Event) -> String {
     told.split(|other: char| !other.is_alphanumeric()).next().unwrap_or_default().to_owned()
 }
 
+/// From the first event and from its snapshot, every version replays to its digest.
 #[test]
-fn every_version_replays_to_its_digest_from_the_first_event_and_from_its_snapshot() {
+fn every_version_replays_to_its_digest() {
     for (version, _) in DIRECTORIES {
         let (data, facts) = unpack(version);
         for (from, snapshot) in
@@ -151,8 +152,9 @@ fn every_directory_says_what_it_was_meant_to_say() {
     }
 }
 
+/// Version 1 has two segments every kind of event and every kind of row.
 #[test]
-fn version_1_has_two_segments_every_kind_of_event_and_every_kind_of_row() {
+fn version_1_has_every_kind_of_event_and_row() {
     check_kinds("format-1", (0..ROWS_1).collect());
     check_kinds("format-1-lives", (0..ROWS_1).chain([LIFE_ROW]).collect());
 }
@@ -212,8 +214,9 @@ fn kept_kind(kept: &StoredReply) -> u8 {
     }
 }
 
+/// The journal of the newest version is written byte by byte as it always was.
 #[test]
-fn the_journal_of_the_newest_version_is_written_byte_by_byte_as_it_always_was() {
+fn the_newest_version_is_written_byte_by_byte_as_ever() {
     for (name, _) in DIRECTORIES {
         check_written_again(name);
     }
@@ -254,8 +257,9 @@ fn check_written_again(name: &str) {
     }
 }
 
+/// The story of the newest version can be stored again and comes to the same.
 #[test]
-fn the_story_of_the_newest_version_can_be_stored_again_and_comes_to_the_same() {
+fn the_newest_story_stored_again_comes_to_the_same() {
     for (name, tell) in DIRECTORIES {
         let (made, facts) = make(&tell());
         // For whoever begins a new version, see above.

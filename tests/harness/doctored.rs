@@ -50,8 +50,9 @@ fn each_lie_is_found_by_the_rule_that_it_breaks() {
     check_found(Kind::Plain, &LIES);
 }
 
+/// Each favour to a hostile client is found by the rule that it breaks.
 #[test]
-fn each_favour_to_a_hostile_client_is_found_by_the_rule_that_it_breaks() {
+fn each_favour_to_a_hostile_client_is_found_by_its_rule() {
     check_found(Kind::Hostile, &FAVOURS);
 }
 

@@ -54,8 +54,9 @@ use std::path::Path;
 /// The server for these tests, and a folder for its directories.
 pub(crate) const TARGET: Target = doorbuster_test_support::target!();
 
+/// What clients heard is what the journal tells whatever befalls the server.
 #[test]
-fn what_clients_heard_is_what_the_journal_tells_whatever_befalls_the_server() {
+fn clients_heard_what_the_journal_tells() {
     Campaign::new(TARGET.random().next(), Kind::Plain).run();
 }
 

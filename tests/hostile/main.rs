@@ -103,8 +103,9 @@ fn misread(case: &Case, heard: &Heard, user: &str, seen: u16, old: bool) -> Opti
     answers.next().is_some().then_some("one answer too many")
 }
 
+/// Whatever is sent is refused or read right and nothing behind it is misread.
 #[test]
-fn whatever_is_sent_is_refused_or_read_right_and_nothing_behind_it_is_misread() {
+fn nothing_of_the_corpus_is_misread() {
     let cases = corpus::all();
     assert!(cases.len() >= CASES_MIN, "only {} cases", cases.len());
     let data = TARGET.directory();

@@ -25,8 +25,9 @@ fn fill_up_to(life: &mut Life<'_>, segment: u64) {
     }
 }
 
+/// A new directory is whole after a death before any step of its first start.
 #[test]
-fn a_new_directory_is_whole_after_a_death_before_any_step_of_its_first_start() {
+fn a_new_directory_is_whole_after_a_death_before_any_step() {
     let mut lives = Lives::new("main").renewed();
     lives.until_one_is_whole(|life| life.sell_many(1));
     lives.died_before(&["create", "allocate", "write", "sync", "rename", "store"]);

@@ -58,8 +58,9 @@ fn sell_wide(book: &mut Book, client: &mut Client, orders: std::ops::Range<usize
     }
 }
 
+/// A full disk gives up its ballast for a snapshot and history for a segment and sells on.
 #[test]
-fn a_full_disk_gives_up_its_ballast_for_a_snapshot_and_history_for_a_segment_and_sells_on() {
+fn a_full_disk_gives_up_ballast_and_history_and_sells_on() {
     on_a_small_disk(TARGET, DISK_BYTES, |disk| {
         let mut book = Book::default();
         let server = launch(disk).start();
@@ -111,8 +112,9 @@ fn a_full_disk_gives_up_its_ballast_for_a_snapshot_and_history_for_a_segment_and
     });
 }
 
+/// A snapshot that finds no room costs no order and the next one comes by itself.
 #[test]
-fn a_snapshot_that_finds_no_room_costs_no_order_and_the_next_one_comes_by_itself() {
+fn a_snapshot_that_finds_no_room_costs_no_order() {
     on_a_small_disk(TARGET, DISK_BYTES, |disk| {
         // One segment takes all that is sold until the snapshot is missed.
         let launch = || {

@@ -91,9 +91,10 @@ fn sell(server: &Server, orders: std::ops::Range<u64>) -> Vec<(String, u64)> {
     sold.collect()
 }
 
-/// Where answers do not wait for the disk, a cut takes a tail, and the start names where it begins.
+/// Where the kernel syncs a cut takes a tail that the next start names. Where answers do not wait
+/// for the disk, a cut takes a tail, and the start names where it begins.
 #[test]
-fn where_the_kernel_syncs_a_cut_takes_a_tail_that_the_next_start_names() {
+fn a_cut_where_the_kernel_syncs_takes_a_tail_that_is_told() {
     on_a_small_disk(TARGET, DISK_BYTES, |disk| {
         let data = disk.data();
         let start = || TARGET.launch(&data).small().argument("--durability").argument("os").start();

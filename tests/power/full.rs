@@ -175,8 +175,9 @@ fn check_ledger(disk: &SmallDisk, server: Server, book: &Book) {
     assert_eq!(codec::digest(&history.state).to_string(), stopped.digest);
 }
 
+/// A full disk takes no orders but payments and cancellations and sells again when freed.
 #[test]
-fn a_full_disk_takes_no_orders_but_payments_and_cancellations_and_sells_again_when_freed() {
+fn a_full_disk_takes_payments_and_cancellations_only() {
     on_a_small_disk(TARGET, DISK_BYTES, |disk| {
         let (server, mut book, refused) = fill_up(disk);
         let client = &mut server.connect();
@@ -196,8 +197,9 @@ fn a_full_disk_takes_no_orders_but_payments_and_cancellations_and_sells_again_wh
     });
 }
 
+/// A server that is killed on a full disk starts there and takes payments.
 #[test]
-fn a_server_that_is_killed_on_a_full_disk_starts_there_and_takes_payments() {
+fn a_server_killed_on_a_full_disk_starts_and_takes_payments() {
     on_a_small_disk(TARGET, DISK_BYTES, |disk| {
         let (mut server, mut book, refused) = fill_up(disk);
         for _ in 0..3 {
@@ -214,8 +216,9 @@ fn a_server_that_is_killed_on_a_full_disk_starts_there_and_takes_payments() {
     });
 }
 
+/// The last byte of room ends actions too and room brings all back.
 #[test]
-fn the_last_byte_of_room_ends_actions_too_and_room_brings_all_back() {
+fn the_last_byte_of_room_ends_actions_until_there_is_more() {
     on_a_small_disk(TARGET, DISK_BYTES, |disk| {
         let (server, mut book, refused) = fill_up(disk);
         let client = &mut server.connect();

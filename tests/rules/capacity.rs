@@ -3,8 +3,9 @@
 
 use crate::scenario::check;
 
+/// A full table of orders refuses new ones and serves the others.
 #[test]
-fn a_full_table_of_orders_refuses_new_ones_and_serves_the_others() {
+fn a_full_table_of_orders_refuses_only_new_ones() {
     check(
         "
         0 put     A stock=9
@@ -136,8 +137,9 @@ fn what_no_reserve_holds_is_common() {
     ));
 }
 
+/// Without configured principals a table is common to its last row.
 #[test]
-fn without_configured_principals_a_table_is_common_to_its_last_row() {
+fn a_table_without_configured_principals_is_common() {
     check(&format!(
         "0 put A stock=99
          settings orders=10
@@ -164,8 +166,9 @@ fn more_than_ten_principals_share_half_of_a_table() {
     ));
 }
 
+/// A principal that is no longer configured keeps its rows and no reserve.
 #[test]
-fn a_principal_that_is_no_longer_configured_keeps_its_rows_and_no_reserve() {
+fn a_removed_principal_keeps_its_rows_and_no_reserve() {
     check(&format!(
         "0 put A stock=99
          settings orders=40 principals=east,west

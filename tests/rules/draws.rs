@@ -5,8 +5,9 @@
 
 use crate::scenario::check;
 
+/// A win is an ordinary order and its expiry brings the prize back.
 #[test]
-fn a_win_is_an_ordinary_order_and_its_expiry_brings_the_prize_back() {
+fn a_win_is_an_order_whose_expiry_brings_the_prize_back() {
     check(
         "
         0 put     A stock=1
@@ -25,8 +26,9 @@ fn a_win_is_an_ordinary_order_and_its_expiry_brings_the_prize_back() {
     );
 }
 
+/// A draw that confirms sells at once and asks for no open holds.
 #[test]
-fn a_draw_that_confirms_sells_at_once_and_asks_for_no_open_holds() {
+fn a_draw_that_confirms_sells_at_once() {
     check(
         "
         0 settings holds=1
@@ -160,8 +162,9 @@ fn entries_are_never_given_back_and_a_later_limit_counts_them() {
     );
 }
 
+/// Closing ends entries reveals the seed and always answers the same.
 #[test]
-fn closing_ends_entries_reveals_the_seed_and_always_answers_the_same() {
+fn closing_ends_entries_and_reveals_the_seed() {
     check(
         "
         0 put     A stock=9
@@ -196,8 +199,9 @@ fn past_its_window_a_draw_takes_no_entries_but_keeps_its_seed() {
     );
 }
 
+/// Only window and entries of a draw change and only until it is closed.
 #[test]
-fn only_window_and_entries_of_a_draw_change_and_only_until_it_is_closed() {
+fn only_window_and_entries_of_an_open_draw_change() {
     check(
         "
         0 draw    D A*1                    -> 404 unknown_sku A
@@ -259,8 +263,9 @@ fn the_stage_of_draws_is_behind_the_pause_and_before_the_limits() {
     );
 }
 
+/// An expired win may be taken again another order of a prize may not.
 #[test]
-fn an_expired_win_may_be_taken_again_another_order_of_a_prize_may_not() {
+fn only_an_expired_win_of_a_prize_may_be_taken_again() {
     check(
         "
         0 put     A stock=9
@@ -325,8 +330,9 @@ fn a_retry_of_a_lost_entry_loses_again_and_of_a_win_wins() {
     );
 }
 
+/// A draw goes after its closing and its entries once no key names them.
 #[test]
-fn a_draw_goes_after_its_closing_and_its_entries_once_no_key_names_them() {
+fn a_draw_goes_after_its_closing() {
     check(
         "
         0 settings keys_retain=100 orders_retain=100

@@ -123,8 +123,9 @@ fn chi_squared(seen: &[f64], weights: &[u64]) -> f64 {
     seen.iter().zip(weights).map(part).sum()
 }
 
+/// A hundred thousand entries are drawn by the odds and within the stock.
 #[test]
-fn a_hundred_thousand_entries_are_drawn_by_the_odds_and_within_the_stock() {
+fn entries_are_drawn_by_the_odds_and_within_the_stock() {
     let seed = std::array::from_fn(|at| at as u8 ^ 0xA5);
     let (sale, entries) = run(seed);
     assert_eq!(entries.len() as u64, USERS * PER_USER);
@@ -168,8 +169,9 @@ fn a_hundred_thousand_entries_are_drawn_by_the_odds_and_within_the_stock() {
     assert!(statistic < 16.27, "{statistic} of {seen:?}");
 }
 
+/// The same seed and entries give the same winners and another seed others.
 #[test]
-fn the_same_seed_and_entries_give_the_same_winners_and_another_seed_others() {
+fn the_same_seed_and_entries_give_the_same_winners() {
     let (one, again, other) = (run([1; 32]).1, run([1; 32]).1, run([2; 32]).1);
     assert_eq!(one, again);
     let winners = |entries: &[EntryView]| -> Vec<u32> {

@@ -69,8 +69,9 @@ fn draw() -> DrawId {
     DrawId::parse("a-draw").expect("an id")
 }
 
+/// A name that nobody can have is refused in every record about SKUs.
 #[test]
-fn a_name_that_nobody_can_have_is_refused_in_every_record_about_skus() {
+fn an_impossible_name_is_refused_in_records_about_skus() {
     let (sku, precondition) = (sku_id("a-sku"), Precondition::None);
     let settings = SkuSettings { limit_group: group("a-group"), ..SkuSettings::default() };
     let put = SkuPut {
@@ -99,8 +100,9 @@ fn a_name_that_nobody_can_have_is_refused_in_every_record_about_skus() {
     check(Event::RefusalsCounted(counts), &[("a-sku", "SKU id")]);
 }
 
+/// A name that nobody can have is refused in every record about orders.
 #[test]
-fn a_name_that_nobody_can_have_is_refused_in_every_record_about_orders() {
+fn an_impossible_name_is_refused_in_records_about_orders() {
     let created = OrderCreated {
         user: user_id("a-user"),
         lines: lines(),
@@ -140,8 +142,9 @@ fn entry(client_seed: &str) -> Event {
     }))
 }
 
+/// A name that nobody can have is refused in every record about draws.
 #[test]
-fn a_name_that_nobody_can_have_is_refused_in_every_record_about_draws() {
+fn an_impossible_name_is_refused_in_records_about_draws() {
     check(draw_put(1), &[("a-draw", "draw id"), ("a-sku", "SKU id")]);
     check(Event::DrawClosed(draw()), &[("a-draw", "draw id")]);
     check(Event::DrawCloseRepeated(draw()), &[("a-draw", "draw id")]);
@@ -150,8 +153,9 @@ fn a_name_that_nobody_can_have_is_refused_in_every_record_about_draws() {
     check(entry("luck"), &[("a-draw", "draw id"), ("a-user", "user id")]);
 }
 
+/// Numbers and texts out of their bounds are refused by their name.
 #[test]
-fn numbers_and_texts_out_of_their_bounds_are_refused_by_their_name() {
+fn values_out_of_their_bounds_are_refused_by_their_name() {
     let weight: u64 = 0x0102_0304;
     let mut bytes = encoded(draw_put(weight));
     let at = place(&bytes, &weight.to_le_bytes());

@@ -117,8 +117,9 @@ fn a_hold_is_capped_whatever_its_source() {
     );
 }
 
+/// Extending never shortens and never passes the cap from creation.
 #[test]
-fn extending_never_shortens_and_never_passes_the_cap_from_creation() {
+fn extending_never_shortens_and_never_passes_the_cap() {
     check(
         "
         0 put    A stock=9

@@ -70,8 +70,9 @@ fn a_held_order_never_leaves() {
     );
 }
 
+/// Every change and every keyed answer begins the retention anew.
 #[test]
-fn every_change_and_every_keyed_answer_begins_the_retention_anew() {
+fn changes_and_keyed_answers_begin_the_retention_anew() {
     check(
         "
         0 put     A stock=9
@@ -206,9 +207,10 @@ fn orders_leave_oldest_first_in_bounded_steps() {
     ));
 }
 
-/// A clock that begins at 1970, as a machine's without a battery may.
+/// Nothing is old until one retention has passed since time began. A clock that begins at 1970, as
+/// a machine's without a battery may.
 #[test]
-fn nothing_is_old_until_one_retention_has_passed_since_time_began() {
+fn nothing_is_old_before_one_retention_has_passed() {
     let kept = Settings { idempotency_retain_ms: 100, orders_retain_ms: 200, ..settings() };
     let mut engine = Engine::start(kept, 0);
     let shop = || principal(&mut Words::of(""));

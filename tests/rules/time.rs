@@ -49,8 +49,9 @@ fn a_hold_lives_until_just_before_its_deadline() {
     );
 }
 
+/// An action at the deadline expires the hold first swept or not.
 #[test]
-fn an_action_at_the_deadline_expires_the_hold_first_swept_or_not() {
+fn an_action_at_the_deadline_expires_the_hold_first() {
     check(
         "
         0 put     A stock=9

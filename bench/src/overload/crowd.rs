@@ -282,8 +282,9 @@ impl Crowd {
 mod tests {
     use super::*;
 
+    /// A moment belongs to the phase that it falls into and what is late to the last.
     #[test]
-    fn a_moment_belongs_to_the_phase_that_it_falls_into_and_what_is_late_to_the_last() {
+    fn a_moment_belongs_to_the_phase_that_it_falls_into() {
         let phase = |seconds| Phase { rate: 1, seconds, comes_back: false };
         let crowd = Crowd::of(&[phase(1), phase(2)], 1);
         for (at_ns, expected) in [

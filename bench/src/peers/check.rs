@@ -82,8 +82,9 @@ impl std::fmt::Display for Found {
 mod tests {
     use super::*;
 
+    /// A peer that oversells, undersells, forgets or ignores the limit is not compared.
     #[test]
-    fn whoever_oversells_undersells_forgets_or_ignores_the_limit_is_not_compared() {
+    fn a_peer_that_sells_wrongly_is_not_compared() {
         let good = Found {
             first_taken: true,
             retries_alike: true,

@@ -43,8 +43,9 @@ impl Noise {
 mod tests {
     use super::*;
 
+    /// Noise is the same for the same seed and spread over its range.
     #[test]
-    fn noise_is_the_same_for_the_same_seed_and_spread_over_its_range() {
+    fn noise_repeats_with_its_seed_and_covers_its_range() {
         let take = |seed| (0..1000).map(|n| Noise::of(seed, n).below(10)).collect::<Vec<_>>();
         assert_eq!(take(1), take(1));
         assert_ne!(take(1), take(2));

@@ -120,8 +120,9 @@ mod tests {
         times.iter().filter(|time| range.contains(time)).count()
     }
 
+    /// Every schedule ascends ends in time and comes to what is expected.
     #[test]
-    fn every_schedule_ascends_ends_in_time_and_comes_to_what_is_expected() {
+    fn every_schedule_ascends_and_ends_in_time() {
         for shape in [Shape::Steady, Shape::Ramp, Shape::Spike, Shape::Poisson] {
             let times = times(shape);
             assert!(times.is_sorted() && times.last() < Some(&10_000_000_000), "{shape:?}");

@@ -16,8 +16,9 @@ fn a_crowd_is_gone_by_its_limits_and_everybody_else_has_bought() {
     assert!(ran.out.lines().any(|line| bought(&line)), "{ran:?}");
 }
 
+/// Full tables refuse for want of room and go on with what they hold.
 #[test]
-fn full_tables_refuse_for_want_of_room_and_go_on_with_what_they_hold() {
+fn full_tables_refuse_and_go_on_with_what_they_hold() {
     server_binary();
     let data = folder();
     let data = data.path().to_str().expect("a path in UTF-8");

@@ -64,8 +64,9 @@ fn slow(log: &Path, at_least_ms: u64) -> (u64, u64) {
     (count, max_ms)
 }
 
+/// A flash sale is told outcome by outcome and agrees with the server.
 #[test]
-fn a_flash_sale_is_told_outcome_by_outcome_and_agrees_with_the_server() {
+fn a_report_of_a_flash_sale_agrees_with_the_server() {
     let folder = process::folder();
     let server = Server::start(folder.path(), None);
     let report = folder.path().join("report");
@@ -248,8 +249,9 @@ fn reports_are_merged_and_compared_on_the_command_line() {
     assert!(missing.err.contains("summary.json"), "{missing:?}");
 }
 
+/// A server under TLS is measured if its certificate is believed.
 #[test]
-fn a_server_under_tls_is_measured_if_its_certificate_is_believed() {
+fn a_server_under_tls_is_measured_if_its_certificate_holds() {
     let folder = process::folder();
     let place = |name: &str| folder.path().join(name);
     let write = |name: &str, text: String| {

@@ -53,8 +53,9 @@ fn every_peer_sells_exactly_its_stock_and_answers_a_retry_alike() {
     }
 }
 
+/// A peer that is not installed is named with its package and gone without unless required.
 #[test]
-fn a_peer_that_is_not_installed_is_named_with_its_package_and_gone_without_unless_required() {
+fn a_missing_peer_is_named_with_its_package() {
     let without = run(peers().env("PATH", "").args(["--peers", "redis", "--durability", "os"]));
     assert_eq!(without.code, 0, "{without:?}");
     let said = "redis is not here: apt-get install redis-server";

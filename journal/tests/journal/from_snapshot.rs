@@ -25,8 +25,9 @@ fn bounds(disk: &MemoryDisk) -> (Vec<u64>, u64) {
     (found.segments.iter().map(|segment| segment.first_sequence).collect(), found.last_sequence)
 }
 
+/// Every snapshot is continued from with exactly what follows it.
 #[test]
-fn every_snapshot_is_continued_from_with_exactly_what_follows_it() {
+fn every_snapshot_continues_with_exactly_what_follows_it() {
     let (disk, expected) = journal_of_segments(4);
     for sequence in 1..=expected.len() as u64 {
         let snapshot = snapshot_at(&disk, sequence);

@@ -76,8 +76,9 @@ fn a_failure_at_any_call_leaves_no_file_and_names_the_call() {
     );
 }
 
+/// A disk that dies at any call leaves no snapshot or a whole one.
 #[test]
-fn a_disk_that_dies_at_any_call_leaves_no_snapshot_or_a_whole_one() {
+fn a_disk_dying_at_any_call_leaves_no_snapshot_or_a_whole_one() {
     let payload = payload();
     let whole = failing_at(usize::MAX, io::ErrorKind::Other);
     write(&whole, meta(2, &payload), &payload).unwrap();

@@ -26,8 +26,9 @@ fn a_snapshot_of_another_journal_is_named_and_refused() {
     assert_eq!(verify(&disk, &snapshot_name(8)).unwrap().meta.journal, OTHER_ID);
 }
 
+/// A start passes over a snapshot of another journal and says so.
 #[test]
-fn a_start_passes_over_a_snapshot_of_another_journal_and_says_so() {
+fn a_start_passes_over_a_snapshot_of_another_journal() {
     let (disk, _) = disk_with(7, b"payload");
     write(&disk, Meta { journal: OTHER_ID, ..meta(8, b"theirs") }, b"theirs").unwrap();
     let newest = newest_valid(&disk, ID, |_| Ok(())).unwrap();

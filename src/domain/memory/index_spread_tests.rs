@@ -97,8 +97,9 @@ fn spread(hash: &TableHash, groups: &[u64]) -> (usize, usize) {
     (walked / entries, longest)
 }
 
+/// Numbers that a client chooses fill an index as evenly as chance does.
 #[test]
-fn numbers_that_a_client_chooses_fill_an_index_as_evenly_as_chance_does() {
+fn chosen_numbers_fill_an_index_as_evenly_as_chance_does() {
     for (name, groups) in families() {
         let distinct: std::collections::BTreeSet<_> = groups.iter().collect();
         assert_eq!((groups.len(), distinct.len()), (GROUPS, GROUPS), "{name}");

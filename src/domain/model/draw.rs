@@ -254,8 +254,9 @@ mod tests {
         assert_eq!(Odds::new(vec![prize.clone(), prize], 0), Err(OddsError::Twice(1)));
     }
 
+    /// A point walks over the prizes in declared order then the blank.
     #[test]
-    fn a_point_walks_over_the_prizes_in_declared_order_then_the_blank() {
+    fn a_point_walks_over_the_prizes_in_order_then_the_blank() {
         let odds = odds(&[1, 0, 2], 3).unwrap();
         let picks: Vec<Pick> = (0..6).map(|point| odds.at(point)).collect();
         assert_eq!(picks, [Some(0), Some(2), Some(2), None, None, None]);
@@ -277,9 +278,10 @@ mod tests {
         check(&[end, u64::MAX, end - 1], total as u64, total as u64 - 1);
     }
 
-    /// The values come from another implementation, see `tests/rules/draws.rs` for one in Rust.
+    /// A roll is a function of seed draw number user and client seed. The values come from another
+    /// implementation, see `tests/rules/draws.rs` for one in Rust.
     #[test]
-    fn a_roll_is_a_function_of_seed_draw_number_user_and_client_seed() {
+    fn a_roll_depends_on_its_seeds_draw_number_and_user() {
         let seed = Seed(std::array::from_fn(|at| at as u8));
         let odds = odds(&[WEIGHT_MAX; PRIZES_MAX], 0).unwrap();
         let (draw, user) = (DrawId::parse("d1").unwrap(), UserId::parse("u=1").unwrap());

@@ -327,8 +327,9 @@ mod tests {
         assert_eq!(principals.own_reserve(Table::Orders, Some(0)), 9);
     }
 
+    /// The number of a principal that owns nothing is given again when all are.
     #[test]
-    fn the_number_of_a_principal_that_owns_nothing_is_given_again_when_all_are() {
+    fn a_number_is_given_again_once_all_are_given() {
         let mut principals = Principals::default();
         for number in 0..PRINCIPALS_MAX {
             let number = principals.number_or_new(&name(&format!("p{number}")));

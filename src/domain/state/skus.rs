@@ -196,8 +196,9 @@ by_slot!(Skus, Sku);
 mod tests {
     use super::*;
 
+    /// An id that was found last is found only while it names that SKU.
     #[test]
-    fn an_id_that_was_found_last_is_found_only_while_it_names_that_sku() {
+    fn the_last_found_id_holds_only_while_it_names_that_sku() {
         let mut skus = Skus::with_cap(4, TableHash::new(1));
         let [one, other] = ["one", "other"].map(|id| SkuId::parse(id).expect("an id"));
         let first = skus.create(one.clone(), 1);

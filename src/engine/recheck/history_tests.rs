@@ -294,8 +294,9 @@ fn a_hold_expires_when_it_is_due_and_no_other_before_it() {
     assert_eq!(history.unasked(Event::OrderExpired(one), START + 999), said("panicked"));
 }
 
+/// Grace is given at a start to all that is due and before anything else.
 #[test]
-fn grace_is_given_at_a_start_to_all_that_is_due_and_before_anything_else() {
+fn grace_is_given_first_and_to_all_that_is_due() {
     let mut history = History::begin(decide);
     let (one, later) = (history.order(1, START), START + 5_000);
     let graced = |orders| {

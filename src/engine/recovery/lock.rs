@@ -114,8 +114,9 @@ mod tests {
         matches!(lock(directory), Err(RecoveryError::Locked { .. }))
     }
 
+    /// What is done to the file or the path lets no second process in.
     #[test]
-    fn what_is_done_to_the_file_or_the_path_lets_no_second_process_in() {
+    fn no_change_of_file_or_path_lets_a_second_process_in() {
         let place = tempfile::tempdir().unwrap();
         let data = place.path().join("data");
         let first = lock(&data).unwrap();

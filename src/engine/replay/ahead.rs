@@ -229,9 +229,10 @@ mod tests {
             .map(|replayed| replayed.state.sequence)
     }
 
-    /// The reader finds the damage while bundles before it still wait, whatever the two are up to.
+    /// Of two errors the one that stands first in the journal is told. The reader finds the damage
+    /// while bundles before it still wait, whatever the two are up to.
     #[test]
-    fn of_two_errors_the_one_that_stands_first_in_the_journal_is_told() {
+    fn the_first_error_in_the_journal_is_told() {
         assert_eq!(replayed(None, None).expect("nothing is wrong"), RECORDS);
         for (unfit, damaged) in [(700, 701), (700, 760), (700, 2_800), (3, 4)] {
             match replayed(Some(unfit), Some(damaged)) {

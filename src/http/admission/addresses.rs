@@ -249,8 +249,9 @@ mod tests {
         found.map(|client| client.to_string()).map_err(|refused| refused.code)
     }
 
+    /// Only a trusted proxy speaks for others and only its own word counts.
     #[test]
-    fn only_a_trusted_proxy_speaks_for_others_and_only_its_own_word_counts() {
+    fn only_a_trusted_proxy_speaks_for_others() {
         let trusted_proxies = networks("10.0.0.0/24 2001:db8::/64");
         let addresses = Addresses { trusted_proxies, ..Addresses::default() };
         let cases: &[(&str, &[&str], Result<&str, Code>)] = &[
@@ -312,8 +313,9 @@ mod tests {
         assert_eq!(client(&addresses, "203.0.113.1", &[]), Err(Code::Forbidden));
     }
 
+    /// Only a trusted proxy introduces its clients, and its word ends with the trust.
     #[test]
-    fn only_a_trusted_proxy_introduces_and_its_word_ends_with_the_trust() {
+    fn only_a_trusted_proxy_introduces_its_clients() {
         let proxies = networks("10.0.0.0/24");
         let mut addresses = Addresses { trusted_proxies: proxies, ..Addresses::default() };
         assert!(!addresses.is_to_introduce(ip("10.0.0.1")));

@@ -63,8 +63,9 @@ fn waits(offered: impl Fn(u64) -> usize, decides: u64, turn_ms: u64, told: bool)
     waits
 }
 
+/// Whatever is offered those who get in wait hardly longer than the bound.
 #[test]
-fn whatever_is_offered_those_who_get_in_wait_hardly_longer_than_the_bound() {
+fn those_who_get_in_wait_hardly_longer_than_the_bound() {
     for (offered, turn_ms) in [(8, 1), (8, 20), (12, 1), (12, 20), (40, 1), (40, 20)] {
         let waits = waits(|_| offered, 8, turn_ms, false);
         let case = format!("{offered} a millisecond, turns of {turn_ms} ms");
@@ -76,8 +77,9 @@ fn whatever_is_offered_those_who_get_in_wait_hardly_longer_than_the_bound() {
     }
 }
 
+/// A crowd that comes when there was just enough to do leaves the disk half of the bound.
 #[test]
-fn a_crowd_that_comes_when_there_was_just_enough_to_do_leaves_the_disk_half_of_the_bound() {
+fn a_sudden_crowd_leaves_the_disk_half_of_the_bound() {
     for (turn_ms, times) in [(1, 2), (10, 2), (10, 10)] {
         let offered = |now_ms| if now_ms <= 1_000 { 7 } else { 8 * times };
         let worst_ms = |told| *waits(offered, 8, turn_ms, told).iter().max().unwrap();
@@ -88,8 +90,9 @@ fn a_crowd_that_comes_when_there_was_just_enough_to_do_leaves_the_disk_half_of_t
     }
 }
 
+/// Those who share a writer have each a part of what it decides in time.
 #[test]
-fn whoever_shares_a_writer_has_his_part_of_what_it_decides_in_time() {
+fn those_who_share_a_writer_have_a_part_of_its_pace_each() {
     // All 4,000 that were decided in an interval that was full of it, half of them, a few.
     for (own, limit) in [(4_000, 1_000), (2_000, 500), (100, LIMIT_MIN)] {
         let limiter = AdaptiveLimit::new(0);
@@ -245,8 +248,9 @@ fn a_burst_that_drains_within_an_interval_sheds_nobody() {
     assert_eq!(limiter.limit(), LIMIT_MAX);
 }
 
+/// A writer that stands still is noticed and comes back to full service.
 #[test]
-fn a_writer_that_stands_still_is_noticed_and_comes_back_to_full_service() {
+fn a_still_writer_is_noticed_and_comes_back_to_full_service() {
     let limiter = AdaptiveLimit::new(0);
     let stopped_ms = after(&limiter, 0, 2000, &[Some(2), None, None, None, None, None]);
     assert_eq!(limiter.limit(), LIMIT_MIN);

@@ -69,8 +69,9 @@ impl Submit for Busy {
     }
 }
 
+/// What is shed or finds no room was never charged and is counted.
 #[test]
-fn what_is_shed_or_finds_no_room_was_never_charged_and_is_counted() {
+fn what_is_shed_or_finds_no_room_was_never_charged() {
     let front = front();
     let per_user = Some(Quota { requests: 1, window_s: 3600 });
     front.admission.rules.replace(Rules { per_user, wait_ms_max: 100, ..Rules::default() });

@@ -115,8 +115,9 @@ fn a_limit_is_exact_over_threads_that_meet_its_owner_together() {
     }
 }
 
+/// A debt of a longer window does not outlive the quota that let it come.
 #[test]
-fn a_debt_of_a_longer_window_does_not_outlive_the_quota_that_let_it_come() {
+fn a_debt_does_not_outlive_the_quota_that_allowed_it() {
     // A table with room, and a set in which all are as deep in debt.
     for (buckets, debtors) in [(table(), 1), (Buckets::with_sets(1), WAYS as u64)] {
         (0..debtors).for_each(|owner| drop(in_debt(&buckets, owner)));
@@ -134,8 +135,9 @@ fn a_debt_of_a_longer_window_does_not_outlive_the_quota_that_let_it_come() {
     assert_eq!(admitted(&buckets, 99, Share::Own, 11 * SECOND_NS, 50), 9);
 }
 
+/// A charge of a longer window that is given back late leaves a full bucket.
 #[test]
-fn a_charge_of_a_longer_window_that_is_given_back_late_leaves_a_full_bucket() {
+fn a_late_refund_of_a_longer_window_leaves_a_full_bucket() {
     let buckets = table();
     let charges = in_debt(&buckets, 1);
     assert_eq!(admitted(&buckets, 1, Share::Own, 0, 1), 0);

@@ -145,8 +145,9 @@ fn a_peer_is_taken_by_its_address_and_by_how_many_it_has() {
     assert!(admission.client((ip("192.0.2.9"), None), &headers("")).is_ok());
 }
 
+/// An address has a quarter of the places unless it is of this machine.
 #[test]
-fn an_address_has_a_quarter_of_the_places_unless_it_is_of_this_machine() {
+fn an_address_of_another_machine_has_a_quarter_of_the_places() {
     for (of, sender, all, expected) in [
         (PerAddress::AsMany, "192.0.2.1", 20_000, None),
         (PerAddress::Quarter, "192.0.2.1", 20_000, Some(5_000)),

@@ -41,8 +41,9 @@ fn refused_by(code: Code) -> (SharedAdmission, AdmissionControl) {
     (shared, admission)
 }
 
+/// What fails authentication or shape is charged twice and what finds no room not at all.
 #[test]
-fn what_fails_authentication_or_shape_is_charged_twice_and_what_finds_no_room_not_at_all() {
+fn bad_requests_are_charged_twice_and_those_without_room_never() {
     for (code, expected) in [
         (Code::Overloaded, 10),
         (Code::Draining, 10),

@@ -214,8 +214,9 @@ mod tests {
         assert_eq!(ask(&kept, &on, ""), Ok(Role::Admin));
     }
 
+    /// A token that expires is forgotten although the connection knows it.
     #[test]
-    fn a_token_that_expires_is_forgotten_although_the_connection_knows_it() {
+    fn an_expired_token_is_forgotten_on_a_known_connection() {
         let kept = Kept::new(Arc::new(Reloadable::new(tokens("buy", "2999-01-01T00:00:00Z"))));
         let on = AuthCache::default();
         ask(&kept, &on, "Authorization: Bearer abc").unwrap();

@@ -263,8 +263,9 @@ mod tests {
         }
     }
 
+    /// A bad file is refused with its line and without what stands there.
     #[test]
-    fn a_bad_file_is_refused_with_its_line_and_without_what_stands_there() {
+    fn a_bad_file_is_refused_with_its_line_but_not_its_text() {
         let good = entry("a", "buy", ABC, "");
         let fails = |text: &str, line: usize, part: &str| {
             let error = Tokens::read("tokens.toml", text).unwrap_err();

@@ -32,8 +32,9 @@ fn chunked(chunks: &str) -> String {
     post("Transfer-Encoding: chunked", &format!("2b\r\n{BODY}\r\n{chunks}"))
 }
 
+/// What both readers take alike stays and what they may not closes.
 #[test]
-fn what_both_readers_take_alike_stays_and_what_they_may_not_closes() {
+fn what_both_readers_take_alike_stays_and_the_rest_closes() {
     check(&chunked("0\r\n\r\n"), "201 200");
     check(&chunked("0;a=b\r\n\r\n\r\n"), "201 200");
     check(&format!("\n\r\n{}\r\n\n", sized(BODY)), "201 200");

@@ -189,15 +189,17 @@ fn a_head_is_open_from_its_first_byte_to_its_last() {
     assert!(after("GET"));
 }
 
+/// A target with a fragment is a fault of its head and nothing behind it gets through.
 #[test]
-fn a_target_with_a_fragment_is_a_fault_of_its_head_and_nothing_behind_it_gets_through() {
+fn a_target_with_a_fragment_lets_nothing_behind_it_through() {
     let fragment = "GET /a#b HTTP/1.1\r\nHost: a\r\n\r\n";
     check_fault(&format!("{GOOD}{fragment}{GOOD}"), 1, Fault::Fragment);
     check_good(&format!("{GOOD}GET / HTTP/1.1\r\nHost: a#b\r\n\r\n"), 2);
 }
 
+/// The beginnings of HTTP/2 and TLS are faults and nothing behind them gets through.
 #[test]
-fn the_beginnings_of_http2_and_tls_are_faults_and_nothing_behind_them_gets_through() {
+fn the_beginnings_of_http2_and_tls_let_nothing_through() {
     let preface = "PRI * HTTP/2.0\r\n\r\n";
     check_fault(&format!("{preface}SM\r\n\r\n{GOOD}"), 0, Fault::Http2);
     check_fault(&format!("{GOOD}{preface}{GOOD}"), 1, Fault::Http2);

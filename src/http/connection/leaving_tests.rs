@@ -52,15 +52,17 @@ fn heard_at_the_last_moment(limits: HttpLimits, drains: bool) -> String {
     })
 }
 
+/// A request that is there when a connection is to leave is answered.
 #[test]
-fn a_request_that_is_there_when_a_connection_is_to_leave_is_answered() {
+fn a_request_that_is_there_is_answered_before_leaving() {
     let idle = HttpLimits { idle_ms: 0, ..HttpLimits::default() };
     assert_eq!(statuses(&heard_at_the_last_moment(idle, false)), "200");
     assert_eq!(statuses(&heard_at_the_last_moment(HttpLimits::default(), true)), "200");
 }
 
+/// A connection that is told to leave and has nothing to do is closed.
 #[test]
-fn a_connection_that_is_told_to_leave_and_has_nothing_to_do_is_closed() {
+fn an_idle_connection_that_is_told_to_leave_is_closed() {
     locally(async {
         let (worker, mut client) =
             connect(serving(HttpLimits { idle_ms: 0, ..HttpLimits::default() }));
@@ -73,8 +75,9 @@ fn a_connection_that_is_told_to_leave_and_has_nothing_to_do_is_closed() {
     });
 }
 
+/// A life that is over ends with the next answer or after the grace.
 #[test]
-fn a_life_that_is_over_ends_with_the_next_answer_or_after_the_grace() {
+fn a_life_ends_with_the_next_answer_or_after_the_grace() {
     let limits = HttpLimits {
         lifetime_ms: 1_000,
         idle_ms: 100_000,
@@ -108,8 +111,9 @@ fn a_life_that_is_over_ends_with_the_next_answer_or_after_the_grace() {
     assert_eq!(wish_at(7_200), CloseRequest::Now, "it was told and does not go");
 }
 
+/// Lives of two hundred that began together end over a tenth of them.
 #[test]
-fn lives_of_two_hundred_that_began_together_end_over_a_tenth_of_them() {
+fn lives_that_began_together_end_over_a_tenth_of_them() {
     let limits = HttpLimits { lifetime_ms: 100_000, ..HttpLimits::default() };
     let now_ms = Rc::new(Cell::new(0));
     let peers: Vec<ConnectionState> =
@@ -127,8 +131,9 @@ fn lives_of_two_hundred_that_began_together_end_over_a_tenth_of_them() {
     assert!(last.zip(first).is_some_and(|(last, first)| last - first >= 10), "{tenths:?}");
 }
 
+/// Before a drain everything is served and each answer is the last.
 #[test]
-fn before_a_drain_everything_is_served_and_each_answer_is_the_last() {
+fn every_answer_before_a_drain_is_the_last() {
     for (request, expected) in [
         (format!("GET /readyz HTTP/1.1\r\n{HOST}\r\n\r\n"), "503"),
         (ASK.to_owned(), "200"),
@@ -166,8 +171,9 @@ fn what_speaks_another_protocol_is_told_what_is_spoken_here() {
     }
 }
 
+/// What the head decides is told before a client may send its body.
 #[test]
-fn what_the_head_decides_is_told_before_a_client_may_send_its_body() {
+fn what_the_head_decides_is_told_before_the_body() {
     let waits = format!("Content-Length: {}\r\nExpect: 100-continue", BODY.len());
     let order = post(&waits, "");
     let action = |lines: &str| {

@@ -163,8 +163,9 @@ fn a_connection_stays_open_after_answers_and_refusals() {
     check("GET http://shop/livez HTTP/1.1\r\nHost: SHOP\r\n\r\n", "200 200");
 }
 
+/// A connection closes only where what follows is in doubt and says so.
 #[test]
-fn a_connection_closes_only_where_what_follows_is_in_doubt_and_says_so() {
+fn a_connection_closes_only_where_what_follows_is_in_doubt() {
     check(&format!("GET /livez HTTP/1.1\r\n{HOST}\r\nContent-Length: 1\r\n\r\nx"), "400");
     let chunks = "Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n";
     check(&format!("GET /livez HTTP/1.1\r\n{HOST}\r\n{chunks}"), "400");
@@ -304,8 +305,9 @@ fn who_comes_while_draining_is_heard_and_does_not_make_it_last() {
     assert_eq!(request(&fresh, Stage::Idle), CloseRequest::Now);
 }
 
+/// A sweep ends some at a time and misses nobody when others leave meanwhile.
 #[test]
-fn a_sweep_ends_some_at_a_time_and_misses_nobody_when_others_leave_meanwhile() {
+fn a_sweep_ends_some_at_a_time_and_misses_nobody() {
     locally(async {
         let worker = Worker::new(Arc::new(front()), Rc::new(Writer));
         let mut seats: Vec<_> =
@@ -326,10 +328,10 @@ fn a_sweep_ends_some_at_a_time_and_misses_nobody_when_others_leave_meanwhile() {
     });
 }
 
-/// How many connections end between two turns of a task that always has something to do, at most,
-/// while a sweep ends a thousand.
+/// Thousands that end together do not pile up in front of others. How many connections end between
+/// two turns of a task that always has something to do, at most, while a sweep ends a thousand.
 #[test]
-fn thousands_that_end_together_do_not_pile_up_in_front_of_others() {
+fn thousands_that_end_together_do_not_hold_up_others() {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .event_interval(EVENT_INTERVAL)
         .enable_time()

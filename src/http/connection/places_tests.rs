@@ -27,8 +27,9 @@ fn an_idle_connection_makes_room_once() {
     assert!(!worker.register(PEER, None).expect("a place").peer.is_reserved());
 }
 
+/// The reserve is bounded and silent ones make room in their order.
 #[test]
-fn the_reserve_is_bounded_and_silent_ones_make_room_in_their_order() {
+fn silent_ones_in_the_reserve_make_room_in_their_order() {
     let (worker, _busy) = full();
     let register = || worker.register(PEER, None);
     let mut reserved: Vec<_> = (0..RESERVED_PLACES).map(|_| register().expect("a place")).collect();
@@ -70,8 +71,9 @@ fn the_reserve_is_bounded_over_all_threads() {
     assert_eq!(worker.front.reserved.load(Ordering::Relaxed), ALL_RESERVED_PLACES - 1);
 }
 
+/// A connection in the reserve has a short time for its head, and one request.
 #[test]
-fn one_in_the_reserve_has_a_short_time_for_its_head_and_one_question() {
+fn one_in_the_reserve_has_a_short_time_and_one_request() {
     let (worker, _busy) = full();
     let reserved = worker.register(PEER, None).expect("a place");
     let (peer, limits) = (&reserved.peer, worker.limits.get());

@@ -98,8 +98,9 @@ fn a_line_that_is_not_exact_is_refused() {
     check(format!("PROXY UNKNOWN {}", "x".repeat(TEXT_BYTES_MAX - 15)).as_bytes(), Step::Needs(1));
 }
 
+/// A header of version 2 names the client and its values are skipped.
 #[test]
-fn a_header_of_version_2_names_the_client_and_its_values_are_skipped() {
+fn a_header_of_version_2_names_the_client() {
     check(&v2(0x21, 0x11, &FOUR), client("192.0.2.1"));
     check(&v2(0x21, 0x21, &six()), client("2001:db8::1"));
     let mapped = [&"::ffff:192.0.2.1".parse::<Ipv6Addr>().unwrap().octets()[..], &[0; 20]].concat();
@@ -122,8 +123,9 @@ fn a_proxy_that_speaks_for_itself_counts_as_itself() {
     check(&v2(0x21, 0x31, &[0; 216]), proxy);
 }
 
+/// What version 2 does not know is refused before its end is there.
 #[test]
-fn what_version_2_does_not_know_is_refused_before_its_end_is_there() {
+fn what_version_2_does_not_know_is_refused_at_once() {
     let most = u16::try_from(BINARY_BYTES_MAX - BINARY_HEAD_BYTES).unwrap();
     for (command, kind, length) in [
         (0x11, 0x11, 12_u16),

@@ -21,8 +21,9 @@ async fn read(client: &mut DuplexStream) -> String {
     statuses(std::str::from_utf8(&bytes[..count]).unwrap())
 }
 
+/// A connection that sent much ahead gives way to another behind each answer.
 #[test]
-fn one_that_sent_much_ahead_gives_way_to_another_behind_each_answer() {
+fn one_that_sent_much_ahead_gives_way_behind_each_answer() {
     let refused = format!("GET /nothing HTTP/1.1\r\n{HOST}\r\n\r\n").repeat(AHEAD);
     for ahead in [refused, sized(BODY).repeat(AHEAD)] {
         locally(async {

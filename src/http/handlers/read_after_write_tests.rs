@@ -93,8 +93,9 @@ fn a_look_comes_behind_the_lines_of_batches_whoever_asks() {
     assert!(!may_be_coming(&lane, &a_look()), "it has been answered");
 }
 
+/// A look comes behind what went into a ring that this turn has drained.
 #[test]
-fn a_look_comes_behind_what_went_into_a_ring_that_this_turn_has_drained() {
+fn a_look_comes_behind_what_a_drained_ring_held() {
     let mut writer = Writer::new();
     let lane = writer.lane.clone();
     let mut look = pin!(look(&lane, a_look(), None));

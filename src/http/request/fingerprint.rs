@@ -243,8 +243,9 @@ mod tests {
         check("POST /v1/draws/D/close", 0xe11f_d95e_9948_1873);
     }
 
+    /// The hash of a key depends on who and which and under what key.
     #[test]
-    fn the_hash_of_a_key_depends_on_who_and_which_and_under_what_key() {
+    fn the_hash_of_a_key_depends_on_principal_key_and_secret() {
         let [local, other] = ["local", "other"].map(|name| PrincipalName::parse(name).unwrap());
         let hash = key_hash(&HASH_KEY, &local, b"k");
         assert_eq!(hash, key_hash(&HASH_KEY, &local, b"k"));

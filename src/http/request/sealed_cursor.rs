@@ -200,9 +200,10 @@ mod tests {
         }
     }
 
-    /// Neither that a page stopped at the same place shows, nor which is the later one.
+    /// Cursors of two pages have no more in common than chance gives. Neither that a page stopped
+    /// at the same place shows, nor which is the later one.
     #[test]
-    fn cursors_of_two_pages_have_no_more_in_common_than_chance_gives() {
+    fn cursors_of_two_pages_look_unrelated() {
         let own = whose("west", "u1");
         let sealed = |place, seen| seal(&HASH_KEY, &own, &lives(), (place, seen)).0;
         let first = sealed(PLACES[0], 40);

@@ -77,8 +77,9 @@ fn sku_view() -> SkuView {
     }
 }
 
+/// A new order reads the same when created replayed remembered or read.
 #[test]
-fn a_new_order_reads_the_same_when_created_replayed_remembered_or_read() {
+fn a_new_order_reads_the_same_in_every_answer() {
     check(created(), 201, ORDER);
     let first = rendered(17, false, created());
     assert_eq!(first.location.as_ref().unwrap(), "/v1/orders/3-17");
@@ -133,9 +134,10 @@ fn lists_say_where_they_go_on() {
     check(Answer::Orders(Box::new(none)), 200, r#"{"orders":[],"next_cursor":null,"seq":17}"#);
 }
 
-/// Of a user's orders, one that the page does not show is sealed, for the list that it is of.
+/// A page of a user's orders names no order that it does not show. Of a user's orders, one that the
+/// page does not show is sealed, for the list that it is of.
 #[test]
-fn a_page_of_a_users_orders_names_no_order_that_it_does_not_show() {
+fn a_page_of_a_user_names_no_order_that_it_does_not_show() {
     let question = question("GET /v1/users/u1/orders");
     let asked = OrderEcho::of(&question.request).expect("it has to be known");
     let next_of = |entries: Vec<OrderView>, next| {
@@ -271,8 +273,9 @@ fn the_edge_says_the_same_of_one_line_as_the_writer() {
     }
 }
 
+/// Sold out may be retried if held units could fill every short line.
 #[test]
-fn sold_out_may_be_retried_if_held_units_could_fill_every_short_line() {
+fn sold_out_may_be_retried_if_held_units_could_suffice() {
     let line = |requested, available, held| {
         Box::new(ShortLine { sku: sku_id("A"), requested, available, held })
     };

@@ -61,8 +61,9 @@ fn other_lines_are_left_to_the_strict_reader() {
     }
 }
 
+/// A line with any bytes changed asks for what the strict reader asks for.
 #[test]
-fn a_line_with_any_bytes_changed_asks_for_what_the_strict_reader_asks_for() {
+fn a_changed_line_is_read_as_the_strict_reader_reads_it() {
     let asker = asker(Role::Buy);
     let mut taken = 0;
     changed(PLAIN, 200_000, |line| {

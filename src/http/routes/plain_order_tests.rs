@@ -78,8 +78,9 @@ pub(in crate::http::routes) fn changed(kinds: &[&str], rounds: usize, mut see: i
     }
 }
 
+/// A body with any bytes changed is taken only as the strict reader takes it.
 #[test]
-fn a_body_with_any_bytes_changed_is_taken_only_as_the_strict_reader_takes_it() {
+fn a_changed_body_is_read_only_as_the_strict_reader_reads_it() {
     let mut taken = 0;
     changed(PLAIN, 200_000, |body| {
         if let Some(order) = read(body) {

@@ -286,8 +286,9 @@ fn actions_take_their_members_or_nothing() {
     check(r#"refund {"lines":[{"sku":"B","qty":3}]}"#, refund(lines(&[("B", 3)]), true));
 }
 
+/// The shape of actions is checked before the order is looked for.
 #[test]
-fn the_shape_of_actions_is_checked_before_the_order_is_looked_for() {
+fn the_shape_of_actions_is_checked_before_their_order() {
     for order in ["3-17", "nonsense"] {
         let check = |text: &str, expected: &str| {
             check_refused(&keyed(&format!("POST /v1/orders/{order}/{text}")), expected);

@@ -454,8 +454,9 @@ mod tests {
     use std::io::Write;
     use std::net::Ipv4Addr;
 
+    /// A client that does not read takes little of the system's memory.
     #[test]
-    fn a_client_that_does_not_read_takes_little_of_the_systems_memory() {
+    fn a_client_that_does_not_read_takes_little_kernel_memory() {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let listener = listen(address, 1).unwrap().remove(0);
         listener.set_nonblocking(false).unwrap();

@@ -25,8 +25,9 @@ fn status(client: &mut Client, ask: &Ask) -> u16 {
     client.ask(ask).status
 }
 
+/// Sizes hold for connections that come after a hang-up, and those of bodies for all.
 #[test]
-fn sizes_hold_for_who_comes_after_a_hang_up_and_those_of_bodies_for_everybody() {
+fn sizes_change_at_a_hang_up() {
     let place = Place::with("", |launch| launch.variable("IO_THREADS", "2"));
     let before = &mut place.server.connect();
     before.put_sku("s", &serde_json::json!({"stock": 9}));
@@ -94,8 +95,9 @@ fn row(text: &str, name: &str) -> u64 {
     value.unwrap_or_else(|| panic!("{name} in {text}"))
 }
 
+/// When all connections are busy, probes and operators are answered, and a buyer is refused.
 #[test]
-fn when_all_are_busy_probes_and_operators_are_answered_and_a_buyer_is_refused() {
+fn a_busy_server_answers_probes_and_operators() {
     let data = TARGET.directory();
     let entries =
         [("boss", "admin", "tb", ""), ("shop", "buy", "ts", ""), ("watch", "metrics", "tw", "")];

@@ -67,8 +67,9 @@ fn allowed(answer: &Answer, method: &str) {
     assert_eq!(answer.header("Vary"), Some("Origin"));
 }
 
+/// A page of a named origin sells and reads what it was answered.
 #[test]
-fn a_page_of_a_named_origin_sells_and_reads_what_it_was_answered() {
+fn a_page_of_a_named_origin_sells_and_reads_its_answers() {
     let place = Place::with(NAMED, |launch| launch);
     let client = &mut place.server.connect();
     for (path, method) in [
@@ -237,8 +238,9 @@ fn without_tokens_a_name_that_points_here_is_no_way_in() {
     ask("other.example", "", "GET", "/v1/skus").problem(403, "forbidden");
 }
 
+/// With tokens any name is served and a link may come from anywhere.
 #[test]
-fn with_tokens_any_name_is_served_and_a_link_may_come_from_anywhere() {
+fn tokens_allow_any_name_and_links_from_anywhere() {
     let directory = TARGET.directory();
     let tokens = TokensFile::beside(directory.path(), &[("boss", "admin", "ta", "")]);
     let server = tokens.launch(TARGET).start();
@@ -247,8 +249,9 @@ fn with_tokens_any_name_is_served_and_a_link_may_come_from_anywhere() {
     server.connect().raw(text.as_bytes()).expect(200);
 }
 
+/// Without tokens beyond loopback names are checked only where they are given.
 #[test]
-fn without_tokens_beyond_loopback_names_are_checked_only_where_they_are_given() {
+fn names_are_checked_only_where_they_are_given() {
     let launch =
         |data: &std::path::Path| TARGET.launch_at(data, "0.0.0.0:0").small().argument("--insecure");
     let ask = |server: &Server, host: &str| {

@@ -117,8 +117,9 @@ fn a_user_who_orders_too_often_is_refused_and_others_are_not() {
     client.ask(&order(3, "anna")).expect(201);
 }
 
+/// Principals have a bucket each and it keeps some for what exists.
 #[test]
-fn principals_have_a_bucket_each_and_it_keeps_some_for_what_exists() {
+fn principals_have_a_bucket_each_with_some_for_what_exists() {
     let directory = TARGET.directory();
     let tokens =
         TokensFile::beside(directory.path(), &[("a", "admin", "ta", ""), ("b", "buy", "tb", "")]);
@@ -208,8 +209,9 @@ fn left(answer: &Answer) -> Option<u64> {
     level.split(';').next()?.parse().ok()
 }
 
+/// An address is charged for every head and twice for what is wrong.
 #[test]
-fn an_address_is_charged_for_every_head_and_twice_for_what_is_wrong() {
+fn an_address_is_charged_for_heads_and_twice_for_wrong_ones() {
     let directory = TARGET.directory();
     let entries = [("shop", "buy", "ts", ""), ("watch", "metrics", "tw", "")];
     let launch = TokensFile::beside(directory.path(), &entries).launch(TARGET);
@@ -257,8 +259,9 @@ fn an_address_is_charged_for_every_head_and_twice_for_what_is_wrong() {
     client.get("/readyz");
 }
 
+/// Each line of a batch is charged to its address whatever it holds.
 #[test]
-fn each_line_of_a_batch_is_charged_to_its_address_whatever_it_holds() {
+fn each_line_of_a_batch_is_charged_to_its_address() {
     let place = Place::with("", |launch| launch);
     let client = &mut place.server.connect();
     client.put_sku("s", &json!({"stock": 9}));
@@ -384,8 +387,9 @@ fn settings_that_are_bad_at_a_hang_up_change_nothing() {
     client.ask(&by("")).problem(404, "unknown_sku");
 }
 
+/// Settings that decide outcomes change at a hang up by an event of their own.
 #[test]
-fn settings_that_decide_outcomes_change_at_a_hang_up_by_an_event_of_their_own() {
+fn settings_that_decide_outcomes_change_by_an_event() {
     let place = Place::with("", |launch| launch);
     let client = &mut place.server.connect();
     client.put_sku("s", &json!({"stock": 9}));

@@ -120,8 +120,9 @@ fn answers(client: &mut Client) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).expect("a line is JSON")).collect()
 }
 
+/// A batch ends with one line that says why its client may not go on.
 #[test]
-fn a_batch_ends_with_one_line_that_says_why_its_client_may_not_go_on() {
+fn a_batch_ends_with_a_line_that_says_why() {
     let shop = Shop::open();
     let mut stays = begun(&shop, "boss");
     let mut revoked = begun(&shop, "audit");

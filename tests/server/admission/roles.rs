@@ -217,8 +217,9 @@ fn check_refusal(answer: &Answer, to_head: bool, what: &str) {
     }
 }
 
+/// Every route gives everybody the status of the table and refusals change nothing.
 #[test]
-fn every_route_gives_everybody_the_status_of_the_table_and_refusals_change_nothing() {
+fn every_route_gives_every_role_the_status_of_the_table() {
     let mut house = House::new();
     let mut clients = WHO.map(|who| house.connect_as(who));
     for Row { method, path, statuses } in table() {
@@ -282,8 +283,9 @@ fn a_refused_role_is_refused_before_what_it_sends_is_looked_at() {
     assert_eq!(house.sequence(), before);
 }
 
+/// An authorization that is not exactly one bearer token is none.
 #[test]
-fn an_authorization_that_is_not_exactly_one_bearer_token_is_none() {
+fn an_authorization_is_exactly_one_bearer_token() {
     let house = House::new();
     let mut client = house.connect_as("none");
     for bad in ["Bearer", "Bearer ", "Basic shop", "shop", "Bearer shopp", "Bearer Shop"] {

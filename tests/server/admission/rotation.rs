@@ -14,8 +14,9 @@ use std::thread;
 const TOOK: &str = "took the tokens file=";
 const KEPT: &str = "kept the tokens as they were";
 
+/// Two tokens of one name are one principal while one replaces the other.
 #[test]
-fn two_tokens_of_one_name_are_one_principal_while_one_replaces_the_other() {
+fn two_tokens_of_one_name_are_one_principal() {
     let data = TARGET.directory();
     let tokens = TokensFile::beside(data.path(), &[("shop", "buy", "old", "")]);
     let server = tokens.launch(TARGET).start();

@@ -250,8 +250,9 @@ fn as_line(answer: &Answer) -> Value {
     json!({"status": answer.status, "body": answer.json(), "replayed": answer.is_replayed()})
 }
 
+/// Ten thousand mixed lines are each answered in order as if sent alone.
 #[test]
-fn ten_thousand_mixed_lines_are_each_answered_in_order_as_if_sent_alone() {
+fn mixed_lines_are_answered_in_order_as_if_sent_alone() {
     let mut random = TARGET.random();
     let launch = |data: &tempfile::TempDir| {
         let launch = TARGET.launch(data.path()).small().argument("--durability").argument("os");

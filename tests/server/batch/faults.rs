@@ -42,8 +42,9 @@ fn chunked(server: &Server, chunks: &str) -> Answer {
     server.connect().raw(format!("{HEAD}Transfer-Encoding: chunked\r\n\r\n{chunks}").as_bytes())
 }
 
+/// A stream beyond its bounds ends with a line and what was before stands.
 #[test]
-fn a_stream_beyond_its_bounds_ends_with_a_line_and_what_was_before_stands() {
+fn a_stream_beyond_its_bounds_ends_with_a_line() {
     let data = TARGET.directory();
     let server = open(&data);
     let many = format!("{}\n{}", orders("many", 10_000), order("one", "more", "s"));
@@ -61,8 +62,9 @@ fn a_stream_beyond_its_bounds_ends_with_a_line_and_what_was_before_stands() {
     assert_eq!(held(&server), 10_000 + 2 + 1 + 3);
 }
 
+/// A stream that is framed wrongly or breaks off ends with a line.
 #[test]
-fn a_stream_that_is_framed_wrongly_or_breaks_off_ends_with_a_line() {
+fn a_stream_of_bad_framing_or_without_an_end_ends_with_a_line() {
     let data = TARGET.directory();
     let server = open(&data);
     let good = chunk(&format!("{}\n{{\"op\":", orders("a", 5)));

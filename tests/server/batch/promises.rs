@@ -63,8 +63,9 @@ fn lines_are_decided_one_after_another_and_see_those_before() {
     assert_eq!(client.get("/v1/skus/s")["available"], 0);
 }
 
+/// A line and the same request alone have one answer and keep it over a kill.
 #[test]
-fn a_line_and_the_same_request_alone_have_one_answer_and_keep_it_over_a_kill() {
+fn a_line_and_the_same_request_alone_have_one_answer() {
     let data = TARGET.directory();
     let server = TARGET.launch(data.path()).small().start();
     let client = &mut server.connect();

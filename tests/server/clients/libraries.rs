@@ -115,8 +115,9 @@ fn a_merge_patch_is_taken_where_a_patch_is() {
     client.ask(&merge("PUT", r#"{"stock":1}"#)).problem(415, "unsupported_media_type");
 }
 
+/// Offers of other protocols are ignored and the connection goes on.
 #[test]
-fn offers_of_other_protocols_are_ignored_and_the_connection_goes_on() {
+fn offers_of_other_protocols_are_ignored() {
     let (_data, _server, mut client) = shop();
     for (name, value) in [
         ("Upgrade", "h2c"),

@@ -167,8 +167,9 @@ fn a_kill_between_decision_and_answer_makes_one_order_not_two() {
     drop(answered.join().expect("the gate does not panic"));
 }
 
+/// A lost answer is told as an unknown outcome with the key to ask again.
 #[test]
-fn a_lost_answer_is_told_as_an_unknown_outcome_with_the_key_to_ask_again() {
+fn a_lost_answer_is_an_unknown_outcome_with_its_key() {
     let data = TARGET.directory();
     let server = TARGET.launch(data.path()).small().start();
     server.connect().put_sku("s", &serde_json::json!({"stock": 10}));

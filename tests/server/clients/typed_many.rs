@@ -142,8 +142,9 @@ fn pass_and_lose(gate: &TcpListener, address: SocketAddr) -> Vec<u8> {
     request
 }
 
+/// A batch whose answer is lost to a kill is sent again and happens once.
 #[test]
-fn a_batch_whose_answer_is_lost_to_a_kill_is_sent_again_and_happens_once() {
+fn a_batch_sent_again_after_a_kill_happens_once() {
     let data = TARGET.directory();
     let server = TARGET.launch(data.path()).small().start();
     runtime().block_on(open_sale(&client(server.address, Policy::default())));
@@ -199,8 +200,9 @@ fn told(id: &str) -> String {
     format!("{event}\n")
 }
 
+/// A follower drops repeats and what came in part and goes on behind the last.
 #[test]
-fn a_follower_drops_repeats_and_what_came_in_part_and_goes_on_behind_the_last() {
+fn a_follower_drops_repeats_and_partial_events() {
     let server = TcpListener::bind("127.0.0.1:0").expect("a port");
     let client = client(server.local_addr().expect("a port"), Policy::default());
     let telling = thread::spawn(move || {

@@ -36,8 +36,9 @@ fn not_after(client: &mut Client) -> u64 {
     value.and_then(|value| value.parse().ok()).unwrap_or_else(|| panic!("no {name}in {page}"))
 }
 
+/// A certificate that ends soon is told at the start and at a reload.
 #[test]
-fn a_certificate_that_ends_soon_is_told_at_the_start_and_at_a_reload() {
+fn a_certificate_that_ends_soon_is_told() {
     let now_s = wall_ms() / 1000;
     let (expired, soon, early) =
         ("certificate has expired", "expires within 14 days", "is not valid yet");

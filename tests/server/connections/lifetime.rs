@@ -39,8 +39,9 @@ fn a_busy_client_loses_no_request_over_twenty_ends_of_life() {
     assert_eq!(server.connect().get("/v1/skus/s")["held"], number);
 }
 
+/// A connection whose life is over and that says nothing is closed after the grace.
 #[test]
-fn a_connection_whose_life_is_over_and_that_says_nothing_is_closed_after_the_grace() {
+fn a_silent_connection_past_its_life_closes_after_the_grace() {
     let data = TARGET.directory();
     let launch = TARGET.launch(data.path()).small().variable("HTTP_LIFETIME_MS", "1");
     let server = launch.variable("HTTP_IDLE_GRACE_MS", "1").start();
@@ -62,8 +63,9 @@ fn await_unready(server: &Server) {
     });
 }
 
+/// Before a drain everything is served and a second signal ends at once.
 #[test]
-fn before_a_drain_everything_is_served_and_a_second_signal_ends_at_once() {
+fn everything_is_served_until_a_second_signal() {
     let data = TARGET.directory();
     let server = leaving(data.path());
     let mut known = server.connect();

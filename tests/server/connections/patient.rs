@@ -55,8 +55,9 @@ fn each_kind_of_slowness_ends_at_its_own_limit() {
     server.connect().ask(&Ask::get("/v1/requests/k")).problem(404, "unknown_request");
 }
 
+/// A batch that comes byte by byte ends at the limit of the whole.
 #[test]
-fn a_batch_that_comes_byte_by_byte_ends_at_the_limit_of_the_whole() {
+fn a_batch_sent_byte_by_byte_ends_at_the_limit_of_the_whole() {
     let (_data, server) = impatient(&[("HTTP_BATCH_TIMEOUT_MS", "200")]);
     let mut client = server.connect();
     let head =
@@ -77,8 +78,9 @@ fn a_client_that_does_not_read_is_ended_and_holds_nobody_up() {
     server.connect().get("/livez");
 }
 
+/// A connection ends behind the last request it may have and says so.
 #[test]
-fn a_connection_ends_behind_the_last_request_it_may_have_and_says_so() {
+fn a_connection_ends_behind_the_last_request_it_may_have() {
     let (_data, server) = impatient(&[("HTTP_REQUESTS_MAX", "3")]);
     let mut client = server.connect();
     for number in 1..=3 {
@@ -126,8 +128,9 @@ fn sizes_of_heads_targets_and_bodies_are_as_set() {
     assert_eq!(server.connect().ask(&padded(1024)).status, 201);
 }
 
+/// Some hundred idle half open and slow connections go by their limits while others buy.
 #[test]
-fn some_hundred_idle_half_open_and_slow_connections_go_by_their_limits_while_others_buy() {
+fn slow_connections_go_by_their_limits_while_others_buy() {
     let (_data, server) = impatient(&[
         ("HTTP_HEADER_TIMEOUT_MS", "300"),
         ("HTTP_BODY_TIMEOUT_MS", "300"),
@@ -177,8 +180,9 @@ fn metric(client: &mut Client, name: &str) -> u64 {
     value.unwrap_or_else(|| panic!("no {name} in {text}"))
 }
 
+/// A server out of descriptors serves who is there and accepts again when it can.
 #[test]
-fn a_server_out_of_descriptors_serves_who_is_there_and_accepts_again_when_it_can() {
+fn a_server_out_of_descriptors_serves_who_is_there() {
     let (_data, server) = impatient(&[]);
     let mut there = server.connect();
     there.get("/livez");

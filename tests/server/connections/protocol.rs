@@ -40,8 +40,9 @@ fn order(body: &str) -> Ask {
     Ask::new("POST", "/v1/orders").json(body).key("k")
 }
 
+/// A body that is no order is refused with the reason and the connection stays.
 #[test]
-fn a_body_that_is_no_order_is_refused_with_the_reason_and_the_connection_stays() {
+fn a_body_that_is_no_order_is_refused_and_the_connection_stays() {
     let (_data, _server, mut client) = shop();
     for body in [
         "",
@@ -198,8 +199,9 @@ fn a_page_of_another_origin_is_forbidden() {
     client.ask(&Ask::get("/v1/skus/s").header("Origin", "http://localhost")).expect(200);
 }
 
+/// Ambiguous or broken framing closes and nothing behind it is read.
 #[test]
-fn ambiguous_or_broken_framing_closes_and_nothing_behind_it_is_read() {
+fn ambiguous_framing_closes_and_nothing_behind_it_is_read() {
     let (_data, server, mut client) = shop();
     let behind = String::from_utf8(Ask::order("smuggled", "u", "s", 1).bytes()).unwrap();
     let post = "POST /v1/orders HTTP/1.1\r\nHost: localhost\r\n";
@@ -223,9 +225,10 @@ fn ambiguous_or_broken_framing_closes_and_nothing_behind_it_is_read() {
     client.ask(&Ask::get("/v1/requests/smuggled")).problem(404, "unknown_request");
 }
 
-/// What one reader takes for the rest of a body and another for a request.
+/// A trailer or a bare line feed among chunks closes and hides no request. What one reader takes
+/// for the rest of a body and another for a request.
 #[test]
-fn a_trailer_or_a_bare_line_feed_among_chunks_closes_and_hides_no_request() {
+fn a_trailer_or_bare_line_feed_closes_and_hides_no_request() {
     let (_data, server, mut client) = shop();
     let body = r#"{"user":"u","lines":[{"sku":"s","qty":1}]}"#;
     let behind = String::from_utf8(Ask::order("behind", "u", "s", 1).bytes()).unwrap();
@@ -247,8 +250,9 @@ fn a_trailer_or_a_bare_line_feed_among_chunks_closes_and_hides_no_request() {
     }
 }
 
+/// An endless request line takes nothing from the request before it.
 #[test]
-fn an_endless_request_line_takes_nothing_from_the_request_before_it() {
+fn an_endless_request_line_spares_the_request_before_it() {
     let (_data, server, _client) = shop();
     let order = Ask::order("k", "u", "s", 1).bytes();
     let endless = format!("GET /livez?{}", "a".repeat(5000));

@@ -260,8 +260,9 @@ fn plain_text_to_a_tls_port_is_told_what_is_spoken_there() {
     issued.connect(&server).get("/livez");
 }
 
+/// A client that does not finish its handshake is gone by the limit and holds nobody up.
 #[test]
-fn whoever_does_not_finish_a_handshake_is_gone_by_the_limit_and_holds_nobody_up() {
+fn an_unfinished_handshake_is_gone_by_the_limit() {
     let timeout = |launch: Launch| launch.variable("TLS_HANDSHAKE_TIMEOUT_MS", "8000");
     let (server, issued, _data) = start(timeout);
     let mut crowd: Vec<TcpStream> = (0..200)

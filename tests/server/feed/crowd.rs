@@ -15,8 +15,9 @@ const ROUNDS: usize = 4;
 /// What the server may take for all of them, its orders included, in bytes.
 const GROWTH_MAX: u64 = 200 * 1024 * 1024;
 
+/// A thousand idle followers and one that never reads are bounded in memory.
 #[test]
-fn a_thousand_idle_followers_and_one_that_never_reads_are_bounded_in_memory() {
+fn idle_and_deaf_followers_are_bounded_in_memory() {
     let data = TARGET.directory();
     let server =
         TARGET.launch(data.path()).small().argument("--durability").argument("group").start();

@@ -68,8 +68,9 @@ impl Reader {
     }
 }
 
+/// A follower killed and resumed sees every event once in order while the server is killed too.
 #[test]
-fn a_follower_killed_and_resumed_sees_every_event_once_in_order_while_the_server_is_killed_too() {
+fn a_killed_follower_sees_every_event_once_and_in_order() {
     let data = TARGET.directory();
     let mut random = TARGET.random();
     let mut reader = Reader {

@@ -252,8 +252,9 @@ fn an_event_is_a_cloud_event_and_carries_its_trace() {
     assert_eq!(second["data"], expected);
 }
 
+/// A place ahead is empty and one of another history is told from it.
 #[test]
-fn a_place_ahead_is_empty_and_one_of_another_history_is_told_from_it() {
+fn a_place_ahead_differs_from_one_of_another_history() {
     let data = TARGET.directory();
     open(&data).kill();
     let server = TARGET.launch(data.path()).small().start();

@@ -61,8 +61,9 @@ fn a_host_name_is_looked_up_and_its_address_told() {
     server.stop().stopped();
 }
 
+/// A host name without an address is told before anything is begun.
 #[test]
-fn a_host_name_without_an_address_is_told_before_anything_is_begun() {
+fn a_host_name_without_an_address_is_told_first() {
     let place = TARGET.directory();
     let data = place.path().join("data");
     let exit = TARGET.launch_at(&data, "nowhere.invalid:7070").run();

@@ -111,8 +111,9 @@ fn the_level_says_what_is_told_and_a_reload_changes_it() {
     assert_eq!(server.stop().complaints, before);
 }
 
+/// A log that nobody reads stops nothing and says how much was lost.
 #[test]
-fn a_log_that_nobody_reads_stops_nothing_and_says_how_much_was_lost() {
+fn an_unread_log_stops_nothing_and_counts_what_was_lost() {
     let place = TARGET.directory();
     let supervisor = Supervisor::new(place.path());
     let settings = place.path().join("settings.toml");

@@ -11,8 +11,9 @@ fn mode(word: &str) -> Ask {
     Ask::new("POST", format!("/v1/admin/{word}"))
 }
 
+/// A read only server reads lets holds run out and keeps nothing of the mode.
 #[test]
-fn a_read_only_server_reads_lets_holds_run_out_and_keeps_nothing_of_the_mode() {
+fn a_read_only_server_reads_and_lets_holds_run_out() {
     let data = TARGET.directory();
     let server = TARGET.launch(data.path()).start();
     let client = &mut server.connect();
@@ -47,8 +48,9 @@ fn a_read_only_server_reads_lets_holds_run_out_and_keeps_nothing_of_the_mode() {
     client.put_sku("t", &json!({"stock": 5}));
 }
 
+/// A drain asked for over HTTP is the stop of a signal and a signal behind it changes nothing.
 #[test]
-fn a_drain_asked_for_over_http_is_the_stop_of_a_signal_and_a_signal_behind_it_changes_nothing() {
+fn a_drain_over_http_stops_as_a_signal_does() {
     let data = TARGET.directory();
     let server = TARGET.launch(data.path()).variable("HTTP_BODY_TIMEOUT_MS", "60000").start();
     let client = &mut server.connect();

@@ -119,8 +119,9 @@ fn a_full_table_refuses_what_is_new_and_serves_what_exists() {
     assert_eq!(client.get("/v1/skus/s")["held"], 2);
 }
 
+/// A user holds at most as many orders as set and no hold is longer than the cap.
 #[test]
-fn a_user_holds_at_most_as_many_orders_as_set_and_no_hold_is_longer_than_the_cap() {
+fn a_users_holds_keep_to_the_caps() {
     let data = TARGET.directory();
     let server = TARGET
         .launch(data.path())

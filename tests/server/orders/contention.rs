@@ -41,8 +41,9 @@ fn all_at_once(clients: &mut [Client], asks: &[Ask]) -> Vec<Answer> {
     })
 }
 
+/// Four units go to exactly four of 120 buyers two hundred times over.
 #[test]
-fn four_units_go_to_exactly_four_of_120_buyers_two_hundred_times_over() {
+fn four_units_go_to_exactly_four_of_120_buyers() {
     let data = TARGET.directory();
     let server = TARGET.launch(data.path()).start();
     let mut clients = connections(&server, 120);
@@ -93,10 +94,11 @@ fn a_user_with_limit_1_gets_exactly_one_of_64_parallel_orders() {
     assert_eq!(clients[0].get("/v1/skus/ticket")["held"], 20);
 }
 
-/// Were the first lines of a refused order taken and given back, the bystanders, who want exactly
-/// what is there, would be refused in between.
+/// An order whose last line is short takes nothing from a bystander. Were the first lines of a
+/// refused order taken and given back, the bystanders, who want exactly what is there, would be
+/// refused in between.
 #[test]
-fn an_order_whose_last_line_is_short_takes_nothing_from_a_bystander() {
+fn an_order_with_a_short_line_takes_nothing_from_a_bystander() {
     let data = TARGET.directory();
     let server = TARGET.launch(data.path()).start();
     let mut clients = connections(&server, 32);

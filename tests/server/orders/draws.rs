@@ -174,8 +174,9 @@ fn check_replay(first: &Answer, second: &Answer) {
     assert_eq!((first.status, &first.body), (second.status, &second.body));
 }
 
+/// The retry of a lost entry loses again also after a kill and with stock back.
 #[test]
-fn the_retry_of_a_lost_entry_loses_again_also_after_a_kill_and_with_stock_back() {
+fn the_retry_of_a_lost_entry_loses_again() {
     let data = TARGET.directory();
     let mut server = TARGET.launch(data.path()).small().start();
     let mut client = server.connect();
@@ -243,8 +244,9 @@ fn rush(server: &Server) {
     });
 }
 
+/// A draw under load gives no prize twice and every pick can be worked out.
 #[test]
-fn a_draw_under_load_gives_no_prize_twice_and_every_pick_can_be_worked_out() {
+fn a_draw_under_load_gives_no_prize_twice() {
     let data = TARGET.directory();
     let server = TARGET.launch(data.path()).small().start();
     let mut client = server.connect();

@@ -49,8 +49,9 @@ fn fast() -> (tempfile::TempDir, Server) {
     (data, server)
 }
 
+/// Winners hear 201 again among thousands of refusals and each of these is counted.
 #[test]
-fn winners_hear_201_again_among_thousands_of_refusals_and_each_of_these_is_counted() {
+fn winners_hear_201_again_among_thousands_of_refusals() {
     const WINNERS: usize = 40;
     const CROWD: usize = 6;
     const EACH: usize = 1_500;
@@ -99,8 +100,9 @@ fn winners_hear_201_again_among_thousands_of_refusals_and_each_of_these_is_count
     assert_eq!(stopped.digest, doorbuster::codec::digest(&history.state).to_string());
 }
 
+/// The edge knows winners and what is sold out right after a kill.
 #[test]
-fn the_edge_knows_winners_and_what_is_sold_out_right_after_a_kill() {
+fn the_edge_knows_winners_and_sold_out_right_after_a_kill() {
     let data = TARGET.directory();
     let order = |name: &str| Ask::order(name, name, "last", 1);
     let mut server = TARGET.launch(data.path()).small().start();
@@ -130,8 +132,9 @@ fn the_edge_knows_winners_and_what_is_sold_out_right_after_a_kill() {
     }
 }
 
+/// What was given back is sold to the next who asks on any connection.
 #[test]
-fn what_was_given_back_is_sold_to_the_next_who_asks_on_any_connection() {
+fn what_was_given_back_is_sold_to_the_next_who_asks() {
     let (_data, server) = fast();
     let client = &mut server.connect();
     client.put_sku("one", &json!({"stock": 1}));
@@ -171,8 +174,9 @@ fn what_was_given_back_is_sold_to_the_next_who_asks_on_any_connection() {
     assert!(at_edge(client) > 0);
 }
 
+/// A hold that ran out is for sale as soon as any client was shown that.
 #[test]
-fn a_hold_that_ran_out_is_for_sale_as_soon_as_anybody_was_shown_that() {
+fn an_expired_hold_is_for_sale_as_soon_as_it_is_shown() {
     let (_data, server) = fast();
     let client = &mut server.connect();
     client.put_sku("one", &json!({"stock": 1, "hold_ms": 40}));
@@ -187,8 +191,9 @@ fn a_hold_that_ran_out_is_for_sale_as_soon_as_anybody_was_shown_that() {
     }
 }
 
+/// Only sold out is told at the edge and only while it is all there is to tell.
 #[test]
-fn only_sold_out_is_told_at_the_edge_and_only_while_it_is_all_there_is_to_tell() {
+fn only_sold_out_is_told_at_the_edge() {
     let (_data, server) = fast();
     let client = &mut server.connect();
     let ask = |name: &str, quantity| Ask::order(name, name, "s", quantity);
@@ -231,8 +236,9 @@ fn only_sold_out_is_told_at_the_edge_and_only_while_it_is_all_there_is_to_tell()
     check(client, &ask("p", 1), (422, "idempotency_key_reused"), false);
 }
 
+/// A SKU that comes again under its name is another with counts of its own.
 #[test]
-fn a_sku_that_comes_again_under_its_name_is_another_with_counts_of_its_own() {
+fn a_sku_that_comes_again_has_counts_of_its_own() {
     let (data, server) = fast();
     let client = &mut server.connect();
     let ask = |name: &str| Ask::order(name, name, "s", 1);
@@ -247,8 +253,9 @@ fn a_sku_that_comes_again_under_its_name_is_another_with_counts_of_its_own() {
     assert_eq!(journaled(data.path(), "s"), 3);
 }
 
+/// A user with as many holds as may be hears of that and a sale at once does not ask.
 #[test]
-fn a_user_with_as_many_holds_as_may_be_hears_of_that_and_a_sale_at_once_does_not_ask() {
+fn a_user_with_all_holds_hears_of_that() {
     let (_data, server) = fast();
     let client = &mut server.connect();
     client.put_sku("gone", &json!({"stock": 0}));

@@ -17,8 +17,9 @@ fn check_replay(first: &Answer, second: &Answer) {
     }
 }
 
+/// The winner of the last unit gets its 201 again also after a kill.
 #[test]
-fn the_winner_of_the_last_unit_gets_its_201_again_also_after_a_kill() {
+fn the_winner_of_the_last_unit_gets_its_201_again() {
     let data = TARGET.directory();
     let mut server = TARGET.launch(data.path()).start();
     let mut client = server.connect();
@@ -41,8 +42,9 @@ fn the_winner_of_the_last_unit_gets_its_201_again_also_after_a_kill() {
     assert_eq!(client.get("/v1/skus/last")["sold"], 1);
 }
 
+/// A key with another request is 422 and a refused key is free again.
 #[test]
-fn a_key_with_another_request_is_422_and_a_refused_key_is_free_again() {
+fn a_key_with_another_request_is_422() {
     let data = TARGET.directory();
     let server = TARGET.launch(data.path()).start();
     let client = &mut server.connect();

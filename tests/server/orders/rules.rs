@@ -185,8 +185,9 @@ fn orders_are_found_by_status_and_by_sku() {
     client.ask(&Ask::get("/v1/orders?status=lost")).problem(422, "invalid");
 }
 
+/// A line that is short is named and only hopeful ones are retryable.
 #[test]
-fn a_line_that_is_short_is_named_and_only_hopeful_ones_are_retryable() {
+fn a_short_line_is_named_and_only_hopeful_ones_are_retryable() {
     let (_data, _server, mut client) = shop();
     client.put_sku("a", &json!({"stock": 3}));
     client.put_sku("b", &json!({"stock": 3}));

@@ -31,8 +31,9 @@ fn act(client: &mut Client, order: &Value, action: &str) -> Value {
     client.ask(&Ask::act(order["id"].as_str().expect("an order has an id"), action)).expect(200)
 }
 
+/// A sale sells out refuses confirms and takes an expired unit back.
 #[test]
-fn a_sale_sells_out_refuses_confirms_and_takes_an_expired_unit_back() {
+fn a_sale_sells_out_and_takes_an_expired_unit_back() {
     let data = TARGET.directory();
     let server = TARGET.launch(data.path()).start();
     let client = &mut server.connect();

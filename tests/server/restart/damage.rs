@@ -179,15 +179,17 @@ impl Left {
     }
 }
 
+/// Zeros from any byte of a killed server's last frames on leave a prefix, or are refused.
 #[test]
-fn zeros_from_any_byte_of_a_killed_servers_last_frames_leave_a_prefix_or_are_refused() {
+fn zeros_in_a_killed_servers_tail_leave_a_prefix() {
     let data = TARGET.directory();
     sale(data.path()).kill();
     Left::of(data.path()).check_last_frames(3);
 }
 
+/// Zeros from any byte of a stopped server's last frames on leave a prefix, or are refused.
 #[test]
-fn zeros_from_any_byte_of_a_stopped_servers_last_frames_leave_a_prefix_or_are_refused() {
+fn zeros_in_a_stopped_servers_tail_leave_a_prefix() {
     let data = TARGET.directory();
     let stopped = sale(data.path()).stop().stopped();
     let mut left = Left::of(data.path());
@@ -196,8 +198,9 @@ fn zeros_from_any_byte_of_a_stopped_servers_last_frames_leave_a_prefix_or_are_re
     left.check_last_frames(3);
 }
 
+/// A hole before a frame that vouches for it is refused by the server with its place.
 #[test]
-fn a_hole_before_a_frame_that_vouches_for_it_is_refused_by_the_server_with_its_place() {
+fn a_hole_before_a_frame_that_vouches_for_it_is_refused() {
     let data = TARGET.directory();
     sale(data.path()).kill();
     let left = Left::of(data.path());
@@ -217,8 +220,9 @@ fn a_hole_before_a_frame_that_vouches_for_it_is_refused_by_the_server_with_its_p
     }
 }
 
+/// A torn tail is dropped by the server which says so and goes on.
 #[test]
-fn a_torn_tail_is_dropped_by_the_server_which_says_so_and_goes_on() {
+fn a_torn_tail_is_dropped_and_told() {
     let data = TARGET.directory();
     sale(data.path()).kill();
     let left = Left::of(data.path());

@@ -58,8 +58,9 @@ fn no_trick_with_the_lock_lets_a_second_server_in() {
     client.ask(&Ask::order("k2", "u2", "s", 1)).problem(409, "sold_out");
 }
 
+/// A server whose directory is moved away stops and loses nothing.
 #[test]
-fn a_server_whose_directory_is_moved_away_stops_and_loses_nothing() {
+fn a_server_whose_directory_is_moved_away_loses_nothing() {
     let place = TARGET.directory();
     let (data, moved) = (place.path().join("data"), place.path().join("moved"));
     for what in ["", "journal"] {

@@ -26,8 +26,9 @@ fn check_nothing_to_replay(server: &Server, stopped: &Stopped) {
     wait::until(&all, || server.complaints().contains(&all).then_some(()));
 }
 
+/// Stops under load exit in order lose nothing and leave nothing to replay.
 #[test]
-fn stops_under_load_exit_in_order_lose_nothing_and_leave_nothing_to_replay() {
+fn stops_under_load_lose_nothing_and_leave_nothing_to_replay() {
     let data = TARGET.directory();
     let mut crowd = Crowd::new(TARGET.random());
     let start = || Crowd::launch(TARGET, data.path()).start();

@@ -151,8 +151,9 @@ fn a_start_that_fails_at_any_call_loses_nothing() {
     assert_eq!(told, all.into());
 }
 
+/// Snapshots that cannot be listed end a start and one that cannot be read does not.
 #[test]
-fn snapshots_that_cannot_be_listed_end_a_start_and_one_that_cannot_be_read_does_not() {
+fn snapshots_that_cannot_be_listed_end_a_start() {
     let data = Data::empty();
     data.start(&config("100")).expect("nothing fails");
     data.snapshot();
@@ -200,8 +201,9 @@ fn a_data_directory_is_made_with_its_parents_or_named() {
     check_locked_out(Path::new(""), "create", Path::new(""));
 }
 
+/// Tables that the system has no room for are refused before anything is made.
 #[test]
-fn tables_that_the_system_has_no_room_for_are_refused_before_anything_is_made() {
+fn tables_without_room_are_refused_before_anything_is_made() {
     let data = TARGET.directory();
     let orders = "100000000";
     let exit = TARGET.launch(data.path()).variable("CAPS_ORDERS", orders).within(6_000_000).run();

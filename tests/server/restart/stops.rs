@@ -99,8 +99,9 @@ fn a_stop_waits_for_a_request_under_way() {
     assert_eq!(history.state.orders.len(), created);
 }
 
+/// While a stop waits probes are answered and new requests refused.
 #[test]
-fn while_a_stop_waits_probes_are_answered_and_new_requests_refused() {
+fn a_waiting_stop_answers_probes_and_refuses_new_requests() {
     let data = TARGET.directory();
     let server = TARGET.launch(data.path()).start();
     let (mut client, rest) = half_sent(&server);

@@ -141,8 +141,9 @@ fn no_flipped_bit_of_the_newest_snapshot_changes_the_state() {
     }
 }
 
+/// No length of the newest snapshot but its own changes the state.
 #[test]
-fn no_length_of_the_newest_snapshot_but_its_own_changes_the_state() {
+fn a_wrong_length_of_the_newest_snapshot_changes_no_state() {
     let left = Left::new();
     let beside =
         with_snapshots(TARGET, left.data.path(), [left.newest.path.as_path(), &left.older.path]);
@@ -207,8 +208,9 @@ fn a_start_passes_over_a_damaged_newest_snapshot_and_says_so() {
     }
 }
 
+/// A start passes over snapshots under other names and of other journals.
 #[test]
-fn a_start_passes_over_snapshots_under_other_names_and_of_other_journals() {
+fn a_start_passes_over_foreign_and_misnamed_snapshots() {
     let left = Left::new();
     let snapshots_of = |copy: &TempDir| copy.path().join("snapshots");
     let sequence = left.stopped.sequence;
@@ -257,8 +259,9 @@ fn with_all_snapshots_damaged_a_start_replays_the_whole_journal() {
     left.check_start(copy.path(), &[], 0, "no snapshots at all");
 }
 
+/// With all snapshots damaged and segments pruned a start refuses and changes nothing.
 #[test]
-fn with_all_snapshots_damaged_and_segments_pruned_a_start_refuses_and_changes_nothing() {
+fn a_start_without_a_whole_history_refuses() {
     let data = TARGET.directory();
     let server = pruning_launch(data.path()).start();
     let client = &mut server.connect();

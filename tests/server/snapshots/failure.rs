@@ -102,8 +102,9 @@ fn check_obstacle(server: &Server, data: &Path, obstacle: &Obstacle, number: &mu
     assert_eq!(snapshots(data)[0].sequence, after, "{what}");
 }
 
+/// A snapshot that cannot be written stops nothing and the next one works.
 #[test]
-fn a_snapshot_that_cannot_be_written_stops_nothing_and_the_next_one_works() {
+fn a_snapshot_that_cannot_be_written_stops_nothing() {
     let data = TARGET.directory();
     let server = launch(data.path()).start();
     server.connect().put_sku("s", &json!({"stock": 1000}));
@@ -120,8 +121,9 @@ fn a_snapshot_that_cannot_be_written_stops_nothing_and_the_next_one_works() {
     assert_eq!(replayed.snapshot_sequence, stopped.sequence);
 }
 
+/// Snapshots that fail by themselves show in the status while orders go on.
 #[test]
-fn snapshots_that_fail_by_themselves_show_in_the_status_while_orders_go_on() {
+fn failing_snapshots_show_in_the_status_while_orders_go_on() {
     let data = TARGET.directory();
     let server = launch(data.path()).variable("SNAPSHOTS_EVERY_EVENTS", "5").start();
     let client = &mut server.connect();

@@ -41,8 +41,9 @@ fn kill_often(crowd: &mut Crowd, data: &Path, kills: u64, start: impl Fn() -> Se
     server
 }
 
+/// Twenty kills between snapshots lose nothing that was answered.
 #[test]
-fn twenty_kills_between_snapshots_lose_nothing_that_was_answered() {
+fn kills_between_snapshots_lose_nothing_that_was_answered() {
     let data = TARGET.directory();
     let mut crowd = Crowd::new(TARGET.random());
     let server = kill_often(&mut crowd, data.path(), 20, || launch(data.path()).start());
@@ -52,8 +53,9 @@ fn twenty_kills_between_snapshots_lose_nothing_that_was_answered() {
     assert_eq!(codec::digest(&replayed.state).to_string(), stopped.digest);
 }
 
+/// Kills between snapshots and prunings lose nothing that was answered.
 #[test]
-fn kills_between_snapshots_and_prunings_lose_nothing_that_was_answered() {
+fn kills_between_snapshots_and_prunings_lose_no_answer() {
     let data = TARGET.directory();
     let mut crowd = Crowd::new(TARGET.random());
     let start = || launch(data.path()).variable("JOURNAL_RETAIN_MS", "1").start();

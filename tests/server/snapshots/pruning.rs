@@ -78,8 +78,9 @@ fn check_restart(data: &Path, bought: &[Accepted], launch: impl Fn(&Path) -> Lau
     server.stop().stopped()
 }
 
+/// Segments go once two snapshots hold them and answered keys stay.
 #[test]
-fn segments_go_once_two_snapshots_hold_them_and_answered_keys_stay() {
+fn segments_go_once_two_snapshots_hold_them() {
     let data = TARGET.directory();
     let server = launch(data.path()).start();
     let client = &mut server.connect();

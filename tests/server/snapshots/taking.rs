@@ -199,8 +199,9 @@ fn many_who_ask_for_a_snapshot_at_once_are_all_told() {
     assert!(told > 0, "nobody was told a sequence");
 }
 
+/// Snapshots are taken by themselves after so many events and at a stop.
 #[test]
-fn snapshots_are_taken_by_themselves_after_so_many_events_and_at_a_stop() {
+fn snapshots_are_taken_by_count_and_at_a_stop() {
     let data = TARGET.directory();
     let launch = || TARGET.launch(data.path()).small().variable("SNAPSHOTS_EVERY_EVENTS", "25");
     let server = launch().start();

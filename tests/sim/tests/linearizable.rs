@@ -149,8 +149,9 @@ fn is_linearizable(attempts: &[Noted]) -> bool {
     tester.is_consistent()
 }
 
+/// Small histories are linearizable to a tester that tries all orders.
 #[test]
-fn small_histories_are_linearizable_to_a_tester_that_tries_all_orders() {
+fn small_histories_are_linearizable() {
     let mut tried = 0;
     for seed in 1..=SEEDS {
         let report = run_plan(Plan::plain(seed), seed, Options::default());

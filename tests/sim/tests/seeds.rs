@@ -98,10 +98,10 @@ fn seeds_that_once_found_something_find_nothing() {
     }
 }
 
-/// Lives lost one after the other: what they gave out names nothing any more, and nobody is given
-/// it.
+/// Two hundred old copies that are put back give no id out twice. Lives lost one after the other:
+/// what they gave out names nothing any more, and nobody is given it.
 #[test]
-fn two_hundred_old_copies_that_are_put_back_give_no_id_out_twice() {
+fn old_copies_that_are_put_back_give_no_id_out_twice() {
     let (mut put_back, mut seed) = (0, 0);
     while put_back < 200 {
         seed += 1;

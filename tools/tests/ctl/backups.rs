@@ -150,8 +150,9 @@ fn a_snapshot_that_is_damaged_is_passed_over_and_told() {
     }
 }
 
+/// A snapshot that holds something else than it says is passed over.
 #[test]
-fn a_snapshot_that_holds_something_else_than_it_says_is_passed_over() {
+fn a_snapshot_that_holds_another_state_is_passed_over() {
     let mut story = tell();
     let held = ctl(story.writer.path(), "snapshot list --json", 0).object();
     let held = held["snapshots"][0]["seq"].clone();

@@ -30,8 +30,9 @@ fn told(writer: &Writer, arguments: &str) -> String {
     told["error"].as_str().expect("it says why").to_owned()
 }
 
+/// A seal that does not tell what the records make ends a replay.
 #[test]
-fn a_seal_that_does_not_tell_what_the_records_make_ends_a_replay() {
+fn a_seal_that_contradicts_its_records_ends_a_replay() {
     let own = Totals::of(&shop().state, false);
     let changed = [
         Totals { sequence: 5, ..own },
@@ -57,8 +58,9 @@ fn a_seal_that_does_not_tell_what_the_records_make_ends_a_replay() {
     assert!(found.contains("the record does not decode"), "{found}");
 }
 
+/// A record that does not decode ends a replay behind those before it.
 #[test]
-fn a_record_that_does_not_decode_ends_a_replay_behind_those_before_it() {
+fn a_record_that_does_not_decode_ends_a_replay() {
     let mut writer = shop();
     writer.turn(START + 3, |writer| {
         writer.ask("boss", None, put("C", 1, 0));
@@ -88,8 +90,9 @@ fn check_passed_over(forge: impl FnOnce(&mut Meta, &mut Vec<u8>), why: &str) {
     assert!(passed.why.to_string().ends_with(why), "{}", passed.why);
 }
 
+/// A snapshot whose header says something else than its rows is passed over.
 #[test]
-fn a_snapshot_whose_header_says_something_else_than_its_rows_is_passed_over() {
+fn a_snapshot_whose_header_contradicts_it_is_passed_over() {
     let mut writer = shop();
     writer.forge_snapshot(|_, _| ());
     writer.kill();

@@ -133,8 +133,9 @@ fn a_backup_that_died_is_none_or_whole() {
     assert_met(&places, &["create", "allocate", "write", "sync", "rename"]);
 }
 
+/// A restore that died is never taken for a directory that holds less.
 #[test]
-fn a_restore_that_died_is_never_taken_for_a_directory_that_holds_less() {
+fn a_restore_that_died_is_never_taken_for_a_smaller_one() {
     let story = tell();
     let place = TempDir::new().expect("there is room");
     let backup = place.path().join("b");

@@ -12,8 +12,9 @@ fn history(order: &Value) -> Vec<&str> {
     events.map(|row| row["event"].as_str().unwrap().split(' ').next().unwrap()).collect()
 }
 
+/// An order is shown as the contract shows it with all that happened.
 #[test]
-fn an_order_is_shown_as_the_contract_shows_it_with_all_that_happened() {
+fn an_order_is_shown_with_all_that_happened() {
     let story = tell();
     let data = story.writer.path();
     let order = ctl(data, &format!("order {} --json", story.id(story.sold)), 0).object();

@@ -107,8 +107,9 @@ fn damage_that_a_snapshot_covers_is_shown_and_costs_nothing() {
     assert_eq!((&shown["repaired"], &shown["digest"]), (&false.into(), &digest.into()));
 }
 
+/// What a snapshot holds is kept though the journal does not reach it.
 #[test]
-fn what_a_snapshot_holds_is_kept_though_the_journal_does_not_reach_it() {
+fn a_snapshot_beyond_the_journal_is_kept() {
     let writer = tell_at_length();
     let data = writer.path();
     let snapshot = ctl(data, "snapshot list --json", 0).object()["snapshots"][0]["seq"].clone();
@@ -123,8 +124,9 @@ fn what_a_snapshot_holds_is_kept_though_the_journal_does_not_reach_it() {
     assert_eq!(done["digest"], writer.digests[held as usize - 1].as_str());
 }
 
+/// What a snapshot holds is kept though the newest segment does not tell whose it is.
 #[test]
-fn what_a_snapshot_holds_is_kept_though_the_newest_segment_does_not_tell_whose_it_is() {
+fn a_snapshot_is_kept_though_the_newest_segment_is_nameless() {
     let writer = tell_at_length();
     let data = writer.path();
     let snapshots = ctl(data, "snapshot list --json", 0).object();
@@ -188,8 +190,9 @@ fn a_repair_is_not_called_good_before_its_records_are_read() {
     assert_eq!(fs::read(data.join("quarantine-1/00000001.segment")).unwrap(), original);
 }
 
+/// A repair that failed half way changed nothing and can be made again.
 #[test]
-fn a_repair_that_failed_half_way_changed_nothing_and_can_be_made_again() {
+fn a_repair_that_failed_half_way_changed_nothing() {
     let writer = shelf();
     let data = writer.path();
     flip(&segment(data, 1), offset_of(&writer, 12));

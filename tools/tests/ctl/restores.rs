@@ -201,8 +201,9 @@ fn a_listing_that_is_forged_leads_nowhere() {
     refused(&backup, &data, "", 1);
 }
 
+/// A torn copy of a directory without a listing is judged as a start would.
 #[test]
-fn a_torn_copy_of_a_directory_without_a_listing_is_judged_as_a_start_would() {
+fn a_torn_copy_without_a_listing_is_judged_as_at_a_start() {
     let writer = tell_at_length();
     let place = elsewhere();
     let data = place.path().join("data");
