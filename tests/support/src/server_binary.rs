@@ -20,6 +20,8 @@ pub fn beside(other: &str) -> &'static Path {
         if binary.parent().is_some_and(|folder| folder.ends_with("release")) {
             build.arg("--release");
         }
+        // Of the runner that measures tests: cargo would build all of it anew.
+        build.env_remove("RUSTC_BOOTSTRAP");
         let built = build.status().expect("cargo runs");
         assert!(built.success() && binary.is_file(), "there is no {}", binary.display());
         binary
