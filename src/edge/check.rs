@@ -9,7 +9,7 @@ use super::filter::Filter;
 use super::published::{Edge, Hashes};
 use super::sold_out_table::{SoldOut, SoldOutTable};
 use crate::domain::model::command::{Command, CreateOrder, Request, Take};
-use crate::domain::model::ids::LineRequest;
+use crate::domain::model::ids::{LineRequest, Sequence};
 use crate::shared::reloadable::Kept;
 use crate::testing::planted::{Bug, planted};
 
@@ -36,11 +36,13 @@ impl SoldOutCheck {
 
     /// What refuses a request here and now: a keyed order of one line, of an open SKU with nothing
     /// available, by a user that owns nothing that a limit could count. None where the writer must
-    /// be asked. `under_way` says whether a key may be in the ring, by its hash; `elapsed_ms` what
+    /// be asked. `copied` is what every copy that counts holds: what rests on more may be taken back.
+    /// `under_way` says whether a key may be in the ring, by its hash; `elapsed_ms` what
     /// `Clock::elapsed_ms` shows.
     pub fn refusal(
         &self,
         request: &Request,
+        copied: Sequence,
         under_way: impl FnOnce(u128) -> bool,
         elapsed_ms: impl FnOnce() -> u64,
     ) -> Option<SoldOut> {
@@ -52,7 +54,7 @@ impl SoldOutCheck {
         let may_be_known =
             under_way(key) || self.keys.with(|_, keys| keys.may_hold(Hashes::key(key)));
         let may_be_known = may_be_known && !planted(Bug::WinnerRefused);
-        if may_be_known || self.may_be_limited(order, line, &found) {
+        if found.sequence > copied || may_be_known || self.may_be_limited(order, line, &found) {
             return None;
         }
         let has_edges = found.from_ms > 0 || found.until_ms < u64::MAX;

@@ -16,6 +16,7 @@ use crate::domain::rules::apply::apply;
 use crate::domain::rules::decide::{Decision, decide};
 use crate::domain::rules::sweep;
 use crate::edge::SoldOutCheck;
+use crate::ring::NO_COPIES;
 use doorbuster_test_support::random::Random;
 
 /// Refusals at the door of one run; `DOORBUSTER_EDGE_REFUSALS` asks for another number.
@@ -271,7 +272,7 @@ impl World {
         };
         let passed = if self.random.once_in(2) { 0 } else { self.random.below(6_000) };
         let elapsed_ms = self.moment.elapsed_ms + passed;
-        let Some(found) = self.door.refusal(&asked, |_| false, || elapsed_ms) else {
+        let Some(found) = self.door.refusal(&asked, NO_COPIES, |_| false, || elapsed_ms) else {
             let key = asked.key.expect("all have one").hash;
             self.retried += u64::from(retried && self.state.requests.find(key).is_some());
             return;

@@ -10,6 +10,7 @@ mod reader;
 
 use crate::domain::model::ids::Sequence;
 use crate::domain::model::lives::Lives;
+use crate::engine::replay::DataDirectory;
 use crate::ring::Cursors;
 use crate::shared::clock::Clock;
 use crate::shared::feed::{Feed, FeedReply, FeedRequest, Note, Write};
@@ -38,9 +39,9 @@ const FAR_SLEEP_MAX: Duration = Duration::from_secs(3600);
 const NICENESS: i32 = 10;
 
 /// What the feeder works with.
-pub struct FeederParts {
+pub struct FeederParts<P: DataDirectory> {
     /// The data directory.
-    pub data: PathBuf,
+    pub data: P,
     /// Whose journal.
     pub journal: JournalId,
     /// What ids are written with; the last of them is this start's.
@@ -58,24 +59,24 @@ pub struct FeederParts {
 }
 
 /// The background thread.
-pub struct Feeder {
+pub struct Feeder<P: DataDirectory = PathBuf> {
     cursors: Arc<Cursors>,
     advance_waker: std::task::Waker,
     notes: Receiver<Note>,
     clock: Clock,
-    reader: Reader,
+    reader: Reader<P>,
     wants: VecDeque<FeedRequest>,
 }
 
 /// The feeder was told to stop.
 struct Stopped;
 
-impl Feeder {
+impl<P: DataDirectory> Feeder<P> {
     /// Puts it together.
     #[must_use]
-    pub fn new(parts: FeederParts) -> Self {
+    pub fn new(parts: FeederParts<P>) -> Self {
         let FeederParts { data, journal, lives, cursors, feed, notes, write, clock } = parts;
-        let reader = Reader::new(&data, journal, lives, write);
+        let reader = Reader::new(data, journal, lives, write);
         Self {
             cursors,
             advance_waker: feed.advance_waker(),
@@ -111,6 +112,14 @@ impl Feeder {
             if heard.and_then(|()| self.drain()).is_err() {
                 return;
             }
+        }
+    }
+
+    /// Answers what was asked and can be answered, once. For whoever takes the steps one by one;
+    /// [`run`](Self::run) does all of it.
+    pub fn step(&mut self) {
+        if self.drain().is_ok() {
+            self.serve(self.cursors.answerable(), &mut { ROUND_BYTES });
         }
     }
 

@@ -7,15 +7,14 @@
 use crate::codec;
 use crate::domain::model::ids::Sequence;
 use crate::domain::model::lives::Lives;
-use crate::engine::replay;
+use crate::engine::replay::DataDirectory;
 use crate::shared::feed::{FeedEvent, FeedReply, FeedRequest, Form, Piece, Position, Write};
 use crate::testing::faults::{Point, armed};
 use bytes::Bytes;
-use doorbuster_journal::{FileDisk, Frame, JournalError, JournalId, SeekResult, Tail};
+use doorbuster_journal::{Frame, JournalError, JournalId, SeekResult, Tail};
 use std::collections::VecDeque;
 use std::io;
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A piece for followers is about this long, in bytes.
@@ -32,19 +31,19 @@ const NEAR: u64 = 100_000;
 const KEPT_MAX: usize = 256;
 
 /// Reads and remembers.
-pub(super) struct Reader {
-    data: PathBuf,
+pub(super) struct Reader<P: DataDirectory> {
+    data: P,
     lives: Arc<Lives>,
     source: String,
     write: Write,
-    disk: Option<FileDisk>,
-    tails: VecDeque<Open>,
+    disk: Option<P::Disk>,
+    tails: VecDeque<Open<P>>,
     kept: VecDeque<Kept>,
 }
 
 /// An open place, and the last record in front of it where it is known.
-struct Open {
-    tail: Tail<FileDisk>,
+struct Open<P: DataDirectory> {
+    tail: Tail<P::Disk>,
     before: Option<Position>,
 }
 
@@ -66,10 +65,10 @@ struct Reading<'r> {
     broken: Option<String>,
 }
 
-impl Reader {
-    pub(super) fn new(data: &Path, journal: JournalId, lives: Arc<Lives>, write: Write) -> Self {
+impl<P: DataDirectory> Reader<P> {
+    pub(super) fn new(data: P, journal: JournalId, lives: Arc<Lives>, write: Write) -> Self {
         Self {
-            data: replay::journal_directory(data),
+            data,
             lives,
             source: format!("urn:doorbuster:journal:{journal}"),
             write,
@@ -97,6 +96,12 @@ impl Reader {
         let same = |kept: &&Kept| kept.form == want.form && kept.after == after.sequence;
         if let Some(kept) = self.kept.iter().find(same).filter(|_| want.limit.is_none()) {
             return FeedReply::Piece(kept.piece.clone());
+        }
+        if self.disk.is_none() {
+            match self.data.journal() {
+                Ok(disk) => self.disk = Some(disk),
+                Err(error) => return FeedReply::Failed(error.to_string()),
+            }
         }
         match self.read(want, reach) {
             Ok(given) => given,
@@ -131,10 +136,9 @@ impl Reader {
             reading.at(before);
         }
         let (write, source, lives) = (self.write, self.source.as_str(), &*self.lives);
-        if let Some(disk) = &self.disk {
-            let frame = &mut |frame: &Frame<'_>| reading.frame(frame, write, (source, lives));
-            open.tail.read(disk, reach, frame)?;
-        }
+        let disk = self.disk.as_ref().expect("it was opened");
+        let frame = &mut |frame: &Frame<'_>| reading.frame(frame, write, (source, lives));
+        open.tail.read(disk, reach, frame)?;
         if reading.diverged {
             return Ok(FeedReply::Diverged);
         }
@@ -153,8 +157,8 @@ impl Reader {
     }
 
     /// An open place from which what is wanted is near, and where its epoch can still be told.
-    fn take_open(&mut self, after: Position) -> Option<Open> {
-        let fits = |open: &Open| {
+    fn take_open(&mut self, after: Position) -> Option<Open<P>> {
+        let fits = |open: &Open<P>| {
             let next = open.tail.next_sequence();
             let known = open.before.is_some_and(|before| before.sequence == after.sequence);
             (next <= after.sequence || known) && after.sequence.saturating_sub(next) <= NEAR
@@ -164,17 +168,8 @@ impl Reader {
         self.tails.remove(at)
     }
 
-    fn seek(&mut self, sequence: Sequence) -> Result<Result<Open, Position>, JournalError> {
-        let disk = match self.disk.take() {
-            Some(disk) => disk,
-            None => FileDisk::open(&self.data).map_err(|cause| JournalError::Io {
-                operation: "open",
-                file: self.data.display().to_string(),
-                offset: 0,
-                cause,
-            })?,
-        };
-        let disk = self.disk.insert(disk);
+    fn seek(&self, sequence: Sequence) -> Result<Result<Open<P>, Position>, JournalError> {
+        let disk = self.disk.as_ref().expect("it was opened");
         let mut sought = Tail::seek(disk, sequence.max(1))?;
         if let SeekResult::Gone { oldest } = sought {
             if oldest != sequence + 1 {
@@ -194,7 +189,7 @@ impl Reader {
         Position { epoch: self.lives.epoch_of(sequence), sequence }
     }
 
-    fn keep_open(&mut self, open: Open) {
+    fn keep_open(&mut self, open: Open<P>) {
         self.tails.push_back(open);
         if self.tails.len() > TAILS_MAX {
             self.tails.pop_front();

@@ -17,11 +17,8 @@ pub(in crate::http) fn refuse<A: Submit>(worker: &Worker<A>, request: &Request) 
     // Before the SKU is read: what is published of it by then holds at this sequence too.
     let answerable = front.cursors.answerable();
     let in_flight = |key| worker.lane.may_be_in_flight(key);
-    let found = worker.sold_out.check.refusal(request, in_flight, || front.clock.elapsed_ms())?;
-    // What a copy does not hold yet may be taken back.
-    if found.sequence > front.cursors.copied() {
-        return None;
-    }
+    let (copied, elapsed_ms) = (front.cursors.copied(), || front.clock.elapsed_ms());
+    let found = worker.sold_out.check.refusal(request, copied, in_flight, elapsed_ms)?;
     let Command::CreateOrder(order) = &request.command else { return None };
     let line = order.lines.first()?;
     if !worker.sold_out.count(&*worker.lane, worker.now_ms(), &line.sku, found.created) {

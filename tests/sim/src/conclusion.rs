@@ -3,6 +3,7 @@
 //! Owns the comparison of a server's last state with what replays make of the directory. Next:
 //! `lib`.
 
+use crate::copies::TOOK_OVER;
 use crate::restore::PUT_BACK;
 use crate::world::{Held, World, violated};
 use doorbuster::codec;
@@ -22,8 +23,9 @@ impl World {
         self.notes.rename(|order| names.in_journal(lives, order));
         let checked = check(&self.notes, &self.history.entries)
             .or_else(|fault| violated(fault.rule, fault.detail))?;
-        // What a lost life refused, clients heard and the journal does not know.
-        let one_history = self.tally.of(PUT_BACK) == 0;
+        self.check_told()?;
+        // What a lost life or machine refused, clients heard and the journal does not know.
+        let one_history = [PUT_BACK, TOOK_OVER].iter().all(|how| self.tally.of(how) == 0);
         if self.plan.keeps_refusals && self.plan.fault_every_us.is_none() && one_history {
             let missing = refusals_missing(&self.notes, &self.history.entries);
             if missing > 0 {
@@ -43,7 +45,7 @@ impl World {
         let (last, digest) = (state.sequence, codec::digest(&state));
         invariants::check(&state);
         drop(state);
-        self.read_history(last)?;
+        self.read_history(self.shown_until(last))?;
         let whole = self.disk.all_names().iter().any(|(name, _)| name.ends_with("00001.segment"));
         let origins = [From::NewestSnapshot, From::OldestSnapshot, From::Genesis];
         for from in origins.into_iter().take(if whole { 3 } else { 2 }) {

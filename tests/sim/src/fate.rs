@@ -52,6 +52,7 @@ impl World {
 
     /// The process is gone, and power with it, if that was its fate.
     pub(crate) fn die(&mut self) {
+        self.arrive_at_the_copy();
         self.disk.bury();
         self.server = None;
         self.turn_at = None;
@@ -228,6 +229,7 @@ impl World {
         // What was read from memory may be read from the disk now.
         self.power_lost |= self.disk.revive();
         self.put_back();
+        self.take_over()?;
         if std::mem::take(&mut self.rot_due) && self.damage.is_none() {
             let before_sync = self.plan.durability.answers_before_sync();
             self.damage = strike(&self.disk, &mut self.random, before_sync);
@@ -238,7 +240,9 @@ impl World {
         self.troubles_excused = self.disk.medium().troubles();
         let (data, config, clock) = (self.data.clone(), self.config.clone(), self.clock());
         let meters = self.meters.clone();
-        let started = guarded(|| Server::start(&data, &config, clock, &meters))?;
+        let epoch = self.next_epoch();
+        let copied = self.copied_at_the_start();
+        let started = guarded(|| Server::start(&data, &config, (clock, epoch), (&meters, copied)))?;
         match started {
             None => {
                 self.tally.count("start: died in the middle");
@@ -265,6 +269,7 @@ impl World {
                 self.mend("rot: survived");
                 self.settle_history(found.lost_from, found.sequence)?;
                 self.settle_lives()?;
+                self.rejoin()?;
                 self.turn_after(1);
                 let life = self.life;
                 self.after(1_000, Event::Spare { life });
@@ -360,13 +365,13 @@ impl World {
             self.taken_back.push((self.life, lost_from));
         }
         self.power_lost = false;
-        self.read_history(sequence)
+        self.read_history(self.shown_until(sequence))
     }
 
     /// Reads what has become durable.
     pub(crate) fn read_on(&mut self) -> Held {
-        let synced = self.server.as_ref().map_or(0, Server::synced);
-        self.read_history(synced)
+        let settled = self.server.as_ref().map_or(0, Server::settled);
+        self.read_history(settled)
     }
 
     /// Reads the journal on, up to this sequence.

@@ -11,6 +11,7 @@
 
 mod client;
 mod conclusion;
+mod copies;
 mod damage;
 mod disk;
 mod drill;
@@ -30,6 +31,7 @@ mod world;
 use doorbuster_test_support::random;
 
 pub use client::Knowledge;
+pub use copies::TOOK_OVER;
 pub use drill::all as drill;
 pub use plan::{Faults, Plan};
 #[cfg(feature = "planted")]

@@ -1,8 +1,9 @@
 //! Runs seeds: many, with a table at the end, or one, step by step.
 //!
 //! `--seeds 100000` runs so many from `--first`; `--seed 17 --trace` shows one; with `--restores
-//! 1000` old copies of the directory are put back all the time, so often in all. Ends with 1 where
-//! something was found, and with the line that shows it again. Next: `lib`.
+//! 1000` old copies of the directory are put back all the time, so often in all; with
+//! `--replicated` another machine has a copy of the journal. Ends with 1 where something was found,
+//! and with the line that shows it again. Next: `lib`.
 
 use clap::Parser;
 use doorbuster_sim::{Options, PUT_BACK, Plan, Report, Tally, rerun_line, run_plan};
@@ -30,6 +31,9 @@ struct Arguments {
     /// Runs until old copies of the directory were put back so often, in every run again and again.
     #[arg(long)]
     restores: Option<u64>,
+    /// Runs on two machines: the copy lags, stands still, vanishes, comes back, and takes over.
+    #[arg(long, conflicts_with = "restores")]
+    replicated: bool,
     /// Runs against each mistake that was made on purpose, or those that are named.
     #[cfg(feature = "planted")]
     #[arg(long, num_args = 0..)]
@@ -46,7 +50,7 @@ fn main() -> ExitCode {
         return planted(names, &arguments);
     }
     match arguments.seed {
-        Some(seed) => one(plan(seed, &arguments), seed, arguments.trace),
+        Some(seed) => one(plan(seed, &arguments), seed, options(&arguments)),
         None => many(&arguments),
     }
 }
@@ -54,12 +58,17 @@ fn main() -> ExitCode {
 fn plan(seed: u64, arguments: &Arguments) -> Plan {
     match arguments.restores {
         Some(_) => Plan::restored(seed),
+        None if arguments.replicated => Plan::replicated(seed),
         None => Plan::new(seed),
     }
 }
 
-fn one(plan: Plan, seed: u64, print: bool) -> ExitCode {
-    let report = run_plan(plan, seed, Options { print });
+fn options(arguments: &Arguments) -> Options {
+    Options { print: arguments.trace, replicated: arguments.replicated }
+}
+
+fn one(plan: Plan, seed: u64, options: Options) -> ExitCode {
+    let report = run_plan(plan, seed, options);
     println!("seed {seed} trace {:016x}", report.hash);
     print!("{}", report.tally);
     match report.violation {
@@ -124,7 +133,7 @@ fn many(arguments: &Arguments) -> ExitCode {
                         let _ = std::io::stderr().flush();
                     }
                     let seed = arguments.first + number;
-                    take(&sum, run_plan(plan(seed, arguments), seed, Options::default()));
+                    take(&sum, run_plan(plan(seed, arguments), seed, options(arguments)));
                 }
             });
         }
@@ -137,8 +146,12 @@ fn many(arguments: &Arguments) -> ExitCode {
     for report in sum.found.iter().take(20) {
         let found = report.violation.as_ref().expect("it was kept for that");
         let again = rerun_line(report.seed);
-        let restores = if arguments.restores.is_some() { " --restores 1" } else { "" };
-        println!("found: {}\n{}\n  {again}{restores}", found.rule, found.detail);
+        let plan = match (arguments.restores.is_some(), arguments.replicated) {
+            (true, _) => " --restores 1",
+            (_, true) => " --replicated",
+            (false, false) => "",
+        };
+        println!("found: {}\n{}\n  {again}{plan}", found.rule, found.detail);
     }
     println!("{} seeds found something", sum.found.len());
     if sum.found.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }

@@ -154,6 +154,13 @@ impl Plan {
             copies_every_us: None,
         }
     }
+
+    /// The run of a seed on two machines, as [`Options`](crate::Options) ask for it.
+    pub fn replicated(seed: u64) -> Self {
+        let faults = Faults { rot: false, ..Self::new(seed).faults };
+        let (durability, copies_every_us) = (Durability::Group, None);
+        Self { durability, faults, copies_every_us, ..Self::new(seed) }
+    }
 }
 
 /// Chance of its own, so that all else about a seed stays what it was.

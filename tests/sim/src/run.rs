@@ -3,6 +3,7 @@
 //! Owns what is kept of a run, and the line that runs it again. Never prints but where a trace is
 //! asked for. Next: `world`.
 
+use crate::copies::Replica;
 use crate::fate::said;
 use crate::plan::Plan;
 use crate::tally::Tally;
@@ -18,6 +19,9 @@ use std::sync::{Arc, Once};
 pub struct Options {
     /// Every step is shown.
     pub print: bool,
+    /// Another machine holds a copy of the journal, and answers wait for it: it lags, stands still,
+    /// vanishes, comes back, and takes over.
+    pub replicated: bool,
 }
 
 /// What came of a run.
@@ -66,6 +70,7 @@ pub fn run_plan(plan: Plan, seed: u64, options: Options) -> Report {
     });
     let trace = Arc::new(Trace::new(options.print));
     let mut world = World::new(plan, seed, trace.clone());
+    world.replica = options.replicated.then(|| Replica::new(seed));
     RUNNING.set(true);
     let ended = catch_unwind(AssertUnwindSafe(|| world.run()));
     RUNNING.set(false);

@@ -4,8 +4,10 @@
 //! Owns one life, from the start to a stop or a death. Never decides when it steps or dies: that is
 //! `world`. Next: `world`.
 
+use crate::copies;
 use crate::disk::SimDisk;
 use crate::random::Random;
+use doorbuster::background::feeder::{Feeder, FeederParts};
 use doorbuster::background::snapshotter::{self, Snapshotter};
 use doorbuster::config::{Config, Wait};
 use doorbuster::domain::model::answer::{Answer, Answered, Refusal, ShortLine, TABLES};
@@ -18,12 +20,15 @@ use doorbuster::engine::replay::{DataDirectory, ReplayError};
 use doorbuster::http::LABELS;
 use doorbuster::metrics::Meters;
 use doorbuster::ring::{
-    self, Alarm, Cursors, Lane, Outcome, PendingReply, Rank, RefusalReport, SubmitError, TurnedAway,
+    self, Alarm, CopyProgress, Cursors, Lane, Outcome, PendingReply, Rank, RefusalReport,
+    SubmitError, TurnedAway,
 };
 use doorbuster::shared::clock::Clock;
+use doorbuster::shared::feed::Feed;
 use doorbuster::shared::snapshots::{Ask, Snapshots};
 use doorbuster::writer::{Next, Writer, WriterParts};
 use doorbuster_journal::{JournalError, SegmentAllocator};
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -90,7 +95,7 @@ pub(crate) struct Came {
     /// What was asked, by the number that came with it.
     pub(crate) message: usize,
     pub(crate) outcome: Outcome,
-    /// The stamp of the turn that let it go.
+    /// The stamp of the turn that decided it.
     pub(crate) stamp: Stamp,
     /// When it was asked, in microseconds of the world.
     pub(crate) asked_us: u64,
@@ -107,11 +112,17 @@ pub(crate) struct Server {
     pub(crate) snapshotter: Snapshotter<SimData>,
     pub(crate) snapshots: Arc<Snapshots>,
     cursors: Arc<Cursors>,
+    copies: CopyProgress,
+    feeder: Feeder<SimData>,
+    pub(crate) feed: Feed,
     /// Where an IO thread refuses by itself what is sold out.
     door: SoldOutCheck,
     edge: Arc<Edge>,
     clock: Clock,
     waiting: Vec<(usize, u64, PendingReply)>,
+    /// The stamps of turns, by `Clock::elapsed_us`; empty where answers leave with their turn.
+    stamps: BTreeMap<u64, Stamp>,
+    timed: bool,
 }
 
 /// What a start found.
@@ -132,16 +143,11 @@ impl Server {
     pub(crate) fn start(
         data: &SimData,
         config: &Config,
-        clock: Clock,
-        meters: &Arc<Meters>,
+        (clock, epoch): (Clock, NewEpoch),
+        (meters, copied): (&Arc<Meters>, Sequence),
     ) -> Result<(Self, Found), RecoveryError> {
-        let recovered = recovery::recover_in(
-            data,
-            &config.rules,
-            config,
-            (clock, NewEpoch::Next),
-            &mut |_| {},
-        )?;
+        let recovered =
+            recovery::recover_in(data, &config.rules, config, (clock, epoch), &mut |_| {})?;
         let Recovered { state, journal, stamps, snapshot_sequence, .. } = recovered;
         doorbuster::domain::state::invariants::check(&state);
         let found = Found {
@@ -174,6 +180,21 @@ impl Server {
             ballast_bytes: config.ballast_bytes,
         });
         let alarm = outbox.alarm();
+        // Where answers wait for copies, their times tell which turn decided them.
+        let timed = matches!(epoch, NewEpoch::Granted(_));
+        let copies = outbox.copy_progress();
+        copies.publish(copied);
+        let (feed, notes) = Feed::new();
+        let feeder = Feeder::new(FeederParts {
+            data: data.clone(),
+            journal: journal.id(),
+            lives: Arc::new(state.lives.clone()),
+            cursors: cursors.clone(),
+            feed: feed.clone(),
+            notes,
+            write: copies::write_event,
+            clock,
+        });
         let keeps_refusals = Arc::new(AtomicBool::new(config.refusals_full));
         let edge = Arc::new(Edge::seeded(EDGE_SEED).keeping(keeps_refusals));
         let mut writer = Writer::new(WriterParts {
@@ -189,7 +210,7 @@ impl Server {
             wait: Wait::Park,
             clock,
             meters: meters.clone(),
-            timed: false,
+            timed,
             edge: edge.clone(),
             snapshots: snapshots.clone(),
             snapshot_events: config.snapshot_events,
@@ -212,10 +233,15 @@ impl Server {
             snapshotter,
             snapshots,
             cursors,
+            copies,
+            feeder,
+            feed,
             door: SoldOutCheck::of(&edge),
             edge,
             clock,
             waiting,
+            stamps: BTreeMap::new(),
+            timed,
         };
         Ok((server, found))
     }
@@ -241,7 +267,8 @@ impl Server {
     fn refusal(&self, request: &Request) -> Option<Answered> {
         let answerable = self.cursors.answerable();
         let in_flight = |key| self.lane.may_be_in_flight(key);
-        let found = self.door.refusal(request, in_flight, || self.clock.elapsed_ms())?;
+        let (copied, elapsed_ms) = (self.cursors.copied(), || self.clock.elapsed_ms());
+        let found = self.door.refusal(request, copied, in_flight, elapsed_ms)?;
         let Command::CreateOrder(order) = &request.command else { return None };
         let line = order.lines.first()?;
         let counted = RefusalReport { sku: line.sku.clone(), created: found.created, count: 1 };
@@ -270,7 +297,11 @@ impl Server {
 
     /// One turn of the writer.
     pub(crate) fn turn(&mut self) -> Result<Next, JournalError> {
-        self.writer.turn()
+        let turned = self.writer.turn();
+        if self.timed {
+            self.stamps.insert(self.clock.elapsed_us(), self.writer.stamp());
+        }
+        turned
     }
 
     /// What the last turn let go, if it woke whoever waits.
@@ -286,6 +317,8 @@ impl Server {
         for (message, asked_us, mut waiting) in still {
             match Pin::new(&mut waiting).poll(context) {
                 Poll::Ready(arrived) => {
+                    let decided_us = arrived.times.decided_ns / 1_000;
+                    let stamp = *self.stamps.get(&decided_us).unwrap_or(&stamp);
                     came.push(Came { message, outcome: arrived.outcome, stamp, asked_us });
                 }
                 Poll::Pending => self.waiting.push((message, asked_us, waiting)),
@@ -318,8 +351,26 @@ impl Server {
         self.writer.stamp()
     }
 
+    pub(crate) fn appended(&self) -> Sequence {
+        self.cursors.appended()
+    }
+
     pub(crate) fn synced(&self) -> Sequence {
         self.cursors.synced()
+    }
+
+    pub(crate) fn settled(&self) -> Sequence {
+        self.cursors.settled()
+    }
+
+    /// The copies that count hold so much.
+    pub(crate) fn publish_copied(&self, copied: Sequence) {
+        self.copies.publish(copied);
+    }
+
+    /// The feeder answers what it was asked.
+    pub(crate) fn feed(&mut self) {
+        self.feeder.step();
     }
 
     pub(crate) fn answerable(&self) -> Sequence {

@@ -63,6 +63,8 @@ impl World {
             }
             Event::Start => self.start(),
             Event::Copy => self.copy(),
+            Event::Ship => self.ship(),
+            Event::TakeOver => self.lose_the_machine(),
         }
     }
 
@@ -197,9 +199,10 @@ impl World {
     }
 
     /// Answers leave the server.
-    fn let_go(&mut self, came: Vec<Came>) -> Held {
+    pub(crate) fn let_go(&mut self, came: Vec<Came>) -> Held {
         for Came { message, outcome, stamp, asked_us } in came {
-            if self.now_us > asked_us + WAIT_US_MAX {
+            // What waits for a copy waits for as long as that takes.
+            if self.now_us > asked_us + WAIT_US_MAX && self.replica.is_none() {
                 let detail = format!("{message} was asked at {asked_us} us: {outcome:?}");
                 return violated(
                     "a request calls the writer, and its answer whoever waits",

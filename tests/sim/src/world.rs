@@ -5,6 +5,7 @@
 //! Next: `steps`, `fate`.
 
 use crate::client::Knowledge;
+use crate::copies::Replica;
 use crate::damage::Damage;
 use crate::disk::SimDisk;
 use crate::history::History;
@@ -68,6 +69,10 @@ pub(crate) enum Event {
     Start,
     /// A copy of the directory is taken, or put back.
     Copy,
+    /// Something happens on the way to the other machine.
+    Ship,
+    /// This machine is lost; the other one writes on.
+    TakeOver,
 }
 
 /// Somebody who asks one thing after the other.
@@ -130,6 +135,7 @@ pub(crate) struct World {
     pub(crate) put_back_due: bool,
     /// A copy was put back, and no server has started since.
     pub(crate) restored: bool,
+    pub(crate) replica: Option<Replica>,
     pub(crate) damage: Option<Damage>,
     pub(crate) restarts_left: u32,
     /// When a step of the server was last taken, by its clock.
@@ -201,6 +207,7 @@ impl World {
             copy: None,
             put_back_due: false,
             restored: false,
+            replica: None,
             damage: None,
             restarts_left: 200,
             turned_at_us: 0,
@@ -262,6 +269,7 @@ impl World {
         }
         self.plan_fault();
         self.plan_copy();
+        self.plan_shipping();
         self.drive()?;
         self.conclude()
     }

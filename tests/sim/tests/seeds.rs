@@ -2,7 +2,9 @@
 //!
 //! `SIM_SEEDS=100 SIM_FIRST=7` runs others. A failure prints the line that shows it step by step.
 
-use doorbuster_sim::{Options, PUT_BACK, Plan, Tally, check_seed, run, run_plan};
+use doorbuster_sim::{
+    Options, PUT_BACK, Plan, Report, TOOK_OVER, Tally, check_seed, run, run_plan,
+};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -59,9 +61,8 @@ const REACHED: &[&str] = &[
     "start: passed over a snapshot",
 ];
 
-#[test]
-fn no_seed_finds_a_broken_promise() {
-    let (first, count) = (number("SIM_FIRST", 1), number("SIM_SEEDS", SEEDS));
+/// What so many seeds come to together, on all cores.
+fn check_all((first, count): (u64, u64), check: impl Fn(u64) -> Report + Sync) -> Tally {
     let next = AtomicU64::new(first);
     let sum = Mutex::new(Tally::default());
     let threads = thread::available_parallelism().map_or(1, usize::from);
@@ -72,7 +73,7 @@ fn no_seed_finds_a_broken_promise() {
                 if seed >= first + count {
                     return;
                 }
-                let report = check_seed(seed);
+                let report = check(seed);
                 sum.lock().unwrap_or_else(PoisonError::into_inner).take(&report.tally);
             }
         };
@@ -84,7 +85,13 @@ fn no_seed_finds_a_broken_promise() {
         said.reduce(|all, one| format!("{all}\n{one}"))
     });
     assert!(found.is_none(), "{}", found.unwrap_or_default());
-    let sum = sum.into_inner().unwrap_or_else(PoisonError::into_inner);
+    sum.into_inner().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[test]
+fn no_seed_finds_a_broken_promise() {
+    let (first, count) = (number("SIM_FIRST", 1), number("SIM_SEEDS", SEEDS));
+    let sum = check_all((first, count), check_seed);
     let missed: Vec<_> = REACHED.iter().filter(|what| sum.of(what) == 0).collect();
     assert!(count < SEEDS || missed.is_empty(), "never happened: {missed:?} in\n{sum}");
 }
@@ -111,6 +118,36 @@ fn old_copies_that_are_put_back_give_no_id_out_twice() {
     }
 }
 
+const REPLICATED: Options = Options { print: false, replicated: true };
+
+/// What runs on two machines must have brought about.
+const REACHED_ON_TWO: &[&str] = &[
+    TOOK_OVER,
+    "copy: ahead of a writer that lost power",
+    "copy: began again",
+    "copy: counts again",
+    "copy: counts no more",
+    "copy: frames that were never answered, cut",
+    "copy: stood still",
+    "feed: events told",
+    "server: refused at the edge",
+    "start: from a snapshot",
+];
+
+/// Nothing is answered, shown, fed, kept in a snapshot or refused at the edge before it is settled:
+/// a copy that takes over has all of it.
+#[test]
+fn a_copy_that_takes_over_has_all_that_was_shown() {
+    let sum = check_all((1, 250), |seed| {
+        let report = run_plan(Plan::replicated(seed), seed, REPLICATED);
+        let found = &report.violation;
+        assert!(found.is_none(), "{}", format!("seed {seed}, replicated: {found:?}"));
+        report
+    });
+    let missed: Vec<_> = REACHED_ON_TWO.iter().filter(|what| sum.of(what) == 0).collect();
+    assert!(missed.is_empty(), "never happened: {missed:?} in\n{sum}");
+}
+
 #[test]
 fn a_seed_does_the_same_each_time() {
     for seed in 1..=40 {
@@ -119,6 +156,9 @@ fn a_seed_does_the_same_each_time() {
         let plan = || Plan::restored(seed);
         let hashes = [(); 2].map(|()| run_plan(plan(), seed, Options::default()).hash);
         assert_eq!(hashes[0], hashes[1], "seed {seed}, restored");
+        let plan = || Plan::replicated(seed);
+        let hashes = [(); 2].map(|()| run_plan(plan(), seed, REPLICATED).hash);
+        assert_eq!(hashes[0], hashes[1], "seed {seed}, replicated");
     }
 }
 
