@@ -1,4 +1,4 @@
-//! What the service manager is told (`sd_notify(3)`): ready, reloading, stopping, how a recovery
+//! Messages to the service manager (`sd_notify(3)`): ready, reloading, stopping, how a recovery
 //! goes, and that the writer lives.
 //!
 //! Owns the datagrams and when each may be sent. Without `NOTIFY_SOCKET` nothing is sent. Never
@@ -26,7 +26,7 @@ const STARTING: u8 = 0;
 const SERVING: u8 = 1;
 const STOPPING: u8 = 2;
 
-/// The service manager; nobody, where there is none.
+/// The service manager, if there is one.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Manager(Option<Arc<Way>>);
 
@@ -129,7 +129,7 @@ impl Manager {
 
 /// Who looks whether the writer lives, on a thread of its own.
 pub(crate) struct Watchdog {
-    /// Who is told.
+    /// The service manager, which it notifies.
     pub(crate) manager: Manager,
     /// Within this the manager must hear.
     pub(crate) within: Duration,
@@ -147,7 +147,7 @@ impl Watchdog {
     ///
     /// An idle writer sleeps, so it is called, and looked at the next time. In a data sync it
     /// cannot take turns and lives: another process would wait for the same disk, so a stalled disk
-    /// is told by `/readyz`, the metrics and the alert, and not by killing the server.
+    /// is shown by `/readyz`, the metrics and the alert, and not by killing the server.
     pub(crate) fn run(self) {
         let mut stops = false;
         loop {

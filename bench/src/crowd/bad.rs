@@ -1,8 +1,7 @@
 //! Clients that hold connections open: silent ones, and those that write or read far too slowly.
 //!
-//! Owns what each kind does; whoever is ended by the server comes again, a thousand a second at
-//! most. Once told to stop nobody comes, and those that are there stay slow until the server ends
-//! them.
+//! Owns what each kind does; a client that the server ends comes again, a thousand a second at
+//! most. After `stop` none comes, and those that are there stay slow until the server ends them.
 
 use super::event_loop::on_event_loop;
 use crate::error::{BenchError, io_error};
@@ -107,7 +106,7 @@ impl Bad {
         Ok(Self { stopping, over, counted, thread: Some(thread) })
     }
 
-    /// Nobody comes again. Those that are there stay until the server ends them, or this is
+    /// Lets no client come again. Those that are there stay until the server ends them, or this is
     /// dropped.
     pub(super) fn stop(&self) -> Counted {
         self.stopping.store(true, Ordering::Relaxed);
@@ -169,7 +168,7 @@ async fn crowd(
             }
         });
     }
-    // Nobody listens any more if the measurement failed.
+    // The receiver is gone if the measurement failed.
     let _ = there.send(());
     let (mut kernel_bytes, begun_ns) = (0, own_cpu_ns()?);
     while !stopping.load(Ordering::Relaxed) {

@@ -1,9 +1,9 @@
 //! The open loop: buyers come when the schedule says, phase after phase without a pause, whatever
-//! became of those before.
+//! the buyers before them were answered.
 //!
 //! Owns the queue in front of the connections, the winners' confirmations over connections of their
-//! own, and those who come back as they were told. One request is under way on a connection;
-//! whoever finds none free within a second has gone elsewhere. Next: `step`.
+//! own, and the buyers that come back at the time that an answer named. One request is under way on
+//! a connection; a buyer that finds none free within a second has gone elsewhere. Next: `step`.
 
 use super::step::Step;
 use crate::error::BenchError;
@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
-/// Who waited so long without getting through has gone elsewhere.
+/// A buyer that waited so long without a connection has gone elsewhere.
 const PATIENCE_NS: u64 = 1_000_000_000;
 /// Connections that confirm.
 pub(crate) const CONFIRMERS: u64 = 256;
@@ -31,12 +31,12 @@ pub(crate) struct Phase {
     /// Buyers a second.
     pub(crate) rate: u64,
     pub(crate) seconds: u64,
-    /// Those who were told to come back at a time that falls into it do. In the others they are
-    /// among those who come anyway.
+    /// Whether buyers that an answer told to come back within this phase do so. In other phases
+    /// they are among the buyers of the schedule.
     pub(crate) comes_back: bool,
 }
 
-/// Somebody who comes to order.
+/// A buyer: when it was to come, and how often it has.
 #[derive(Clone, Copy)]
 struct Buyer {
     intended_ns: u64,
@@ -165,7 +165,7 @@ impl Crowd {
         at_begin(self.phases.len(), &mut self.steps.borrow_mut())
     }
 
-    /// Puts those who come now into the queue, and those who come back; says how many those are.
+    /// Queues the buyers that come now and those that come back; returns how many came back.
     fn admit(&self, fresh: impl Iterator<Item = (u64, u32)>, now_ns: u64) -> u64 {
         let mut queue = self.queue.borrow_mut();
         queue.extend(fresh.map(|(intended_ns, attempts)| Buyer { intended_ns, attempts }));
@@ -179,7 +179,7 @@ impl Crowd {
             self.with_step(intended_ns, |step, _| step.offered += 1);
             returned += 1;
         }
-        // Those who have waited too long go before anybody has to find that out.
+        // Buyers that have waited too long leave the queue here, before a connection takes them.
         while let Some(buyer) = queue.front()
             && buyer.intended_ns + PATIENCE_NS < now_ns
         {
@@ -205,12 +205,12 @@ impl Crowd {
         }
     }
 
-    /// The next to be sent, and when it is; none when there will be nobody.
+    /// The next buyer to be served, and what time it is; none when no more will come.
     async fn next(&self) -> Option<(Buyer, u64)> {
         loop {
             match self.waiting.acquire().await {
                 Ok(permit) => permit.forget(),
-                // Nobody new comes; those who are there are still served.
+                // No new buyers come; those in the queue are still served.
                 Err(_) if self.queue.borrow().is_empty() => return None,
                 Err(_) => {}
             }

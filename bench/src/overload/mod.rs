@@ -1,5 +1,5 @@
-//! A sale that more people come to than can be served: what those get who are served, and how soon
-//! the others are told.
+//! A sale with more buyers than can be served: what the served buyers get, and how soon the others
+//! are refused.
 //!
 //! Finds the capacity by a closed loop, then offers seven tenths of it, one, two, five and ten
 //! times as much, and seven tenths again with clients that come back as they are told, one after
@@ -42,7 +42,7 @@ const CONFIRMED_MIN: f64 = 0.999;
 /// What to offer, and for how long.
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// Connections of those who order, each with one request under way
+    /// Connections of the buyers, each with one request under way
     #[arg(long, default_value_t = 6_000, value_parser = at_least_one::<u64>())]
     connections: u64,
     /// How many times the capacity is offered, step after step
@@ -51,8 +51,8 @@ pub(crate) struct Options {
     /// Seconds of a step
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=600))]
     seconds: u64,
-    /// How often somebody comes who is turned away each time, at the times that he is told; once
-    /// the crowd is over
+    /// How often a buyer comes that is turned away each time, at the times that the answers name;
+    /// once the crowd is over
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
     attempts: u32,
     /// Each decision takes so much longer, in microseconds; for a server that was built with

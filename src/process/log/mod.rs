@@ -1,10 +1,10 @@
 //! Lines for the operator, on standard error: time, level, module, message, fields.
 //!
-//! Owns their form and which level is told. Where nothing was started (a simulation, a tool, a test
-//! of the library) events go nowhere. What an event costs is bounded: it is put together where it
-//! happens and handed to a thread that writes; a line that cannot be written is lost, and nothing
-//! else is. No event stands on the path of a request. The only place that names tracing-subscriber.
-//! Next: `log/lines`.
+//! Owns their form and which levels are written. Where nothing was started (a simulation, a tool, a
+//! test of the library) events go nowhere. What an event costs is bounded: it is put together where
+//! it happens and handed to a thread that writes; a line that cannot be written is lost, and
+//! nothing else is. No event stands on the path of a request. The only place that names
+//! tracing-subscriber. Next: `log/lines`.
 
 mod lines;
 
@@ -89,7 +89,7 @@ fn filter(level: LogLevel) -> Targets {
 /// From here on events of this level and above are told.
 pub(crate) fn set_level(level: LogLevel) {
     if let Some(log) = STARTED.get() {
-        // It fails only where the subscriber is gone, and with it everybody who would be told.
+        // It fails only where the subscriber is gone, and with it every reader.
         let _ = log.level.reload(filter(level));
     }
 }

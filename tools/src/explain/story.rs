@@ -21,13 +21,13 @@ use doorbuster::http::key_hash;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// Events that are told; more are counted.
+/// Events that are shown; more are counted.
 const EVENTS_MAX: usize = 500;
-/// Refusals that are told; more are counted. A script that asks again and again fills no screen.
+/// Refusals that are shown; more are counted. A script that asks again and again fills no screen.
 const REFUSALS_MAX: usize = 200;
-/// What a refusal is told as.
+/// The name that a refusal is shown by.
 const REFUSED: &str = "refused";
-/// Stretches of refusals that were not kept which are told one by one.
+/// Stretches of refusals that were not kept which are shown one by one.
 const STRETCHES_MAX: usize = 20;
 
 /// Whose story, and what of it.
@@ -64,7 +64,7 @@ pub(crate) struct Entry {
     pub(super) shelves: Vec<Value>,
 }
 
-/// Refusals of everybody, as far as the journal knows of them.
+/// Refusals of all users, as far as the journal knows of them.
 #[derive(Default)]
 pub(crate) struct Refusals {
     /// Kept whole.
@@ -90,7 +90,7 @@ pub(crate) struct Story {
     /// Refusals among them.
     pub(super) refusals_told: usize,
     pub(super) entries_left_out: u64,
-    /// Orders whose later events are told: with a key, only those made under it.
+    /// Orders whose later events are shown: with a key, only those made under it.
     pub(super) orders: Vec<OrderId>,
     pub(super) shelves: BTreeMap<SkuId, Shelf>,
     pub(super) refusals: Refusals,
@@ -278,7 +278,7 @@ impl Story {
         }
     }
 
-    /// A refusal that was kept whole, of anybody.
+    /// A refusal that was kept whole, of any user.
     fn refused(&mut self, state: &State, kept: &KeptRefusal) {
         self.refusals.kept += 1;
         let counts = counted(&kept.command, &kept.refusal).into_iter();
