@@ -7,7 +7,7 @@ use crate::progress::Progress;
 use doorbuster::domain::model::answer::Answer;
 use doorbuster::domain::model::lives::Lives;
 use doorbuster::domain::rules::decide::{Decision, decide};
-use doorbuster::engine::recheck::{Difference, Now, Recheck};
+use doorbuster::engine::recheck::{Disagreement, Now, Recheck};
 use doorbuster::engine::replay::{From, ReplayError, Replayed};
 use doorbuster_journal::{JournalError, Verdict};
 use serde_json::Value;
@@ -57,7 +57,7 @@ pub(crate) fn is_pruned(error: &ReplayError) -> bool {
         if refusal.verdict == Verdict::SegmentMissing)
 }
 
-fn row(difference: &Difference, lives: &Lives) -> Vec<Value> {
+fn row(difference: &Disagreement, lives: &Lives) -> Vec<Value> {
     let record = &difference.recorded;
     vec![
         difference.sequence.into(),

@@ -42,7 +42,7 @@ pub type DecideRule = fn(&State, &Request, Stamp) -> Decision;
 
 /// A record that would not be made now.
 #[derive(Debug, Clone)]
-pub struct Difference {
+pub struct Disagreement {
     pub sequence: Sequence,
     pub stamp: Stamp,
     /// What was recorded.
@@ -84,7 +84,7 @@ pub struct Recheck {
     /// Records that would not be made now.
     pub different: u64,
     /// The first of them.
-    pub differences: Vec<Difference>,
+    pub differences: Vec<Disagreement>,
     /// What the ids in them are written with.
     pub lives: Lives,
     shelves: Shelves,
@@ -160,7 +160,7 @@ impl Recheck {
         self.different += 1;
         if self.differences.len() < DIFFERENCES_KEPT_MAX {
             let sequence = state.sequence + 1;
-            self.differences.push(Difference { sequence, stamp, recorded, now });
+            self.differences.push(Disagreement { sequence, stamp, recorded, now });
             self.lives = state.lives.clone();
         }
     }
