@@ -3,7 +3,6 @@
 //! Owns what it was told so far. Numbers and names are few on purpose, so that clients meet. Never
 //! looks into a server. Next: `world`.
 
-use crate::random::Random;
 use doorbuster::domain::model::answer::{Answer, Answered};
 use doorbuster::domain::model::command::{
     Action, AdjustSku, Adjustment, Command, CreateOrder, DeleteDraw, DeleteSku, EnterDraw,
@@ -14,6 +13,7 @@ use doorbuster::domain::model::draw::{Admission, Odds, Prize, Seed, Terms};
 use doorbuster::domain::model::ids::{
     DrawId, GroupId, KeyClaim, LineRequest, OrderId, PrincipalName, SkuId, Stamp, UserId,
 };
+use doorbuster_test_support::random::Random;
 use doorbuster_witness::changes;
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -8,7 +8,6 @@
 //! which bytes a copy accepts: that is the journal's own test. Next: `fate`.
 
 use crate::disk::{Files, SimDisk};
-use crate::random::Random;
 use crate::world::{Death, Event, Held, World, violated};
 use doorbuster::codec;
 use doorbuster::domain::model::event::Record;
@@ -17,6 +16,7 @@ use doorbuster::engine::recovery::NewEpoch;
 use doorbuster::ring::NO_COPIES;
 use doorbuster::shared::feed::{FeedEvent, FeedReply, Form, Position};
 use doorbuster_journal::{CutLimits, JournalEnd, JournalError, RawTail, cut, verify_end};
+use doorbuster_test_support::random::Random;
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::ops::ControlFlow;

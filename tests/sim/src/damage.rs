@@ -5,8 +5,8 @@
 //! where it is. Next: `world`.
 
 use crate::disk::{SECTOR_BYTES, SimDisk};
-use crate::random::Random;
 use doorbuster_journal::{DumpContent, dump};
+use doorbuster_test_support::random::Random;
 
 /// What was changed, so that it can be mended.
 #[derive(Debug)]

@@ -7,14 +7,12 @@
 //! file system. What the journal and the snapshots see of it is in `files`. Next: `files`,
 //! `damage`.
 
-mod copies;
+pub(crate) mod copies;
 mod files;
 
-pub(crate) use copies::Files;
-
-use crate::random::Random;
 use crate::tally::Tally;
 use crate::trace::Trace;
+use doorbuster_test_support::random::Random;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

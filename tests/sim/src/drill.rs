@@ -4,11 +4,11 @@
 //! Never depends on a seed. Next: `planted`.
 
 use crate::disk::SimDisk;
-use crate::random::Random;
 use crate::trace::Trace;
 use doorbuster_journal::{
     Disk, DiskFile, Journal, JournalId, Options, Origin, SEGMENT_BYTES_MIN, scan,
 };
+use doorbuster_test_support::random::Random;
 use std::sync::Arc;
 
 /// Runs all of them.

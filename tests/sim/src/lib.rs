@@ -24,11 +24,10 @@ mod restore;
 mod run;
 mod server;
 mod steps;
+mod stored_copy;
 mod tally;
 mod trace;
 mod world;
-
-use doorbuster_test_support::random;
 
 pub use client::Knowledge;
 pub use copies::TOOK_OVER;

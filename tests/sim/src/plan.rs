@@ -4,10 +4,10 @@
 //! Next: `world`.
 
 use crate::client;
-use crate::random::Random;
 use doorbuster::config::Durability;
 use doorbuster::domain::model::settings::{Caps, Settings};
 use doorbuster_snapshots::Keep;
+use doorbuster_test_support::random::Random;
 
 /// Where all clocks begin, in milliseconds since 1970.
 pub(crate) const START_MS: u64 = 1_700_000_000_000;

@@ -6,8 +6,7 @@
 //! behind it, so it is not counted against the server otherwise. Never knows how ids are made: they
 //! are told apart by their text. Next: `history`, `fate`.
 
-use crate::disk::Files;
-use crate::history::History;
+use crate::stored_copy::Copy;
 use crate::world::{Death, Event, Held, World, violated};
 use doorbuster::domain::model::answer::{Answer, Answered, Refusal};
 use doorbuster::domain::model::command::Request;
@@ -21,12 +20,6 @@ const NO_ORDER: OrderId = OrderId { epoch: 0, sequence: 0 };
 
 /// How that is counted.
 pub const PUT_BACK: &str = "restore: an old copy was put back";
-
-/// A directory as it was, and what was known of its history.
-pub(crate) struct Copy {
-    files: Files,
-    history: History,
-}
 
 impl World {
     pub(crate) fn plan_copy(&mut self) {

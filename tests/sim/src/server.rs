@@ -6,7 +6,6 @@
 
 use crate::copies;
 use crate::disk::SimDisk;
-use crate::random::Random;
 use doorbuster::background::feeder::{Feeder, FeederParts};
 use doorbuster::background::snapshotter::{self, Snapshotter};
 use doorbuster::config::{Config, Wait};
@@ -28,6 +27,7 @@ use doorbuster::shared::feed::Feed;
 use doorbuster::shared::snapshots::{Ask, Snapshots};
 use doorbuster::writer::{Next, Writer, WriterParts};
 use doorbuster_journal::{JournalError, SegmentAllocator};
+use doorbuster_test_support::random::Random;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;

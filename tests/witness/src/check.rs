@@ -6,10 +6,9 @@
 //! id was given out twice, in a life that is lost neither. Costs what the model costs; where a
 //! history is too long for that, `Ledger` alone reads it. Next: `ledger`, `model`.
 
-mod refusals;
+pub(crate) mod refusals;
 
-pub use refusals::refusals_missing;
-
+use crate::entry::Entry;
 use crate::ledger::Ledger;
 use crate::model::Model;
 use crate::names::named;
@@ -17,24 +16,11 @@ use crate::notes::{Attempt, Heard, Notes};
 use doorbuster::domain::model::answer::{Answer, Answered, Refusal};
 use doorbuster::domain::model::command::{Action, Command, Principal, Reach, Request};
 use doorbuster::domain::model::draw::Seed;
-use doorbuster::domain::model::event::{Event, Origin, Record};
+use doorbuster::domain::model::event::{Event, Origin};
 use doorbuster::domain::model::ids::{KeyClaim, OrderId, Sequence, Stamp};
 use doorbuster::domain::model::lives::Life;
 use doorbuster::engine::recheck::command_of;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// One record of the journal.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    /// Its number, from 1.
-    pub sequence: Sequence,
-    /// When it was decided.
-    pub stamp: Stamp,
-    /// In which epoch.
-    pub epoch: u32,
-    /// What.
-    pub record: Record,
-}
 
 /// What does not fit.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

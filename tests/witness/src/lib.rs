@@ -10,13 +10,16 @@
 pub mod chance;
 mod changes;
 mod check;
+mod entry;
 mod ledger;
 pub mod model;
 mod names;
 mod notes;
 
 pub use changes::changes;
-pub use check::{Checked, Entry, Fault, check, refusals_missing};
+pub use check::refusals::refusals_missing;
+pub use check::{Checked, Fault, check};
+pub use entry::Entry;
 pub use ledger::Ledger;
 pub use names::{Names, lives_of, named, rename};
 pub use notes::{Attempt, Heard, Notes};

@@ -5,7 +5,7 @@
 //! ids whose epoch is a number of their text's first part, and has them named as a journal does.
 //! Never judges. Next: `notes`.
 
-use crate::check::Entry;
+use crate::entry::Entry;
 use doorbuster::domain::model::answer::{Answer, OrderView, RememberedBody};
 use doorbuster::domain::model::command::{Command, Query};
 use doorbuster::domain::model::event::Event;
