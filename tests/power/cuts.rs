@@ -1,8 +1,8 @@
 //! Power cuts under load, again and again on one disk: nothing that was answered is lost.
 //!
 //! Owns when the power goes: after a seeded number of answers, with snapshots being taken, segments
-//! being made and, on every other disk, pruned. What must hold afterwards is in the
-//! ledger of `tests/directories`.
+//! being made and, on every other disk, pruned. What must hold afterwards is in the ledger of
+//! `tests/directories`.
 
 use crate::TARGET;
 use doorbuster::codec;

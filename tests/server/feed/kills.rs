@@ -2,8 +2,8 @@
 //! killed too: every event once, in order, and the stock rebuilt from them is the server's.
 //!
 //! Owns when the follower dies and where it goes on: where it had last written down that it was, as
-//! a shop's worker would, so that some events come twice. What keeps the server
-//! busy is the crowd of `tests/directories`.
+//! a shop's worker would, so that some events come twice. What keeps the server busy is the
+//! crowd of `tests/directories`.
 
 use crate::TARGET;
 use crate::feed::reading::{Follower, follow, pages, sequence};

@@ -2,8 +2,8 @@
 //!
 //! Owns when the server is told to stop, and that a stop keeps its word: it exits with 0, its
 //! snapshot holds everything, and the next start has nothing to replay. That every request was
-//! answered or may be asked again, and that nothing is lost, is in
-//! the crowd of `tests/directories`. More of them:
+//! answered or may be asked again, and that nothing is lost, is in the crowd of
+//! `tests/directories`. More of them:
 //!
 //!     DRAIN_CYCLES=500 cargo test --release --test server restart::drain::
 
