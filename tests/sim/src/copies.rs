@@ -1,169 +1,19 @@
-//! The other machine: a copy of the journal that lags, stands still, vanishes, comes back, and
-//! takes over.
+//! Two machines: what happens between the writer and the copy of its journal.
 //!
-//! Owns how far the copy is, by the ends of the frames that it took: its bytes are those of the
-//! writer's journal, so what it holds is a place there. A takeover cuts the writer's directory back
-//! to that place, as far as the copy had stored, and the next start goes on with a granted epoch.
-//! What was shown before must be there afterwards. Also owns a follower of the feed. Never decides
-//! which bytes a copy accepts: that is the journal's own test. Next: `fate`.
+//! Owns when the copy lags, stands still, vanishes, comes back and takes over. A takeover cuts the
+//! writer's directory back to what the copy had stored, and the next start goes on in a granted
+//! epoch. What was shown before must be there afterwards. Next: `replica`, `fate`.
 
-use crate::disk::{Files, SimDisk};
+use crate::replica::{EVENT_BYTES, Takeover, check, is_pruned};
 use crate::world::{Death, Event, Held, World, violated};
-use doorbuster::codec;
-use doorbuster::domain::model::event::Record;
-use doorbuster::domain::model::ids::{Sequence, Stamp};
+use doorbuster::domain::model::ids::Sequence;
 use doorbuster::engine::recovery::NewEpoch;
 use doorbuster::ring::NO_COPIES;
-use doorbuster::shared::feed::{FeedEvent, FeedReply, Form, Position};
-use doorbuster_journal::{CutLimits, JournalEnd, JournalError, RawTail, cut, verify_end};
-use doorbuster_test_support::random::Random;
-use std::collections::BTreeMap;
-use std::io::ErrorKind;
-use std::ops::ControlFlow;
+use doorbuster::shared::feed::{FeedReply, Form};
+use doorbuster_journal::{CutLimits, JournalError, cut, verify_end};
 
 /// How a takeover is counted.
 pub const TOOK_OVER: &str = "copy: took over";
-
-/// Frames that a copy takes at once, at most.
-const FRAMES_MAX: u64 = 6;
-/// An event of the feed as it is written here: a sequence and a check.
-const EVENT_BYTES: usize = 12;
-
-/// The copy, as the world knows it.
-pub(crate) struct Replica {
-    /// Chance of its own: a run without copies does what it did before there were any.
-    random: Random,
-    /// The ends of the frames that it stored, from the one up to which it has synced.
-    ends: Vec<JournalEnd>,
-    /// Answers wait for it.
-    counts: bool,
-    away_until_us: u64,
-    /// What it has told the writer.
-    acknowledged: Sequence,
-    /// The highest sequence that was ever settled.
-    settled: Sequence,
-    /// The last epoch that was granted.
-    epoch: u32,
-    takeover: Option<Takeover>,
-    /// Where the follower is.
-    after: Position,
-    /// What it was told, by sequence.
-    told: BTreeMap<Sequence, u32>,
-}
-
-/// The directory of a machine that was lost, and how much of it the copy holds.
-struct Takeover {
-    files: Files,
-    end: JournalEnd,
-    snapshot_sequence: Sequence,
-}
-
-impl Replica {
-    pub(crate) fn new(seed: u64) -> Self {
-        Self {
-            random: Random::new(seed ^ 0x02C0_91E5),
-            ends: vec![JournalEnd::GENESIS],
-            counts: true,
-            away_until_us: 0,
-            acknowledged: 0,
-            settled: 0,
-            epoch: 0,
-            takeover: None,
-            after: Position { epoch: None, sequence: 0 },
-            told: BTreeMap::new(),
-        }
-    }
-
-    fn synced(&self) -> JournalEnd {
-        self.ends[0]
-    }
-
-    fn stored(&self) -> JournalEnd {
-        *self.ends.last().expect("there is always one")
-    }
-
-    fn sync(&mut self) {
-        self.ends = vec![self.stored()];
-    }
-
-    /// Takes some frames that the writer has stored.
-    fn store(&mut self, disk: &SimDisk, appended: Sequence) -> Result<(), JournalError> {
-        let mut tail = RawTail::at(disk, &self.stored())?;
-        for _ in 0..self.random.between(1, FRAMES_MAX) {
-            let before = tail.end();
-            read_frame(&mut tail, disk, appended)?;
-            if tail.end() == before {
-                break;
-            }
-            self.ends.push(tail.end());
-        }
-        Ok(())
-    }
-
-    /// Takes all that the writer has stored, known or not, and syncs it.
-    fn store_the_rest(&mut self, disk: &SimDisk) {
-        let Ok(mut tail) = RawTail::at(disk, &self.stored()) else { return };
-        loop {
-            let before = tail.end();
-            // It is an error that nothing is there any more.
-            let read = read_frame(&mut tail, disk, Sequence::MAX - 1);
-            if tail.end() != before {
-                self.ends.push(tail.end());
-            }
-            if read.is_err() || tail.end() == before {
-                break;
-            }
-        }
-        self.sync();
-    }
-
-    /// Begins again with all that the writer has stored.
-    fn begin_again(&mut self, disk: &SimDisk, appended: Sequence) -> Result<(), JournalError> {
-        let (mut tail, _) = RawTail::at_segment_of(disk, appended.max(1))?;
-        loop {
-            let before = tail.end();
-            read_frame(&mut tail, disk, appended)?;
-            if tail.end() == before {
-                break;
-            }
-        }
-        (self.ends, self.counts) = (vec![tail.end()], false);
-        Ok(())
-    }
-}
-
-/// Goes past one frame, if it is stored.
-fn read_frame(
-    tail: &mut RawTail<SimDisk>,
-    disk: &SimDisk,
-    appended: Sequence,
-) -> Result<(), JournalError> {
-    let mut shown = false;
-    tail.read(disk, appended, &mut |place, _| {
-        let is_frame = place.offset > 0;
-        match is_frame && std::mem::replace(&mut shown, true) {
-            true => ControlFlow::Break(()),
-            false => ControlFlow::Continue(()),
-        }
-    })
-}
-
-fn is_pruned(error: &JournalError) -> bool {
-    matches!(error, JournalError::Io { cause, .. } if cause.kind() == ErrorKind::NotFound)
-}
-
-fn check(record: &Record, stamp: Stamp) -> u32 {
-    let mut bytes = stamp.to_le_bytes().to_vec();
-    codec::encode_record(record, &mut bytes);
-    crc32fast::hash(&bytes)
-}
-
-/// How the feed writes an event here.
-pub(crate) fn write_event(_: Form, bytes: &mut Vec<u8>, event: &FeedEvent<'_>) -> bool {
-    bytes.extend_from_slice(&event.sequence.to_le_bytes());
-    bytes.extend_from_slice(&check(event.record, event.stamp).to_le_bytes());
-    true
-}
 
 impl World {
     pub(crate) fn plan_shipping(&mut self) {

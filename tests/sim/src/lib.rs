@@ -20,6 +20,7 @@ mod history;
 mod plan;
 #[cfg(feature = "planted")]
 mod planted;
+mod replica;
 mod restore;
 mod run;
 mod server;

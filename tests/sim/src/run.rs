@@ -3,9 +3,9 @@
 //! Owns what is kept of a run, and the line that runs it again. Never prints but where a trace is
 //! asked for. Next: `world`.
 
-use crate::copies::Replica;
 use crate::fate::said;
 use crate::plan::Plan;
+use crate::replica::Replica;
 use crate::tally::Tally;
 use crate::trace::Trace;
 use crate::world::{Violation, World};

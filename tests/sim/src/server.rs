@@ -4,8 +4,8 @@
 //! Owns one life, from the start to a stop or a death. Never decides when it steps or dies: that is
 //! `world`. Next: `world`.
 
-use crate::copies;
 use crate::disk::SimDisk;
+use crate::replica;
 use doorbuster::background::feeder::{Feeder, FeederParts};
 use doorbuster::background::snapshotter::{self, Snapshotter};
 use doorbuster::config::{Config, Wait};
@@ -192,7 +192,7 @@ impl Server {
             cursors: cursors.clone(),
             feed: feed.clone(),
             notes,
-            write: copies::write_event,
+            write: replica::write_event,
             clock,
         });
         let keeps_refusals = Arc::new(AtomicBool::new(config.refusals_full));

@@ -5,11 +5,11 @@
 //! Next: `steps`, `fate`.
 
 use crate::client::Knowledge;
-use crate::copies::Replica;
 use crate::damage::Damage;
 use crate::disk::SimDisk;
 use crate::history::History;
 use crate::plan::{Plan, START_MS};
+use crate::replica::Replica;
 use crate::server::{Server, SimData, meters};
 use crate::stored_copy::Copy;
 use crate::tally::Tally;
