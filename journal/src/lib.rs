@@ -53,7 +53,6 @@ mod append;
 mod disk;
 mod error;
 mod format;
-mod planted;
 mod read;
 mod repair;
 mod upkeep;
@@ -81,9 +80,6 @@ pub use format::layout::{
 pub use format::options::Options;
 pub use format::origin::{Origin, SnapshotEnd};
 pub use format::verdict::Verdict;
-#[cfg(feature = "planted")]
-pub use planted::plant;
-pub use planted::{Bug, planted};
 pub use read::peek::{journal_id, sequence_at};
 pub use read::raw_tail::{RawTail, RawVisit};
 pub use read::scan::{scan, scan_with};

@@ -17,7 +17,6 @@ use super::tickets::{Ticket, Tickets};
 use super::timings::{DecisionTimes, StageTimes};
 use crate::domain::model::command::Request;
 use crate::testing::faults::{Point, armed};
-use crate::testing::planted::{Bug, planted};
 use atomic_waker::AtomicWaker;
 use disruptor::{MultiProducer, Producer, SingleConsumerBarrier};
 use std::cell::{Cell, RefCell};
@@ -229,9 +228,6 @@ impl Lane {
 
     fn wake_writer(&self) {
         self.0.published.set(0);
-        if planted(Bug::WakeLost) && self.0.cursors.synced().is_multiple_of(7) {
-            return;
-        }
         self.0.parking.wake();
     }
 

@@ -1,4 +1,3 @@
-//! What builds for tests have, and no other: `faults` (points that fail), `planted` (mistakes).
+//! What builds for tests have, and no other: `faults`, points that fail.
 
 pub(crate) mod faults;
-pub(crate) mod planted;

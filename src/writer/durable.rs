@@ -6,14 +6,13 @@
 use super::Core;
 use crate::config::Durability;
 use crate::domain::model::ids::Sequence;
-use crate::testing::planted::{Bug, planted};
 use doorbuster_journal::{Disk, JournalError};
 
 impl<D: Disk> Core<D> {
     pub(super) fn sync_if_due(&mut self) -> Result<(), JournalError> {
         let Some(since) = self.unsynced_since else { return Ok(()) };
         let due = match self.durability {
-            Durability::Group => !planted(Bug::AnswerBeforeSync) || self.now > since + 20,
+            Durability::Group => true,
             Durability::Interval(interval_ms) => self.now >= since + interval_ms,
             Durability::Os => false,
         };
@@ -36,8 +35,7 @@ impl<D: Disk> Core<D> {
     pub(super) fn publish(&mut self) {
         let (appended, synced) = (self.journal.appended(), self.journal.synced());
         let durable = match self.durability {
-            Durability::Group if !planted(Bug::AnswerBeforeSync) => synced,
-            Durability::Group => appended,
+            Durability::Group => synced,
             Durability::Interval(_) | Durability::Os => appended,
         };
         let cursors = self.outbox.cursors();

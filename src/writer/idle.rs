@@ -9,7 +9,6 @@ use crate::codec::{self, Totals};
 use crate::config::Durability;
 use crate::domain::model::ids::Stamp;
 use crate::domain::rules::sweep;
-use crate::testing::planted::{Bug, planted};
 use doorbuster_journal::{Disk, JournalError};
 use std::time::Duration;
 
@@ -72,7 +71,7 @@ impl<D: Disk> Core<D> {
             }
             Durability::Group | Durability::Os => None,
         };
-        let hold = sweep::next_expiry(&self.state).filter(|_| !planted(Bug::ExpiryUnplanned));
+        let hold = sweep::next_expiry(&self.state);
         let tidy = sweep::next_tidy(&self.state).map(|due| due + TIDY_AFTER_MS);
         let refusals = [self.pending.due_at(), self.keeping.due_at()];
         let due = [hold, tidy, seal, sync, spare].into_iter().chain(refusals);

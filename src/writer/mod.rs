@@ -40,7 +40,6 @@ use crate::ring::{Inbox, Outbox, Outcome, Polled, QueuedRequest};
 use crate::shared::clock::Stamps;
 use crate::shared::snapshots::Snapshots;
 use crate::testing::faults::{Point, armed, slowed};
-use crate::testing::planted::{Bug, planted};
 use batch_limit::BatchLimit;
 use capacity::JournalCapacity;
 use doorbuster_journal::{Disk, FileDisk, Journal, JournalError, Spare};
@@ -228,9 +227,6 @@ impl<D: Disk> Core<D> {
             prepared.turn(&mut self.state);
         }
         self.now = self.stamps.now().max(self.state.stamp);
-        if planted(Bug::StampFollowsClock) {
-            self.now = self.clock.wall_ms();
-        }
         self.records_in_turn = 0;
         self.outbox.cursors().count_turn();
         self.journal.set_copied(self.outbox.cursors().copied());
@@ -287,11 +283,7 @@ impl<D: Disk> Core<D> {
             {
                 break;
             }
-            let by = match planted(Bug::ExpiryByWallClock) {
-                true => self.clock.wall_ms(),
-                false => self.now,
-            };
-            match sweep::expire(&self.state, by) {
+            match sweep::expire(&self.state, self.now) {
                 Some(event) if self.room.for_existing() => self.record(None, event),
                 _ => break,
             }

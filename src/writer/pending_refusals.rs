@@ -8,7 +8,6 @@
 use crate::domain::model::event::{Event, RefusalCount};
 use crate::domain::model::ids::{SkuId, Stamp};
 use crate::domain::model::sku::RefusalReason;
-use crate::testing::planted::{Bug, planted};
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
@@ -80,10 +79,7 @@ impl PendingRefusals {
             let (sku, reason) = pair;
             Some(RefusalCount { sku, reason, count })
         };
-        let mut counts: Vec<_> = pairs.into_iter().filter_map(taken).collect();
-        if planted(Bug::HashOrder) {
-            counts.sort_by_key(|of| of.count.wrapping_mul(0x9E37_79B9) ^ of.reason as u64);
-        }
+        let counts: Vec<_> = pairs.into_iter().filter_map(taken).collect();
         (!counts.is_empty()).then_some(Event::RefusalsCounted(counts))
     }
 }

@@ -20,7 +20,6 @@ use crate::format::history::{EpochTable, FramePlace, JournalEnd, JournalHistory}
 use crate::format::layout::*;
 use crate::format::options::Options;
 use crate::format::segment::SegmentHeader;
-use crate::planted::{Bug, planted};
 use crate::upkeep::prune::{ClosedSegments, Pruner};
 
 /// A journal that is open for appending. A plain value: one process may have two of them.
@@ -371,13 +370,7 @@ impl<D: Disk> Journal<D> {
     pub fn sync(&mut self) -> Result<u64, JournalError> {
         self.check_poison()?;
         if self.unsynced {
-            let skipped = planted(Bug::SyncSkipped) && self.appended.is_multiple_of(2);
-            let synced = if skipped { Ok(()) } else { self.open.mapped.sync() };
-            let again = |cause| match planted(Bug::SyncRetried) {
-                true => self.open.mapped.sync(),
-                false => Err(cause),
-            };
-            if let Err(cause) = synced.or_else(again) {
+            if let Err(cause) = self.open.mapped.sync() {
                 self.poisoned = true;
                 let file = self.disk.place(&segment_name(self.open.header.number));
                 let offset = self.open.offset;
@@ -426,7 +419,7 @@ impl<D: Disk> Journal<D> {
             count,
             first_sequence: self.appended + 1,
             stamp_ms: self.stamp_ms,
-            watermark: if planted(Bug::WatermarkTooHigh) { self.appended } else { self.settled() },
+            watermark: self.settled(),
         };
         let position = Position { seed: self.open.seed, offset: self.open.offset };
         let crc = frame::close(frame, &head, position);
@@ -451,9 +444,7 @@ impl<D: Disk> Journal<D> {
         let mut mark = vec![0; FRAME_HEADER_BYTES];
         frame::append_body(&mut mark, &ready.header.number.to_le_bytes());
         self.store(&mut mark, Kind::EndMark, 0);
-        if !planted(Bug::SegmentLeftUnsynced) {
-            self.sync()?;
-        }
+        self.sync()?;
         let next = ready.header.successor(&self.options);
         self.enter(ready, next);
         Ok(())

@@ -10,7 +10,6 @@ use crate::disk::traits::{Access, Disk, DiskFile};
 use crate::error::JournalError;
 use crate::format::layout::*;
 use crate::format::segment::SegmentHeader;
-use crate::planted::{Bug, planted};
 
 /// The bytes of a new segment between two syncs. The journal's own syncs wait for such a sync:
 /// measured beside a preparation of 64 MiB, the longest took 30 ms with one sync of all, 4 ms with
@@ -45,13 +44,11 @@ pub(crate) fn prepare<D: Disk>(
         }
     };
     disk.rename(&temporary, &name).map_err(JournalError::io("rename", disk.place(&name), 0))?;
-    if !planted(Bug::DirectorySyncSkipped) {
-        disk.sync_directory().map_err(JournalError::io(
-            "sync the directory of",
-            disk.place(&name),
-            0,
-        ))?;
-    }
+    disk.sync_directory().map_err(JournalError::io(
+        "sync the directory of",
+        disk.place(&name),
+        0,
+    ))?;
     let mapped = file.map(header.bytes).map_err(JournalError::io("map", disk.place(&name), 0))?;
     Ok(Some(ReadySegment { header, mapped }))
 }
@@ -69,8 +66,7 @@ fn write_zeros<D: Disk>(
         0,
     ))?;
     let mut page = header.encode();
-    let written = if planted(Bug::SpaceUnwritten) { PAGE_BYTES as u64 } else { header.bytes };
-    for offset in (0..written).step_by(PAGE_BYTES) {
+    for offset in (0..header.bytes).step_by(PAGE_BYTES) {
         file.write_all_at(&page, offset).map_err(JournalError::io(
             "write",
             disk.place(name),
@@ -78,7 +74,7 @@ fn write_zeros<D: Disk>(
         ))?;
         page = ZEROS;
         let end = offset + PAGE_BYTES as u64;
-        if end.is_multiple_of(PREPARE_STEP_BYTES) || end == written {
+        if end.is_multiple_of(PREPARE_STEP_BYTES) || end == header.bytes {
             file.sync().map_err(JournalError::io("sync", disk.place(name), offset))?;
             if stop.load(Ordering::Relaxed) {
                 return Ok(None);

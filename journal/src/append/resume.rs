@@ -12,7 +12,6 @@ use crate::disk::traits::{Access, Disk, DiskFile};
 use crate::error::JournalError;
 use crate::format::layout::*;
 use crate::format::options::Options;
-use crate::planted::{Bug, planted};
 use crate::read::scan_result::{Rewrite, Scan};
 
 impl<D: Disk> Journal<D> {
@@ -35,8 +34,7 @@ impl<D: Disk> Journal<D> {
             return Err(JournalError::Empty { directory: disk.place("") });
         };
         remove_leftovers(&disk)?;
-        let again = !planted(Bug::PagesNotStoredAgain) || scan.dropped.is_some();
-        for restore in scan.rewrites.iter().filter(|_| again) {
+        for restore in &scan.rewrites {
             store_again(&disk, restore)?;
         }
         disk.sync_directory().map_err(JournalError::io("sync", disk.place(""), 0))?;
@@ -67,9 +65,7 @@ fn store_again<D: Disk>(disk: &D, restore: &Rewrite) -> Result<(), JournalError>
     let first = restore.from - restore.from % PAGE_BYTES as u64;
     for offset in (first..restore.header.bytes).step_by(PAGE_BYTES) {
         let mut page = [0; PAGE_BYTES];
-        let zeroed = !planted(Bug::TailLeft);
         let kept = restore.end.saturating_sub(offset).min(PAGE_BYTES as u64) as usize;
-        let kept = if zeroed { kept } else { PAGE_BYTES };
         file.read_exact_at(&mut page[..kept], offset).map_err(io("read", offset))?;
         file.write_all_at(&page, offset).map_err(io("write", offset))?;
     }

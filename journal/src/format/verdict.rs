@@ -5,7 +5,6 @@
 //! the reasons.
 
 use crate::format::layout::{FORMAT_VERSION, JournalId};
-use crate::planted::{Bug, planted};
 
 /// The fault of a frame: what is there instead of the next valid frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,14 +127,6 @@ pub enum Verdict {
 
 /// Applies the table of [`Verdict`], row by row.
 pub(crate) fn judge(evidence: &Evidence) -> Verdict {
-    if planted(Bug::CutAtFirstBadFrame) && matches!(evidence, Evidence::Frame { .. }) {
-        return match evidence {
-            Evidence::Frame { fault: FrameFault::ZeroLength, following: Following::Zeros } => {
-                Verdict::CleanEnd
-            }
-            _ => Verdict::TornTail,
-        };
-    }
     use Following::{Bytes, Frames, Segment, Snapshot, SpareBytes, Watermark, Zeros};
     match evidence {
         Evidence::Frame { fault: FrameFault::Foreign, .. } => Verdict::Foreign,

@@ -12,7 +12,6 @@ use crate::format::layout::*;
 use crate::format::origin::Origin;
 use crate::format::segment::SegmentHeader;
 use crate::format::verdict::{Evidence, FrameFault, Verdict, judge};
-use crate::planted::{Bug, planted};
 use crate::read::evidence;
 use crate::read::scan_result::{Dropped, Rewrite, Scan, SegmentScan};
 use crate::read::segment_file::SegmentFile;
@@ -168,7 +167,7 @@ impl Walk {
         };
         placed
             && frame.first_sequence() == self.next_sequence()
-            && (frame.head.chain == self.chain || planted(Bug::ChainUnchecked))
+            && frame.head.chain == self.chain
             && frame.next_sequence() < u64::MAX
     }
 

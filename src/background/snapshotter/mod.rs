@@ -14,7 +14,6 @@ use crate::ring::Cursors;
 use crate::shared::clock::Clock;
 use crate::shared::snapshots::{Ask, Snapshots};
 use crate::testing::faults::{Point, armed};
-use crate::testing::planted::{Bug, planted};
 use doorbuster_journal::{Ballast, Disk, JournalError, JournalId, Pruner, sequence_at};
 use doorbuster_snapshots::{
     Keep, Meta, PassedOver, SnapshotError, SnapshotWriter, prune, remove_leftovers, snapshot_name,
@@ -192,7 +191,6 @@ impl<P: DataDirectory> Snapshotter<P> {
         let retain_ms = if space_short { 0 } else { parts.retain_ms };
         let since = parts.clock.wall_ms().saturating_sub(retain_ms);
         if let Some(young) = sequence_at(&journal, since)? {
-            let oldest = if planted(Bug::PrunedTooFar) { u64::MAX } else { oldest };
             parts.pruner.prune(oldest.min(young))?;
         }
         Ok(())

@@ -7,7 +7,6 @@
 
 use super::ids::{DrawId, PRIZES_MAX, SkuId, Stamp, UserId, WEIGHT_MAX};
 use super::words::words;
-use crate::testing::planted::{Bug, planted};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
 use std::fmt;
@@ -226,7 +225,7 @@ pub fn roll(seed: &Seed, ticket: Ticket<'_>, odds: &Odds) -> Pick {
 fn point(mut rolls: impl Iterator<Item = u64>, total: u64) -> u64 {
     let end = ((1_u128 << 64) / u128::from(total)) * u128::from(total);
     let fair = rolls.find(|roll| u128::from(*roll) < end).expect("rolls never end");
-    if planted(Bug::RollBiased) { (fair & u64::from(u32::MAX)) % total } else { fair % total }
+    fair % total
 }
 
 #[cfg(test)]

@@ -22,7 +22,6 @@ use crate::domain::model::event::{
 use crate::domain::model::ids::{LineRequests, OrderId, Stamp};
 use crate::domain::model::order::{Order, Status, Transition, transition};
 use crate::domain::state::tables::State;
-use crate::testing::planted::{Bug, planted};
 use smallvec::SmallVec;
 
 /// An extension of a hold of 200 ms or more moves the deadline by this at least.
@@ -77,7 +76,7 @@ pub fn decide(state: &State, request: &Request, now: Stamp) -> Decision {
 fn remembered(state: &State, request: &Request) -> Option<Answered> {
     let claim = request.key?;
     let kept = state.requests.find(claim.hash)?;
-    if kept.fingerprint == claim.fingerprint || planted(Bug::FingerprintIgnored) {
+    if kept.fingerprint == claim.fingerprint {
         return Some(read::replay(state, &kept));
     }
     let answer = Answer::Refused(Refusal::KeyReused);
@@ -90,9 +89,6 @@ fn create_order(state: &State, request: &Request, create: &CreateOrder, now: Sta
     check_pause(state, &lines)?;
     decide_draw::check_draw_only(state, &lines)?;
     let user = state.users.find(&create.user);
-    if planted(Bug::LimitAfterStock) {
-        check_stock(state, &lines)?;
-    }
     limits::user_limits(state, user, &lines)?;
     if matches!(create.take, Take::Hold(_)) {
         limits::open_holds(state, user)?;
@@ -109,10 +105,7 @@ fn create_order(state: &State, request: &Request, create: &CreateOrder, now: Sta
     };
     Ok(Event::OrderCreated(OrderCreated {
         user: create.user.clone(),
-        lines: match planted(Bug::LinesReversed) {
-            true => create.lines.iter().rev().cloned().collect(),
-            false => create.lines.clone(),
-        },
+        lines: create.lines.clone(),
         reference: create.reference.clone(),
         take: create.take,
         expires_at,
@@ -141,9 +134,7 @@ fn act_on_order(
     }
     match (transition(order.status, action.verb()), action) {
         (Transition::Same, _) => same(state, request, slot, action, now),
-        (Transition::Gone, Action::Confirm { reacquire: again })
-            if *again || planted(Bug::ConfirmAfterExpiry) =>
-        {
+        (Transition::Gone, Action::Confirm { reacquire: true }) => {
             reacquire(state, request, slot, now)
         }
         (Transition::Gone, _) => Err(Refusal::HoldExpired.into()),
@@ -257,8 +248,7 @@ fn check_refund(state: &State, order: &Order, refund: &Refund) -> Result<(), Ref
             .iter()
             .find(|line| state.skus[line.sku].id == asked.sku)
             .ok_or_else(|| invalid("names a SKU that the order does not have"))?;
-        let all = planted(Bug::RefundUnchecked).then_some(u64::from(line.quantity));
-        if u64::from(asked.quantity) > all.unwrap_or(Order::left(line)) {
+        if u64::from(asked.quantity) > Order::left(line) {
             return Err(invalid("asks for more units than are left of a line"));
         }
     }

@@ -8,7 +8,6 @@ use crate::domain::model::ids::PrincipalName;
 use crate::domain::model::order::ACTION_KEYS_MAX;
 use crate::domain::state::principals::Table;
 use crate::domain::state::tables::State;
-use crate::testing::planted::{Bug, planted};
 
 /// A line whose SKU has been found.
 #[derive(Debug, Clone, Copy)]
@@ -47,7 +46,7 @@ pub(in crate::domain) fn user_limits(
 fn used(state: &State, user: Option<u32>, sku: u32) -> u64 {
     let Some(user) = user else { return 0 };
     let group = state.skus[sku].settings.limit_group.as_ref();
-    match group.filter(|_| !planted(Bug::GroupNotSummed)) {
+    match group {
         None => state.uses.units(&state.users, sku, user),
         Some(group) => state
             .skus

@@ -9,7 +9,6 @@ use crate::domain::model::event::{EntriesPurged, Event, HoldsGraced, UsesPurged}
 use crate::domain::model::ids::{OrderId, Stamp};
 use crate::domain::model::order::Order;
 use crate::domain::state::tables::State;
-use crate::testing::planted::{Bug, planted};
 
 /// Orders that one event archives or graces at most.
 const ORDERS_PER_EVENT_MAX: usize = 256;
@@ -104,8 +103,7 @@ fn purge_entries(state: &State) -> Option<Event> {
 #[must_use]
 pub fn grace(state: &State, start: Stamp) -> Vec<Event> {
     let due = state.orders.deadlines().due(start);
-    let waiting =
-        due.into_iter().filter(|slot| !state.orders[*slot].graced || planted(Bug::GraceTwice));
+    let waiting = due.into_iter().filter(|slot| !state.orders[*slot].graced);
     let orders: Vec<OrderId> = waiting.map(|slot| state.orders[slot].id).collect();
     let expires_at = start + state.settings.recovery_grace_ms;
     let graced = |orders: &[OrderId]| {

@@ -24,7 +24,6 @@ use crate::engine::replay::{
 };
 use crate::shared::clock::{Clock, ClockError, Stamps};
 use crate::testing::faults::{Point, armed};
-use crate::testing::planted::{Bug, planted};
 use directories::make_directory;
 use doorbuster_journal::{Disk, Dropped, FileDisk, Journal, JournalError, JournalId, Options};
 use doorbuster_snapshots::PassedOver;
@@ -204,10 +203,6 @@ fn check_memory(caps: &Caps) -> Result<(), RecoveryError> {
 /// A life that no start of this journal drew. It comes in the event of the start, so that a replay
 /// draws nothing; and before anything is written, so that a start without one changes nothing.
 fn draw_life(state: &State, random: impl Fn() -> [u8; 16]) -> Result<Life, RecoveryError> {
-    if planted(Bug::LifeFromEpoch) {
-        let counted = Life::of_bits(u64::from(state.epoch) << 5 | 31);
-        return counted.ok_or(RecoveryError::Random);
-    }
     let fresh = |_| {
         let [a, b, c, d, e, ..] = random();
         let life = Life::of_bits(u64::from_le_bytes([a, b, c, d, e, 0, 0, 0]))?;
@@ -240,10 +235,7 @@ impl<D: Disk> Start<D> {
         drawn: Drawn,
     ) -> Result<(), RecoveryError> {
         let first = self.state.epoch == 0;
-        let epoch = match !first && planted(Bug::EpochKept) {
-            true => self.state.epoch,
-            false => drawn.epoch,
-        };
+        let epoch = drawn.epoch;
         self.now = self.now.max(self.state.stamp);
         self.journal.begin(epoch, self.now);
         self.append(Event::Started(Started {
@@ -253,9 +245,6 @@ impl<D: Disk> Start<D> {
             lost_from,
             life: Some(drawn.life),
         }))?;
-        if planted(Bug::SettingsUnrecorded) && !first {
-            self.state.settings = rules.clone();
-        }
         if self.state.settings != *rules {
             self.append(Event::SettingsChanged(Box::new(rules.clone())))?;
         }

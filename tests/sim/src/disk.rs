@@ -4,11 +4,15 @@
 //! what goes wrong between the two: pages written back by themselves, syncs that fail and mark
 //! pages clean, short writes, no space, power lost in the middle of a call. Never chooses when:
 //! that is `world`. Files and names are lost by the rules of POSIX, not by the kinder ones of one
-//! file system. What the journal and the snapshots see of it is in `files`. Next: `files`,
-//! `damage`.
+//! file system. What the journal and the snapshots see of it is in `files`, what they are told
+//! that is not so in `lying`. Next: `files`, `damage`.
 
 pub(crate) mod copies;
 mod files;
+mod lying;
+
+pub use lying::Lie;
+pub(crate) use lying::LyingDisk;
 
 use crate::tally::Tally;
 use crate::trace::Trace;

@@ -1,7 +1,7 @@
 //! Small fixed cases that chance would take too long to bring about.
 //!
 //! Owns each case whole: what is laid out, what the server's own code makes of it, what it should.
-//! Never depends on a seed. Next: `planted`.
+//! Never depends on a seed. Next: `main`.
 
 use crate::disk::SimDisk;
 use crate::trace::Trace;

@@ -18,11 +18,10 @@ mod drill;
 mod fate;
 mod history;
 mod plan;
-#[cfg(feature = "planted")]
-mod planted;
 mod replica;
 mod restore;
 mod run;
+mod search;
 mod server;
 mod steps;
 mod stored_copy;
@@ -32,11 +31,11 @@ mod world;
 
 pub use client::Knowledge;
 pub use copies::TOOK_OVER;
+pub use disk::Lie;
 pub use drill::all as drill;
 pub use plan::{Faults, Plan};
-#[cfg(feature = "planted")]
-pub use planted::{Found, hunt};
 pub use restore::PUT_BACK;
 pub use run::{Options, Report, check_seed, rerun_line, run, run_plan};
+pub use search::{Finding, search};
 pub use tally::Tally;
 pub use world::Violation;

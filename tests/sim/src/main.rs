@@ -3,10 +3,11 @@
 //! `--seeds 100000` runs so many from `--first`; `--seed 17 --trace` shows one; with `--restores
 //! 1000` old copies of the directory are put back all the time, so often in all; with
 //! `--replicated` another machine has a copy of the journal. Ends with 1 where something was found,
-//! and with the line that shows it again. Next: `lib`.
+//! and with the line that shows it again. `--until-found` says what finds something first, for the
+//! hunt of `tests/mutants`. Next: `lib`.
 
 use clap::Parser;
-use doorbuster_sim::{Options, PUT_BACK, Plan, Report, Tally, rerun_line, run_plan};
+use doorbuster_sim::{Lie, Options, PUT_BACK, Plan, Report, Tally, rerun_line, run_plan, search};
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::Mutex;
@@ -34,10 +35,12 @@ struct Arguments {
     /// Runs on two machines: the copy lags, stands still, vanishes, comes back, and takes over.
     #[arg(long, conflicts_with = "restores")]
     replicated: bool,
-    /// Runs against each mistake that was made on purpose, or those that are named.
-    #[cfg(feature = "planted")]
-    #[arg(long, num_args = 0..)]
-    planted: Option<Vec<String>>,
+    /// Ends with the first that finds something, drills before seeds.
+    #[arg(long, conflicts_with_all = ["seed", "restores"])]
+    until_found: bool,
+    /// Runs on a disk that lies.
+    #[arg(long)]
+    lie: Option<Lie>,
     /// Threads [default: as many as there are cores].
     #[arg(long)]
     threads: Option<usize>,
@@ -45,9 +48,8 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    #[cfg(feature = "planted")]
-    if let Some(names) = &arguments.planted {
-        return planted(names, &arguments);
+    if arguments.until_found {
+        return until_found(&arguments);
     }
     match arguments.seed {
         Some(seed) => one(plan(seed, &arguments), seed, options(&arguments)),
@@ -64,7 +66,7 @@ fn plan(seed: u64, arguments: &Arguments) -> Plan {
 }
 
 fn options(arguments: &Arguments) -> Options {
-    Options { print: arguments.trace, replicated: arguments.replicated }
+    Options { print: arguments.trace, lie: arguments.lie, replicated: arguments.replicated }
 }
 
 fn one(plan: Plan, seed: u64, options: Options) -> ExitCode {
@@ -80,23 +82,22 @@ fn one(plan: Plan, seed: u64, options: Options) -> ExitCode {
     }
 }
 
-#[cfg(feature = "planted")]
-fn planted(names: &[String], arguments: &Arguments) -> ExitCode {
+fn until_found(arguments: &Arguments) -> ExitCode {
+    let seeds = arguments.first..=(arguments.first + arguments.seeds).saturating_sub(1);
     let threads = arguments.threads.unwrap_or_else(cores);
-    println!("| mistake | what it is | found by | seeds | seconds |");
-    println!("|---|---|---|---|---|");
-    let mut clock = doorbuster::shared::clock::Clock::start();
-    let all = doorbuster_sim::hunt(names, arguments.seeds, threads, |found| {
-        let seconds = clock.elapsed_ms() as f64 / 1e3;
-        clock = doorbuster::shared::clock::Clock::start();
-        let by = found.by.map_or("NOT FOUND".to_owned(), |(rule, seed)| match seed {
-            0 => rule.to_owned(),
-            seed => format!("{rule} (seed {seed})"),
-        });
-        let (name, what, seeds) = (&found.name, found.what, found.seeds);
-        println!("| {name} | {what} | {by} | {seeds} | {seconds:.1} |");
-    });
-    if all { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    match search(seeds, threads, options(arguments)) {
+        None => {
+            println!("{} seeds found nothing", arguments.seeds);
+            ExitCode::SUCCESS
+        }
+        Some(found) => {
+            match found.seed {
+                None => println!("found: {}", found.rule),
+                Some(seed) => println!("found: {} (seed {seed})", found.rule),
+            }
+            ExitCode::FAILURE
+        }
+    }
 }
 
 fn cores() -> usize {
@@ -151,7 +152,8 @@ fn many(arguments: &Arguments) -> ExitCode {
             (_, true) => " --replicated",
             (false, false) => "",
         };
-        println!("found: {}\n{}\n  {again}{plan}", found.rule, found.detail);
+        let lie = arguments.lie.map_or(String::new(), |lie| format!(" --lie {lie:?}"));
+        println!("found: {}\n{}\n  {again}{plan}{lie}", found.rule, found.detail);
     }
     println!("{} seeds found something", sum.found.len());
     if sum.found.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }

@@ -3,6 +3,7 @@
 //! Owns what is kept of a run, and the line that runs it again. Never prints but where a trace is
 //! asked for. Next: `world`.
 
+use crate::disk::Lie;
 use crate::fate::said;
 use crate::plan::Plan;
 use crate::replica::Replica;
@@ -22,6 +23,8 @@ pub struct Options {
     /// Another machine holds a copy of the journal, and answers wait for it: it lags, stands still,
     /// vanishes, comes back, and takes over.
     pub replicated: bool,
+    /// The disk lies.
+    pub lie: Option<Lie>,
 }
 
 /// What came of a run.
@@ -69,7 +72,7 @@ pub fn run_plan(plan: Plan, seed: u64, options: Options) -> Report {
         }));
     });
     let trace = Arc::new(Trace::new(options.print));
-    let mut world = World::new(plan, seed, trace.clone());
+    let mut world = World::new(plan, seed, options.lie, trace.clone());
     world.replica = options.replicated.then(|| Replica::new(seed));
     RUNNING.set(true);
     let ended = catch_unwind(AssertUnwindSafe(|| world.run()));

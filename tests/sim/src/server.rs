@@ -4,7 +4,7 @@
 //! Owns one life, from the start to a stop or a death. Never decides when it steps or dies: that is
 //! `world`. Next: `world`.
 
-use crate::disk::SimDisk;
+use crate::disk::{Lie, LyingDisk, SimDisk};
 use crate::replica;
 use doorbuster::background::feeder::{Feeder, FeederParts};
 use doorbuster::background::snapshotter::{self, Snapshotter};
@@ -44,32 +44,33 @@ const EDGE_SEED: u64 = 7;
 #[derive(Debug, Clone)]
 pub(crate) struct SimData {
     pub(crate) disk: SimDisk,
+    lie: Option<Lie>,
     random: Arc<Mutex<Random>>,
 }
 
 impl SimData {
-    pub(crate) fn new(disk: SimDisk, random: Random) -> Self {
-        Self { disk, random: Arc::new(Mutex::new(random)) }
+    pub(crate) fn new(disk: SimDisk, lie: Option<Lie>, random: Random) -> Self {
+        Self { disk, lie, random: Arc::new(Mutex::new(random)) }
     }
 }
 
 impl DataDirectory for SimData {
-    type Disk = SimDisk;
+    type Disk = LyingDisk;
 
-    fn journal(&self) -> Result<SimDisk, ReplayError> {
-        Ok(self.disk.within("journal"))
+    fn journal(&self) -> Result<LyingDisk, ReplayError> {
+        Ok(LyingDisk::journal(&self.disk, self.lie))
     }
 
     fn has_snapshots(&self) -> bool {
         true
     }
 
-    fn snapshots(&self) -> Result<SimDisk, ReplayError> {
-        Ok(self.disk.within("snapshots"))
+    fn snapshots(&self) -> Result<LyingDisk, ReplayError> {
+        Ok(LyingDisk::snapshots(&self.disk, self.lie))
     }
 
-    fn top(&self) -> Result<SimDisk, ReplayError> {
-        Ok(self.disk.within("top"))
+    fn top(&self) -> Result<LyingDisk, ReplayError> {
+        Ok(LyingDisk::top(&self.disk))
     }
 
     fn random(&self) -> [u8; 16] {
@@ -103,8 +104,8 @@ pub(crate) struct Came {
 
 /// One life of a server.
 pub(crate) struct Server {
-    writer: Writer<SimDisk>,
-    maker: SegmentAllocator<SimDisk>,
+    writer: Writer<LyingDisk>,
+    maker: SegmentAllocator<LyingDisk>,
     lane: Lane,
     alarm: Alarm,
     woken: Arc<Woken>,

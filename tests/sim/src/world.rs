@@ -6,7 +6,7 @@
 
 use crate::client::Knowledge;
 use crate::damage::Damage;
-use crate::disk::SimDisk;
+use crate::disk::{Lie, SimDisk};
 use crate::history::History;
 use crate::plan::{Plan, START_MS};
 use crate::replica::Replica;
@@ -164,10 +164,10 @@ thread_local! {
 }
 
 impl World {
-    pub(crate) fn new(plan: Plan, seed: u64, trace: Arc<Trace>) -> Self {
+    pub(crate) fn new(plan: Plan, seed: u64, lie: Option<Lie>, trace: Arc<Trace>) -> Self {
         let mut random = Random::new(seed);
         let disk = SimDisk::new(random.fork(1), trace.clone(), plan.allocates_ahead);
-        let data = SimData::new(disk.within("top"), random.fork(2));
+        let data = SimData::new(disk.within("top"), lie, random.fork(2));
         let mut config = Sources::default().config().expect("the defaults are in bounds");
         config.durability = plan.durability;
         config.segment_bytes = SEGMENT_BYTES_MIN;
