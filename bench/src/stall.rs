@@ -1,10 +1,9 @@
 //! A writer that stands still for seconds while orders keep coming: what those hear who come
 //! meanwhile, what memory it takes, and how soon all is as before.
 //!
-//! Owns the table and the bars. The stillness is a fault point of the server, so it must have been
-//! built with `--features faults`: no data sync comes to its end while the point is armed. What was
-//! in the ring by then waits and is served after it; what comes is refused. Next:
-//! `overload::crowd`.
+//! Owns the table and the bars. The stillness is a failpoint of the server, so it must have been
+//! built with `--features failpoints`: no data sync begins while it is armed. What was in the ring
+//! by then waits and is served after it; what comes is refused. Next: `overload::crowd`.
 
 use crate::arguments::at_least_one;
 use crate::bars::bar::{Bar, print_bars};
@@ -47,7 +46,7 @@ pub(crate) struct Options {
     /// Exit with 1 unless all bars hold
     #[arg(long)]
     strict: bool,
-    /// The server's binary, built with `--features faults` [default: beside this one]
+    /// The server's binary, built with `--features failpoints` [default: beside this one]
     #[arg(long)]
     server: Option<PathBuf>,
     /// Where its data goes [default: a new folder here]
@@ -58,11 +57,11 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options) -> Result<(), BenchError> {
     raise_files(options.connections + CONFIRMERS)?;
     let folder = peers::data_folder(options.data.as_deref())?;
-    let faults = folder.path().join("faults");
-    arm(&faults, "")?;
+    let failpoints = folder.path().join("failpoints");
+    arm(&failpoints, "")?;
     let data = folder.path().join("data");
     let mut command = start::command(options.server.as_deref(), "group", &data)?;
-    command.env("FAULTS_FILE", &faults);
+    command.env("FAILPOINTS_FILE", &failpoints);
     let server = Server::start("doorbuster group", &mut command)?;
     load::put_sku(server.address, &server.protocol, SKU, STOCK)?;
     println!("{}, {}", today(), machine());
@@ -77,7 +76,7 @@ pub(crate) fn run(options: &Options) -> Result<(), BenchError> {
     let steps =
         crowd::drive(server.address, (options.connections, ATTEMPTS_MAX), &phases, |begins, _| {
             // Armed for the second of the three.
-            arm(&faults, if begins == 1 { "Sync" } else { "" })?;
+            arm(&failpoints, if begins == 1 { "Sync" } else { "" })?;
             bytes.push(server.peak_resident_bytes()?);
             server.forget_peak()
         })?;
@@ -157,6 +156,6 @@ fn bars([before, held, after]: &[Step; 3], grown_bytes: u64) -> Vec<Bar> {
 }
 
 /// Writes which points are armed.
-fn arm(faults: &Path, points: &str) -> Result<(), BenchError> {
-    std::fs::write(faults, points).map_err(io_error("arm the fault point"))
+fn arm(failpoints: &Path, armed: &str) -> Result<(), BenchError> {
+    std::fs::write(failpoints, armed).map_err(io_error("arm the failpoint"))
 }

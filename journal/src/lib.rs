@@ -61,6 +61,8 @@ pub use append::begin_at::JournalBeginning;
 pub use append::journal::{FreeSpace, Journal};
 pub use append::segment_allocator::SegmentAllocator;
 pub use append::spares::Spare;
+#[cfg(feature = "failpoints")]
+pub use disk::failpoints::armed as failpoint_armed;
 pub use disk::file_disk::{DIRECTORY_MODE, FILE_MODE, FileDisk};
 pub use disk::mapped_file::{MappedFile, OpenFile, populate, release_freed_memory};
 pub use disk::memory_disk::{MemoryDisk, MemoryFile, MemoryMapped};

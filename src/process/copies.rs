@@ -1,13 +1,13 @@
 //! Copies of the journal that are not there: a stand-in for other machines, so that tests can see
 //! what waits for them. In every other build there is none.
 //!
-//! Owns their pace. Where `FAULTS_COPIES_MS` is set, all that is stored counts as copied so many
-//! milliseconds later; while [`Point::Copies`] is armed, nothing more does. Next:
-//! `testing::faults`, `ring::copy_progress`.
+//! Owns their pace. Where `FAILPOINTS_COPIES_MS` is set, all that is stored counts as copied so many
+//! milliseconds later; while [`Failpoint::Copies`] is armed, nothing more does. Next:
+//! `testing::failpoints`, `ring::copy_progress`.
 
 use crate::ring::CopyProgress;
 use crate::shared::clock::Clock;
-use crate::testing::faults::{Point, armed};
+use crate::testing::failpoints::{Failpoint, armed};
 use std::time::Duration;
 
 /// Starts the copies, if the environment asks for them.
@@ -18,15 +18,15 @@ use std::time::Duration;
 /// # Panics
 /// If the variable holds no number.
 pub(crate) fn start(progress: CopyProgress, clock: Clock) -> std::io::Result<()> {
-    let Ok(lag_ms) = std::env::var("FAULTS_COPIES_MS") else { return Ok(()) };
-    let lag = Duration::from_millis(lag_ms.parse().expect("FAULTS_COPIES_MS is a number"));
+    let Ok(lag_ms) = std::env::var("FAILPOINTS_COPIES_MS") else { return Ok(()) };
+    let lag = Duration::from_millis(lag_ms.parse().expect("FAILPOINTS_COPIES_MS is a number"));
     progress.publish(progress.cursors().appended());
     let thread = std::thread::Builder::new().name("copies".to_owned());
     let follow = move || {
         loop {
             let appended = progress.cursors().appended();
             clock.sleep(lag);
-            if !armed(Point::Copies) {
+            if !armed(Failpoint::Copies) {
                 progress.publish(appended);
             }
         }

@@ -4,7 +4,7 @@
 //! `core_dumps`, `output`. Builds that can fail on purpose have `copies`, a stand-in for other
 //! machines.
 
-#[cfg(feature = "faults")]
+#[cfg(feature = "failpoints")]
 mod copies;
 pub(crate) mod core_dumps;
 pub(crate) mod descriptors;

@@ -16,7 +16,7 @@ use super::slot::{Reply, Slot};
 use super::tickets::{Ticket, Tickets};
 use super::timings::{DecisionTimes, StageTimes};
 use crate::domain::model::command::Request;
-use crate::testing::faults::{Point, armed};
+use crate::testing::failpoints::{Failpoint, armed};
 use atomic_waker::AtomicWaker;
 use disruptor::{MultiProducer, Producer, SingleConsumerBarrier};
 use std::cell::{Cell, RefCell};
@@ -185,6 +185,9 @@ impl Lane {
         rank: Rank,
         deadline_ms: Option<u64>,
     ) -> Result<PendingReply, SubmitError> {
+        if armed(Failpoint::RingFull) {
+            return Err(SubmitError::Overloaded);
+        }
         let inner = &self.0;
         let mut producers = inner.producers.borrow_mut();
         let producer = producers.get_mut(rank as usize).ok_or(SubmitError::Draining)?;
@@ -192,10 +195,6 @@ impl Lane {
             return Err(SubmitError::Overloaded);
         }
         let ticket = inner.tickets.borrow_mut().take().ok_or(SubmitError::Overloaded)?;
-        if armed(Point::RingFull) {
-            inner.tickets.borrow_mut().give_back(ticket);
-            return Err(SubmitError::Overloaded);
-        }
         inner.in_flight.enter(ticket, request.as_ref());
         let published = producer.try_publish(|slot| {
             slot.lane = inner.number;

@@ -5,7 +5,7 @@
 use crate::domain::model::event::Record;
 use crate::domain::model::ids::{OrderId, Sequence, Stamp};
 use crate::domain::model::lives::Lives;
-use crate::testing::faults::{Point, armed};
+use crate::testing::failpoints::{Failpoint, armed};
 use bytes::Bytes;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -133,7 +133,7 @@ impl Feed {
         form: Form,
         limit: Option<usize>,
     ) -> Option<oneshot::Receiver<FeedReply>> {
-        if armed(Point::FeedAsks) {
+        if armed(Failpoint::FeedAsks) {
             return None;
         }
         let (answer, answered) = oneshot::channel();

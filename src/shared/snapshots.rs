@@ -3,7 +3,7 @@
 //! Next: `snapshotter`.
 
 use crate::domain::model::ids::Sequence;
-use crate::testing::faults::{Point, armed};
+use crate::testing::failpoints::{Failpoint, armed};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Mutex, PoisonError};
@@ -121,7 +121,7 @@ impl Snapshots {
     /// many have asked already.
     #[must_use]
     pub fn ask(&self) -> Option<oneshot::Receiver<Result<Sequence, String>>> {
-        if armed(Point::SnapshotAsks) {
+        if armed(Failpoint::SnapshotAsks) {
             return None;
         }
         let (answer, answered) = oneshot::channel();

@@ -1,3 +1,3 @@
-//! What builds for tests have, and no other: `faults`, points that fail.
+//! What builds for tests have, and no other: `failpoints`, where they fail on purpose.
 
-pub(crate) mod faults;
+pub(crate) mod failpoints;

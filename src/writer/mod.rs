@@ -39,7 +39,7 @@ use crate::domain::state::tables::State;
 use crate::ring::{Inbox, Outbox, Outcome, Polled, QueuedRequest};
 use crate::shared::clock::Stamps;
 use crate::shared::snapshots::Snapshots;
-use crate::testing::faults::{Point, armed, slowed};
+use crate::testing::failpoints::{self, Failpoint, armed};
 use batch_limit::BatchLimit;
 use capacity::JournalCapacity;
 use doorbuster_journal::{Disk, FileDisk, Journal, JournalError, Spare};
@@ -292,33 +292,28 @@ impl<D: Disk> Core<D> {
 
     /// Prefetches what some requests will look for and fill in, then answers one after the other.
     fn serve(&mut self, together: &[QueuedRequest<'_>]) {
+        failpoints::slow_down(together.len(), &self.clock);
         if together.len() > 1 {
             warm(&mut self.state, together.iter().map(|asked| asked.request.into()));
         }
         self.watch.take();
-        // One sleep for all: so short a one for each would take far longer.
-        let longer = slowed() * u32::try_from(together.len()).unwrap_or(u32::MAX);
-        if !longer.is_zero() {
-            self.clock.sleep(longer);
-        }
         for QueuedRequest { request, address, deadline_ms } in together {
-            let late = deadline_ms.is_some_and(|deadline_ms| {
-                self.clock.elapsed_ms() >= deadline_ms || armed(Point::Deadline)
-            });
+            let late = deadline_ms.is_some_and(|deadline_ms| self.is_late(deadline_ms));
             let outcome = if late { Outcome::DeadlineExceeded } else { self.answer(request) };
             let decided = self.watch.decided();
             self.outbox.answer(*address, self.state.sequence, outcome, decided);
         }
     }
 
+    fn is_late(&self, deadline_ms: u64) -> bool {
+        armed(Failpoint::Deadline) || self.clock.elapsed_ms() >= deadline_ms
+    }
+
     /// Decides until there is an answer; what is due first happens first.
     fn answer(&mut self, request: &Request) -> Outcome {
         for _ in 0..DECIDES_PER_REQUEST {
             // Deciding only reads, so a panic in it leaves the state as it was.
-            let decided = catch_unwind(AssertUnwindSafe(|| {
-                assert!(!armed(Point::Decide), "told to");
-                decide(&self.state, request, self.now)
-            }));
+            let decided = catch_unwind(AssertUnwindSafe(|| self.decide(request)));
             match decided {
                 Err(_) => return Outcome::Internal,
                 // What records nothing needs no room: reads, refusals, answers given before.
@@ -336,8 +331,13 @@ impl<D: Disk> Core<D> {
         Outcome::Busy
     }
 
+    fn decide(&self, request: &Request) -> Decision {
+        assert!(!armed(Failpoint::Decide), "told to");
+        decide(&self.state, request, self.now)
+    }
+
     fn has_room(&self, request: &Request) -> bool {
-        if armed(Point::NoSpace) {
+        if armed(Failpoint::NoSpace) {
             return false;
         }
         match &request.command {
@@ -410,7 +410,23 @@ impl<D: Disk> Core<D> {
         if counts_due {
             self.record_refusals();
         }
-        if armed(Point::Store) {
+        self.store()?;
+        self.watch.stored();
+        self.sync_if_due()?;
+        self.watch.end_turn(self.outbox.cursors());
+        if self.records_in_turn > 0 {
+            let moment = self.moment();
+            self.showing.end_turn(&self.state, moment);
+            self.watch.show(&self.state, self.now, self.journal.segments());
+        }
+        self.publish();
+        self.outbox.wake_answered();
+        Ok(())
+    }
+
+    /// Stores what the turn appended.
+    fn store(&mut self) -> Result<(), JournalError> {
+        if armed(Failpoint::Store) {
             return Err(JournalError::NoSpare);
         }
         if let Some(failure) = self.failure.take() {
@@ -422,16 +438,6 @@ impl<D: Disk> Core<D> {
             self.unsealed_since = Some(self.now);
             self.unsynced_since.get_or_insert(self.now);
         }
-        self.watch.stored();
-        self.sync_if_due()?;
-        self.watch.end_turn(self.outbox.cursors());
-        if self.records_in_turn > 0 {
-            let moment = self.moment();
-            self.showing.end_turn(&self.state, moment);
-            self.watch.show(&self.state, self.now, self.journal.segments());
-        }
-        self.publish();
-        self.outbox.wake_answered();
         Ok(())
     }
 

@@ -10,12 +10,7 @@ use crate::domain::state::tables::State;
 use crate::metrics::Meters;
 use crate::ring::{Cursors, DecisionTimes, SyncSpan};
 use crate::shared::clock::Clock;
-use crate::testing::faults::{Point, armed};
 use std::sync::Arc;
-use std::time::Duration;
-
-/// Between two looks of a disk that stands still, in builds that can fail on purpose.
-const STILL: Duration = Duration::from_millis(1);
 
 /// The writer's eye on itself.
 pub(super) struct TurnMetrics {
@@ -106,9 +101,6 @@ impl TurnMetrics {
     pub(super) fn time_sync<T>(&mut self, cursors: &Cursors, sync: impl FnOnce() -> T) -> T {
         let before_ns = self.clock.elapsed_ns();
         cursors.begin_sync(before_ns / 1_000_000);
-        while armed(Point::Sync) {
-            std::thread::sleep(STILL);
-        }
         let synced = sync();
         self.sync = SyncSpan { began_ns: before_ns, ended_ns: self.clock.elapsed_ns() };
         cursors.end_sync(self.sync);

@@ -38,7 +38,7 @@ impl Waiting {
 
 /// A server whose copies hold everything a millisecond later.
 fn copied() -> World {
-    World::with(|launch| launch.environment("FAULTS_COPIES_MS", "1"))
+    World::with(|launch| launch.environment("FAILPOINTS_COPIES_MS", "1"))
 }
 
 /// Waits until this disk holds more than so many records, all synced.

@@ -77,6 +77,18 @@ fn a_server_that_is_full_or_fails_says_so_and_decides_nothing() {
     exit.stopped();
 }
 
+/// An operator must not take it for a server that may sell. `tests/server/logging.rs` shows that no
+/// other build says so.
+#[test]
+fn a_build_with_failpoints_warns_of_itself_at_its_start() {
+    let World { server, .. } = World::new();
+    let exit = server.stop();
+    let warned = exit.complaints.lines().find(|line| line.contains("feature=\"failpoints\""));
+    let level = warned.and_then(|line| line.split_whitespace().nth(1));
+    assert_eq!(level, Some("WARN"), "{exit:?}");
+    exit.stopped();
+}
+
 #[test]
 fn a_server_that_only_reads_says_so_and_decides_nothing() {
     let mut world = World::new();

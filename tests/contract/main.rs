@@ -5,7 +5,7 @@
 //! that nobody here knows how to provoke fails. For the faults of the server itself it needs a
 //! build that can fail on purpose:
 //!
-//!     cargo test --features faults --test contract
+//!     cargo test --features failpoints --test contract
 //!
 //! Start with `document`, then `world` (good requests), `refusals` (bad ones), `faults`.
 

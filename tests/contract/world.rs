@@ -15,7 +15,7 @@ pub(crate) struct World {
     pub(crate) server: Server,
     pub(crate) client: Client,
     pub(crate) document: Document,
-    faults: PathBuf,
+    failpoints: PathBuf,
     number: u64,
     /// One that asks for tokens, once it was needed.
     locked: Option<(Server, TempDir)>,
@@ -24,11 +24,11 @@ pub(crate) struct World {
 }
 
 pub(crate) fn launch(data: &TempDir, address: &str) -> Launch {
-    let faults = data.path().join("armed");
+    let failpoints = data.path().join("armed");
     TARGET
         .launch_at(data.path(), address)
         .small()
-        .environment("FAULTS_FILE", faults.to_str().expect("a path in UTF-8"))
+        .environment("FAILPOINTS_FILE", failpoints.to_str().expect("a path in UTF-8"))
         .variable("OPEN_HOLDS_PER_USER_MAX", "1")
         .variable("HTTP_BODY_TIMEOUT_MS", "100")
 }
@@ -44,13 +44,13 @@ impl World {
         let server = settings(launch(&data, "127.0.0.1:0")).start();
         let mut client = server.connect();
         let document = Document::of(&mut client);
-        let faults = data.path().join("armed");
-        Self { server, client, document, faults, number: 0, locked: None, data }
+        let failpoints = data.path().join("armed");
+        Self { server, client, document, failpoints, number: 0, locked: None, data }
     }
 
-    /// Arms a point; an empty word disarms.
+    /// Arms a failpoint; an empty word disarms.
     pub(crate) fn arm(&self, point: &str) {
-        fs::write(&self.faults, point).expect("the file is written");
+        fs::write(&self.failpoints, point).expect("the file is written");
     }
 
     /// A server that nobody here has a token for.

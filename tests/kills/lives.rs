@@ -62,7 +62,7 @@ impl Lives {
     pub(crate) fn until_one_is_whole(&mut self, mut script: impl FnMut(&mut Life<'_>)) {
         for step in 1..=STEPS_MAX {
             let point = format!("{}:{step}", self.thread);
-            let exit = match self.launch().environment("FAULTS_KILL_AT", &point).try_start() {
+            let exit = match self.launch().environment("FAILPOINTS_KILL_AT", &point).try_start() {
                 Ok(server) => self.play(server, &mut script),
                 Err(exit) => exit,
             };

@@ -4,7 +4,7 @@
 //! first step, then before its second, until a life comes through whole. After each death the next
 //! start must give back every answer. It needs a build that can die on purpose:
 //!
-//!     cargo test --features faults --test kills
+//!     cargo test --features failpoints --test kills
 //!
 //! Where it died is told, and must hold every kind of step that the script is there for. Next:
 //! `lives`.

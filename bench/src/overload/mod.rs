@@ -56,7 +56,7 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
     attempts: u32,
     /// Each decision takes so much longer, in microseconds; for a server that was built with
-    /// `--features faults`. Two cores cannot send ten times of what a server takes that decides at
+    /// `--features failpoints`. Two cores cannot send ten times of what a server takes that decides at
     /// its own pace; 0 asks for that all the same. The default leaves an IO thread time to turn ten
     /// times away also where the cores are half as fast as they can be
     #[arg(long, default_value_t = 300)]
@@ -93,7 +93,7 @@ pub(crate) fn run(options: &Options) -> Result<(), BenchError> {
 fn start_slowed(binary: Option<&Path>, data: &Path, decide_us: u64) -> Result<Server, BenchError> {
     let mut command = start::command(binary, "group", data)?;
     if decide_us > 0 {
-        command.env("FAULTS_DECIDE_US", decide_us.to_string());
+        command.env("FAILPOINTS_DECIDE_US", decide_us.to_string());
     }
     let server = Server::start("doorbuster group", &mut command)?;
     load::put_sku(server.address, &server.protocol, SKU, STOCK)?;
@@ -105,7 +105,7 @@ fn pace(decide_us: u64) -> String {
     match decide_us {
         0 => "the server as it is, durability group".to_owned(),
         us => format!(
-            "a server built with `--features faults`, slowed by {us} us a decision, durability group"
+            "a server built with `--features failpoints`, slowed by {us} us a decision, durability group"
         ),
     }
 }
@@ -121,7 +121,7 @@ fn capacity(server: &Server, decide_us: u64) -> Result<f64, BenchError> {
     let capacity = found.requests as f64 / found.took.as_secs_f64();
     if decide_us > 0 && capacity > 1_000_000.0 / decide_us as f64 {
         return Err(BenchError::Usage(
-            "this server is not slowed: build it with `--features faults`, or measure it at its own \
+            "this server is not slowed: build it with `--features failpoints`, or measure it at its own \
              pace with --decide-us 0"
                 .to_owned(),
         ));

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Advice as FileAdvice, FallocateFlags, OFlags};
 
-use crate::disk::kill_points::kill_point;
+use crate::disk::failpoints::before_step;
 use crate::disk::mapped_file::{OpenFile, with_limit};
 use crate::disk::traits::{Access, Disk};
 
@@ -64,14 +64,14 @@ impl Disk for FileDisk {
     }
 
     fn create(&self, name: &str, bytes: u64) -> io::Result<OpenFile> {
-        kill_point("create", name);
+        before_step("create", name);
         let mut options = File::options();
         options.read(true).write(true).create_new(true).mode(FILE_MODE);
         let file = options.open(self.path(name))?;
         if bytes == 0 {
             return Ok(OpenFile::new(file));
         }
-        kill_point("allocate", name);
+        before_step("allocate", name);
         let allocated = rustix::io::retry_on_intr(|| {
             rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, bytes)
         });
@@ -100,17 +100,17 @@ impl Disk for FileDisk {
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        kill_point("rename", from);
+        before_step("rename", from);
         fs::rename(self.path(from), self.path(to))
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
-        kill_point("remove", name);
+        before_step("remove", name);
         fs::remove_file(self.path(name))
     }
 
     fn sync_directory(&self) -> io::Result<()> {
-        kill_point("sync", "the directory");
+        before_step("sync", "the directory");
         self.handle.sync_all()
     }
 

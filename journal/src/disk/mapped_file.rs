@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use memmap2::{Advice, MmapOptions, MmapRaw};
 use rustix::process::{Resource, getrlimit};
 
-use crate::disk::kill_points::kill_point;
+use crate::disk::failpoints::{before_step, stall_sync};
 use crate::disk::traits::{DiskFile, Mapped};
 
 /// An opened file of a real directory.
@@ -45,12 +45,12 @@ impl DiskFile for OpenFile {
     }
 
     fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        kill_point("write", "a file");
+        before_step("write", "a file");
         self.file.write_all_at(bytes, offset).map_err(with_limit)
     }
 
     fn sync(&self) -> io::Result<()> {
-        kill_point("sync", "a file");
+        before_step("sync", "a file");
         self.file.sync_data()
     }
 
@@ -105,7 +105,7 @@ const WORD_BYTES: usize = size_of::<u32>();
 
 impl Mapped for MappedFile {
     fn store(&mut self, offset: u64, frame: &[u8]) {
-        kill_point("store", "a frame");
+        before_step("store", "a frame");
         let (word, body) = frame.split_first_chunk::<WORD_BYTES>().expect("a frame has a word");
         let start = usize::try_from(offset).expect("an offset fits the address space");
         let end = start.checked_add(frame.len()).expect("the end of a frame is no overflow");
@@ -129,7 +129,8 @@ impl Mapped for MappedFile {
     }
 
     fn sync(&self) -> io::Result<()> {
-        kill_point("sync", "a mapping");
+        before_step("sync", "a mapping");
+        stall_sync();
         self.file.sync_data()
     }
 }

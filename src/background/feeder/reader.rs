@@ -9,7 +9,7 @@ use crate::domain::model::ids::Sequence;
 use crate::domain::model::lives::Lives;
 use crate::engine::replay::DataDirectory;
 use crate::shared::feed::{FeedEvent, FeedReply, FeedRequest, Form, Piece, Position, Write};
-use crate::testing::faults::{Point, armed};
+use crate::testing::failpoints::{Failpoint, armed};
 use bytes::Bytes;
 use doorbuster_journal::{Frame, JournalError, JournalId, SeekResult, Tail};
 use std::collections::VecDeque;
@@ -80,7 +80,7 @@ impl<P: DataDirectory> Reader<P> {
 
     /// What is behind the place that is wanted, as far as it was answered.
     pub(super) fn given(&mut self, want: &FeedRequest, reach: Sequence) -> FeedReply {
-        if armed(Point::Feed) {
+        if armed(Failpoint::Feed) {
             return FeedReply::Failed("it fails on purpose".to_owned());
         }
         let after = want.after;

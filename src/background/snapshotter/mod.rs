@@ -13,7 +13,7 @@ use crate::engine::replay::{self, DataDirectory, From, ReplayError, Replayed};
 use crate::ring::Cursors;
 use crate::shared::clock::Clock;
 use crate::shared::snapshots::{Ask, Snapshots};
-use crate::testing::faults::{Point, armed};
+use crate::testing::failpoints::{Failpoint, armed};
 use doorbuster_journal::{Ballast, Disk, JournalError, JournalId, Pruner, sequence_at};
 use doorbuster_snapshots::{
     Keep, Meta, PassedOver, SnapshotError, SnapshotWriter, prune, remove_leftovers, snapshot_name,
@@ -134,17 +134,17 @@ impl<P: DataDirectory> Snapshotter<P> {
     /// Takes a snapshot and tells how it went. Gives the sequence of the newest snapshot.
     fn take(&self, before_ms: u64) -> Result<Sequence, String> {
         let parts = &self.parts;
+        if armed(Failpoint::Snapshot) {
+            let why = "told to".to_owned();
+            parts.snapshots.failed(why.clone());
+            return Err(why);
+        }
         let newest = parts.snapshots.sequence().unwrap_or(0);
         let pace = Pace::new(&parts.cursors, &parts.clock, newest, parts.every_events);
         let pause = || match pace.rest() / 1000 < before_ms {
             true => ControlFlow::Continue(()),
             false => ControlFlow::Break(()),
         };
-        if armed(Point::Snapshot) {
-            let why = "told to".to_owned();
-            parts.snapshots.failed(why.clone());
-            return Err(why);
-        }
         let settled = parts.cursors.settled();
         // As it is now: a segment that takes what the ballast leaves does not end the shortage.
         let mut space_short = parts.snapshots.space_short();

@@ -23,7 +23,7 @@ use crate::engine::replay::{
     snapshot_directory,
 };
 use crate::shared::clock::{Clock, ClockError, Stamps};
-use crate::testing::faults::{Point, armed};
+use crate::testing::failpoints::{self, Failpoint};
 use directories::make_directory;
 use doorbuster_journal::{Disk, Dropped, FileDisk, Journal, JournalError, JournalId, Options};
 use doorbuster_snapshots::PassedOver;
@@ -124,9 +124,7 @@ pub fn recover(
     clock: Clock,
     progress: Progress<'_>,
 ) -> Result<Recovered, RecoveryError> {
-    while armed(Point::Recovery) {
-        std::thread::yield_now();
-    }
+    failpoints::hold(Failpoint::Recovery, &clock);
     check_memory(&rules.caps)?;
     make_directory(&journal_directory(&config.data))?;
     lock.hold_journal(&journal_directory(&config.data))?;

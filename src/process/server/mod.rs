@@ -29,6 +29,7 @@ use crate::ring::{self, Alarm, Caller, Cursors, Inbox, LaneEnd, Outbox};
 use crate::shared::clock::Clock;
 use crate::shared::feed::{Feed, Note};
 use crate::shared::snapshots::{Ask, Snapshots};
+use crate::testing::failpoints;
 use crate::writer::{Stopped, Writer, WriterParts};
 use doorbuster_journal::JournalError;
 use socket2::{Domain, Protocol, Socket, Type};
@@ -115,6 +116,7 @@ pub fn run(config: &Config, reread: Reread, signals: Signals) -> Result<(), Serv
     let asked_for = config.address()?;
     let files = Files::open(config, reread, descriptors::raise())?;
     let lock = Arc::new(recovery::lock(&config.data)?);
+    failpoints::tell();
     telling::permissions(&config.data);
     let listeners = listen(asked_for, config.io_threads)
         .map_err(|cause| ServerError::Listen { address: asked_for, cause })?;
@@ -356,7 +358,7 @@ fn start_writer(
     settings: Receiver<Settings>,
 ) -> Result<JoinHandle<Stopped>, ServerError> {
     let alarm = outbox.alarm();
-    #[cfg(feature = "faults")]
+    #[cfg(feature = "failpoints")]
     crate::process::copies::start(outbox.copy_progress(), front.clock)
         .map_err(start_error("the copies"))?;
     let writer = Writer::new(WriterParts {

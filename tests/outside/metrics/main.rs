@@ -8,7 +8,7 @@
 //! openmetrics`). So nobody waits for minutes; that Prometheus reads the server itself, by its own
 //! `Accept`, is tried beside it, once a second. Needs a build that can fail on purpose:
 //!
-//!     cargo test --features faults --test outside_metrics
+//!     cargo test --features failpoints --test outside_metrics
 //!
 //! Needs Debian's package `prometheus`, and Python with `requirements.txt` beside the build (see
 //! `.ci/run`); without them it fails where `CI` is set and says so elsewhere. Start with `shop`

@@ -22,7 +22,7 @@ const STALL_MS: u64 = 400;
 pub(crate) struct Shop {
     pub(crate) server: Server,
     pub(crate) client: Client,
-    faults: PathBuf,
+    failpoints: PathBuf,
     number: usize,
     _data: TempDir,
 }
@@ -30,11 +30,11 @@ pub(crate) struct Shop {
 impl Shop {
     pub(crate) fn open() -> Self {
         let data = TARGET.directory();
-        let faults = data.path().join("armed");
+        let failpoints = data.path().join("armed");
         let server = TARGET
             .launch(data.path())
             .small()
-            .environment("FAULTS_FILE", faults.to_str().expect("a path in UTF-8"))
+            .environment("FAILPOINTS_FILE", failpoints.to_str().expect("a path in UTF-8"))
             .variable("CAPS_SKUS", &SKUS_MAX.to_string())
             .variable("JOURNAL_STALL_MS", &STALL_MS.to_string())
             .start();
@@ -43,7 +43,7 @@ impl Shop {
         client.put_sku("ticket", &json!({"stock": 1}));
         client.ask(&Ask::order("first", "first", "ticket", 1)).expect(201);
         client.ask(&Ask::new("POST", "/v1/admin/snapshot")).expect(200);
-        let mut shop = Self { server, client, faults, number: 0, _data: data };
+        let mut shop = Self { server, client, failpoints, number: 0, _data: data };
         shop.trade();
         // It is shown by the sweep of connections.
         wait::until("the hot SKU", || {
@@ -55,7 +55,7 @@ impl Shop {
     }
 
     fn arm(&self, point: &str) {
-        fs::write(&self.faults, point).expect("the file is written");
+        fs::write(&self.failpoints, point).expect("the file is written");
     }
 
     fn order(&mut self, sku: &str) -> Ask {

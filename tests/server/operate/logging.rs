@@ -47,6 +47,9 @@ fn a_line_has_time_level_module_message_and_fields() {
         ("WARN doorbuster::process::server", "INFO doorbuster::process::reload: took the limits");
     assert!(exit.complaints.contains(open) && exit.complaints.contains(took), "{exit:?}");
     assert!(exit.complaints.contains(" address=\"0.0.0.0:"), "{exit:?}");
+    // Only a build that can fail on purpose says that it is one.
+    let warned = exit.complaints.contains("failpoints");
+    assert_eq!(warned, cfg!(feature = "failpoints"), "{exit:?}");
 }
 
 #[test]

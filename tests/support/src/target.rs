@@ -38,7 +38,7 @@ macro_rules! target {
     () => {
         $crate::target::Target {
             name: env!("CARGO_CRATE_NAME"),
-            flags: if cfg!(feature = "faults") { "--features faults " } else { "" },
+            flags: if cfg!(feature = "failpoints") { "--features failpoints " } else { "" },
             folder: env!("CARGO_TARGET_TMPDIR"),
             server: env!("CARGO_BIN_EXE_doorbuster"),
         }

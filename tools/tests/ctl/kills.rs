@@ -3,7 +3,7 @@
 //! Each death leaves a directory of which the same command makes what it would have made at once.
 //! It needs a build that can die on purpose:
 //!
-//!     cargo test -p doorbuster-tools --features faults --test ctl kills
+//!     cargo test -p doorbuster-tools --features failpoints --test ctl kills
 
 use crate::run::{bytes_of, command, ctl, ended, flip, segment};
 use crate::story::{tell, tell_at_length};
@@ -38,7 +38,7 @@ fn die_at_each_step(data: &Path, arguments: &str, check: impl Fn(&Path)) -> BTre
         let copy = copy_of(data);
         let mut command = Command::new(env!("CARGO_BIN_EXE_doorbusterctl"));
         command.arg("--data").arg(copy.path()).args(arguments.split(' '));
-        let output = ended(command.env("FAULTS_KILL_AT", format!("main:{step}")));
+        let output = ended(command.env("FAILPOINTS_KILL_AT", format!("main:{step}")));
         let told = String::from_utf8(output.stderr).expect("it tells text");
         let Some(place) = told.lines().find_map(|line| line.strip_prefix("killed before: ")) else {
             assert_eq!(output.status.code(), Some(0), "step {step}: {told}");
@@ -95,7 +95,7 @@ fn die_filling(
         let place = TempDir::new().expect("there is room");
         let to = place.path().join("to");
         let mut command = filling(&to);
-        let output = ended(command.env("FAULTS_KILL_AT", format!("main:{step}")));
+        let output = ended(command.env("FAILPOINTS_KILL_AT", format!("main:{step}")));
         let told = String::from_utf8(output.stderr).expect("it tells text");
         assert!(before == bytes_of(data), "step {step}: the source changed");
         let is_done = check(&to);

@@ -7,7 +7,7 @@ mod draws;
 mod dumping;
 mod explaining;
 mod forged;
-#[cfg(feature = "faults")]
+#[cfg(feature = "failpoints")]
 mod kills;
 mod lookups;
 mod mending;
