@@ -9,10 +9,7 @@
 
 pub(crate) mod copies;
 mod files;
-mod lying;
-
-pub use lying::Lie;
-pub(crate) use lying::LyingDisk;
+pub(crate) mod lying;
 
 use crate::tally::Tally;
 use crate::trace::Trace;

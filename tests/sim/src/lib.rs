@@ -31,7 +31,7 @@ mod world;
 
 pub use client::Knowledge;
 pub use copies::TOOK_OVER;
-pub use disk::Lie;
+pub use disk::lying::Lie;
 pub use drill::all as drill;
 pub use plan::{Faults, Plan};
 pub use restore::PUT_BACK;

@@ -3,7 +3,7 @@
 //! Owns what is kept of a run, and the line that runs it again. Never prints but where a trace is
 //! asked for. Next: `world`.
 
-use crate::disk::Lie;
+use crate::disk::lying::Lie;
 use crate::fate::said;
 use crate::plan::Plan;
 use crate::replica::Replica;

@@ -4,7 +4,8 @@
 //! Owns one life, from the start to a stop or a death. Never decides when it steps or dies: that is
 //! `world`. Next: `world`.
 
-use crate::disk::{Lie, LyingDisk, SimDisk};
+use crate::disk::SimDisk;
+use crate::disk::lying::{Lie, LyingDisk};
 use crate::replica;
 use doorbuster::background::feeder::{Feeder, FeederParts};
 use doorbuster::background::snapshotter::{self, Snapshotter};

@@ -6,7 +6,8 @@
 
 use crate::client::Knowledge;
 use crate::damage::Damage;
-use crate::disk::{Lie, SimDisk};
+use crate::disk::SimDisk;
+use crate::disk::lying::Lie;
 use crate::history::History;
 use crate::plan::{Plan, START_MS};
 use crate::replica::Replica;
