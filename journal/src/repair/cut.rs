@@ -159,6 +159,7 @@ fn survey_part<F: DiskFile>(
 /// behind it. Returns how many were removed. Syncs also where an attempt before, which was killed,
 /// has left nothing to do: its changes may be in memory only.
 fn remove<D: Disk>(disk: &D, parts: &[Part]) -> Result<u64, JournalError> {
+    disk.sync_directory().map_err(JournalError::io("sync", disk.place(""), 0))?;
     let mut removed = 0;
     let mut behind: Option<&Part> = None;
     for part in parts.iter().rev() {
@@ -171,7 +172,6 @@ fn remove<D: Disk>(disk: &D, parts: &[Part]) -> Result<u64, JournalError> {
         }
         behind = Some(part);
     }
-    disk.sync_directory().map_err(JournalError::io("sync", disk.place(""), 0))?;
     Ok(removed)
 }
 
