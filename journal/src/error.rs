@@ -5,7 +5,7 @@
 
 use std::io;
 
-use crate::format::difference::Difference;
+use crate::format::discontinuity::Discontinuity;
 use crate::format::history::FramePlace;
 use crate::format::layout::{SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
 use crate::format::verdict::{Evidence, Verdict, judge};
@@ -65,14 +65,14 @@ pub enum JournalError {
     },
     /// A frame made elsewhere, or an end that another journal tells, does not continue this journal.
     /// Nothing was changed.
-    #[error("journal: what comes to {place} does not continue the journal: {difference}")]
+    #[error("journal: what comes to {place} does not continue the journal: {discontinuity}")]
     NotContinued {
         /// The place that the frame or the end is of.
         place: FramePlace,
         /// What differs.
-        difference: Difference,
+        discontinuity: Discontinuity,
     },
-    /// A journal that begins behind a snapshot was not given the frame with which it ends.
+    /// A journal that begins after a snapshot was not given the frame with which it ends.
     #[error("journal: it ends with {reached}, before the end of the snapshot, {sequence}")]
     SnapshotNotReached {
         /// The last sequence of the snapshot.
@@ -82,7 +82,7 @@ pub enum JournalError {
     },
     /// What is to be cut off is more than a tail that no client had an answer for.
     #[error(
-        "journal: cannot be cut behind sequence {sequence}: {reason} {held}; nothing was changed"
+        "journal: cannot be cut after sequence {sequence}: {reason} {held}; nothing was changed"
     )]
     NotATail {
         /// The last sequence that the cut would keep.

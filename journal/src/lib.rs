@@ -69,7 +69,7 @@ pub use disk::memory_disk::{MemoryDisk, MemoryFile, MemoryMapped};
 pub use disk::traits::{Access, Disk, DiskFile, Mapped};
 pub use error::{JournalError, Refusal, VisitError};
 pub use format::bytes;
-pub use format::difference::Difference;
+pub use format::discontinuity::Discontinuity;
 pub use format::frame::{Frame, Kind, Records};
 pub use format::history::{
     CommonEnd, EPOCHS_MAX, EpochStart, EpochTable, FramePlace, JournalEnd, JournalHistory,

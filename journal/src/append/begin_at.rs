@@ -1,4 +1,4 @@
-//! How the copy of a journal begins behind a snapshot, in a directory without one.
+//! How the copy of a journal begins after a snapshot, in a directory without one.
 //!
 //! Owns the segment in which the snapshot ends, while it is taken frame by frame from another
 //! journal: under a name that no start reads, until it holds the end of the snapshot, is synced and
@@ -11,7 +11,7 @@ use crate::append::prepare::{prepare_unnamed, put_in_place};
 use crate::disk::remove::remove_leftovers;
 use crate::disk::traits::{Access, Disk, DiskFile};
 use crate::error::JournalError;
-use crate::format::difference::Difference;
+use crate::format::discontinuity::Discontinuity;
 use crate::format::frame::{self, Kind, Position};
 use crate::format::history::FramePlace;
 use crate::format::layout::*;
@@ -30,8 +30,8 @@ pub struct JournalBeginning<D: Disk> {
 }
 
 impl<D: Disk> Journal<D> {
-    /// Begins a copy behind a snapshot, in a directory without a journal. `header` is the header
-    /// page of the segment in which the snapshot ends, or which starts right behind it.
+    /// Begins a copy after a snapshot, in a directory without a journal. `header` is the header
+    /// page of the segment in which the snapshot ends, or which starts right after it.
     ///
     /// # Errors
     /// [`JournalError::AlreadyExists`] if there is a segment; [`JournalError::Options`];
@@ -56,19 +56,20 @@ impl<D: Disk> Journal<D> {
 }
 
 fn decode(page: &[u8]) -> Result<SegmentHeader, JournalError> {
-    let differs = |number, difference| JournalError::NotContinued {
+    let differs = |number, discontinuity| JournalError::NotContinued {
         place: FramePlace { segment: number, offset: 0 },
-        difference,
+        discontinuity,
     };
-    let page = page.try_into().map_err(|_| differs(0, Difference::Length { bytes: page.len() }))?;
+    let page =
+        page.try_into().map_err(|_| differs(0, Discontinuity::Length { bytes: page.len() }))?;
     let header = SegmentHeader::decode(page).map_err(|evidence| {
-        differs(0, Difference::Header { number: 0, detail: evidence.detail() })
+        differs(0, Discontinuity::Header { number: 0, detail: evidence.detail() })
     })?;
     let is_countable = (1..u64::MAX - 1).contains(&header.number);
     let detail = || Evidence::OtherNumber { number: header.number }.detail();
     match is_countable {
         true => Ok(header),
-        false => Err(differs(0, Difference::Header { number: 0, detail: detail() })),
+        false => Err(differs(0, Discontinuity::Header { number: 0, detail: detail() })),
     }
 }
 
@@ -87,7 +88,7 @@ impl<D: Disk> JournalBeginning<D> {
     /// follow. What the first frame continues is taken as it says.
     ///
     /// # Errors
-    /// As [`Journal::copy`]; an end mark, or a first frame behind the snapshot that does not
+    /// As [`Journal::copy`]; an end mark, or a first frame after the snapshot that does not
     /// continue it, is no frame to begin with. [`JournalError::Refused`] if the snapshot is of
     /// another history.
     pub fn copy(&mut self, place: FramePlace, bytes: &[u8]) -> Result<(), JournalError> {
@@ -106,25 +107,25 @@ impl<D: Disk> JournalBeginning<D> {
 
     /// What the first frame continues is not stored here: it says so itself.
     fn take_predecessor(&mut self, place: FramePlace, bytes: &[u8]) -> Result<(), JournalError> {
-        let differs = |difference| JournalError::NotContinued { place, difference };
+        let differs = |discontinuity| JournalError::NotContinued { place, discontinuity };
         let expected = self.place();
         if place != expected {
-            return Err(differs(Difference::Place { expected }));
+            return Err(differs(Discontinuity::Place { expected }));
         }
         let position = Position { seed: self.journal.open.seed, offset: place.offset };
-        let frame = frame::parse(bytes, position).map_err(|_| differs(Difference::Checksum))?;
+        let frame = frame::parse(bytes, position).map_err(|_| differs(Discontinuity::Checksum))?;
         let predecessor = frame.head.predecessor();
         let follows = self.snapshot.sequence.saturating_add(1);
         let is_first = place.segment == 1 && predecessor.last_sequence > 0;
         if is_first || frame.first_sequence() > follows {
             let expected = if is_first { 1 } else { follows };
             let found = frame.first_sequence();
-            return Err(differs(Difference::Sequence { expected, found }));
+            return Err(differs(Discontinuity::Sequence { expected, found }));
         }
-        // Right behind a snapshot, the chain alone tells whether it is of this history.
+        // Right after a snapshot, the chain alone tells whether it is of this history.
         if frame.first_sequence() == follows && predecessor.chain != self.snapshot.chain {
             let (expected, found) = (self.snapshot.chain, predecessor.chain);
-            return Err(differs(Difference::Chain { expected, found }));
+            return Err(differs(Discontinuity::Chain { expected, found }));
         }
         self.journal.appended = predecessor.last_sequence;
         self.journal.open.chain = predecessor.chain;

@@ -1,6 +1,6 @@
 //! Frames that another journal made, stored as they are: how a copy of a live journal grows.
 //!
-//! Owns the comparison of such a frame with the open end, and the change of the segment behind an
+//! Owns the comparison of such a frame with the open end, and the change of the segment after an
 //! end mark. Stores only what continues the open end exactly; everything else is a typed error that
 //! changes nothing. Encodes nothing again and never judges who may write: the caller refuses epochs
 //! that were replaced. Read `journal.rs` for the way of a frame into the mapping, `read/raw_tail.rs`
@@ -9,7 +9,7 @@
 use crate::append::journal::Journal;
 use crate::disk::traits::Disk;
 use crate::error::JournalError;
-use crate::format::difference::Difference;
+use crate::format::discontinuity::Discontinuity;
 use crate::format::frame::{self, Frame, Kind, Position};
 use crate::format::history::FramePlace;
 use crate::format::layout::*;
@@ -38,7 +38,7 @@ impl<D: Disk> Journal<D> {
     pub fn copy(&mut self, place: FramePlace, bytes: &[u8]) -> Result<(), JournalError> {
         assert_eq!(self.frame_count, 0, "a frame is copied into an open turn");
         self.check_poison()?;
-        let differs = |difference| JournalError::NotContinued { place, difference };
+        let differs = |discontinuity| JournalError::NotContinued { place, discontinuity };
         if place.offset == 0 {
             let header = self.announced_by(place, bytes).map_err(differs)?;
             self.announced = Some(header);
@@ -47,7 +47,7 @@ impl<D: Disk> Journal<D> {
         }
         let expected = self.end().place;
         if place != expected {
-            return Err(differs(Difference::Place { expected }));
+            return Err(differs(Discontinuity::Place { expected }));
         }
         let position = Position { seed: self.open.seed, offset: self.open.offset };
         let frame = parse_whole(bytes, position).map_err(differs)?;
@@ -60,13 +60,17 @@ impl<D: Disk> Journal<D> {
     }
 
     /// The header of the next segment, if these bytes are it.
-    fn announced_by(&self, place: FramePlace, bytes: &[u8]) -> Result<SegmentHeader, Difference> {
+    fn announced_by(
+        &self,
+        place: FramePlace,
+        bytes: &[u8],
+    ) -> Result<SegmentHeader, Discontinuity> {
         let number = self.open.header.number + 1;
         let expected = FramePlace { segment: number, offset: 0 };
         if place != expected {
-            return Err(Difference::Place { expected });
+            return Err(Discontinuity::Place { expected });
         }
-        let bytes = bytes.try_into().map_err(|_| Difference::Length { bytes: bytes.len() })?;
+        let bytes = bytes.try_into().map_err(|_| Discontinuity::Length { bytes: bytes.len() })?;
         let evidence = match SegmentHeader::decode(bytes) {
             Ok(header) if header.id != self.id() => Evidence::OtherJournal { id: header.id },
             Ok(header) if header.number != number => {
@@ -75,38 +79,38 @@ impl<D: Disk> Journal<D> {
             Ok(header) => return Ok(header),
             Err(evidence) => evidence,
         };
-        Err(Difference::Header { number, detail: evidence.detail() })
+        Err(Discontinuity::Header { number, detail: evidence.detail() })
     }
 
     /// Compares a whole frame of this place with what is before it.
-    fn compare(&self, frame: &Frame<'_>) -> Result<(), Difference> {
+    fn compare(&self, frame: &Frame<'_>) -> Result<(), Discontinuity> {
         let (expected, found) = (self.appended + 1, frame.first_sequence());
         if found != expected {
-            return Err(Difference::Sequence { expected, found });
+            return Err(Discontinuity::Sequence { expected, found });
         }
         let (expected, found) = (self.open.chain, frame.head.chain);
         if found != expected {
-            return Err(Difference::Chain { expected, found });
+            return Err(Discontinuity::Chain { expected, found });
         }
         let newest = self.epochs.newest().unwrap_or(0);
         if frame.epoch() < newest {
-            return Err(Difference::Epoch { newest, found: frame.epoch() });
+            return Err(Discontinuity::Epoch { newest, found: frame.epoch() });
         }
         let end = self.open.offset + frame.bytes();
         let Some(found) = frame.successor() else {
             // Every other frame leaves space for the end mark.
             let fits = end + END_MARK_BYTES as u64 <= self.open.header.bytes;
-            return if fits { Ok(()) } else { Err(Difference::Space) };
+            return if fits { Ok(()) } else { Err(Discontinuity::Space) };
         };
         let expected = self.open.header.number + 1;
         if found != expected {
-            return Err(Difference::Successor { expected, found });
+            return Err(Discontinuity::Successor { expected, found });
         }
         if end > self.open.header.bytes {
-            return Err(Difference::Space);
+            return Err(Discontinuity::Space);
         }
         let is_announced = self.announced.is_some_and(|next| next.number == expected);
-        if is_announced { Ok(()) } else { Err(Difference::HeaderMissing) }
+        if is_announced { Ok(()) } else { Err(Discontinuity::HeaderMissing) }
     }
 
     fn store_copied(&mut self, bytes: &[u8], frame: &Frame<'_>) {
@@ -123,7 +127,8 @@ impl<D: Disk> Journal<D> {
         bytes: &[u8],
         frame: &Frame<'_>,
     ) -> Result<(), JournalError> {
-        let missing = JournalError::NotContinued { place, difference: Difference::HeaderMissing };
+        let missing =
+            JournalError::NotContinued { place, discontinuity: Discontinuity::HeaderMissing };
         let header = self.announced.ok_or(missing)?;
         let ready = self.spares.take(&*self.disk)?.ok_or(JournalError::NoSpare)?;
         assert_eq!(ready.header, header, "the spare is the segment that was announced");
@@ -138,18 +143,18 @@ impl<D: Disk> Journal<D> {
 }
 
 /// The frame that these bytes are, from the first to the last.
-fn parse_whole(bytes: &[u8], position: Position) -> Result<Frame<'_>, Difference> {
+fn parse_whole(bytes: &[u8], position: Position) -> Result<Frame<'_>, Discontinuity> {
     let is_one_frame = bytes.len() >= FRAME_BYTES_MIN
         && frame::length_of(read_u32(bytes, FRAME_LENGTH_AT)) == Some(bytes.len());
     if !is_one_frame {
-        return Err(Difference::Length { bytes: bytes.len() });
+        return Err(Discontinuity::Length { bytes: bytes.len() });
     }
     let frame = frame::parse(bytes, position).map_err(|fault| match fault {
-        FrameFault::Foreign => Difference::Shape,
+        FrameFault::Foreign => Discontinuity::Shape,
         FrameFault::ZeroLength | FrameFault::ZeroSector | FrameFault::BadBytes => {
-            Difference::Checksum
+            Discontinuity::Checksum
         }
     })?;
     // No journal reaches the last sequence there could be.
-    if frame.next_sequence() < u64::MAX { Ok(frame) } else { Err(Difference::Shape) }
+    if frame.next_sequence() < u64::MAX { Ok(frame) } else { Err(Discontinuity::Shape) }
 }

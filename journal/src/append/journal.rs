@@ -426,7 +426,7 @@ impl<D: Disk> Journal<D> {
         self.store_closed(frame, &head, crc);
     }
 
-    /// Stores a closed frame behind the last one: body first, length word last.
+    /// Stores a closed frame after the last one: body first, length word last.
     pub(super) fn store_closed(&mut self, frame: &[u8], head: &Head, crc: u32) {
         self.epochs.note(head.epoch, self.end());
         self.watermark = self.watermark.max(head.watermark);
@@ -450,7 +450,7 @@ impl<D: Disk> Journal<D> {
         Ok(())
     }
 
-    /// Goes over to a new segment, behind a synced end mark, and requests the one after it.
+    /// Goes over to a new segment, after a synced end mark, and requests the one after it.
     pub(super) fn enter(&mut self, ready: ReadySegment<D>, next: SegmentHeader) {
         let open = OpenEnd {
             seed: ready.header.seed(),

@@ -7,7 +7,7 @@
 //! - `spares`: the next segment as the writer sees it
 //! - `segment_allocator`: the thread that makes it
 //! - `prepare`: how a segment is made
-//! - `begin_at`: how the copy of a journal begins behind a snapshot
+//! - `begin_at`: how the copy of a journal begins after a snapshot
 //! - `resume`: how a journal that a scan has read is opened for appending
 
 pub(crate) mod begin_at;

@@ -36,7 +36,7 @@ impl fmt::Display for FramePlace {
 }
 
 /// An end that a journal has, or had before more was appended: where the next frame goes, and what
-/// that frame continues. Behind an end mark, that is the start of the next segment.
+/// that frame continues. After an end mark, that is the start of the next segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct JournalEnd {
     /// Where the next frame goes.
@@ -66,7 +66,7 @@ pub struct EpochStart {
     pub epoch: u32,
     /// The end of the journal before its first frame.
     pub before: JournalEnd,
-    /// Whether its first frame was seen. `false` if reading started behind a snapshot, in the
+    /// Whether its first frame was seen. `false` if reading started after a snapshot, in the
     /// middle of it: then `before` is the end before the first frame that was read.
     pub is_whole: bool,
 }
@@ -90,7 +90,7 @@ impl EpochTable {
         self.starts.reserve_exact((EPOCHS_MAX + 1).saturating_sub(self.starts.len()));
     }
 
-    /// Takes note of the epoch of a frame that is stored behind `before`.
+    /// Takes note of the epoch of a frame that is stored after `before`.
     pub(crate) fn note(&mut self, epoch: u32, before: JournalEnd) {
         if self.newest() == Some(epoch) {
             return;
@@ -147,7 +147,7 @@ pub struct CommonEnd {
 /// past. Both sides come to the same.
 ///
 /// Never cut to a watermark instead: a copy that counts may hold answered records that it was not
-/// yet told of. The result rests on what the other side says of itself: whoever has frames behind
+/// yet told of. The result rests on what the other side says of itself: whoever has frames after
 /// the end checks the chain there against its own ([`crate::verify_end`]; [`crate::cut`] does).
 pub fn common_end(mine: &JournalHistory, theirs: &JournalHistory) -> Option<CommonEnd> {
     if [mine.end, theirs.end].contains(&JournalEnd::GENESIS) {

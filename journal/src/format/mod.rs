@@ -11,10 +11,10 @@
 //! - `frame`: one frame, closed for storage and parsed again
 //! - `segment`: one segment file, its header
 //! - `history`: the epochs of a journal, and how far two journals have the same past
-//! - `difference`: what of a frame made elsewhere does not continue a journal
+//! - `discontinuity`: what of a frame made elsewhere does not continue a journal
 
 pub mod bytes;
-pub(crate) mod difference;
+pub(crate) mod discontinuity;
 pub(crate) mod frame;
 pub(crate) mod history;
 pub(crate) mod layout;

@@ -17,7 +17,7 @@ use crate::read::segment_file::{SegmentFile, open_one, read_first_frame};
 use crate::read::tail::{SeekResult, Tail, next_segment};
 use crate::read::verify_end::verify_end;
 
-/// A position in a journal, before a frame, behind an end that a copy has.
+/// A position in a journal, before a frame, after an end that a copy has.
 pub struct RawTail<D: Disk> {
     tail: Tail<D>,
     chain: u32,
@@ -27,7 +27,7 @@ pub struct RawTail<D: Disk> {
 pub type RawVisit<'v> = &'v mut dyn FnMut(FramePlace, &[u8]) -> ControlFlow<()>;
 
 impl<D: Disk> RawTail<D> {
-    /// A position behind an end that this journal has, or had before more was appended. Reads the
+    /// A position after an end that this journal has, or had before more was appended. Reads the
     /// frames of its segment up to there.
     ///
     /// # Errors
@@ -70,7 +70,7 @@ impl<D: Disk> RawTail<D> {
     }
 
     /// Shows every frame up to the sequence `appended`, which must be known to be stored, and the
-    /// seals and end marks behind it that are stored whole by now. Before an end mark it shows the
+    /// seals and end marks after it that are stored whole by now. Before an end mark it shows the
     /// header page of the next segment, as offset 0 of that segment. A frame at which `visit` breaks
     /// is shown again next time, with the header page before it.
     ///

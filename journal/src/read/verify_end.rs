@@ -8,7 +8,7 @@ use std::io;
 
 use crate::disk::traits::{Disk, DiskFile};
 use crate::error::JournalError;
-use crate::format::difference::Difference;
+use crate::format::discontinuity::Discontinuity;
 use crate::format::frame::{self, Kind, Position, Predecessor};
 use crate::format::history::{FramePlace, JournalEnd};
 use crate::format::layout::*;
@@ -38,27 +38,27 @@ pub fn verify_end<D: Disk>(disk: &D, end: &JournalEnd) -> Result<(), JournalErro
     };
     // Behind an end mark the journal goes on in the next segment.
     if reached.is_left && end.place.offset > start {
-        return Err(differs(end.place, Difference::NoBoundary));
+        return Err(differs(end.place, Discontinuity::NoBoundary));
     }
     compare(end, reached.predecessor)
 }
 
 fn compare(end: &JournalEnd, found: Predecessor) -> Result<(), JournalError> {
-    let difference = if found.last_sequence != end.sequence {
-        Difference::Sequence {
+    let discontinuity = if found.last_sequence != end.sequence {
+        Discontinuity::Sequence {
             expected: found.last_sequence.saturating_add(1),
             found: end.sequence.saturating_add(1),
         }
     } else if found.chain != end.chain {
-        Difference::Chain { expected: found.chain, found: end.chain }
+        Discontinuity::Chain { expected: found.chain, found: end.chain }
     } else {
         return Ok(());
     };
-    Err(differs(end.place, difference))
+    Err(differs(end.place, discontinuity))
 }
 
-fn differs(place: FramePlace, difference: Difference) -> JournalError {
-    JournalError::NotContinued { place, difference }
+fn differs(place: FramePlace, discontinuity: Discontinuity) -> JournalError {
+    JournalError::NotContinued { place, discontinuity }
 }
 
 /// What the first frame of a segment continues: the end mark of the segment before, or what the
@@ -78,12 +78,12 @@ fn before_segment<D: Disk>(
             if reached.is_left {
                 Ok(reached)
             } else {
-                Err(differs(end.place, Difference::NoBoundary))
+                Err(differs(end.place, Discontinuity::NoBoundary))
             }
         }
         Err(JournalError::Io { cause, .. }) if cause.kind() == io::ErrorKind::NotFound => {
             let first = read_first_frame(segment)?;
-            let head = first.map_err(|_| differs(end.place, Difference::NoBoundary))?;
+            let head = first.map_err(|_| differs(end.place, Discontinuity::NoBoundary))?;
             Ok(Reached { predecessor: head.predecessor(), is_left: true })
         }
         Err(error) => Err(error),
@@ -106,14 +106,14 @@ pub(crate) fn walk_to<F: DiskFile>(
     let mut reached: Option<Reached> = None;
     while offset < end && reached.is_none_or(|reached| !reached.is_left) {
         let position = Position { seed, offset };
-        let wrong = |difference| differs(FramePlace { segment: number, offset }, difference);
+        let wrong = |discontinuity| differs(FramePlace { segment: number, offset }, discontinuity);
         let frame = frame::parse(blocks.at(offset)?, position)
-            .map_err(|_| wrong(Difference::NoBoundary))?;
+            .map_err(|_| wrong(Discontinuity::NoBoundary))?;
         if let Some(Reached { predecessor, .. }) = reached
             && frame.head.predecessor() != predecessor
         {
             let (expected, found) = (predecessor.chain, frame.head.chain);
-            return Err(wrong(Difference::Chain { expected, found }));
+            return Err(wrong(Discontinuity::Chain { expected, found }));
         }
         let last_sequence = frame.next_sequence() - 1;
         reached = Some(Reached {
@@ -123,7 +123,7 @@ pub(crate) fn walk_to<F: DiskFile>(
         offset += frame.bytes();
     }
     let exact = end == u64::MAX || offset == end;
-    reached
-        .filter(|_| exact)
-        .ok_or_else(|| differs(FramePlace { segment: number, offset: end }, Difference::NoBoundary))
+    reached.filter(|_| exact).ok_or_else(|| {
+        differs(FramePlace { segment: number, offset: end }, Discontinuity::NoBoundary)
+    })
 }

@@ -3,7 +3,7 @@
 //! Owns what may go (nothing up to a watermark or a snapshot: a tail was never answered), and the
 //! order that makes a crash harmless. First everything that goes is set aside, synced and read back.
 //! Then, from the newest segment to the oldest, a segment's frames are overwritten with zeros and
-//! synced, and only then the segment behind it, which is empty by now, is removed. So at every step
+//! synced, and only then the segment after it, which is empty by now, is removed. So at every step
 //! the journal opens, with everything that stays and perhaps a part of the tail, and the same cut
 //! finishes it. Never truncates a file and never judges what is damaged: a cut of a journal whose
 //! kept frames are not whole is an error. Read `set_aside.rs` for the copies,
@@ -11,7 +11,7 @@
 
 use crate::disk::traits::{Access, Disk, DiskFile};
 use crate::error::JournalError;
-use crate::format::difference::Difference;
+use crate::format::discontinuity::Discontinuity;
 use crate::format::frame::Kind;
 use crate::format::history::JournalEnd;
 use crate::format::layout::*;
@@ -102,10 +102,13 @@ fn survey<D: Disk>(
     let numbers = segment_numbers(disk)?;
     let place = end.place;
     if place.offset == SEGMENT_HEADER_BYTES as u64 && numbers.first() == Some(&place.segment) {
-        // Behind a snapshot, a journal without its first frame is none.
+        // After a snapshot, a journal without its first frame is none.
         let is_genesis = place.segment == 1;
         if !is_genesis {
-            return Err(JournalError::NotContinued { place, difference: Difference::NoBoundary });
+            return Err(JournalError::NotContinued {
+                place,
+                discontinuity: Discontinuity::NoBoundary,
+            });
         }
     }
     let not_a_tail =
@@ -156,21 +159,22 @@ fn survey_part<F: DiskFile>(
 }
 
 /// Overwrites the frames of each segment with zeros, newest segment first, and removes the one
-/// behind it. Returns how many were removed. Syncs also where an attempt before, which was killed,
-/// has left nothing to do: its changes may be in memory only.
+/// after it. Returns how many were removed. Also syncs where an attempt before, which was killed,
+/// has left nothing to do: its removals and its zeros may be in memory only, and each must be
+/// durable before the next one is made.
 fn remove<D: Disk>(disk: &D, parts: &[Part]) -> Result<u64, JournalError> {
     disk.sync_directory().map_err(JournalError::io("sync", disk.place(""), 0))?;
     let mut removed = 0;
-    let mut behind: Option<&Part> = None;
+    let mut after: Option<&Part> = None;
     for part in parts.iter().rev() {
         overwrite(disk, part)?;
-        if let Some(empty) = behind {
+        if let Some(empty) = after {
             let io = |operation| JournalError::io(operation, disk.place(&empty.name()), 0);
             disk.remove(&empty.name()).map_err(io("remove"))?;
             disk.sync_directory().map_err(io("sync the directory of"))?;
             removed += 1;
         }
-        behind = Some(part);
+        after = Some(part);
     }
     Ok(removed)
 }

@@ -20,7 +20,7 @@ pub(crate) struct Part {
     pub(crate) header: SegmentHeader,
     /// The offset of its first byte.
     pub(crate) start: u64,
-    /// The offset behind its last byte that is not zero.
+    /// The offset after its last byte that is not zero.
     pub(crate) end: u64,
     /// The number of whole frames in it.
     pub(crate) frames: u64,

@@ -1,8 +1,9 @@
-//! Copies that begin behind a snapshot: whole, refused, and killed on the way.
+//! Copies that begin after a snapshot: whole, refused, and killed on the way.
 
 use doorbuster_journal::{
-    Difference, Disk, FramePlace, Journal, JournalBeginning, JournalEnd, JournalError, MemoryDisk,
-    Origin, RawTail, SnapshotEnd, StartAfterSnapshot, Verdict, create_after_snapshot, scan,
+    Discontinuity, Disk, FramePlace, Journal, JournalBeginning, JournalEnd, JournalError,
+    MemoryDisk, Origin, RawTail, SnapshotEnd, StartAfterSnapshot, Verdict, create_after_snapshot,
+    scan,
 };
 
 use crate::mortal::{MortalDisk, tell_points};
@@ -76,11 +77,11 @@ fn a_copy_may_take_more_of_the_segment_than_the_snapshot_holds() {
 
 /// A start mark repeats the checksum that the snapshot knows.
 #[test]
-fn a_copy_begins_with_a_start_mark_behind_its_snapshot() {
+fn a_copy_begins_with_a_start_mark_after_its_snapshot() {
     let (disk, _) = journal_of_segments(2);
     let snapshot = snapshot_at(&disk, 3);
     let restored = MemoryDisk::default();
-    let behind = StartAfterSnapshot {
+    let after = StartAfterSnapshot {
         id: ID,
         number: 4,
         segment_bytes: SMALL.segment_bytes,
@@ -88,7 +89,7 @@ fn a_copy_begins_with_a_start_mark_behind_its_snapshot() {
         epoch: 2,
         stamp_ms: 7,
     };
-    create_after_snapshot(&restored, &behind).unwrap();
+    create_after_snapshot(&restored, &after).unwrap();
     let origin = Origin::Snapshot(snapshot);
     let found = scan(&restored, origin).unwrap();
     let mut journal = Journal::resume(restored.clone(), SMALL, found).unwrap();
@@ -116,21 +117,24 @@ fn what_is_no_segment_to_begin_with_is_refused() {
         Journal::begin_at(MemoryDisk::default(), SMALL, &header, snapshot).unwrap()
     };
     let differs = |told: Result<(), JournalError>| match told {
-        Err(JournalError::NotContinued { difference, .. }) => difference,
+        Err(JournalError::NotContinued { discontinuity, .. }) => discontinuity,
         other => panic!("{other:?}"),
     };
     let (place, bytes) = &shown[0];
     // A later frame first, damage, and a snapshot that does not reach the segment.
-    assert!(matches!(differs(begin(snapshot).copy(shown[1].0, bytes)), Difference::Place { .. }));
+    assert!(matches!(
+        differs(begin(snapshot).copy(shown[1].0, bytes)),
+        Discontinuity::Place { .. }
+    ));
     let mut damaged = bytes.clone();
     damaged[70] ^= 1;
     let mut beginning = begin(snapshot);
-    assert_eq!(differs(beginning.copy(*place, &damaged)), Difference::Checksum);
+    assert_eq!(differs(beginning.copy(*place, &damaged)), Discontinuity::Checksum);
     let told = differs(begin(snapshot_at(&disk, second - 2)).copy(*place, bytes));
-    assert_eq!(told, Difference::Sequence { expected: second - 1, found: second });
-    // Right behind a snapshot, an end mark does not tell whose it is.
+    assert_eq!(told, Discontinuity::Sequence { expected: second - 1, found: second });
+    // Right after a snapshot, an end mark does not tell whose it is.
     let told = differs(begin(snapshot_at(&disk, second - 1)).copy(*place, bytes));
-    assert!(matches!(told, Difference::Chain { .. }), "{told}");
+    assert!(matches!(told, Discontinuity::Chain { .. }), "{told}");
     // A refusal leaves all as it was.
     beginning.copy(*place, bytes).unwrap();
     match beginning.finish() {
@@ -169,8 +173,8 @@ fn an_end_mark_is_no_frame_to_begin_with() {
     assert_eq!(*mark_place, beginning.place());
     let told = beginning.copy(*mark_place, mark);
     assert!(
-        matches!(&told, Err(JournalError::NotContinued { difference, .. })
-            if *difference == Difference::HeaderMissing),
+        matches!(&told, Err(JournalError::NotContinued { discontinuity, .. })
+            if *discontinuity == Discontinuity::HeaderMissing),
         "{told:?}"
     );
     beginning.finish().unwrap();
@@ -210,7 +214,7 @@ fn a_kill_while_a_copy_begins_leaves_no_journal_or_a_whole_one() {
         }
         if calls.len() <= call {
             assert!(done);
-            tell_points("begin behind a snapshot", &calls);
+            tell_points("begin after a snapshot", &calls);
             for name in [
                 "create 00000002.preparing",
                 "store into 00000002.preparing",

@@ -9,15 +9,15 @@
 use std::collections::BTreeMap;
 
 use doorbuster_journal::{
-    Disk, Journal, JournalError, MemoryDisk, Options, Origin, RawTail, SEGMENT_BYTES_MIN,
-    SegmentAllocator, common_end, cut, scan_with,
+    Disk, Journal, JournalEnd, JournalError, MemoryDisk, Options, Origin, RawTail,
+    SEGMENT_BYTES_MIN, SegmentAllocator, common_end, cut, scan_with,
 };
-use doorbuster_test_support::random::Random;
 
 use crate::cuts::{LIMITS, seeds};
 use crate::mortal::MortalDisk;
 use crate::pair::*;
 use crate::support::*;
+use doorbuster_test_support::random::Random;
 
 /// One machine: a disk, and a journal while it runs.
 struct Node {
@@ -33,7 +33,7 @@ struct Running {
 
 impl Running {
     fn new(mut journal: Journal<MemoryDisk>, random: &mut Random) -> Self {
-        let allocator = random.next().is_multiple_of(2).then(|| journal.segment_allocator());
+        let allocator = random.once_in(2).then(|| journal.segment_allocator());
         Self { journal, allocator }
     }
 
@@ -69,7 +69,7 @@ struct Pair {
 
 impl Pair {
     fn new(random: &mut Random) -> Self {
-        let sizes = [1, 1 + random.next() % 2].map(|times| times * SEGMENT_BYTES_MIN);
+        let sizes = [1, random.between(1, 2)].map(|times| times * SEGMENT_BYTES_MIN);
         let mut nodes = sizes.map(|segment_bytes| Node {
             disk: MemoryDisk::default(),
             options: Options { segment_bytes },
@@ -134,16 +134,16 @@ impl Pair {
         let epoch = self.epoch;
         let Some(running) = &mut self.nodes[self.writer].running else { return Ok(()) };
         running.journal.begin(epoch, u64::from(epoch));
-        for _ in 0..1 + random.next() % 3 {
-            let bytes = if random.next().is_multiple_of(2) { 60 } else { 24_000 };
-            let bytes = random.next() % bytes;
-            let fill = (1 + random.next() % 250) as u8;
+        for _ in 0..1 + random.below(3) {
+            let bytes = if random.once_in(2) { 60 } else { 24_000 };
+            let bytes = random.below(bytes);
+            let fill = random.between(1, 250) as u8;
             running.with_spare(|journal| {
                 journal.push(|frame| frame.resize(frame.len() + bytes as usize, fill))
             })?;
         }
         running.with_spare(Journal::finish)?;
-        if random.next().is_multiple_of(4) {
+        if random.once_in(4) {
             running.with_spare(|journal| journal.seal(epoch, u64::from(epoch), b"totals"))?;
         }
         Ok(())
@@ -191,12 +191,12 @@ impl Pair {
     fn stop(&mut self, node: usize, killed: bool, random: &mut Random) {
         self.connected = false;
         self.nodes[node].running = None;
-        let keeps = random.next() % 4;
+        let keeps = random.below(4);
         self.nodes[node].disk = self.nodes[node].disk.after_power_loss(|_, _| match keeps {
             _ if killed => true,
             0 => false,
-            1 => random.next().is_multiple_of(8),
-            _ => random.next().is_multiple_of(2),
+            1 => random.once_in(8),
+            _ => random.once_in(2),
         });
         self.count(if killed { "killed" } else { "power lost" });
     }
@@ -240,7 +240,7 @@ impl Pair {
     }
 
     /// The copy compares its past with the writer's, gives up what went another way, and goes on
-    /// behind the common end.
+    /// after the common end.
     fn join(&mut self, random: &mut Random) {
         let (writer, copy) = (self.writer, self.copy());
         let Some(theirs) = self.writer_journal().map(|journal| journal.history()) else { return };
@@ -264,14 +264,14 @@ impl Pair {
     }
 
     /// Cuts, killed on the way as often as not.
-    fn cut(&mut self, node: usize, end: &doorbuster_journal::JournalEnd, random: &mut Random) {
+    fn cut(&mut self, node: usize, end: &JournalEnd, random: &mut Random) {
         let aside = MemoryDisk::default();
-        if random.next().is_multiple_of(2) {
-            let step = (random.next() % 40) as usize;
+        if random.once_in(2) {
+            let step = random.below(40) as usize;
             let dying = MortalDisk::killed_at(self.nodes[node].disk.clone(), Some(step));
             if cut(&dying, &dying.beside(aside.clone()), end, LIMITS).is_err() {
                 self.count("a cut killed");
-                self.stop(node, random.next().is_multiple_of(2), random);
+                self.stop(node, random.once_in(2), random);
                 // The copies may be lost with their directory; then there are none.
                 let aside = MemoryDisk::default();
                 cut(&self.nodes[node].disk, &aside, end, LIMITS).expect("it is a tail");
@@ -291,7 +291,7 @@ impl Pair {
 
     fn step(&mut self, random: &mut Random) {
         let (writer, copy) = (self.writer, self.copy());
-        match random.next() % 40 {
+        match random.below(40) {
             0..14 => {
                 let done = self.append(random);
                 self.heed(writer, done, random);
@@ -301,20 +301,20 @@ impl Pair {
                 self.heed(writer, done, random);
             }
             19..28 => {
-                let done = self.ship(1 + (random.next() % 6) as usize);
+                let done = self.ship(1 + random.below(6) as usize);
                 self.heed(copy, done, random);
             }
             28..34 => {
                 let done = self.acknowledge();
                 self.heed(copy, done, random);
             }
-            34 => self.stop(writer, random.next().is_multiple_of(2), random),
-            35 => self.stop(copy, random.next().is_multiple_of(2), random),
+            34 => self.stop(writer, random.once_in(2), random),
+            35 => self.stop(copy, random.once_in(2), random),
             36 => {
                 // Power goes in the middle of a later call.
-                let node = &self.nodes[(random.next() % 2) as usize];
+                let node = &self.nodes[random.place(2)];
                 if node.running.is_some() {
-                    node.disk.lose_power_after((random.next() % 120) as u32);
+                    node.disk.lose_power_after(random.below(120) as u32);
                 }
             }
             _ => self.mend(random),
@@ -328,8 +328,8 @@ impl Pair {
         for node in down {
             self.start(node, random);
         }
-        if writer_was_down || random.next().is_multiple_of(6) {
-            let node = (random.next() % 2) as usize;
+        if writer_was_down || random.once_in(6) {
+            let node = random.place(2);
             let done = self.claim(node);
             self.heed(node, done, random);
         }
@@ -341,7 +341,7 @@ impl Pair {
     /// In the end all is well: everything is settled, and both have the same bytes.
     fn conclude(&mut self, random: &mut Random) {
         for node in 0..2 {
-            self.stop(node, random.next().is_multiple_of(2), random);
+            self.stop(node, random.once_in(2), random);
         }
         self.mend(random);
         self.append(random).unwrap();

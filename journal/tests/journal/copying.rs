@@ -3,15 +3,15 @@
 use std::ops::ControlFlow;
 
 use doorbuster_journal::{
-    Difference, Disk, FramePlace, Journal, JournalEnd, JournalError, MemoryDisk, Options, Origin,
-    RawTail, SEGMENT_BYTES_MIN, Spare, prune, scan, verify_end,
+    Discontinuity, Disk, FramePlace, Journal, JournalEnd, JournalError, MemoryDisk, Options,
+    Origin, RawTail, SEGMENT_BYTES_MIN, Spare, prune, scan, verify_end,
 };
 use doorbuster_test_support::random::Random;
 
 use crate::pair::*;
 use crate::support::*;
 
-/// Turns of three records each, over several segments and epochs, with a seal behind every fourth.
+/// Turns of three records each, over several segments and epochs, with a seal after every fourth.
 fn written(turns: u32) -> (MemoryDisk, Journal<MemoryDisk>) {
     let (disk, mut journal) = journal_with(&[]);
     write(&mut journal, 1..=turns);
@@ -164,33 +164,43 @@ fn each_way_in_which_a_frame_does_not_continue_is_refused() {
     let offset = |offset| FramePlace { offset, ..place };
     let segment = FramePlace { segment: 2, ..place };
     let expected = place;
-    let cases: Vec<(&str, FramePlace, Vec<u8>, Difference)> = vec![
-        ("no bytes", place, vec![], Difference::Length { bytes: 0 }),
-        ("zeros", place, vec![0; 64], Difference::Length { bytes: 64 }),
-        ("cut", place, bytes[..64].to_vec(), Difference::Length { bytes: 64 }),
+    let cases: Vec<(&str, FramePlace, Vec<u8>, Discontinuity)> = vec![
+        ("no bytes", place, vec![], Discontinuity::Length { bytes: 0 }),
+        ("zeros", place, vec![0; 64], Discontinuity::Length { bytes: 64 }),
+        ("cut", place, bytes[..64].to_vec(), Discontinuity::Length { bytes: 64 }),
         (
             "two frames",
             place,
             [bytes.clone(), second.clone()].concat(),
-            Difference::Length { bytes: bytes.len() + second.len() },
+            Discontinuity::Length { bytes: bytes.len() + second.len() },
         ),
-        ("a flipped bit", place, changed(100, 4), Difference::Checksum),
-        ("a flipped bit of the trailer", place, changed(bytes.len() - 1, 1), Difference::Checksum),
-        ("the frame after", second_place, second.clone(), Difference::Place { expected }),
-        ("another offset", offset(place.offset + 8), bytes.clone(), Difference::Place { expected }),
-        ("another segment", segment, bytes.clone(), Difference::Place { expected }),
-        ("the frame after, here", place, second, Difference::Checksum),
-        ("another journal's", place, other_journal[0].1.clone(), Difference::Checksum),
+        ("a flipped bit", place, changed(100, 4), Discontinuity::Checksum),
+        (
+            "a flipped bit of the trailer",
+            place,
+            changed(bytes.len() - 1, 1),
+            Discontinuity::Checksum,
+        ),
+        ("the frame after", second_place, second.clone(), Discontinuity::Place { expected }),
+        (
+            "another offset",
+            offset(place.offset + 8),
+            bytes.clone(),
+            Discontinuity::Place { expected },
+        ),
+        ("another segment", segment, bytes.clone(), Discontinuity::Place { expected }),
+        ("the frame after, here", place, second, Discontinuity::Checksum),
+        ("another journal's", place, other_journal[0].1.clone(), Discontinuity::Checksum),
     ];
-    for (what, place, bytes, difference) in cases {
+    for (what, place, bytes, discontinuity) in cases {
         let refused = copy.copy(place, &bytes);
         let told = match refused {
-            Err(JournalError::NotContinued { place: told, difference }) if told == place => {
-                difference
+            Err(JournalError::NotContinued { place: told, discontinuity }) if told == place => {
+                discontinuity
             }
             other => panic!("{what}: {other:?}"),
         };
-        assert_eq!(told, difference, "{what}");
+        assert_eq!(told, discontinuity, "{what}");
         assert!(condition(&copied, &copy) == before, "{what}: something was changed");
     }
     // What continues still does.
@@ -219,21 +229,21 @@ fn a_frame_of_another_past_is_refused_for_what_differs() {
         assert!(condition(&copied, &copy) == before, "something was changed");
         assert!(error.to_string().contains("does not continue"), "{error}");
         match error {
-            JournalError::NotContinued { difference, .. } => difference,
+            JournalError::NotContinued { discontinuity, .. } => discontinuity,
             other => panic!("{other}"),
         }
     };
     let chain = refused(&[&["two"], &["two"]], &[5, 5]);
-    assert!(matches!(chain, Difference::Chain { expected, found } if expected != found));
+    assert!(matches!(chain, Discontinuity::Chain { expected, found } if expected != found));
     // Two short records take as much space as one of their length.
     let sequence = refused(&[&["", ""], &["two"]], &[5, 5]);
-    assert_eq!(sequence, Difference::Sequence { expected: 2, found: 3 });
+    assert_eq!(sequence, Discontinuity::Sequence { expected: 2, found: 3 });
     let epoch = refused(&[&["one"], &["two"]], &[5, 4]);
-    assert_eq!(epoch, Difference::Epoch { newest: 5, found: 4 });
+    assert_eq!(epoch, Discontinuity::Epoch { newest: 5, found: 4 });
 }
 
 #[test]
-fn an_end_mark_is_taken_only_behind_the_header_it_leads_to() {
+fn an_end_mark_is_taken_only_after_the_header_it_leads_to() {
     let (disk, journal) = written(20);
     let shown = shown_from(&disk, &JournalEnd::GENESIS, journal.appended());
     let mark = 1 + shown.iter().position(|(place, _)| place.offset == 0).unwrap();
@@ -243,7 +253,7 @@ fn an_end_mark_is_taken_only_behind_the_header_it_leads_to() {
     let before = condition(&copied, &copy);
     let mut refused = |place: FramePlace, bytes: &[u8]| {
         let told = match copy.copy(place, bytes) {
-            Err(JournalError::NotContinued { difference, .. }) => difference,
+            Err(JournalError::NotContinued { discontinuity, .. }) => discontinuity,
             other => panic!("{other:?}"),
         };
         assert!(condition(&copied, &copy) == before, "something was changed");
@@ -251,11 +261,11 @@ fn an_end_mark_is_taken_only_behind_the_header_it_leads_to() {
     };
     let (header_place, header) = &shown[mark - 1];
     let (mark_place, mark_bytes) = &shown[mark];
-    assert_eq!(refused(*mark_place, mark_bytes), Difference::HeaderMissing);
+    assert_eq!(refused(*mark_place, mark_bytes), Discontinuity::HeaderMissing);
     let third = FramePlace { segment: 3, offset: 0 };
     let expected = *header_place;
-    assert_eq!(refused(third, header), Difference::Place { expected });
-    assert_eq!(refused(expected, &header[..4000]), Difference::Length { bytes: 4000 });
+    assert_eq!(refused(third, header), Discontinuity::Place { expected });
+    assert_eq!(refused(expected, &header[..4000]), Discontinuity::Length { bytes: 4000 });
     let header_of = |id, number: &str| {
         let other = MemoryDisk::default();
         let mut journal = Journal::create(other.clone(), SMALL, id).unwrap();
@@ -274,7 +284,7 @@ fn an_end_mark_is_taken_only_behind_the_header_it_leads_to() {
         header_of(foreign, "00000002.segment"),
     ] {
         let told = refused(expected, &page);
-        assert!(matches!(told, Difference::Header { number: 2, .. }), "{told}");
+        assert!(matches!(told, Discontinuity::Header { number: 2, .. }), "{told}");
     }
     // The right header, and then the mark, which is synced.
     copy.copy(*header_place, header).unwrap();
@@ -400,11 +410,11 @@ fn a_raw_tail_begins_only_at_an_end_that_the_journal_had() {
             assert!(matches!(told, Some(JournalError::NotContinued { .. })), "{wrong}: {told:?}");
         }
     }
-    // Behind an end mark, a journal goes on in the next segment.
+    // After an end mark, a journal goes on in the next segment.
     let first_in_second = ends.iter().find(|end| end.place.segment == 2).unwrap();
     let mark = ends.iter().rfind(|end| end.place.segment == 1).unwrap();
-    let behind = FramePlace { segment: 1, offset: mark.place.offset + 80 };
-    let told = verify_end(&disk, &JournalEnd { place: behind, ..*first_in_second });
+    let after = FramePlace { segment: 1, offset: mark.place.offset + 80 };
+    let told = verify_end(&disk, &JournalEnd { place: after, ..*first_in_second });
     assert!(matches!(told, Err(JournalError::NotContinued { .. })), "{told:?}");
 }
 

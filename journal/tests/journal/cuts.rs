@@ -7,14 +7,15 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use doorbuster_journal::{
-    CutLimits, CutTail, Difference, Disk, DumpContent, FileDisk, FramePlace, Journal, JournalEnd,
-    JournalError, MemoryDisk, Origin, cut, dump, scan,
+    CutLimits, CutTail, Discontinuity, Disk, DumpContent, FileDisk, FramePlace, Journal,
+    JournalEnd, JournalError, MemoryDisk, Origin, cut, dump, scan,
 };
-use doorbuster_test_support::random::Random;
 
 use crate::mortal::{MortalDisk, tell_points};
 use crate::pair::*;
 use crate::support::*;
+use doorbuster_test_support::faulty_disk::{FaultyDisk, SAID};
+use doorbuster_test_support::random::Random;
 
 pub(crate) const LIMITS: CutLimits =
     CutLimits { snapshot_sequence: 0, set_aside_bytes_max: u64::MAX };
@@ -28,7 +29,7 @@ pub(crate) fn seeds(variable: &str, few: u64) -> Range<u64> {
     }
 }
 
-/// A journal whose copies have stayed behind: nothing behind `settled` was ever answered.
+/// A journal whose copies have stayed behind: nothing after `settled` was ever answered.
 struct Lagging {
     disk: MemoryDisk,
     ends: Vec<JournalEnd>,
@@ -36,34 +37,34 @@ struct Lagging {
 }
 
 impl Lagging {
-    fn drawn(random: &mut Random) -> Self {
+    fn random(random: &mut Random) -> Self {
         let disk = MemoryDisk::default();
         let mut journal = Journal::create(disk.clone(), SMALL, ID).unwrap();
-        let settled = random.next() % 12;
+        let settled = random.below(12);
         journal.set_copied(settled);
         let mut epoch = 1;
-        for _ in 0..8 + random.next() % 24 {
-            epoch += u32::from(random.next().is_multiple_of(8));
+        for _ in 0..8 + random.below(24) {
+            epoch += u32::from(random.once_in(8));
             journal.begin(epoch, 1);
-            for _ in 0..1 + random.next() % 3 {
-                let bytes = match random.next() % 3 {
-                    0 => random.next() % 40,
-                    1 => random.next() % 3_000,
-                    _ => 10_000 + random.next() % 45_000,
+            for _ in 0..1 + random.below(3) {
+                let bytes = match random.below(3) {
+                    0 => random.below(40),
+                    1 => random.below(3_000),
+                    _ => 10_000 + random.below(45_000),
                 };
-                let fill = 1 + (random.next() % 250) as u8;
+                let fill = random.between(1, 250) as u8;
                 journal.push(|frame| frame.resize(frame.len() + bytes as usize, fill)).unwrap();
             }
             journal.finish().unwrap();
-            if random.next().is_multiple_of(3) {
+            if random.once_in(3) {
                 journal.seal(epoch, 1, b"totals").unwrap();
             }
-            if random.next().is_multiple_of(3) {
+            if random.once_in(3) {
                 journal.sync().unwrap();
             }
         }
-        if random.next().is_multiple_of(2) {
-            // An unused spare behind the end.
+        if random.once_in(2) {
+            // An unused spare after the end.
             journal.segment_allocator().step();
         }
         let ends = ends_of(&disk, journal.appended());
@@ -74,10 +75,10 @@ impl Lagging {
     fn draw(&self, random: &mut Random) -> (Kind, JournalEnd) {
         let allowed = || self.ends.iter().filter(|end| end.sequence >= self.settled);
         for _ in 0..8 {
-            let kind = Kind::ALL[(random.next() % Kind::ALL.len() as u64) as usize];
+            let kind = Kind::ALL[random.place(Kind::ALL.len())];
             let ends: Vec<_> = allowed().filter(|end| self.is_of(kind, end)).collect();
-            if let Some(index) = random.next().checked_rem(ends.len() as u64) {
-                return (kind, *ends[index as usize]);
+            if !ends.is_empty() {
+                return (kind, *ends[random.place(ends.len())]);
             }
         }
         (Kind::Nothing, *self.ends.last().expect("a journal has an end"))
@@ -194,18 +195,18 @@ fn drill(lagging: &Lagging, end: &JournalEnd, random: &mut Random, at: &str) {
         cut(&counting, &counting.beside(calm_aside), end, LIMITS).unwrap();
         let steps = counting.calls().len() as u64;
         // Most steps are writes of pages: the first and the last ones are killed as often.
-        let step = match random.next() % 3 {
-            0 => random.next() % steps.min(12),
-            1 => steps - 1 - random.next() % steps.min(40),
-            _ => random.next() % steps,
+        let step = match random.below(3) {
+            0 => random.below(steps.min(12)),
+            1 => steps - 1 - random.below(steps.min(40)),
+            _ => random.below(steps),
         };
         let dying = MortalDisk::killed_at(left.clone(), Some(step as usize));
         let killed = cut(&dying, &dying.beside(aside.clone()), end, LIMITS);
         let at = format!("{at}, killed at step {step} of {steps}: {:?}", dying.calls().last());
         // A removal that is not durable yet is a step of the twin only.
         assert!(killed.is_err() || dying.calls().len() as u64 <= step, "{at}");
-        if random.next().is_multiple_of(2) {
-            let mut persists = |_: &str, _: u64| random.next().is_multiple_of(2);
+        if random.once_in(2) {
+            let mut persists = |_: &str, _: u64| random.once_in(2);
             left = left.after_power_loss(&mut persists);
             aside = aside.after_power_loss(&mut persists);
         }
@@ -224,7 +225,7 @@ fn thousands_of_cuts_are_finished_by_the_next_one() {
     let count = seeds.end - seeds.start;
     for seed in seeds {
         let mut random = Random::new(seed);
-        let lagging = Lagging::drawn(&mut random);
+        let lagging = Lagging::random(&mut random);
         let (kind, end) = lagging.draw(&mut random);
         *kinds.entry(kind).or_default() += 1;
         let repeat = format!("SEED={seed} cargo test -p doorbuster-journal thousands_of_cuts");
@@ -280,6 +281,32 @@ fn a_kill_at_every_step_of_a_cut_is_finished_by_the_next() {
             }
             return;
         }
+    }
+}
+
+/// Reads and looks fail, too: nothing is lost, and the next cut finishes it.
+#[test]
+fn each_call_of_a_cut_may_fail_and_the_next_one_finishes_it() {
+    let (disk, ends) = unsettled();
+    let (_, content) = read(&disk);
+    let end = ends.iter().find(|end| end.place.segment == 2).unwrap();
+    for failing in 0.. {
+        let faulty = FaultyDisk::failing_at(twin(&disk), Some(failing));
+        let aside = MemoryDisk::default();
+        let done = cut(&faulty, &aside, end, LIMITS);
+        let at = format!("call {failing}");
+        if faulty.calls() <= failing {
+            done.unwrap();
+            check_cut(&disk, end, &faulty.inner, &aside, &at);
+            return;
+        }
+        match done {
+            Err(JournalError::Io { cause, .. }) => assert_eq!(cause.to_string(), SAID, "{at}"),
+            other => panic!("{at}: {other:?}"),
+        }
+        check_opens(&content, end, &faulty.inner, &at);
+        cut(&faulty.inner, &aside, end, LIMITS).unwrap_or_else(|error| panic!("{at}: {error}"));
+        check_cut(&disk, end, &faulty.inner, &aside, &at);
     }
 }
 
@@ -419,25 +446,25 @@ fn a_copy_and_a_cut_are_the_same_on_real_files() {
     assert_eq!(bytes(aside, 3).len() as u64, SMALL.segment_bytes);
 }
 
-/// Behind a snapshot, the first segment keeps the frame that tells whose it is.
+/// After a snapshot, the first segment keeps the frame that tells whose it is.
 #[test]
-fn a_journal_behind_a_snapshot_is_not_cut_to_nothing() {
+fn a_journal_after_a_snapshot_is_not_cut_to_nothing() {
     let (disk, ends) = unsettled();
     let first = ends.iter().find(|end| end.place == FramePlace::first_in(3)).unwrap();
-    let behind = twin(&disk);
+    let after = twin(&disk);
     for name in ["00000001.segment", "00000002.segment"] {
-        behind.remove(name).unwrap();
+        after.remove(name).unwrap();
     }
-    behind.sync_directory().unwrap();
-    let told = cut(&behind, &MemoryDisk::default(), first, LIMITS);
+    after.sync_directory().unwrap();
+    let told = cut(&after, &MemoryDisk::default(), first, LIMITS);
     assert!(
-        matches!(&told, Err(JournalError::NotContinued { difference, .. })
-            if *difference == Difference::NoBoundary),
+        matches!(&told, Err(JournalError::NotContinued { discontinuity, .. })
+            if *discontinuity == Discontinuity::NoBoundary),
         "{told:?}"
     );
     // One frame further it is.
     let next = ends[1 + ends.iter().position(|end| end == first).unwrap()];
-    cut(&behind, &MemoryDisk::default(), &next, LIMITS).unwrap();
+    cut(&after, &MemoryDisk::default(), &next, LIMITS).unwrap();
     let snapshot = Origin::Snapshot(snapshot_at(&disk, next.sequence));
-    assert_eq!(read_from(&behind, snapshot).0.journal_end(), next);
+    assert_eq!(read_from(&after, snapshot).0.journal_end(), next);
 }

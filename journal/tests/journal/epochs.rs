@@ -66,7 +66,7 @@ fn the_oldest_epochs_are_forgotten() {
 }
 
 #[test]
-fn behind_a_snapshot_the_first_epoch_is_known_in_part() {
+fn after_a_snapshot_the_first_epoch_is_known_in_part() {
     let (disk, _) = journal_of_segments(4);
     let whole = scan(&disk, Origin::Genesis).unwrap();
     let last = whole.last_sequence;

@@ -50,7 +50,7 @@ pub(crate) fn ends_of(disk: &MemoryDisk, appended: u64) -> Vec<JournalEnd> {
     ends
 }
 
-/// Copies at most `frames_max` frames and headers that are behind the end of the copy.
+/// Copies at most `frames_max` frames and headers that are after the end of the copy.
 pub(crate) fn copy_some<S: Disk, T: Disk>(
     source: &S,
     appended: u64,

@@ -5,9 +5,9 @@
 
 use crate::format::history::FramePlace;
 
-/// The first difference that was found.
+/// What differs; the first that was found.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Difference {
+pub enum Discontinuity {
     /// The frame is of another place than the one where the next frame goes.
     #[error("the next frame goes to {expected}")]
     Place {
