@@ -13,6 +13,9 @@ use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
 const DAY_SECONDS: u64 = 24 * 60 * 60;
+/// From the first of one day to that of the next. A prime beyond any count of mutants, so that each
+/// is first once in as many days as there are mutants.
+const STRIDE: u64 = 104_729;
 
 /// The hunt.
 #[derive(Parser)]
@@ -89,8 +92,7 @@ fn chosen<'a>(mutants: &'a [Mutant], arguments: &Arguments) -> Option<Vec<(usize
     let mut chosen: Vec<_> =
         all.filter(|(_, mutant)| arguments.names.is_empty() || asked(mutant)).collect();
     if arguments.minutes.is_some() {
-        // Far apart from one day to the next.
-        let first = now().as_secs() / DAY_SECONDS * 11 % chosen.len() as u64;
+        let first = now().as_secs() / DAY_SECONDS * STRIDE % chosen.len() as u64;
         chosen.rotate_left(usize::try_from(first).expect("less than a count"));
     }
     Some(chosen)
