@@ -141,13 +141,13 @@ pub fn recover_in<P: DataDirectory + ?Sized>(
     data: &P,
     rules: &Settings,
     config: &Config,
-    (clock, epoch): (Clock, NewEpoch),
+    (clock, granted): (Clock, NewEpoch),
     progress: Progress<'_>,
 ) -> Result<Recovered<P::Disk>, RecoveryError> {
     let Replayed { state, snapshot_sequence, scan, drained, passed_over, .. } =
         replay(data, From::NewestSnapshot, None, progress)?;
     let scan = scan.expect("a replay without an end in mind reads to the end");
-    let epoch = epoch.after(state.epoch)?;
+    let epoch = granted.after(state.epoch)?;
     let last_stamp = (scan.last_sequence > 0).then_some(state.stamp.max(scan.last_stamp_ms));
     // Before anything is written: a refused clock leaves the directory as it was.
     let mut stamps = Stamps::start(clock, clock.wall_ms(), last_stamp, config.accept_clock)?;
@@ -160,10 +160,16 @@ pub fn recover_in<P: DataDirectory + ?Sized>(
         Drawn { epoch, hash_key: data.random(), life: draw_life(&state, || data.random())? };
     let disk = data.journal()?;
     let options = Options { segment_bytes: config.segment_bytes };
-    let journal = match scan.id {
+    let vouched = scan.vouched;
+    let mut journal = match scan.id {
         None => Journal::create(disk, options, JournalId(data.random())),
         Some(_) => Journal::resume(disk, options, scan),
     }?;
+    if let NewEpoch::Granted(_) = granted {
+        // What the copies hold of the tail is not known yet, and the frames of the start must not
+        // vouch for it.
+        journal.set_copied(vouched);
+    }
     let replayed = state.sequence;
     let mut start = Start { state, journal, now: stamps.now() };
     start.epoch(rules, config, lost_from, drawn)?;

@@ -131,6 +131,9 @@ impl Simulator {
     ) -> Result<Option<Finding>, HuntError> {
         let seeds = seeds_max.to_string();
         let mut arguments = vec!["--until-found", "--seeds", &seeds];
+        if mutant.on_two_machines {
+            arguments.push("--replicated");
+        }
         let output = match mutant.made {
             Made::Edits(_) => self.run(&arguments, Some(number))?,
             Made::Lie => {

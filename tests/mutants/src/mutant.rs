@@ -11,6 +11,15 @@ pub struct Mutant {
     pub mistake: &'static str,
     /// How it is made.
     pub made: Made,
+    /// It takes a second machine to find it.
+    pub on_two_machines: bool,
+}
+
+impl Mutant {
+    /// The same, where it takes a second machine to find it.
+    pub(crate) const fn on_two_machines(self) -> Self {
+        Self { on_two_machines: true, ..self }
+    }
 }
 
 /// How a mistake is made.
@@ -37,12 +46,12 @@ pub struct Edit {
 
 /// A mutant with other source text.
 pub const fn edited(name: &'static str, mistake: &'static str, edits: &'static [Edit]) -> Mutant {
-    Mutant { name, mistake, made: Made::Edits(edits) }
+    Mutant { name, mistake, made: Made::Edits(edits), on_two_machines: false }
 }
 
 /// A mutant by a lie of the disk.
 pub const fn lied(name: &'static str, mistake: &'static str) -> Mutant {
-    Mutant { name, mistake, made: Made::Lie }
+    Mutant { name, mistake, made: Made::Lie, on_two_machines: false }
 }
 
 /// One replacement.

@@ -46,7 +46,8 @@ impl World {
         invariants::check(&state);
         drop(state);
         self.read_history(self.shown_until(last))?;
-        let whole = self.disk.all_names().iter().any(|(name, _)| name.ends_with("00001.segment"));
+        let whole =
+            self.disk.all_names().iter().any(|(name, _)| name == "journal/00000001.segment");
         let origins = [From::NewestSnapshot, From::OldestSnapshot, From::Genesis];
         for from in origins.into_iter().take(if whole { 3 } else { 2 }) {
             let replayed = replay::replay(&self.data, from, None, &mut |_| {});

@@ -10,6 +10,7 @@ use doorbuster::domain::model::ids::Sequence;
 use doorbuster::engine::recovery::NewEpoch;
 use doorbuster::ring::NO_COPIES;
 use doorbuster::shared::feed::{FeedReply, Form};
+use doorbuster::shared::snapshots::Ask;
 use doorbuster_journal::{CutLimits, JournalError, cut, verify_end};
 
 /// How a takeover is counted.
@@ -19,7 +20,7 @@ impl World {
     pub(crate) fn plan_shipping(&mut self) {
         if let Some(replica) = &mut self.replica {
             let (ship_us, lost_us) =
-                (replica.random.below(5_000), replica.random.between(500_000, 8_000_000));
+                (replica.random.below(5_000), replica.random.between(10_000, 300_000));
             self.after(ship_us, Event::Ship);
             self.after(lost_us, Event::TakeOver);
         }
@@ -40,6 +41,10 @@ impl World {
         }
         self.follow()?;
         self.lose_sight();
+        let replica = self.replica.as_mut().expect("there is one");
+        if !closing && now_us < replica.away_until_us && replica.random.once_in(50) {
+            self.snapshot(Ask::Due)?;
+        }
         self.store_at_the_copy()?;
         self.acknowledge()
     }
@@ -48,7 +53,10 @@ impl World {
     fn lose_sight(&mut self) {
         let (closing, now_us) = (self.closing, self.now_us);
         let (Some(replica), Some(server)) = (&mut self.replica, &self.server) else { return };
-        if !closing && now_us < replica.away_until_us && replica.counts && replica.random.once_in(9)
+        if !closing
+            && now_us < replica.away_until_us
+            && replica.counts
+            && replica.random.once_in(60)
         {
             replica.counts = false;
             server.publish_copied(NO_COPIES);
@@ -118,12 +126,15 @@ impl World {
         if self.closing {
             return Ok(());
         }
-        let wait_us = replica.random.between(500_000, 8_000_000);
+        let wait_us = replica.random.between(10_000, 300_000);
         self.after(wait_us, Event::TakeOver);
         let (Some(replica), Some(server)) = (&mut self.replica, &self.server) else {
             return Ok(());
         };
-        if !replica.counts || self.damage.is_some() {
+        // Rather while the copy is behind: then there is something to lose.
+        let behind = replica.synced().sequence < server.appended();
+        let lost = replica.random.once_in(if behind { 12 } else { 60 });
+        if !lost || !replica.counts || self.damage.is_some() {
             return Ok(());
         }
         let end = replica.ends[replica.random.place(replica.ends.len())];
@@ -151,7 +162,10 @@ impl World {
         // It is another machine's disk, with space of its own.
         self.disk.medium().full = false;
         self.disk.put_back(&files);
-        let (journal, aside) = (self.disk.within("journal"), self.disk.within("aside"));
+        let name = format!("set-aside/{}-{}", replica.epoch, end.sequence);
+        // One for each takeover of a run.
+        let aside = self.disk.within(name.leak());
+        let journal = self.disk.within("journal");
         let limits = CutLimits { snapshot_sequence, set_aside_bytes_max: u64::MAX };
         let tail = cut(&journal, &aside, &end, limits);
         let tail =

@@ -124,6 +124,8 @@ pub(crate) struct Server {
     waiting: Vec<(usize, u64, PendingReply)>,
     /// The stamps of turns, by `Clock::elapsed_us`; empty where answers leave with their turn.
     stamps: BTreeMap<u64, Stamp>,
+    /// The stamp of the last turn that ended at a sequence; empty as `stamps`.
+    reached: BTreeMap<Sequence, Stamp>,
     timed: bool,
 }
 
@@ -243,6 +245,7 @@ impl Server {
             clock,
             waiting,
             stamps: BTreeMap::new(),
+            reached: BTreeMap::new(),
             timed,
         };
         Ok((server, found))
@@ -256,7 +259,10 @@ impl Server {
         deadline_ms: Option<u64>,
     ) -> Result<Option<Came>, SubmitError> {
         if let Some(answered) = self.refusal(&request) {
-            let (outcome, stamp) = (Outcome::Answered(answered), self.writer.stamp());
+            // Of the state that it rests on, which may be older than the writer's where copies lag.
+            let reached = self.reached.range(answered.sequence..).next();
+            let stamp = reached.map_or(self.writer.stamp(), |(_, stamp)| *stamp);
+            let outcome = Outcome::Answered(answered);
             return Ok(Some(Came { message, outcome, stamp, asked_us: now_us }));
         }
         let rank = Rank::of(&request.command, false);
@@ -302,6 +308,7 @@ impl Server {
         let turned = self.writer.turn();
         if self.timed {
             self.stamps.insert(self.clock.elapsed_us(), self.writer.stamp());
+            self.reached.insert(self.writer.state().sequence, self.writer.stamp());
         }
         turned
     }

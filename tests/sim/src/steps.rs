@@ -309,7 +309,7 @@ impl World {
     }
 
     /// Takes a snapshot. What it may let go is read before.
-    fn snapshot(&mut self, ask: Ask) -> Held {
+    pub(crate) fn snapshot(&mut self, ask: Ask) -> Held {
         self.read_on()?;
         let snapshot_before = self.server.as_ref().and_then(|server| server.snapshots.sequence());
         let taken = self.guard(move |server| {

@@ -92,7 +92,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "the sold-out edge refuses who has been answered already",
         &[edit(
             "src/edge/check.rs",
-            "if «may_be_known» || self.may_be_limited(order, line, &found) {",
+            "if found.sequence > copied || «may_be_known» || self",
             "false",
         )],
     ),

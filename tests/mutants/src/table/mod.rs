@@ -3,8 +3,10 @@
 //! - `storage`: what is durable, journal, snapshots
 //! - `rules`: what is decided and what comes of it
 //! - `engine`: time, wakes, starts, the edge
+//! - `replication`: what is settled
 
 mod engine;
+mod replication;
 mod rules;
 mod storage;
 
@@ -12,5 +14,5 @@ use crate::mutant::Mutant;
 
 /// All of them; the number of one is its place.
 pub fn mutants() -> Vec<Mutant> {
-    [storage::MUTANTS, rules::MUTANTS, engine::MUTANTS].concat()
+    [storage::MUTANTS, rules::MUTANTS, engine::MUTANTS, replication::MUTANTS].concat()
 }
