@@ -24,15 +24,8 @@ fn begin<D: Disk>(
     copied: D,
     snapshot: SnapshotEnd,
 ) -> Result<Journal<D>, JournalError> {
-    let (header, shown) = segment_of(disk, snapshot);
-    let mut beginning = Journal::begin_at(copied, SMALL, &header, snapshot)?;
-    for (place, bytes) in &shown {
-        beginning.copy(*place, bytes)?;
-        if beginning.is_complete() {
-            break;
-        }
-    }
-    beginning.finish()
+    let last = scan(disk, Origin::Genesis).unwrap().last_sequence;
+    begin_after(disk, last, copied, SMALL, snapshot)
 }
 
 #[test]

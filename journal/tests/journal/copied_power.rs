@@ -1,8 +1,9 @@
 //! A journal and its copy under power cuts and kills on either side, with changes of the writer.
 //!
-//! Random turns, syncs, acknowledgements and failures, one step at a time. Always: what is settled
-//! is on both disks and stays there; a start never refuses what was only torn; the copy is the same
-//! byte for byte as far as it goes; no copy is told of more than is settled. More of them by
+//! Random turns, syncs, acknowledgements and failures, one step at a time; also disks that are lost
+//! for good, so that a copy begins after a snapshot. Always: what is settled is on both disks and
+//! stays there; a start never refuses what was only torn; the copy is the same byte for byte as far
+//! as it goes; no copy is told of more than is settled. More of them by
 //! `JOURNAL_COPIES=2000 cargo test --release -p doorbuster-journal --test journal copies_survive`;
 //! `SEED` repeats one.
 
@@ -10,7 +11,7 @@ use std::collections::BTreeMap;
 
 use doorbuster_journal::{
     Disk, Journal, JournalEnd, JournalError, MemoryDisk, Options, Origin, RawTail,
-    SEGMENT_BYTES_MIN, SegmentAllocator, common_end, cut, scan_with,
+    SEGMENT_BYTES_MIN, Scan, SegmentAllocator, SnapshotEnd, common_end, cut, scan_with,
 };
 
 use crate::cuts::{LIMITS, seeds};
@@ -23,6 +24,10 @@ use doorbuster_test_support::random::Random;
 struct Node {
     disk: MemoryDisk,
     options: Options,
+    /// After a snapshot, if the disk is not the first.
+    origin: Origin,
+    /// Whether it counts: it has all that is settled.
+    counts: bool,
     running: Option<Running>,
 }
 
@@ -63,8 +68,27 @@ struct Pair {
     connected: bool,
     settled: u64,
     /// The records that are settled, as a reader of either journal sees them.
-    truth: Vec<Vec<u8>>,
+    truth: Vec<(u64, Vec<u8>)>,
     events: BTreeMap<&'static str, u64>,
+}
+
+impl Node {
+    fn origin_snapshot(&self) -> Option<SnapshotEnd> {
+        match self.origin {
+            Origin::Genesis => None,
+            Origin::GenesisBeside(snapshot) | Origin::Snapshot(snapshot) => Some(snapshot),
+        }
+    }
+
+    /// Reads the journal as a start does: it is never refused.
+    fn read(&self) -> (Scan, Vec<(u64, Vec<u8>)>) {
+        let mut records = Vec::new();
+        let found = scan_with(&self.disk, self.origin, &mut |frame| {
+            records.extend(frame.records().map(|(sequence, record)| (sequence, record.to_vec())));
+            Ok(())
+        });
+        (found.unwrap_or_else(|error| panic!("refused: {error}")), records)
+    }
 }
 
 impl Pair {
@@ -73,6 +97,8 @@ impl Pair {
         let mut nodes = sizes.map(|segment_bytes| Node {
             disk: MemoryDisk::default(),
             options: Options { segment_bytes },
+            origin: Origin::Genesis,
+            counts: true,
             running: None,
         });
         let mut journal = Journal::create(nodes[0].disk.clone(), nodes[0].options, ID).unwrap();
@@ -116,9 +142,11 @@ impl Pair {
         let settled = journal.settled();
         assert!(settled >= self.settled, "{settled} is settled after {}", self.settled);
         if settled > self.settled {
-            let (_, content) = read(&self.nodes[self.writer].disk);
-            self.truth = content[..settled as usize].to_vec();
+            let (_, records) = self.nodes[self.writer].read();
+            let new = records.into_iter().filter(|(sequence, _)| *sequence <= settled);
+            self.truth.extend(new.filter(|(sequence, _)| *sequence > self.settled));
             self.settled = settled;
+            assert_eq!(self.truth.len() as u64, settled);
         }
     }
 
@@ -183,6 +211,8 @@ impl Pair {
         }
         let Some(running) = &mut self.nodes[copy].running else { return Ok(()) };
         self.acknowledged = self.acknowledged.max(running.journal.sync()?);
+        let has_all = running.journal.synced() >= self.settled;
+        self.nodes[copy].counts |= has_all;
         self.settle();
         Ok(())
     }
@@ -205,20 +235,44 @@ impl Pair {
     /// there as it was.
     fn start(&mut self, node: usize, random: &mut Random) {
         let disk = self.nodes[node].disk.clone();
-        let mut content = Vec::new();
-        let found = scan_with(&disk, Origin::Genesis, &mut |frame| {
-            content.extend(frame.records().map(|(_, record)| record.to_vec()));
-            Ok(())
-        })
-        .unwrap_or_else(|error| panic!("refused: {error}"));
-        assert!(found.last_sequence >= self.settled, "{} is lost", self.settled);
+        let (found, records) = self.nodes[node].read();
+        let is_whole = found.last_sequence >= self.settled;
+        assert!(is_whole || !self.nodes[node].counts, "{} is lost", self.settled);
         assert!(found.vouched <= self.settled, "more is vouched for than is settled");
-        assert!(content[..self.truth.len()] == self.truth[..], "what is settled has changed");
+        let base = found.last_sequence - records.len() as u64;
+        let settled = self.truth.iter().skip(base as usize);
+        assert!(records.iter().zip(settled).all(|(one, other)| one == other), "it has changed");
         if found.dropped.is_some() {
             self.count("a torn tail dropped");
         }
         let journal = Journal::resume(disk, self.nodes[node].options, found).unwrap();
         self.nodes[node].running = Some(Running::new(journal, random));
+    }
+
+    /// The copy loses its disk. Until it has all again, it does not count, so nothing is settled. An
+    /// empty disk begins after a snapshot of what is settled.
+    fn replace(&mut self, random: &mut Random) {
+        let (writer, copy) = (self.writer, self.copy());
+        let Some(appended) = self.writer_journal().map(|journal| journal.appended()) else {
+            return;
+        };
+        let mut ends: Vec<_> = self.nodes[writer].origin_snapshot().into_iter().collect();
+        scan_with(&self.nodes[writer].disk, self.nodes[writer].origin, &mut |frame| {
+            ends.extend(frame.snapshot_end().filter(|end| end.sequence <= self.settled));
+            Ok(())
+        })
+        .unwrap();
+        let snapshot = ends[random.place(ends.len())];
+        let disk = MemoryDisk::default();
+        let source = &self.nodes[writer].disk;
+        let options = self.nodes[copy].options;
+        begin_after(source, appended, disk.clone(), options, snapshot).unwrap();
+        let origin = Origin::Snapshot(snapshot);
+        self.nodes[copy] = Node { disk, options, origin, counts: false, running: None };
+        self.acknowledged = self.settled;
+        self.settle();
+        self.count("a disk replaced");
+        self.stop(copy, random.once_in(2), random);
     }
 
     /// One of the machines goes on as the writer, in the next epoch, whichever was it before. Both
@@ -250,7 +304,8 @@ impl Pair {
         self.stop(copy, true, random);
         let common = common_end(&mine, &theirs).expect("they have a past in common");
         assert_eq!(Some(common), common_end(&theirs, &mine));
-        assert!(common.end.sequence >= self.settled, "what is settled would go");
+        let keeps = common.end.sequence >= self.settled;
+        assert!(keeps || !self.nodes[copy].counts, "what is settled would go");
         RawTail::at(&self.nodes[writer].disk, &common.end).expect("the writer has this end");
         if common.end.place < mine.end.place {
             self.count("a tail cut off");
@@ -310,6 +365,7 @@ impl Pair {
             }
             34 => self.stop(writer, random.once_in(2), random),
             35 => self.stop(copy, random.once_in(2), random),
+            36 if random.once_in(3) => self.replace(random),
             36 => {
                 // Power goes in the middle of a later call.
                 let node = &self.nodes[random.place(2)];
@@ -329,7 +385,8 @@ impl Pair {
             self.start(node, random);
         }
         if writer_was_down || random.once_in(6) {
-            let node = random.place(2);
+            let drawn = random.place(2);
+            let node = if self.nodes[drawn].counts { drawn } else { self.writer };
             let done = self.claim(node);
             self.heed(node, done, random);
         }
@@ -352,8 +409,10 @@ impl Pair {
             let running = self.nodes[node].running.as_ref().expect("it runs");
             (running.journal.end(), running.journal.history())
         });
-        assert_eq!(ends[0], ends[1]);
-        let (end, _) = &ends[0];
+        let [(end, history), (other_end, other_history)] = &ends;
+        assert_eq!(end, other_end);
+        // One that began after a snapshot knows less of the past.
+        assert_eq!(common_end(history, other_history).map(|common| common.end), Some(*end));
         assert_eq!(self.settled, end.sequence);
         check_same_up_to(end, &self.nodes[0].disk, &self.nodes[1].disk, "in the end");
         let names = |node: usize| self.nodes[node].disk.names().unwrap();

@@ -391,6 +391,36 @@ fn a_raw_tail_shows_what_is_stored_again_until_it_is_taken() {
     assert_eq!(shown_from(&disk, &tail.end(), appended + 2).len(), 2);
 }
 
+/// A stored frame that does not continue the one before is damage, and not for others.
+#[test]
+fn a_raw_tail_shows_no_frame_of_another_past() {
+    let make = |first: &str| {
+        let (disk, mut journal) = journal_with(&[first]);
+        append(&mut journal, 1, &["two"]);
+        disk.contents("00000001.segment").unwrap()
+    };
+    let (one, mut other) = (make("one"), make("own"));
+    let disk = MemoryDisk::default();
+    disk.put("00000001.segment", one.clone());
+    let frames = shown_from(&disk, &JournalEnd::GENESIS, 2);
+    let second = frames[1].0.offset as usize;
+    other[..second].copy_from_slice(&one[..second]);
+    disk.put("00000001.segment", other);
+    let mut tail = RawTail::at(&disk, &JournalEnd::GENESIS).unwrap();
+    let mut shown = 0;
+    let mut read = |appended| {
+        tail.read(&disk, appended, &mut |_, _| {
+            shown += 1;
+            ControlFlow::Continue(())
+        })
+    };
+    read(1).unwrap();
+    let told = read(2);
+    let Err(JournalError::Io { cause, .. }) = told else { panic!("{told:?}") };
+    assert_eq!(cause.kind(), std::io::ErrorKind::InvalidData);
+    assert_eq!(shown, 1);
+}
+
 #[test]
 fn a_raw_tail_begins_only_at_an_end_that_the_journal_had() {
     let (disk, journal) = written(20);

@@ -89,6 +89,28 @@ pub(crate) fn copy_from_genesis<D: Disk>(
     beginning.finish().unwrap()
 }
 
+/// A copy of an empty directory that begins with the segment in which a snapshot ends.
+pub(crate) fn begin_after<S: Disk, D: Disk>(
+    source: &S,
+    appended: u64,
+    disk: D,
+    options: Options,
+    snapshot: SnapshotEnd,
+) -> Result<Journal<D>, JournalError> {
+    let (mut tail, header) = RawTail::at_segment_of(source, snapshot.sequence)?;
+    let mut beginning = Journal::begin_at(disk, options, &header, snapshot)?;
+    let mut copied = Ok(());
+    tail.read(source, appended, &mut |place, bytes| {
+        copied = beginning.copy(place, bytes);
+        match copied {
+            Ok(()) if !beginning.is_complete() => ControlFlow::Continue(()),
+            _ => ControlFlow::Break(()),
+        }
+    })?;
+    copied?;
+    beginning.finish()
+}
+
 /// A copy that holds all that is stored, with the least segments.
 pub(crate) fn whole_copy(source: &MemoryDisk, appended: u64) -> (MemoryDisk, Journal<MemoryDisk>) {
     let disk = MemoryDisk::default();
@@ -98,11 +120,13 @@ pub(crate) fn whole_copy(source: &MemoryDisk, appended: u64) -> (MemoryDisk, Jou
 }
 
 /// Checks that both have the same bytes up to the end of the copy, which is no later than that of
-/// the other.
+/// the other, in all segments that both have.
 pub(crate) fn check_same_up_to(end: &JournalEnd, source: &MemoryDisk, copy: &MemoryDisk, at: &str) {
-    let oldest = copy.names().unwrap().into_iter().find(|name| name.ends_with(".segment"));
-    let oldest: u64 = oldest.unwrap().trim_end_matches(".segment").parse().unwrap();
-    for number in oldest..=end.place.segment {
+    let oldest = [source, copy].map(|disk| -> u64 {
+        let oldest = disk.names().unwrap().into_iter().find(|name| name.ends_with(".segment"));
+        oldest.unwrap().trim_end_matches(".segment").parse().unwrap()
+    });
+    for number in oldest[0].max(oldest[1])..=end.place.segment {
         let name = format!("{number:08}.segment");
         let (one, other) = (source.contents(&name).unwrap(), copy.contents(&name).unwrap());
         assert_eq!(one.len(), other.len(), "{at}: the size of {name}");
