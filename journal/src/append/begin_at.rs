@@ -6,6 +6,7 @@
 //! holds one that is whole. Never takes an end mark: its successor would be missing. Read `copy.rs`
 //! for how the journal grows from there.
 
+use crate::append::copy::Watermark;
 use crate::append::journal::{Journal, Start};
 use crate::append::prepare::{prepare_unnamed, put_in_place};
 use crate::disk::remove::remove_leftovers;
@@ -96,8 +97,9 @@ impl<D: Disk> JournalBeginning<D> {
         if self.is_empty {
             self.take_predecessor(place, bytes)?;
         }
-        let copied =
-            self.check_snapshot(place, bytes).and_then(|()| self.journal.copy(place, bytes));
+        let copied = self
+            .check_snapshot(place, bytes)
+            .and_then(|()| self.journal.copy_if(place, bytes, Watermark::IsNotRead));
         match copied {
             Ok(()) => self.is_empty = false,
             Err(_) => (self.journal.appended, self.journal.open.chain) = before,

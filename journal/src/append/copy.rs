@@ -16,11 +16,23 @@ use crate::format::layout::*;
 use crate::format::segment::SegmentHeader;
 use crate::format::verdict::{Evidence, FrameFault};
 
+/// Whether what a frame says is settled must be synced here before the frame is stored.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Watermark {
+    MustHold,
+    /// No start reads the segment before all of it is synced.
+    IsNotRead,
+}
+
 impl<D: Disk> Journal<D> {
     /// Stores what a [`crate::RawTail`] of another journal of the same identity showed: a frame, or
     /// the header of a segment, which comes at offset 0 before the end mark that leads to it. Also
     /// seals and end marks. Does not sync: the caller syncs what has come together, and tells the
     /// other side only then.
+    ///
+    /// A frame says what is settled, and that must be true on this disk before the frame is on it,
+    /// or a power cut would leave what a start takes for damage. For a copy that counts it is true;
+    /// one that is catching up syncs first.
     ///
     /// An end mark is synced, with everything before it, and then the journal goes on in the spare,
     /// which has the size that its header said. After a call for each frame the bytes are those of
@@ -36,6 +48,15 @@ impl<D: Disk> Journal<D> {
     /// # Panics
     /// If a turn of this journal was begun and not [finished](Self::finish).
     pub fn copy(&mut self, place: FramePlace, bytes: &[u8]) -> Result<(), JournalError> {
+        self.copy_if(place, bytes, Watermark::MustHold)
+    }
+
+    pub(super) fn copy_if(
+        &mut self,
+        place: FramePlace,
+        bytes: &[u8],
+        watermark: Watermark,
+    ) -> Result<(), JournalError> {
         assert_eq!(self.frame_count, 0, "a frame is copied into an open turn");
         self.check_poison()?;
         let differs = |discontinuity| JournalError::NotContinued { place, discontinuity };
@@ -52,6 +73,9 @@ impl<D: Disk> Journal<D> {
         let position = Position { seed: self.open.seed, offset: self.open.offset };
         let frame = parse_whole(bytes, position).map_err(differs)?;
         self.compare(&frame).map_err(differs)?;
+        if watermark == Watermark::MustHold && frame.watermark() > self.synced {
+            self.sync()?;
+        }
         if frame.kind() == Kind::EndMark {
             return self.leave(place, bytes, &frame);
         }

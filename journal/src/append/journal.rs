@@ -47,7 +47,7 @@ pub struct Journal<D: Disk = FileDisk> {
     /// The record that did not fit, while its frame is stored. Keeps its capacity.
     overflow: Vec<u8>,
     pub(super) appended: u64,
-    synced: u64,
+    pub(super) synced: u64,
     /// The highest sequence that every copy that counts has synced; `u64::MAX` without copies.
     copied: u64,
     /// Whether a frame was stored since the last sync.

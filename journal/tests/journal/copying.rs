@@ -344,6 +344,23 @@ fn any_bytes_in_any_place_are_refused_or_continue() {
     assert!(refused > 1_000 && taken > 20, "{refused} refused, {taken} taken");
 }
 
+/// A copy that catches up is told that much is settled which it has not synced.
+#[test]
+fn a_copy_that_catches_up_is_never_refused_after_a_power_cut() {
+    let (disk, journal) = written(12);
+    let frames = shown_from(&disk, &JournalEnd::GENESIS, journal.appended()).len();
+    for seed in 0..200 {
+        let mut random = Random::new(seed);
+        let copied = MemoryDisk::default();
+        let mut copy = copy_from_genesis(&disk, copied.clone(), SMALL);
+        copy_some(&disk, journal.appended(), &mut copy, random.place(frames)).unwrap();
+        let cut = copied.after_power_loss(|_, _| random.once_in(2));
+        let found = scan(&cut, Origin::Genesis).unwrap_or_else(|error| panic!("{seed}: {error}"));
+        let copy = Journal::resume(cut.clone(), SMALL, found).unwrap();
+        check_same_up_to(&copy.end(), &disk, &cut, &format!("seed {seed}"));
+    }
+}
+
 #[test]
 fn a_copy_whose_sync_failed_takes_nothing_more() {
     let (disk, journal) = written(2);
