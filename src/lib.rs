@@ -13,6 +13,7 @@
 //! - `shared`: the clock, and what parts tell one another
 //! - `config`, `metrics`: settings; counters and histograms
 //! - `process`: start, signals, reload, lines for the operator, stop
+//! - `cluster`: several nodes with one history: who writes, and which copies count
 //! - `client`: the typed client, which knows nothing of the server
 //! - `testing`: what only builds for tests have
 //!
@@ -23,6 +24,7 @@
 
 pub mod background;
 pub mod client;
+pub mod cluster;
 pub mod codec;
 pub mod config;
 pub mod domain;

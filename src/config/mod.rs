@@ -2,7 +2,7 @@
 //!
 //! Settings that decide outcomes end in `rules` and are journaled; the others shape only this
 //! process. Read `setting` (what a setting is), `table` (the common ones), `table_http`,
-//! `table_log`, `table_admission` (the others), `bounds` and `admission` (how their texts are
+//! `table_log`, `table_cluster`, `table_admission` (the others), `bounds` and `admission` (how their texts are
 //! read), `values` (what comes of them), `listen`, then `sources` (flags, environment, file),
 //! `environment`, `relations` (which settings contradict each other), `error`.
 
@@ -16,6 +16,7 @@ mod setting;
 mod sources;
 mod table;
 mod table_admission;
+mod table_cluster;
 mod table_http;
 mod table_log;
 mod values;
@@ -26,4 +27,6 @@ pub use listen::Listen;
 pub use setting::{Kind, Setting, environment_name};
 pub use sources::{Reread, Sources};
 pub use table::settings;
-pub use values::{Config, Durability, HttpSettings, LogFormat, LogLevel, LogSettings, Wait};
+pub use values::{
+    ClusterSettings, Config, Durability, HttpSettings, LogFormat, LogLevel, LogSettings, Wait,
+};

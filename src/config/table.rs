@@ -4,8 +4,10 @@ use super::admission::AdmissionSettings;
 use super::bounds::{DURATION, FILE, file, flag, number, set};
 use super::listen::Listen;
 use super::setting::{Kind, Setting};
-use super::values::{Config, Durability, HttpSettings, LogFormat, LogLevel, LogSettings, Wait};
-use super::{table_admission, table_http, table_log};
+use super::values::{
+    ClusterSettings, Config, Durability, HttpSettings, LogFormat, LogLevel, LogSettings, Wait,
+};
+use super::{table_admission, table_cluster, table_http, table_log};
 use crate::domain::model::ids::HOLD_MS_END;
 use crate::domain::model::settings::Settings;
 use doorbuster_journal::{SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
@@ -50,6 +52,7 @@ pub(super) fn blank() -> Config {
         drain_ms: 0,
         admission: AdmissionSettings::default(),
         log: LogSettings { format: LogFormat::Text, level: LogLevel::Info },
+        cluster: ClusterSettings::default(),
         rules: Settings::default(),
     }
 }
@@ -423,5 +426,6 @@ pub(super) static COMMON: &[Setting] = &[
 /// Every setting there is.
 pub fn settings() -> impl Iterator<Item = &'static Setting> {
     let further = table_http::HTTP.iter().chain(table_admission::ADMISSION).chain(table_log::LOG);
+    let further = further.chain(table_cluster::CLUSTER);
     COMMON.iter().chain(further)
 }

@@ -5,6 +5,7 @@
 
 use super::admission::AdmissionSettings;
 use super::listen::Listen;
+use crate::cluster::node::{Name, Nodes};
 use crate::domain::model::settings::Settings;
 use doorbuster_snapshots::Keep;
 use std::path::PathBuf;
@@ -111,6 +112,8 @@ pub struct Config {
     pub admission: AdmissionSettings,
     /// How and what is told on standard error.
     pub log: LogSettings,
+    /// Which node of which cluster this is.
+    pub cluster: ClusterSettings,
     /// What decides outcomes.
     pub rules: Settings,
 }
@@ -167,4 +170,23 @@ pub struct LogSettings {
     pub format: LogFormat,
     /// May change while the server runs.
     pub level: LogLevel,
+}
+
+/// What a node must know of its cluster; nothing by default.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ClusterSettings {
+    /// The name of the cluster, the same on all nodes.
+    pub name: Option<Name>,
+    /// This node.
+    pub node: Option<Name>,
+    /// All nodes, with the address at which each listens for the others.
+    pub nodes: Option<Nodes>,
+    /// Where clients reach this node.
+    pub url: Option<String>,
+    /// Where the register is kept, as written.
+    pub arbiter: Option<String>,
+    /// Who asks there.
+    pub arbiter_auth_file: Option<PathBuf>,
+    /// Whose certificates are believed there, under TLS; none means the system's.
+    pub arbiter_ca_file: Option<PathBuf>,
 }
