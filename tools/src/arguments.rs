@@ -38,6 +38,7 @@ Examples:
   doorbusterctl journal dump --from 1000 --to 1100
   doorbusterctl backup --to /backups/2027-01-15
   doorbusterctl --data ./restored restore --from /backups/2027-01-15 --until 1234
+  doorbusterctl cluster --config doorbuster.toml status
   doorbusterctl token new --name shop --role buy --expires-at 2028-01-01T00:00:00Z
 
 All but `snapshot create`, an accepted `journal repair` and `restore` only look: they change no byte
@@ -59,6 +60,19 @@ begins a new life: what was sold behind its end is unknown to it.
 Examples:
   doorbusterctl --data ./data restore --from /backups/20270115T120000Z
   doorbusterctl --data ./rehearsal restore --from /backups/20270115T120000Z --until 1234";
+
+const CLUSTER_NOTES: &str = "\
+Which cluster, which node and which arbiter stand in the server's settings: cluster.name,
+cluster.node, cluster.nodes, cluster.url, cluster.arbiter and cluster.arbiter_auth_file, in the file
+that --config names or as DOORBUSTER_CLUSTER_NAME and so on.
+
+`init` is done on the node whose journal all others shall hold; they start empty. It changes nothing
+where there is a register already. `status` exits with 1 where an endpoint of the arbiter does not
+answer, knows no leader, or an alarm is raised, and where there is no register.
+
+Examples:
+  doorbusterctl --data /var/lib/doorbuster cluster --config /etc/doorbuster.toml init
+  doorbusterctl cluster --config /etc/doorbuster.toml status --json";
 
 /// Look into a data directory of Doorbuster, back it up, and bring it back.
 #[derive(Parser)]
@@ -155,6 +169,15 @@ pub(crate) enum Command {
             value_parser = clap::value_parser!(u64).range(1..=RATE_MB_MAX)
         )]
         rate_mb: Option<u64>,
+    },
+    /// Look at the register of a cluster, or make it
+    #[command(after_help = CLUSTER_NOTES)]
+    Cluster {
+        /// The server's settings as TOML; its environment variables count too
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        #[command(subcommand)]
+        command: ClusterCommand,
     },
     /// Make tokens
     #[command(subcommand)]
@@ -260,6 +283,14 @@ pub(crate) enum DrawCommand {
         #[command(flatten)]
         reach: Reach,
     },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum ClusterCommand {
+    /// Make the register, once: this node writes, with the journal of the data directory
+    Init,
+    /// Print the register, and how the arbiter is
+    Status,
 }
 
 #[derive(Subcommand)]

@@ -142,6 +142,19 @@ pub(crate) fn read_with(
     })
 }
 
+/// The id of a directory's journal, and its last epoch.
+pub(crate) fn identity(data: &Path) -> Result<(String, u32), Trouble> {
+    let journal = open(data)?;
+    let scan = scan(&journal, origin(data, &journal)?)?;
+    let none = || {
+        Trouble::NotThere(format!(
+            "there is no journal in {}: start the server on it once, by itself, or restore a backup",
+            data.display()
+        ))
+    };
+    Ok((scan.id.ok_or_else(none)?.to_string(), scan.last_epoch))
+}
+
 pub(crate) fn info(data: &Path) -> Result<Findings, Trouble> {
     let journal = open(data)?;
     let scan = scan(&journal, origin(data, &journal)?)?;

@@ -10,6 +10,7 @@
 
 mod arguments;
 mod backup;
+mod cluster;
 mod draw;
 mod dump;
 mod events;
@@ -28,7 +29,9 @@ mod show;
 mod snapshots;
 mod token;
 
-use arguments::{Arguments, Command, DrawCommand, JournalCommand, SnapshotCommand, TokenCommand};
+use arguments::{
+    Arguments, ClusterCommand, Command, DrawCommand, JournalCommand, SnapshotCommand, TokenCommand,
+};
 use doorbuster::process::output;
 use inspect::{Findings, Trouble};
 use repair::Accepted;
@@ -92,6 +95,12 @@ fn run(data: &Path, command: Command) -> Result<Findings, Trouble> {
         Command::Restore { from, until, rate_mb } => {
             let bytes_per_s = rate_mb.map(|rate_mb| rate_mb * BYTES_PER_MB);
             backup::restore(&from, data, until, bytes_per_s)
+        }
+        Command::Cluster { config, command: ClusterCommand::Init } => {
+            cluster::init(data, config.as_deref())
+        }
+        Command::Cluster { config, command: ClusterCommand::Status } => {
+            cluster::status(config.as_deref())
         }
         Command::Token(TokenCommand::New { name, role, class, expires_at }) => {
             token::new(&name, role, class, expires_at)

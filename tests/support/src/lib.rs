@@ -6,6 +6,7 @@
 //! - `server_binary`: that binary for tests of other packages
 //! - `client`: one connection to it, blocking
 //! - `tokens`: its tokens file
+//! - `etcd`: members of an etcd cluster
 //! - `wide`: orders that fill segments and disks
 //! - `random`: chance that can be repeated; the only generator of all tests
 //! - `wait`: waits with one deadline; the only reader of clocks
@@ -17,6 +18,7 @@
 #![forbid(unsafe_code)]
 
 pub mod client;
+pub mod etcd;
 pub mod faulty_disk;
 pub mod process;
 pub mod random;

@@ -3,6 +3,7 @@
 
 mod again;
 mod backups;
+mod clusters;
 mod draws;
 mod dumping;
 mod explaining;

@@ -1,0 +1,212 @@
+//! `cluster init` and `cluster status`: the register of a cluster, made once and shown.
+//!
+//! Owns what an operator is told of it. Never changes a register that is there: that is for the
+//! nodes, which do it by their rules. Next: `doorbuster::cluster`.
+
+use crate::inspect::{self, Findings, Table, Trouble};
+use doorbuster::cluster::arbiter::{Arbiter, ArbiterError, Swapped, Versioned};
+use doorbuster::cluster::etcd::{Credentials, Endpoints, Etcd, EtcdHealth};
+use doorbuster::cluster::node::Name;
+use doorbuster::cluster::register::{ClusterId, OperationId, Register};
+use doorbuster::config::{ClusterSettings, Sources};
+use serde_json::{Value, json};
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+/// How often the register is asked for what became of a change whose outcome is not known.
+const ATTEMPTS_MAX: u32 = 8;
+const PAUSE: Duration = Duration::from_millis(500);
+/// There is one shard.
+const SHARD: u16 = 0;
+
+/// The settings, from the file and the environment, as the server reads them.
+fn settings(config: Option<&Path>) -> Result<ClusterSettings, Trouble> {
+    let mut sources = Sources::default();
+    if let Some(file) = config {
+        let name = file.display().to_string();
+        let text = fs::read_to_string(file)
+            .map_err(|cause| Trouble::Unreadable(format!("cannot read {name}: {cause}")))?;
+        sources.file(&name, &text).map_err(|error| Trouble::Usage(error.to_string()))?;
+    }
+    sources.environment(std::env::vars_os()).map_err(|error| Trouble::Usage(error.to_string()))?;
+    let config = sources.config().map_err(|error| Trouble::Usage(error.to_string()))?;
+    Ok(config.cluster)
+}
+
+fn given<'a, T>(name: &str, value: Option<&'a T>) -> Result<&'a T, Trouble> {
+    let told = || Trouble::Usage(format!("{name} is not set: name it in the file of --config"));
+    value.ok_or_else(told)
+}
+
+fn etcd(settings: &ClusterSettings) -> Result<Etcd, Trouble> {
+    let arbiter = given("cluster.arbiter", settings.arbiter.as_ref())?;
+    let authorities = settings.arbiter_ca_file.as_deref();
+    let endpoints = Endpoints::parse(arbiter, authorities)
+        .map_err(|error| Trouble::Usage(format!("cluster.arbiter: {error}")))?;
+    let credentials = settings.arbiter_auth_file.as_deref().map(credentials).transpose()?;
+    let name = given("cluster.name", settings.name.as_ref())?;
+    Ok(Etcd::new(endpoints.with(credentials), name, SHARD))
+}
+
+fn credentials(file: &Path) -> Result<Credentials, Trouble> {
+    let text = fs::read_to_string(file)
+        .map_err(|cause| Trouble::Unreadable(format!("cannot read {}: {cause}", file.display())))?;
+    Credentials::parse(&text).map_err(|error| Trouble::Usage(error.to_string()))
+}
+
+/// Runs what waits for the network.
+fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Trouble> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|cause| Trouble::Unreadable(cause.to_string()))?;
+    Ok(runtime.block_on(work))
+}
+
+fn unanswered(error: &ArbiterError) -> Trouble {
+    match error {
+        ArbiterError::Unreadable(_) => Trouble::Damage(error.to_string()),
+        ArbiterError::Unavailable(_) | ArbiterError::Unknown(_) => {
+            Trouble::Unreadable(error.to_string())
+        }
+    }
+}
+
+/// Makes the register: the node of this directory writes, alone for now.
+pub(crate) fn init(data: &Path, config: Option<&Path>) -> Result<Findings, Trouble> {
+    let settings = settings(config)?;
+    let node = given("cluster.node", settings.node.as_ref())?;
+    let nodes = given("cluster.nodes", settings.nodes.as_ref())?;
+    if nodes.find(node.as_str()).is_none() {
+        let told = format!("cluster.node is {node}, and cluster.nodes does not name it");
+        return Err(Trouble::Usage(told));
+    }
+    let etcd = etcd(&settings)?;
+    let register = first(data, node, settings.url.as_ref())?;
+    let version = block_on(make(&etcd, &register))??;
+    let made = Versioned { version, register };
+    Ok(Findings::good(facts(&etcd, &made), None))
+}
+
+/// The first register of a cluster, for the journal of a directory.
+fn first(data: &Path, node: &Name, url: Option<&String>) -> Result<Register, Trouble> {
+    let (journal, epoch) = inspect::identity(data)?;
+    let mut random = [0; 32];
+    getrandom::fill(&mut random).map_err(|cause| Trouble::Unreadable(cause.to_string()))?;
+    let (cluster, process) = random.split_at(16);
+    let number = |bytes: &[u8]| bytes.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte));
+    Ok(Register {
+        cluster: ClusterId(cluster.try_into().expect("half of it is 16 bytes")),
+        journal,
+        epoch: epoch.max(1),
+        writer: node.clone(),
+        in_sync: vec![node.clone()],
+        operation: OperationId { process: number(&process[..8]), number: 1 },
+        urls: url.map(|url| (node.clone(), url.clone())).into_iter().collect(),
+    })
+}
+
+/// Puts it where there is none. An outcome that is not known is found by the operation.
+async fn make(etcd: &Etcd, register: &Register) -> Result<u64, Trouble> {
+    let mut attempts = 1;
+    loop {
+        match etcd.swap(None, register).await {
+            Ok(Swapped::Done(version)) => return Ok(version),
+            Ok(Swapped::Refused(Some(held))) if held.register.operation == register.operation => {
+                return Ok(held.version);
+            }
+            Ok(Swapped::Refused(Some(held))) => return Err(there_already(etcd, &held)),
+            Err(error @ ArbiterError::Unreadable(_)) => return Err(unanswered(&error)),
+            Ok(Swapped::Refused(None)) | Err(_) if attempts < ATTEMPTS_MAX => {
+                attempts += 1;
+                tokio::time::sleep(PAUSE).await;
+            }
+            Ok(Swapped::Refused(None)) => {
+                let told = "etcd says that there is a register and that there is none";
+                return Err(Trouble::Unreadable(told.to_owned()));
+            }
+            Err(error) => return Err(unanswered(&error)),
+        }
+    }
+}
+
+fn there_already(etcd: &Etcd, held: &Versioned) -> Trouble {
+    let Register { epoch, writer, .. } = &held.register;
+    Trouble::NotThere(format!(
+        "there is a register already, and it was left as it is: {writer} writes in epoch {epoch}, \
+         in sync: {}. `doorbusterctl cluster status` shows it. To begin anew all the same, stop \
+         every node and remove the key {} from etcd; which nodes hold what was answered is \
+         forgotten with it",
+        list(&held.register.in_sync),
+        etcd.key(),
+    ))
+}
+
+fn list(names: &[Name]) -> String {
+    names.iter().map(Name::as_str).collect::<Vec<_>>().join(", ")
+}
+
+/// Shows the register and how etcd is.
+pub(crate) fn status(config: Option<&Path>) -> Result<Findings, Trouble> {
+    let settings = settings(config)?;
+    let etcd = etcd(&settings)?;
+    let (read, health) = block_on(async { (etcd.read().await, etcd.health().await) })?;
+    let troubles = health.troubles();
+    let held = match read {
+        Ok(Some(held)) => held,
+        Ok(None) => {
+            return Err(Trouble::NotThere(format!(
+                "there is no register at {}; `doorbusterctl cluster init`, on the node whose \
+                 journal all others shall hold, makes it",
+                etcd.key()
+            )));
+        }
+        Err(error) => {
+            let told = [error.to_string()].into_iter().chain(troubles).collect::<Vec<_>>();
+            return Err(match unanswered(&error) {
+                Trouble::Unreadable(_) => Trouble::Unreadable(told.join("\n")),
+                other => other,
+            });
+        }
+    };
+    let mut facts = facts(&etcd, &held);
+    facts.push(("members", health.members.clone().map_or(Value::Null, |count| count.into())));
+    facts.push((
+        "alarms",
+        health.alarms.clone().map_or(Value::Null, |alarms| alarms.join(", ").into()),
+    ));
+    let wrong = !troubles.is_empty();
+    if wrong {
+        facts.push(("troubles", troubles.join("; ").into()));
+    }
+    Ok(Findings { facts, table: Some(endpoints(&health)), wrong })
+}
+
+fn facts(etcd: &Etcd, held: &Versioned) -> Vec<(&'static str, Value)> {
+    let Register { cluster, journal, epoch, writer, in_sync, urls, .. } = &held.register;
+    let urls: Vec<_> = urls.iter().map(|(name, url)| format!("{name}={url}")).collect();
+    vec![
+        ("key", etcd.key().into()),
+        ("version", held.version.into()),
+        ("cluster", cluster.to_string().into()),
+        ("journal_id", journal.as_str().into()),
+        ("epoch", (*epoch).into()),
+        ("writer", writer.as_str().into()),
+        ("in_sync", list(in_sync).into()),
+        ("urls", urls.join(", ").into()),
+    ]
+}
+
+fn endpoints(health: &EtcdHealth) -> Table {
+    let rows = health.endpoints.iter().map(|endpoint| {
+        let (version, trouble) = match &endpoint.version {
+            Ok(version) => (json!(version), Value::Null),
+            Err(cause) => (Value::Null, json!(cause)),
+        };
+        vec![endpoint.endpoint.as_str().into(), version, endpoint.has_leader.into(), trouble]
+    });
+    Table {
+        name: "endpoints",
+        columns: &["endpoint", "version", "leader", "trouble"],
+        rows: rows.collect(),
+    }
+}
