@@ -7,7 +7,7 @@ use super::event::{EndReason, Meeting, NodeRole, RoleAction, RoleEvent, Seen, Sw
 use super::timing::Timing;
 use super::writer::WriterRole;
 use super::{Proposal, RoleMachine, State, Verdict};
-use crate::cluster::register::{Epoch, Held, Membership, OperationId};
+use crate::cluster::register::{Epoch, Held, Membership, OperationId, Version};
 use crate::domain::model::ids::Sequence;
 
 /// A node that does not write.
@@ -19,6 +19,8 @@ pub(super) struct CopyRole {
     /// The last acknowledgement, or the start.
     heard_ms: u64,
     wait: Wait,
+    /// The version of the register that the writer knew that was last met.
+    met_version: Version,
     /// When to look at the register although the writer is heard.
     read_at_ms: u64,
 }
@@ -46,7 +48,7 @@ impl CopyRole {
     pub(super) fn start(log_epoch: Epoch, now_ms: u64) -> Self {
         let unfollowed = (log_epoch > 0).then_some(log_epoch);
         let (step, wait) = (Step::Starting, Wait::Whole);
-        Self { step, unfollowed, heard_ms: now_ms, wait, read_at_ms: 0 }
+        Self { step, unfollowed, heard_ms: now_ms, wait, met_version: 0, read_at_ms: 0 }
     }
 
     pub(super) fn role(&self) -> NodeRole {
@@ -62,6 +64,12 @@ impl CopyRole {
             Step::Following(epoch) => Some(epoch),
             _ => None,
         }
+    }
+
+    /// Whether the writer of this epoch has compared this disk by this version of the register: who
+    /// is outside by then comes in only by what is acknowledged from here on.
+    pub(super) fn was_compared(&self, epoch: Epoch, version: Version) -> bool {
+        self.step == Step::Following(epoch) && version >= self.met_version
     }
 
     /// Rule 9: silence since the start and since the last acknowledgement. The wait is over at once
@@ -273,6 +281,7 @@ impl RoleMachine {
         }
         copy.step = Step::Following(meeting.epoch);
         copy.unfollowed = None;
+        copy.met_version = meeting.version;
         copy.wait = Wait::Whole;
         copy.read_at_ms = now_ms.saturating_add(read_ms);
         self.highest = meeting.epoch;

@@ -32,7 +32,7 @@ fn copy() -> RoleMachine {
 }
 
 fn meeting(epoch: Epoch) -> RoleEvent {
-    RoleEvent::Met(Meeting { writer: node(0), epoch, common_end: 40, settled: 30 })
+    RoleEvent::Met(Meeting { writer: node(0), epoch, version: 9, common_end: 40, settled: 30 })
 }
 
 /// The same, following epoch 5.
@@ -94,7 +94,7 @@ fn an_old_writer_is_refused() {
 fn a_writer_that_lacks_what_is_settled_ends_the_process() {
     let mut machine = copy();
     machine.handle(START_MS, RoleEvent::Read(Some(held(9, 5, &[0, 1]))));
-    let foreign = Meeting { writer: node(0), epoch: 5, common_end: 29, settled: 30 };
+    let foreign = Meeting { writer: node(0), epoch: 5, version: 9, common_end: 29, settled: 30 };
     let actions = machine.handle(START_MS, RoleEvent::Met(foreign));
     assert_eq!(actions, [RoleAction::End(EndReason::ForeignHistory)]);
 }
@@ -190,7 +190,7 @@ fn an_empty_directory_claims_after_it_was_outside() {
     let outside = RoleEvent::Read(Some(held(10, 5, &[0])));
     machine.handle(far_ms, outside);
     assert!(machine.seen().began_empty, "nobody has compared it");
-    let met = Meeting { writer: node(0), epoch: 5, common_end: 0, settled: 0 };
+    let met = Meeting { writer: node(0), epoch: 5, version: 10, common_end: 0, settled: 0 };
     machine.handle(far_ms, RoleEvent::Met(met));
     let actions = machine.handle(far_ms, outside);
     assert!(actions.contains(&RoleAction::Connect(node(0))), "it comes again: {actions:?}");

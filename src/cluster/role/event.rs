@@ -88,6 +88,8 @@ pub struct Meeting {
     pub writer: Node,
     /// In which epoch.
     pub epoch: Epoch,
+    /// The version of the register that the writer knew when it took the connection.
+    pub version: Version,
     /// The last record that both have, by their tables of epochs.
     pub common_end: Sequence,
     /// What the own journal vouches for as settled.

@@ -190,7 +190,10 @@ impl RoleMachine {
         // The writer that it follows has compared its disk, and does not count it: from here on
         // only what it acknowledges brings it in.
         let outside = !membership.in_sync.has(self.settings.own);
-        let compared = self.epoch() == Some(membership.epoch);
+        let compared = match &self.state {
+            State::Copy(copy) => copy.was_compared(membership.epoch, version),
+            State::Writer(_) | State::Ended(_) => false,
+        };
         let began_empty = before.began_empty && !(outside && compared);
         self.seen = Seen { epoch: membership.epoch, version, began_empty };
         self.highest = self.highest.max(membership.epoch);

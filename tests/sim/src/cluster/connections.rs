@@ -51,7 +51,8 @@ impl World {
         let common_end = own.log.common_end(&self.nodes[writer].log);
         let Some(common_end) = common_end else { return false };
         let settled = own.watermark;
-        let met = Meeting { writer: node(writer), epoch, common_end, settled };
+        let version = self.nodes[writer].machine().seen().version;
+        let met = Meeting { writer: node(writer), epoch, version, common_end, settled };
         self.tell(rules, copy, RoleEvent::Met(met));
         self.nodes[copy].link.is_some()
     }
