@@ -123,7 +123,6 @@ const REPLICATED: Options = Options { print: false, lie: None, replicated: true 
 /// What runs on two machines must have brought about.
 const REACHED_ON_TWO: &[&str] = &[
     TOOK_OVER,
-    "copy: ahead of a writer that lost power",
     "copy: began again",
     "copy: counts again",
     "copy: counts no more",

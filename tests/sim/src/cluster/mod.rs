@@ -6,6 +6,7 @@
 //! - `world`: nodes, disks, what is on its way, the arbiter; the steps
 //! - `connections`, `processes`: what the steps do
 //! - `sight`: what is to be seen of a world
+//! - `violation`: what may be found wrong
 //! - `judge`: what must hold after each step
 //! - `mistake`: the rules, broken on purpose around the machine
 //! - `model`: every order within bounds
@@ -18,10 +19,11 @@ mod mistake;
 mod model;
 mod processes;
 mod sight;
+mod violation;
 mod walk;
 mod world;
 
-pub use judge::Violation;
 pub use mistake::Mistake;
 pub use model::{Bounds, Checked, SMALL, SWEEPS, Sweep, check};
+pub use violation::Violation;
 pub use walk::{Walked, walk};

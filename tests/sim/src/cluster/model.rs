@@ -3,9 +3,9 @@
 //! Owns the bounds, and which steps there are in a state. Time passes by more than a lease and by
 //! less than two at once, so that each relation between a lease and a silence shows. Next: `world`.
 
-use super::judge::Violation;
 use super::log::ENTRIES_MAX;
 use super::mistake::Mistake;
+use super::violation::Violation;
 use super::world::{Fate, NODES, Rules, Step, World};
 use doorbuster::cluster::role::{NodeRole, Timing};
 use stateright::{Checker, HasDiscoveries, Model, Property};

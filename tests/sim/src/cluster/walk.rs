@@ -4,8 +4,8 @@
 //! Owns what a seed draws: the weights of steps anew for each walk, so that the rare ones come
 //! together at times. Next: `world`, `judge`.
 
-use super::judge::Violation;
 use super::mistake::Mistake;
+use super::violation::Violation;
 use super::world::{Fate, NODES, Rules, Step, World};
 use doorbuster::cluster::role::Timing;
 use doorbuster_test_support::random::Random;

@@ -5,9 +5,9 @@
 //! machine says is to be done is done at once; when its disk, its peers and the arbiter follow is
 //! what the steps say. Next: `judge` for what must hold after each.
 
-use super::judge::{self, Violation};
 use super::log::{ENTRIES_MAX, Log};
 use super::mistake::{Around, Mistake, MistakenMachine};
+use super::violation::Violation;
 use doorbuster::cluster::node::{Node, NodeSet};
 use doorbuster::cluster::register::{Epoch, Held, Membership, OperationId};
 use doorbuster::cluster::role::{
@@ -246,8 +246,8 @@ impl World {
             for (place, own) in self.nodes.iter_mut().enumerate() {
                 own.is_wiped &= in_sync.has(node(place)) || own.machine().seen().began_empty;
             }
-            judge::settled(self);
-            judge::standing(self, rules);
+            self.judge_settled();
+            self.judge_standing(rules);
         }
         taken
     }
