@@ -2,7 +2,8 @@
 //!
 //! Nothing is served before everything that was visible is durable, and before the new epoch's
 //! start is: a key that is answered again must not be lost by the next power cut. The only caller
-//! of `Journal::resume`, which is the only cutter of tails. Next: `replay`, `writer`.
+//! of `Journal::resume`, which drops torn tails; a tail that another machine's history replaces is
+//! for the journal's `cut`. Next: `replay`, `writer`.
 
 mod directories;
 mod lock;
