@@ -84,3 +84,33 @@ fn a_large_body_gives_way_to_a_small_request() {
         assert_eq!(read(&mut slow_client).await, "400");
     });
 }
+
+#[test]
+fn a_batch_gives_way_to_a_small_request() {
+    const LINES: usize = 4_000;
+    locally(async {
+        let worker = Worker::new(Arc::new(front()), Rc::new(Writer));
+        let (_eager, mut eager_client) = spawn(&worker);
+        let (_modest, mut modest_client) = spawn(&worker);
+        // Each line is refused, which takes no writer. All are there before either has a turn.
+        let lines = "{}\n".repeat(LINES);
+        let head = format!("POST /v1/batch HTTP/1.1\r\n{HOST}\r\n");
+        let kind = "Content-Type: application/x-ndjson\r\n";
+        let batch = format!("{head}{kind}Content-Length: {}\r\n\r\n{lines}", lines.len());
+        eager_client.write_all(batch.as_bytes()).await.unwrap();
+        // One of these has its turn each time that the batch gives way.
+        modest_client.write_all(sized(BODY).repeat(4).as_bytes()).await.unwrap();
+        let heard = tokio::task::spawn_local(async move {
+            let mut heard = 0;
+            while heard < 4 {
+                heard += read(&mut modest_client).await.split(' ').count();
+            }
+            let mut bytes = vec![0; 1024 * 1024];
+            let count = eager_client.read(&mut bytes).await.unwrap();
+            let text = std::str::from_utf8(&bytes[..count]).unwrap().to_owned();
+            text.matches("\"code\"").count()
+        });
+        let answered = heard.await.unwrap();
+        assert!((1..LINES / 4).contains(&answered), "{answered} of {LINES} lines are answered");
+    });
+}
