@@ -2,8 +2,8 @@
 //!
 //! Settings that decide outcomes end in `rules` and are journaled; the others shape only this
 //! process. Read `setting` (what a setting is), `table` (the common ones), `table_http`,
-//! `table_log`, `table_cluster`, `table_admission` (the others), `bounds` and `admission` (how their texts are
-//! read), `values` (what comes of them), `listen`, then `sources` (flags, environment, file),
+//! `table_log`, `table_cluster`, `table_admission` (the others), `bounds` and `admission` (how their
+//! texts are read), `values` (what comes of them), `listen`, then `sources` (flags, environment, file),
 //! `environment`, `relations` (which settings contradict each other), `error`.
 
 mod admission;

@@ -161,7 +161,6 @@ pub fn recover_in<P: DataDirectory + ?Sized>(
         Drawn { epoch, hash_key: data.random(), life: draw_life(&state, || data.random())? };
     let disk = data.journal()?;
     let options = Options { segment_bytes: config.segment_bytes };
-    let vouched = scan.vouched;
     let mut journal = match scan.id {
         None => Journal::create(disk, options, JournalId(data.random())),
         Some(_) => Journal::resume(disk, options, scan),
@@ -169,7 +168,7 @@ pub fn recover_in<P: DataDirectory + ?Sized>(
     if let NewEpoch::Granted(_) = granted {
         // What the copies hold of the tail is not known yet, and the frames of the start must not
         // vouch for it.
-        journal.set_copied(vouched);
+        journal.set_copied(journal.watermark());
     }
     let replayed = state.sequence;
     let mut start = Start { state, journal, now: stamps.now() };

@@ -59,6 +59,16 @@ pub(super) const MUTANTS: &[Mutant] = &[
     )
     .on_two_machines(),
     edited(
+        "StartVouchesForAll",
+        "the first frame of a start vouches for a tail that the copies may not have",
+        &[edit(
+            "src/engine/recovery/mod.rs",
+            "journal.set_copied(«journal.watermark()»);",
+            "Sequence::MAX",
+        )],
+    )
+    .on_two_machines(),
+    edited(
         "WatermarkBySynced",
         "a frame vouches for what is synced on the writer's disk alone",
         &[edit("journal/src/append/journal.rs", "watermark: «self.settled()»,", "self.synced")],
