@@ -148,6 +148,7 @@ pub fn run(config: &Config, reread: Reread, signals: Signals) -> Result<(), Serv
     start_handshakes(handshake_ends.unwrap_or_default())?;
     let scheme = if files.certificate.is_some() { "https" } else { "http" };
     telling::exposure(config, address);
+    telling::cluster(config);
     let rules = files.settings().clone();
     let (settings, fresh_settings) = mpsc::channel();
     start_reloading(files, hangups, manager.clone(), (settings, inbox.caller()))?;

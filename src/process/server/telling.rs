@@ -42,6 +42,18 @@ pub(super) fn exposure(config: &Config, address: SocketAddr) {
     }
 }
 
+/// A server that is told of a cluster and replicates nothing writes by itself: two of them would
+/// sell the same units.
+pub(super) fn cluster(config: &Config) {
+    let cluster = &config.cluster;
+    if cluster.node.is_some() || cluster.nodes.is_some() || cluster.arbiter.is_some() {
+        tracing::warn!(
+            "cluster settings are for doorbusterctl: this server replicates nothing and asks no \
+             arbiter, it writes alone"
+        );
+    }
+}
+
 /// What the server makes is its own user's; what was there before may not be.
 pub(super) fn permissions(data: &Path) {
     let Ok(metadata) = fs::metadata(data) else { return };

@@ -181,3 +181,17 @@ fn lines_that_a_slow_reader_missed_are_counted() {
     drop(told);
     assert_eq!(child.wait().expect("it ends").code(), Some(0));
 }
+
+/// Two servers that take themselves for one cluster would sell the same units.
+#[test]
+fn cluster_settings_without_replication_are_warned_of() {
+    let warning = "this server replicates nothing";
+    for (node, warned) in [("n1", true), ("", false)] {
+        let data = TARGET.directory();
+        let launch = TARGET.launch_bare().argument("--data").argument(data.path()).small();
+        let launch = launch.argument("--listen").argument("127.0.0.1:0");
+        let server = launch.variable("CLUSTER_NODE", node).start();
+        assert_eq!(server.complaints().contains(warning), warned, "{node:?}");
+        server.stop().stopped();
+    }
+}
