@@ -5,7 +5,7 @@
 //! that is shipped, told something that is not so. Next: `world`, which calls it.
 
 use doorbuster::cluster::node::{Node, NodeSet};
-use doorbuster::cluster::register::{Held, Membership};
+use doorbuster::cluster::register::Epoch;
 use doorbuster::cluster::role::{
     Found, NodeRole, RoleAction, RoleEvent, RoleMachine, RoleSettings, Seen, SwapOutcome,
 };
@@ -55,7 +55,6 @@ mistakes! {
     NamedIsEnough, "9", "whom the register names claims at once";
     ClosedIsSurrendered, "9", "a closed connection counts as a surrender";
     ClaimantAcknowledges, "10", "a claimant acknowledges beats";
-    UnknownTakenForLost, "10", "a claim whose outcome is unknown is taken to have failed";
     ServedBeforeStarted, "11", "reads are served before the own start is settled";
     LeaseOutlivesSilence, "lease", "a lease lasts longer than a silence";
 }
@@ -81,6 +80,7 @@ pub(super) struct Around {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct MistakenMachine {
     machine: RoleMachine,
+    settings: RoleSettings,
     memory: Memory,
 }
 
@@ -90,10 +90,10 @@ struct Memory {
     coming: NodeSet,
     /// What is appended here while it writes.
     appended: u64,
-    /// What was last read of the register.
-    read: Option<Held>,
 }
 
+/// Starts of processes in a walk, all nodes together.
+const PROCESSES_MAX: u64 = 1 << 20;
 /// Behind everything.
 const FAR: u64 = 1 << 20;
 
@@ -103,14 +103,10 @@ impl MistakenMachine {
         settings: RoleSettings,
         mut found: Found,
         now_ms: u64,
-        register: &Membership,
     ) -> Self {
         let mut started_ms = now_ms;
         match mistake {
             Some(Mistake::NoSilenceAfterStart) => started_ms -= settings.timing.silence_ms,
-            Some(Mistake::NamedIsEnough) if register.writer == settings.own => {
-                found.log_epoch = register.epoch;
-            }
             Some(Mistake::EmptyDirectoryCounts) => {
                 let seen = Seen { epoch: 0, version: 0, began_empty: false };
                 found.seen =
@@ -119,7 +115,7 @@ impl MistakenMachine {
             _ => {}
         }
         let machine = RoleMachine::start(settings, found, started_ms);
-        Self { machine, memory: Memory::default() }
+        Self { machine, settings, memory: Memory::default() }
     }
 
     pub(super) fn machine(&self) -> &RoleMachine {
@@ -135,6 +131,11 @@ impl MistakenMachine {
     ) -> Vec<RoleAction> {
         let Some(mistake) = mistake else { return self.machine.handle(now_ms, event) };
         self.remember(event);
+        if let (Mistake::NamedIsEnough, RoleEvent::Read(Some(held))) = (mistake, event)
+            && held.membership.writer == around.own
+        {
+            self.begin_again_in(held.membership.epoch, now_ms);
+        }
         let (at_ms, changed) = self.changed(mistake, around, now_ms, event);
         let claiming = self.machine.role() == NodeRole::Claiming;
         let mut actions = self.machine.handle(at_ms, changed);
@@ -152,9 +153,19 @@ impl MistakenMachine {
         actions
     }
 
+    /// A copy that takes its journal for one that ends in an epoch, as only a writer's does.
+    fn begin_again_in(&mut self, epoch: Epoch, now_ms: u64) {
+        if !matches!(self.machine.role(), NodeRole::Joining | NodeRole::Following) {
+            return;
+        }
+        // Its changes are not taken for earlier ones.
+        self.settings.process += PROCESSES_MAX;
+        let found = Found { log_epoch: epoch, seen: Some(self.machine.seen()) };
+        self.machine = RoleMachine::start(self.settings, found, now_ms);
+    }
+
     fn remember(&mut self, event: RoleEvent) {
         match event {
-            RoleEvent::Read(held) => self.memory.read = held,
             RoleEvent::Began { started: end, .. } | RoleEvent::Appended(end) => {
                 self.memory.appended = end;
             }
@@ -197,11 +208,6 @@ impl MistakenMachine {
                 if unknown && !claiming =>
             {
                 *outcome = SwapOutcome::Done(self.machine.seen().version + 1);
-            }
-            (Mistake::UnknownTakenForLost, RoleEvent::Swapped(_, outcome))
-                if unknown && claiming =>
-            {
-                *outcome = SwapOutcome::Refused(self.memory.read);
             }
             _ => {}
         }

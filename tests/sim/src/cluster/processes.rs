@@ -122,9 +122,8 @@ impl World {
         own.starts += 1;
         own.is_starting = true;
         let found = Found { log_epoch: own.log.epoch(), seen: own.seen };
-        let register = self.register.membership;
         let settings = settings(rules, place, own.starts);
-        own.mistaken = MistakenMachine::start(rules.mistake, settings, found, now_ms, &register);
+        own.mistaken = MistakenMachine::start(rules.mistake, settings, found, now_ms);
         let given_up = own.swap.take();
         self.late.extend(given_up);
         self.forget_late();

@@ -183,7 +183,6 @@ impl World {
                     settings(rules, own, 1),
                     found,
                     START_MS,
-                    &membership,
                 ),
                 log,
                 synced: log.end(),
