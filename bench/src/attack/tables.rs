@@ -1,5 +1,5 @@
 //! One principal that fills tables, with one order and without, through batches and singly, while
-//! others order as fast as they can.
+//! others order at a pace of their own, and then as fast as they can.
 //!
 //! A server falls for it that lets one principal have a table before others have come, or that
 //! remembers a key of its own for each repetition of what is done already: then the others are
@@ -13,6 +13,7 @@ use super::storm::{Round, Storm, Told};
 use crate::error::BenchError;
 use crate::load::{self, STOCK, now};
 use std::fmt::Write as _;
+use std::time::Duration;
 
 /// What is filled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +43,12 @@ const LINES: u64 = 1_000;
 const AHEAD: u64 = 64;
 /// Keys that are remembered of one order, that of its creation among them.
 const KEYS_OF_AN_ORDER_MAX: u64 = 64;
+/// Connections of those who order at a pace of their own, and between two orders on one.
+const PACED: (u32, Duration) = (16, Duration::from_millis(20));
+/// Of the pace of those, the part that is left beside an attack, at least.
+const PACE_MIN: f64 = 0.98;
+/// What the attacker has for itself, at most, before the honest come again.
+const AHEAD_MAX: Duration = Duration::from_secs(10);
 /// SKUs of an order.
 const SKUS: u64 = 16;
 /// Rows of each table at the short scale; a twentieth is the reserve of a principal.
@@ -53,13 +60,21 @@ pub(super) fn run(stage: &Stage<'_>) -> Result<Found, BenchError> {
     for filled in ALL {
         for way in WAYS {
             let name = format!("{} {}", filled.as_str(), way.as_str());
-            let (alone, meanwhile, told) = attack(stage, filled, way)?;
+            let (alone, paced, meanwhile, told) = attack(stage, filled, way)?;
             found.felt(format!("nothing, before {name}"), &alone);
+            found.felt(format!("{name}, paced"), &paced);
             found.felt(name.clone(), &meanwhile);
             found.tell(format!(
                 "{name}: the honest at {:.2} of their rate alone; the attacker was told {told}",
                 meanwhile.rate() / alone.rate().max(1e-9)
             ));
+            found.bar_of_service(&format!("at a pace, beside {name}"), &paced);
+            let pace = f64::from(PACED.0) / PACED.1.as_secs_f64();
+            found.time_bar(
+                stage,
+                paced.rate() >= PACE_MIN * pace,
+                format!("{:.0} of {pace:.0} orders/s beside {name}", paced.rate()),
+            );
             found.bar_of_service(&format!("beside {name}"), &meanwhile);
             if filled == Filled::Keys {
                 let taken = told.count("200");
@@ -76,7 +91,12 @@ pub(super) fn run(stage: &Stage<'_>) -> Result<Found, BenchError> {
     Ok(found)
 }
 
-fn attack(stage: &Stage<'_>, filled: Filled, way: Way) -> Result<(Felt, Felt, Told), BenchError> {
+/// What the honest felt alone, at a pace and as fast as they could, and what the attacker was told.
+fn attack(
+    stage: &Stage<'_>,
+    filled: Filled,
+    way: Way,
+) -> Result<(Felt, Felt, Felt, Told), BenchError> {
     let caps = CAPS.map(|name| (name, CAP.to_string()));
     let place = format!("tables-{}-{}", filled.as_str(), way.as_str().replace(' ', "-"));
     let shop = stage.open(&place, stage.of(&caps, &[]))?;
@@ -97,14 +117,14 @@ fn attack(stage: &Stage<'_>, filled: Filled, way: Way) -> Result<(Felt, Felt, To
     let begun = now();
     until("a table is full", || {
         let is_full = storm.told().count("503 capacity") > 0;
-        let is_long = !stage.is_short() && begun.elapsed() > stage.lasts();
+        let is_long = !stage.is_short() && begun.elapsed() > stage.lasts().min(AHEAD_MAX);
         Ok((is_full || is_long).then_some(()))
     })?;
-    let ((), meanwhile) = client.during(|| {
-        std::thread::sleep(stage.lasts());
-        Ok(())
-    })?;
-    Ok((alone, meanwhile, storm.stop()?))
+    // Both together last as long as the attack.
+    let paced = Honest { connections: PACED.0, every: Some(PACED.1), ..client.clone() };
+    let paced = paced.alone(stage.lasts() / 2)?;
+    let meanwhile = client.alone(stage.lasts() / 2)?;
+    Ok((alone, paced, meanwhile, storm.stop()?))
 }
 
 /// SKUs and a draw for the attacker, and its one order; the order's id.
