@@ -94,6 +94,18 @@ pub const SWEEPS: &[Sweep] = &[
         told: "four records, three epochs, two outcomes unheard",
         bounds: Bounds { records: 4, epochs: 3, lost: 2, ticks: 2, changes: 3, ..SMALL },
     },
+    Sweep {
+        told: "the same, and a sudden end",
+        bounds: Bounds {
+            records: 4,
+            epochs: 3,
+            lost: 2,
+            ticks: 2,
+            changes: 3,
+            restarts: 1,
+            ..SMALL
+        },
+    },
 ];
 
 /// A state of the model: the world, and what may still happen.
@@ -157,9 +169,10 @@ impl Model for Cluster {
         for place in 0..NODES {
             let node = &world.nodes[place];
             let others = (0..NODES).filter(|other| *other != place);
-            steps.extend(
-                (0..=world.unsynced(place)).map(|kept| Step::Restart { node: place, kept }),
-            );
+            if world.loses_by_an_end(place) {
+                let kept = 0..=world.unsynced(place);
+                steps.extend(kept.map(|kept| Step::Restart { node: place, kept }));
+            }
             if world.asks(place) {
                 steps.extend([Fate::Heard, Fate::Unheard].map(|fate| Step::Swap(place, fate)));
             }

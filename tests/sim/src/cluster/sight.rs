@@ -2,6 +2,7 @@
 
 use super::world::{NODES, NodeState, World, node};
 use doorbuster::cluster::register::Epoch;
+use doorbuster::cluster::role::NodeRole;
 
 impl World {
     /// Epochs that the register has or is asked for.
@@ -9,6 +10,14 @@ impl World {
         let asked = self.nodes.iter().filter_map(|node| node.swap);
         let asked = asked.map(|proposed| proposed.membership.epoch);
         asked.chain([self.register.membership.epoch])
+    }
+
+    /// Whether the sudden end of a process is more than a closed connection and a node that is slow:
+    /// all that a copy has stored is synced, and of the register it reads again what it knew.
+    pub(super) fn loses_by_an_end(&self, place: usize) -> bool {
+        let own = &self.nodes[place];
+        let is_copy = matches!(own.machine().role(), NodeRole::Joining | NodeRole::Following);
+        !is_copy || self.register.membership.writer == node(place) || self.unsynced(place) > 0
     }
 
     /// Swaps on their way that the register could still take.
