@@ -2,9 +2,10 @@
 //!
 //! Settings that decide outcomes end in `rules` and are journaled; the others shape only this
 //! process. Read `setting` (what a setting is), `table` (the common ones), `table_http`,
-//! `table_log`, `table_cluster`, `table_admission` (the others), `bounds` and `admission` (how their
-//! texts are read), `values` (what comes of them), `listen`, then `sources` (flags, environment, file),
-//! `environment`, `relations` (which settings contradict each other), `error`.
+//! `table_log`, `table_cluster`, `table_replication`, `table_admission` (the others), `bounds` and
+//! `admission` (how their texts are read), `values` (what comes of them), `listen`, then `sources`
+//! (flags, environment, file), `environment`, `relations` and `relations_cluster` (which settings
+//! contradict each other), `error`.
 
 mod admission;
 mod bounds;
@@ -12,6 +13,7 @@ mod environment;
 mod error;
 mod listen;
 mod relations;
+mod relations_cluster;
 mod setting;
 mod sources;
 mod table;
@@ -19,6 +21,7 @@ mod table_admission;
 mod table_cluster;
 mod table_http;
 mod table_log;
+mod table_replication;
 mod values;
 
 pub use admission::{AdmissionSettings, Rate};
@@ -28,5 +31,6 @@ pub use setting::{Kind, Setting, environment_name};
 pub use sources::{Reread, Sources};
 pub use table::settings;
 pub use values::{
-    ClusterSettings, Config, Durability, HttpSettings, LogFormat, LogLevel, LogSettings, Wait,
+    ClusterSettings, Config, Durability, HttpSettings, LogFormat, LogLevel, LogSettings,
+    ReplicationMode, ReplicationSettings, Wait, WhenAlone,
 };

@@ -1,10 +1,11 @@
 //! What settings say together: which contradict each other, and where the server may listen.
 //!
 //! Owns the rule of loopback, for the address that was written and for those that a name has. Opens
-//! no socket. Next: `listen`, `sources`.
+//! no socket. Next: `relations_cluster`, `listen`, `sources`.
 
 use super::error::ConfigError;
 use super::listen::Listen;
+use super::relations_cluster;
 use super::values::Config;
 use std::net::{SocketAddr, ToSocketAddrs};
 
@@ -74,6 +75,6 @@ pub(super) fn check_relations(config: &Config) -> Result<(), ConfigError> {
     ];
     match relations.into_iter().find(|(holds, _)| !holds) {
         Some((_, broken)) => Err(ConfigError::Relation(broken.to_owned())),
-        None => Ok(()),
+        None => relations_cluster::check(config),
     }
 }

@@ -5,9 +5,10 @@ use super::bounds::{DURATION, FILE, file, flag, number, set};
 use super::listen::Listen;
 use super::setting::{Kind, Setting};
 use super::values::{
-    ClusterSettings, Config, Durability, HttpSettings, LogFormat, LogLevel, LogSettings, Wait,
+    ClusterSettings, Config, Durability, HttpSettings, LogFormat, LogLevel, LogSettings,
+    ReplicationSettings, Wait,
 };
-use super::{table_admission, table_cluster, table_http, table_log};
+use super::{table_admission, table_cluster, table_http, table_log, table_replication};
 use crate::domain::model::ids::HOLD_MS_END;
 use crate::domain::model::settings::Settings;
 use doorbuster_journal::{SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
@@ -53,6 +54,7 @@ pub(super) fn blank() -> Config {
         admission: AdmissionSettings::default(),
         log: LogSettings { format: LogFormat::Text, level: LogLevel::Info },
         cluster: ClusterSettings::default(),
+        replication: ReplicationSettings::default(),
         rules: Settings::default(),
     }
 }
@@ -426,6 +428,6 @@ pub(super) static COMMON: &[Setting] = &[
 /// Every setting there is.
 pub fn settings() -> impl Iterator<Item = &'static Setting> {
     let further = table_http::HTTP.iter().chain(table_admission::ADMISSION).chain(table_log::LOG);
-    let further = further.chain(table_cluster::CLUSTER);
+    let further = further.chain(table_cluster::CLUSTER).chain(table_replication::REPLICATION);
     COMMON.iter().chain(further)
 }

@@ -1,7 +1,7 @@
 //! The settings of a cluster: which node this is, which there are, and where the register is kept.
 //!
-//! Read by `doorbusterctl cluster`; a server by itself has none of them. Next: `table`, and
-//! `cluster` for what they mean.
+//! Read by `doorbusterctl cluster` and by a server that replicates; a server by itself has none of
+//! them. Next: `table_replication`, and `cluster` for what they mean.
 
 use super::bounds::{FILE, file, set};
 use super::setting::{Kind, Setting};

@@ -6,6 +6,7 @@
 use super::admission::AdmissionSettings;
 use super::listen::Listen;
 use crate::cluster::node::{Name, Nodes};
+use crate::cluster::role::Timing;
 use crate::domain::model::settings::Settings;
 use doorbuster_snapshots::Keep;
 use std::path::PathBuf;
@@ -114,6 +115,8 @@ pub struct Config {
     pub log: LogSettings,
     /// Which node of which cluster this is.
     pub cluster: ClusterSettings,
+    /// How the journal is kept on several nodes.
+    pub replication: ReplicationSettings,
     /// What decides outcomes.
     pub rules: Settings,
 }
@@ -189,4 +192,72 @@ pub struct ClusterSettings {
     pub arbiter_auth_file: Option<PathBuf>,
     /// Whose certificates are believed there, under TLS; none means the system's.
     pub arbiter_ca_file: Option<PathBuf>,
+}
+
+/// What an answer waits for besides this disk.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ReplicationMode {
+    /// Nothing: this process writes by itself, and there are no other nodes.
+    #[default]
+    Off,
+    /// The copies that count.
+    Sync,
+    /// Nothing; copies follow, and none takes over by itself.
+    Async,
+}
+
+/// What a writer does whose last copy is gone.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum WhenAlone {
+    /// Goes on by itself.
+    #[default]
+    Serve,
+    /// Refuses new orders until a copy is back.
+    Refuse,
+}
+
+/// How nodes replicate; durations in milliseconds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ReplicationSettings {
+    /// What an answer waits for.
+    pub mode: ReplicationMode,
+    /// How many disks an answer waits for, the own included.
+    pub copies: usize,
+    /// Where the other nodes connect to; none means the own address of `cluster.nodes`.
+    pub listen: Option<Listen>,
+    /// What becomes of a writer without copies.
+    pub when_alone: WhenAlone,
+    /// Reads are good for so long after what all copies acknowledged was sent.
+    pub lease_ms: u64,
+    /// A copy claims after so much silence.
+    pub silence_ms: u64,
+    /// A copy that acknowledges nothing for so long is dropped.
+    pub lag_ms: u64,
+    /// The writer shows itself so often.
+    pub beat_ms: u64,
+    /// Beyond so many bytes that the copies do not have, new orders are refused.
+    pub unsettled_bytes_max: u64,
+    /// How fast an empty node is filled.
+    pub bootstrap_bytes_per_s: u64,
+    /// A node whose clock is further off does not claim.
+    pub clock_skew_ms_max: u64,
+    /// What a node shows to the others under TLS.
+    pub tls_cert: Option<PathBuf>,
+    pub tls_key: Option<PathBuf>,
+    /// Whose certificates nodes believe of one another.
+    pub tls_ca: Option<PathBuf>,
+}
+
+impl ReplicationSettings {
+    /// How long a node waits for others.
+    #[must_use]
+    pub fn timing(&self) -> Timing {
+        Timing {
+            lease_ms: self.lease_ms,
+            silence_ms: self.silence_ms,
+            closed_ms: self.lease_ms.saturating_mul(5).div_ceil(4),
+            lag_ms: self.lag_ms,
+            ..Timing::default()
+        }
+    }
 }

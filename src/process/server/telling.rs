@@ -3,7 +3,7 @@
 //!
 //! Owns the sentences and their levels. Changes nothing. Next: `recovery`, `systemd`.
 
-use crate::config::Config;
+use crate::config::{Config, ReplicationMode};
 use crate::domain::model::ids::Sequence;
 use crate::engine::recovery::Recovered;
 use crate::process::log;
@@ -46,10 +46,13 @@ pub(super) fn exposure(config: &Config, address: SocketAddr) {
 /// sell the same units.
 pub(super) fn cluster(config: &Config) {
     let cluster = &config.cluster;
+    if config.replication.mode != ReplicationMode::Off {
+        return;
+    }
     if cluster.node.is_some() || cluster.nodes.is_some() || cluster.arbiter.is_some() {
         tracing::warn!(
-            "cluster settings are for doorbusterctl: this server replicates nothing and asks no \
-             arbiter, it writes alone"
+            "replication.mode is off: this server replicates nothing and asks no arbiter, it writes \
+             alone; its cluster settings are for doorbusterctl"
         );
     }
 }
