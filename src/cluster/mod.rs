@@ -10,9 +10,11 @@
 //! - `role`: the machine that decides what a node is and may do; the eleven rules
 //! - `arbiter`: who keeps the register
 //! - `etcd`: the register in etcd
+//! - `node_file`: what a node knows of its cluster from one start to the next
 
 pub mod arbiter;
 pub mod etcd;
 pub mod node;
+pub mod node_file;
 pub mod register;
 pub mod role;

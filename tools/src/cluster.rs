@@ -7,7 +7,9 @@ use crate::inspect::{self, Findings, Table, Trouble};
 use doorbuster::cluster::arbiter::{Arbiter, ArbiterError, Swapped, Versioned};
 use doorbuster::cluster::etcd::{Credentials, Endpoints, Etcd, EtcdHealth};
 use doorbuster::cluster::node::Name;
+use doorbuster::cluster::node_file::{NodeFile, NodeFileError};
 use doorbuster::cluster::register::{ClusterId, OperationId, Register};
+use doorbuster::cluster::role::Seen;
 use doorbuster::config::{ClusterSettings, Sources};
 use serde_json::{Value, json};
 use std::fs;
@@ -71,7 +73,8 @@ fn unanswered(error: &ArbiterError) -> Trouble {
     }
 }
 
-/// Makes the register: the node of this directory writes, alone for now.
+/// Makes the register: the node of this directory writes, alone for now. The directory is told
+/// first which node it is: a register without a directory that knows it would be nobody's.
 pub(crate) fn init(data: &Path, config: Option<&Path>) -> Result<Findings, Trouble> {
     let settings = settings(config)?;
     let node = given("cluster.node", settings.node.as_ref())?;
@@ -81,10 +84,69 @@ pub(crate) fn init(data: &Path, config: Option<&Path>) -> Result<Findings, Troub
         return Err(Trouble::Usage(told));
     }
     let etcd = etcd(&settings)?;
-    let register = first(data, node, settings.url.as_ref())?;
-    let version = block_on(make(&etcd, &register))??;
-    let made = Versioned { version, register };
+    let name = given("cluster.name", settings.name.as_ref())?;
+    let mut register = first(data, node, settings.url.as_ref())?;
+    let before = kept(data, name, node)?;
+    if let Some(before) = before.as_ref().filter(|before| before.seen.version > 0) {
+        return Err(made_before(data, before, &etcd)?);
+    }
+    register.cluster = before.as_ref().map_or(register.cluster, |before| before.cluster);
+    let seen = Seen { epoch: register.epoch, version: 0, began_empty: false };
+    let mut kept =
+        NodeFile { cluster: register.cluster, name: name.clone(), node: node.clone(), seen };
+    kept.write(data).map_err(unkept)?;
+    let made = match block_on(make(&etcd, &register))? {
+        Ok(made) => made,
+        Err(Refused::Another(held)) => {
+            // It would be a member of a cluster that knows nothing of it.
+            fs::remove_file(NodeFile::path(data)).map_err(|cause| unreadable(&cause))?;
+            return Err(there_already(&etcd, &held));
+        }
+        Err(Refused::Trouble(trouble)) => return Err(trouble),
+    };
+    kept.seen = Seen { epoch: made.register.epoch, version: made.version, began_empty: false };
+    kept.write(data).map_err(unkept)?;
     Ok(Findings::good(facts(&etcd, &made), None))
+}
+
+fn unreadable(cause: &std::io::Error) -> Trouble {
+    Trouble::Unreadable(cause.to_string())
+}
+
+fn unkept(error: NodeFileError) -> Trouble {
+    match error {
+        NodeFileError::Io { .. } => Trouble::Unreadable(error.to_string()),
+        NodeFileError::Unreadable { .. } => Trouble::Damage(error.to_string()),
+    }
+}
+
+/// What the directory knows, which must be that it is this node.
+fn kept(data: &Path, name: &Name, node: &Name) -> Result<Option<NodeFile>, Trouble> {
+    let Some(kept) = NodeFile::read(data).map_err(unkept)? else { return Ok(None) };
+    if kept.name == *name && kept.node == *node {
+        return Ok(Some(kept));
+    }
+    Err(Trouble::NotThere(format!(
+        "{} is the node {} of the cluster {}, and the settings name the node {node} of {name}",
+        data.display(),
+        kept.node,
+        kept.name,
+    )))
+}
+
+/// The directory has seen a register: it is there still, or must be made anew by another command.
+fn made_before(data: &Path, kept: &NodeFile, etcd: &Etcd) -> Result<Trouble, Trouble> {
+    match block_on(etcd.read())?.map_err(|error| unanswered(&error))? {
+        Some(held) => Ok(there_already(etcd, &held)),
+        None => Ok(Trouble::Damage(format!(
+            "{} has seen the register of its cluster in epoch {}, and there is none at {} now: it \
+             was removed or lost. `doorbusterctl cluster restore` makes it anew from the node that \
+             holds most",
+            data.display(),
+            kept.seen.epoch,
+            etcd.key(),
+        ))),
+    }
 }
 
 /// The first register of a cluster, for the journal of a directory.
@@ -105,26 +167,38 @@ fn first(data: &Path, node: &Name, url: Option<&String>) -> Result<Register, Tro
     })
 }
 
-/// Puts it where there is none. An outcome that is not known is found by the operation.
-async fn make(etcd: &Etcd, register: &Register) -> Result<u64, Trouble> {
+/// Why the register was not made.
+enum Refused {
+    /// Another one is there.
+    Another(Box<Versioned>),
+    Trouble(Trouble),
+}
+
+/// Puts it where there is none. An outcome that is not known is found by the operation, and a
+/// register that an earlier attempt made by the cluster's id.
+async fn make(etcd: &Etcd, register: &Register) -> Result<Versioned, Refused> {
     let mut attempts = 1;
     loop {
         match etcd.swap(None, register).await {
-            Ok(Swapped::Done(version)) => return Ok(version),
-            Ok(Swapped::Refused(Some(held))) if held.register.operation == register.operation => {
-                return Ok(held.version);
+            Ok(Swapped::Done(version)) => {
+                return Ok(Versioned { version, register: register.clone() });
             }
-            Ok(Swapped::Refused(Some(held))) => return Err(there_already(etcd, &held)),
-            Err(error @ ArbiterError::Unreadable(_)) => return Err(unanswered(&error)),
+            Ok(Swapped::Refused(Some(held))) if held.register.cluster == register.cluster => {
+                return Ok(held);
+            }
+            Ok(Swapped::Refused(Some(held))) => return Err(Refused::Another(Box::new(held))),
+            Err(error @ ArbiterError::Unreadable(_)) => {
+                return Err(Refused::Trouble(unanswered(&error)));
+            }
             Ok(Swapped::Refused(None)) | Err(_) if attempts < ATTEMPTS_MAX => {
                 attempts += 1;
                 tokio::time::sleep(PAUSE).await;
             }
             Ok(Swapped::Refused(None)) => {
                 let told = "etcd says that there is a register and that there is none";
-                return Err(Trouble::Unreadable(told.to_owned()));
+                return Err(Refused::Trouble(Trouble::Unreadable(told.to_owned())));
             }
-            Err(error) => return Err(unanswered(&error)),
+            Err(error) => return Err(Refused::Trouble(unanswered(&error))),
         }
     }
 }

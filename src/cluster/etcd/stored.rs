@@ -88,7 +88,8 @@ fn register(stored: Stored) -> Result<Register, String> {
         name(text).and_then(|name| plain.then(|| (name, url.clone())).ok_or_else(told))
     };
     Ok(Register {
-        cluster: cluster(&stored.cluster)?,
+        cluster: ClusterId::parse(&stored.cluster)
+            .ok_or_else(|| format!("{:?} is no id of a cluster", stored.cluster))?,
         journal: stored.journal,
         epoch: stored.epoch,
         writer,
@@ -97,13 +98,6 @@ fn register(stored: Stored) -> Result<Register, String> {
             .ok_or_else(|| format!("{:?} is no id of an operation", stored.operation))?,
         urls: stored.urls.iter().map(url).collect::<Result<_, _>>()?,
     })
-}
-
-fn cluster(text: &str) -> Result<ClusterId, String> {
-    let none = || format!("{text:?} is no id of a cluster");
-    let digits = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let number = u128::from_str_radix(text, 16).map_err(|_| none())?;
-    digits.then(|| ClusterId(number.to_be_bytes())).ok_or_else(none)
 }
 
 #[cfg(test)]
