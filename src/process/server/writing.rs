@@ -1,0 +1,192 @@
+//! The threads of a server that writes: the writer, the snapshotter, the feeder.
+//!
+//! Owns their order, and the end of the process where the writer stops in the middle. Next: `writer`.
+
+use super::ServerError;
+use super::parts::start_error;
+use crate::background::feeder::{self, Feeder};
+use crate::background::snapshotter::{self, Snapshotter};
+use crate::config::Config;
+use crate::domain::model::lives::Lives;
+use crate::domain::model::settings::Settings;
+use crate::engine::recovery::Recovered;
+use crate::http::{self, Front};
+use crate::process::log;
+use crate::ring::{Alarm, Inbox, Outbox};
+use crate::shared::feed::Note;
+use crate::shared::snapshots::Ask;
+use crate::writer::{Stopped, Writer, WriterParts};
+use doorbuster_journal::JournalError;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+/// After the writer stopped in the middle, clients have this long to hear that their outcome is
+/// unknown; then the process ends.
+pub(super) const POISON_MS: u64 = 200;
+
+/// What the writer's threads take over once there is a state.
+pub(super) struct Ends {
+    pub(super) inbox: Inbox,
+    pub(super) outbox: Outbox,
+    pub(super) asked: Receiver<Ask>,
+    pub(super) notes: Receiver<Note>,
+    pub(super) settings: Receiver<Settings>,
+}
+
+/// They run.
+pub(super) struct Writing {
+    writer: JoinHandle<Stopped>,
+    snapshotter: JoinHandle<()>,
+    feeder: JoinHandle<()>,
+}
+
+/// Starts them, and serves.
+pub(super) fn begin(
+    config: &Config,
+    recovered: Recovered,
+    front: &Arc<Front>,
+    ends: Ends,
+) -> Result<Writing, ServerError> {
+    let Ends { inbox, outbox, asked, notes, settings } = ends;
+    let hash_key = recovered.state.hash_key;
+    // No more are begun while it serves: who writes and reads ids has a copy, and needs no lock.
+    let lives = Arc::new(recovered.state.lives.clone());
+    // Before the first snapshot: the snapshots that stand reach further than a cursor at 0.
+    let synced = recovered.state.sequence;
+    front.cursors.publish(synced, synced, synced);
+    let snapshotter = start_snapshotter(config, &recovered, front, asked)?;
+    let feeder = start_feeder(config, &recovered, front, (notes, lives.clone()))?;
+    let writer = start_writer(config, recovered, front, (inbox, outbox), settings)?;
+    front.serve_with(hash_key, lives);
+    Ok(Writing { writer, snapshotter, feeder })
+}
+
+impl Writing {
+    /// Waits for the writer, which ends once the IO threads have.
+    pub(super) fn wait_for_writer(self) -> (Stopped, Background) {
+        let Self { writer, snapshotter, feeder } = self;
+        let stopped = writer.join().expect("a writer that panics ends the process");
+        (stopped, Background { snapshotter, feeder })
+    }
+}
+
+/// What still runs once the writer has ended.
+pub(super) struct Background {
+    snapshotter: JoinHandle<()>,
+    feeder: JoinHandle<()>,
+}
+
+impl Background {
+    /// Takes a last snapshot, and ends.
+    pub(super) fn stop(self, front: &Front) {
+        front.feed.stop();
+        front.snapshots.stop(front.drain_end_ms());
+        // No request is left to answer.
+        let _ = self.feeder.join();
+        // Whatever became of the last snapshot, the journal has everything.
+        let _ = self.snapshotter.join();
+    }
+}
+
+fn start_writer(
+    config: &Config,
+    recovered: Recovered,
+    front: &Front,
+    (inbox, outbox): (Inbox, Outbox),
+    settings: Receiver<Settings>,
+) -> Result<JoinHandle<Stopped>, ServerError> {
+    let alarm = outbox.alarm();
+    #[cfg(feature = "failpoints")]
+    crate::process::copies::start(outbox.copy_progress(), front.clock)
+        .map_err(start_error("the copies"))?;
+    let writer = Writer::new(WriterParts {
+        state: recovered.state,
+        journal: recovered.journal,
+        stamps: recovered.stamps,
+        inbox,
+        outbox,
+        settings,
+        segment_bytes: config.segment_bytes,
+        durability: config.durability,
+        wait: config.wait,
+        clock: front.clock,
+        meters: front.meters.clone(),
+        timed: config.timed,
+        edge: front.edge.clone(),
+        snapshots: front.snapshots.clone(),
+        snapshot_events: config.snapshot_events,
+        snapshot_sequence: recovered.snapshot_sequence,
+    });
+    let thread = thread::Builder::new().name("writer".to_owned());
+    thread.spawn(move || supervise(writer, &alarm)).map_err(start_error("the writer"))
+}
+
+/// Before the writer, so that no request waits for a snapshot that is never taken.
+fn start_snapshotter(
+    config: &Config,
+    recovered: &Recovered,
+    front: &Front,
+    asked: Receiver<Ask>,
+) -> Result<JoinHandle<()>, ServerError> {
+    if recovered.snapshot_sequence > 0 {
+        front.snapshots.took(recovered.snapshot_sequence, front.clock.elapsed_ms());
+    }
+    let snapshotter = Snapshotter::new(snapshotter::SnapshotterParts {
+        data: config.data.clone(),
+        pruner: recovered.journal.pruner(),
+        journal: recovered.journal.id(),
+        cursors: front.cursors.clone(),
+        snapshots: front.snapshots.clone(),
+        asked,
+        clock: front.clock,
+        every_events: config.snapshot_events,
+        every_ms: config.snapshot_every_ms,
+        retain_ms: config.journal_retain_ms,
+        keep: config.snapshot_keep,
+        ballast_bytes: config.ballast_bytes,
+    });
+    let thread = thread::Builder::new().name("snapshotter".to_owned());
+    thread.spawn(move || snapshotter.run()).map_err(start_error("the snapshotter"))
+}
+
+/// Starts the thread that reads the journal for its followers.
+fn start_feeder(
+    config: &Config,
+    recovered: &Recovered,
+    front: &Front,
+    (notes, lives): (Receiver<Note>, Arc<Lives>),
+) -> Result<JoinHandle<()>, ServerError> {
+    let feeder = Feeder::new(feeder::FeederParts {
+        data: config.data.clone(),
+        journal: recovered.journal.id(),
+        lives,
+        cursors: front.cursors.clone(),
+        feed: front.feed.clone(),
+        notes,
+        write: http::write_event,
+        clock: front.clock,
+    });
+    let thread = thread::Builder::new().name("feeder".to_owned());
+    thread.spawn(move || feeder.run()).map_err(start_error("the feeder"))
+}
+
+/// A writer that stops in the middle takes the process with it: what is durable, only a start can
+/// find out. Clients that wait are told that first.
+fn supervise(writer: Writer, alarm: &Alarm) -> Stopped {
+    let ended: Result<Result<Stopped, JournalError>, _> =
+        catch_unwind(AssertUnwindSafe(|| writer.run()));
+    // The lanes first: telling the log may fail, and clients wait.
+    let why = match ended {
+        Ok(Ok(stopped)) => return stopped,
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => "it panicked".to_owned(),
+    };
+    alarm.sound();
+    tracing::error!(why, "the writer stopped in the middle");
+    thread::sleep(Duration::from_millis(POISON_MS));
+    log::flush();
+    std::process::abort()
+}
