@@ -25,6 +25,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("descriptors", &[]),
     ("failpoints", &["clock"]),
     ("snapshots", &["domain", "failpoints"]),
+    ("standing", &[]),
     ("memory", &["clock"]),
     ("metrics", &[]),
     ("output", &[]),
