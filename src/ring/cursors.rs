@@ -2,8 +2,9 @@
 //!
 //! Written by the writer, and by `copy_progress` for the copies; read by every IO thread. What is
 //! *settled* is synced here and on every copy that counts, and nothing can take it back. An answer
-//! leaves when what it rests on is at or below `answerable`. Without copies both rest on this disk
-//! alone. Next: `copy_progress`, `lane`.
+//! leaves when what it rests on is at or below `answerable`, and while the lease is good: until then
+//! no other node writes. Without copies both rest on this disk alone, and the lease has no end.
+//! Next: `copy_progress`, `lane`.
 
 use super::seam::{AtomicBool, AtomicU64, AtomicWaker, Ordering, fence};
 use super::timings::{SyncSpan, TURNS_KEPT, TurnTimes};
@@ -13,6 +14,8 @@ use std::task::Waker;
 const NO_SYNC: u64 = u64::MAX;
 /// What the copies hold where there is none to wait for.
 pub const NO_COPIES: Sequence = Sequence::MAX;
+/// The lease where nobody else may write.
+pub const NO_LEASE: u64 = u64::MAX;
 
 /// The data syncs that whoever waits may wait for: the last one, and the one under way.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -32,6 +35,11 @@ pub struct Cursors {
     durable: AtomicU64,
     /// Synced on every copy that counts; `NO_COPIES` where there is none.
     copied: AtomicU64,
+    /// Until when answers may leave, on `Clock::boottime_ms`, that moment included; `NO_LEASE` for
+    /// ever.
+    good_until_ms: AtomicU64,
+    /// A lane holds answers back until the lease is extended.
+    is_lease_missed: AtomicBool,
     journal_bytes: AtomicU64,
     /// What deciding took so far, in nanoseconds.
     deciding_ns: AtomicU64,
@@ -43,6 +51,10 @@ pub struct Cursors {
     sync_ended_ns: AtomicU64,
     /// Who follows the journal and has seen all that was answerable.
     follower: AtomicWaker,
+    /// Whoever ships the journal has begun to: once it has, it goes on.
+    is_shipped: AtomicBool,
+    /// Who ships the journal and has seen all that was appended.
+    shipper: AtomicWaker,
     turns: Box<[TurnTimes; TURNS_KEPT]>,
     /// Turns that began, requests or not.
     turns_begun: AtomicU64,
@@ -55,6 +67,8 @@ impl Default for Cursors {
             synced: AtomicU64::new(0),
             durable: AtomicU64::new(0),
             copied: AtomicU64::new(NO_COPIES),
+            good_until_ms: AtomicU64::new(NO_LEASE),
+            is_lease_missed: AtomicBool::new(false),
             journal_bytes: AtomicU64::new(0),
             deciding_ns: AtomicU64::new(0),
             poisoned: AtomicBool::new(false),
@@ -62,6 +76,8 @@ impl Default for Cursors {
             sync_began_ns: AtomicU64::new(0),
             sync_ended_ns: AtomicU64::new(0),
             follower: AtomicWaker::new(),
+            is_shipped: AtomicBool::new(false),
+            shipper: AtomicWaker::new(),
             turns: Box::new(std::array::from_fn(|_| TurnTimes::default())),
             turns_begun: AtomicU64::new(0),
         }
@@ -72,6 +88,9 @@ impl Cursors {
     /// Publishes what is stored, before it is synced: copies need not wait for this disk.
     pub fn publish_appended(&self, appended: Sequence) {
         self.appended.store(appended, Ordering::Release);
+        // Where nobody ships this is all. Who has just begun to may be seen by the `publish` of the
+        // same turn only, behind its fence.
+        self.wake_shipper();
     }
 
     /// Publishes how far the journal is on this disk; `durable` is what the durability mode asks.
@@ -85,6 +104,13 @@ impl Cursors {
         fence(Ordering::SeqCst);
         // One atomic step where nothing follows.
         self.follower.wake();
+        self.wake_shipper();
+    }
+
+    fn wake_shipper(&self) {
+        if self.is_shipped.load(Ordering::Relaxed) {
+            self.shipper.wake();
+        }
     }
 
     /// Publishes what every copy that counts has synced, and returns whether that made more
@@ -99,6 +125,46 @@ impl Cursors {
             self.follower.wake();
         }
         more
+    }
+
+    /// Extends the lease, or ends it, and returns whether a lane holds answers back that may leave
+    /// now.
+    pub(super) fn publish_lease(&self, good_until_ms: u64) -> bool {
+        self.good_until_ms.store(good_until_ms, Ordering::Release);
+        // And in `is_good`: of a lane that misses the lease and its extension at the same time, one
+        // at least sees the other.
+        fence(Ordering::SeqCst);
+        self.is_lease_missed.swap(false, Ordering::AcqRel)
+    }
+
+    /// Answers may leave now, by `Clock::boottime_ms`, which is read only where there is a lease.
+    /// Where they may not, the next extension of the lease wakes the lanes.
+    pub fn is_good(&self, now_ms: impl Fn() -> u64) -> bool {
+        let is_over = || match self.good_until_ms.load(Ordering::Acquire) {
+            NO_LEASE => false,
+            good_until_ms => now_ms() > good_until_ms,
+        };
+        if !is_over() {
+            return true;
+        }
+        self.is_lease_missed.store(true, Ordering::Release);
+        fence(Ordering::SeqCst);
+        !is_over()
+    }
+
+    /// Until when answers may leave, on `Clock::boottime_ms`; [`NO_LEASE`] for ever.
+    #[must_use]
+    pub fn good_until_ms(&self) -> u64 {
+        self.good_until_ms.load(Ordering::Acquire)
+    }
+
+    /// Wakes once when more is appended, synced or not. Whoever waits looks at the cursors once more
+    /// after this: what moved before is not told. One waits at a time.
+    pub fn wake_when_appended(&self, waker: &Waker) {
+        self.is_shipped.store(true, Ordering::Release);
+        // And in `publish`: at least one of the two sees the other.
+        fence(Ordering::SeqCst);
+        self.shipper.register(waker);
     }
 
     /// Wakes once when the cursors move. Whoever waits looks at them once more after this: what

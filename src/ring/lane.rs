@@ -243,8 +243,9 @@ impl Lane {
     }
 
     /// Hands out the answers that have come and that nothing can take back any more. Called each
-    /// time the thread's root future is polled; the writer wakes that.
-    pub fn pump(&self, context: &Context<'_>) {
+    /// time the thread's root future is polled; the writer wakes that, and so does the extension of
+    /// a lease that was over by `now_ms`, `Clock::boottime_ms`.
+    pub fn pump(&self, context: &Context<'_>, now_ms: impl Fn() -> u64) {
         let inner = &self.0;
         inner.waker.register(context.waker());
         inner.wake_capacity_waiters();
@@ -252,6 +253,10 @@ impl Lane {
             let unknown = WriterReply { outcome: Outcome::Unknown, times: StageTimes::default() };
             let wakers = inner.tickets.borrow_mut().answer_all(&unknown);
             wakers.into_iter().for_each(Waker::wake);
+            return;
+        }
+        if !inner.cursors.is_good(now_ms) {
+            // Another node may write by now: what was read here may be old.
             return;
         }
         let answerable = inner.cursors.answerable();

@@ -22,7 +22,7 @@ mod tickets;
 mod timings;
 
 pub use copy_progress::CopyProgress;
-pub use cursors::{Cursors, NO_COPIES, Syncs};
+pub use cursors::{Cursors, NO_COPIES, NO_LEASE, Syncs};
 pub use inbox::{Alarm, Caller, Inbox, Outbox, Polled, QueuedRequest, ReturnAddress};
 pub use lane::{Lane, LaneEnd, Load, PendingReply};
 pub use outcome::{Outcome, SubmitError, WriterReply};
@@ -159,7 +159,7 @@ mod tests {
         cursors.time_turn(259, 3, 4, before);
         cursors.publish(7, 7, 7);
         let context = &mut Context::from_waker(Waker::noop());
-        lane.pump(context);
+        lane.pump(context, || 0);
         let times = StageTimes { taken_ns: 1, decided_ns: 2, stored_ns: 3, durable_ns: 4, before };
         assert_eq!(waiting.as_mut().poll(context).map(|arrived| arrived.times), Poll::Ready(times));
     }
@@ -181,7 +181,7 @@ mod tests {
         assert!(decided >= 2 && lane.load().unanswered == 3, "{decided} decided, none answered");
         cursors.publish_deciding(50);
         cursors.publish(7, 7, 7);
-        lane.pump(&Context::from_waker(Waker::noop()));
+        lane.pump(&Context::from_waker(Waker::noop()), || 0);
         let load = lane.load();
         assert_eq!((load.unanswered, load.answers), (3 - decided, decided as u64));
         assert_eq!((lane.undecided(), load.deciding_ns), (3 - decided, 50));
@@ -205,14 +205,14 @@ mod tests {
         assert_eq!((polled, rests_on), (Polled::Some, 6));
         let context = &mut Context::from_waker(Waker::noop());
         cursors.publish(5, 3, 3);
-        lane.pump(context);
+        lane.pump(context, || 0);
         assert!(early.as_mut().poll(context).is_pending());
         cursors.publish(5, 4, 4);
-        lane.pump(context);
+        lane.pump(context, || 0);
         assert_eq!(polled_outcome(early.as_mut(), context), Poll::Ready(Outcome::NoSpace));
         assert!(late.as_mut().poll(context).is_pending());
         cursors.publish(5, 5, 5);
-        lane.pump(context);
+        lane.pump(context, || 0);
         assert_eq!(polled_outcome(late.as_mut(), context), Poll::Ready(Outcome::NoSpace));
         assert_eq!(lane.waiting(), 0);
     }
@@ -269,7 +269,7 @@ mod tests {
             }
         });
         outbox.wake_answered();
-        lane.pump(&Context::from_waker(Waker::noop()));
+        lane.pump(&Context::from_waker(Waker::noop()), || 0);
         assert!(woken.0.load(std::sync::atomic::Ordering::Relaxed));
         drop(waiting);
         assert!(lane.offer(&mut request, None).is_ok());
@@ -292,7 +292,7 @@ mod tests {
                 }
             });
             outbox.wake_answered();
-            lane.pump(context);
+            lane.pump(context, || 0);
             let woken = Arc::new(Woken::default());
             lane.wake_when_room(&woken.clone().into());
             assert!(offer().is_err());
@@ -328,7 +328,7 @@ mod tests {
             .collect();
         assert!(second.offer(&mut Some(question()), None).is_err());
         let pumped = Arc::new(Woken::default());
-        second.pump(&Context::from_waker(&pumped.clone().into()));
+        second.pump(&Context::from_waker(&pumped.clone().into()), || 0);
         second.wake_when_room(Waker::noop());
         inbox.poll(u64::MAX, |together| {
             for asked in together {
@@ -350,7 +350,7 @@ mod tests {
         let mut waiting = pin!(lane.ask(question(), Rank::Ordinary, None).expect("there is room"));
         let context = &mut Context::from_waker(Waker::noop());
         outbox.alarm().sound();
-        lane.pump(context);
+        lane.pump(context, || 0);
         assert_eq!(polled_outcome(waiting.as_mut(), context), Poll::Ready(Outcome::Unknown));
         lane.close();
         assert_eq!(lane.ask(question(), Rank::Ordinary, None).err(), Some(SubmitError::Draining));

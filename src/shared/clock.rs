@@ -66,6 +66,13 @@ pub fn system_monotonic_us() -> u64 {
     part(now.tv_sec) * 1_000_000 + part(now.tv_nsec) / 1000
 }
 
+/// Milliseconds since the machine was started, the time in which it slept included.
+fn boottime_ms() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    let part = |number: i64| u64::try_from(number).unwrap_or_default();
+    part(now.tv_sec) * 1_000 + part(now.tv_nsec) / 1_000_000
+}
+
 impl Clock {
     /// Starts now.
     #[must_use]
@@ -83,6 +90,16 @@ impl Clock {
     #[must_use]
     pub fn elapsed_ms(&self) -> u64 {
         self.elapsed_us() / 1000
+    }
+
+    /// Milliseconds on a clock of this machine that goes on while it sleeps; its zero means nothing.
+    /// What another node may take for over is timed by this one: a machine that slept has missed it.
+    #[must_use]
+    pub fn boottime_ms(&self) -> u64 {
+        match self.source {
+            Source::System(_) => boottime_ms(),
+            Source::Set(_) => self.elapsed_ms(),
+        }
     }
 
     /// Nanoseconds since the start.

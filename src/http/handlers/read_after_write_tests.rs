@@ -67,7 +67,7 @@ impl Writer {
                 outbox.answer(*address, 0, Outcome::Answered(answered), DecisionTimes::default());
             }
         });
-        lane.pump(&Context::from_waker(Waker::noop()));
+        lane.pump(&Context::from_waker(Waker::noop()), || 0);
     }
 }
 

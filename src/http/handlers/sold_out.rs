@@ -19,6 +19,10 @@ pub(in crate::http) fn refuse<A: Submit>(worker: &Worker<A>, request: &Request) 
     let in_flight = |key| worker.lane.may_be_in_flight(key);
     let (copied, elapsed_ms) = (front.cursors.copied(), || front.clock.elapsed_ms());
     let found = worker.sold_out.check.refusal(request, copied, in_flight, elapsed_ms)?;
+    if !front.cursors.is_good(|| front.clock.boottime_ms()) {
+        // Another node may write by now. The writer's answer waits for the lease.
+        return None;
+    }
     let Command::CreateOrder(order) = &request.command else { return None };
     let line = order.lines.first()?;
     if !worker.sold_out.count(&*worker.lane, worker.now_ms(), &line.sku, found.created) {

@@ -90,10 +90,11 @@ fn io_thread(listener: TcpListener, lane: LaneEnd, front: Arc<Front>) {
     runtime.block_on(async {
         let listener = tokio::net::TcpListener::from_std(listener).expect("it was just bound");
         tokio::task::spawn_local(lane.wake_at_end_of_turn());
+        let clock = front.clock;
         let mut serving = pin!(http::serve(listener, front, Rc::new(lane.clone())));
         // The pump belongs to the root future: waking that costs the writer least.
         poll_fn(|context| {
-            lane.pump(context);
+            lane.pump(context, || clock.boottime_ms());
             serving.as_mut().poll(context)
         })
         .await;

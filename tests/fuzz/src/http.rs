@@ -96,7 +96,7 @@ fn converse(said: &[u8], step: usize) -> (Vec<u8>, Writer) {
             }
             yield_now().await;
             writer.turn();
-            lane.pump(&Context::from_waker(Waker::noop()));
+            lane.pump(&Context::from_waker(Waker::noop()), || 0);
         }
         panic!("the conversation came to a standstill");
     });

@@ -220,3 +220,55 @@ pub fn who_waits_for_room_gets_it() {
     }));
     writer.join().expect("the writer goes on");
 }
+
+/// Whoever ships the journal looks for the first time while a turn is published, and hears of it;
+/// from then on it hears of what is appended alone.
+pub fn who_ships_the_journal_hears_what_is_appended() {
+    let cursors = Arc::new(Cursors::default());
+    let writer = thread::spawn({
+        let cursors = cursors.clone();
+        move || {
+            cursors.publish_appended(1);
+            cursors.publish(1, 1, 1);
+        }
+    });
+    wait_for_appended(&cursors, 1);
+    writer.join().expect("the writer goes on");
+    let writer = thread::spawn({
+        let cursors = cursors.clone();
+        move || cursors.publish_appended(2)
+    });
+    wait_for_appended(&cursors, 2);
+    writer.join().expect("the writer goes on");
+}
+
+fn wait_for_appended(cursors: &Cursors, wanted: u64) {
+    block_on(poll_fn(|context| {
+        if cursors.appended() >= wanted {
+            return Poll::Ready(());
+        }
+        cursors.wake_when_appended(context.waker());
+        // Once more, as it was told to.
+        if cursors.appended() >= wanted { Poll::Ready(()) } else { Poll::Pending }
+    }));
+}
+
+/// A lease is extended while a lane finds that it is over: the lane hears of it.
+pub fn a_lane_that_misses_the_lease_hears_of_the_next() {
+    let cursors = Arc::new(Cursors::default());
+    cursors.publish_lease(1);
+    let waker = Arc::new(AtomicWaker::new());
+    let copies = thread::spawn({
+        let (cursors, waker) = (cursors.clone(), waker.clone());
+        move || {
+            if cursors.publish_lease(3) {
+                waker.wake();
+            }
+        }
+    });
+    block_on(poll_fn(|context| {
+        waker.register(context.waker());
+        if cursors.is_good(|| 2) { Poll::Ready(()) } else { Poll::Pending }
+    }));
+    copies.join().expect("the copies go on");
+}

@@ -72,6 +72,28 @@ fn who_waits_for_room_gets_it() {
 }
 
 #[test]
+fn who_ships_the_journal_hears_what_is_appended() {
+    loom::model(sound::scenarios::who_ships_the_journal_hears_what_is_appended);
+}
+
+#[test]
+fn a_lane_that_misses_the_lease_hears_of_the_next() {
+    loom::model(sound::scenarios::a_lane_that_misses_the_lease_hears_of_the_next);
+}
+
+#[test]
+fn without_fences_an_extended_lease_leaves_a_lane_asleep() {
+    let scenario = fenceless::scenarios::a_lane_that_misses_the_lease_hears_of_the_next;
+    check_found("without_fences_an_extended_lease_leaves_a_lane_asleep", "deadlock", scenario);
+}
+
+#[test]
+fn without_fences_who_ships_the_journal_sleeps_for_ever() {
+    let scenario = fenceless::scenarios::who_ships_the_journal_hears_what_is_appended;
+    check_found("without_fences_who_ships_the_journal_sleeps_for_ever", "deadlock", scenario);
+}
+
+#[test]
 fn without_fences_a_request_is_left_to_a_sleeping_writer() {
     check_found("without_fences_a_request_is_left_to_a_sleeping_writer", "deadlock", || {
         fenceless::scenarios::the_writer_sees_every_request(1);

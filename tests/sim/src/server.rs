@@ -225,7 +225,7 @@ impl Server {
         let lane = lanes.pop().expect("one lane").settle();
         let woken = Arc::new(Woken::default());
         let waker = Waker::from(woken.clone());
-        lane.pump(&Context::from_waker(&waker));
+        lane.pump(&Context::from_waker(&waker), || clock.boottime_ms());
         let waiting = Vec::new();
         let server = Self {
             writer,
@@ -277,6 +277,9 @@ impl Server {
         let in_flight = |key| self.lane.may_be_in_flight(key);
         let (copied, elapsed_ms) = (self.cursors.copied(), || self.clock.elapsed_ms());
         let found = self.door.refusal(request, copied, in_flight, elapsed_ms)?;
+        if !self.cursors.is_good(|| self.clock.boottime_ms()) {
+            return None;
+        }
         let Command::CreateOrder(order) = &request.command else { return None };
         let line = order.lines.first()?;
         let counted = RefusalReport { sku: line.sku.clone(), created: found.created, count: 1 };
@@ -319,7 +322,7 @@ impl Server {
             return Vec::new();
         }
         let context = &mut Context::from_waker(&self.waker);
-        self.lane.pump(context);
+        self.lane.pump(context, || self.clock.boottime_ms());
         let stamp = self.writer.stamp();
         let mut came = Vec::new();
         let still = std::mem::take(&mut self.waiting);
