@@ -8,7 +8,7 @@
 //! `recovery`.
 
 use super::RecoveryError;
-use super::directories::{io_error, make_directory};
+use crate::engine::replay::make_directory;
 use doorbuster_journal::FILE_MODE;
 use rustix::fs::OFlags;
 use std::fs::{self, File, TryLockError};
@@ -70,6 +70,13 @@ fn take(file: &File, path: &Path, of: &Path) -> Result<(), RecoveryError> {
         Err(TryLockError::WouldBlock) => Err(locked(of)),
         Err(TryLockError::Error(cause)) => Err(io_error("lock", path)(cause)),
     }
+}
+
+fn io_error<'a>(
+    operation: &'static str,
+    path: &'a Path,
+) -> impl FnOnce(io::Error) -> RecoveryError + 'a {
+    move |cause| RecoveryError::Io { operation, path: path.display().to_string(), cause }
 }
 
 impl Lock {

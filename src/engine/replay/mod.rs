@@ -6,6 +6,7 @@
 //! every look at a directory is a recovery drill. Next: `ahead`, `recovery`, `snapshotter`.
 
 mod ahead;
+mod apply;
 mod directory;
 
 use crate::background::prefault_thread;
@@ -14,10 +15,10 @@ use crate::domain::memory::prefetch::{TOGETHER_MAX, warm};
 use crate::domain::model::event::Record;
 use crate::domain::model::ids::{Sequence, Stamp};
 use crate::domain::model::lives::Lives;
-use crate::domain::rules::apply::apply;
 use crate::domain::state::tables::State;
 use ahead::{Bundle, Content, ReadFrame};
-pub use directory::{DataDirectory, journal_directory, open, snapshot_directory};
+pub(in crate::engine) use apply::{apply_stored, compare};
+pub use directory::{DataDirectory, journal_directory, make_directory, open, snapshot_directory};
 use doorbuster_journal::{
     Disk, JournalError, JournalId, Origin, Scan, SnapshotEnd, VisitError, journal_id,
 };
@@ -26,7 +27,6 @@ use doorbuster_snapshots::{
     newest_valid,
 };
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Why a directory has no state to show.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +49,16 @@ pub enum ReplayError {
     /// The journal is read on a thread of its own.
     #[error("cannot start the thread that reads the journal: {cause}")]
     Thread {
+        /// What the system answered.
+        #[source]
+        cause: io::Error,
+    },
+    /// The system said no.
+    #[error("cannot {operation} {path}: {cause}")]
+    Io {
+        /// What was tried, as a verb.
+        operation: &'static str,
+        path: String,
         /// What the system answered.
         #[source]
         cause: io::Error,
@@ -352,8 +362,6 @@ impl<'p, 'w> Replay<'p, 'w> {
         if enough { Err(Stop::Enough) } else { Ok(()) }
     }
 
-    /// A checksum does not make a record ours: one that does not fit must end the replay with a
-    /// message, not the process. The state is not used afterwards.
     fn record(
         &mut self,
         sequence: Sequence,
@@ -364,23 +372,11 @@ impl<'p, 'w> Replay<'p, 'w> {
         if let (Some(watch), true) = (&mut self.watch, follows) {
             watch(&self.state, record, stamp);
         }
-        let applied = follows
-            && catch_unwind(AssertUnwindSafe(|| apply(&mut self.state, record, stamp))).is_ok();
-        match applied {
-            true => Ok(()),
-            false => Err(format!("sequence {sequence} does not fit what came before it").into()),
-        }
+        apply_stored(&mut self.state, sequence, record, stamp)
     }
 
-    /// A seal says what the writer's own state held.
     fn compare(&mut self, totals: &[u8]) -> Result<(), VisitError> {
-        let sealed = codec::decode_totals(totals)?;
-        let own = codec::Totals::of(&self.state, sealed.drained);
-        self.drained = sealed.drained;
-        if own != sealed {
-            let told = format!("the journal replays to {own:?}, but was sealed at {sealed:?}");
-            return Err(told.into());
-        }
+        self.drained = compare(&self.state, totals)?;
         Ok(())
     }
 }

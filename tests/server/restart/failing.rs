@@ -74,6 +74,10 @@ impl DataDirectory for Data {
         unreachable!("only a ballast stands there")
     }
 
+    fn set_aside(&self, _name: &str) -> Result<FaultyDisk, ReplayError> {
+        unreachable!("a start alone cuts nothing for another history")
+    }
+
     fn random(&self) -> [u8; 16] {
         // Not one and the same: each start draws a life.
         static DRAWN: AtomicU64 = AtomicU64::new(1);

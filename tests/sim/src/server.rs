@@ -74,6 +74,10 @@ impl DataDirectory for SimData {
         Ok(LyingDisk::top(&self.disk))
     }
 
+    fn set_aside(&self, name: &str) -> Result<LyingDisk, ReplayError> {
+        Ok(LyingDisk::set_aside(&self.disk, name))
+    }
+
     fn random(&self) -> [u8; 16] {
         let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
         let mut bytes = [0; 16];

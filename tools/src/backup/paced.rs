@@ -109,6 +109,10 @@ impl DataDirectory for PacedDirectory {
         Ok(self.paced(self.path.top()?))
     }
 
+    fn set_aside(&self, name: &str) -> Result<PacedDisk, ReplayError> {
+        Ok(self.paced(self.path.set_aside(name)?))
+    }
+
     fn random(&self) -> [u8; 16] {
         self.path.random()
     }

@@ -50,7 +50,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "EpochKept",
         "a start goes on in the epoch before",
         &[edit(
-            "src/engine/recovery/mod.rs",
+            "src/engine/recovery/epoch.rs",
             "let epoch = «drawn.epoch»;",
             "if first { drawn.epoch } else { self.state.epoch }",
         )],
@@ -59,7 +59,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "LifeFromEpoch",
         "a start counts the random part of its ids from the epoch",
         &[edit(
-            "src/engine/recovery/mod.rs",
+            "src/engine/recovery/epoch.rs",
             "random: impl Fn() -> [u8; 16]) -> Result<Life, RecoveryError> {«»",
             "return Life::of_bits(u64::from(state.epoch) << 5 | 31).ok_or(RecoveryError::Random);",
         )],
@@ -68,7 +68,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "SettingsUnrecorded",
         "changed settings are used and not journaled",
         &[edit(
-            "src/engine/recovery/mod.rs",
+            "src/engine/recovery/epoch.rs",
             "«»if self.state.settings != *rules {",
             "if !first { self.state.settings = rules.clone(); }",
         )],

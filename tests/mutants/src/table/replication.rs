@@ -62,7 +62,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "StartVouchesForAll",
         "the first frame of a start vouches for a tail that the copies may not have",
         &[edit(
-            "src/engine/recovery/mod.rs",
+            "src/engine/recovery/epoch.rs",
             "journal.set_copied(«journal.watermark()»);",
             "Sequence::MAX",
         )],

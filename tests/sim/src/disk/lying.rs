@@ -50,6 +50,11 @@ impl LyingDisk {
         Self { disk: disk.within("top"), lie: None }
     }
 
+    /// One that takes what is cut off a journal, of this name; there is one for each cut of a run.
+    pub(crate) fn set_aside(disk: &SimDisk, name: &str) -> Self {
+        Self { disk: disk.within(format!("set-aside/{name}").leak()), lie: None }
+    }
+
     fn file(&self, file: SimFile) -> LyingFile {
         LyingFile { file, lie: self.lie }
     }
