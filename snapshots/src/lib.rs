@@ -1,7 +1,8 @@
 //! Snapshot files of opaque bytes: written, verified, listed, pruned.
 //!
 //! It owns the way of an encoded snapshot to the disk and back: a snapshot gets its name only after
-//! it is whole, synced and read back ([`SnapshotWriter`]); bytes are checked before they are handed
+//! it is whole, synced and read back ([`SnapshotWriter`]), or one that
+//! comes from elsewhere ([`SnapshotReceiver`]); bytes are checked before they are handed
 //! out ([`SnapshotReader`]); a start finds the newest snapshot that it can trust
 //! ([`newest_valid`]); old snapshots are removed only after newer ones were verified ([`prune`]).
 //! It never knows what a snapshot means, reads no clock, retries no failed sync, and changes no
@@ -24,6 +25,7 @@ mod format;
 mod header;
 mod prune;
 mod reader;
+mod receiver;
 mod trailer;
 mod writer;
 
@@ -36,4 +38,5 @@ pub use format::{
 pub use header::Meta;
 pub use prune::{Keep, Pruned, prune, remove_leftovers};
 pub use reader::{SnapshotReader, Verified, no_pause, verify, verify_with};
+pub use receiver::SnapshotReceiver;
 pub use writer::SnapshotWriter;

@@ -75,6 +75,11 @@ fn decode(page: &[u8]) -> Result<SegmentHeader, JournalError> {
 }
 
 impl<D: Disk> JournalBeginning<D> {
+    /// The identity of the journal, as the header page has it.
+    pub fn id(&self) -> JournalId {
+        self.journal.id()
+    }
+
     /// Where the next frame goes.
     pub fn place(&self) -> FramePlace {
         self.journal.end().place

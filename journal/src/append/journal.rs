@@ -229,6 +229,16 @@ impl<D: Disk> Journal<D> {
         self.synced.min(self.copied)
     }
 
+    /// The epoch of the last frame, or of the turn that was begun after it; 0 without either.
+    pub fn epoch(&self) -> u32 {
+        self.epoch
+    }
+
+    /// The stamp of the last frame, or of the turn that was begun after it, in milliseconds.
+    pub fn stamp_ms(&self) -> u64 {
+        self.stamp_ms
+    }
+
     /// Sets the highest sequence that every copy that counts has synced; `u64::MAX`, as it is at
     /// first, where there is none. A frame's watermark must be true on every copy's disk, and a
     /// copy may store the frame before it has synced those before it.

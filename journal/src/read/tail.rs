@@ -146,6 +146,41 @@ impl<D: Disk> Tail<D> {
         Ok(())
     }
 
+    /// Shows every frame of records up to the sequence `settled`, and the seals between and behind
+    /// them, as far as the place `end`, before which everything is known to be stored. A frame at
+    /// which `visit` breaks is shown again next time.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn read_with_seals(
+        &mut self,
+        disk: &D,
+        (settled, end): (u64, FramePlace),
+        visit: &mut dyn FnMut(&Frame<'_>) -> ControlFlow<()>,
+    ) -> Result<(), JournalError> {
+        self.forget();
+        while self.frame_place() < end {
+            let (offset, next_sequence) = (self.offset, self.next_sequence);
+            let (seed, bytes) = self.next_bytes()?;
+            let frame = match frame::parse(bytes, Position { seed, offset }) {
+                Ok(frame) if frame.first_sequence() == next_sequence => frame,
+                _ => return Err(self.damaged()),
+            };
+            if frame.successor().is_some() {
+                let end = offset + frame.bytes();
+                let next = next_segment(disk, &self.segment, end, next_sequence)?;
+                self.enter(next);
+                continue;
+            }
+            if frame.next_sequence() > settled.saturating_add(1) || visit(&frame).is_break() {
+                break;
+            }
+            let (bytes, next) = (frame.bytes(), frame.next_sequence());
+            self.advance(bytes, next);
+        }
+        Ok(())
+    }
+
     /// Forgets the block: it may be older than frames stored since.
     pub(super) fn forget(&mut self) {
         self.block.clear();
@@ -267,6 +302,28 @@ mod tests {
         assert_eq!(read(&mut tail, &disk, 40), (7..=40).collect::<Vec<_>>());
         write(&mut journal, 10);
         assert_eq!(read(&mut tail, &disk, 60), (41..=60).collect::<Vec<_>>());
+    }
+
+    /// Seals are shown where they lie, the last one too, and nothing beyond what is settled.
+    #[test]
+    fn a_tail_with_seals_shows_them_between_the_records() {
+        let (disk, mut journal) = written(1);
+        for _ in 0..9 {
+            journal.seal(1, 1000, &[7]).unwrap();
+            write(&mut journal, 1);
+        }
+        journal.seal(1, 1000, &[7]).unwrap();
+        let mut tail = tail(&disk, 1);
+        let mut shown = Vec::new();
+        for settled in [0, 2, 5, 20] {
+            let mut visit = |frame: &Frame<'_>| {
+                shown.push((frame.first_sequence(), frame.totals().is_some()));
+                ControlFlow::Continue(())
+            };
+            tail.read_with_seals(&disk, (settled, journal.end().place), &mut visit).unwrap();
+        }
+        let turn = |turn: u64| [(2 * turn + 1, false), (2 * turn + 3, true)];
+        assert_eq!(shown, (0..10).flat_map(turn).collect::<Vec<_>>());
     }
 
     #[test]
