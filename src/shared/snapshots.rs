@@ -18,6 +18,11 @@ pub enum Ask {
     Due,
     /// Take a snapshot now, and answer its sequence or why there is none.
     Now(oneshot::Sender<Result<Sequence, String>>),
+    /// Take one of exactly this sequence, or look at the one that is there, and answer its digest or
+    /// why there is none. What two nodes answer for one sequence is the same.
+    At(Sequence, oneshot::Sender<Result<[u8; 32], String>>),
+    /// Take no more, and end: the directory is about to change.
+    Pause,
     /// Take a last one before this, on `Clock::elapsed_ms`, and end.
     Stop(u64),
 }
@@ -34,6 +39,8 @@ pub struct Snapshots {
     damage: Mutex<Option<String>>,
     /// There is no room for the next segment.
     space_short: AtomicBool,
+    /// Whoever takes one is to stop as soon as it can.
+    is_hurried: AtomicBool,
     /// Whether a check was requested and not begun.
     nudged: AtomicBool,
     asks: SyncSender<Ask>,
@@ -58,6 +65,7 @@ impl Snapshots {
             failure: Mutex::new(None),
             damage: Mutex::new(None),
             space_short: AtomicBool::new(false),
+            is_hurried: AtomicBool::new(false),
             nudged: AtomicBool::new(false),
             asks,
         };
@@ -128,6 +136,30 @@ impl Snapshots {
         self.asks.try_send(Ask::Now(answer)).ok().map(|()| answered)
     }
 
+    /// Asks for the digest of exactly this sequence, as of a snapshot; the receiver hears it, or why
+    /// there is none. None if too many have asked already.
+    #[must_use]
+    pub fn ask_at(&self, sequence: Sequence) -> Option<oneshot::Receiver<Result<[u8; 32], String>>> {
+        let (answer, answered) = oneshot::channel();
+        self.asks.try_send(Ask::At(sequence, answer)).ok().map(|()| answered)
+    }
+
+    /// Asks for the end without a last snapshot, and that the one under way be given up.
+    pub(crate) fn pause(&self) {
+        self.is_hurried.store(true, Ordering::Release);
+        // A snapshotter that is gone has stopped.
+        let _ = self.asks.send(Ask::Pause);
+    }
+
+    /// From here on snapshots are taken again.
+    pub(crate) fn resume(&self) {
+        self.is_hurried.store(false, Ordering::Release);
+    }
+
+    pub(crate) fn is_hurried(&self) -> bool {
+        self.is_hurried.load(Ordering::Acquire)
+    }
+
     /// Says that enough has happened; never waits.
     pub(crate) fn request_check(&self) {
         // One that waits already will do, and must not take the place of a request.
@@ -142,7 +174,7 @@ impl Snapshots {
     }
 
     /// Asks for a last snapshot and the end.
-    pub(crate) fn stop(&self, before_ms: u64) {
+    pub fn stop(&self, before_ms: u64) {
         // A snapshotter that is gone has stopped.
         let _ = self.asks.send(Ask::Stop(before_ms));
     }

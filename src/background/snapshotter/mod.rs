@@ -16,7 +16,8 @@ use crate::shared::snapshots::{Ask, Snapshots};
 use crate::testing::failpoints::{Failpoint, armed};
 use doorbuster_journal::{Ballast, Disk, JournalError, JournalId, Pruner, sequence_at};
 use doorbuster_snapshots::{
-    Keep, Meta, PassedOver, SnapshotError, SnapshotWriter, prune, remove_leftovers, snapshot_name,
+    Keep, Meta, PassedOver, SnapshotError, SnapshotState, SnapshotWriter, list, prune,
+    remove_leftovers, snapshot_name,
 };
 use std::cell::RefCell;
 use std::convert::Infallible;
@@ -27,7 +28,9 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
+mod following;
 mod pace;
+pub use following::{FollowerSnapshotter, SnapshotterThread};
 use pace::Pace;
 
 /// Why there is no new snapshot.
@@ -87,8 +90,9 @@ impl<P: DataDirectory> Snapshotter<P> {
         Self { parts, scrubber: Scrubber::default(), ballast_failed: false }
     }
 
-    /// Takes snapshots when asked and when it is time, until it is told to stop.
-    pub fn run(mut self) {
+    /// Takes snapshots when asked and when it is time, until it is told to stop. Gives back where it
+    /// hears what to do, for the next.
+    pub fn run(mut self) -> Receiver<Ask> {
         // The writer and the IO threads come first; a refusal by the system costs only that.
         let _ = rustix::process::nice(NICENESS);
         loop {
@@ -96,10 +100,10 @@ impl<P: DataDirectory> Snapshotter<P> {
             let ask = match asked {
                 Ok(ask) => ask,
                 Err(RecvTimeoutError::Timeout) => Ask::Due,
-                Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Disconnected) => return self.parts.asked,
             };
             if self.heed(ask).is_break() {
-                return;
+                return self.parts.asked;
             }
         }
     }
@@ -123,6 +127,10 @@ impl<P: DataDirectory> Snapshotter<P> {
                 // Whoever asked may have gone.
                 let _ = answer.send(self.take(u64::MAX));
             }
+            Ask::At(sequence, answer) => {
+                let _ = answer.send(self.digest_at(sequence));
+            }
+            Ask::Pause => return ControlFlow::Break(()),
             Ask::Stop(before_ms) => {
                 let _ = self.take(before_ms);
                 return ControlFlow::Break(());
@@ -131,8 +139,29 @@ impl<P: DataDirectory> Snapshotter<P> {
         ControlFlow::Continue(())
     }
 
-    /// Takes a snapshot and tells how it went. Gives the sequence of the newest snapshot.
+    /// The digest of exactly this sequence, by the snapshot of it: one that is there, or a new one.
+    fn digest_at(&self, sequence: Sequence) -> Result<[u8; 32], String> {
+        let parts = &self.parts;
+        if sequence > parts.cursors.settled() {
+            return Err(format!("sequence {sequence} is not settled here"));
+        }
+        if parts.snapshots.sequence().unwrap_or(0) < sequence {
+            self.take_until(sequence, u64::MAX)?;
+        }
+        let digest = stored_digest(&parts.data, parts.journal, sequence);
+        let digest = digest.map_err(|error| error.to_string())?;
+        digest.ok_or_else(|| format!("no snapshot ends with sequence {sequence} here"))
+    }
+
+    /// Takes a snapshot of all that is settled.
     fn take(&self, before_ms: u64) -> Result<Sequence, String> {
+        let parts = &self.parts;
+        let settled = parts.cursors.settled();
+        self.take_until(settled, before_ms)
+    }
+
+    /// Takes a snapshot and tells how it went. Gives the sequence of the newest snapshot.
+    fn take_until(&self, settled: Sequence, before_ms: u64) -> Result<Sequence, String> {
         let parts = &self.parts;
         if armed(Failpoint::Snapshot) {
             let why = "told to".to_owned();
@@ -141,11 +170,10 @@ impl<P: DataDirectory> Snapshotter<P> {
         }
         let newest = parts.snapshots.sequence().unwrap_or(0);
         let pace = Pace::new(&parts.cursors, &parts.clock, newest, parts.every_events);
-        let pause = || match pace.rest() / 1000 < before_ms {
+        let pause = || match !parts.snapshots.is_hurried() && pace.rest() / 1000 < before_ms {
             true => ControlFlow::Continue(()),
             false => ControlFlow::Break(()),
         };
-        let settled = parts.cursors.settled();
         // As it is now: a segment that takes what the ballast leaves does not end the shortage.
         let mut space_short = parts.snapshots.space_short();
         let mut taken = fold(&parts.data, parts.journal, Some(settled), pause);
@@ -167,6 +195,8 @@ impl<P: DataDirectory> Snapshotter<P> {
                 }
                 Ok(sequence)
             }
+            // It was asked to stop; that is nothing to look after.
+            Err(error) if parts.snapshots.is_hurried() => Err(error.to_string()),
             Err(error) => {
                 let told = error.to_string();
                 tracing::warn!(cause = told, "no snapshot was taken");
@@ -349,6 +379,19 @@ fn write<D: Disk>(
     snapshot.digest_payload();
     snapshot.finish()?;
     Ok(())
+}
+
+/// The digest of the state at a sequence, if a snapshot ends there.
+fn stored_digest<P: DataDirectory + ?Sized>(
+    data: &P,
+    journal: JournalId,
+    sequence: Sequence,
+) -> Result<Option<[u8; 32]>, TakeError> {
+    let listed = list(&data.snapshots()?, journal)?;
+    Ok(listed.into_iter().find_map(|snapshot| match snapshot.state {
+        SnapshotState::Valid(meta) if meta.sequence == sequence => Some(meta.digest),
+        _ => None,
+    }))
 }
 
 /// Lets old snapshots go. Gives the sequence below which the journal is no longer needed, if any.

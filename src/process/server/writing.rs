@@ -149,7 +149,7 @@ fn start_snapshotter(
         ballast_bytes: config.ballast_bytes,
     });
     let thread = thread::Builder::new().name("snapshotter".to_owned());
-    thread.spawn(move || snapshotter.run()).map_err(start_error("the snapshotter"))
+    thread.spawn(move || drop(snapshotter.run())).map_err(start_error("the snapshotter"))
 }
 
 /// Starts the thread that reads the journal for its followers.
