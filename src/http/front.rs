@@ -1,6 +1,6 @@
 //! What all IO threads share: the phase of the server, and what the server lends to HTTP.
 //!
-//! Owns recovering, serving and draining, and how many connections there are. Never looks into a
+//! Owns recovering, following, serving and draining, and how many connections there are. Never looks into a
 //! request. Next: `worker` (what one IO thread has), `connection::listener`.
 
 use super::admission::SharedAdmission;
@@ -15,8 +15,10 @@ use crate::metrics::Meters;
 use crate::ring::Cursors;
 use crate::shared::clock::Clock;
 use crate::shared::feed::Feed;
+use crate::shared::handover::Handover;
 use crate::shared::reloadable::Reloadable;
 use crate::shared::snapshots::Snapshots;
+use crate::shared::standing::StandingCell;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
@@ -34,6 +36,9 @@ pub enum Phase {
     /// What is being answered is finished; anything else but `/livez` is refused. Connections end
     /// after their current request.
     Draining = 2,
+    /// Another node writes, and this one stores what it sends: how it stands is answered, and
+    /// anything else is refused.
+    Following = 3,
 }
 
 /// What all IO threads share.
@@ -94,6 +99,28 @@ pub struct Shared {
     pub meters: Arc<Meters>,
     /// Requests are timed.
     pub timed: bool,
+    /// How this node stands among the others.
+    pub standing: Arc<StandingCell>,
+    /// What is new is refused by it.
+    pub replication: ReplicationLimits,
+    /// Where a handover is asked for; none where nothing is replicated.
+    pub handover: Option<Handover>,
+}
+
+/// What keeps new orders out, beside copies that are behind or missing for `stall_ms`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReplicationLimits {
+    /// More bytes of the journal than these wait for the copies.
+    pub unsettled_bytes_max: u64,
+    /// The writer alone is in sync.
+    pub refuses_alone: bool,
+}
+
+impl Default for ReplicationLimits {
+    /// Where nothing is replicated.
+    fn default() -> Self {
+        Self { unsettled_bytes_max: u64::MAX, refuses_alone: false }
+    }
 }
 
 impl Deref for Front {
@@ -130,14 +157,21 @@ impl Front {
     /// and a start adds its life before it serves. A second call changes nothing.
     pub fn serve_with(&self, hash_key: [u8; 16], lives: Arc<Lives>) {
         if self.known.set(Known { hash_key, lives }).is_ok() {
-            // A drain may have begun during recovery: that one wins.
-            let _ = self.phase.compare_exchange(
-                Phase::Recovering as u8,
-                Phase::Serving as u8,
-                Ordering::AcqRel,
-                Ordering::Acquire,
-            );
+            self.go_on(Phase::Recovering, Phase::Serving);
+            self.go_on(Phase::Following, Phase::Serving);
         }
+    }
+
+    /// The directory is read, and another node writes: this one tells how it stands, until
+    /// [`serve_with`](Self::serve_with).
+    pub fn follow(&self) {
+        self.go_on(Phase::Recovering, Phase::Following);
+    }
+
+    /// A drain may have begun before: that one wins.
+    fn go_on(&self, from: Phase, to: Phase) {
+        let (from, to) = (from as u8, to as u8);
+        let _ = self.phase.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire);
     }
 
     /// Turns readiness off and has each answer be its connection's last, while everything is served
@@ -183,6 +217,7 @@ impl Front {
         match self.phase.load(Ordering::Acquire) {
             0 => Phase::Recovering,
             1 => Phase::Serving,
+            3 => Phase::Following,
             _ => Phase::Draining,
         }
     }

@@ -42,7 +42,7 @@ pub use connection::listener::doors;
 pub use connection::listener::{EVENT_INTERVAL, serve};
 pub use connection::reserve::{ALL_RESERVED_PLACES, RESERVED_HEAD_MS, RESERVED_PLACES};
 pub use connection::tls::{BadCertificate, Certificate, HandshakeEnd, Handshakes, Validity};
-pub use front::{Front, Phase, Shared};
+pub use front::{Front, Phase, ReplicationLimits, Shared};
 pub use handlers::cloud_events::write_event;
 pub use operations::request_metrics::LABELS;
 pub use request::fingerprint::key_hash;

@@ -4,7 +4,8 @@ use super::request::headers::RequestHeaders;
 use super::response::problem::Refused;
 use super::routes::{self, Input, Parsed, Route, WriterRequest};
 use super::{
-    Cells, Front, HttpLimits, LABELS, Reloadable, Role, Rules, Shared, SharedAdmission, Tokens,
+    Cells, Front, HttpLimits, LABELS, Reloadable, ReplicationLimits, Role, Rules, Shared,
+    SharedAdmission, Tokens,
 };
 use crate::domain::model::answer::TABLES;
 use crate::domain::model::command::{Principal, Reach};
@@ -62,6 +63,9 @@ pub(super) fn recovering(limits: HttpLimits) -> Front {
         feed: Feed::new().0,
         meters: Arc::new(Meters::new(1, LABELS, &TABLES)),
         timed: true,
+        standing: Arc::default(),
+        replication: ReplicationLimits::default(),
+        handover: None,
     })
 }
 

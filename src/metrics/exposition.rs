@@ -79,6 +79,27 @@ pub struct Facts {
     pub journal_damaged: bool,
     /// When the certificate ends, in seconds since 1970; none without TLS.
     pub certificate_not_after_s: Option<u64>,
+    pub nodes: NodeFacts,
+}
+
+/// How this node stands among the others.
+#[derive(Debug, Clone)]
+pub struct NodeFacts {
+    /// The role, and those that there are.
+    pub role: &'static str,
+    pub roles: &'static [&'static str],
+    pub epoch: u64,
+    /// Nobody could take over.
+    pub is_alone: bool,
+    /// New orders wait for copies that are behind or missing.
+    pub unreplicated: bool,
+    /// Copies by name: records that each lacks, and for how many milliseconds.
+    pub copies: Vec<(String, u64, u64)>,
+    pub clock_skew_ms: u64,
+    /// The arbiter has not answered for so many milliseconds.
+    pub arbiter_gone_ms: u64,
+    /// A copy holds other data than the writer.
+    pub digest_differs: bool,
 }
 
 /// How the page is written.
@@ -115,7 +136,8 @@ impl Collector for Scrape {
         self.server(&mut page)?;
         self.requests(&mut page)?;
         self.writer(&mut page)?;
-        self.journal(&mut page)
+        self.journal(&mut page)?;
+        self.nodes(&mut page)
     }
 }
 
@@ -261,6 +283,37 @@ impl Scrape {
     }
 }
 
+impl Scrape {
+    fn nodes(&self, page: &mut Page<'_>) -> Result<(), Error> {
+        let nodes = &self.facts.nodes;
+        let roles = nodes.roles.iter();
+        let rows =
+            roles.map(|role| ([("role", (*role).to_owned())], u64::from(*role == nodes.role)));
+        page.gauges("role", "1 for what this node is among the others", rows)?;
+        page.gauge("epoch", "The epoch that this node writes or follows in", nodes.epoch)?;
+        let meaning = "1 while no other node could take over";
+        page.gauge("alone", meaning, u64::from(nodes.is_alone))?;
+        let meaning = "1 while new orders are refused because copies are behind or missing";
+        page.gauge("unreplicated", meaning, u64::from(nodes.unreplicated))?;
+        let named = |name: &String| [("node", name.clone())];
+        let copies = nodes.copies.iter();
+        let rows = copies.map(|(name, records, _)| (named(name), *records));
+        page.gauges("copy_lag_records", "Records that a copy lacks", rows)?;
+        let rows = nodes.copies.iter().map(|(name, _, lag_ms)| (named(name), lag_ms * 1_000_000));
+        page.seconds_each("copy_lag_seconds", "For how long a copy has lacked any record", rows)?;
+        let copied = self.meters.copies.copied();
+        let meaning = "From a record stored here to the same one synced on the copies";
+        page.histogram("copied_seconds", meaning, &copied, &DURATIONS_NS, NANOSECONDS)?;
+        let nanoseconds = |ms: u64| ms.saturating_mul(1_000_000);
+        let meaning = "How far the clocks of the nodes are apart at most";
+        page.seconds("clock_skew_seconds", meaning, nanoseconds(nodes.clock_skew_ms))?;
+        let meaning = "Since when the arbiter has not answered; 0 where it does";
+        page.seconds("arbiter_gone_seconds", meaning, nanoseconds(nodes.arbiter_gone_ms))?;
+        let meaning = "1 once a copy was found to hold other data than the writer";
+        page.gauge("digest_differs", meaning, u64::from(nodes.digest_differs))
+    }
+}
+
 /// Words of one row.
 type Words<const N: usize> = [(&'static str, String); N];
 
@@ -288,6 +341,19 @@ impl Page<'_> {
     fn seconds(&mut self, name: &str, meaning: &str, value_ns: u64) -> Result<(), Error> {
         let mut metric = self.encoder.encode_descriptor(name, meaning, None, MetricType::Gauge)?;
         metric.encode_gauge(&(value_ns as f64 / NANOSECONDS))
+    }
+
+    fn seconds_each<const N: usize>(
+        &mut self,
+        name: &str,
+        meaning: &str,
+        rows: impl Iterator<Item = (Words<N>, u64)>,
+    ) -> Result<(), Error> {
+        let mut metric = self.encoder.encode_descriptor(name, meaning, None, MetricType::Gauge)?;
+        for (words, value_ns) in rows {
+            metric.encode_family(&words)?.encode_gauge(&(value_ns as f64 / NANOSECONDS))?;
+        }
+        Ok(())
     }
 
     fn gauges<const N: usize>(

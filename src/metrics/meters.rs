@@ -265,6 +265,25 @@ pub(super) struct WriterCopy {
     pub(super) tables: Vec<(u64, u64)>,
 }
 
+/// What the thread counts that speaks with the other nodes.
+#[derive(Debug, Default)]
+pub struct CopiesMeter {
+    copied_ns: Recorded,
+}
+
+impl CopiesMeter {
+    /// A record was synced on the copies so long after it was stored here, in nanoseconds.
+    pub fn record_copied(&self, copied_ns: u64) {
+        self.copied_ns.record(copied_ns);
+    }
+
+    pub(super) fn copied(&self) -> Copied {
+        let mut copy = Copied::default();
+        self.copied_ns.add_to(&mut copy);
+        copy
+    }
+}
+
 /// All meters of a server.
 #[derive(Debug)]
 pub struct Meters {
@@ -272,6 +291,7 @@ pub struct Meters {
     table_names: &'static [&'static str],
     io: Vec<IoMeter>,
     pub writer: WriterMeter,
+    pub copies: CopiesMeter,
     /// The cells that are told at 0 too.
     possible_requests: Box<[bool]>,
     possible_commands: Box<[bool]>,
@@ -294,6 +314,7 @@ impl Meters {
         Self {
             io: (0..io_threads).map(|_| IoMeter::new(labels)).collect(),
             writer: WriterMeter::new(&labels, table_names.len()),
+            copies: CopiesMeter::default(),
             possible_requests: marked(cells, requests),
             possible_commands: marked(labels.commands.len() * outcomes, commands),
             shown: Mutex::default(),

@@ -1,4 +1,4 @@
-//! Where the time of a request goes: seven histograms to an IO thread.
+//! Where the time of a request goes: eight histograms to an IO thread.
 //!
 //! Owns the stages and how they follow from the moments of one request. Each begins where the one
 //! before ends, so that they add up to the whole, except that the lines of a batch go side by side.
@@ -6,9 +6,9 @@
 
 use super::histogram::{Copied, Recorded};
 
-/// A part of a request's time. Of a batch each line has the four of the writer to itself, and the
-/// batch has the others: from its head to its first line in the ring, from its last line durable to
-/// that line's answer, and from its head to the last of its answers.
+/// A part of a request's time. Of a batch each line has those of the writer and of the copies to itself, and the
+/// batch has the others: from its head to its first line in the ring, from its last line durable, here
+/// and on the copies, to that line's answer, and from its head to the last of its answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(usize)]
 pub enum Stage {
@@ -22,6 +22,8 @@ pub enum Stage {
     Append,
     /// Until it is durable in the configured mode: with `group`, the data sync.
     Durable,
+    /// Until the copies have it, and the IO thread hears so; nothing where there are none.
+    Repl,
     /// Until the response is handed to the connection: wake, rendering.
     Answer,
     /// All of them.
@@ -30,12 +32,13 @@ pub enum Stage {
 
 impl Stage {
     /// Every stage, in the order of time, the whole last.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Parse,
         Self::Ring,
         Self::Decide,
         Self::Append,
         Self::Durable,
+        Self::Repl,
         Self::Answer,
         Self::Whole,
     ];
@@ -49,6 +52,7 @@ impl Stage {
             Self::Decide => "decide",
             Self::Append => "append",
             Self::Durable => "durable",
+            Self::Repl => "repl",
             Self::Answer => "answer",
             Self::Whole => "whole",
         }
@@ -75,6 +79,8 @@ pub struct Moments {
     pub stored: u64,
     /// Its turn was durable.
     pub durable: u64,
+    /// Its turn was on the copies; as `durable` where there are none.
+    pub copied: u64,
     /// Its response was handed on.
     pub answered: u64,
 }
@@ -83,8 +89,8 @@ impl Moments {
     /// Of a request that was refused without the writer: all its time went into looking at it.
     #[must_use]
     pub fn without_writer(read: u64, answered: u64) -> Self {
-        let [published, taken, decided, stored, durable] = [answered; 5];
-        Self { read, published, taken, decided, stored, durable, answered }
+        let [published, taken, decided, stored, durable, copied] = [answered; 6];
+        Self { read, published, taken, decided, stored, durable, copied, answered }
     }
 
     /// How long each stage took, in nanoseconds.
@@ -97,6 +103,7 @@ impl Moments {
             self.decided,
             self.stored,
             self.durable,
+            self.copied,
             self.answered,
         ];
         let mut durations = [0; Stage::ALL.len()];
@@ -123,7 +130,7 @@ impl Stages {
 
     /// Counts what a line of a batch has to itself: its wait for the writer, and the writer's part.
     pub fn record_line(&self, durations: &[u64; Stage::ALL.len()]) {
-        for stage in [Stage::Ring, Stage::Decide, Stage::Append, Stage::Durable] {
+        for stage in [Stage::Ring, Stage::Decide, Stage::Append, Stage::Durable, Stage::Repl] {
             self.0[stage as usize].record(durations[stage as usize]);
         }
     }
@@ -155,11 +162,12 @@ mod tests {
             decided: 100,
             stored: 150,
             durable: 210,
-            answered: 280,
+            copied: 280,
+            answered: 360,
         };
         let durations = moments.durations();
-        assert_eq!(durations, [20, 30, 40, 50, 60, 70, 270]);
-        assert_eq!(durations[..6].iter().sum::<u64>(), durations[Stage::Whole as usize]);
+        assert_eq!(durations, [20, 30, 40, 50, 60, 70, 80, 350]);
+        assert_eq!(durations[..7].iter().sum::<u64>(), durations[Stage::Whole as usize]);
     }
 
     #[test]

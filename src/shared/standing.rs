@@ -33,7 +33,7 @@ impl StandingRole {
 
     /// As status and metrics tell it.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub const fn word(self) -> &'static str {
         match self {
             Self::Writer => "writer",
             Self::Elected => "elected",

@@ -2,6 +2,7 @@
 //! comes back: answers, reads, the feed, snapshots and the sold-out edge show nothing that is
 //! synced on this disk alone.
 
+use crate::faults::{check, declared};
 use crate::stalls::metric;
 use crate::world::World;
 use doorbuster_test_support::client::{Answer, Ask, Client, socket};
@@ -38,7 +39,8 @@ impl Waiting {
 
 /// A server whose copies hold everything a millisecond later.
 fn copied() -> World {
-    World::with(|launch| launch.environment("FAILPOINTS_COPIES_MS", "1"))
+    let long = ("JOURNAL_STALL_MS", "3600000");
+    World::with(|launch| launch.environment("FAILPOINTS_COPIES_MS", "1").variable(long.0, long.1))
 }
 
 /// Waits until this disk holds more than so many records, all synced.
@@ -103,5 +105,47 @@ fn copies_that_come_back_let_a_whole_backlog_go() {
         }
     }
     assert_eq!(world.client.get(&format!("/v1/skus/{sku}"))["held"], 60);
+    world.server.stop().stopped();
+}
+
+/// What exists waits for copies that stand still; what is new is refused after a while.
+#[test]
+fn new_orders_are_refused_while_the_copies_stand_still() {
+    let mut world = World::with(|launch| {
+        launch.environment("FAILPOINTS_COPIES_MS", "1").variable("JOURNAL_STALL_MS", "1")
+    });
+    let operations = declared(&world.document, "unreplicated");
+    let asks: Vec<Ask> = operations.iter().map(|one| world.good(&one.operation)).collect();
+    let sku = world.sku(json!({"stock": 1}));
+    let ask = world.order(&sku).header("Server-Timing", "1");
+    world.arm("Copies");
+    let order = Waiting::send(&world, &ask);
+    wait::until("the circuit opens", || {
+        let ready = world.client.ask(&Ask::get("/readyz"));
+        (ready.status == 503 && ready.json()["code"] == "unreplicated").then_some(())
+    });
+    wait::until("the disk holds it", || {
+        (metric(&mut world.client, "doorbuster_durable_lag_records ") == 0).then_some(())
+    });
+    for (declared, ask) in operations.iter().zip(&asks) {
+        check(&world.document, declared, &world.client.ask(ask));
+    }
+    for (name, value) in [("unreplicated", 1), ("ready", 0), ("stalled", 0)] {
+        assert_eq!(metric(&mut world.client, &format!("doorbuster_{name} ")), value, "{name}");
+    }
+    assert!(order.is_unanswered());
+    world.arm("");
+    let answer = order.answer();
+    let timing = answer.header("Server-Timing").expect("it was asked for").to_owned();
+    let waited = timing.split(", ").find_map(|stage| stage.strip_prefix("repl;dur="));
+    // It was durable here some requests before.
+    assert!(waited.and_then(|ms| ms.parse().ok()).is_some_and(|ms: f64| ms > 0.0), "{timing}");
+    answer.expect(201);
+    wait::until("the circuit closes", || {
+        (world.client.ask(&Ask::get("/readyz")).status == 200).then_some(())
+    });
+    for ask in &asks {
+        assert!(world.client.ask(ask).status < 300, "{ask:?}");
+    }
     world.server.stop().stopped();
 }

@@ -18,16 +18,24 @@ const POINTS: [(&str, &str); 4] = [
     ("internal", "Decide"),
 ];
 
+/// What takes other nodes to meet. Unit tests beside `handlers::replication` bring each about.
+const OF_NODES: [&str; 4] = ["not_writer", "standby", "no_arbiter", "not_in_sync"];
+
+/// Without copies a handover is refused before it can meet these.
+const OF_HANDOVERS: [&str; 2] = ["overloaded", "outcome_unknown"];
+
 /// It is met here and not in `refusals`.
 pub(crate) fn provokes(code: &str) -> bool {
     STATES.contains(&code)
         || POINTS.iter().any(|(own, _)| *own == code)
-        || ["outcome_unknown", "read_only", "rate_limited"].contains(&code)
+        || OF_NODES.contains(&code)
+        || ["outcome_unknown", "read_only", "rate_limited", "unreplicated"].contains(&code)
 }
 
 pub(crate) fn declared(document: &Document, code: &str) -> Vec<Declared> {
     let mut all = document.refusals();
     all.retain(|declared| declared.code == code);
+    all.retain(|declared| declared.operation != "handOver" || !OF_HANDOVERS.contains(&code));
     assert!(!all.is_empty(), "{code} is declared nowhere");
     all
 }
@@ -150,7 +158,7 @@ fn a_client_that_asks_too_often_gets_no_decision() {
         limit(&world, "");
         assert_eq!(world.client.get("/v1/status")["seq"], before, "{declared:?}");
         // These would keep the others from being taken.
-        if !["drain", "setReadOnly"].contains(&declared.operation.as_str()) {
+        if !["drain", "setReadOnly", "handOver"].contains(&declared.operation.as_str()) {
             assert!(world.client.ask(&ask).status < 300, "{declared:?}");
         }
     }

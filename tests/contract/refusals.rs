@@ -108,6 +108,7 @@ fn against_the_rules(world: &mut World, id: &str, code: &str) -> Option<Answer> 
             world.client.ask(&Ask::put(format!("/v1/draws/{draw}"), &body)).expect(201);
             ask
         }
+        (_, "replication_off") => world.good(id),
         (_, "unknown_request") => Ask::get("/v1/requests/never"),
         (_, "idempotency_key_missing") if id == "refundOrder" => {
             let ask = world.good(id);

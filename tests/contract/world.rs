@@ -219,6 +219,7 @@ impl World {
             "getRoot" => Ask::get("/"),
             "drain" => Ask::new("POST", "/v1/admin/drain"),
             "setReadOnly" => Ask::new("POST", "/v1/admin/read-only"),
+            "handOver" => Ask::new("POST", "/v1/admin/handover"),
             "setReadWrite" => Ask::new("POST", "/v1/admin/read-write"),
             "takeSnapshot" => Ask::new("POST", "/v1/admin/snapshot"),
             other => panic!("nobody knows a good request for {other}"),

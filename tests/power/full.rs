@@ -144,8 +144,9 @@ fn fill_up(disk: &SmallDisk) -> (Server, Book, String) {
 
 /// A snapshot needs room, and is missed by nobody. No part of it stays.
 fn check_no_snapshot(client: &mut Client, disk: &SmallDisk) {
-    let refused = client.ask(&Ask::new("POST", "/v1/admin/snapshot")).problem(500, "internal");
-    assert_eq!(client.get("/v1/status")["snapshot_error"], refused["detail"]);
+    let refused = client.ask(&Ask::new("POST", "/v1/admin/snapshot")).problem(503, "no_space");
+    assert_eq!(refused["detail"], "the disk has no room for a snapshot");
+    assert!(client.get("/v1/status")["snapshot_error"].is_string());
     let left = files(&snapshot_directory(&disk.data()));
     assert!(left.is_empty(), "{:?}", left.keys());
 }

@@ -12,7 +12,7 @@ use crate::domain::model::ids::Sequence;
 use crate::engine::replay::{self, DataDirectory, From, ReplayError, Replayed};
 use crate::ring::Cursors;
 use crate::shared::clock::Clock;
-use crate::shared::snapshots::{Ask, Snapshots};
+use crate::shared::snapshots::{Ask, NotTaken, Snapshots};
 use crate::testing::failpoints::{Failpoint, armed};
 use doorbuster_journal::{Ballast, Disk, JournalError, JournalId, Pruner, sequence_at};
 use doorbuster_snapshots::{
@@ -146,7 +146,10 @@ impl<P: DataDirectory> Snapshotter<P> {
             return Err(format!("sequence {sequence} is not settled here"));
         }
         if parts.snapshots.sequence().unwrap_or(0) < sequence {
-            self.take_until(sequence, u64::MAX)?;
+            self.take_until(sequence, u64::MAX).map_err(|why| match why {
+                NotTaken::NoSpace => "the disk has no room for a snapshot".to_owned(),
+                NotTaken::Failed(why) => why,
+            })?;
         }
         let digest = stored_digest(&parts.data, parts.journal, sequence);
         let digest = digest.map_err(|error| error.to_string())?;
@@ -154,19 +157,23 @@ impl<P: DataDirectory> Snapshotter<P> {
     }
 
     /// Takes a snapshot of all that is settled.
-    fn take(&self, before_ms: u64) -> Result<Sequence, String> {
+    fn take(&self, before_ms: u64) -> Result<Sequence, NotTaken> {
         let parts = &self.parts;
         let settled = parts.cursors.settled();
         self.take_until(settled, before_ms)
     }
 
     /// Takes a snapshot and tells how it went. Gives the sequence of the newest snapshot.
-    fn take_until(&self, settled: Sequence, before_ms: u64) -> Result<Sequence, String> {
+    fn take_until(&self, settled: Sequence, before_ms: u64) -> Result<Sequence, NotTaken> {
         let parts = &self.parts;
-        if armed(Failpoint::Snapshot) {
-            let why = "told to".to_owned();
-            parts.snapshots.failed(why.clone());
-            return Err(why);
+        for (failpoint, why) in [
+            (Failpoint::Snapshot, NotTaken::Failed("told to".to_owned())),
+            (Failpoint::NoSpace, NotTaken::NoSpace),
+        ] {
+            if armed(failpoint) {
+                parts.snapshots.failed("told to".to_owned());
+                return Err(why);
+            }
         }
         let newest = parts.snapshots.sequence().unwrap_or(0);
         let pace = Pace::new(&parts.cursors, &parts.clock, newest, parts.every_events);
@@ -196,12 +203,12 @@ impl<P: DataDirectory> Snapshotter<P> {
                 Ok(sequence)
             }
             // It was asked to stop; that is nothing to look after.
-            Err(error) if parts.snapshots.is_hurried() => Err(error.to_string()),
+            Err(error) if parts.snapshots.is_hurried() => Err(NotTaken::Failed(error.to_string())),
             Err(error) => {
                 let told = error.to_string();
                 tracing::warn!(cause = told, "no snapshot was taken");
                 parts.snapshots.failed(told.clone());
-                Err(told)
+                Err(if error.is_full() { NotTaken::NoSpace } else { NotTaken::Failed(told) })
             }
         }
     }

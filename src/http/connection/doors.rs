@@ -55,6 +55,9 @@ fn front(cursors: Arc<Cursors>, hash_key: [u8; 16], lives: Arc<Lives>) -> Front 
         feed: Feed::new().0,
         meters: Arc::new(Meters::new(1, LABELS, &TABLES)),
         timed: false,
+        standing: Arc::default(),
+        replication: ReplicationLimits::default(),
+        handover: None,
     });
     front.serve_with(hash_key, lives);
     front

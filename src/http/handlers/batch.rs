@@ -265,7 +265,7 @@ impl<A: Submit> Batch<A> {
             return true;
         }
         let front = &*self.worker.front;
-        let looked = match mode::not_ready(front.phase()) {
+        let looked = match mode::not_served(front, false) {
             Some(refused) => Err(refused),
             None => match question(line, &self.asker) {
                 Ok(question) => mode::admits(front, &question.request.command)

@@ -7,7 +7,7 @@
 //! `metrics::stages`.
 
 use super::submit::Submit;
-use crate::http::operations::request_metrics::{RequestRecord, moment};
+use crate::http::operations::request_metrics::{RequestRecord, copied, moment};
 use crate::http::worker::Worker;
 use crate::metrics::Moments;
 use crate::ring::StageTimes;
@@ -56,10 +56,11 @@ impl BatchTimes {
             decided: decided_ns,
             stored: stored_ns,
             durable: durable_ns,
+            copied: copied(&worker.front, durable_ns),
             ..Moments::default()
         };
         worker.meter().stages.record_line(&line.durations());
-        self.moments.durable = durable_ns;
+        (self.moments.durable, self.moments.copied) = (durable_ns, line.copied);
         self.heard = true;
         self.is_late = true;
     }

@@ -8,8 +8,7 @@
 use super::batch_times::BatchTimes;
 use super::sold_out::refuse;
 use super::submit::Submit;
-use super::{batch, events, mode, read_after_write};
-use crate::http::Front;
+use super::{batch, events, mode, read_after_write, replication};
 use crate::http::admission::{self, Admitted, Requester, Share, Toll};
 use crate::http::auth::identity::{Identity, identify};
 use crate::http::auth::origin::Page;
@@ -24,7 +23,7 @@ use crate::http::request::ndjson::Lines;
 use crate::http::response::answers;
 use crate::http::response::answers::OrderEcho;
 use crate::http::response::payload::{Payload, Stream};
-use crate::http::response::problem::{Code, Problem, Refused};
+use crate::http::response::problem::{Problem, Refused};
 use crate::http::response::reply::{Kind, Reply};
 use crate::http::routes::batch::BatchContext;
 use crate::http::routes::events::Follow;
@@ -85,6 +84,8 @@ struct Asking<A: Submit> {
 enum Coming<A: Submit> {
     Once(A::PendingReply),
     Looked(Pin<Box<dyn Future<Output = Result<WriterReply, SubmitError>>>>),
+    /// Of a node with copies: what it shows waits for them, but not for ever.
+    Read(Pin<Box<dyn Future<Output = Result<Result<WriterReply, SubmitError>, Refused>>>>),
 }
 
 /// Answers one request of a connection.
@@ -245,7 +246,7 @@ fn act<'r, A: Submit>(
     };
     let wanted = routes::parse(front, place, &input);
     let principal = identity.principal.name.as_str();
-    if matches!(wanted, Ok(Parsed::Follow(_) | Parsed::TakeSnapshot)) {
+    if matches!(wanted, Ok(Parsed::Follow(_) | Parsed::TakeSnapshot | Parsed::HandOver(_))) {
         worker.charge(Requester { principal, user: None, rank: Rank::Urgent }, Some(record))?;
     }
     let question = match (wanted, streamed) {
@@ -256,8 +257,12 @@ fn act<'r, A: Submit>(
             return Ok(Act::Later(Box::pin(answer_events(worker, peer, (follow, client)))));
         }
         (Ok(Parsed::TakeSnapshot), _) => {
-            let taken = async move { take_snapshot(front).await.map(ResponseParts::from) };
+            let taken = async move { mode::take_snapshot(front).await.map(Into::into) };
             return Ok(Act::Later(Box::pin(taken)));
+        }
+        (Ok(Parsed::HandOver(to)), _) => {
+            let done = async move { replication::hand_over(front, to).await.map(Into::into) };
+            return Ok(Act::Later(Box::pin(done)));
         }
         (Ok(Parsed::Batch(asker)), Some(body)) => {
             let begun = (*asker, client, BatchTimes::of(record));
@@ -292,6 +297,7 @@ fn ask<'r, A: Submit>(
         return Ok(Act::Answer(refused));
     }
     record.asks(worker, &request.command);
+    let waits = replication::waits_for_copies(&worker.front, &request.command);
     let asked = OrderEcho::of(&request);
     let coming = if read_after_write::may_be_coming(&*worker.lane, &request) {
         let worker = worker.clone();
@@ -304,6 +310,17 @@ fn ask<'r, A: Submit>(
         let waiting = waiting.map_err(|why| not_taken(worker, &admitted, record, why))?;
         worker.meter().count_published();
         Coming::Once(waiting)
+    };
+    let coming = match coming {
+        Coming::Once(once) if waits => {
+            let (front, once) = (worker.front.clone(), async { Ok(once.await) });
+            Coming::Read(Box::pin(async move { replication::hear(&front, once).await }))
+        }
+        Coming::Looked(looked) if waits => {
+            let front = worker.front.clone();
+            Coming::Read(Box::pin(async move { replication::hear(&front, looked).await }))
+        }
+        coming => coming,
     };
     Ok(Act::Submit(Asking { coming, asked, admitted }))
 }
@@ -318,11 +335,12 @@ async fn hear<A: Submit>(
     let arrived = match coming {
         Coming::Once(waiting) => Ok(waiting.await),
         Coming::Looked(looked) => looked.await,
+        Coming::Read(read) => read.await?,
     };
     let WriterReply { outcome, times } =
         arrived.map_err(|why| not_taken(worker, &admitted, record, why))?;
     worker.record_answer(&admitted, times);
-    record.arrived(times);
+    record.arrived(&worker.front, times);
     count_hot(worker, asked.as_ref(), &outcome);
     Ok(answers::reply(&worker.front, asked.as_ref(), outcome).into())
 }
@@ -366,17 +384,6 @@ async fn answer_events<A: Submit>(
     let may_follow = Box::new(move || asked.still_admits(&follows, client).is_ok());
     let (reply, follower) = events::stream(&worker.front, follow, may_follow).await?;
     Ok(ResponseParts { reply, stream: Some(Stream::new(peer.clone(), follower)) })
-}
-
-/// Waits for a snapshot to be taken in the background; the writer is not asked.
-async fn take_snapshot(front: &Front) -> Result<Reply, Refused> {
-    let busy = || Problem::new(Code::Overloaded, "too many snapshots have been asked for");
-    let taken = front.snapshots.ask().ok_or_else(busy)?.await;
-    match taken {
-        Ok(Ok(sequence)) => Ok(answers::snapshot_taken(sequence)),
-        Ok(Err(why)) => Err(Problem::new(Code::Internal, why)),
-        Err(_) => Err(Problem::new(Code::Draining, "the server takes no new requests")),
-    }
 }
 
 /// What the head alone decides is told to a client that waits for leave to send its body before it
@@ -455,7 +462,8 @@ fn find<'p, A: Submit>(
         return Ok(Step::Done(Box::new(Reply::options(allow))));
     }
     if !matches!(path, "/livez" | "/readyz")
-        && let Some(refused) = mode::not_ready(worker.front.phase())
+        && let Some(refused) =
+            mode::not_served(&worker.front, place.as_ref().is_ok_and(Route::is_of_any_node))
     {
         return Err(refused);
     }

@@ -27,6 +27,7 @@ const BY_HEAD: &[Code] = &[
     Code::UriTooLong,
     Code::RateLimited,
     Code::Recovering,
+    Code::NotWriter,
     Code::Draining,
 ];
 
@@ -43,6 +44,7 @@ const BEFORE_COMMANDS: &[Code] = &[
     Code::UnsupportedMediaType,
     Code::RateLimited,
     Code::Recovering,
+    Code::NotWriter,
     Code::Draining,
     Code::ReadOnly,
 ];
@@ -84,6 +86,7 @@ fn at_place(possible: &mut Possible, route: usize, operation: &Told) {
     let reaches = |code: &&Code| match code {
         // A request that finds the server so finds no place, but these.
         Code::Recovering => operation.path == "/readyz",
+        Code::NotWriter => false,
         Code::Draining => operation.path == "/readyz" || is_asked(operation),
         // That of an address is met by the head; a principal's, where there is something to wait
         // for.
@@ -102,7 +105,12 @@ fn at_place(possible: &mut Possible, route: usize, operation: &Told) {
 }
 
 fn commanded(possible: &mut Possible, command: usize, operation: &Told) {
-    let reached = |code: &&Code| !ONLY_BY_HEAD.contains(code) && !BEFORE_COMMANDS.contains(code);
+    let is_read = operation.method == Method::GET;
+    let reached = |code: &&Code| match code {
+        // What is new is refused before, what is shown while it waits.
+        Code::Unreplicated => is_read,
+        code => !ONLY_BY_HEAD.contains(code) && !BEFORE_COMMANDS.contains(code),
+    };
     let problems = operation.problems.iter().filter(reached).map(|code| number(*code));
     let outcomes = operation.statuses.iter().map(|status| success(*status)).chain(problems);
     possible.commands.extend(outcomes.map(|outcome| (command, outcome)));
@@ -110,7 +118,7 @@ fn commanded(possible: &mut Possible, command: usize, operation: &Told) {
 
 /// The writer answers it.
 fn is_asked(operation: &Told) -> bool {
-    operation.problems.contains(&Code::OutcomeUnknown)
+    operation.problems.contains(&Code::DeadlineExceeded)
 }
 
 /// The kind of command that an operation is; none where the writer is not asked.

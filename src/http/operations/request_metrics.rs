@@ -14,7 +14,7 @@ use crate::domain::model::sku::RefusalReason;
 use crate::http::Front;
 use crate::http::admission::{REASONS as ADMISSION_REASONS, Rates, Toll};
 use crate::http::connection::tls::Handshakes;
-use crate::http::handlers::mode::{not_ready, unready};
+use crate::http::handlers::mode::unready;
 use crate::http::handlers::submit::Submit;
 use crate::http::response::answers::OrderEcho;
 use crate::http::response::json_writer::Json;
@@ -22,8 +22,9 @@ use crate::http::response::problem::{Code, OUTCOMES};
 use crate::http::response::reply::{Kind, Reply};
 use crate::http::routes::ROUTES;
 use crate::http::worker::Worker;
-use crate::metrics::{self, Copied, Facts, Format, Labels, Moments, Stage};
-use crate::ring::{ALL_SLOTS, Outcome, StageTimes};
+use crate::metrics::{self, Copied, Facts, Format, Labels, Moments, NodeFacts, Stage};
+use crate::ring::{ALL_SLOTS, NO_COPIES, Outcome, StageTimes};
+use crate::shared::standing::StandingRole;
 use hyper::header::HeaderValue;
 use hyper::{Method, StatusCode};
 
@@ -32,6 +33,16 @@ const REASONS: &[&str] = &{
     let mut at = 0;
     while at < words.len() {
         words[at] = RefusalReason::ALL[at].as_str();
+        at += 1;
+    }
+    words
+};
+
+const NODE_ROLES: &[&str] = &{
+    let mut words = [""; StandingRole::ALL.len()];
+    let mut at = 0;
+    while at < words.len() {
+        words[at] = StandingRole::ALL[at].word();
         at += 1;
     }
     words
@@ -165,14 +176,15 @@ impl RequestRecord {
         self.command = None;
     }
 
-    /// Takes the times of its answer.
-    pub(in crate::http) fn arrived(&mut self, times: StageTimes) {
+    /// Takes the times of its answer, which came just now.
+    pub(in crate::http) fn arrived(&mut self, front: &Front, times: StageTimes) {
         let StageTimes { taken_ns, decided_ns, stored_ns, durable_ns, .. } = times;
         self.moments = Moments {
             taken: taken_ns,
             decided: decided_ns,
             stored: stored_ns,
             durable: durable_ns,
+            copied: copied(front, durable_ns),
             ..self.moments
         };
     }
@@ -213,6 +225,15 @@ impl RequestRecord {
 /// Now, if requests are timed.
 pub(in crate::http) fn moment(front: &Front) -> u64 {
     if front.timed { front.clock.elapsed_ns() } else { 0 }
+}
+
+/// When an answer that came just now was on the copies; without copies, when it was durable here.
+/// A clock is read only where there are some.
+pub(in crate::http) fn copied(front: &Front, durable_ns: u64) -> u64 {
+    match front.cursors.copied() {
+        NO_COPIES => durable_ns,
+        _ => moment(front).max(durable_ns),
+    }
 }
 
 /// `parse;dur=0.012, …`, in milliseconds (Server Timing, W3C).
@@ -291,7 +312,7 @@ pub(in crate::http) fn exposition(front: &Front, format: Format) -> Reply {
     let facts = Facts {
         version: env!("CARGO_PKG_VERSION"),
         durability: front.durability.clone(),
-        ready: not_ready(front.phase()).is_none() && unready(front).is_none(),
+        ready: unready(front).is_none(),
         read_only: front.is_read_only(),
         stalled: front.is_stalled(),
         uptime_ms: front.clock.elapsed_ms(),
@@ -309,6 +330,7 @@ pub(in crate::http) fn exposition(front: &Front, format: Format) -> Reply {
         snapshot_failed: snapshots.failure().is_some(),
         journal_damaged: snapshots.damage().is_some(),
         certificate_not_after_s: front.handshakes.as_ref().and_then(Handshakes::not_after_s),
+        nodes: nodes(front),
     };
     let kind = match format {
         Format::Text => Kind::Metrics,
@@ -317,10 +339,35 @@ pub(in crate::http) fn exposition(front: &Front, format: Format) -> Reply {
     Reply::text(kind, metrics::exposition(&front.meters, facts, format))
 }
 
+/// How this node stands among the others.
+fn nodes(front: &Front) -> NodeFacts {
+    let standing = front.standing.load();
+    let now_ms = front.clock.elapsed_ms();
+    let copies = standing.copies.iter();
+    let known = copies.map(|copy| (copy.node.clone(), copy.lag_records, copy.lag_ms));
+    NodeFacts {
+        role: standing.role.word(),
+        roles: NODE_ROLES,
+        // A server that replicates nothing writes in the last that was begun.
+        epoch: match standing.is_replicated {
+            true => u64::from(standing.epoch),
+            false => u64::from(front.lives().epochs()),
+        },
+        is_alone: standing.is_alone,
+        unreplicated: front.is_unreplicated(),
+        copies: known.collect(),
+        clock_skew_ms: standing.clock_skew_ms,
+        arbiter_gone_ms: standing.arbiter_gone_since_ms.map_or(0, |at| now_ms.saturating_sub(at)),
+        digest_differs: standing.digest_differs.is_some(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::http::routes::Route;
+    use crate::http::testing::front;
+    use crate::shared::standing::{CopyStanding, Standing};
 
     #[test]
     fn every_place_is_counted_by_its_path() {
@@ -332,14 +379,59 @@ mod tests {
     }
 
     #[test]
+    fn the_page_tells_of_copies_by_name() {
+        let front = front();
+        let copy = CopyStanding {
+            node: "n2".to_owned(),
+            is_connected: true,
+            lag_records: 3,
+            lag_ms: 1_500,
+        };
+        front.standing.store(Standing {
+            is_replicated: true,
+            role: StandingRole::Elected,
+            epoch: 7,
+            copies: vec![copy],
+            is_alone: true,
+            clock_skew_ms: 250,
+            digest_differs: Some((8, "the totals".to_owned())),
+            ..Standing::default()
+        });
+        front.meters.copies.record_copied(2_000_000);
+        let page = exposition(&front, Format::Text).body;
+        let page = str::from_utf8(&page).expect("UTF-8");
+        for row in [
+            "role{role=\"elected\"} 1",
+            "role{role=\"writer\"} 0",
+            "epoch 7",
+            "alone 1",
+            "unreplicated 0",
+            "copy_lag_records{node=\"n2\"} 3",
+            "copy_lag_seconds{node=\"n2\"} 1.5",
+            "copied_seconds_count 1",
+            "clock_skew_seconds 0.25",
+            "arbiter_gone_seconds 0.0",
+            "digest_differs 1",
+        ] {
+            let row = format!("doorbuster_{row}");
+            assert!(page.lines().any(|line| line == row), "no {row} in {page}");
+        }
+        front.standing.store(Standing::default());
+        let page = exposition(&front, Format::Text).body;
+        let page = str::from_utf8(&page).expect("UTF-8");
+        assert!(page.contains("doorbuster_role{role=\"writer\"} 1\n"), "{page}");
+        assert!(!page.contains("node=\""), "{page}");
+    }
+
+    #[test]
     fn a_header_tells_milliseconds() {
-        let durations = [1_000, 0, 12_345_678, 999, 1_000_000, 10_000, 13_356_677];
+        let durations = [1_000, 0, 12_345_678, 999, 1_000_000, 2_500, 10_000, 13_356_677];
         let told = |stages: &[Stage]| server_timing(stages, &durations).unwrap();
         assert_eq!(told(&[Stage::Whole]), "whole;dur=13.356");
         assert_eq!(
             told(&Stage::ALL),
             "parse;dur=0.001, ring;dur=0.000, decide;dur=12.345, append;dur=0.000, \
-             durable;dur=1.000, answer;dur=0.010, whole;dur=13.356"
+             durable;dur=1.000, repl;dur=0.002, answer;dur=0.010, whole;dur=13.356"
         );
     }
 }

@@ -7,6 +7,7 @@ use super::draw_writer;
 use super::json_writer::{self, Json, OrderHead};
 use super::problem::{Code, Member, Problem, Refused, jitter};
 use super::reply::Reply;
+use super::status::{self, Known};
 use crate::domain::model::answer::{
     Answer, Answered, Created, DrawView, Page, Refusal, Remembered,
 };
@@ -169,7 +170,8 @@ fn answer(front: &Front, asked: Option<&OrderEcho>, answered: Answered) -> Reply
             remembered_body(json, front.lives(), &remembered, sequence);
         }),
         Answer::Status(status) => json(StatusCode::OK, |json| {
-            state_status(json, front, &status, sequence);
+            let StateStatus { epoch, tables } = &*status;
+            status::write(json, front, &Known { epoch: *epoch, sequence, tables });
         }),
         Answer::Refused(refusal) => {
             let mut refused = refused(refusal);
@@ -315,47 +317,6 @@ fn remembered_body(json: &mut Json, lives: &Lives, remembered: &Remembered, sequ
         RememberedBody::Draw(view) => draw_writer::draw(json, view, remembered.sequence),
     }
     json_writer::end(json, sequence);
-}
-
-fn state_status(json: &mut Json, front: &Front, status: &StateStatus, sequence: Sequence) {
-    json.raw("{\"version\":");
-    json.text(env!("CARGO_PKG_VERSION"));
-    json.raw(",\"role\":\"primary\",\"epoch\":");
-    json.number(u64::from(status.epoch));
-    json.raw(",\"seq\":");
-    json.number(sequence);
-    json.raw(",\"durable_seq\":");
-    json.number(front.cursors.settled());
-    json.raw(",\"snapshot_seq\":");
-    json.maybe(front.snapshots.sequence(), Json::number);
-    // Only while it is one: what is not there needs no attention.
-    if let Some(why) = front.snapshots.failure() {
-        json.raw(",\"snapshot_error\":");
-        json.text(&why);
-    }
-    if let Some(what) = front.snapshots.damage() {
-        json.raw(",\"journal_damage\":");
-        json.text(&what);
-    }
-    json.raw(",\"journal_bytes\":");
-    json.number(front.cursors.journal_bytes());
-    json.raw(",\"uptime_ms\":");
-    json.number(front.clock.elapsed_ms());
-    json.raw(",\"mode\":");
-    json.text(front.mode());
-    json.raw(",\"durability\":");
-    json.text(&front.durability);
-    json.raw(",\"tables\":{");
-    for (at, table) in status.tables.iter().enumerate() {
-        json.raw(if at > 0 { ",\"" } else { "\"" });
-        json.raw(table.name);
-        json.raw("\":{\"used\":");
-        json.number(table.used);
-        json.raw(",\"cap\":");
-        json.number(table.cap);
-        json.raw("}");
-    }
-    json.raw("}}");
 }
 
 fn refused(refusal: Refusal) -> Refused {

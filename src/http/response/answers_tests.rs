@@ -171,7 +171,7 @@ fn the_status_joins_state_and_cursors() {
     let mut body: serde_json::Value = serde_json::from_slice(&reply.body).unwrap();
     assert!(body["uptime_ms"].take().is_u64());
     let expected = format!(
-        r#"{{"version":"{}","role":"primary","mode":"read-write","epoch":3,"seq":17,"durable_seq":16,"snapshot_seq":null,"journal_bytes":4096,"uptime_ms":null,"durability":"group","tables":{{"skus":{{"used":1,"cap":10}},"orders":{{"used":2,"cap":20}}}}}}"#,
+        r#"{{"version":"{}","role":"writer","mode":"read-write","epoch":3,"seq":17,"durable_seq":16,"snapshot_seq":null,"journal_bytes":4096,"uptime_ms":null,"durability":"group","tables":{{"skus":{{"used":1,"cap":10}},"orders":{{"used":2,"cap":20}}}}}}"#,
         env!("CARGO_PKG_VERSION")
     );
     assert_eq!(body, serde_json::from_str::<serde_json::Value>(&expected).unwrap());

@@ -354,6 +354,7 @@ pub(in crate::http) fn problem(json: &mut Json, problem: &Problem) {
 fn member(json: &mut Json, value: &Member) {
     match value {
         Member::Text(text) => json.text(text),
+        Member::MaybeText(text) => json.maybe(text.as_deref(), Json::text),
         Member::Number(number) => json.number(*number),
         Member::MaybeNumber(number) => json.maybe(*number, Json::number),
         Member::Instant(stamp) => json.instant(*stamp),

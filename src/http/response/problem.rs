@@ -70,6 +70,8 @@ codes! {
     InvalidTransition 409 "invalid_transition" "The order's status does not allow this",
     StockBelowCommitted 409 "stock_below_committed" "More units are held or sold than that",
     InUse 409 "in_use" "It is in use",
+    ReplicationOff 409 "replication_off" "Nothing is replicated",
+    NotInSync 409 "not_in_sync" "No such copy could take over",
     Closed 410 "closed" "The sale is closed",
     Compacted 410 "compacted" "These events are no longer kept",
     Diverged 410 "diverged" "This journal has another history",
@@ -89,6 +91,10 @@ codes! {
     NoSpace 503 "no_space" "The journal has no room",
     Capacity 503 "capacity" "A table is full",
     Recovering 503 "recovering" "The server is starting",
+    NotWriter 503 "not_writer" "Another node writes",
+    Standby 503 "standby" "The node follows another",
+    NoArbiter 503 "no_arbiter" "The arbiter does not answer",
+    Unreplicated 503 "unreplicated" "The copies are behind or missing",
     OutcomeUnknown 503 "outcome_unknown" "The outcome is unknown",
     DeadlineExceeded 504 "deadline_exceeded" "The deadline passed before the request was decided",
 }
@@ -103,8 +109,10 @@ impl Code {
     /// How long to stay away, in milliseconds, where the code alone says it.
     const fn pause_ms(self) -> Option<RangeInclusive<u64>> {
         match self {
-            Self::Overloaded | Self::OutcomeUnknown => Some(1_000..=2_000),
-            Self::Draining | Self::Recovering => Some(1_000..=5_000),
+            Self::Overloaded | Self::OutcomeUnknown | Self::Unreplicated => Some(1_000..=2_000),
+            Self::Draining | Self::Recovering | Self::NoArbiter => Some(1_000..=5_000),
+            // The writer is another one already, or soon.
+            Self::NotWriter | Self::Standby => Some(1_000..=1_000),
             Self::ReadOnly | Self::NoSpace | Self::Capacity => Some(5_000..=15_000),
             _ => None,
         }
@@ -138,6 +146,7 @@ pub(in crate::http) struct Fault {
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::http) enum Member {
     Text(Cow<'static, str>),
+    MaybeText(Option<Cow<'static, str>>),
     Number(u64),
     MaybeNumber(Option<u64>),
     Instant(Stamp),
@@ -236,6 +245,9 @@ mod tests {
             (Code::SoldOut, false),
             (Code::Invalid, false),
             (Code::Internal, false),
+            (Code::NotWriter, true),
+            (Code::Unreplicated, true),
+            (Code::NotInSync, false),
         ] {
             assert_eq!(Problem::new(code, "").retryable, retryable, "{code:?}");
         }

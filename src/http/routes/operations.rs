@@ -1,19 +1,20 @@
 //! `/livez`, `/readyz`, `/v1/status`, latencies and metrics.
 //!
-//! Owns what probes and operators see. Never counts anything itself. Next: `answers::state_status`,
+//! Owns what probes and operators see. Never counts anything itself. Next: `response::status`,
 //! `request_metrics`.
 
 use super::input::{Input, ParsedCommand};
 use crate::domain::model::command::Query;
 use crate::http::Front;
-use crate::http::handlers::mode::{not_ready, unready};
+use crate::http::handlers::mode::unready;
 use crate::http::operations::{openapi, request_metrics};
 use crate::http::request::accept::{Offer, choose};
-use crate::http::request::fields::{Faults, present};
+use crate::http::request::fields::{Faults, present, text};
 use crate::http::request::headers::Name;
 use crate::http::request::target::parameters;
 use crate::http::response::problem::Refused;
 use crate::http::response::reply::Reply;
+use crate::http::response::status;
 use crate::metrics::{Format, Stage};
 
 pub(super) fn live(input: &Input<'_>) -> Result<Reply, Refused> {
@@ -23,7 +24,7 @@ pub(super) fn live(input: &Input<'_>) -> Result<Reply, Refused> {
 
 pub(super) fn ready(front: &Front, input: &Input<'_>) -> Result<Reply, Refused> {
     input.no_parameters()?;
-    match not_ready(front.phase()).or_else(|| unready(front)) {
+    match unready(front) {
         Some(refused) => Err(refused),
         None => Ok(Reply::fixed("{\"status\":\"ready\"}")),
     }
@@ -38,6 +39,22 @@ pub(super) fn bare(input: &Input<'_>) -> Result<(), Refused> {
 pub(super) fn status(input: &Input<'_>) -> Result<ParsedCommand<'static>, Refused> {
     input.no_parameters()?;
     Ok(ParsedCommand::read(Query::Status))
+}
+
+/// Of a node that has no writer to ask.
+pub(super) fn status_of_follower(front: &Front, input: &Input<'_>) -> Result<Reply, Refused> {
+    input.no_parameters()?;
+    Ok(status::of_follower(front))
+}
+
+/// Which copy is to write on, if one is named.
+pub(super) fn hand_over(input: &Input<'_>) -> Result<Option<String>, Refused> {
+    input.no_parameters()?;
+    let mut to = None;
+    for (_, value) in present(&input.members_or_none()?, &["to"], "")? {
+        to = Some(text(value, "to")?.to_owned());
+    }
+    Ok(to)
 }
 
 pub(super) fn latency(front: &Front, input: &Input<'_>) -> Result<Reply, Refused> {

@@ -11,7 +11,7 @@ use super::route::Route;
 use super::writer_request::{RequestMeta, WriterRequest, key_missing, question_of};
 use super::{batch, draws, events, operations, orders, requests, skus};
 use crate::domain::model::command::Command;
-use crate::http::front::Front;
+use crate::http::front::{Front, Phase};
 use crate::http::handlers::mode::Change;
 use crate::http::request::conditions::Condition;
 use crate::http::request::headers::RequestHeaders;
@@ -27,6 +27,8 @@ pub(in crate::http) enum Parsed {
     Reply(Reply),
     /// A snapshot, by the snapshotter.
     TakeSnapshot,
+    /// Another node is to write: this one, or any.
+    HandOver(Option<String>),
     /// Another mode of the server.
     Change(Change),
     /// Answers to the lines of the body.
@@ -53,12 +55,16 @@ pub(in crate::http) fn parse(
     let parsed = match &place {
         Route::Live => return operations::live(input).map(Parsed::Reply),
         Route::Ready => return operations::ready(front, input).map(Parsed::Reply),
+        Route::Status if front.phase() == Phase::Following => {
+            return operations::status_of_follower(front, input).map(Parsed::Reply);
+        }
         Route::Status => operations::status(input)?,
         Route::Latency => return operations::latency(front, input).map(Parsed::Reply),
         Route::Percentiles => return operations::percentiles(front, input).map(Parsed::Reply),
         Route::Metrics => return operations::metrics(front, input).map(Parsed::Reply),
         Route::Contract | Route::Root => return operations::contract(input).map(Parsed::Reply),
         Route::TakeSnapshot => return operations::bare(input).map(|()| Parsed::TakeSnapshot),
+        Route::HandOver => return operations::hand_over(input).map(Parsed::HandOver),
         Route::Mode(change) => return operations::bare(input).map(|()| Parsed::Change(*change)),
         Route::Events => return events::follow(input).map(Parsed::Follow),
         Route::Batch => {

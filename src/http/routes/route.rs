@@ -25,6 +25,7 @@ pub(in crate::http) enum Route<'p> {
     Contract,
     Root,
     TakeSnapshot,
+    HandOver,
     Mode(Change),
     Skus,
     Sku(Cow<'p, str>),
@@ -54,6 +55,8 @@ struct Row {
     needs_key: bool,
     /// A request there may come without a body, which is an empty one.
     may_lack_body: bool,
+    /// A node answers there that does not write.
+    of_any_node: bool,
 }
 
 impl Row {
@@ -62,7 +65,7 @@ impl Row {
         allow: &'static str,
         methods: &'static [(Method, Option<Permission>)],
     ) -> Self {
-        Self { number, allow, methods, needs_key: false, may_lack_body: false }
+        Self { number, allow, methods, needs_key: false, may_lack_body: false, of_any_node: false }
     }
 
     const fn needs_key(self) -> Self {
@@ -71,6 +74,10 @@ impl Row {
 
     const fn may_lack_body(self) -> Self {
         Self { may_lack_body: true, ..self }
+    }
+
+    const fn of_any_node(self) -> Self {
+        Self { of_any_node: true, ..self }
     }
 }
 
@@ -159,12 +166,12 @@ macro_rules! routes {
 }
 
 routes! { id:
-    Live = /"livez" { GET };
-    Ready = /"readyz" { GET };
-    Status = /"v1"/"status" { GET ViewMetrics };
-    Latency = /"v1"/"latency" { GET ViewMetrics };
-    Percentiles = /"v1"/"latency.hgrm" { GET ViewMetrics };
-    Metrics = /"metrics" { GET ViewMetrics };
+    Live = /"livez" { GET } of_any_node;
+    Ready = /"readyz" { GET } of_any_node;
+    Status = /"v1"/"status" { GET ViewMetrics } of_any_node;
+    Latency = /"v1"/"latency" { GET ViewMetrics } of_any_node;
+    Percentiles = /"v1"/"latency.hgrm" { GET ViewMetrics } of_any_node;
+    Metrics = /"metrics" { GET ViewMetrics } of_any_node;
     TakeSnapshot = /"v1"/"admin"/"snapshot" { POST Administer } may_lack_body;
     Skus = /"v1"/"skus" { GET ReadSkus };
     Sku(id) = /"v1"/"skus"/{sku}
@@ -186,7 +193,7 @@ routes! { id:
         { POST OrderAction(Verb::Refund) } may_lack_body;
     UserOrders(id) = /"v1"/"users"/{user}/"orders" { GET ListUserOrders };
     Remembered(id) = /"v1"/"requests"/{key} { GET ReadRequest };
-    Contract = /"openapi.json" { GET };
+    Contract = /"openapi.json" { GET } of_any_node;
     Root = /"" { GET };
     Batch = /"v1"/"batch" { POST AnyRole };
     Events = /"v1"/"events" { GET ReadFeed };
@@ -196,6 +203,7 @@ routes! { id:
     Mode(Change::Drain) = /"v1"/"admin"/"drain" { POST Administer } may_lack_body;
     Mode(Change::ReadOnly) = /"v1"/"admin"/"read-only" { POST Administer } may_lack_body;
     Mode(Change::ReadWrite) = /"v1"/"admin"/"read-write" { POST Administer } may_lack_body;
+    HandOver = /"v1"/"admin"/"handover" { POST Administer } may_lack_body;
 }
 
 /// The place of a path in [`ROUTES`], found when this is compiled.
@@ -257,6 +265,11 @@ impl<'p> Route<'p> {
     /// A request there may come without a body, which is an empty one.
     pub(in crate::http) const fn may_lack_body(&self) -> bool {
         self.row().may_lack_body
+    }
+
+    /// A node answers there that does not write.
+    pub(in crate::http) const fn is_of_any_node(&self) -> bool {
+        self.row().of_any_node
     }
 
     /// Refuses a method that is not listed.

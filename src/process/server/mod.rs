@@ -16,7 +16,7 @@ use crate::config::{Config, ConfigError, Reread};
 use crate::domain::model::answer::TABLES;
 use crate::edge::Edge;
 use crate::engine::recovery::{self, RecoveryError};
-use crate::http::{self, Front, Shared, SharedAdmission};
+use crate::http::{self, Front, ReplicationLimits, Shared, SharedAdmission};
 use crate::metrics::Meters;
 use crate::process::core_dumps;
 use crate::process::descriptors;
@@ -114,6 +114,9 @@ pub fn run(config: &Config, reread: Reread, signals: Signals) -> Result<(), Serv
         feed,
         meters: Arc::new(Meters::new(config.io_threads, http::LABELS, &TABLES)),
         timed: config.timed,
+        standing: Arc::default(),
+        replication: ReplicationLimits::default(),
+        handover: None,
     }));
     let io_threads = listening::start_io_threads(listeners, lanes, &front)?;
     listening::start_handshakes(handshake_ends.unwrap_or_default())?;

@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use tempfile::TempDir;
 
-const STAGES: [&str; 7] = ["parse", "ring", "decide", "append", "durable", "answer", "whole"];
+const STAGES: [&str; 8] =
+    ["parse", "ring", "decide", "append", "durable", "repl", "answer", "whole"];
 
 /// Five orders of `phone`, one of which finds nothing left and one of which is repeated.
 fn sold_out() -> (TempDir, Server) {
@@ -68,9 +69,11 @@ fn each_stage_tells_of_every_command_that_was_answered() {
         assert!(value("mean") <= value("max"), "{name}: {stage}");
     }
     let mean = |stage: &str| stages[stage]["mean"].as_f64().expect("a number");
-    let parts: f64 = STAGES[..6].iter().map(|stage| mean(stage)).sum();
+    let parts: f64 = STAGES[..7].iter().map(|stage| mean(stage)).sum();
     // A mean is cut to nanoseconds.
     assert!((parts - mean("whole")).abs() < 0.01, "{latency}");
+    // Nothing is replicated here.
+    assert_eq!(stages["repl"]["max"], 0.0, "{latency}");
     assert!(mean("durable") > 0.0 && latency["durability"] == "group", "{latency}");
 }
 
@@ -93,7 +96,7 @@ fn each_line_of_a_batch_is_timed_on_its_way_and_the_batch_once() {
     let rows = metrics(client);
     for name in STAGES {
         // Seven requests, as above.
-        let lines = matches!(name, "ring" | "decide" | "append" | "durable");
+        let lines = matches!(name, "ring" | "decide" | "append" | "durable" | "repl");
         let count = if lines { 9.0 } else { 8.0 };
         assert_eq!(stage(&latency, name, "count"), count, "{name}: {latency}");
         let row = format!("doorbuster_stage_duration_seconds_count{{stage=\"{name}\"}}");
@@ -108,7 +111,7 @@ fn the_times_of_a_batch_hold_those_of_its_lines() {
     let client = &mut server.connect();
     assert_eq!(answers(&client.ask(&Ask::batch(&orders("one", 1)))).len(), 1);
     let latency = client.get("/v1/latency");
-    let parts: f64 = STAGES[..6].iter().map(|name| stage(&latency, name, "mean")).sum();
+    let parts: f64 = STAGES[..7].iter().map(|name| stage(&latency, name, "mean")).sum();
     let whole = stage(&latency, "whole", "mean");
     // A mean is cut to nanoseconds.
     assert!(parts > 0.0 && parts < whole + 0.01, "{parts} of {whole}: {latency}");
@@ -116,7 +119,7 @@ fn the_times_of_a_batch_hold_those_of_its_lines() {
     let latency = client.get("/v1/latency");
     assert_eq!(stage(&latency, "ring", "count"), 1_001.0);
     assert_eq!(stage(&latency, "whole", "count"), 2.0);
-    for name in &STAGES[..6] {
+    for name in &STAGES[..7] {
         let longest = stage(&latency, name, "max");
         assert!(longest <= stage(&latency, "whole", "max"), "{name}: {latency}");
     }
@@ -369,6 +372,8 @@ fn dashboard_and_alerts_use_only_what_the_server_exports() {
         metrics(client).keys().map(|row| row.split('{').next().unwrap().to_owned()).collect();
     // Only under TLS; `certificates` looks at it there.
     exported.insert("doorbuster_tls_certificate_not_after_seconds".to_owned());
+    // Only where there are copies; `the_page_tells_of_copies_by_name` looks at it there.
+    exported.insert("doorbuster_copy_lag_seconds".to_owned());
     let dashboard = include_str!("../../../deploy/grafana-dashboard.json");
     let _: Value = serde_json::from_str(dashboard).expect("the dashboard is JSON");
     let alerts = include_str!("../../../deploy/prometheus-alerts.yml");

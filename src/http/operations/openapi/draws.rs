@@ -83,6 +83,7 @@ fn enter() -> Operation {
             ],
         )
         .answers(201, "Won or lost.", Content::Json("Entry"), &["Idempotent-Replayed"])
+        .begins()
         .recorded()
         .refuses(&[
             Code::IdempotencyKeyMissing,

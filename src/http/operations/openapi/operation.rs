@@ -28,6 +28,8 @@ pub(super) struct Operation {
     pub(super) problems: Vec<Code>,
     /// What the roles are asked; none where no token is needed.
     pub(super) permission: Option<Permission>,
+    /// A node that does not write answers it too.
+    of_any_node: bool,
 }
 
 /// A body that a request has.
@@ -81,6 +83,8 @@ const ANY: &[Code] = &[Code::Malformed, Code::UnknownField, Code::Forbidden, Cod
 const BODIED: &[Code] = &[Code::Timeout, Code::TooLarge, Code::UnsupportedMediaType];
 /// The server may be starting or stopping, and an address may ask too often.
 const SERVED: &[Code] = &[Code::Recovering, Code::Draining, Code::RateLimited];
+/// A node that follows another refuses what only the writer can answer.
+const BY_WRITER: &[Code] = &[Code::NotWriter];
 /// The writer may be busy, fail, stop, or come too late.
 const ASKED: &[Code] =
     &[Code::Internal, Code::Overloaded, Code::OutcomeUnknown, Code::DeadlineExceeded];
@@ -100,6 +104,8 @@ impl Operation {
         summary: &'static str,
     ) -> Self {
         let permission = permission(method, path);
+        // An id in braces is as good as any.
+        let of_any_node = Route::find(path).is_ok_and(|route| route.is_of_any_node());
         let token = permission.map(|_| Code::Unauthenticated);
         Self {
             method,
@@ -114,6 +120,7 @@ impl Operation {
             links: None,
             problems: ANY.iter().copied().chain(token).collect(),
             permission,
+            of_any_node,
         }
     }
 
@@ -185,14 +192,26 @@ impl Operation {
     }
 
     /// Adds that it is not there while the server starts or stops, nor for an address that asks too
-    /// often.
+    /// often, nor, but at a place that any node has, at one that follows.
     pub(super) fn served(self) -> Self {
-        self.refuses(SERVED)
+        let by_writer = if self.of_any_node { &[][..] } else { BY_WRITER };
+        self.refuses(SERVED).refuses(by_writer)
     }
 
     /// The writer answers it.
     pub(super) fn asked(self) -> Self {
-        self.served().refuses(ASKED).takes(&["RequestTimeout", "Traceparent", "ServerTiming"])
+        // What a node shows waits for its copies; see `begins` for what is new.
+        let shown = if self.method == "get" { &[Code::Unreplicated][..] } else { &[] };
+        self.served().refuses(ASKED).refuses(shown).takes(&[
+            "RequestTimeout",
+            "Traceparent",
+            "ServerTiming",
+        ])
+    }
+
+    /// It begins something new, which waits for the copies.
+    pub(super) fn begins(self) -> Self {
+        self.refuses(&[Code::Unreplicated])
     }
 
     /// The writer records it, for which there must be room.

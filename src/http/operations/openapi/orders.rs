@@ -53,6 +53,7 @@ fn create() -> Operation {
             &["Location", "Idempotent-Replayed"],
         )
         .leads(&["getOrder", "confirmOrder", "extendOrder", "cancelOrder"], ("order", "id"))
+        .begins()
         .recorded()
         .refuses(&[
             Code::IdempotencyKeyMissing,

@@ -80,6 +80,11 @@ fn members() -> Value {
         ("sold", count(), "Units that are sold."),
         ("version", maybe(count()), "The version there is; null where there is none."),
         ("table", text(), "`capacity`: the table that is full."),
+        (
+            "writer",
+            maybe(text()),
+            "`not_writer`: where clients reach the writer; null where that is not known.",
+        ),
     ] {
         let shape = if meaning.is_empty() { shape } else { says(shape, meaning) };
         members.insert(name.to_owned(), shape);

@@ -16,7 +16,20 @@ use crate::domain::model::ids::{
 use crate::domain::model::sku::RefusalReason;
 use crate::http::handlers::mode;
 use crate::metrics::Stage;
+use crate::shared::standing::StandingRole;
 use serde_json::{Map, Value, json};
+
+/// Members of a status that are there only while they tell something, or where there are copies.
+const OF_SOME: [&str; 8] = [
+    "snapshot_error",
+    "journal_damage",
+    "node",
+    "writer",
+    "in_sync",
+    "copies",
+    "alone",
+    "digest_differs",
+];
 
 pub(super) fn schemas() -> Value {
     let mut all = Map::new();
@@ -299,7 +312,13 @@ fn server() -> Value {
         "Probe": object(json!({"status": words(["live", "ready"])}), &[]),
         "Status": object(json!({
             "version": text(),
-            "role": words(["primary"]),
+            "role": words(StandingRole::ALL.map(StandingRole::word)),
+            "node": says(text(), "The name of this node."),
+            "writer": says(maybe(text()), "Where clients reach the writer, if it is known."),
+            "in_sync": says(json!({"type": "array", "items": text()}), "The nodes that hold all that was answered."),
+            "copies": {"type": "array", "items": schema("Copy")},
+            "alone": says(boolean(), "No other node could take over."),
+            "digest_differs": object(json!({"seq": count(), "how": text()}), &[]),
             "epoch": count(),
             "seq": count(),
             "durable_seq": count(),
@@ -311,7 +330,12 @@ fn server() -> Value {
             "mode": words(mode::WORDS),
             "durability": text(),
             "tables": {"type": "object", "additionalProperties": schema("Fill")},
-        }), &["snapshot_error", "journal_damage"]),
+        }), &OF_SOME),
+        "Copy": object(
+            json!({"node": text(), "lag_records": count(), "lag_ms": count()}), &[],
+        ),
+        "Handover": request(json!({"to": says(text(), "The copy; any that is in sync.")}), &[]),
+        "HandedOver": object(json!({"to": says(text(), "The node that writes on.")}), &[]),
         "Fill": object(json!({"used": count(), "cap": count()}), &[]),
         "Latency": object(json!({
             "unit": words(["us"]),

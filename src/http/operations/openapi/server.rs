@@ -11,12 +11,19 @@ pub(super) fn operations() -> Vec<Operation> {
             .says("Also while it starts or stops.")
             .answers(200, "It does.", Content::Json("Probe"), &[]),
         Operation::new(("get", "/readyz"), "getReady", TAG, "New requests are served")
-            .says("Not while it starts, stops or only reads, nor while the disk stands still.")
+            .says(
+                "Not while it starts, stops or only reads, nor while the disk stands still or the \
+                 copies are missing; and only where the writer is.",
+            )
             .answers(200, "They are.", Content::Json("Probe"), &[])
             // Served at any time, and to every address: a probe is charged to none.
-            .refuses(&[Code::Recovering, Code::Draining, Code::ReadOnly, Code::Overloaded]),
+            .refuses(&[Code::Recovering, Code::Draining, Code::ReadOnly, Code::Overloaded])
+            .refuses(&[Code::Standby, Code::NoArbiter, Code::Unreplicated]),
         Operation::new(("get", "/v1/status"), "getStatus", TAG, "How the server stands")
-            .says("How far the journal is and what of it is on disk, and how full each table is.")
+            .says(
+                "How far the journal is and what of it is on disk, how full each table is, and how \
+                 the node stands among the others. A node that follows tells of no tables.",
+            )
             .answers(200, "So.", Content::Json("Status"), &[])
             .asked(),
         Operation::new(
@@ -27,9 +34,9 @@ pub(super) fn operations() -> Vec<Operation> {
         )
         .says(
             "Of all requests that the writer answered since the start, in microseconds. Each line \
-             of a batch counts in `ring`, `decide`, `append` and `durable`; the batch counts once in \
-             `parse`, up to its first line in the ring, in `answer`, from its last line durable, and \
-             in `whole`, as long as its client takes to send it included.",
+             of a batch counts in `ring`, `decide`, `append`, `durable` and `repl`, the wait for the \
+             copies; the batch counts once in `parse`, up to its first line in the ring, in `answer`, \
+             from its last line durable and copied, and in `whole`, as long as its client takes to send it included.",
         )
         .answers(200, "Stage by stage.", Content::Json("Latency"), &[])
         .served(),
@@ -64,7 +71,17 @@ pub(super) fn operations() -> Vec<Operation> {
             .may_have_body("Empty", vec![])
             .answers(200, "The newest snapshot.", Content::Json("Snapshot"), &[])
             .served()
-            .refuses(&[Code::Overloaded, Code::Internal]),
+            .refuses(&[Code::Overloaded, Code::Internal, Code::NoSpace]),
+        Operation::new(("post", "/v1/admin/handover"), "handOver", TAG, "Have a copy write on")
+            .says(
+                "Answers when another node has what it needs to write. `outcome_unknown`: \
+                 `/v1/status` of the nodes tells which one does.",
+            )
+            .may_have_body("Handover", vec![])
+            .answers(200, "Which one.", Content::Json("HandedOver"), &[])
+            .served()
+            .refuses(&[Code::ReplicationOff, Code::NotInSync])
+            .refuses(&[Code::Overloaded, Code::OutcomeUnknown]),
         mode("/v1/admin/drain", "drain", "Finish what is under way and stop")
             .says("As SIGTERM does, `drain_delay_ms` before it included; the process ends with 0."),
         mode("/v1/admin/read-only", "setReadOnly", "Take no more writes")
