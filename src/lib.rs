@@ -14,6 +14,7 @@
 //! - `config`, `metrics`: settings; counters and histograms
 //! - `process`: start, signals, reload, lines for the operator, stop
 //! - `cluster`: several nodes with one history: who writes, and which copies count
+//! - `copies`: how the journal comes to other nodes, byte for byte
 //! - `client`: the typed client, which knows nothing of the server
 //! - `testing`: what only builds for tests have
 //!
@@ -27,6 +28,7 @@ pub mod client;
 pub mod cluster;
 pub mod codec;
 pub mod config;
+pub mod copies;
 pub mod domain;
 pub mod edge;
 pub mod engine;
