@@ -4,6 +4,8 @@
 //! Next: `SECURITY.md`.
 
 use doorbuster::config;
+use doorbuster::copies::node::{LINKS_PER_NODE, UNSENT_BYTES_MAX};
+use doorbuster::copies::wire::{HELLO_BYTES_MAX, MESSAGE_BYTES_MAX};
 use doorbuster::domain::model::order::ACTION_KEYS_MAX;
 use doorbuster::domain::rules::decide::EXTENSION_MS_MIN;
 use doorbuster::domain::rules::read::VISITS_MAX;
@@ -98,6 +100,11 @@ fn every_fixed_bound_is_the_number_that_the_page_says() {
         ("principals that own something", vec![PRINCIPALS_MAX as u64]),
         ("counts of refusals in the journal", vec![TOLD_PAIRS_MAX as u64]),
         ("extensions of an order in the journal", vec![EXTENSION_MS_MIN]),
+        (
+            "connections of other nodes",
+            vec![LINKS_PER_NODE as u64, HELLO_BYTES_MAX as u64, MESSAGE_BYTES_MAX as u64],
+        ),
+        ("what waits to be sent to another node", vec![UNSENT_BYTES_MAX as u64]),
         ("tokens", vec![TOKENS_MAX as u64]),
         ("networks in a list of addresses", vec![NETWORKS_MAX as u64]),
     ] {

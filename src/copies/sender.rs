@@ -86,6 +86,8 @@ struct SnapshotFile<F> {
     bytes: u64,
 }
 
+type OpenSnapshot<D> = (SnapshotFile<<D as Disk>::File>, Meta);
+
 /// How much may be sent by now.
 struct Pace {
     bytes_per_s: u64,
@@ -257,7 +259,7 @@ impl<D: Disk> Sender<D> {
 fn newest_snapshot<P: DataDirectory>(
     data: &P,
     journal: JournalId,
-) -> Result<Option<(SnapshotFile<<P::Disk as Disk>::File>, Meta)>, SendError> {
+) -> Result<Option<OpenSnapshot<P::Disk>>, SendError> {
     if !data.has_snapshots() {
         return Ok(None);
     }

@@ -16,7 +16,7 @@ use doorbuster_journal::FORMAT_VERSION;
 
 /// Connections that others have dialled and that are open, for each node of the list: the one that
 /// counts, and one that takes its place.
-const LINKS_PER_NODE: usize = 2;
+pub const LINKS_PER_NODE: usize = 2;
 
 impl<P: DataDirectory, R: Replica> ClusterNode<P, R> {
     pub(super) fn opened(&mut self, link: LinkId, to: Option<Node>, call: &mut Call<'_>) {

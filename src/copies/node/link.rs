@@ -10,7 +10,7 @@ use crate::copies::wire::{Decoder, Message, encode};
 use doorbuster_journal::Disk;
 
 /// Bytes that wait to be sent on a connection, at most; one message more where it must be said.
-pub(super) const UNSENT_BYTES_MAX: usize = 1024 * 1024;
+pub const UNSENT_BYTES_MAX: usize = 1024 * 1024;
 
 pub(super) struct Link<D: Disk> {
     pub(super) decoder: Decoder,
@@ -34,7 +34,7 @@ pub(super) enum Step<D: Disk> {
     /// It was welcomed, and has not said up to where it has everything.
     Welcomed(Node, bool),
     /// It is fed.
-    Feeding(Copy<D>),
+    Feeding(Box<Copy<D>>),
 }
 
 /// A copy that is fed.

@@ -28,7 +28,11 @@ mod serving;
 mod settings;
 mod shown;
 mod standing;
+#[cfg(test)]
+mod tests;
 
+pub use conversation::LINKS_PER_NODE;
 pub use event::{DIALLED_LINKS, Input, LinkId, Output};
+pub use link::UNSENT_BYTES_MAX;
 pub use machine::{ClusterNode, NodeError};
 pub use settings::NodeSettings;

@@ -92,7 +92,7 @@ impl<P: DataDirectory, R: Replica> ClusterNode<P, R> {
             self.tell(RoleEvent::Left(node), call)?;
         }
         let Some(open) = self.links.get_mut(&link) else { return Ok(()) };
-        open.step = Step::Feeding(Copy { node, sender, beat_ms: call.now_ms });
+        open.step = Step::Feeding(Box::new(Copy { node, sender, beat_ms: call.now_ms }));
         let counts = self.machine.in_sync().is_some_and(|in_sync| in_sync.has(node));
         let (end, began_empty) = match &restart {
             // It counts for a disk that it no longer has.

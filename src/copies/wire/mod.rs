@@ -8,6 +8,8 @@ mod decoder;
 mod encode;
 mod fields;
 mod message;
+#[cfg(test)]
+mod tests;
 
 pub use decoder::{Decoder, WireError};
 pub use encode::encode;

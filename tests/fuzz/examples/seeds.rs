@@ -5,7 +5,7 @@
 //! is there. Inputs that once failed are kept beside these under names of their own.
 
 use doorbuster::codec::decode_record;
-use doorbuster_journal::{MemoryDisk, Origin, scan_with};
+use doorbuster_journal::{FramePlace, JournalEnd, MemoryDisk, Origin, scan_with};
 use doorbuster_snapshots::{SnapshotReader, snapshot_name};
 use std::collections::BTreeMap;
 use std::fs;
@@ -39,6 +39,7 @@ fn main() {
     parts();
     files();
     proxies();
+    peers();
 }
 
 /// One record of each kind and length class of the golden journal.
@@ -263,6 +264,36 @@ fn proxies() {
         keep("proxy_header", name, &header);
         keep("proxy_header", &format!("{name}-asks"), &[&header[..], request].concat());
     }
+}
+
+/// Messages of two nodes that are alone, many in one stream, and one that is cut.
+fn peers() {
+    use doorbuster::copies::wire::{Beat, Frames, Message, Restart, SnapshotStart, encode};
+    let place = FramePlace { segment: 2, offset: 4096 };
+    let end = JournalEnd { place, sequence: 7, chain: 8 };
+    let snapshot = Some(SnapshotStart { sequence: 7, chain: 8, bytes: 9 });
+    let frames = vec![(place, vec![1, 2, 3]), (place, Vec::new())];
+    let (epoch, sent_ms, settled, wall_ms) = (3, 10, 6, 1_700_000_000_000);
+    let said = [
+        ("not-writer", Message::NotWriter { epoch, writer: None }),
+        ("join", Message::Join { end, began_empty: true }),
+        ("restart", Message::Restart(Restart { journal: [5; 16], snapshot })),
+        ("piece", Message::SnapshotPiece(vec![9; 20])),
+        ("frames", Message::Frames(Frames { epoch, sent_ms, settled, frames })),
+        ("beat", Message::Beat(Beat { epoch, sent_ms, settled, wall_ms })),
+        ("acknowledgement", Message::Acknowledgement { epoch, end: 6, sent_ms, wall_ms }),
+        ("surrender", Message::Surrender { epoch }),
+        ("close", Message::Close { reason: "enough".to_owned() }),
+    ];
+    let mut all = vec![7];
+    for (name, message) in said {
+        let mut input = vec![0];
+        encode(&message, &mut input);
+        all.extend_from_slice(&input[1..]);
+        keep("peer_messages", name, &input);
+    }
+    keep("peer_messages", "all", &all);
+    keep("peer_messages", "cut", &all[..all.len() / 2]);
 }
 
 /// A good body for each route, and what is no body.

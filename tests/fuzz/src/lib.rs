@@ -14,6 +14,7 @@ mod framing;
 mod http;
 mod journal;
 mod json;
+mod peer;
 mod proxy;
 mod record;
 mod repair;
@@ -49,6 +50,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "request_parts", check: request::parts, cases: 50_000, bytes_max: 256 },
     Target { name: "tokens_file", check: files::tokens, cases: 30_000, bytes_max: 1_024 },
     Target { name: "proxy_header", check: proxy::header, cases: 50_000, bytes_max: 256 },
+    Target { name: "peer_messages", check: peer::messages, cases: 50_000, bytes_max: 512 },
     Target { name: "config_file", check: files::config, cases: 30_000, bytes_max: 512 },
 ];
 

@@ -213,5 +213,5 @@ macro_rules! targets {
 
 targets! {
     journal_scan repair snapshot_load state_decode record_decode http_bytes json_body request_parts
-    tokens_file config_file proxy_header
+    tokens_file config_file proxy_header peer_messages
 }
