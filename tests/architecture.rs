@@ -20,7 +20,10 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("edge", &["domain", "reloadable"]),
     ("codec", &["domain"]),
     ("ring", &["domain", "failpoints"]),
-    ("copies", &["clock", "cluster", "domain", "failpoints", "replay", "ring", "standing"]),
+    (
+        "copies",
+        &["clock", "cluster", "domain", "failpoints", "follower", "replay", "ring", "standing"],
+    ),
     ("core_dumps", &[]),
     ("descriptors", &[]),
     ("failpoints", &["clock"]),

@@ -9,9 +9,11 @@
 //! - `hello`: who a node is, and whether two fit
 //! - `sender`: one copy, on the writer: from files to messages
 //! - `replica`: what a copy needs of its data directory
+//! - `followed`: a server's data directory as one
 //! - `receiver`: on the copy: messages to a directory, one sync for all that came
 //! - `node`: all of it, as the one object that a thread or a simulation drives
 
+mod followed;
 pub mod hello;
 pub mod node;
 mod receiver;

@@ -148,7 +148,10 @@ impl Snapshots {
     /// Asks for the digest of exactly this sequence, as of a snapshot; the receiver hears it, or why
     /// there is none. None if too many have asked already.
     #[must_use]
-    pub fn ask_at(&self, sequence: Sequence) -> Option<oneshot::Receiver<Result<[u8; 32], String>>> {
+    pub fn ask_at(
+        &self,
+        sequence: Sequence,
+    ) -> Option<oneshot::Receiver<Result<[u8; 32], String>>> {
         let (answer, answered) = oneshot::channel();
         self.asks.try_send(Ask::At(sequence, answer)).ok().map(|()| answered)
     }

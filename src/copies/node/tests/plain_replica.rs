@@ -6,9 +6,9 @@ use crate::copies::replica::{Replica, ReplicaError, ReplicaStart};
 use crate::domain::model::ids::Sequence;
 use crate::engine::replay::{DataDirectory, ReplayError};
 use doorbuster_journal::{
-    CutLimits, Disk, FramePlace, Journal, JournalBeginning, JournalEnd, JournalError, JournalHistory,
-    JournalId, MemoryDisk, Options, Origin, SEGMENT_BYTES_MIN, SegmentAllocator, SnapshotEnd, cut,
-    scan_with,
+    CutLimits, Disk, FramePlace, Journal, JournalBeginning, JournalEnd, JournalError,
+    JournalHistory, JournalId, MemoryDisk, Options, Origin, SEGMENT_BYTES_MIN, SegmentAllocator,
+    SnapshotEnd, cut, scan_with,
 };
 use doorbuster_snapshots::{SnapshotState, list, snapshot_name};
 
