@@ -1,7 +1,7 @@
 //! What all IO threads share: the phase of the server, and what the server lends to HTTP.
 //!
-//! Owns recovering, following, serving and draining, and how many connections there are. Never looks into a
-//! request. Next: `worker` (what one IO thread has), `connection::listener`.
+//! Owns recovering, following, serving and draining, and how many connections there are. Never
+//! looks into a request. Next: `worker` (what one IO thread has), `connection::listener`.
 
 use super::admission::SharedAdmission;
 use super::auth::tokens::Tokens;

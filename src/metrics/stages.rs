@@ -6,9 +6,10 @@
 
 use super::histogram::{Copied, Recorded};
 
-/// A part of a request's time. Of a batch each line has those of the writer and of the copies to itself, and the
-/// batch has the others: from its head to its first line in the ring, from its last line durable, here
-/// and on the copies, to that line's answer, and from its head to the last of its answers.
+/// A part of a request's time. Of a batch each line has those of the writer and of the copies to
+/// itself, and the batch has the others: from its head to its first line in the ring, from its last
+/// line durable, here and on the copies, to that line's answer, and from its head to the last of its
+/// answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(usize)]
 pub enum Stage {

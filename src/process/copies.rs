@@ -1,9 +1,9 @@
 //! Copies of the journal that are not there: a stand-in for other machines, so that tests can see
 //! what waits for them. In every other build there is none.
 //!
-//! Owns their pace. Where `FAILPOINTS_COPIES_MS` is set, all that is stored counts as copied so many
-//! milliseconds later; while [`Failpoint::Copies`] is armed, nothing more does, and the standing says
-//! since when. Next: `testing::failpoints`, `ring::copy_progress`.
+//! Owns their pace. Where `FAILPOINTS_COPIES_MS` is set, all that is stored counts as copied so
+//! many milliseconds later; while [`Failpoint::Copies`] is armed, nothing more does, and the standing
+//! says since when. Next: `testing::failpoints`, `ring::copy_progress`.
 
 use crate::ring::CopyProgress;
 use crate::shared::clock::Clock;

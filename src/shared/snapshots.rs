@@ -17,7 +17,7 @@ pub enum Ask {
     /// Enough has happened since the last snapshot.
     Due,
     /// Take a snapshot now, and answer its sequence or why there is none.
-    Now(oneshot::Sender<Result<Sequence, NotTaken>>),
+    Now(oneshot::Sender<Result<Sequence, NoSnapshot>>),
     /// Take one of exactly this sequence, or look at the one that is there, and answer its digest or
     /// why there is none. What two nodes answer for one sequence is the same.
     At(Sequence, oneshot::Sender<Result<[u8; 32], String>>),
@@ -29,7 +29,7 @@ pub enum Ask {
 
 /// Why there is no new snapshot.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum NotTaken {
+pub enum NoSnapshot {
     /// The disk has no room.
     NoSpace,
     /// For this reason.
@@ -137,7 +137,7 @@ impl Snapshots {
     /// Asks for a snapshot now; the receiver hears its sequence, or why there is none. None if too
     /// many have asked already.
     #[must_use]
-    pub fn ask(&self) -> Option<oneshot::Receiver<Result<Sequence, NotTaken>>> {
+    pub fn ask(&self) -> Option<oneshot::Receiver<Result<Sequence, NoSnapshot>>> {
         if armed(Failpoint::SnapshotAsks) {
             return None;
         }

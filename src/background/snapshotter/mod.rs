@@ -12,7 +12,7 @@ use crate::domain::model::ids::Sequence;
 use crate::engine::replay::{self, DataDirectory, From, ReplayError, Replayed};
 use crate::ring::Cursors;
 use crate::shared::clock::Clock;
-use crate::shared::snapshots::{Ask, NotTaken, Snapshots};
+use crate::shared::snapshots::{Ask, NoSnapshot, Snapshots};
 use crate::testing::failpoints::{Failpoint, armed};
 use doorbuster_journal::{Ballast, Disk, JournalError, JournalId, Pruner, sequence_at};
 use doorbuster_snapshots::{
@@ -147,8 +147,8 @@ impl<P: DataDirectory> Snapshotter<P> {
         }
         if parts.snapshots.sequence().unwrap_or(0) < sequence {
             self.take_until(sequence, u64::MAX).map_err(|why| match why {
-                NotTaken::NoSpace => "the disk has no room for a snapshot".to_owned(),
-                NotTaken::Failed(why) => why,
+                NoSnapshot::NoSpace => "the disk has no room for a snapshot".to_owned(),
+                NoSnapshot::Failed(why) => why,
             })?;
         }
         let digest = stored_digest(&parts.data, parts.journal, sequence);
@@ -157,18 +157,18 @@ impl<P: DataDirectory> Snapshotter<P> {
     }
 
     /// Takes a snapshot of all that is settled.
-    fn take(&self, before_ms: u64) -> Result<Sequence, NotTaken> {
+    fn take(&self, before_ms: u64) -> Result<Sequence, NoSnapshot> {
         let parts = &self.parts;
         let settled = parts.cursors.settled();
         self.take_until(settled, before_ms)
     }
 
     /// Takes a snapshot and tells how it went. Gives the sequence of the newest snapshot.
-    fn take_until(&self, settled: Sequence, before_ms: u64) -> Result<Sequence, NotTaken> {
+    fn take_until(&self, settled: Sequence, before_ms: u64) -> Result<Sequence, NoSnapshot> {
         let parts = &self.parts;
         for (failpoint, why) in [
-            (Failpoint::Snapshot, NotTaken::Failed("told to".to_owned())),
-            (Failpoint::NoSpace, NotTaken::NoSpace),
+            (Failpoint::Snapshot, NoSnapshot::Failed("told to".to_owned())),
+            (Failpoint::NoSpace, NoSnapshot::NoSpace),
         ] {
             if armed(failpoint) {
                 parts.snapshots.failed("told to".to_owned());
@@ -203,12 +203,12 @@ impl<P: DataDirectory> Snapshotter<P> {
                 Ok(sequence)
             }
             // It was asked to stop; that is nothing to look after.
-            Err(error) if parts.snapshots.is_hurried() => Err(NotTaken::Failed(error.to_string())),
+            Err(error) if parts.snapshots.is_hurried() => Err(NoSnapshot::Failed(error.to_string())),
             Err(error) => {
                 let told = error.to_string();
                 tracing::warn!(cause = told, "no snapshot was taken");
                 parts.snapshots.failed(told.clone());
-                Err(if error.is_full() { NotTaken::NoSpace } else { NotTaken::Failed(told) })
+                Err(if error.is_full() { NoSnapshot::NoSpace } else { NoSnapshot::Failed(told) })
             }
         }
     }

@@ -2,8 +2,8 @@
 //!
 //! Owns read-only mode and the circuit that opens while a data sync, or the copies, take too long.
 //! They refuse before anything is decided, so none is journaled, and a start is read-write again;
-//! deadlines go on. Never ends anything itself: a drain is asked for here and done by `server`. Next:
-//! `replication`, `service`.
+//! deadlines go on. Never ends anything itself: a drain is asked for here and done by `server`.
+//! Next: `replication`, `service`.
 
 use super::replication;
 use crate::domain::model::command::Command;
@@ -11,7 +11,7 @@ use crate::http::front::{Front, Phase};
 use crate::http::response::answers;
 use crate::http::response::problem::{Code, Problem, Refused};
 use crate::http::response::reply::Reply;
-use crate::shared::snapshots::NotTaken;
+use crate::shared::snapshots::NoSnapshot;
 use std::sync::atomic::Ordering;
 
 /// What an operator asks for.
@@ -82,10 +82,10 @@ pub(in crate::http) async fn take_snapshot(front: &Front) -> Result<Reply, Refus
     let taken = front.snapshots.ask().ok_or_else(busy)?.await;
     match taken {
         Ok(Ok(sequence)) => Ok(answers::snapshot_taken(sequence)),
-        Ok(Err(NotTaken::NoSpace)) => {
+        Ok(Err(NoSnapshot::NoSpace)) => {
             Err(Problem::new(Code::NoSpace, "the disk has no room for a snapshot"))
         }
-        Ok(Err(NotTaken::Failed(why))) => Err(Problem::new(Code::Internal, why)),
+        Ok(Err(NoSnapshot::Failed(why))) => Err(Problem::new(Code::Internal, why)),
         Err(_) => Err(Problem::new(Code::Draining, "the server takes no new requests")),
     }
 }

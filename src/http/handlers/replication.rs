@@ -1,8 +1,8 @@
 //! What a node does not take because of the others, and the handover to one of them (API 8).
 //!
 //! Owns which standing refuses what: a node that follows has no writer, and what is new waits until
-//! the copies are there. Refuses before anything is decided. Never decides who writes: it only looks
-//! at the standing. Next: `mode`, `shared::standing`.
+//! the copies are there. Refuses before anything is decided. Never decides who writes: it only
+//! looks at the standing. Next: `mode`, `shared::standing`.
 
 use crate::domain::model::command::Command;
 use crate::http::front::Front;
@@ -43,8 +43,8 @@ fn is_late(front: &Front, now_ms: u64) -> bool {
     front.standing.unreplicated_ms(now_ms) > front.stall_ms
 }
 
-/// A read of a node with copies: it shows nothing that they lack, and what was decided before it may
-/// wait for them. Whatever else is asked may be decided, so it hears nothing but its answer.
+/// A read of a node with copies: it shows nothing that they lack, and what was decided before it
+/// may wait for them. Whatever else is asked may be decided, so it hears nothing but its answer.
 pub(in crate::http) fn waits_for_copies(front: &Front, command: &Command) -> bool {
     matches!(command, Command::Read(_)) && front.cursors.copied() != NO_COPIES
 }

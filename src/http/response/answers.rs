@@ -7,7 +7,7 @@ use super::draw_writer;
 use super::json_writer::{self, Json, OrderHead};
 use super::problem::{Code, Member, Problem, Refused, jitter};
 use super::reply::Reply;
-use super::status::{self, Known};
+use super::status::{self, StateSummary};
 use crate::domain::model::answer::{
     Answer, Answered, Created, DrawView, Page, Refusal, Remembered,
 };
@@ -171,7 +171,7 @@ fn answer(front: &Front, asked: Option<&OrderEcho>, answered: Answered) -> Reply
         }),
         Answer::Status(status) => json(StatusCode::OK, |json| {
             let StateStatus { epoch, tables } = &*status;
-            status::write(json, front, &Known { epoch: *epoch, sequence, tables });
+            status::write(json, front, &StateSummary { epoch: *epoch, sequence, tables });
         }),
         Answer::Refused(refusal) => {
             let mut refused = refused(refusal);

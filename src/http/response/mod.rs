@@ -2,8 +2,8 @@
 //! `handlers::cloud_events`.
 //!
 //! Read `answers` (the writer's answers as replies), `json_writer` (orders, SKUs), `draw_writer`,
-//! `status` (how a node stands), `problem` (every refusal), `reply` (a response before it is hyper's), `payload` (its body),
-//! `response_buffer` (where it is written).
+//! `status` (how a node stands), `problem` (every refusal), `reply` (a response before it is
+//! hyper's), `payload` (its body), `response_buffer` (where it is written).
 
 pub(in crate::http) mod answers;
 pub(in crate::http) mod draw_writer;

@@ -13,7 +13,7 @@ use hyper::StatusCode;
 
 /// What is known of the state.
 #[derive(Debug)]
-pub(in crate::http) struct Known<'s> {
+pub(in crate::http) struct StateSummary<'s> {
     pub(in crate::http) epoch: u32,
     /// The sequence that it was read at.
     pub(in crate::http) sequence: Sequence,
@@ -26,7 +26,7 @@ pub(in crate::http) fn of_follower(front: &Front) -> Reply {
     let sequence = front.cursors.settled();
     let epoch = front.standing.load().epoch;
     let mut json = Json::new();
-    write(&mut json, front, &Known { epoch, sequence, tables: &[] });
+    write(&mut json, front, &StateSummary { epoch, sequence, tables: &[] });
     Reply::json(StatusCode::OK, json)
 }
 
@@ -40,7 +40,7 @@ pub(in crate::http) fn handed_over(to: &str) -> Reply {
 }
 
 /// Writes the members of a status.
-pub(in crate::http) fn write(json: &mut Json, front: &Front, known: &Known<'_>) {
+pub(in crate::http) fn write(json: &mut Json, front: &Front, known: &StateSummary<'_>) {
     let standing = front.standing.load();
     json.raw("{\"version\":");
     json.text(env!("CARGO_PKG_VERSION"));

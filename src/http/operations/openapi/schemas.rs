@@ -315,7 +315,10 @@ fn server() -> Value {
             "role": words(StandingRole::ALL.map(StandingRole::word)),
             "node": says(text(), "The name of this node."),
             "writer": says(maybe(text()), "Where clients reach the writer, if it is known."),
-            "in_sync": says(json!({"type": "array", "items": text()}), "The nodes that hold all that was answered."),
+            "in_sync": says(
+                json!({"type": "array", "items": text()}),
+                "The nodes that hold all that was answered.",
+            ),
             "copies": {"type": "array", "items": schema("Copy")},
             "alone": says(boolean(), "No other node could take over."),
             "digest_differs": object(json!({"seq": count(), "how": text()}), &[]),

@@ -36,7 +36,8 @@ pub(super) fn operations() -> Vec<Operation> {
             "Of all requests that the writer answered since the start, in microseconds. Each line \
              of a batch counts in `ring`, `decide`, `append`, `durable` and `repl`, the wait for the \
              copies; the batch counts once in `parse`, up to its first line in the ring, in `answer`, \
-             from its last line durable and copied, and in `whole`, as long as its client takes to send it included.",
+             from its last line durable and copied, and in `whole`, as long as its client takes to \
+             send it included.",
         )
         .answers(200, "Stage by stage.", Content::Json("Latency"), &[])
         .served(),
