@@ -23,6 +23,8 @@ const FAILED: u8 = 1;
 const USAGE: u8 = 2;
 /// Standard output could not be written.
 const UNWRITTEN: u8 = 3;
+/// Another node writes: started again, this one follows.
+const AGAIN: u8 = 75;
 
 const AFTER_HELP: &str = "\
 Settings:
@@ -49,7 +51,8 @@ Exit codes:
   0  stopped in good order, or printed what was asked for
   1  could not start, or was ended by a second signal
   2  the command line, the environment or the settings file is wrong
-  3  standard output could not be written (a closed pipe is no error)";
+  3  standard output could not be written (a closed pipe is no error)
+  75 another node was made the writer: to be started again, to follow it";
 
 /// Sells what thousands of people want in the same second.
 #[derive(Parser)]
@@ -161,6 +164,7 @@ fn failed(error: &ServerError) -> ExitCode {
     ExitCode::from(match error {
         ServerError::Settings(_) => USAGE,
         ServerError::Output(_) => UNWRITTEN,
+        ServerError::Cluster(error) if error.is_to_start_again() => AGAIN,
         _ => FAILED,
     })
 }

@@ -25,6 +25,10 @@ pub use snapshot::{Digest, LivesReader, StateReader, digest, encode_state};
 
 use bincode::config::{Configuration, Fixint, Limit, LittleEndian};
 
+/// The version of the records that this program writes: grows with each event that an older program
+/// cannot read.
+pub const RECORD_VERSION: u32 = 1;
+
 /// No record is longer, so no length inside one may be (bytes).
 const DECODE_BYTES_MAX: usize = 64 * 1024;
 

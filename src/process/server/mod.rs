@@ -2,31 +2,35 @@
 //!
 //! Decides nothing itself. The IO threads listen before recovery begins, so that a probe sees a
 //! server that lives and is not ready; they serve once the writer stands. Read `listening`, `beside`,
-//! `writing` (the threads), `running` (what is told at a start and a stop), `telling`. Next:
-//! `recovery`, `writer`, `http`.
+//! `writing` (the threads), `running` (what is told at a start and a stop), `roles` (one of several
+//! nodes), `telling`. Next: `recovery`, `writer`, `http`.
 
 mod beside;
 mod listening;
 mod parts;
+mod roles;
 mod running;
 mod telling;
 mod writing;
 
-use crate::config::{Config, ConfigError, Reread};
+use crate::config::{Config, ConfigError, ReplicationMode, Reread, WhenAlone};
 use crate::domain::model::answer::TABLES;
+use crate::domain::model::settings::Settings;
 use crate::edge::Edge;
 use crate::engine::recovery::{self, RecoveryError};
 use crate::http::{self, Front, ReplicationLimits, Shared, SharedAdmission};
 use crate::metrics::Meters;
 use crate::process::core_dumps;
 use crate::process::descriptors;
+use crate::process::peers::{self, ClusterError};
 use crate::process::reload::{Files, ReloadError};
 pub use crate::process::signals::Signals;
 use crate::process::systemd::Manager;
 use crate::ring::{self, Cursors};
 use crate::shared::clock::Clock;
 use crate::shared::feed::Feed;
-use crate::shared::snapshots::Snapshots;
+use crate::shared::handover::Handover;
+use crate::shared::snapshots::{Ask, Snapshots};
 use crate::testing::failpoints;
 use crate::writer::Stopped;
 use parts::start_error;
@@ -34,9 +38,9 @@ use running::Running;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::sync::mpsc;
-use writing::Ends;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver};
+use writing::{Ends, Snapshotting};
 
 /// Why the server did not start, or did not end in good order.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +65,9 @@ pub enum ServerError {
     /// A file that the settings name cannot be used.
     #[error(transparent)]
     Reload(#[from] ReloadError),
+    /// This process cannot be a node of its cluster, or is its writer no longer.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
     /// The system has no thread, timer or signal to give.
     #[error("cannot start {part}: {cause}")]
     Start {
@@ -89,6 +96,7 @@ pub fn run(config: &Config, reread: Reread, signals: Signals) -> Result<(), Serv
     let lock = Arc::new(recovery::lock(&config.data)?);
     failpoints::tell();
     telling::permissions(&config.data);
+    let prepared = peers::prepare(config)?;
     let listeners = listening::listen(asked_for, config.io_threads)
         .map_err(|cause| ServerError::Listen { address: asked_for, cause })?;
     let address = listeners[0].local_addr().map_err(start_error("the listener"))?;
@@ -97,6 +105,7 @@ pub fn run(config: &Config, reread: Reread, signals: Signals) -> Result<(), Serv
     let (snapshots, asked) = Snapshots::new();
     let (handshakes, handshake_ends) = listening::handshakes(config, &files).unzip();
     let (feed, notes) = Feed::new();
+    let (handover, handovers) = Handover::new();
     let serving = signals.serving();
     let Signals { stop, stopped, hangups, .. } = signals;
     let front = Arc::new(Front::new(Shared {
@@ -115,8 +124,8 @@ pub fn run(config: &Config, reread: Reread, signals: Signals) -> Result<(), Serv
         meters: Arc::new(Meters::new(config.io_threads, http::LABELS, &TABLES)),
         timed: config.timed,
         standing: Arc::default(),
-        replication: ReplicationLimits::default(),
-        handover: None,
+        replication: limits(config),
+        handover: prepared.is_some().then_some(handover),
     }));
     let io_threads = listening::start_io_threads(listeners, lanes, &front)?;
     listening::start_handshakes(handshake_ends.unwrap_or_default())?;
@@ -126,7 +135,7 @@ pub fn run(config: &Config, reread: Reread, signals: Signals) -> Result<(), Serv
     let rules = files.settings().clone();
     let (settings, fresh_settings) = mpsc::channel();
     beside::start_reloading(files, hangups, manager.clone(), (settings, inbox.caller()))?;
-    let mut running = Running {
+    let running = Running {
         config,
         clock,
         manager,
@@ -137,13 +146,43 @@ pub fn run(config: &Config, reread: Reread, signals: Signals) -> Result<(), Serv
         writers_caller: Some(inbox.caller()),
         watchdog: None,
     };
-    let ends = Ends { inbox, outbox, asked, notes, settings: fresh_settings };
+    let ends = Ends { inbox, outbox, notes, settings: fresh_settings };
+    match prepared {
+        None => alone(running, (rules, ends, asked), &serving, stopped),
+        Some(prepared) => {
+            let asked = (asked, stopped, handovers);
+            roles::serve(running, prepared, (rules, ends), &serving, asked)
+        }
+    }
+}
+
+/// What keeps new orders out of a writer whose copies are behind or gone.
+fn limits(config: &Config) -> ReplicationLimits {
+    let replication = &config.replication;
+    match replication.mode {
+        ReplicationMode::Off => ReplicationLimits::default(),
+        ReplicationMode::Sync | ReplicationMode::Async => ReplicationLimits {
+            unsettled_bytes_max: replication.unsettled_bytes_max,
+            refuses_alone: replication.when_alone == WhenAlone::Refuse,
+        },
+    }
+}
+
+/// Writes by itself until it is told to stop.
+fn alone(
+    mut running: Running<'_>,
+    (rules, ends, asked): (Settings, Ends, Receiver<Ask>),
+    serving: &AtomicBool,
+    stopped: Receiver<()>,
+) -> Result<(), ServerError> {
+    let (config, clock) = (running.config, running.clock);
     let progress = &mut telling::progress(clock, &running.manager);
     let recovered = recovery::recover(&running.lock, &rules, config, clock, progress)?;
     telling::recovery(&recovered);
     running.start_beside()?;
     let epoch = recovered.state.epoch;
-    let writing = writing::begin(config, recovered, &running.front, ends)?;
+    let writing =
+        writing::begin(config, recovered, &running.front, (ends, Snapshotting::Asked(asked)))?;
     serving.store(true, Ordering::SeqCst);
     let told = running.tell_ready(&format!("epoch {epoch}"))?;
     // A supervisor that waits for that line would wait for ever: then it stops in order at once.

@@ -5,7 +5,9 @@
 use super::ServerError;
 use super::parts::start_error;
 use crate::background::feeder::{self, Feeder};
-use crate::background::snapshotter::{self, Snapshotter};
+use crate::background::snapshotter::{
+    FollowerSnapshotter, Snapshotter, SnapshotterParts, SnapshotterThread,
+};
 use crate::config::Config;
 use crate::domain::model::lives::Lives;
 use crate::domain::model::settings::Settings;
@@ -16,8 +18,9 @@ use crate::ring::{Alarm, Inbox, Outbox};
 use crate::shared::feed::Note;
 use crate::shared::snapshots::Ask;
 use crate::writer::{Stopped, Writer, WriterParts};
-use doorbuster_journal::JournalError;
+use doorbuster_journal::{FileDisk, JournalError, JournalId, Pruner};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::thread::{self, JoinHandle};
@@ -31,15 +34,38 @@ pub(super) const POISON_MS: u64 = 200;
 pub(super) struct Ends {
     pub(super) inbox: Inbox,
     pub(super) outbox: Outbox,
-    pub(super) asked: Receiver<Ask>,
     pub(super) notes: Receiver<Note>,
     pub(super) settings: Receiver<Settings>,
+}
+
+/// Who takes snapshots beside the writer.
+pub(super) enum Snapshotting {
+    /// A thread that is to be started, with its asks.
+    Asked(Receiver<Ask>),
+    /// The thread that took them while this node followed.
+    Runs(SnapshotterThread),
+}
+
+/// A thread that takes snapshots.
+enum SnapshotsBy {
+    Own(JoinHandle<()>),
+    Follower(SnapshotterThread),
+}
+
+impl SnapshotsBy {
+    fn join(self) {
+        match self {
+            // Whatever became of the last snapshot, the journal has everything.
+            Self::Own(thread) => drop(thread.join()),
+            Self::Follower(thread) => thread.join(),
+        }
+    }
 }
 
 /// They run.
 pub(super) struct Writing {
     writer: JoinHandle<Stopped>,
-    snapshotter: JoinHandle<()>,
+    snapshotter: SnapshotsBy,
     feeder: JoinHandle<()>,
 }
 
@@ -48,16 +74,21 @@ pub(super) fn begin(
     config: &Config,
     recovered: Recovered,
     front: &Arc<Front>,
-    ends: Ends,
+    (ends, snapshotter): (Ends, Snapshotting),
 ) -> Result<Writing, ServerError> {
-    let Ends { inbox, outbox, asked, notes, settings } = ends;
+    let Ends { inbox, outbox, notes, settings } = ends;
     let hash_key = recovered.state.hash_key;
     // No more are begun while it serves: who writes and reads ids has a copy, and needs no lock.
     let lives = Arc::new(recovered.state.lives.clone());
     // Before the first snapshot: the snapshots that stand reach further than a cursor at 0.
     let synced = recovered.state.sequence;
     front.cursors.publish(synced, synced, synced);
-    let snapshotter = start_snapshotter(config, &recovered, front, asked)?;
+    let snapshotter = match snapshotter {
+        Snapshotting::Asked(asked) => {
+            SnapshotsBy::Own(start_snapshotter(config, &recovered, front, asked)?)
+        }
+        Snapshotting::Runs(thread) => SnapshotsBy::Follower(thread),
+    };
     let feeder = start_feeder(config, &recovered, front, (notes, lives.clone()))?;
     let writer = start_writer(config, recovered, front, (inbox, outbox), settings)?;
     front.serve_with(hash_key, lives);
@@ -66,28 +97,27 @@ pub(super) fn begin(
 
 impl Writing {
     /// Waits for the writer, which ends once the IO threads have.
-    pub(super) fn wait_for_writer(self) -> (Stopped, Background) {
+    pub(super) fn wait_for_writer(self) -> (Stopped, AfterWriter) {
         let Self { writer, snapshotter, feeder } = self;
         let stopped = writer.join().expect("a writer that panics ends the process");
-        (stopped, Background { snapshotter, feeder })
+        (stopped, AfterWriter { snapshotter, feeder })
     }
 }
 
 /// What still runs once the writer has ended.
-pub(super) struct Background {
-    snapshotter: JoinHandle<()>,
+pub(super) struct AfterWriter {
+    snapshotter: SnapshotsBy,
     feeder: JoinHandle<()>,
 }
 
-impl Background {
+impl AfterWriter {
     /// Takes a last snapshot, and ends.
     pub(super) fn stop(self, front: &Front) {
         front.feed.stop();
         front.snapshots.stop(front.drain_end_ms());
         // No request is left to answer.
         let _ = self.feeder.join();
-        // Whatever became of the last snapshot, the journal has everything.
-        let _ = self.snapshotter.join();
+        self.snapshotter.join();
     }
 }
 
@@ -134,10 +164,22 @@ fn start_snapshotter(
     if recovered.snapshot_sequence > 0 {
         front.snapshots.took(recovered.snapshot_sequence, front.clock.elapsed_ms());
     }
-    let snapshotter = Snapshotter::new(snapshotter::SnapshotterParts {
+    let journal = (recovered.journal.id(), recovered.journal.pruner());
+    let snapshotter = Snapshotter::new(parts(config, front, journal, asked));
+    let thread = thread::Builder::new().name("snapshotter".to_owned());
+    thread.spawn(move || drop(snapshotter.run())).map_err(start_error("the snapshotter"))
+}
+
+fn parts(
+    config: &Config,
+    front: &Front,
+    (journal, pruner): (JournalId, Pruner<FileDisk>),
+    asked: Receiver<Ask>,
+) -> SnapshotterParts {
+    SnapshotterParts {
         data: config.data.clone(),
-        pruner: recovered.journal.pruner(),
-        journal: recovered.journal.id(),
+        pruner,
+        journal,
         cursors: front.cursors.clone(),
         snapshots: front.snapshots.clone(),
         asked,
@@ -147,9 +189,18 @@ fn start_snapshotter(
         retain_ms: config.journal_retain_ms,
         keep: config.snapshot_keep,
         ballast_bytes: config.ballast_bytes,
-    });
-    let thread = thread::Builder::new().name("snapshotter".to_owned());
-    thread.spawn(move || drop(snapshotter.run())).map_err(start_error("the snapshotter"))
+    }
+}
+
+/// Takes snapshots beside a follower, and beside the writer that it may become.
+pub(super) fn beside_follower(
+    config: &Config,
+    front: &Arc<Front>,
+    asked: Receiver<Ask>,
+) -> FollowerSnapshotter<PathBuf> {
+    let (config, of) = (config.clone(), front.clone());
+    let make = move |journal, pruner, asked| parts(&config, &of, (journal, pruner), asked);
+    FollowerSnapshotter::new(front.snapshots.clone(), asked, Box::new(make))
 }
 
 /// Starts the thread that reads the journal for its followers.
