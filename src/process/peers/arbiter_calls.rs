@@ -114,19 +114,19 @@ mod tests {
     use tokio::sync::Semaphore;
 
     /// Says what it was asked for, and answers when it is let.
-    struct Asked {
+    struct Patient {
         log: Arc<Mutex<Vec<String>>>,
         may_answer: Arc<Semaphore>,
     }
 
-    impl Asked {
+    impl Patient {
         async fn hear(&self, what: String) {
             self.log.lock().unwrap().push(what);
             self.may_answer.acquire().await.unwrap().forget();
         }
     }
 
-    impl Arbiter for Asked {
+    impl Arbiter for Patient {
         async fn read(&self) -> Result<Option<Versioned>, ArbiterError> {
             self.hear("read".to_owned()).await;
             Ok(None)
@@ -162,7 +162,7 @@ mod tests {
     fn calls_go_one_at_a_time_and_the_same_goes_once() {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let (log, may_answer) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Semaphore::new(0)));
-        let asked = Asked { log: log.clone(), may_answer: may_answer.clone() };
+        let asked = Patient { log: log.clone(), may_answer: may_answer.clone() };
         let mut calls = ArbiterCalls::to(asked);
         runtime.block_on(async {
             for call in [Call::Read, swap(1), Call::Read, swap(1), swap(2)] {

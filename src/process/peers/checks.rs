@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_register_is_of_the_cluster_and_the_journal_of_the_directory() {
+    fn a_register_is_of_the_same_cluster_and_journal() {
         let found = Register {
             cluster: ClusterId([1; 16]),
             journal: "aa".to_owned(),
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn a_register_that_is_gone_is_told_apart_from_one_that_never_was() {
+    fn a_register_that_is_gone_is_not_one_that_never_was() {
         let told = |kept: Option<&NodeFile>| forgot("/doorbuster/shop/0", kept, None).to_string();
         assert!(told(None).contains("cluster init"));
         let told = told(Some(&kept()));

@@ -64,7 +64,7 @@ pub(super) struct ClusterThread<R: Replica, A> {
 }
 
 /// What the thread has waited for.
-enum Happened {
+enum Wakeup {
     Tick,
     Moved,
     Link(LinkEvent),
@@ -113,7 +113,7 @@ impl<R: Replica, A: Arbiter + Send + Sync + 'static> ClusterThread<R, A> {
         let _ = self.parts.events.send(ClusterEvent::Ended(error));
     }
 
-    async fn wait(&mut self, ticks: &mut Interval) -> Happened {
+    async fn wait(&mut self, ticks: &mut Interval) -> Wakeup {
         let Self { parts, accepted, moved, is_busy, .. } = self;
         let next_link = || {
             accepted.set(accepted.get() + 1);
@@ -122,22 +122,22 @@ impl<R: Replica, A: Arbiter + Send + Sync + 'static> ClusterThread<R, A> {
         let progress = &parts.progress;
         tokio::select! {
             biased;
-            order = parts.orders.recv() => Happened::Order(order),
-            () = poll_fn(|context| journal_moved(progress, *moved, context)) => Happened::Moved,
-            event = parts.links.next(next_link) => Happened::Link(event),
-            reply = parts.calls.reply() => Happened::Reply(reply),
-            digested = parts.digests.next() => Happened::Digested(digested),
-            _ = ticks.tick() => Happened::Tick,
+            order = parts.orders.recv() => Wakeup::Order(order),
+            () = poll_fn(|context| journal_moved(progress, *moved, context)) => Wakeup::Moved,
+            event = parts.links.next(next_link) => Wakeup::Link(event),
+            reply = parts.calls.reply() => Wakeup::Reply(reply),
+            digested = parts.digests.next() => Wakeup::Digested(digested),
+            _ = ticks.tick() => Wakeup::Tick,
             // What is to be sent is sent meanwhile.
-            () = yield_now(), if *is_busy => Happened::Nothing,
+            () = yield_now(), if *is_busy => Wakeup::Nothing,
         }
     }
 
-    fn take(&mut self, happened: Happened) -> Result<(), ClusterError> {
-        self.is_busy = !matches!(happened, Happened::Nothing);
+    fn take(&mut self, happened: Wakeup) -> Result<(), ClusterError> {
+        self.is_busy = !matches!(happened, Wakeup::Nothing);
         match happened {
-            Happened::Nothing => self.tell(Input::Idle),
-            Happened::Tick => {
+            Wakeup::Nothing => self.tell(Input::Idle),
+            Wakeup::Tick => {
                 if self.moved.is_none() {
                     // For the watchdog: whoever has the journal lives.
                     self.parts.progress.cursors().count_turn();
@@ -146,26 +146,26 @@ impl<R: Replica, A: Arbiter + Send + Sync + 'static> ClusterThread<R, A> {
                 self.parts.digests.look(self.moved.is_some(), settled);
                 self.tell(Input::Tick)
             }
-            Happened::Moved => self.tell_moved(),
-            Happened::Link(LinkEvent::Opened(link, to)) => self.tell(Input::Opened { link, to }),
-            Happened::Link(LinkEvent::Received(link, bytes)) => {
+            Wakeup::Moved => self.tell_moved(),
+            Wakeup::Link(LinkEvent::Opened(link, to)) => self.tell(Input::Opened { link, to }),
+            Wakeup::Link(LinkEvent::Received(link, bytes)) => {
                 self.tell(Input::Received { link, bytes: &bytes })
             }
-            Happened::Link(LinkEvent::Drained(link)) => self.tell(Input::Writable { link }),
-            Happened::Link(LinkEvent::Closed(link, why)) => {
+            Wakeup::Link(LinkEvent::Drained(link)) => self.tell(Input::Writable { link }),
+            Wakeup::Link(LinkEvent::Closed(link, why)) => {
                 tracing::info!(link, why, "a link to another node is closed");
                 self.tell(Input::Closed { link })
             }
-            Happened::Digested(Digested::Taken(sequence, digest)) => {
+            Wakeup::Digested(Digested::Taken(sequence, digest)) => {
                 self.tell(Input::ImageTaken { sequence, digest })
             }
-            Happened::Digested(Digested::Differs(sequence)) => {
+            Wakeup::Digested(Digested::Differs(sequence)) => {
                 self.tell(Input::DigestDiffers { sequence })
             }
-            Happened::Reply(reply) => self.take_reply(reply),
-            Happened::Order(Some(order)) => self.carry_out(order),
+            Wakeup::Reply(reply) => self.take_reply(reply),
+            Wakeup::Order(Some(order)) => self.carry_out(order),
             // The server stops.
-            Happened::Order(None) => {
+            Wakeup::Order(None) => {
                 self.ended = true;
                 if let Some(replica) = self.node.take_replica() {
                     self.event(ClusterEvent::Left { replica });

@@ -182,7 +182,7 @@ fn alone(
     running.start_beside()?;
     let epoch = recovered.state.epoch;
     let writing =
-        writing::begin(config, recovered, &running.front, (ends, Snapshotting::Asked(asked)))?;
+        writing::begin(config, recovered, &running.front, (ends, Snapshotting::Begins(asked)))?;
     serving.store(true, Ordering::SeqCst);
     let told = running.tell_ready(&format!("epoch {epoch}"))?;
     // A supervisor that waits for that line would wait for ever: then it stops in order at once.

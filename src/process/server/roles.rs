@@ -40,7 +40,7 @@ const HAND_OVER: Duration = Duration::from_secs(5);
 type Event = ClusterEvent<Follower<PathBuf>>;
 
 /// What others ask of the server: snapshots, stops and handovers.
-pub(super) type Asked = (Receiver<Ask>, Receiver<()>, tokio::sync::mpsc::Receiver<HandoverAsk>);
+pub(super) type Requests = (Receiver<Ask>, Receiver<()>, tokio::sync::mpsc::Receiver<HandoverAsk>);
 
 /// A node that runs.
 struct Node<'c> {
@@ -64,7 +64,7 @@ pub(super) fn serve(
     prepared: Prepared,
     (rules, ends): (Settings, Ends),
     serving: &AtomicBool,
-    (asked, stopped, handovers): Asked,
+    (asked, stopped, handovers): Requests,
 ) -> Result<(), ServerError> {
     let config = running.config;
     let progress = &mut telling::progress(running.clock, &running.manager);

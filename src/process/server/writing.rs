@@ -41,7 +41,7 @@ pub(super) struct Ends {
 /// Who takes snapshots beside the writer.
 pub(super) enum Snapshotting {
     /// A thread that is to be started, with its asks.
-    Asked(Receiver<Ask>),
+    Begins(Receiver<Ask>),
     /// The thread that took them while this node followed.
     Runs(SnapshotterThread),
 }
@@ -84,7 +84,7 @@ pub(super) fn begin(
     let synced = recovered.state.sequence;
     front.cursors.publish(synced, synced, synced);
     let snapshotter = match snapshotter {
-        Snapshotting::Asked(asked) => {
+        Snapshotting::Begins(asked) => {
             SnapshotsBy::Own(start_snapshotter(config, &recovered, front, asked)?)
         }
         Snapshotting::Runs(thread) => SnapshotsBy::Follower(thread),
