@@ -1,10 +1,10 @@
 //! Snapshot files of opaque bytes: written, verified, listed, pruned.
 //!
 //! It owns the way of an encoded snapshot to the disk and back: a snapshot gets its name only after
-//! it is whole, synced and read back ([`SnapshotWriter`]), or one that
-//! comes from elsewhere ([`SnapshotReceiver`]); bytes are checked before they are handed
-//! out ([`SnapshotReader`]); a start finds the newest snapshot that it can trust
-//! ([`newest_valid`]); old snapshots are removed only after newer ones were verified ([`prune`]).
+//! it is whole, synced and read back, whether it is written here ([`SnapshotWriter`]) or comes from
+//! another machine ([`SnapshotReceiver`]); bytes are checked before they are handed out
+//! ([`SnapshotReader`]); a start finds the newest snapshot that it can trust ([`newest_valid`]); old
+//! snapshots are removed only after newer ones were verified ([`prune`]).
 //! It never knows what a snapshot means, reads no clock, retries no failed sync, and changes no
 //! snapshot that has its name.
 //!

@@ -28,9 +28,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-mod following;
 mod pace;
-pub use following::{FollowerSnapshotter, SnapshotterThread};
 use pace::Pace;
 
 /// Why there is no new snapshot.

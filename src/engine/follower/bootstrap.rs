@@ -9,9 +9,9 @@ use super::error::FollowerError;
 use crate::domain::model::ids::Sequence;
 use crate::engine::replay::DataDirectory;
 use doorbuster_journal::{
-    Disk, FramePlace, Journal, JournalBeginning, JournalId, Options, SnapshotEnd,
+    Disk, FramePlace, Journal, JournalBeginning, JournalError, JournalId, Options, SnapshotEnd,
 };
-use doorbuster_snapshots::{SnapshotReceiver, remove_leftovers};
+use doorbuster_snapshots::{SnapshotReceiver, list, remove_leftovers};
 
 /// With what a directory begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,11 +47,12 @@ impl<D: Disk> Bootstrap<D> {
         start: BootstrapStart,
     ) -> Result<Self, FollowerError> {
         let BootstrapStart { journal, snapshot } = start;
+        let disk = data.snapshots()?;
+        remove_leftovers(&disk)?;
+        put_away(&disk, journal, snapshot.map_or(0, |snapshot| snapshot.sequence))?;
         let Some(SnapshotStart { sequence, bytes }) = snapshot else {
             return Ok(Self::Header(journal, SnapshotEnd { sequence: 0, chain: 0 }));
         };
-        let disk = data.snapshots()?;
-        remove_leftovers(&disk)?;
         Ok(Self::Snapshot(journal, SnapshotReceiver::begin(disk, sequence, bytes)?))
     }
 
@@ -102,4 +103,24 @@ impl<D: Disk> Bootstrap<D> {
             other => Ok(Err(other)),
         }
     }
+}
+
+/// Gives snapshots that reach further than the journal is about to another name: somebody has taken
+/// away the segments behind them, and a start would look for those.
+fn put_away<D: Disk>(
+    disk: &D,
+    journal: JournalId,
+    sequence: Sequence,
+) -> Result<(), FollowerError> {
+    let listed = list(disk, journal)?;
+    for snapshot in listed.iter().filter(|snapshot| snapshot.sequence > sequence) {
+        let name = &snapshot.name;
+        let io = |operation| {
+            let file = disk.place(name);
+            move |cause| JournalError::Io { operation, file, offset: 0, cause }
+        };
+        disk.rename(name, &format!("{name}.replaced")).map_err(io("rename"))?;
+        disk.sync_directory().map_err(io("sync the directory of"))?;
+    }
+    Ok(())
 }

@@ -40,15 +40,15 @@ impl NewEpoch {
 
 /// What a journal ends with, seals included.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::engine) struct LastRecord {
+pub(crate) struct LastRecord {
     /// Its last sequence; 0 for none.
-    pub(in crate::engine) sequence: Sequence,
+    pub(crate) sequence: Sequence,
     /// The stamp of its last frame.
-    pub(in crate::engine) stamp_ms: Stamp,
+    pub(crate) stamp_ms: Stamp,
 }
 
 /// What a start is about to begin.
-pub(in crate::engine) struct EpochPlan {
+pub(crate) struct EpochPlan {
     granted: NewEpoch,
     drawn: Drawn,
     stamps: Stamps,
@@ -56,14 +56,14 @@ pub(in crate::engine) struct EpochPlan {
 }
 
 /// A writer's state and journal, with the start of the epoch applied, appended and synced.
-pub(in crate::engine) struct Begun<D: Disk> {
-    pub(in crate::engine) state: State,
-    pub(in crate::engine) journal: Journal<D>,
-    pub(in crate::engine) stamps: Stamps,
+pub(crate) struct Begun<D: Disk> {
+    pub(crate) state: State,
+    pub(crate) journal: Journal<D>,
+    pub(crate) stamps: Stamps,
     /// Events before the start.
-    pub(in crate::engine) replayed: Sequence,
+    pub(crate) replayed: Sequence,
     /// As it was told to the plan.
-    pub(in crate::engine) lost_from: Option<Sequence>,
+    pub(crate) lost_from: Option<Sequence>,
 }
 
 impl EpochPlan {
@@ -73,7 +73,7 @@ impl EpochPlan {
     /// # Errors
     /// When the epoch was not granted above the last, the clock is refused, or no life can be
     /// drawn. Nothing was written.
-    pub(in crate::engine) fn new<P: DataDirectory + ?Sized>(
+    pub(crate) fn new<P: DataDirectory + ?Sized>(
         data: &P,
         (state, last, lost_from): (&State, LastRecord, Option<Sequence>),
         config: &Config,
@@ -92,7 +92,7 @@ impl EpochPlan {
     ///
     /// # Errors
     /// When the journal cannot be appended to or synced.
-    pub(in crate::engine) fn begin<D: Disk>(
+    pub(crate) fn begin<D: Disk>(
         self,
         state: State,
         mut journal: Journal<D>,

@@ -10,9 +10,9 @@ mod lock;
 mod resume;
 
 pub use epoch::NewEpoch;
-pub(in crate::engine) use epoch::{Begun, EpochPlan, LastRecord};
+pub(crate) use epoch::{Begun, EpochPlan, LastRecord};
 pub use lock::{Lock, lock};
-pub(in crate::engine) use resume::resume;
+pub(crate) use resume::resume;
 
 use crate::config::Config;
 use crate::domain::model::ids::Sequence;

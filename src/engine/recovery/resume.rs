@@ -12,7 +12,7 @@ use doorbuster_journal::{Journal, JournalId, Options, Scan};
 ///
 /// # Errors
 /// When the disk fails; nothing was lost by trying.
-pub(in crate::engine) fn resume<P: DataDirectory + ?Sized>(
+pub(crate) fn resume<P: DataDirectory + ?Sized>(
     data: &P,
     segment_bytes: u64,
     scan: Scan,

@@ -17,7 +17,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 /// # Errors
 /// When it is not the next one, or does not fit.
 #[inline]
-pub(in crate::engine) fn apply_stored(
+pub(crate) fn apply_stored(
     state: &mut State,
     sequence: Sequence,
     record: &Record,
@@ -36,7 +36,7 @@ pub(in crate::engine) fn apply_stored(
 ///
 /// # Errors
 /// When they differ.
-pub(in crate::engine) fn compare(state: &State, totals: &[u8]) -> Result<bool, VisitError> {
+pub(crate) fn compare(state: &State, totals: &[u8]) -> Result<bool, VisitError> {
     let sealed = codec::decode_totals(totals)?;
     let own = Totals::of(state, sealed.drained);
     if own == sealed {

@@ -17,7 +17,7 @@ use crate::domain::model::ids::{Sequence, Stamp};
 use crate::domain::model::lives::Lives;
 use crate::domain::state::tables::State;
 use ahead::{Bundle, Content, ReadFrame};
-pub(in crate::engine) use apply::{apply_stored, compare};
+pub(crate) use apply::{apply_stored, compare};
 pub use directory::{DataDirectory, journal_directory, make_directory, open, snapshot_directory};
 use doorbuster_journal::{
     Disk, JournalError, JournalId, Origin, Scan, SnapshotEnd, VisitError, journal_id,

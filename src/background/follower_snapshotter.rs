@@ -1,9 +1,10 @@
 //! The snapshotter of a node that follows: it rests while the directory is changed.
 //!
 //! Owns its thread, from one cut of the journal to the next, and over a takeover: the journal goes
-//! on then, and so does this. Never decides when a snapshot is due. Next: `mod`.
+//! on then, and so does this. Never decides when a snapshot is due. Next:
+//! `snapshotter`.
 
-use super::{Snapshotter, SnapshotterParts};
+use crate::background::snapshotter::{Snapshotter, SnapshotterParts};
 use crate::engine::follower::Background;
 use crate::engine::replay::DataDirectory;
 use crate::shared::snapshots::{Ask, Snapshots};
