@@ -8,7 +8,7 @@ use super::parts::{or_abort, start_error};
 use super::running::{self, Running};
 use super::telling;
 use super::writing::{self, Ends, POISON_MS, Snapshotting, Writing};
-use crate::background::snapshotter::{FollowerSnapshotter, SnapshotterThread};
+use crate::background::follower_snapshotter::{FollowerSnapshotter, SnapshotterThread};
 use crate::cluster::node::Nodes;
 use crate::config::Config;
 use crate::domain::model::ids::Sequence;

@@ -5,9 +5,8 @@
 use super::ServerError;
 use super::parts::start_error;
 use crate::background::feeder::{self, Feeder};
-use crate::background::snapshotter::{
-    FollowerSnapshotter, Snapshotter, SnapshotterParts, SnapshotterThread,
-};
+use crate::background::follower_snapshotter::{FollowerSnapshotter, SnapshotterThread};
+use crate::background::snapshotter::{Snapshotter, SnapshotterParts};
 use crate::config::Config;
 use crate::domain::model::lives::Lives;
 use crate::domain::model::settings::Settings;
