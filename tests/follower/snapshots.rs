@@ -6,9 +6,8 @@ use crate::cutting::parted;
 use crate::data::Data;
 use crate::shipping::{Shipping, check_same, open_beside};
 use crate::shop::{Hands, Shop, config};
-use doorbuster::background::snapshotter::{
-    FollowerSnapshotter, SnapshotterParts, SnapshotterThread, fold,
-};
+use doorbuster::background::follower_snapshotter::{FollowerSnapshotter, SnapshotterThread};
+use doorbuster::background::snapshotter::{SnapshotterParts, fold};
 use doorbuster::codec;
 use doorbuster::domain::model::ids::Sequence;
 use doorbuster::engine::follower::Follower;

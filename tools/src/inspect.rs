@@ -99,7 +99,7 @@ impl From<ReplayError> for Trouble {
             ReplayError::Journal(error) => error.into(),
             ReplayError::BehindSnapshots { .. } => Self::Damage(error.to_string()),
             ReplayError::Snapshot(error) => error.into(),
-            ReplayError::Directory { .. } | ReplayError::Thread { .. } => {
+            ReplayError::Io { .. } | ReplayError::Directory { .. } | ReplayError::Thread { .. } => {
                 Self::Unreadable(error.to_string())
             }
         }

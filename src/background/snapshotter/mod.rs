@@ -201,7 +201,9 @@ impl<P: DataDirectory> Snapshotter<P> {
                 Ok(sequence)
             }
             // It was asked to stop; that is nothing to look after.
-            Err(error) if parts.snapshots.is_hurried() => Err(NoSnapshot::Failed(error.to_string())),
+            Err(error) if parts.snapshots.is_hurried() => {
+                Err(NoSnapshot::Failed(error.to_string()))
+            }
             Err(error) => {
                 let told = error.to_string();
                 tracing::warn!(cause = told, "no snapshot was taken");

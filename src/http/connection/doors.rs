@@ -16,7 +16,8 @@ use crate::http::request::target;
 use crate::http::response::problem::{Code, Refused};
 use crate::http::routes::{self, Input, Parsed, Route, WriterRequest};
 use crate::http::{
-    Cells, Front, HttpLimits, LABELS, Reloadable, Role, Rules, Shared, SharedAdmission, Tokens,
+    Cells, Front, HttpLimits, LABELS, Reloadable, ReplicationLimits, Role, Rules, Shared,
+    SharedAdmission, Tokens,
 };
 use crate::metrics::Meters;
 use crate::ring::{Cursors, Lane};

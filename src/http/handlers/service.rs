@@ -81,11 +81,14 @@ struct Asking<A: Submit> {
     admitted: Admitted,
 }
 
+/// What the ring came to.
+type Submitted = Result<WriterReply, SubmitError>;
+
 enum Coming<A: Submit> {
     Once(A::PendingReply),
-    Looked(Pin<Box<dyn Future<Output = Result<WriterReply, SubmitError>>>>),
+    Looked(Pin<Box<dyn Future<Output = Submitted>>>),
     /// Of a node with copies: what it shows waits for them, but not for ever.
-    Read(Pin<Box<dyn Future<Output = Result<Result<WriterReply, SubmitError>, Refused>>>>),
+    Read(Pin<Box<dyn Future<Output = Result<Submitted, Refused>>>>),
 }
 
 /// Answers one request of a connection.

@@ -36,7 +36,6 @@ pub(super) struct Server {
     pub(super) compared: Vec<(Sequence, [u8; 32])>,
     pub(super) stays: bool,
     pub(super) wall_ahead_ms: u64,
-    process: u64,
     accepted: LinkId,
 }
 
@@ -121,7 +120,6 @@ impl World {
                 compared: Vec::new(),
                 stays: false,
                 wall_ahead_ms: 0,
-                process: 0,
                 accepted: 0,
             });
         }

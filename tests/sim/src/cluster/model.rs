@@ -95,11 +95,11 @@ pub const SWEEPS: &[Sweep] = &[
         bounds: Bounds { records: 4, epochs: 3, lost: 2, ticks: 2, changes: 3, ..SMALL },
     },
     Sweep {
-        told: "the same, and a sudden end",
+        told: "a sudden end, two records, three epochs, an outcome unheard",
         bounds: Bounds {
-            records: 4,
+            records: 2,
             epochs: 3,
-            lost: 2,
+            lost: 1,
             ticks: 2,
             changes: 3,
             restarts: 1,
