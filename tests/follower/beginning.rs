@@ -3,7 +3,7 @@
 //! Owns that a death in the middle leaves a directory that begins again. Next: `main`.
 
 use crate::data::Data;
-use crate::shipping::{Shipping, check_same, open, open_noted, send_snapshot};
+use crate::shipping::{Shipping, check_same, check_start, open, open_noted, send_snapshot};
 use crate::shop::Shop;
 use doorbuster::engine::follower::{BootstrapStart, FollowerError, SnapshotStart};
 use doorbuster_journal::{Disk, JournalId};
@@ -36,7 +36,7 @@ fn an_empty_directory_begins_with_a_snapshot() {
         assert_eq!(*told.lock().unwrap(), ["begin"]);
         assert!(sequence > 0 && follower.end().sequence > sequence);
         check_same(&shop, &follower);
-        check_same(&shop, &open(&follower.data().killed()));
+        check_start(&shop, &follower.data().killed());
     }
 }
 
@@ -49,7 +49,7 @@ fn a_death_while_it_begins_leaves_it_empty_or_whole() {
         let mut shop = busy(seed);
         let mut follower = open(&Data::default());
         let (mut shipping, _) = Shipping::begin_with_snapshot(&shop, &mut follower);
-        shipping.ship(&shop, &mut follower, random.below(60));
+        shipping.ship(&shop, &mut follower, random.below(500));
         let data = follower.data().after_power_loss(&mut random);
         drop(follower);
         let mut follower = open(&data);
@@ -91,6 +91,7 @@ fn a_directory_that_is_too_far_behind_begins_again() {
 #[test]
 fn segments_that_were_given_up_are_never_read_again() {
     let mut shop = busy(6);
+    sell_alone(&mut shop, 600);
     let data = Data::default();
     let mut follower = open(&data);
     let mut shipping = Shipping::begin(&shop, &mut follower);
@@ -133,6 +134,28 @@ fn a_snapshot_that_is_not_whole_or_not_ours_gets_no_name() {
     assert!(data.snapshots.names().unwrap().is_empty());
     // It begins as if nothing had come.
     let (mut shipping, _) = Shipping::begin_with_snapshot(&shop, &mut follower);
+    shipping.ship_all(&mut shop, &mut follower);
+    check_same(&shop, &follower);
+}
+
+/// Somebody has taken the segments away and left a snapshot, which reaches further than what comes.
+#[test]
+fn a_snapshot_that_was_left_does_not_stand_in_the_way() {
+    let mut shop = Shop::start(&Data::default(), 1, 4);
+    sell_alone(&mut shop, 30);
+    let data = Data::default();
+    let mut follower = open(&data);
+    Shipping::begin_with_snapshot(&shop, &mut follower).0.ship_all(&mut shop, &mut follower);
+    drop(follower);
+    for name in data.journal.names().unwrap() {
+        data.journal.remove(&name).unwrap();
+    }
+    let mut follower = open(&data);
+    let mut shipping = Shipping::begin(&shop, &mut follower);
+    shipping.ship(&shop, &mut follower, 3);
+    follower.sync().unwrap();
+    let mut follower = open(&follower.data().killed());
+    let mut shipping = Shipping::to(&shop, &follower);
     shipping.ship_all(&mut shop, &mut follower);
     check_same(&shop, &follower);
 }

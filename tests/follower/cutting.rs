@@ -3,8 +3,8 @@
 //! Owns that nothing goes which may have been answered. Next: `takeover`.
 
 use crate::data::Data;
-use crate::shipping::{Shipping, check_same, open, open_noted};
-use crate::shop::{Hands, Shop, config};
+use crate::shipping::{Shipping, check_same, check_start, open, open_noted};
+use crate::shop::{Shop, config};
 use doorbuster::engine::follower::{Follower, FollowerError};
 use doorbuster_journal::{JournalEnd, JournalError, common_end};
 use doorbuster_test_support::random::Random;
@@ -24,9 +24,8 @@ pub(crate) fn parted(seed: u64) -> (Shop, Follower<Data>, JournalEnd) {
         first.sell();
     }
     shipping.ship(&first, &mut copy, random.below(4));
-    let lost = first.data.killed();
+    let (lost, config, hands) = (first.data.killed(), config(), first.hands);
     drop(first);
-    let (config, hands) = (config(), Hands::new());
     let data = copy.data().clone();
     let promoted = copy.promote(2, None, (&config.rules, &config), hands.clock());
     let mut second = Shop::serve(&data, promoted.expect("it is whole"), hands, seed + 1);
@@ -72,7 +71,7 @@ fn a_tail_that_the_writer_never_had_is_cut_and_set_aside() {
         shipping.ship_all(&mut shop, &mut back);
         check_same(&shop, &back);
         // And it is what a start makes of it.
-        check_same(&shop, &open(&back.data().killed()));
+        check_start(&shop, &back.data().killed());
     }
     assert!(frames > 8, "{frames} frames were cut in all");
 }

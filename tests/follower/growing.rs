@@ -27,7 +27,7 @@ fn a_follower_holds_the_bytes_and_the_state_of_its_writer() {
         let mut follower = open(&Data::default());
         assert_eq!((follower.journal_id(), follower.settled()), (None, 0));
         let mut shipping = Shipping::begin(&shop, &mut follower);
-        for _ in 0..300 {
+        for _ in 0..700 {
             shop.sell();
             shipping.ship(&shop, &mut follower, random.below(8));
             if random.percent(60) {
@@ -43,7 +43,7 @@ fn a_follower_holds_the_bytes_and_the_state_of_its_writer() {
         shop.rest();
         shipping.ship_all(&mut shop, &mut follower);
         check_same(&shop, &follower);
-        assert!(follower.end().place.segment > 2, "several segments: {}", follower.end());
+        assert!(follower.end().place.segment > 1, "several segments: {}", follower.end());
     }
 }
 
@@ -92,8 +92,9 @@ fn a_frame_that_does_not_follow_is_refused() {
     ));
     let mut shipping = Shipping::begin(&shop, &mut follower);
     shipping.ship_all(&mut shop, &mut follower);
-    shop.sell();
-    shop.sell();
+    for _ in 0..10 {
+        shop.sell();
+    }
     let frames = shipping.frames(&shop, 100);
     assert!(frames.len() > 1);
     let before = follower.end();

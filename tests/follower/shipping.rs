@@ -147,6 +147,15 @@ pub(crate) fn send_snapshot(
     sequence
 }
 
+/// A copy of the directory, opened by a start that hears from its writer: it holds the same.
+pub(crate) fn check_start(shop: &Shop, data: &Data) {
+    let mut follower = open(data);
+    // The newest frame is vouched for by none after it.
+    assert!(follower.settled() <= shop.settled());
+    follower.settle(shop.settled()).expect("the records fit");
+    check_same(shop, &follower);
+}
+
 /// Both hold the same: bytes, end, and, once all is settled, the same state.
 pub(crate) fn check_same(shop: &Shop, follower: &Follower<Data>) {
     assert_eq!(follower.end().sequence, shop.appended());

@@ -71,7 +71,7 @@ pub(crate) struct Shop {
     maker: SegmentAllocator<MemoryDisk>,
     lane: Lane,
     copies: CopyProgress,
-    hands: Hands,
+    pub(crate) hands: Hands,
     knowledge: Knowledge,
     random: Random,
     waiting: Vec<(Arc<doorbuster::domain::model::command::Request>, PendingReply)>,

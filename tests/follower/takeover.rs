@@ -46,8 +46,8 @@ fn a_takeover_is_a_start_of_the_same_directory() {
         let (settled, appended) = (follower.settled(), follower.end().sequence);
         assert!(settled < appended);
         let data = follower.data().clone();
+        let hands = shop.hands;
         drop(shop);
-        let hands = Hands::new();
         let recovered = promote(follower, 5, None, hands).expect("it is whole");
         assert_eq!((recovered.replayed, recovered.state.epoch), (appended, 5));
         let found = replay(&data.killed(), From::NewestSnapshot, None, &mut |_| {}).unwrap();
@@ -71,9 +71,9 @@ fn a_takeover_is_a_start_of_the_same_directory() {
 
 #[test]
 fn answers_that_an_operator_gave_up_are_named_by_the_start() {
-    let (_, follower) = ahead(9);
+    let (shop, follower) = ahead(9);
     let lost_from = Some(follower.end().sequence + 1);
-    let recovered = promote(follower, 2, lost_from, Hands::new()).expect("it is whole");
+    let recovered = promote(follower, 2, lost_from, shop.hands).expect("it is whole");
     assert_eq!(recovered.lost_from, lost_from);
 }
 
