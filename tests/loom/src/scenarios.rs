@@ -15,7 +15,7 @@ use loom::sync::Arc;
 use loom::sync::atomic::{AtomicBool, Ordering};
 use loom::thread;
 use std::future::poll_fn;
-use std::task::Poll;
+use std::task::{Poll, Waker};
 
 /// In which order a lane that closes takes its two steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -221,24 +221,26 @@ pub fn who_waits_for_room_gets_it() {
     writer.join().expect("the writer goes on");
 }
 
-/// Whoever ships the journal looks for the first time while a turn is published, and hears of it;
-/// from then on it hears of what is appended alone.
-pub fn who_ships_the_journal_hears_what_is_appended() {
+/// Whoever ships the journal looks for the first time while a turn is published, and hears of it.
+pub fn who_begins_to_ship_the_journal_hears_of_the_turn() {
     let cursors = Arc::new(Cursors::default());
     let writer = thread::spawn({
         let cursors = cursors.clone();
-        move || {
-            cursors.publish_appended(1);
-            cursors.publish(1, 1, 1);
-        }
+        move || cursors.publish(1, 1, 1)
     });
     wait_for_appended(&cursors, 1);
     writer.join().expect("the writer goes on");
+}
+
+/// Once it has looked, it hears of what is appended alone.
+pub fn who_ships_the_journal_hears_what_is_appended() {
+    let cursors = Arc::new(Cursors::default());
+    cursors.wake_when_appended(Waker::noop());
     let writer = thread::spawn({
         let cursors = cursors.clone();
-        move || cursors.publish_appended(2)
+        move || cursors.publish_appended(1)
     });
-    wait_for_appended(&cursors, 2);
+    wait_for_appended(&cursors, 1);
     writer.join().expect("the writer goes on");
 }
 

@@ -72,6 +72,13 @@ fn who_waits_for_room_gets_it() {
 }
 
 #[test]
+fn who_begins_to_ship_the_journal_hears_of_the_turn() {
+    let mut some = loom::model::Builder::new();
+    some.preemption_bound = Some(3);
+    some.check(sound::scenarios::who_begins_to_ship_the_journal_hears_of_the_turn);
+}
+
+#[test]
 fn who_ships_the_journal_hears_what_is_appended() {
     loom::model(sound::scenarios::who_ships_the_journal_hears_what_is_appended);
 }
@@ -89,7 +96,7 @@ fn without_fences_an_extended_lease_leaves_a_lane_asleep() {
 
 #[test]
 fn without_fences_who_ships_the_journal_sleeps_for_ever() {
-    let scenario = fenceless::scenarios::who_ships_the_journal_hears_what_is_appended;
+    let scenario = fenceless::scenarios::who_begins_to_ship_the_journal_hears_of_the_turn;
     check_found("without_fences_who_ships_the_journal_sleeps_for_ever", "deadlock", scenario);
 }
 
