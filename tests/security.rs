@@ -12,6 +12,7 @@ use doorbuster::domain::rules::read::VISITS_MAX;
 use doorbuster::domain::state::principals::PRINCIPALS_MAX;
 use doorbuster::http::{ALL_RESERVED_PLACES, RESERVED_HEAD_MS, RESERVED_PLACES};
 use doorbuster::http::{EVENT_INTERVAL, HttpLimits, NETWORKS_MAX, TOKENS_MAX};
+use doorbuster::process::peers::{PIECES_MAX, READ_BYTES, UNWRITTEN_BYTES_MAX};
 use doorbuster::ring::{ALL_SLOTS, BATCH_WAITING_MAX, RING_SLOTS};
 use doorbuster::writer::{TOLD_EVERY_MS, TOLD_PAIRS_MAX};
 
@@ -74,6 +75,11 @@ fn every_fixed_bound_is_the_number_that_the_page_says() {
             "a body of a request that is refused",
             vec![limits.dropped_bytes_max, limits.passed_bodies_max as u64],
         ),
+        (
+            "bytes that were read from links and not taken yet",
+            vec![PIECES_MAX as u64, READ_BYTES as u64],
+        ),
+        ("bytes that wait to be written to a link", vec![UNWRITTEN_BYTES_MAX as u64]),
         ("bodies that wait for their end, of an IO thread", vec![limits.bodies_bytes_max as u64]),
         (
             "a batch",

@@ -6,7 +6,10 @@ use crate::nodes::{Nodes, name};
 use doorbuster::cluster::register::ClusterId;
 use doorbuster_test_support::client::Ask;
 use doorbuster_test_support::wait;
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use serde_json::json;
+use std::fs;
+use std::path::Path;
 
 #[test]
 fn a_node_that_follows_says_who_writes() {
@@ -28,6 +31,37 @@ fn a_node_that_follows_says_who_writes() {
     assert_eq!(status["role"], json!("writer"), "{status}");
     assert_eq!(status["in_sync"], json!(["n1", "n2"]), "{status}");
     assert_eq!(status["copies"][0]["node"], json!("n2"), "{status}");
+}
+
+#[test]
+fn a_node_that_follows_stops_in_order() {
+    let Some(mut nodes) = Nodes::start(2, &[]) else { return };
+    nodes.client(0).expect("it takes a connection").put_sku("a", &json!({"stock": 5}));
+    nodes.wait_caught_up(1);
+    let stopped = nodes.stop(1).stopped();
+    assert!(stopped.sequence > 0, "{stopped:?}");
+    nodes.wait_in_sync(1);
+    assert_eq!(nodes.status(0).expect("it answers")["role"], json!("writer"));
+}
+
+/// Without the arbiter a node does not know whom to follow: it waits, and can be stopped.
+#[test]
+fn a_node_waits_for_the_arbiter() {
+    let Some(mut nodes) = Nodes::prepare(2, &[]) else { return };
+    nodes.members.kill(0);
+    for node in 0..2 {
+        nodes.run(node);
+        let mut client = nodes.client(node).expect("it takes a connection");
+        wait::until("it says what it waits for", || {
+            let answer = client.ask(&Ask::get("/readyz"));
+            (answer.json()["code"] == json!("no_arbiter")).then_some(())
+        });
+        assert_eq!(nodes.status(node).expect("it answers")["role"], json!("joining"));
+    }
+    let exit = nodes.stop(1);
+    assert_eq!(exit.code, Some(0), "{exit:?}");
+    nodes.members.restart(0);
+    assert_eq!(nodes.writer(), 0);
 }
 
 /// What a start says that is refused.
@@ -95,6 +129,51 @@ fn links_in_clear_beyond_loopback_are_refused() {
     let Some(nodes) = Nodes::prepare(2, &[("CLUSTER_LISTEN", "0.0.0.0:0")]) else { return };
     let told = refused(&nodes, 0);
     assert!(told.contains("cluster.listen is 0.0.0.0:0") && told.contains("tls"), "{told}");
+}
+
+/// Certificates of one authority, for addresses on loopback; of another, nobody is let in.
+#[test]
+fn nodes_speak_under_tls_and_let_no_stranger_in() {
+    let files = crate::TARGET.directory();
+    let [cert, key, ca] = certificates(files.path(), "ours");
+    let settings = [
+        ("CLUSTER_TLS_CERT_FILE", cert.as_str()),
+        ("CLUSTER_TLS_KEY_FILE", key.as_str()),
+        ("CLUSTER_TLS_CA_FILE", ca.as_str()),
+    ];
+    let Some(mut nodes) = Nodes::start(2, &settings) else { return };
+    nodes.client(0).expect("it takes a connection").put_sku("a", &json!({"stock": 5}));
+    nodes.wait_caught_up(1);
+    nodes.stop(1);
+    nodes.wait_in_sync(1);
+    let [cert, key, ca] = certificates(files.path(), "theirs");
+    let stranger = nodes
+        .launch(1)
+        .variable("CLUSTER_TLS_CERT_FILE", &cert)
+        .variable("CLUSTER_TLS_KEY_FILE", &key)
+        .variable("CLUSTER_TLS_CA_FILE", &ca)
+        .start();
+    wait::until("it says why", || stranger.complaints().contains("certificate").then_some(()));
+    assert_eq!(nodes.status(0).expect("it answers")["in_sync"], json!(["n1"]));
+    assert_eq!(stranger.stop().code, Some(0));
+}
+
+/// Files of PEM: a certificate, its key, and the authority that signed it.
+fn certificates(folder: &Path, name: &str) -> [String; 3] {
+    let mut authority = CertificateParams::new(Vec::new()).expect("no name");
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let own = KeyPair::generate().expect("a key");
+    let issuer = CertifiedIssuer::self_signed(authority, own).expect("an authority");
+    let key = KeyPair::generate().expect("a key");
+    let parameters = CertificateParams::new(["127.0.0.1".to_owned()]).expect("an address");
+    let certificate = parameters.signed_by(&key, &issuer).expect("it is signed");
+    [("cert", certificate.pem()), ("key", key.serialize_pem()), ("ca", issuer.pem())].map(
+        |(end, text)| {
+            let path = folder.join(format!("{name}.{end}"));
+            fs::write(&path, text).expect("a file is written");
+            path.display().to_string()
+        },
+    )
 }
 
 /// The copies are gone: the writer says that it is alone, and goes on or does not.

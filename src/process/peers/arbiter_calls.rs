@@ -51,13 +51,13 @@ impl Call {
     }
 }
 
-type UnderWay = (Subject, Pin<Box<dyn Future<Output = Reply>>>);
+type Ongoing = (Subject, Pin<Box<dyn Future<Output = Reply>>>);
 
 /// The calls of one process.
 pub(super) struct ArbiterCalls<A> {
     arbiter: Arc<A>,
     waiting: VecDeque<Call>,
-    under_way: Option<UnderWay>,
+    under_way: Option<Ongoing>,
 }
 
 impl<A: Arbiter + Send + Sync + 'static> ArbiterCalls<A> {

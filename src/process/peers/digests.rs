@@ -30,7 +30,14 @@ pub(super) struct Digests {
     told: Sequence,
     /// The writer's, until this node has settled as much.
     wanted: Option<(Sequence, StateDigest)>,
-    asked: Option<(Sequence, Option<StateDigest>, Receiver<Result<StateDigest, String>>)>,
+    asked: Option<Question>,
+}
+
+/// The digest of this sequence; to be compared with the writer's, where there is one.
+struct Question {
+    sequence: Sequence,
+    theirs: Option<StateDigest>,
+    answer: Receiver<Result<StateDigest, String>>,
 }
 
 impl Digests {
@@ -63,14 +70,15 @@ impl Digests {
 
     fn ask(&mut self, sequence: Sequence, theirs: Option<StateDigest>) {
         let answer = self.snapshots.ask_at(sequence);
-        self.asked = answer.map(|answer| (sequence, theirs, answer));
+        self.asked = answer.map(|answer| Question { sequence, theirs, answer });
     }
 
     /// The next that is known; nothing is lost where the caller waits for something else meanwhile.
     pub(super) async fn next(&mut self) -> Digested {
         loop {
-            let Some((sequence, theirs, answer)) = &mut self.asked else { return pending().await };
-            let (sequence, theirs, answer) = (*sequence, *theirs, answer.await);
+            let Some(question) = &mut self.asked else { return pending().await };
+            let (sequence, theirs) = (question.sequence, question.theirs);
+            let answer = (&mut question.answer).await;
             self.asked = None;
             match (answer, theirs) {
                 (Ok(Ok(own)), None) => return Digested::Taken(sequence, own),

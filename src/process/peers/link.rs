@@ -26,8 +26,9 @@ const CLOSING: Duration = Duration::from_secs(1);
 /// What was sent and is not acknowledged by then ends the connection: the machine is gone.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(10);
 /// What may wait to be written to a link. `copies` has a quarter of it on its way, and one message.
-const UNWRITTEN_BYTES_MAX: usize = 4 << 20;
-const READ_BYTES: usize = 64 << 10;
+pub const UNWRITTEN_BYTES_MAX: usize = 4 << 20;
+/// A piece that was read, at most.
+pub const READ_BYTES: usize = 64 << 10;
 
 /// Something happened to a link.
 #[derive(Debug)]

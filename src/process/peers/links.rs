@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use tokio::time::sleep;
 
 /// Pieces that were read and not taken yet, of all links.
-const PIECES_MAX: usize = 64;
+pub const PIECES_MAX: usize = 64;
 /// After an accept that failed for want of something.
 const PAUSE: Duration = Duration::from_millis(100);
 

@@ -7,11 +7,11 @@ use super::arbiter_calls::{ArbiterCalls, Call, Reply};
 use super::checks::{self, Identity};
 use super::digests::Digests;
 use super::error::ClusterError;
+use super::event::{ClusterEvent, Order};
 use super::links::Links;
 use super::peer_tls::PeerTls;
 use super::register_watch::RegisterWatch;
 use super::thread::{ClusterThread, Parts};
-use super::{ClusterEvent, Order};
 use crate::cluster::arbiter::{Arbiter, Versioned};
 use crate::cluster::etcd::{Credentials, Endpoints, Etcd};
 use crate::cluster::node_file::NodeFile;
@@ -120,6 +120,13 @@ impl Prepared {
         let ClusterParts { clock, replica, progress, standing, snapshots, mut orders, events } =
             parts;
         let digests = Digests::of(snapshots);
+        let joining = Standing {
+            is_replicated: true,
+            role: StandingRole::Joining,
+            node: identity.node.to_string(),
+            ..Standing::default()
+        };
+        standing.store(joining.clone());
         // Nothing is shown before a writer's start is settled on all that count.
         progress.publish_with_lease(replica.settled(), 0);
         let journal = replica.journal_id().map(|id| id.to_string());
@@ -130,9 +137,12 @@ impl Prepared {
         let mut watch = RegisterWatch::new(data, key, identity.clone(), kept, journal);
         let first = tokio::select! {
             biased;
-            first = first_read(&mut calls, clock, &identity, &standing) => first?,
+            first = first_read(&mut calls, clock, &joining, &standing) => first,
             // The server stops; it has nothing else to say before it writes.
-            _ = orders.recv() => return Ok(()),
+            _ = orders.recv() => {
+                let _ = events.send(ClusterEvent::Left { replica: Some(replica) });
+                return Ok(());
+            }
         };
         watch.look_at(first.as_ref())?;
         let cluster = watch.cluster().ok_or_else(|| watch.forgot())?;
@@ -163,15 +173,15 @@ impl Prepared {
 async fn first_read<A: Arbiter + Send + Sync + 'static>(
     calls: &mut ArbiterCalls<A>,
     clock: Clock,
-    identity: &Identity,
+    joining: &Standing,
     standing: &StandingCell,
-) -> Result<Option<Versioned>, ClusterError> {
-    let since_ms = clock.elapsed_ms();
+) -> Option<Versioned> {
+    let arbiter_gone_since_ms = Some(clock.elapsed_ms());
     let mut attempts: u64 = 0;
     loop {
         calls.ask(Call::Read);
         let cause = match calls.reply().await {
-            Reply::Read(Ok(held)) => return Ok(held),
+            Reply::Read(Ok(held)) => return held,
             Reply::Read(Err(cause)) | Reply::Swapped(_, Err(cause)) => cause.to_string(),
             Reply::Swapped(_, Ok(_)) => continue,
         };
@@ -179,13 +189,7 @@ async fn first_read<A: Arbiter + Send + Sync + 'static>(
             tracing::warn!(cause, "the arbiter does not answer; this node waits for it");
         }
         attempts += 1;
-        standing.store(Standing {
-            is_replicated: true,
-            role: StandingRole::Joining,
-            node: identity.node.to_string(),
-            arbiter_gone_since_ms: Some(since_ms),
-            ..Standing::default()
-        });
+        standing.store(Standing { arbiter_gone_since_ms, ..joining.clone() });
         sleep(PAUSE).await;
     }
 }

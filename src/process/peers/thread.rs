@@ -8,10 +8,10 @@
 use super::arbiter_calls::{ArbiterCalls, Call, Reply};
 use super::digests::{Digested, Digests};
 use super::error::ClusterError;
+use super::event::{ClusterEvent, Order};
 use super::link::LinkEvent;
 use super::links::Links;
 use super::register_watch::RegisterWatch;
-use super::{ClusterEvent, Order};
 use crate::cluster::arbiter::Arbiter;
 use crate::cluster::node::Nodes;
 use crate::cluster::role::EndReason;
@@ -34,6 +34,9 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 
 /// Time passes in steps of this: beats, leases and silences are a few of them.
 const TICK: Duration = Duration::from_millis(20);
+
+/// The same reason of closed links is told so often.
+const AGAIN_MS: u64 = 10_000;
 
 /// What the thread works with.
 pub(super) struct Parts<R, A> {
@@ -60,6 +63,8 @@ pub(super) struct ClusterThread<R: Replica, A> {
     moved: Option<(Sequence, Sequence)>,
     /// Something came, and what can wait was not done since.
     is_busy: bool,
+    /// Why a link was closed, and when that was told.
+    told: Option<(String, u64)>,
     ended: bool,
 }
 
@@ -91,6 +96,7 @@ impl<R: Replica, A: Arbiter + Send + Sync + 'static> ClusterThread<R, A> {
             accepted: Cell::new(0),
             moved: None,
             is_busy: false,
+            told: None,
             ended: false,
         }
     }
@@ -153,7 +159,7 @@ impl<R: Replica, A: Arbiter + Send + Sync + 'static> ClusterThread<R, A> {
             }
             Wakeup::Link(LinkEvent::Drained(link)) => self.tell(Input::Writable { link }),
             Wakeup::Link(LinkEvent::Closed(link, why)) => {
-                tracing::info!(link, why, "a link to another node is closed");
+                self.tell_closed(&why);
                 self.tell(Input::Closed { link })
             }
             Wakeup::Digested(Digested::Taken(sequence, digest)) => {
@@ -167,9 +173,8 @@ impl<R: Replica, A: Arbiter + Send + Sync + 'static> ClusterThread<R, A> {
             // The server stops.
             Wakeup::Order(None) => {
                 self.ended = true;
-                if let Some(replica) = self.node.take_replica() {
-                    self.event(ClusterEvent::Left { replica });
-                }
+                let replica = self.node.take_replica();
+                self.event(ClusterEvent::Left { replica });
                 Ok(())
             }
         }
@@ -235,7 +240,7 @@ impl<R: Replica, A: Arbiter + Send + Sync + 'static> ClusterThread<R, A> {
             Output::Send { link, bytes } => parts.links.send(link, bytes),
             Output::Close { link, reason } => {
                 if parts.links.close(link) {
-                    tracing::info!(link, reason, "closed a link to another node");
+                    self.tell_closed(&reason);
                 }
             }
             Output::ReadRegister => parts.calls.ask(Call::Read),
@@ -265,6 +270,16 @@ impl<R: Replica, A: Arbiter + Send + Sync + 'static> ClusterThread<R, A> {
             }
         }
         Ok(())
+    }
+
+    /// A node that is not there is dialled again and again: the same reason is told once in a while.
+    fn tell_closed(&mut self, why: &str) {
+        let now_ms = self.parts.clock.elapsed_ms();
+        let is_old = |(text, at_ms): &(String, u64)| text == why && now_ms < at_ms + AGAIN_MS;
+        if !self.told.as_ref().is_some_and(is_old) {
+            tracing::info!(why, "a link to another node is closed");
+            self.told = Some((why.to_owned(), now_ms));
+        }
     }
 
     fn event(&self, event: ClusterEvent<R>) {

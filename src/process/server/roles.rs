@@ -301,7 +301,7 @@ impl Node<'_> {
     fn leave(&mut self) -> io::Result<()> {
         self.orders = None;
         let left = self.events.iter().find_map(|event| match event {
-            ClusterEvent::Left { replica } => Some(Some(replica)),
+            ClusterEvent::Left { replica } => Some(replica),
             ClusterEvent::Ended(_) => Some(None),
             _ => None,
         });
