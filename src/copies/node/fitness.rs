@@ -3,6 +3,7 @@
 //! Owns how far clocks are apart, data that differs, and the wait that doubles when takeovers follow
 //! one another. Only ever keeps a node from claiming: never lets it. Next: `register`.
 
+use crate::cluster::node::Node;
 use crate::cluster::register::Epoch;
 use crate::domain::model::ids::Sequence;
 
@@ -16,8 +17,8 @@ pub(super) struct Fitness {
     /// How far the clocks of this node and another are apart.
     skew_ms: Option<u64>,
     differs: Option<Sequence>,
-    /// The highest epoch that the register has shown, and when it did first.
-    epoch: Option<(Epoch, u64)>,
+    /// The highest epoch that the register has shown, and who writes in it.
+    epoch: Option<(Epoch, Node)>,
     /// When the writer was last replaced without having said that it ends.
     taken_over_ms: Option<u64>,
     doublings: u32,
@@ -66,24 +67,26 @@ impl Fitness {
         self.may_have_lost
     }
 
-    /// Takes note of the register's epoch. A higher one than before is a takeover; the first that
-    /// a process sees is none.
-    pub(super) fn see_epoch(&mut self, epoch: Epoch, now_ms: u64) {
-        let Some((before, _)) = self.epoch else {
-            self.epoch = Some((epoch, now_ms));
-            return;
-        };
-        if epoch <= before {
+    /// Takes note of who writes by the register. Another writer than before is a takeover, unless
+    /// the one before has said that it ends; the first that a process sees is none, and a writer
+    /// that starts again is none.
+    pub(super) fn see_writer(&mut self, epoch: Epoch, writer: Node, now_ms: u64) {
+        let before = self.epoch.filter(|(before, _)| *before >= epoch);
+        if before.is_some() {
             return;
         }
-        self.epoch = Some((epoch, now_ms));
+        let Some((before, old)) = self.epoch.replace((epoch, writer)) else { return };
         self.would_since_ms = None;
-        if self.surrendered == Some(before) {
+        if old == writer || self.surrendered == Some(before) {
             return;
         }
-        let is_soon = self.taken_over_ms.is_some_and(|at_ms| now_ms - at_ms.min(now_ms) < CALM_MS);
-        self.doublings = if is_soon { (self.doublings + 1).min(DOUBLINGS_MAX) } else { 0 };
+        self.doublings =
+            if self.is_soon(now_ms) { (self.doublings + 1).min(DOUBLINGS_MAX) } else { 0 };
         self.taken_over_ms = Some(now_ms);
+    }
+
+    fn is_soon(&self, now_ms: u64) -> bool {
+        self.taken_over_ms.is_some_and(|at_ms| now_ms.saturating_sub(at_ms) < CALM_MS)
     }
 
     /// Why this node may not claim, whatever the register says.
@@ -105,8 +108,7 @@ impl Fitness {
     /// times, seven times and so on.
     pub(super) fn wait_ms(&mut self, epoch: Epoch, silence_ms: u64, now_ms: u64) -> Option<u64> {
         let since_ms = *self.would_since_ms.get_or_insert(now_ms);
-        let is_soon = self.taken_over_ms.is_some_and(|at_ms| now_ms - at_ms.min(now_ms) < CALM_MS);
-        if self.surrendered == Some(epoch) || !is_soon {
+        if self.surrendered == Some(epoch) || !self.is_soon(now_ms) {
             return None;
         }
         let wait_ms = silence_ms.saturating_mul((2 << self.doublings) - 1);
@@ -119,40 +121,54 @@ impl Fitness {
 mod tests {
     use super::*;
 
+    /// Two nodes write in turn.
+    fn see(fitness: &mut Fitness, epoch: Epoch, now_ms: u64) {
+        let writer = Node::at(epoch as usize % 2).expect("it is a place");
+        fitness.see_writer(epoch, writer, now_ms);
+    }
+
     #[test]
     fn the_first_takeover_waits_for_nothing_more() {
         let mut fitness = Fitness::default();
-        fitness.see_epoch(3, 1_000);
+        see(&mut fitness, 3, 1_000);
         assert_eq!(fitness.wait_ms(3, 100, 2_000), None);
     }
 
     #[test]
     fn takeovers_that_follow_one_another_wait_twice_as_long() {
         let mut fitness = Fitness::default();
-        fitness.see_epoch(3, 0);
-        fitness.see_epoch(4, 1_000);
+        see(&mut fitness, 3, 0);
+        see(&mut fitness, 4, 1_000);
         assert_eq!(fitness.wait_ms(4, 100, 2_000), Some(100));
         assert_eq!(fitness.wait_ms(4, 100, 2_099), Some(1));
         assert_eq!(fitness.wait_ms(4, 100, 2_100), None);
-        fitness.see_epoch(5, 3_000);
+        see(&mut fitness, 5, 3_000);
         assert_eq!(fitness.wait_ms(5, 100, 4_000), Some(300));
         for epoch in 6..60 {
-            fitness.see_epoch(epoch, 4_000);
+            see(&mut fitness, epoch, 4_000);
         }
         assert_eq!(fitness.wait_ms(59, 100, 5_000), Some(6_300));
         assert_eq!(fitness.wait_ms(59, 100, 64_000), None, "after a calm minute");
-        fitness.see_epoch(60, 70_000);
+        see(&mut fitness, 60, 70_000);
         assert_eq!(fitness.wait_ms(60, 100, 70_000), Some(100));
+    }
+
+    #[test]
+    fn a_writer_that_starts_again_is_no_takeover() {
+        let mut fitness = Fitness::default();
+        see(&mut fitness, 3, 0);
+        see(&mut fitness, 5, 1_000);
+        assert_eq!(fitness.wait_ms(5, 100, 1_000), None);
     }
 
     #[test]
     fn a_handover_is_no_takeover() {
         let mut fitness = Fitness::default();
-        fitness.see_epoch(3, 0);
-        fitness.see_epoch(4, 1_000);
+        see(&mut fitness, 3, 0);
+        see(&mut fitness, 4, 1_000);
         fitness.surrendered(4);
         assert_eq!(fitness.wait_ms(4, 100, 1_001), None, "it was asked to");
-        fitness.see_epoch(5, 2_000);
+        see(&mut fitness, 5, 2_000);
         assert_eq!(fitness.wait_ms(5, 100, 2_000), Some(100));
     }
 

@@ -52,7 +52,7 @@ impl<P: DataDirectory, R: Replica> ClusterNode<P, R> {
         self.check_identity(&found.register)?;
         let membership = found.register.membership(&self.settings.nodes)?;
         let version = found.version;
-        self.fitness.see_epoch(membership.epoch, call.now_ms);
+        self.fitness.see_writer(membership.epoch, membership.writer, call.now_ms);
         if self.register.latest.as_ref().is_none_or(|latest| latest.version < version) {
             self.register.latest = Some(found);
         }

@@ -123,7 +123,7 @@ fn a_copy_takes_over_and_the_old_writer_cuts_its_tail() {
             world.freeze(0)
         }
         world.rounds(100);
-        let writer = world.writer().expect("a copy took over");
+        let writer = world.writer().unwrap_or_else(|| panic!("{seed}: {:?}", world.warnings));
         assert_ne!(writer, 0);
         sell(&mut world, writer, 10);
         world.start(0);

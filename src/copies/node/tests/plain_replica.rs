@@ -49,6 +49,10 @@ impl DataDirectory for Data {
         Ok(self.top.clone())
     }
 
+    fn set_aside(&self, _name: &str) -> Result<MemoryDisk, ReplayError> {
+        Ok(MemoryDisk::default())
+    }
+
     fn random(&self) -> [u8; 16] {
         JOURNAL.0
     }
@@ -68,6 +72,16 @@ pub(super) struct PlainReplica {
     settled: Sequence,
 }
 
+pub(super) fn newest_snapshot(data: &Data) -> Option<SnapshotEnd> {
+    let snapshots = list(&data.snapshots, JOURNAL).expect("it can be read");
+    snapshots.iter().find_map(|listed| match &listed.state {
+        SnapshotState::Valid(meta) => {
+            Some(SnapshotEnd { sequence: meta.sequence, chain: meta.chain })
+        }
+        _ => None,
+    })
+}
+
 fn refused(error: JournalError) -> ReplicaError {
     ReplicaError::Refused(error.to_string())
 }
@@ -79,13 +93,7 @@ fn whole(mut journal: Journal<MemoryDisk>) -> Stage {
 
 impl PlainReplica {
     pub(super) fn open(data: Data) -> Self {
-        let snapshots = list(&data.snapshots, JOURNAL).expect("it can be read");
-        let newest = snapshots.iter().find_map(|listed| match &listed.state {
-            SnapshotState::Valid(meta) => {
-                Some(SnapshotEnd { sequence: meta.sequence, chain: meta.chain })
-            }
-            _ => None,
-        });
+        let newest = newest_snapshot(&data);
         let origin = newest.map_or(Origin::Genesis, Origin::Snapshot);
         let settled = newest.map_or(0, |snapshot| snapshot.sequence);
         let scan = scan_with(&data.journal, origin, &mut |_| Ok(()));

@@ -3,7 +3,7 @@
 //! Owns what a server and its threads do around a node, and what must hold after each round. Next:
 //! `mod.rs`, the tests.
 
-use super::plain_replica::{Data, JOURNAL, OPTIONS, PlainReplica};
+use super::plain_replica::{Data, JOURNAL, OPTIONS, PlainReplica, newest_snapshot};
 use crate::cluster::arbiter::{ArbiterError, Swapped, Versioned};
 use crate::cluster::node::{Name, Node, NodeSet, Nodes};
 use crate::cluster::register::{ClusterId, OperationId, Register, Version};
@@ -11,7 +11,9 @@ use crate::cluster::role::{EndReason, NodeRole, Seen, Timing};
 use crate::copies::node::{ClusterNode, Input, LinkId, NodeSettings, Output};
 use crate::domain::model::ids::Sequence;
 use crate::shared::standing::Standing;
-use doorbuster_journal::{Disk, Journal, JournalError, MemoryDisk, SegmentAllocator};
+use doorbuster_journal::{
+    Disk, Journal, JournalError, MemoryDisk, Origin, SegmentAllocator, scan_with,
+};
 use doorbuster_test_support::random::Random;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -253,7 +255,7 @@ impl World {
         let started = writing.journal.appended();
         let history = writing.journal.history();
         // Rule 1, across writers: what was answered is in the journal of whoever writes next.
-        let stored = records(&server.data.journal);
+        let stored = records(&server.data);
         for (sequence, payload) in &self.answered {
             assert_eq!(stored.get(sequence), Some(payload), "answered {sequence} is gone");
         }
@@ -285,7 +287,7 @@ impl World {
         if until <= last {
             return;
         }
-        let stored = records(&server.data.journal);
+        let stored = records(&server.data);
         for sequence in last + 1..=until {
             self.answered.insert(sequence, stored[&sequence].clone());
         }
@@ -298,8 +300,8 @@ impl World {
         let last = self.answered.last_key_value().map_or(0, |(sequence, _)| *sequence);
         for name in &register.in_sync {
             let place = self.nodes.find(name.as_str()).expect("it is listed").place();
-            let disk = self.servers[place].data.journal.after_power_loss(|_, _| false);
-            let end = records(&disk).last_key_value().map_or(0, |(sequence, _)| *sequence);
+            let data = self.servers[place].data.after_power_loss();
+            let end = records(&data).last_key_value().map_or(0, |(sequence, _)| *sequence);
             assert!(end >= last, "{name} is in sync and ends at {end}, answered is {last}");
         }
     }
@@ -445,7 +447,10 @@ impl World {
 
     /// The journals of two nodes are one: the same frames, and the same bytes in every segment.
     pub(super) fn assert_equal(&self, one: usize, two: usize) {
-        let (one, two) = (&self.servers[one].data.journal, &self.servers[two].data.journal);
+        let (one, two) = (&self.servers[one].data, &self.servers[two].data);
+        let end = |data: &Data| records(data).last_key_value().map(|(last, _)| *last);
+        assert_eq!(end(one), end(two));
+        let (one, two) = (&one.journal, &two.journal);
         let names = |disk: &MemoryDisk| -> Vec<String> {
             let names = disk.names().expect("it can be read");
             names.into_iter().filter(|name| name.ends_with(".segment")).collect()
@@ -457,8 +462,6 @@ impl World {
             let contents = |disk: &MemoryDisk| disk.contents(&name).expect("it is there");
             assert!(contents(one) == contents(two), "{name} differs");
         }
-        let end = |disk: &MemoryDisk| records(disk).last_key_value().map(|(last, _)| *last);
-        assert_eq!(end(one), end(two));
     }
 }
 
@@ -474,11 +477,13 @@ impl Writing {
     }
 }
 
-/// What a journal holds, by sequence, as a look from outside shows it.
-pub(super) fn records(disk: &MemoryDisk) -> BTreeMap<Sequence, Vec<u8>> {
+/// What a journal holds, by sequence, as a look from outside shows it; behind its snapshot, if it
+/// has one.
+pub(super) fn records(data: &Data) -> BTreeMap<Sequence, Vec<u8>> {
     let mut found = BTreeMap::new();
-    let origin = doorbuster_journal::Origin::Genesis;
-    let _ = doorbuster_journal::scan_with(disk, origin, &mut |frame| {
+    let origin = newest_snapshot(data).map_or(Origin::Genesis, Origin::Snapshot);
+    // A disk from which a power cut took all, and one that begins anew, hold nothing.
+    let _ = scan_with(&data.journal, origin, &mut |frame| {
         found.extend(frame.records().map(|(sequence, record)| (sequence, record.to_vec())));
         Ok(())
     });
