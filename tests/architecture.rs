@@ -276,11 +276,9 @@ fn only_the_clock_reads_time_and_only_the_mapping_is_unsafe() {
 fn only_recovery_resumes_a_journal() {
     for source in sources(&["src", "tools/src", "bench/src"]) {
         let cuts = code(&source).any(|line| line.contains("Journal::resume("));
-        assert!(
-            !cuts || source.path == "src/engine/recovery/resume.rs",
-            "{} cuts a journal",
-            source.path
-        );
+        // A test's directory in memory is no server's.
+        let may = source.path == "src/engine/recovery/resume.rs" || source.path.contains("/tests/");
+        assert!(!cuts || may, "{} cuts a journal", source.path);
     }
 }
 

@@ -5,7 +5,7 @@
 //! Never decides whether the copy counts. Next: `node`.
 
 use crate::cluster::register::Epoch;
-use crate::copies::wire::{Frames, Message, Restart, SnapshotStart, encode};
+use crate::copies::wire::{Frames, Message, Restart, SentSnapshot, encode};
 use crate::domain::model::ids::Sequence;
 use crate::engine::replay::{DataDirectory, ReplayError};
 use doorbuster_journal::{
@@ -141,7 +141,7 @@ impl<D: Disk> Sender<D> {
             }
             found => found?,
         };
-        let start = SnapshotStart { sequence, chain: meta.chain, bytes: snapshot.bytes };
+        let start = SentSnapshot { sequence, chain: meta.chain, bytes: snapshot.bytes };
         let sender =
             Self { header: Some(header), snapshot: Some(snapshot), ..Self::new(disk, epoch, tail) };
         Ok((sender, Restart { journal: journal.0, snapshot: Some(start) }))

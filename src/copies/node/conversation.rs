@@ -5,7 +5,7 @@
 
 use super::event::{LinkId, Output};
 use super::link::{Link, Step};
-use super::machine::{Call, ClusterNode, NodeError};
+use super::machine::{Call, ClusterNode, NodeFailure};
 use crate::cluster::node::Node;
 use crate::cluster::role::RoleEvent;
 use crate::copies::hello::{Hello, PROTOCOL_VERSION};
@@ -38,7 +38,7 @@ impl<P: DataDirectory, R: Replica> ClusterNode<P, R> {
     }
 
     /// A connection that the other side, or the network, has ended.
-    pub(super) fn closed(&mut self, link: LinkId, call: &mut Call<'_>) -> Result<(), NodeError> {
+    pub(super) fn closed(&mut self, link: LinkId, call: &mut Call<'_>) -> Result<(), NodeFailure> {
         let Some(link) = self.links.remove(&link) else { return Ok(()) };
         self.after_close(&link, call)
     }
@@ -47,7 +47,7 @@ impl<P: DataDirectory, R: Replica> ClusterNode<P, R> {
         &mut self,
         link: &Link<P::Disk>,
         call: &mut Call<'_>,
-    ) -> Result<(), NodeError> {
+    ) -> Result<(), NodeFailure> {
         match &link.step {
             Step::Dialling(_) | Step::Greeting(_) => {
                 self.dial_at_ms = call.now_ms.saturating_add(self.settings.timing.retry_ms);
@@ -65,7 +65,7 @@ impl<P: DataDirectory, R: Replica> ClusterNode<P, R> {
         link: LinkId,
         reason: &str,
         call: &mut Call<'_>,
-    ) -> Result<(), NodeError> {
+    ) -> Result<(), NodeFailure> {
         let node = self.links.get(&link).and_then(Link::node);
         let name = node.and_then(|node| self.settings.nodes.name(node));
         let name = name.map_or("a node that was not named", |name| name.as_str());
@@ -89,7 +89,7 @@ impl<P: DataDirectory, R: Replica> ClusterNode<P, R> {
         link: LinkId,
         bytes: &[u8],
         call: &mut Call<'_>,
-    ) -> Result<(), NodeError> {
+    ) -> Result<(), NodeFailure> {
         let Some(open) = self.links.get_mut(&link) else { return Ok(()) };
         open.heard_ms = call.now_ms;
         open.decoder.push(bytes);
@@ -109,7 +109,7 @@ impl<P: DataDirectory, R: Replica> ClusterNode<P, R> {
         link: LinkId,
         message: Message,
         call: &mut Call<'_>,
-    ) -> Result<(), NodeError> {
+    ) -> Result<(), NodeFailure> {
         let Some(open) = self.links.get(&link) else { return Ok(()) };
         match (&open.step, message) {
             (_, Message::Close { reason }) => {
@@ -165,7 +165,7 @@ impl<P: DataDirectory, R: Replica> ClusterNode<P, R> {
 
     /// Ends what stands still: a conversation that does not come about, and a node that is silent
     /// although its connection stands.
-    pub(super) fn close_idle(&mut self, call: &mut Call<'_>) -> Result<(), NodeError> {
+    pub(super) fn close_idle(&mut self, call: &mut Call<'_>) -> Result<(), NodeFailure> {
         let (hello_ms, timing) = (self.settings.hello_ms, self.settings.timing);
         let silent_ms = timing.silence_ms.saturating_mul(2).max(timing.lag_ms.saturating_mul(2));
         let is_late = |link: &Link<P::Disk>| match link.is_settled_in() {

@@ -6,7 +6,7 @@
 
 use super::event::{LinkId, Output};
 use super::link::{Link, Step};
-use super::machine::{Call, ClusterNode, NodeError};
+use super::machine::{Call, ClusterNode, NodeFailure};
 use crate::cluster::node::Node;
 use crate::cluster::register::Epoch;
 use crate::cluster::role::{Meeting, RoleEvent};
@@ -50,7 +50,7 @@ impl<P: DataDirectory, R: Replica> ClusterNode<P, R> {
         node: Node,
         welcome: &Welcome,
         call: &mut Call<'_>,
-    ) -> Result<(), NodeError> {
+    ) -> Result<(), NodeFailure> {
         let warnings = match self.check_writer(node, welcome, call) {
             Ok(warnings) => warnings,
             Err(reason) => return self.fail(link, &reason, call),
@@ -109,7 +109,7 @@ impl<P: DataDirectory, R: Replica> ClusterNode<P, R> {
 
     /// The role machine follows the writer that was met: what it lacks here goes, then the frames
     /// may come.
-    pub(super) fn follow(&mut self, epoch: Epoch, call: &mut Call<'_>) -> Result<(), NodeError> {
+    pub(super) fn follow(&mut self, epoch: Epoch, call: &mut Call<'_>) -> Result<(), NodeFailure> {
         let (Some(end), Some(link)) = (self.common_end.take(), self.upstream()) else {
             return Ok(());
         };
@@ -140,7 +140,7 @@ impl<P: DataDirectory, R: Replica> ClusterNode<P, R> {
         link: LinkId,
         message: Message,
         call: &mut Call<'_>,
-    ) -> Result<(), NodeError> {
+    ) -> Result<(), NodeFailure> {
         // What came before is on the disk before this is heard.
         if matches!(message, Message::Surrender { .. }) {
             self.commit(link, call)?;
@@ -190,7 +190,7 @@ impl<P: DataDirectory, R: Replica> ClusterNode<P, R> {
     }
 
     /// One sync for all that has come, and one acknowledgement.
-    pub(super) fn commit(&mut self, link: LinkId, call: &mut Call<'_>) -> Result<(), NodeError> {
+    pub(super) fn commit(&mut self, link: LinkId, call: &mut Call<'_>) -> Result<(), NodeFailure> {
         let Some(Link { step: Step::Following(_, receiver), .. }) = self.links.get_mut(&link)
         else {
             return Ok(());
@@ -227,7 +227,7 @@ impl<P: DataDirectory, R: Replica> ClusterNode<P, R> {
     }
 
     /// Applies what is settled, as far as it is synced here.
-    pub(super) fn settle(&mut self) -> Result<(), NodeError> {
+    pub(super) fn settle(&mut self) -> Result<(), NodeFailure> {
         let Some(link) = self.upstream() else { return Ok(()) };
         let Some(Link { step: Step::Following(_, receiver), .. }) = self.links.get(&link) else {
             return Ok(());
@@ -235,7 +235,7 @@ impl<P: DataDirectory, R: Replica> ClusterNode<P, R> {
         let Some(replica) = &mut self.replica else { return Ok(()) };
         let settled = receiver.settled().min(replica.synced());
         if settled > replica.settled() {
-            replica.settle(settled).map_err(|error| NodeError::Replica(error.to_string()))?;
+            replica.settle(settled).map_err(|error| NodeFailure::Replica(error.to_string()))?;
         }
         Ok(())
     }
@@ -245,7 +245,7 @@ impl<P: DataDirectory, R: Replica> ClusterNode<P, R> {
         &mut self,
         sequence: Sequence,
         call: &mut Call<'_>,
-    ) -> Result<(), NodeError> {
+    ) -> Result<(), NodeFailure> {
         self.fitness.differ(sequence);
         match self.upstream() {
             Some(link) => {

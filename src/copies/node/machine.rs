@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 
 /// Why a node cannot go on. The process ends.
 #[derive(Debug, thiserror::Error)]
-pub enum NodeError {
+pub enum NodeFailure {
     /// The directory has failed: nothing is tried again.
     #[error("this copy cannot go on: {0}")]
     Replica(String),
@@ -140,7 +140,7 @@ impl<P: DataDirectory, R: Replica> ClusterNode<P, R> {
         wall_ms: u64,
         input: Input<'_>,
         out: &mut Vec<Output>,
-    ) -> Result<(), NodeError> {
+    ) -> Result<(), NodeFailure> {
         let call = &mut Call { now_ms, wall_ms, out };
         let is_tick = matches!(input, Input::Tick);
         self.take(input, call)?;
@@ -151,7 +151,7 @@ impl<P: DataDirectory, R: Replica> ClusterNode<P, R> {
         Ok(())
     }
 
-    fn take(&mut self, input: Input<'_>, call: &mut Call<'_>) -> Result<(), NodeError> {
+    fn take(&mut self, input: Input<'_>, call: &mut Call<'_>) -> Result<(), NodeFailure> {
         match input {
             Input::Tick => self.tick(call),
             Input::Idle => self.settle(),
@@ -186,7 +186,7 @@ impl<P: DataDirectory, R: Replica> ClusterNode<P, R> {
         }
     }
 
-    fn tick(&mut self, call: &mut Call<'_>) -> Result<(), NodeError> {
+    fn tick(&mut self, call: &mut Call<'_>) -> Result<(), NodeFailure> {
         self.settle()?;
         self.close_idle(call)?;
         self.tell(RoleEvent::Tick, call)?;
@@ -194,14 +194,18 @@ impl<P: DataDirectory, R: Replica> ClusterNode<P, R> {
         Ok(())
     }
 
-    pub(super) fn tell(&mut self, event: RoleEvent, call: &mut Call<'_>) -> Result<(), NodeError> {
+    pub(super) fn tell(
+        &mut self,
+        event: RoleEvent,
+        call: &mut Call<'_>,
+    ) -> Result<(), NodeFailure> {
         for action in self.machine.handle(call.now_ms, event) {
             self.act(action, call)?;
         }
         Ok(())
     }
 
-    fn act(&mut self, action: RoleAction, call: &mut Call<'_>) -> Result<(), NodeError> {
+    fn act(&mut self, action: RoleAction, call: &mut Call<'_>) -> Result<(), NodeFailure> {
         match action {
             RoleAction::Read => self.register.want(),
             RoleAction::Swap { version, proposal } => self.swap(version, &proposal, call),
@@ -288,10 +292,10 @@ impl<P: DataDirectory, R: Replica> ClusterNode<P, R> {
     }
 
     /// A replica that refused what came stays as it is; one that failed ends the process.
-    pub(super) fn judge(error: ReplicaError) -> Result<String, NodeError> {
+    pub(super) fn judge(error: ReplicaError) -> Result<String, NodeFailure> {
         match error {
             ReplicaError::Refused(_) => Ok(error.to_string()),
-            ReplicaError::Failed(why) => Err(NodeError::Replica(why)),
+            ReplicaError::Failed(why) => Err(NodeFailure::Replica(why)),
         }
     }
 }

@@ -34,5 +34,5 @@ mod tests;
 pub use conversation::LINKS_PER_NODE;
 pub use event::{DIALLED_LINKS, Input, LinkId, Output};
 pub use link::UNSENT_BYTES_MAX;
-pub use machine::{ClusterNode, NodeError};
+pub use machine::{ClusterNode, NodeFailure};
 pub use settings::NodeSettings;

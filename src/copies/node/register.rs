@@ -4,7 +4,7 @@
 //! change is made is the role machine's. Next: `register_calls`, `fitness`.
 
 use super::event::Output;
-use super::machine::{Call, ClusterNode, NodeError};
+use super::machine::{Call, ClusterNode, NodeFailure};
 use crate::cluster::arbiter::{ArbiterError, Swapped, Versioned};
 use crate::cluster::register::{Held, Membership, OperationId, Register, Version};
 use crate::cluster::role::{NodeRole, RoleEvent, SwapOutcome};
@@ -29,7 +29,7 @@ impl<P: DataDirectory, R: Replica> ClusterNode<P, R> {
         &mut self,
         read: Result<Option<Versioned>, ArbiterError>,
         call: &mut Call<'_>,
-    ) -> Result<(), NodeError> {
+    ) -> Result<(), NodeFailure> {
         self.register.is_reading = false;
         let pause_ms = if read.is_ok() { READ_PAUSE_MS } else { self.settings.timing.retry_ms };
         self.register.read_at_ms = call.now_ms.saturating_add(pause_ms);
@@ -47,7 +47,7 @@ impl<P: DataDirectory, R: Replica> ClusterNode<P, R> {
     }
 
     /// Takes in what the register says, by numbers.
-    fn learn(&mut self, found: Versioned, call: &Call<'_>) -> Result<Held, NodeError> {
+    fn learn(&mut self, found: Versioned, call: &Call<'_>) -> Result<Held, NodeFailure> {
         self.register.answered();
         self.check_identity(&found.register)?;
         let membership = found.register.membership(&self.settings.nodes)?;
@@ -59,9 +59,9 @@ impl<P: DataDirectory, R: Replica> ClusterNode<P, R> {
         Ok(Held { version, membership })
     }
 
-    fn check_identity(&self, register: &Register) -> Result<(), NodeError> {
+    fn check_identity(&self, register: &Register) -> Result<(), NodeFailure> {
         let foreign =
-            |found: String, expected: String| Err(NodeError::ForeignRegister { found, expected });
+            |found: String, expected: String| Err(NodeFailure::ForeignRegister { found, expected });
         let cluster = self.settings.cluster;
         if register.cluster != cluster {
             return foreign(
@@ -80,7 +80,7 @@ impl<P: DataDirectory, R: Replica> ClusterNode<P, R> {
 
     /// Tells the role machine what the register says, unless it would claim and this node is not
     /// fit to: then only the writer is sought.
-    fn weigh(&mut self, held: Option<Held>, call: &mut Call<'_>) -> Result<(), NodeError> {
+    fn weigh(&mut self, held: Option<Held>, call: &mut Call<'_>) -> Result<(), NodeFailure> {
         let event = RoleEvent::Read(held);
         let mut trial = self.machine.clone();
         trial.handle(call.now_ms, event);
@@ -138,7 +138,7 @@ impl<P: DataDirectory, R: Replica> ClusterNode<P, R> {
         operation: OperationId,
         swapped: Result<Swapped, ArbiterError>,
         call: &mut Call<'_>,
-    ) -> Result<(), NodeError> {
+    ) -> Result<(), NodeFailure> {
         let outcome = match swapped {
             Ok(Swapped::Done(version)) => {
                 let done = self.register.proposed.take();

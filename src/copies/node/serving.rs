@@ -5,7 +5,7 @@
 
 use super::event::{LinkId, Output};
 use super::link::{Copy, Link, Step, UNSENT_BYTES_MAX};
-use super::machine::{Call, ClusterNode, NodeError};
+use super::machine::{Call, ClusterNode, NodeFailure};
 use crate::cluster::node::{Node, NodeSet};
 use crate::cluster::register::Epoch;
 use crate::cluster::role::{NodeRole, RoleEvent};
@@ -24,7 +24,7 @@ impl<P: DataDirectory, R: Replica> ClusterNode<P, R> {
         link: LinkId,
         theirs: &Hello,
         call: &mut Call<'_>,
-    ) -> Result<(), NodeError> {
+    ) -> Result<(), NodeFailure> {
         let node = match self.check_copy(theirs, call) {
             Ok((node, warnings)) => {
                 warnings.into_iter().for_each(|warning| self.warn(warning, call));
@@ -75,7 +75,7 @@ impl<P: DataDirectory, R: Replica> ClusterNode<P, R> {
         end: &JournalEnd,
         began_empty: bool,
         call: &mut Call<'_>,
-    ) -> Result<(), NodeError> {
+    ) -> Result<(), NodeFailure> {
         let Some(epoch) = self.machine.epoch().filter(|_| self.written.is_some()) else {
             return self.fail(link, "this node no longer writes", call);
         };
@@ -134,7 +134,7 @@ impl<P: DataDirectory, R: Replica> ClusterNode<P, R> {
         link: LinkId,
         message: Message,
         call: &mut Call<'_>,
-    ) -> Result<(), NodeError> {
+    ) -> Result<(), NodeFailure> {
         let appended = self.written.as_ref().map_or(0, |written| written.appended);
         let Some(Link { step: Step::Feeding(copy), .. }) = self.links.get(&link) else {
             return Ok(());
@@ -161,7 +161,7 @@ impl<P: DataDirectory, R: Replica> ClusterNode<P, R> {
         appended: Sequence,
         synced: Sequence,
         call: &mut Call<'_>,
-    ) -> Result<(), NodeError> {
+    ) -> Result<(), NodeFailure> {
         let Some(written) = &mut self.written else { return Ok(()) };
         written.appended = written.appended.max(appended);
         written.synced = written.synced.max(synced);
@@ -170,7 +170,7 @@ impl<P: DataDirectory, R: Replica> ClusterNode<P, R> {
     }
 
     /// Sends every copy what it lacks, as far as there is room.
-    pub(super) fn feed(&mut self, call: &mut Call<'_>) -> Result<(), NodeError> {
+    pub(super) fn feed(&mut self, call: &mut Call<'_>) -> Result<(), NodeFailure> {
         let Some(written) = &self.written else { return Ok(()) };
         let (now_ms, appended) = (call.now_ms, written.appended);
         let moment = Moment { now_ms, appended, settled: self.machine.settled() };
@@ -235,7 +235,7 @@ impl<P: DataDirectory, R: Replica> ClusterNode<P, R> {
         &mut self,
         to: Option<Node>,
         call: &mut Call<'_>,
-    ) -> Result<(), NodeError> {
+    ) -> Result<(), NodeFailure> {
         let others = self.machine.in_sync().unwrap_or_default();
         let others = others.without(NodeSet::of(self.settings.own));
         let could = |node: Node| others.has(node) && self.link_of(node).is_some();

@@ -197,7 +197,7 @@ fn restart(from: &mut Fields<'_>) -> Option<Restart> {
         journal: from.array()?,
         snapshot: from.maybe(|from| {
             let (sequence, chain, bytes) = (from.u64()?, from.u32()?, from.u64()?);
-            Some(SnapshotStart { sequence, chain, bytes })
+            Some(SentSnapshot { sequence, chain, bytes })
         })?,
     })
 }

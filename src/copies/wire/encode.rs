@@ -2,7 +2,7 @@
 //!
 //! Owns the order of the fields; `decoder` reads the same. Next: `decoder`.
 
-use super::message::{Beat, Frames, Message, REASON_BYTES_MAX, Restart, SnapshotStart, Welcome};
+use super::message::{Beat, Frames, Message, REASON_BYTES_MAX, Restart, SentSnapshot, Welcome};
 use crate::copies::hello::{Hello, MAGIC};
 use doorbuster_journal::{EpochStart, FramePlace, JournalEnd};
 
@@ -169,7 +169,7 @@ impl Writer<'_> {
 
     fn restart(&mut self, restart: &Restart) {
         self.bytes(&restart.journal);
-        self.maybe(restart.snapshot, |out, SnapshotStart { sequence, chain, bytes }| {
+        self.maybe(restart.snapshot, |out, SentSnapshot { sequence, chain, bytes }| {
             out.u64(sequence);
             out.u32(chain);
             out.u64(bytes);

@@ -101,12 +101,12 @@ pub struct Restart {
     /// The journal that it becomes a copy of.
     pub journal: [u8; 16],
     /// The snapshot that comes first; none where the journal begins with its first segment.
-    pub snapshot: Option<SnapshotStart>,
+    pub snapshot: Option<SentSnapshot>,
 }
 
 /// The snapshot that a copy begins with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SnapshotStart {
+pub struct SentSnapshot {
     /// The last record that it holds.
     pub sequence: Sequence,
     /// The checksum of the frame with which it ends.

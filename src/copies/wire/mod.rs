@@ -15,5 +15,5 @@ pub use decoder::{Decoder, WireError};
 pub use encode::encode;
 pub use message::{
     Beat, Frames, HELLO_BYTES_MAX, MESSAGE_BYTES_MAX, Message, REASON_BYTES_MAX, Restart,
-    SnapshotStart, Welcome,
+    SentSnapshot, Welcome,
 };

@@ -39,7 +39,7 @@ fn messages(random: &mut Random) -> Vec<Message> {
         is_whole: epoch % 2 == 0,
     });
     let history = JournalHistory { epochs: epochs.collect(), end: end(random) };
-    let snapshot = SnapshotStart { sequence: 3, chain: 4, bytes: random.next() };
+    let snapshot = SentSnapshot { sequence: 3, chain: 4, bytes: random.next() };
     let frames = (0..random.below(4)).map(|number| {
         let place = FramePlace { segment: number, offset: 4096 };
         (place, random.bytes(number as usize * 100))

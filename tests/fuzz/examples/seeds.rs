@@ -268,10 +268,10 @@ fn proxies() {
 
 /// Messages of two nodes that are alone, many in one stream, and one that is cut.
 fn peers() {
-    use doorbuster::copies::wire::{Beat, Frames, Message, Restart, SnapshotStart, encode};
+    use doorbuster::copies::wire::{Beat, Frames, Message, Restart, SentSnapshot, encode};
     let place = FramePlace { segment: 2, offset: 4096 };
     let end = JournalEnd { place, sequence: 7, chain: 8 };
-    let snapshot = Some(SnapshotStart { sequence: 7, chain: 8, bytes: 9 });
+    let snapshot = Some(SentSnapshot { sequence: 7, chain: 8, bytes: 9 });
     let frames = vec![(place, vec![1, 2, 3]), (place, Vec::new())];
     let (epoch, sent_ms, settled, wall_ms) = (3, 10, 6, 1_700_000_000_000);
     let said = [
