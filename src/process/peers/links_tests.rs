@@ -149,11 +149,9 @@ fn a_stranger_is_let_in_by_nobody() {
                 }
             };
             let taken = async {
-                loop {
-                    match other.next(|| 7).await {
-                        LinkEvent::Closed(7, why) => return why,
-                        event => panic!("a stranger came in: {event:?}"),
-                    }
+                match other.next(|| 7).await {
+                    LinkEvent::Closed(7, why) => why,
+                    event => panic!("a stranger came in: {event:?}"),
                 }
             };
             tokio::join!(end, taken);
