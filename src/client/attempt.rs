@@ -8,7 +8,7 @@ use super::answer::Answer;
 use super::error::{Error, Problem};
 use super::origin::Origin;
 use super::request::Ask;
-use super::retry::Failure;
+use super::retry::{Failure, Limits};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
@@ -17,6 +17,7 @@ use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
+use std::io;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -75,36 +76,35 @@ impl Place {
         Ok(Self { origin, host, authorization, idle: Mutex::new(Vec::new()) })
     }
 
+    pub(super) fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
     /// Asks once, within a time.
-    pub(super) async fn attempt(&self, ask: &Ask, within: Duration) -> Attempt {
+    pub(super) async fn attempt(&self, ask: &Ask, limits: Limits) -> Attempt {
         let mut sent = false;
-        let exchange = self.exchange(ask, within, &mut sent);
-        let cause = match tokio::time::timeout(within, exchange).await {
+        let exchange = self.exchange(ask, limits, &mut sent);
+        let cause = match tokio::time::timeout(limits.whole, exchange).await {
             Ok(Ok(whole)) => return Attempt::Answered(whole),
             Ok(Err(cause)) => cause,
-            Err(_) => format!("no answer within {} ms", within.as_millis()),
+            Err(_) => format!("no answer within {} ms", limits.whole.as_millis()),
         };
         if sent { Attempt::NoAnswer(cause) } else { Attempt::NotSent(cause) }
     }
 
-    async fn exchange(
-        &self,
-        ask: &Ask,
-        within: Duration,
-        sent: &mut bool,
-    ) -> Result<Whole, String> {
+    async fn exchange(&self, ask: &Ask, limits: Limits, sent: &mut bool) -> Result<Whole, String> {
         // Each turn takes one away of those kept, so this ends.
         while let Some(mut sender) = self.kept() {
             if sender.ready().await.is_ok() {
-                let tried = self.send(sender, ask, within, sent).await;
+                let tried = self.send(sender, ask, limits.decide, sent).await;
                 // Closed by the server before anything of this went out.
                 if *sent || tried.is_ok() {
                     return tried;
                 }
             }
         }
-        let sender = self.connect().await?;
-        self.send(sender, ask, within, sent).await
+        let sender = self.connect(limits.connect).await?;
+        self.send(sender, ask, limits.decide, sent).await
     }
 
     async fn send(
@@ -138,9 +138,11 @@ impl Place {
         }
     }
 
-    async fn connect(&self) -> Result<Sender, String> {
+    async fn connect(&self, within: Duration) -> Result<Sender, String> {
         let failed = |cause| format!("cannot connect to {}: {cause}", self.origin.place());
-        let socket = self.origin.connect().await.map_err(failed)?;
+        let connected = tokio::time::timeout(within, self.origin.connect()).await;
+        let late = |_| io::Error::from(io::ErrorKind::TimedOut);
+        let socket = connected.map_err(late).flatten().map_err(failed)?;
         let handshake = http1::handshake(TokioIo::new(socket)).await;
         let (sender, connection) = handshake.map_err(|cause| cause.to_string())?;
         // It ends when its sender is dropped; whoever waits for an answer is told how it ended.
@@ -176,11 +178,11 @@ impl Place {
         &self,
         ask: &Ask,
         accept: &'static str,
-        within: Duration,
+        limits: Limits,
     ) -> Result<Stream, Failure> {
         let opening = async {
-            let mut sender = self.connect().await?;
-            let mut request = self.request(ask, within)?;
+            let mut sender = self.connect(limits.connect).await?;
+            let mut request = self.request(ask, limits.decide)?;
             request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static(accept));
             let response = sender.send_request(request).await.map_err(|cause| cause.to_string())?;
             if response.status().is_success() {
@@ -188,10 +190,13 @@ impl Place {
             }
             Ok(Err(self.whole(sender, response).await?.problem()))
         };
-        match tokio::time::timeout(within, opening).await {
+        match tokio::time::timeout(limits.whole, opening).await {
             Ok(Ok(opened)) => opened.map_err(Failure::Refused),
             Ok(Err(cause)) => Err(Failure::NotSent(cause)),
-            Err(_) => Err(Failure::NotSent(format!("no answer within {} ms", within.as_millis()))),
+            Err(_) => {
+                let cause = format!("no answer within {} ms", limits.whole.as_millis());
+                Err(Failure::NotSent(cause))
+            }
         }
     }
 

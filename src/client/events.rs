@@ -9,6 +9,7 @@ use super::error::Error;
 use super::handle::Client;
 use super::request::{Ask, path, with_parameters};
 use super::retry::{Failure, Next, Tries};
+use super::servers::Round;
 use bytes::BytesMut;
 use serde::Deserialize;
 use serde_json::Value;
@@ -39,7 +40,7 @@ pub struct Event {
     pub data: Value,
 }
 
-/// A follower of one server's events.
+/// A follower of the events of one journal.
 #[derive(Debug)]
 pub struct Events {
     client: Client,
@@ -52,6 +53,8 @@ pub struct Events {
     begun: BytesMut,
     /// Since when nothing was heard, on the client's clock, and what was tried since.
     lost: Option<(u64, Tries)>,
+    /// Which server is asked next, where there are several.
+    round: Round,
 }
 
 /// Why there is no event.
@@ -78,6 +81,7 @@ impl Client {
             stream: None,
             begun: BytesMut::new(),
             lost: None,
+            round: self.servers.round(),
         })
     }
 }
@@ -109,14 +113,21 @@ impl Events {
             };
             self.let_go();
             let now_ms = self.client.clock.elapsed_ms();
-            let policy = self.client.policy;
-            let (since_ms, tries) =
-                self.lost.get_or_insert_with(|| (now_ms, Tries::new(policy, true)));
-            match tries.after(failure, now_ms - *since_ms, None) {
-                Next::Wait { wait_ms } => tokio::time::sleep(Duration::from_millis(wait_ms)).await,
-                Next::Stop(error) => {
+            let (policy, servers) = (self.client.policy, self.client.servers.clone());
+            let next = servers.next(&self.round, failure.named_writer().as_deref());
+            let fresh = || (now_ms, Tries::new(policy, true, servers.are_several()));
+            let (since_ms, tries) = self.lost.get_or_insert_with(fresh);
+            match (tries.after(failure, now_ms - *since_ms, None, next.is_some()), next) {
+                (Next::Stop(error), _) => {
                     self.lost = None;
+                    self.round = servers.round();
                     return Err(error);
+                }
+                (Next::Elsewhere, Some(next)) => self.round = next,
+                (Next::Elsewhere, None) => unreachable!("there is another server"),
+                (Next::Wait { wait_ms }, _) => {
+                    self.round = servers.round();
+                    tokio::time::sleep(Duration::from_millis(wait_ms)).await;
                 }
             }
         }
@@ -137,6 +148,8 @@ impl Events {
                 Some(stream) => stream,
                 None => {
                     let stream = self.open().await.map_err(Gap::Lost)?;
+                    self.client.servers.writes(&self.round);
+                    self.round = self.client.servers.round();
                     self.stream.insert(stream)
                 }
             };
@@ -156,8 +169,9 @@ impl Events {
     async fn open(&self) -> Result<Stream, Failure> {
         let given = [("after", Some(self.place.as_str()))];
         let ask = Ask::get(with_parameters(path(["events"]), given));
-        let within = Duration::from_millis(self.client.policy.attempt_ms_max);
-        self.client.place.open(&ask, "application/x-ndjson", within).await
+        let servers = &self.client.servers;
+        let limits = Tries::new(self.client.policy, true, servers.are_several()).limits(0);
+        servers.place(&self.round).open(&ask, "application/x-ndjson", limits).await
     }
 
     /// An event out of what has come; blank lines only say that nothing happens.

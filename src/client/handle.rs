@@ -1,14 +1,14 @@
-//! The client itself: a handle to one server, and how long it tries.
+//! The client itself: a handle to one server or to several of one shop, and how long it tries.
 //!
-//! Owns the loop over attempts. What may be repeated is the request's to say, when is `retry`'s.
-//! Next: `request`, `attempt`, `retry`.
+//! Owns the loop over attempts. What may be repeated is the request's to say, when is `retry`'s,
+//! and whom to ask is `servers`'. Next: `request`, `attempt`, `retry`.
 
 use super::answer::Answer;
-use super::attempt::{Attempt, Place, Whole};
+use super::attempt::{Attempt, Whole};
 use super::error::Error;
-use super::origin::Origin;
 use super::request::Ask;
 use super::retry::{Failure, Next, Policy, Tries};
+use super::servers::{Round, Servers};
 use crate::shared::clock::Clock;
 use serde::de::DeserializeOwned;
 use std::path::PathBuf;
@@ -26,31 +26,35 @@ pub struct Options {
     pub policy: Policy,
 }
 
-/// A client of one server; clones share connections.
+/// A client of one server, or of several that hold one history; clones share connections.
 #[derive(Debug, Clone)]
 pub struct Client {
-    pub(super) place: Arc<Place>,
+    pub(super) servers: Arc<Servers>,
     pub(super) policy: Policy,
     pub(super) clock: Clock,
 }
 
 impl Client {
-    /// A client of the server at `url`, such as `http://127.0.0.1:7070`. Connects when first asked.
+    /// A client of the server at a URL such as `http://127.0.0.1:7070`, or of several, with commas
+    /// in between: then requests go to the one that writes. It is found by asking: where one is
+    /// gone, or says that it does not write, the next is asked with the same key; what it names as
+    /// the writer is believed if it is one of these. Connects when first asked.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for a URL that is not `http(s)://host[:port]`, certificate authorities
-    /// that cannot be read, a token that is not printable ASCII, or a policy without any attempt.
-    pub fn new(url: &str, options: Options) -> Result<Self, Error> {
+    /// [`Error::Invalid`] for a URL that is not `http(s)://host[:port]` or stands twice,
+    /// certificate authorities that cannot be read, a token that is not printable ASCII, or a
+    /// policy without any attempt.
+    pub fn new(urls: &str, options: Options) -> Result<Self, Error> {
         let Options { token, authorities, policy } = options;
-        if policy.attempts_max == 0 || policy.attempt_ms_max == 0 || policy.deadline_ms == 0 {
+        let times = [policy.attempt_ms_max, policy.move_on_ms, policy.deadline_ms];
+        if policy.attempts_max == 0 || times.contains(&0) {
             return Err(Error::invalid("policy", "attempts and times must be at least 1"));
         }
-        let place =
-            Arc::new(Place::new(Origin::new(url, authorities.as_deref())?, token.as_deref())?);
-        Ok(Self { place, policy, clock: Clock::start() })
+        let servers = Servers::new(urls, authorities.as_deref(), token.as_deref())?;
+        Ok(Self { servers: Arc::new(servers), policy, clock: Clock::start() })
     }
 
-    /// The same server and connections, asked with another policy.
+    /// The same servers and connections, asked with another policy.
     #[must_use]
     pub fn with_policy(&self, policy: Policy) -> Self {
         Self { policy, ..self.clone() }
@@ -68,27 +72,46 @@ impl Client {
         read: impl Fn(Whole, u32) -> Result<Result<T, Error>, Failure>,
     ) -> Result<T, Error> {
         let begun_ms = self.clock.elapsed_ms();
-        let mut tries = Tries::new(self.policy, ask.repeats);
+        let mut tries = Tries::new(self.policy, ask.repeats, self.servers.are_several());
+        let mut round = self.servers.round();
         loop {
             let spent_ms = self.clock.elapsed_ms() - begun_ms;
-            let within_ms = tries.within_ms(spent_ms);
-            let attempt = self.place.attempt(ask, Duration::from_millis(within_ms)).await;
+            let attempt = self.servers.place(&round).attempt(ask, tries.limits(spent_ms)).await;
             let failure = match attempt {
                 Attempt::Answered(answer) => match answer.accepted() {
-                    Ok(accepted) => match read(accepted, tries.count() + 1) {
-                        Ok(settled) => return settled,
-                        Err(failure) => failure,
-                    },
+                    Ok(accepted) => {
+                        self.learn(ask, &round);
+                        match read(accepted, tries.count() + 1) {
+                            Ok(settled) => return settled,
+                            Err(failure) => failure,
+                        }
+                    }
                     Err(problem) => Failure::Refused(problem),
                 },
                 Attempt::NotSent(cause) => Failure::NotSent(cause),
                 Attempt::NoAnswer(cause) => Failure::NoAnswer(cause),
             };
-            let spent_ms = self.clock.elapsed_ms() - begun_ms;
-            match tries.after(failure, spent_ms, ask.key.as_ref()) {
-                Next::Wait { wait_ms } => tokio::time::sleep(Duration::from_millis(wait_ms)).await,
-                Next::Stop(error) => return Err(error),
+            if !failure.is_of_this_server() {
+                self.learn(ask, &round);
             }
+            let spent_ms = self.clock.elapsed_ms() - begun_ms;
+            let next = self.servers.next(&round, failure.named_writer().as_deref());
+            match (tries.after(failure, spent_ms, ask.key.as_ref(), next.is_some()), next) {
+                (Next::Stop(error), _) => return Err(error),
+                (Next::Elsewhere, Some(next)) => round = next,
+                (Next::Elsewhere, None) => unreachable!("there is another server"),
+                (Next::Wait { wait_ms }, _) => {
+                    tokio::time::sleep(Duration::from_millis(wait_ms)).await;
+                    round = self.servers.round();
+                }
+            }
+        }
+    }
+
+    /// Whoever answers as a writer does is asked first from now on.
+    fn learn(&self, ask: &Ask, round: &Round) {
+        if !ask.is_of_a_node {
+            self.servers.writes(round);
         }
     }
 }

@@ -3,8 +3,10 @@
 //! Owns asking: one key for all attempts of a request, how long to wait before the next attempt,
 //! and when to stop. Repeats only what is safe to repeat, never what was decided, and never says
 //! that nothing happened when it cannot know. Speaks HTTP/1.1, under TLS where the URL says
-//! `https`. Next: `handle` for the client itself, `retry` for when to ask again, `origin` and
-//! `attempt` for the connection, `request`, `key`, `answer` and `error` for what goes over it,
+//! `https`. Next: `handle` for the client itself, `retry` for when to ask again, `servers` for
+//! whom,
+//! `origin` and `attempt` for the connection, `request`, `key`, `answer` and `error` for what goes
+//! over it,
 //! `orders`, `skus`, `draws` and `operations` for what can be asked, `batch` for much of it at
 //! once, `events` for what happened.
 //!
@@ -45,6 +47,7 @@ mod orders;
 mod origin;
 mod request;
 mod retry;
+mod servers;
 mod skus;
 
 pub use answer::{Answer, Page};
@@ -54,7 +57,7 @@ pub use error::{Error, Problem};
 pub use events::{Event, Events};
 pub use handle::{Client, Options};
 pub use key::Key;
-pub use operations::{Remembered, Status, Table};
+pub use operations::{CopyStatus, Remembered, Status, Table};
 pub use orders::{Action, LineUnits, NewOrder, Order, OrderFilter, OrderLine, OrderStatus};
 pub use origin::{Duplex, Origin, Socket};
 pub use retry::Policy;

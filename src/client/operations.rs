@@ -6,7 +6,7 @@ use super::key::Key;
 use super::orders::Order;
 use super::request::{Ask, path};
 use hyper::Method;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -38,6 +38,17 @@ pub struct Table {
     pub cap: u64,
 }
 
+/// How a copy stands, as the writer sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct CopyStatus {
+    /// Its name.
+    pub node: String,
+    /// Records that the writer has and the copy has not synced yet.
+    pub lag_records: u64,
+    /// How long it has been behind, in milliseconds.
+    pub lag_ms: u64,
+}
+
 /// How the server stands.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Status {
@@ -65,6 +76,19 @@ pub struct Status {
     pub durability: String,
     /// All tables by name.
     pub tables: BTreeMap<String, Table>,
+    /// Where the writer is, as a URL; none where it is not known, and without replication.
+    pub writer: Option<String>,
+    /// The nodes that hold everything that was answered.
+    #[serde(default)]
+    pub in_sync: Vec<String>,
+    /// How the copies of a writer stand.
+    #[serde(default)]
+    pub copies: Vec<CopyStatus>,
+}
+
+#[derive(Serialize)]
+struct Successor<'n> {
+    to: &'n str,
 }
 
 #[derive(Deserialize)]
@@ -87,12 +111,13 @@ impl Client {
         }
     }
 
-    /// How the server stands.
+    /// How the server stands; of several, the one that is believed to write, or else any other.
     ///
     /// # Errors
     /// See [`Error`].
     pub async fn status(&self) -> Result<Status, Error> {
-        self.ask(&Ask::get(path(["status"]))).await.map(|answer| answer.body)
+        let ask = Ask { is_of_a_node: true, ..Ask::get(path(["status"])) };
+        self.ask(&ask).await.map(|answer| answer.body)
     }
 
     /// Has a snapshot taken, and gives the sequence that it is of.
@@ -102,5 +127,19 @@ impl Client {
     pub async fn take_snapshot(&self) -> Result<u64, Error> {
         let ask = Ask::new(Method::POST, path(["admin", "snapshot"]), true);
         self.ask::<Snapshot>(&ask).await.map(|answer| answer.body.snapshot_seq)
+    }
+
+    /// Has the writer hand over to a copy that is in sync: to this one, or to any. A lost answer is
+    /// [`Error::OutcomeUnknown`]: the status tells who writes.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn hand_over(&self, to: Option<&str>) -> Result<Value, Error> {
+        let ask = Ask::new(Method::POST, path(["admin", "handover"]), false);
+        let ask = match to {
+            Some(to) => ask.json(&Successor { to }),
+            None => ask,
+        };
+        self.ask(&ask).await.map(|answer| answer.body)
     }
 }

@@ -71,6 +71,14 @@ impl Origin {
         Ok(Self { place: format!("{bare}:{port}"), host: host.to_string(), tls })
     }
 
+    /// Whether a URL names this place, and TLS or not as this does.
+    #[must_use]
+    pub fn is_at(&self, url: &str) -> bool {
+        let Some((secure, host, port)) = parts(url) else { return false };
+        let place = format!("{}:{port}", host.host());
+        secure == self.tls.is_some() && place.eq_ignore_ascii_case(&self.place)
+    }
+
     /// Host and port, to connect to.
     #[must_use]
     pub fn place(&self) -> &str {

@@ -20,6 +20,8 @@ pub(super) struct Ask {
     pub(super) media_type: &'static str,
     /// Doing it twice is the same as doing it once.
     pub(super) repeats: bool,
+    /// Any node of a cluster answers it, about itself.
+    pub(super) is_of_a_node: bool,
 }
 
 impl Ask {
@@ -29,7 +31,8 @@ impl Ask {
 
     pub(super) fn new(method: Method, path: String, repeats: bool) -> Self {
         let media_type = "application/json";
-        Self { method, path, key: None, precondition: None, body: None, media_type, repeats }
+        let (key, precondition, body, is_of_a_node) = (None, None, None, false);
+        Self { method, path, key, precondition, body, media_type, repeats, is_of_a_node }
     }
 
     /// With a key any request may be repeated.

@@ -3,7 +3,9 @@
 //! - `libraries`: what common libraries send beyond the contract's examples
 //! - `typed`: the typed client across lost answers and kills
 //! - `typed_many`: its draws, batches and events
+//! - `typed_several`: it with several addresses
 
 pub(crate) mod libraries;
 pub(crate) mod typed;
 pub(crate) mod typed_many;
+mod typed_several;
