@@ -1,10 +1,11 @@
 //! The register: the one value that says who writes, in which epoch, and which copies count.
 //!
 //! Owns what stands in it and which changes there are: a claim, and a change of who is in sync
-//! (drop, add, swap). Never asks whether a change may be made now: that is `role`. How it is stored
-//! is `etcd`'s. Next: `role`, `arbiter`.
+//! (drop, add, swap); and what an operator did by force. Never asks whether a change may be made
+//! now: that is `role`. How it is stored is `etcd`'s. Next: `role`, `arbiter`.
 
 use super::node::{Name, Node, NodeSet, Nodes};
+use crate::domain::model::ids::Sequence;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -114,6 +115,17 @@ impl fmt::Debug for ClusterId {
     }
 }
 
+/// What an operator did: a node was made the writer that may lack what was answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Forced {
+    /// The node.
+    pub node: Name,
+    /// The epoch that the change granted; the node writes in one above.
+    pub epoch: Epoch,
+    /// What was answered from here on is given up.
+    pub lost_from: Sequence,
+}
+
 /// The whole value, by names, as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Register {
@@ -131,6 +143,8 @@ pub struct Register {
     pub operation: OperationId,
     /// Where clients reach each node that has said so.
     pub urls: BTreeMap<Name, String>,
+    /// The last change by force, if there ever was one.
+    pub forced: Option<Forced>,
 }
 
 /// The register names a node that the settings do not.
@@ -153,7 +167,16 @@ impl Register {
         })
     }
 
-    /// The same with another membership; identity and URLs stay. None where a number has no name
+    /// From where on the `Started` of this node must say that records are lost, if its journal ends
+    /// in `log_epoch`: it was made the writer by force, and has not written since. A journal that
+    /// ends in an epoch above has said so, or is of another writer.
+    #[must_use]
+    pub fn lost_from(&self, own: &Name, log_epoch: Epoch) -> Option<Sequence> {
+        let forced = self.forced.as_ref()?;
+        (forced.node == *own && log_epoch < forced.epoch).then_some(forced.lost_from)
+    }
+
+    /// The same with another membership; all else stays. None where a number has no name
     /// in the list.
     #[must_use]
     pub fn with(&self, membership: &Membership, nodes: &Nodes) -> Option<Self> {
@@ -251,11 +274,36 @@ mod tests {
             in_sync: vec![name("n1"), name("n2")],
             operation: FIRST,
             urls: BTreeMap::new(),
+            forced: None,
         };
         let membership = register.membership(&nodes).unwrap();
         assert_eq!((membership.writer, membership.in_sync), (node(1), set(&[0, 1])));
         assert_eq!(register.with(&membership, &nodes), Some(register.clone()));
         let strange = Register { writer: name("n3"), ..register };
         assert_eq!(strange.membership(&nodes), Err(UnknownNode(name("n3"))));
+    }
+
+    #[test]
+    fn a_loss_is_told_by_the_forced_node_until_it_wrote() {
+        let name = |text| Name::parse(text).unwrap();
+        let register = Register {
+            cluster: ClusterId([7; 16]),
+            journal: "00".to_owned(),
+            epoch: 5,
+            writer: name("n3"),
+            in_sync: vec![name("n3")],
+            operation: FIRST,
+            urls: BTreeMap::new(),
+            forced: Some(Forced { node: name("n3"), epoch: 5, lost_from: 80 }),
+        };
+        assert_eq!(register.lost_from(&name("n3"), 3), Some(80));
+        assert_eq!(register.lost_from(&name("n3"), 6), None);
+        assert_eq!(register.lost_from(&name("n1"), 3), None);
+        let nodes = Nodes::parse("n1=a:1,n3=b:1").unwrap();
+        let claimed = register.membership(&nodes).unwrap().claimed(node(1), 6, NEXT);
+        let claimed = register.with(&claimed, &nodes).unwrap();
+        assert_eq!(claimed.lost_from(&name("n3"), 3), Some(80), "a claim is not yet a start");
+        let calm = Register { forced: None, ..register };
+        assert_eq!(calm.lost_from(&name("n3"), 3), None);
     }
 }

@@ -125,6 +125,7 @@ impl Nodes {
             in_sync: vec![node.clone()],
             operation: OperationId { process: 1, number: 1 },
             urls: [(node.clone(), self.url(0))].into(),
+            forced: None,
         };
         let made = run(self.etcd().swap(None, &register)).expect("etcd answers");
         let Swapped::Done(version) = made else { panic!("{made:?}") };

@@ -4,7 +4,7 @@
 //! register is none. Next: `mod.rs`.
 
 use crate::cluster::node::{NODES_MAX, Name, PLACE_BYTES_MAX};
-use crate::cluster::register::{ClusterId, OperationId, Register};
+use crate::cluster::register::{ClusterId, Forced, OperationId, Register};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -24,6 +24,16 @@ struct Stored {
     operation: String,
     #[serde(default)]
     urls: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    forced: Option<StoredForced>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredForced {
+    node: String,
+    epoch: u32,
+    lost_from: u64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -42,6 +52,11 @@ pub(super) fn text(register: &Register) -> String {
         in_sync: register.in_sync.iter().map(Name::to_string).collect(),
         operation: register.operation.to_string(),
         urls: register.urls.iter().map(url).collect(),
+        forced: register.forced.as_ref().map(|forced| StoredForced {
+            node: forced.node.to_string(),
+            epoch: forced.epoch,
+            lost_from: forced.lost_from,
+        }),
     };
     serde_json::to_string(&stored).expect("numbers and text are JSON")
 }
@@ -87,6 +102,10 @@ fn register(stored: Stored) -> Result<Register, String> {
         let told = || format!("{url:?} is no URL");
         name(text).and_then(|name| plain.then(|| (name, url.clone())).ok_or_else(told))
     };
+    let forced = |stored: StoredForced| {
+        let StoredForced { node, epoch, lost_from } = stored;
+        name(&node).map(|node| Forced { node, epoch, lost_from })
+    };
     Ok(Register {
         cluster: ClusterId::parse(&stored.cluster)
             .ok_or_else(|| format!("{:?} is no id of a cluster", stored.cluster))?,
@@ -97,6 +116,7 @@ fn register(stored: Stored) -> Result<Register, String> {
         operation: OperationId::parse(&stored.operation)
             .ok_or_else(|| format!("{:?} is no id of an operation", stored.operation))?,
         urls: stored.urls.iter().map(url).collect::<Result<_, _>>()?,
+        forced: stored.forced.map(forced).transpose()?,
     })
 }
 
@@ -114,6 +134,7 @@ mod tests {
             in_sync: vec![name("n1"), name("n2")],
             operation: OperationId { process: 5, number: 6 },
             urls: [(name("n1"), "https://10.0.0.1:7070".to_owned())].into(),
+            forced: None,
         }
     }
 
@@ -126,6 +147,10 @@ mod tests {
     #[test]
     fn what_is_written_is_read() {
         assert_eq!(parse(text(&sample()).as_bytes()), Ok(sample()));
+        let node = Name::parse("n2").unwrap();
+        let forced = Some(Forced { node, epoch: 17, lost_from: 1_234 });
+        let forced = Register { forced, ..sample() };
+        assert_eq!(parse(text(&forced).as_bytes()), Ok(forced));
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use super::event::Output;
 use super::machine::{Call, ClusterNode, NodeFailure};
 use crate::cluster::arbiter::{ArbiterError, Swapped, Versioned};
-use crate::cluster::register::{Held, Membership, OperationId, Register, Version};
+use crate::cluster::register::{Epoch, Held, Membership, OperationId, Register, Version};
 use crate::cluster::role::{NodeRole, RoleEvent, SwapOutcome};
 use crate::copies::replica::Replica;
 use crate::engine::replay::DataDirectory;
@@ -96,11 +96,20 @@ impl<P: DataDirectory, R: Replica> ClusterNode<P, R> {
                 }
                 return Ok(());
             }
-            let is_last = held.membership.writer == self.settings.own
-                && self.replica.as_ref().map(Replica::epoch) == Some(held.membership.epoch);
-            self.fitness.claim(!self.settings.is_sync && !is_last);
+            let log_epoch = self.replica.as_ref().map_or(0, Replica::epoch);
+            let is_last =
+                held.membership.writer == self.settings.own && log_epoch == held.membership.epoch;
+            let may_lack = !self.settings.is_sync || self.is_forced(log_epoch);
+            self.fitness.claim(may_lack && !is_last);
         }
         self.tell(event, call)
+    }
+
+    /// An operator has made this node the writer, and it has not written since.
+    fn is_forced(&self, log_epoch: Epoch) -> bool {
+        let own = self.settings.nodes.name(self.settings.own);
+        let lost_from = self.register.current().zip(own);
+        lost_from.and_then(|(register, own)| register.lost_from(own, log_epoch)).is_some()
     }
 
     fn why_not_claim(&mut self, membership: &Membership, now_ms: u64) -> Option<String> {

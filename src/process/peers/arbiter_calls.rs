@@ -154,6 +154,7 @@ mod tests {
                 in_sync: vec![node],
                 operation: OperationId { process: 1, number },
                 urls: [].into(),
+                forced: None,
             }),
         }
     }

@@ -213,6 +213,7 @@ mod tests {
             in_sync: vec![name("n1")],
             operation: OperationId { process: 1, number: 1 },
             urls: [].into(),
+            forced: None,
         };
         let place = ("/doorbuster/shop/0", Path::new("data"));
         let compared = |kept: Option<&NodeFile>, journal: Option<&str>| {

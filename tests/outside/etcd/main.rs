@@ -1,5 +1,5 @@
-//! The register in a real etcd of three members, on loopback, killed and started again while several
-//! clients change it.
+//! The register in a real etcd of three members, on loopback, killed and started again while
+//! several clients change it.
 //!
 //! Needs Debian's packages `etcd-server` and `etcd-client`; without them it fails where `CI` is set
 //! and says so elsewhere. Owns what must hold of compare-and-swap whatever becomes of the members:
@@ -42,6 +42,7 @@ fn register(process: u64) -> Register {
         in_sync: vec![name("n1")],
         operation: OperationId { process, number: 0 },
         urls: [(name("n1"), "http://127.0.0.1:7070".to_owned())].into(),
+        forced: None,
     }
 }
 

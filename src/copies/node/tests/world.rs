@@ -92,6 +92,7 @@ impl World {
             in_sync: vec![first],
             operation: OperationId { process: 0, number: 0 },
             urls: BTreeMap::new(),
+            forced: None,
         };
         let mut world = Self {
             now_ms: 1_000_000,
