@@ -2,11 +2,13 @@
 //!
 //! Owns names, bounds and the relations between values. Never does what is asked. Next: `main`.
 
+use crate::cluster::asking::{self, Asking, End};
 use crate::inspect::Span;
 use crate::token;
 use crate::{explain, instant};
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
+use doorbuster::cluster::node::Name;
 use doorbuster::domain::model::ids::{PrincipalName, Stamp};
 use doorbuster::engine::replay::{From, Until};
 use std::path::PathBuf;
@@ -64,15 +66,21 @@ Examples:
 const CLUSTER_NOTES: &str = "\
 Which cluster, which node and which arbiter stand in the server's settings: cluster.name,
 cluster.node, cluster.nodes, cluster.url, cluster.arbiter and cluster.arbiter_auth_file, in the file
-that --config names or as DOORBUSTER_CLUSTER_NAME and so on.
+that --config names or as DOORBUSTER_CLUSTER_NAME and so on. Nodes are asked at the URLs that the
+register knows; where they have tokens, one of the role admin stands in DOORBUSTER_TOKEN.
 
 `init` is done on the node whose journal all others shall hold; they start empty. It changes nothing
 where there is a register already. `status` exits with 1 where an endpoint of the arbiter does not
 answer, knows no leader, or an alarm is raised, and where there is no register.
 
+`takeover`, `force` and `restore` say what may be lost and change nothing until that is accepted.
+docs/CLUSTER.md tells which of them is for what.
+
 Examples:
   doorbusterctl --data /var/lib/doorbuster cluster --config /etc/doorbuster.toml init
-  doorbusterctl cluster --config /etc/doorbuster.toml status --json";
+  doorbusterctl cluster --config /etc/doorbuster.toml status --json
+  doorbusterctl cluster --config /etc/doorbuster.toml handover --to n2
+  doorbusterctl cluster --config /etc/doorbuster.toml force n3 --accept-loss-from 5-1234";
 
 /// Look into a data directory of Doorbuster, back it up, and bring it back.
 #[derive(Parser)]
@@ -170,7 +178,7 @@ pub(crate) enum Command {
         )]
         rate_mb: Option<u64>,
     },
-    /// Look at the register of a cluster, or make it
+    /// Look at a cluster and its register, hand over, and mend what nodes may not
     #[command(after_help = CLUSTER_NOTES)]
     Cluster {
         /// The server's settings as TOML; its environment variables count too
@@ -291,6 +299,55 @@ pub(crate) enum ClusterCommand {
     Init,
     /// Print the register, and how the arbiter is
     Status,
+    /// Let another node write; nothing is lost
+    Handover {
+        /// A node that is in sync [default: any]
+        #[arg(long, value_name = "NODE", value_parser = asking::node)]
+        to: Option<Name>,
+        #[command(flatten)]
+        asking: Asking,
+    },
+    /// With replication.mode = async: let a copy write whose writer is gone
+    Takeover {
+        /// The copy [default: cluster.node]
+        #[arg(long, value_name = "NODE", value_parser = asking::node)]
+        to: Option<Name>,
+        /// Give up what the copy lacks; without it, it is told what that is
+        #[arg(long)]
+        yes: bool,
+        #[command(flatten)]
+        asking: Asking,
+    },
+    /// Let a copy write that is behind, where every disk in sync is gone for good
+    Force {
+        /// The copy
+        #[arg(value_parser = asking::node)]
+        node: Name,
+        /// Give up everything from this record on; refused if more or less would be lost
+        #[arg(long, value_name = "EPOCH-SEQ", value_parser = End::parse)]
+        accept_loss_from: Option<End>,
+        #[command(flatten)]
+        asking: Asking,
+    },
+    /// Make the register anew, where it is gone or older than what nodes know
+    Restore {
+        /// Go on although some nodes cannot be asked what they hold
+        #[arg(long)]
+        yes: bool,
+        #[command(flatten)]
+        asking: Asking,
+    },
+    /// Take a node out of the register that will not come back
+    Forget {
+        /// The node
+        #[arg(value_parser = asking::node)]
+        node: Name,
+        /// Also under a writer that runs, which then takes over anew
+        #[arg(long)]
+        yes: bool,
+        #[command(flatten)]
+        asking: Asking,
+    },
 }
 
 #[derive(Subcommand)]

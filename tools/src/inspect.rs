@@ -142,17 +142,28 @@ pub(crate) fn read_with(
     })
 }
 
-/// The id of a directory's journal, and its last epoch.
-pub(crate) fn identity(data: &Path) -> Result<(String, u32), Trouble> {
+/// The journal of a directory; none there is a trouble with its remedy.
+fn scanned(data: &Path) -> Result<Scan, Trouble> {
     let journal = open(data)?;
     let scan = scan(&journal, origin(data, &journal)?)?;
-    let none = || {
-        Trouble::NotThere(format!(
+    if scan.id.is_none() {
+        return Err(Trouble::NotThere(format!(
             "there is no journal in {}: start the server on it once, by itself, or restore a backup",
             data.display()
-        ))
-    };
-    Ok((scan.id.ok_or_else(none)?.to_string(), scan.last_epoch))
+        )));
+    }
+    Ok(scan)
+}
+
+/// The id of a directory's journal, and its last epoch.
+pub(crate) fn identity(data: &Path) -> Result<(String, u32), Trouble> {
+    let scan = scanned(data)?;
+    Ok((scan.id.map(|id| id.to_string()).unwrap_or_default(), scan.last_epoch))
+}
+
+/// The epoch and the sequence of the last record of a directory's journal.
+pub(crate) fn end(data: &Path) -> Result<(u32, u64), Trouble> {
+    scanned(data).map(|scan| (scan.last_epoch, scan.last_sequence))
 }
 
 pub(crate) fn info(data: &Path) -> Result<Findings, Trouble> {

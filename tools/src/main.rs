@@ -96,12 +96,7 @@ fn run(data: &Path, command: Command) -> Result<Findings, Trouble> {
             let bytes_per_s = rate_mb.map(|rate_mb| rate_mb * BYTES_PER_MB);
             backup::restore(&from, data, until, bytes_per_s)
         }
-        Command::Cluster { config, command: ClusterCommand::Init } => {
-            cluster::init(data, config.as_deref())
-        }
-        Command::Cluster { config, command: ClusterCommand::Status } => {
-            cluster::status(config.as_deref())
-        }
+        Command::Cluster { config, command } => run_cluster(data, config.as_deref(), command),
         Command::Token(TokenCommand::New { name, role, class, expires_at }) => {
             token::new(&name, role, class, expires_at)
         }
@@ -109,6 +104,28 @@ fn run(data: &Path, command: Command) -> Result<Findings, Trouble> {
         | Command::Explain { .. }
         | Command::Completions { .. }
         | Command::Man { .. } => unreachable!("it was taken before"),
+    }
+}
+
+fn run_cluster(
+    data: &Path,
+    config: Option<&Path>,
+    command: ClusterCommand,
+) -> Result<Findings, Trouble> {
+    match command {
+        ClusterCommand::Init => cluster::init(data, config),
+        ClusterCommand::Status => cluster::status(config),
+        ClusterCommand::Handover { to, asking } => cluster::handover(config, to.as_ref(), &asking),
+        ClusterCommand::Takeover { to, yes, asking } => {
+            cluster::takeover(data, config, to.as_ref(), yes, &asking)
+        }
+        ClusterCommand::Force { node, accept_loss_from, asking } => {
+            cluster::force(data, config, &node, accept_loss_from, &asking)
+        }
+        ClusterCommand::Restore { yes, asking } => cluster::restore(data, config, yes, &asking),
+        ClusterCommand::Forget { node, yes, asking } => {
+            cluster::forget(data, config, &node, yes, &asking)
+        }
     }
 }
 

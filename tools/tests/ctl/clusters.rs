@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 
 /// Runs it with the settings of a node, and those that are given besides; an empty one is none.
-fn cluster(data: &Path, arguments: &str, settings: &[(&str, &str)], code: i32) -> Ran {
+pub(crate) fn cluster(data: &Path, arguments: &str, settings: &[(&str, &str)], code: i32) -> Ran {
     let mut command = command(data, &format!("cluster {arguments}"));
     let node = [
         ("NAME", "shop"),
