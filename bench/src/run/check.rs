@@ -131,8 +131,11 @@ async fn read_orders(
     let shared = (Cell::new(0), RefCell::new(Orders::new()));
     let read = || async {
         let (next, orders) = &shared;
-        let mut connection =
-            settings.connection().await.map_err(crate::error::io_error("connect to the server"))?;
+        let mut connection = settings
+            .targets
+            .connection()
+            .await
+            .map_err(crate::error::io_error("connect to the server"))?;
         let mut request = Vec::new();
         loop {
             let at = next.get();

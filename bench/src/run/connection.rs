@@ -16,6 +16,8 @@ const ANSWER_BYTES_MAX: usize = 1 << 20;
 pub(crate) struct Connection {
     socket: Socket,
     answer: Vec<u8>,
+    /// Which of the run's servers it goes to.
+    at: usize,
 }
 
 /// Why there is no answer.
@@ -30,7 +32,16 @@ impl Connection {
     /// run.
     pub(crate) async fn open(origin: &Origin, address: SocketAddr) -> io::Result<Self> {
         let socket = origin.over(TcpStream::connect(address).await?).await?;
-        Ok(Self { socket, answer: Vec::with_capacity(4096) })
+        Ok(Self { socket, answer: Vec::with_capacity(4096), at: 0 })
+    }
+
+    /// The same, known as the one to this of several servers.
+    pub(crate) fn to(self, at: usize) -> Self {
+        Self { at, ..self }
+    }
+
+    pub(crate) fn at(&self) -> usize {
+        self.at
     }
 
     /// Sends a request and waits for its answer. After an error the connection is of no use.

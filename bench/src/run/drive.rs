@@ -10,17 +10,16 @@ use super::pace::Pacer;
 use super::progress::Progress;
 use super::scenario::{Plan, What};
 use super::schedule::Schedule;
+use super::targets::Targets;
 use super::wire::Heads;
 use crate::error::BenchError;
 use crate::load::now;
 use crate::report::outcome::Outcome;
 use crate::report::series::record;
 use crate::report::summary::Recording;
-use doorbuster::client::Origin;
 use std::cell::{Cell, RefCell};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
@@ -29,24 +28,19 @@ use tokio::task::LocalSet;
 const SECOND_NS: u64 = 1_000_000_000;
 /// A connection that cannot be made is tried again after this long.
 const RECONNECT: Duration = Duration::from_millis(50);
+/// Of several servers another one is asked after this long.
+const ELSEWHERE: Duration = Duration::from_millis(5);
 /// After the schedule's end it is looked this often whether all is answered.
 const LOOK_NS: u64 = 5_000_000;
 
 /// How to drive.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
-    pub(crate) origin: Origin,
-    pub(crate) address: SocketAddr,
+    pub(crate) targets: Rc<Targets>,
     pub(crate) connections: u64,
     pub(crate) timeout: Duration,
     pub(crate) queue_max: usize,
     pub(crate) late_after_us: u64,
-}
-
-impl Settings {
-    pub(crate) async fn connection(&self) -> std::io::Result<Connection> {
-        Connection::open(&self.origin, self.address).await
-    }
 }
 
 /// A request with the time that it is meant to start.
@@ -77,7 +71,7 @@ struct Shared {
 pub(crate) async fn connect(settings: &Settings) -> std::io::Result<Vec<Connection>> {
     let mut connections = Vec::new();
     for _ in 0..settings.connections {
-        connections.push(settings.connection().await?);
+        connections.push(settings.targets.connection().await?);
     }
     Ok(connections)
 }
@@ -239,6 +233,9 @@ impl Shared {
         series.record(second, now_ns.saturating_sub(job.intended_ns));
         record(&mut recording.from_send, now_ns.saturating_sub(sent_ns));
         recording.sends.sent += 1;
+        if matches!(outcome, Outcome::Created | Outcome::Replayed) {
+            recording.gaps.answered(now_ns);
+        }
         let late_ns = recording.sends.late_after_us * 1000;
         if sent_ns.saturating_sub(job.intended_ns) > late_ns {
             recording.sends.late += 1;
@@ -276,26 +273,60 @@ async fn serve(shared: Rc<Shared>, mut connection: Option<Connection>) {
     }
 }
 
+/// Sends until there is an answer: of several servers, whom it takes as a client would, with the
+/// same key.
 async fn send(shared: &Shared, kept: &mut Option<Connection>, job: Job, request: &mut Vec<u8>) {
     {
         let ledger = shared.ledger.borrow();
         shared.heads.render(request, &shared.plan, job.what, ledger.id(job.what));
     }
     let sent_ns = shared.now_ns();
+    let patience_ns = u64::try_from(shared.settings.timeout.as_nanos()).unwrap_or(u64::MAX);
+    while let Turn::Elsewhere = attempt(shared, kept, (job, sent_ns), request).await {
+        *kept = None;
+        if shared.now_ns().saturating_sub(sent_ns) > patience_ns {
+            return shared.finished(job, sent_ns, Outcome::TimedOut, None);
+        }
+        tokio::time::sleep(ELSEWHERE).await;
+    }
+}
+
+/// What an attempt came to.
+enum Turn {
+    Over,
+    Elsewhere,
+}
+
+async fn attempt(
+    shared: &Shared,
+    kept: &mut Option<Connection>,
+    (job, sent_ns): (Job, u64),
+    request: &[u8],
+) -> Turn {
+    let targets = &shared.settings.targets;
     let connection = match kept {
         Some(connection) => connection,
-        None => match shared.settings.connection().await {
+        None => match targets.connection().await {
             Ok(connection) => kept.insert(connection),
+            Err(_) if targets.are_several() => return Turn::Elsewhere,
             Err(_) => {
                 let code = Some("not connected".to_owned());
                 shared.finished(job, sent_ns, Outcome::Broken, code);
                 tokio::time::sleep(RECONNECT).await;
-                return;
+                return Turn::Over;
             }
         },
     };
+    let at = connection.at();
     match connection.ask(request, shared.settings.timeout).await {
         Ok(seen) => {
+            if let Some(leaving) = targets.left_for(&seen) {
+                if leaving.unknown {
+                    shared.ledger.borrow_mut().lost(&shared.plan, job.what);
+                }
+                targets.leave(at, leaving.writer.as_deref());
+                return Turn::Elsewhere;
+            }
             let judged = shared.ledger.borrow_mut().take(&shared.plan, job.what, &seen);
             let closes = seen.closes;
             shared.finished(job, sent_ns, judged.outcome, judged.code);
@@ -308,14 +339,19 @@ async fn send(shared: &Shared, kept: &mut Option<Connection>, job: Job, request:
         }
         Err(lost) => {
             shared.ledger.borrow_mut().lost(&shared.plan, job.what);
+            *kept = None;
             let outcome = match lost {
                 Lost::TimedOut => Outcome::TimedOut,
+                Lost::Broken if targets.are_several() => {
+                    targets.leave(at, None);
+                    return Turn::Elsewhere;
+                }
                 Lost::Broken => Outcome::Broken,
             };
             shared.finished(job, sent_ns, outcome, None);
-            *kept = None;
         }
     }
+    Turn::Over
 }
 
 /// Once a second: packs what has ended, and shows how it goes where somebody looks.

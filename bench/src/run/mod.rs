@@ -14,21 +14,22 @@ mod prepare;
 mod progress;
 mod scenario;
 mod schedule;
+mod targets;
 pub(crate) mod wire;
 
 use crate::error::{BenchError, io_error};
 use crate::load::now;
 use crate::report::{conditions, files, summary};
-use doorbuster::client::{self, Client, Origin, Policy};
+use doorbuster::client::{self, Client, Policy};
 use drive::Settings;
 use scenario::{Plan, Scenario};
 use schedule::{Schedule, Shape};
-use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
-use summary::{Check, Conditions};
+use std::time::{Duration, Instant};
+use summary::{Check, Conditions, Recording};
+use targets::Targets;
 use tokio::sync::Notify;
 use wire::Heads;
 
@@ -36,6 +37,10 @@ use wire::Heads;
 const TOKEN_VARIABLE: &str = "DOORBUSTER_TOKEN";
 /// From the last preparation to the first request.
 const LEAD: Duration = Duration::from_millis(200);
+
+/// The name of a steady run, and its SKU.
+const STEADY: &str = "steady";
+pub(crate) const STEADY_SKU: &str = "bench-steady-0";
 
 /// What a shell says of a program that Ctrl-C ended.
 const INTERRUPTED: i32 = 130;
@@ -54,7 +59,8 @@ report could not be made.";
 #[derive(Debug, clap::Args)]
 #[command(after_help = NOTES)]
 pub(crate) struct Options {
-    /// The server, such as http://127.0.0.1:7070 or https://shop.example
+    /// The server, such as http://127.0.0.1:7070 or https://shop.example; of a cluster all nodes,
+    /// with commas in between: the one that writes is asked
     #[arg(long, env = "DOORBUSTER_URL")]
     url: String,
     /// PEM file of the certificate authorities to believe, for https [default: the system's]
@@ -139,19 +145,46 @@ pub(crate) fn run(options: &Options) -> Result<(), BenchError> {
 
 async fn whole(options: &Options) -> Result<(), BenchError> {
     files::check_free(&options.report, options.force)?;
+    let stop = stop_on_interrupt();
+    let Loaded { recording, summary, failed } = load(options, &stop, |_| ()).await?;
+    files::write(&options.report, &summary, &recording)?;
+    tell(options, &summary);
+    match (failed, summary.check.differences) {
+        (Some(error), _) => Err(error),
+        (None, 0) => Ok(()),
+        (None, differences) => Err(BenchError::Differences {
+            differences,
+            report: options.report.display().to_string(),
+        }),
+    }
+}
+
+/// What a load left.
+pub(crate) struct Loaded {
+    pub(crate) recording: Recording,
+    pub(crate) summary: summary::Summary,
+    /// Why the server could not be compared with what it answered.
+    pub(crate) failed: Option<BenchError>,
+}
+
+/// Prepares, drives until the schedule's end or until it is told to stop, and compares. When it
+/// begins is told before.
+pub(crate) async fn load(
+    options: &Options,
+    stop: &Notify,
+    begins: impl FnOnce(Instant),
+) -> Result<Loaded, BenchError> {
     let token = std::env::var(TOKEN_VARIABLE).ok();
-    let origin = Origin::new(&options.url, options.ca.as_deref())?;
-    let address = address(&origin)?;
+    let targets = Rc::new(Targets::find(&options.url, options.ca.as_deref())?);
     let policy = Policy { waits_for_change: false, ..Policy::default() };
     let asking = client::Options { token: token.clone(), authorities: options.ca.clone(), policy };
     let client = Client::new(&options.url, asking)?;
     let (shape, opening_s) = (options.shape(), options.opening_s());
     let plan = Rc::new(options.plan(prepare::wall_ms()));
     let status = prepare::status(&client).await?;
-    let host = origin.host().to_owned();
+    let host = targets.host().to_owned();
     let settings = Settings {
-        origin,
-        address,
+        targets: targets.clone(),
         connections: options.connections,
         timeout: Duration::from_millis(options.timeout_ms),
         queue_max: options.queue,
@@ -191,21 +224,15 @@ async fn whole(options: &Options) -> Result<(), BenchError> {
         server_version: status.version,
         server_epoch: status.epoch,
         durability: status.durability,
-        shared_machine: address.ip().is_loopback(),
+        shared_machine: targets.are_here(),
         machine: conditions::machine(),
     };
     let heads = || Heads::new(&host, token.as_deref());
     let schedule = Schedule::new(shape, options.rate, options.duration, opening_s, options.seed);
-    let stop = stop_on_interrupt();
-    let driven = drive::drive(
-        settings.clone(),
-        plan.clone(),
-        heads(),
-        schedule,
-        (connections, begun),
-        &stop,
-    )
-    .await;
+    begins(begun);
+    let driven =
+        drive::drive(settings.clone(), plan.clone(), heads(), schedule, (connections, begun), stop)
+            .await;
     let (recording, ledger, cut_after_s) = driven?;
     conditions.cut_after_s = cut_after_s;
     let checked = check::check(&settings, plan, heads(), &client, ledger).await;
@@ -217,16 +244,7 @@ async fn whole(options: &Options) -> Result<(), BenchError> {
         }
     };
     let summary = recording.summary(conditions, check);
-    files::write(&options.report, &summary, &recording)?;
-    tell(options, &summary);
-    match (failed, summary.check.differences) {
-        (Some(error), _) => Err(error),
-        (None, 0) => Ok(()),
-        (None, differences) => Err(BenchError::Differences {
-            differences,
-            report: options.report.display().to_string(),
-        }),
-    }
+    Ok(Loaded { recording, summary, failed })
 }
 
 /// Told once on Ctrl-C; a second one ends the process at once.
@@ -251,13 +269,37 @@ fn command_line() -> String {
     format!("doorbuster-bench {}", words.join(" "))
 }
 
-fn address(origin: &Origin) -> Result<SocketAddr, BenchError> {
-    let failed = || io_error(format!("find {}", origin.place()));
-    let mut found = origin.place().to_socket_addrs().map_err(failed())?;
-    found.next().ok_or_else(|| failed()(std::io::ErrorKind::NotFound.into()))
-}
-
 impl Options {
+    /// Orders at an even rate, of one SKU that lasts, until it is told to stop.
+    pub(crate) fn steady(
+        url: String,
+        (rate, connections): (f64, u64),
+        duration_s: f64,
+        report: PathBuf,
+    ) -> Self {
+        Self {
+            url,
+            ca: None,
+            scenario: Scenario::Steady,
+            rate,
+            duration: duration_s,
+            connections,
+            report,
+            force: false,
+            schedule: None,
+            opens_after: None,
+            stock: None,
+            hold_ms: 5_000,
+            skus: 1,
+            exponent: 0.0,
+            seed: 1,
+            run: Some(STEADY.to_owned()),
+            timeout_ms: 30_000,
+            queue: 100_000,
+            late_after_us: 1_000,
+        }
+    }
+
     fn shape(&self) -> Shape {
         let flash = self.scenario == Scenario::FlashSale;
         self.schedule.unwrap_or(if flash { Shape::Spike } else { Shape::Steady })

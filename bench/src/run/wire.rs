@@ -137,6 +137,9 @@ pub(crate) struct Created<'a> {
 pub(crate) struct Refused<'a> {
     #[serde(borrow)]
     pub(crate) code: Cow<'a, str>,
+    /// Where the writer is, as one says that is not it.
+    #[serde(borrow, default)]
+    pub(crate) writer: Option<Cow<'a, str>>,
 }
 
 #[cfg(test)]
