@@ -7,9 +7,10 @@
 //! them; `crowd`, what they feel of thousands of idle and slow connections; `tables` and `sizes`,
 //! what full tables take and do; `overload`, a crowd of many times the capacity; `stall`, a writer
 //! that stands still; `slow-disk`, syncs that take long; `strangers`, ten million unknown names;
-//! `attack`, what attackers do beside an honest client; `idle`; `run`, load of a kind on a server
-//! that is there, and `report` of what that left behind. Never says a number without its
-//! conditions. Next: `run`, `bars`, `peers`.
+//! `attack`, what attackers do beside an honest client; `failover`, how long a sale stands still
+//! when
+//! its writer is lost; `idle`; `run`, load of a kind on a server that is there, and `report` of
+//! what that left behind. Never says a number without its conditions. Next: `run`, `bars`, `peers`.
 #![forbid(unsafe_code)]
 
 // Before all others: they write with its macros.
@@ -24,6 +25,7 @@ mod batch;
 mod crowd;
 mod engine;
 mod error;
+mod failover;
 mod feed;
 mod idle;
 mod images;
@@ -102,6 +104,8 @@ enum Command {
     Strangers(strangers::Options),
     /// Attack a server by every known way, each beside an honest client
     Attack(attack::Options),
+    /// Lose one writer of a cluster after another, and see how long a sale stands still
+    Failover(failover::Options),
     /// Load a server at a rate and report the latencies that a crowd would have suffered
     Run(run::Options),
     /// Merge or compare what `run` left behind
@@ -148,6 +152,7 @@ fn main() -> ExitCode {
         Command::SlowDisk(options) => slow_disk::run(&options),
         Command::Strangers(options) => strangers::run(&options),
         Command::Attack(options) => attack::run(&options),
+        Command::Failover(options) => failover::run(&options),
         Command::Run(options) => run::run(&options),
         Command::Report(command) => report::run(&command),
         Command::Completions { shell } => arguments::completions(Arguments::command(), shell),

@@ -6,6 +6,7 @@
 pub(crate) mod conditions;
 mod diff;
 pub(crate) mod files;
+pub(crate) mod gaps;
 mod html;
 mod merge;
 pub(crate) mod outcome;

@@ -3,6 +3,7 @@
 //! Owns the format. Latencies are microseconds from the intended start of a request, unless their
 //! name says otherwise. Next: `html` for people, `files` for what lies beside it.
 
+use super::gaps::Gaps;
 use super::outcome::Outcome;
 use super::series::{Series, add, histogram};
 use hdrhistogram::Histogram;
@@ -163,6 +164,7 @@ pub(crate) struct Recording {
     pub(crate) sends: Sends,
     /// By second: intended, late, dropped.
     pub(crate) starts: BTreeMap<u64, [u64; 3]>,
+    pub(crate) gaps: Gaps,
 }
 
 impl Recording {
@@ -174,6 +176,7 @@ impl Recording {
             codes: BTreeMap::new(),
             sends: Sends { late_after_us, ..Sends::default() },
             starts: BTreeMap::new(),
+            gaps: Gaps::default(),
         }
     }
 

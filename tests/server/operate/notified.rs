@@ -117,6 +117,7 @@ fn a_manager_that_is_not_there_keeps_nothing_from_going_on() {
 }
 
 const UNIT: &str = include_str!("../../../deploy/doorbuster.service");
+const VOLUME: &str = include_str!("../../../deploy/doorbuster-volume.conf");
 const INSTALLED: &str = "/usr/local/bin/doorbuster";
 
 #[test]
@@ -132,7 +133,16 @@ fn the_unit_file_is_one_that_systemd_takes() {
     assert!(UNIT.contains(INSTALLED));
     let text = UNIT.replace(INSTALLED, TARGET.server);
     fs::write(&unit, text).expect("a file of ours");
-    let output = Command::new("systemd-analyze").arg("verify").arg(&unit).output();
+    verified(&unit);
+    // And with what differs on a replicated volume.
+    let beside = place.path().join("doorbuster.service.d");
+    fs::create_dir(&beside).expect("a folder of ours");
+    fs::write(beside.join("volume.conf"), VOLUME).expect("a file of ours");
+    verified(&unit);
+}
+
+fn verified(unit: &Path) {
+    let output = Command::new("systemd-analyze").arg("verify").arg(unit).output();
     let output = output.expect("it runs");
     let told = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && !told.contains("doorbuster"), "{told}");

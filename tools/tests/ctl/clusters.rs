@@ -99,8 +99,8 @@ fn what_is_not_set_is_named() {
     for (settings, told) in [
         (&[][..], "cluster.arbiter is not set"),
         (&[("NAME", ""), ("ARBITER", "etcd://127.0.0.1:1")], "cluster.name is not set"),
-        (&[("NODE", "n3")], "cluster.nodes does not name it"),
-        (&[("NODE", "")], "cluster.node is not set"),
+        (&[("NODE", "n3"), ("ARBITER", "etcd://127.0.0.1:1")], "cluster.nodes does not name it"),
+        (&[("NODE", ""), ("ARBITER", "etcd://127.0.0.1:1")], "cluster.node is not set"),
         (&[("ARBITER", "127.0.0.1:1")], "etcd://HOST:PORT"),
     ] {
         let ran = cluster(nowhere, "init", settings, 2);

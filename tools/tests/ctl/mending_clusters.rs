@@ -224,7 +224,7 @@ fn a_register_that_was_put_back_is_made_anew_with_a_yes() {
     let text = fs::read_to_string(&file).expect("it is there");
     let own = format!("\"cluster\":\"{CLUSTER}\"");
     fs::write(&file, text.replace(&own, strange)).expect("a file is written");
-    refused(&setting, &["is that of another one?"], || {
+    refused(&setting, &["that of another one?"], || {
         cluster(data, "restore --yes", &[("ARBITER", &setting)], 1)
     });
 }
