@@ -11,6 +11,7 @@ use doorbuster::engine::follower::{
     Background, BootstrapStart, Follower, FollowerOptions, SnapshotStart, SpareSource,
 };
 use doorbuster::ring::Cursors;
+use doorbuster::shared::clock::Clock;
 use doorbuster_journal::{FramePlace, JournalId, MemoryDisk, Pruner, RawTail};
 use doorbuster_snapshots::{no_pause, snapshot_name};
 use std::ops::ControlFlow;
@@ -41,13 +42,26 @@ pub(crate) fn open_beside(
     cursors: Arc<Cursors>,
     background: Box<dyn Background<MemoryDisk>>,
 ) -> Follower<Data> {
-    let options = FollowerOptions {
+    let spares = SpareSource::InPlace;
+    open_with(data, FollowerOptions { cursors, background, ..options(spares) })
+}
+
+/// Segments are made by a thread, as in a server.
+pub(crate) fn open_threaded(data: &Data) -> Follower<Data> {
+    open_with(data, options(SpareSource::Thread(Clock::start())))
+}
+
+fn options(spares: SpareSource) -> FollowerOptions<MemoryDisk> {
+    FollowerOptions {
         segment_bytes: config().segment_bytes,
         set_aside_bytes_max: u64::MAX,
-        spares: SpareSource::InPlace,
-        cursors,
-        background,
-    };
+        spares,
+        cursors: Arc::default(),
+        background: Box::new(()),
+    }
+}
+
+fn open_with(data: &Data, options: FollowerOptions<MemoryDisk>) -> Follower<Data> {
     let opened = Follower::open(data.clone(), options, &mut |_| {});
     opened.expect("the directory is whole, or empty")
 }

@@ -4,7 +4,7 @@
 //! `beginning`.
 
 use crate::data::Data;
-use crate::shipping::{Shipping, check_same, open};
+use crate::shipping::{Shipping, check_same, open, open_threaded};
 use crate::shop::{Hands, Shop, config};
 use doorbuster::codec;
 use doorbuster::domain::model::ids::Sequence;
@@ -67,6 +67,26 @@ fn a_takeover_is_a_start_of_the_same_directory() {
         let found = replay(&data, From::NewestSnapshot, None, &mut |_| {}).unwrap();
         assert_eq!(codec::digest(&found.state), codec::digest(&last));
     }
+}
+
+/// With a thread that makes segments, as in a server: the follower waits for those that it needs,
+/// and the journal keeps the thread.
+#[test]
+fn a_follower_whose_segments_a_thread_makes_takes_over() {
+    let mut shop = Shop::start(&Data::default(), 1, 12);
+    let mut follower = open_threaded(&Data::default());
+    let mut shipping = Shipping::begin(&shop, &mut follower);
+    for _ in 0..700 {
+        shop.sell();
+        shipping.ship_all(&mut shop, &mut follower);
+    }
+    assert!(follower.end().place.segment > 1, "{}", follower.end());
+    let state = follower.state().expect("it has a journal");
+    assert_eq!(codec::digest(state), codec::digest(shop.state()));
+    let data = follower.data().clone();
+    let recovered = promote(follower, 2, None, shop.hands).expect("it is whole");
+    let found = replay(&data.killed(), From::Genesis, None, &mut |_| {}).unwrap();
+    assert_eq!(codec::digest(&found.state), codec::digest(&recovered.state));
 }
 
 #[test]
