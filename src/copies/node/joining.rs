@@ -233,11 +233,9 @@ impl<P: DataDirectory, R: Replica> ClusterNode<P, R> {
             return Ok(());
         };
         let Some(replica) = &mut self.replica else { return Ok(()) };
+        // Also where a frame has vouched for as much before: that alone applies nothing.
         let settled = receiver.settled().min(replica.synced());
-        if settled > replica.settled() {
-            replica.settle(settled).map_err(|error| NodeFailure::Replica(error.to_string()))?;
-        }
-        Ok(())
+        replica.settle(settled).map_err(|error| NodeFailure::Replica(error.to_string()))
     }
 
     /// This copy holds other data than the writer: it leaves, and never takes over.
