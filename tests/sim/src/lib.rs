@@ -18,6 +18,7 @@ mod disk;
 mod drill;
 mod fate;
 mod history;
+pub mod nodes;
 mod plan;
 mod replica;
 mod restore;

@@ -2,12 +2,15 @@
 //!
 //! `--seeds 100000` runs so many from `--first`; `--seed 17 --trace` shows one; with `--restores
 //! 1000` old copies of the directory are put back all the time, so often in all; with
-//! `--replicated` another machine has a copy of the journal. Ends with 1 where something was found,
+//! `--replicated` another machine has a copy of the journal; with `--nodes 3` so many nodes run, each
+//! with a disk and a clock of its own. Ends with 1 where something was found,
 //! and with the line that shows it again. `--until-found` says what finds something first, for the
 //! hunt of `tests/mutants`. Next: `lib`.
 
 use clap::Parser;
-use doorbuster_sim::{Lie, Options, PUT_BACK, Plan, Report, Tally, rerun_line, run_plan, search};
+use doorbuster_sim::{
+    Lie, Options, PUT_BACK, Plan, Report, Tally, nodes, rerun_line, run_plan, search,
+};
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::Mutex;
@@ -35,6 +38,10 @@ struct Arguments {
     /// Runs on two machines: the copy lags, stands still, vanishes, comes back, and takes over.
     #[arg(long, conflicts_with = "restores")]
     replicated: bool,
+    /// Runs so many nodes with one history, which take over from one another.
+    #[arg(long, conflicts_with_all = ["restores", "replicated", "lie"],
+        value_parser = clap::value_parser!(u8).range(2..=3))]
+    nodes: Option<u8>,
     /// Ends with the first that finds something, drills before seeds.
     #[arg(long, conflicts_with_all = ["seed", "restores"])]
     until_found: bool,
@@ -52,7 +59,7 @@ fn main() -> ExitCode {
         return until_found(&arguments);
     }
     match arguments.seed {
-        Some(seed) => one(plan(seed, &arguments), seed, options(&arguments)),
+        Some(seed) => one(seed, &arguments),
         None => many(&arguments),
     }
 }
@@ -66,11 +73,20 @@ fn plan(seed: u64, arguments: &Arguments) -> Plan {
 }
 
 fn options(arguments: &Arguments) -> Options {
-    Options { print: arguments.trace, lie: arguments.lie, replicated: arguments.replicated }
+    let Arguments { trace: print, lie, replicated, nodes, .. } = *arguments;
+    Options { print, replicated, lie, nodes }
 }
 
-fn one(plan: Plan, seed: u64, options: Options) -> ExitCode {
-    let report = run_plan(plan, seed, options);
+fn run(seed: u64, arguments: &Arguments) -> Report {
+    let options = options(arguments);
+    match options.nodes {
+        Some(nodes) => nodes::run(seed, nodes.into(), options),
+        None => run_plan(plan(seed, arguments), seed, options),
+    }
+}
+
+fn one(seed: u64, arguments: &Arguments) -> ExitCode {
+    let report = run(seed, arguments);
     println!("seed {seed} trace {:016x}", report.hash);
     print!("{}", report.tally);
     match report.violation {
@@ -134,7 +150,7 @@ fn many(arguments: &Arguments) -> ExitCode {
                         let _ = std::io::stderr().flush();
                     }
                     let seed = arguments.first + number;
-                    take(&sum, run_plan(plan(seed, arguments), seed, options(arguments)));
+                    take(&sum, run(seed, arguments));
                 }
             });
         }
@@ -147,10 +163,11 @@ fn many(arguments: &Arguments) -> ExitCode {
     for report in sum.found.iter().take(20) {
         let found = report.violation.as_ref().expect("it was kept for that");
         let again = rerun_line(report.seed);
-        let plan = match (arguments.restores.is_some(), arguments.replicated) {
-            (true, _) => " --restores 1",
-            (_, true) => " --replicated",
-            (false, false) => "",
+        let plan = match (arguments.restores, arguments.nodes) {
+            (Some(_), _) => " --restores 1".to_owned(),
+            (_, Some(nodes)) => format!(" --nodes {nodes}"),
+            _ if arguments.replicated => " --replicated".to_owned(),
+            _ => String::new(),
         };
         let lie = arguments.lie.map_or(String::new(), |lie| format!(" --lie {lie:?}"));
         println!("found: {}\n{}\n  {again}{plan}{lie}", found.rule, found.detail);

@@ -25,6 +25,8 @@ pub struct Options {
     pub replicated: bool,
     /// The disk lies.
     pub lie: Option<Lie>,
+    /// So many nodes run, each on a machine of its own.
+    pub nodes: Option<u8>,
 }
 
 /// What came of a run.
@@ -59,8 +61,11 @@ thread_local! {
     static RUNNING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// A run of this plan, with the choices of this seed.
-pub fn run_plan(plan: Plan, seed: u64, options: Options) -> Report {
+/// What was found in a run, told in its trace too.
+pub(crate) fn reported(
+    trace: &Trace,
+    run: impl FnOnce() -> Option<Violation>,
+) -> Option<Violation> {
     static QUIET: Once = Once::new();
     QUIET.call_once(|| {
         // A panic in a run is a finding or a death, and is told as such.
@@ -71,19 +76,25 @@ pub fn run_plan(plan: Plan, seed: u64, options: Options) -> Report {
             }
         }));
     });
-    let trace = Arc::new(Trace::new(options.print));
-    let mut world = World::new(plan, seed, options.lie, trace.clone());
-    world.replica = options.replicated.then(|| Replica::new(seed));
     RUNNING.set(true);
-    let ended = catch_unwind(AssertUnwindSafe(|| world.run()));
+    let ended = catch_unwind(AssertUnwindSafe(run));
     RUNNING.set(false);
     let violation = match ended {
-        Ok(ended) => ended.err(),
+        Ok(found) => found,
         Err(panic) => Some(Violation { rule: "nothing panics", detail: said(&*panic) }),
     };
     if let Some(Violation { rule, detail }) = &violation {
         trace.tell("violation", format_args!("{rule}: {detail}"));
     }
+    violation
+}
+
+/// A run of this plan, with the choices of this seed.
+pub fn run_plan(plan: Plan, seed: u64, options: Options) -> Report {
+    let trace = Arc::new(Trace::new(options.print));
+    let mut world = World::new(plan, seed, options.lie, trace.clone());
+    world.replica = options.replicated.then(|| Replica::new(seed));
+    let violation = reported(&trace, || world.run().err());
     let mut tally = std::mem::take(&mut world.tally);
     tally.take(&world.disk.medium().tally);
     Report {

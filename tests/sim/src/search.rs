@@ -5,6 +5,7 @@
 //! Next: `run`, `drill`.
 
 use crate::drill;
+use crate::nodes;
 use crate::plan::Plan;
 use crate::run::{Options, run_plan};
 use std::ops::RangeInclusive;
@@ -35,11 +36,12 @@ pub fn search(seeds: RangeInclusive<u64>, threads: usize, options: Options) -> O
             if seed > last.load(Ordering::Relaxed) {
                 return;
             }
-            let plan = match options.replicated {
-                true => Plan::replicated(seed),
-                false => Plan::new(seed),
+            let report = match options.nodes {
+                Some(count) => nodes::run(seed, count.into(), options),
+                None if options.replicated => run_plan(Plan::replicated(seed), seed, options),
+                None => run_plan(Plan::new(seed), seed, options),
             };
-            let Some(violation) = run_plan(plan, seed, options).violation else { continue };
+            let Some(violation) = report.violation else { continue };
             last.fetch_min(seed, Ordering::Relaxed);
             let mut first = first.lock().expect("no thread panicked");
             if first.is_none_or(|(known, _)| seed < known) {

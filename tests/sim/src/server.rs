@@ -142,6 +142,17 @@ pub(crate) struct Found {
     pub(crate) passed_over: usize,
 }
 
+/// What a life brings along besides its directory.
+pub(crate) struct Around<'m> {
+    pub(crate) clock: Clock,
+    pub(crate) meters: &'m Arc<Meters>,
+    pub(crate) cursors: Arc<Cursors>,
+    /// Answers wait for copies, and their times tell which turn decided them.
+    pub(crate) timed: bool,
+    /// What the copies hold, if nobody else tells.
+    pub(crate) copied: Option<Sequence>,
+}
+
 pub(crate) fn meters() -> Arc<Meters> {
     Arc::new(Meters::new(1, LABELS, &TABLES))
 }
@@ -156,6 +167,21 @@ impl Server {
     ) -> Result<(Self, Found), RecoveryError> {
         let recovered =
             recovery::recover_in(data, &config.rules, config, (clock, epoch), &mut |_| {})?;
+        // Where answers wait for copies, their times tell which turn decided them.
+        let timed = matches!(epoch, NewEpoch::Granted(_));
+        let cursors = Arc::new(Cursors::default());
+        let around = Around { clock, meters, cursors, timed, copied: Some(copied) };
+        Ok(Self::begin(data, config, recovered, around))
+    }
+
+    /// What follows a start, or a takeover, which is one.
+    pub(crate) fn begin(
+        data: &SimData,
+        config: &Config,
+        recovered: Recovered<LyingDisk>,
+        around: Around<'_>,
+    ) -> (Self, Found) {
+        let Around { clock, meters, cursors, timed, copied } = around;
         let Recovered { state, journal, stamps, snapshot_sequence, .. } = recovered;
         doorbuster::domain::state::invariants::check(&state);
         let found = Found {
@@ -165,7 +191,6 @@ impl Server {
             snapshot_sequence,
             passed_over: recovered.passed_over.len(),
         };
-        let cursors = Arc::new(Cursors::default());
         cursors.publish(found.sequence, found.sequence, found.sequence);
         let (mut lanes, inbox, outbox) = ring::build_sized(1, RING_SLOTS, RING_SLOTS, &cursors);
         let (snapshots, asked) = Snapshots::new();
@@ -188,10 +213,10 @@ impl Server {
             ballast_bytes: config.ballast_bytes,
         });
         let alarm = outbox.alarm();
-        // Where answers wait for copies, their times tell which turn decided them.
-        let timed = matches!(epoch, NewEpoch::Granted(_));
         let copies = outbox.copy_progress();
-        copies.publish(copied);
+        if let Some(copied) = copied {
+            copies.publish(copied);
+        }
         let (feed, notes) = Feed::new();
         let feeder = Feeder::new(FeederParts {
             data: data.clone(),
@@ -252,7 +277,7 @@ impl Server {
             reached: BTreeMap::new(),
             timed,
         };
-        Ok((server, found))
+        (server, found)
     }
 
     /// A request arrives. Gives the answer where an IO thread has it.
@@ -382,6 +407,11 @@ impl Server {
     /// The copies that count hold so much.
     pub(crate) fn publish_copied(&self, copied: Sequence) {
         self.copies.publish(copied);
+    }
+
+    /// The copies that count hold so much, and answers may leave until then.
+    pub(crate) fn publish_lease(&self, copied: Sequence, good_until_ms: u64) {
+        self.copies.publish_with_lease(copied, good_until_ms);
     }
 
     /// The feeder answers what it was asked.

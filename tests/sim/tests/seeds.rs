@@ -118,7 +118,7 @@ fn old_copies_that_are_put_back_give_no_id_out_twice() {
     }
 }
 
-const REPLICATED: Options = Options { print: false, lie: None, replicated: true };
+const REPLICATED: Options = Options { print: false, lie: None, replicated: true, nodes: None };
 
 /// What runs on two machines must have brought about.
 const REACHED_ON_TWO: &[&str] = &[

@@ -3,7 +3,8 @@
 //! Owns nothing of what a disk may do by itself: a copy is what a reader sees at one moment, and
 //! what was put back is whole and synced. Never looks into a file. Next: `files`.
 
-use super::{Content, PAGE_BYTES, SimDisk};
+use super::{Content, Medium, PAGE_BYTES, SimDisk};
+use doorbuster_snapshots::snapshot_name;
 use std::collections::BTreeMap;
 
 /// The files of all directories, by name.
@@ -41,4 +42,32 @@ impl SimDisk {
         }
         medium.durable_names = medium.names.clone();
     }
+}
+
+impl Medium {
+    /// What would be left of a file without power.
+    pub(crate) fn durable(&self, name: &str) -> Option<&[u8]> {
+        let file = self.durable_names.get(name)?;
+        Some(&self.files.get(file)?.durable)
+    }
+
+    /// The sequence of the newest snapshot that would be left; 0 without any.
+    pub(crate) fn newest_durable_snapshot(&self) -> u64 {
+        let names = self.durable_names.keys().filter_map(|name| name.strip_prefix("snapshots/"));
+        names.filter_map(sequence_of).max().unwrap_or(0)
+    }
+
+    /// All that is there goes, as with another disk.
+    pub(crate) fn wipe(&mut self) {
+        self.pending.clear();
+        self.names.clear();
+        self.durable_names.clear();
+        self.files.clear();
+    }
+}
+
+fn sequence_of(name: &str) -> Option<u64> {
+    let digits: String = name.chars().filter(char::is_ascii_digit).collect();
+    let sequence = digits.parse().ok()?;
+    (snapshot_name(sequence) == name).then_some(sequence)
 }
