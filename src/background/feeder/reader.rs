@@ -85,12 +85,15 @@ impl<P: DataDirectory> Reader<P> {
         }
         let after = want.after;
         if after.sequence > reach {
-            // It may still come, if it is of this start; no other start will make it.
+            // It may still come, if it is of this start, or of one before that had it: after a
+            // takeover it is here, and not yet known as settled. No other start will make it.
             let epoch = self.lives.epochs();
-            if after.epoch.is_some_and(|of| of != epoch) {
+            let of = after.epoch.unwrap_or(epoch);
+            let next = self.lives.begun().iter().find(|begun| begun.epoch > of);
+            if of != epoch && next.is_none_or(|next| after.sequence >= next.sequence) {
                 return FeedReply::Diverged;
             }
-            let end = Position { epoch: Some(epoch), sequence: after.sequence };
+            let end = Position { epoch: Some(of), sequence: after.sequence };
             return FeedReply::Piece(Piece { bytes: Bytes::new(), end, reach });
         }
         let same = |kept: &&Kept| kept.form == want.form && kept.after == after.sequence;

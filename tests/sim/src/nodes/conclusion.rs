@@ -128,15 +128,14 @@ impl World {
     /// Whatever a directory begins with, a replay of it ends where the writer did.
     fn compare_replays(&self, last: u64, digest: codec::Digest) -> Held {
         for (place, machine) in self.machines.iter().enumerate() {
-            for from in [From::NewestSnapshot, From::OldestSnapshot] {
-                let replayed = replay::replay(&machine.data, from, Some(last), &mut |_| {});
-                let replayed = replayed.or_else(|error| {
-                    violated("a node's directory can be read", error.to_string())
-                })?;
-                if codec::digest(&replayed.state) != digest {
-                    let detail = format!("node {place}, {from:?}: {}", replayed.state.sequence);
-                    return violated("a replay ends where the writer did", detail);
-                }
+            // An older snapshot may be left from before a node began anew.
+            let replayed =
+                replay::replay(&machine.data, From::NewestSnapshot, Some(last), &mut |_| {});
+            let replayed = replayed
+                .or_else(|error| violated("a node's directory can be read", error.to_string()))?;
+            if codec::digest(&replayed.state) != digest {
+                let detail = format!("node {place}: {}", replayed.state.sequence);
+                return violated("a replay ends where the writer did", detail);
             }
         }
         Ok(())

@@ -248,6 +248,7 @@ impl World {
     /// A follower of the feed reads on, where it is served.
     pub(super) fn feed(&mut self, place: usize) -> Held {
         let after = self.feed_after;
+        let epoch = self.machines[place].process.as_ref().map(|process| process.epoch);
         let Some(server) = self.server(place) else { return Ok(()) };
         let answer = server.feed.ask(after, Form::List, Some(50));
         server.feed();
@@ -276,6 +277,11 @@ impl World {
             }
             FeedReply::Compacted { oldest } => {
                 self.feed_after = oldest;
+                Ok(())
+            }
+            // What came of another epoch it cannot know, and no lease keeps it from saying so.
+            FeedReply::Diverged if epoch < after.epoch => {
+                self.tally.count("feed: a writer that was replaced knows no later place");
                 Ok(())
             }
             other => violated("a follower of the feed reads on", format!("{other:?}")),
