@@ -74,9 +74,11 @@ pub(super) enum Failure {
 }
 
 impl Failure {
-    /// Another server may have more to say: this one is gone, going, or not the writer.
+    /// Another server may have more to say: this one is gone, going, not the writer, or cut off
+    /// from those that may have made another one the writer.
     pub(super) fn is_of_this_server(&self) -> bool {
-        const CODES: [&str; 4] = ["not_writer", "draining", "recovering", "outcome_unknown"];
+        const CODES: [&str; 5] =
+            ["not_writer", "draining", "recovering", "unreplicated", "outcome_unknown"];
         match self {
             Self::NotSent(_) | Self::NoAnswer(_) => true,
             Self::Refused(problem) => CODES.contains(&&*problem.code),
@@ -363,6 +365,7 @@ mod tests {
             not_writer(),
             problem(503, "draining", Some(9_000), None),
             problem(503, "recovering", Some(9_000), None),
+            problem(503, "unreplicated", Some(9_000), None),
             problem(503, "outcome_unknown", Some(9_000), None),
         ];
         for failure in failures {

@@ -39,6 +39,8 @@ pub(crate) struct Settings {
     pub(crate) targets: Rc<Targets>,
     pub(crate) connections: u64,
     pub(crate) timeout: Duration,
+    /// Of several servers one that is silent for so long is left for another.
+    pub(crate) move_on: Duration,
     pub(crate) queue_max: usize,
     pub(crate) late_after_us: u64,
 }
@@ -318,7 +320,11 @@ async fn attempt(
         },
     };
     let at = connection.at();
-    match connection.ask(request, shared.settings.timeout).await {
+    let patience = match targets.are_several() {
+        true => shared.settings.move_on,
+        false => shared.settings.timeout,
+    };
+    match connection.ask(request, patience).await {
         Ok(seen) => {
             if let Some(leaving) = targets.left_for(&seen) {
                 if leaving.unknown {
@@ -340,12 +346,12 @@ async fn attempt(
         Err(lost) => {
             shared.ledger.borrow_mut().lost(&shared.plan, job.what);
             *kept = None;
+            if targets.are_several() {
+                targets.leave(at, None);
+                return Turn::Elsewhere;
+            }
             let outcome = match lost {
                 Lost::TimedOut => Outcome::TimedOut,
-                Lost::Broken if targets.are_several() => {
-                    targets.leave(at, None);
-                    return Turn::Elsewhere;
-                }
                 Lost::Broken => Outcome::Broken,
             };
             shared.finished(job, sent_ns, outcome, None);

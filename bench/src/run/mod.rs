@@ -112,6 +112,9 @@ pub(crate) struct Options {
     /// Milliseconds to wait for a connection, and then for an answer
     #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..=600_000))]
     timeout_ms: u64,
+    /// Milliseconds to wait for one of several servers, until the next is asked with the same key
+    #[arg(long, default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(1..=600_000))]
+    move_on_ms: u64,
     /// Requests that may wait for a connection; more are dropped and counted
     #[arg(long, default_value_t = 100_000, value_name = "N")]
     queue: usize,
@@ -187,6 +190,7 @@ pub(crate) async fn load(
         targets: targets.clone(),
         connections: options.connections,
         timeout: Duration::from_millis(options.timeout_ms),
+        move_on: Duration::from_millis(options.move_on_ms),
         queue_max: options.queue,
         late_after_us: options.late_after_us,
     };
@@ -295,6 +299,8 @@ impl Options {
             seed: 1,
             run: Some(STEADY.to_owned()),
             timeout_ms: 30_000,
+            // So that it is seen soon that another one writes.
+            move_on_ms: 200,
             queue: 100_000,
             late_after_us: 1_000,
         }

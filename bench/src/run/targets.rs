@@ -72,14 +72,15 @@ impl Targets {
         }
     }
 
-    /// Whether an answer only says that this server does not write, or is going.
+    /// Whether an answer only says that this server does not write, is going, or is cut off.
     pub(crate) fn left_for(&self, seen: &Seen<'_>) -> Option<Leaving> {
         if !self.are_several() || seen.status != 503 {
             return None;
         }
         let refused: Refused<'_> = serde_json::from_slice(seen.body).ok()?;
         let unknown = refused.code == "outcome_unknown";
-        let going = matches!(&*refused.code, "not_writer" | "draining" | "recovering");
+        let codes = ["not_writer", "draining", "recovering", "unreplicated"];
+        let going = codes.contains(&&*refused.code);
         (going || unknown).then(|| Leaving { writer: refused.writer.map(Into::into), unknown })
     }
 }
