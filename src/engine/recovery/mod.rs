@@ -56,7 +56,7 @@ pub enum RecoveryError {
     Journal(#[from] JournalError),
     /// The directory cannot be read back.
     #[error(transparent)]
-    Replay(#[from] ReplayError),
+    Replay(ReplayError),
     /// The tables cannot be made.
     #[error(
         "the tables' caps ask for {bytes} bytes of address space, which the system does not give: \
@@ -80,6 +80,16 @@ pub enum RecoveryError {
     /// The wall clock is not to be trusted.
     #[error(transparent)]
     Clock(#[from] ClockError),
+}
+
+impl std::convert::From<ReplayError> for RecoveryError {
+    /// What the system refuses is told as that, whoever asked it.
+    fn from(error: ReplayError) -> Self {
+        match error {
+            ReplayError::Io { operation, path, cause } => Self::Io { operation, path, cause },
+            other => Self::Replay(other),
+        }
+    }
 }
 
 /// A writer's state and journal, ready to serve.
