@@ -23,18 +23,18 @@ pub(super) enum Digested {
     Differs(Sequence),
 }
 
-/// The question that is asked, and those that wait.
+/// The digest that is asked for, and the one that waits.
 pub(super) struct Digests {
     snapshots: Arc<Snapshots>,
     /// The newest snapshot of which the digest was asked for.
     told: Sequence,
     /// The writer's, until this node has settled as much.
     wanted: Option<(Sequence, StateDigest)>,
-    asked: Option<Question>,
+    asked: Option<DigestAsk>,
 }
 
 /// The digest of this sequence; to be compared with the writer's, where there is one.
-struct Question {
+struct DigestAsk {
     sequence: Sequence,
     theirs: Option<StateDigest>,
     answer: Receiver<Result<StateDigest, String>>,
@@ -70,7 +70,7 @@ impl Digests {
 
     fn ask(&mut self, sequence: Sequence, theirs: Option<StateDigest>) {
         let answer = self.snapshots.ask_at(sequence);
-        self.asked = answer.map(|answer| Question { sequence, theirs, answer });
+        self.asked = answer.map(|answer| DigestAsk { sequence, theirs, answer });
     }
 
     /// The next that is known; nothing is lost where the caller waits for something else meanwhile.
