@@ -19,6 +19,9 @@ use doorbuster_test_support::random::Random;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+/// Time passes in steps of this, by the clock of the node.
+pub(super) const TICK_US: u64 = 20_000;
+
 /// A machine runs for so long before a process starts on it.
 const UP_US: u64 = 1_000_000_000;
 

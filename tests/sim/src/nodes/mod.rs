@@ -12,20 +12,24 @@
 //! - `process`: what a node says, done; its death and its start
 //! - `writing`: the turns of the node that writes
 //! - `snapshots`: of all nodes, and their digests compared
-//! - `wire`: connections that delay, part and break
-//! - `arbiter`: the register, and calls that are lost, late or never heard
-//! - `clients`: who speaks to any of the nodes
+//! - `wire`, `network`: connections that delay, part and break
+//! - `arbiter`, `calls`: the register, and calls that are lost, late or never heard
+//! - `clients`, `asking`: who speaks to any of the nodes
 //! - `faults`: what befalls them
-//! - `truth`: what is settled, held against every disk that counts
+//! - `truth`, `judging`: what is settled, held against every disk that counts
 //! - `conclusion`: the end of a run
 //! - `run`: one run, from its seed to its report
 
 mod arbiter;
+mod asking;
 mod beside;
+mod calls;
 mod clients;
 mod conclusion;
 mod faults;
+mod judging;
 mod machine;
+mod network;
 mod plan;
 mod process;
 mod run;

@@ -5,7 +5,7 @@
 
 use super::arbiter::Call;
 use super::beside::Beside;
-use super::machine::Process;
+use super::machine::{Process, TICK_US};
 use super::world::{Event, World};
 use crate::fate::guarded;
 use crate::world::{Death, Held, violated};
@@ -18,8 +18,6 @@ use doorbuster::ring::{CopyProgress, Cursors};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// Time passes in steps of this, by the clock of the node.
-pub(super) const TICK_US: u64 = 20_000;
 const SET_ASIDE_BYTES_MAX: u64 = 1 << 30;
 
 impl World {

@@ -1,13 +1,10 @@
 //! What is settled: every frame of it, as it lay where it was settled first.
 //!
-//! Owns the one history of a run, and what must hold of it after each event: it is on the synced
-//! disk of every node that the register counts, byte for byte, and nobody shows more. Never asks a
-//! node what it holds: it looks at the disks. Next: `conclusion`.
+//! Owns the one history of a run. Never asks a node what it holds: it looks at the disks. Next:
+//! `judging`.
 
 use super::machine::Machine;
-use super::world::World;
 use crate::disk::SimDisk;
-use crate::world::{Held, violated};
 use doorbuster::codec;
 use doorbuster::domain::model::ids::Sequence;
 use doorbuster_journal::{
@@ -19,22 +16,22 @@ use std::io::ErrorKind;
 use std::ops::ControlFlow;
 
 /// A frame that is settled.
-struct Frame {
-    place: FramePlace,
-    bytes: Vec<u8>,
+pub(super) struct Frame {
+    pub(super) place: FramePlace,
+    pub(super) bytes: Vec<u8>,
     /// The last sequence up to its end.
-    sequence: Sequence,
+    pub(super) sequence: Sequence,
 }
 
 /// What is settled.
 pub(super) struct Truth {
     /// The end of its last record.
     pub(super) end: JournalEnd,
-    frames: Vec<Frame>,
+    pub(super) frames: Vec<Frame>,
     /// Frames behind the last record that is settled: a seal may still go.
-    pending: Vec<(FramePlace, Vec<u8>)>,
+    pub(super) pending: Vec<(FramePlace, Vec<u8>)>,
     /// Where it is read on, and of which life.
-    tail: Option<(usize, u64, RawTail<SimDisk>)>,
+    pub(super) tail: Option<(usize, u64, RawTail<SimDisk>)>,
 }
 
 impl Truth {
@@ -43,7 +40,7 @@ impl Truth {
     }
 
     /// Reads on, at the node that says that more is settled.
-    fn read_on(
+    pub(super) fn read_on(
         &mut self,
         disk: &SimDisk,
         (place, life): (usize, u64),
@@ -72,7 +69,10 @@ impl Truth {
         Ok(())
     }
 
-    fn tail_at_the_end(&mut self, disk: &SimDisk) -> Result<RawTail<SimDisk>, JournalError> {
+    pub(super) fn tail_at_the_end(
+        &mut self,
+        disk: &SimDisk,
+    ) -> Result<RawTail<SimDisk>, JournalError> {
         if self.frames.is_empty() {
             let (tail, header) = RawTail::at_segment_of(disk, 1)?;
             self.pending = vec![(FramePlace { segment: 1, offset: 0 }, header)];
@@ -118,7 +118,7 @@ impl Truth {
     }
 
     /// The first settled frame from this one on that a disk does not hold synced.
-    fn missing(&self, machine: &Machine, from: usize) -> Option<String> {
+    pub(super) fn missing(&self, machine: &Machine, from: usize) -> Option<String> {
         let medium = machine.disk.medium();
         let newest = medium.newest_durable_snapshot();
         for frame in &self.frames[from..] {
@@ -138,12 +138,12 @@ impl Truth {
     }
 }
 
-fn segment_name(number: u64) -> String {
+pub(super) fn segment_name(number: u64) -> String {
     format!("{number:08}.segment")
 }
 
 /// Goes past one frame that is stored, and keeps it with the header before it.
-fn read_frame(
+pub(super) fn read_frame(
     tail: &mut RawTail<SimDisk>,
     disk: &SimDisk,
     until: Sequence,
@@ -164,60 +164,4 @@ fn read_frame(
         out.push((place, bytes.to_vec()));
         ControlFlow::Continue(())
     })
-}
-
-impl World {
-    /// A node says that so much is settled.
-    pub(super) fn settle(&mut self, place: usize, settled: Sequence) -> Held {
-        if settled <= self.truth.end.sequence {
-            return Ok(());
-        }
-        let machine = &self.machines[place];
-        let disk = machine.disk.within("journal");
-        let read = self.truth.read_on(&disk, (place, machine.life), settled);
-        read.or_else(|error| {
-            violated("what is settled is in the journal of who writes", error.to_string())
-        })?;
-        let end = self.truth.end.sequence;
-        if end < settled {
-            let detail = format!("{settled} is settled, and the journal ends at {end}");
-            return violated("what is settled is in the journal of who writes", detail);
-        }
-        Ok(())
-    }
-
-    /// After each event.
-    pub(super) fn check(&mut self) -> Held {
-        let settled = self.truth.end.sequence;
-        for place in 0..self.machines.len() {
-            let is_counted = self.is_counted(place);
-            let frames = self.truth.frames.len();
-            let machine = &mut self.machines[place];
-            if !is_counted {
-                (machine.compared, machine.is_wiped) = (0, false);
-            } else if !machine.is_wiped && machine.compared < frames {
-                if let Some(missing) = self.truth.missing(machine, machine.compared) {
-                    let detail = format!("node {place} lacks {missing}");
-                    return violated("what is settled is synced on every node that counts", detail);
-                }
-                machine.compared = frames;
-            }
-            let follower = machine.process.as_ref().and_then(|process| process.node.replica());
-            let applied = follower.and_then(|follower| follower.state());
-            if let Some(state) = applied
-                && state.sequence > settled
-            {
-                let detail = format!("node {place} has {}, settled {settled}", state.sequence);
-                return violated("a copy applies what is settled", detail);
-            }
-        }
-        Ok(())
-    }
-
-    /// The register counts it.
-    pub(super) fn is_counted(&self, place: usize) -> bool {
-        // What it says while it says what is past is nothing.
-        let register = self.arbiter.replaced.as_ref().unwrap_or(&self.arbiter.register);
-        register.register.in_sync.iter().any(|name| *name == self.names[place])
-    }
 }

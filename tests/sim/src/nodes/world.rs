@@ -367,7 +367,7 @@ impl World {
     fn step_of(&mut self, place: usize, life: u64, event: Event) -> Held {
         match event {
             Event::Tick { .. } => {
-                let tick_us = self.machines[place].world_us(super::process::TICK_US);
+                let tick_us = self.machines[place].world_us(super::machine::TICK_US);
                 self.after(tick_us, Event::Tick { place, life });
                 let idle_us = self.random.between(1, tick_us);
                 self.after(idle_us, Event::Idle { place, life });
