@@ -129,7 +129,7 @@ fn start_writer(
 ) -> Result<JoinHandle<Stopped>, ServerError> {
     let alarm = outbox.alarm();
     #[cfg(feature = "failpoints")]
-    crate::process::copies::start(outbox.copy_progress(), front.clock)
+    crate::process::copies::start(outbox.copy_progress(), front.clock, front.standing.clone())
         .map_err(start_error("the copies"))?;
     let writer = Writer::new(WriterParts {
         state: recovered.state,

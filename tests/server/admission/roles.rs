@@ -42,6 +42,7 @@ const TABLE: &str = "
     GET     /v1/latency               401 401 401  403 403 403 200 200
     GET     /v1/latency.hgrm          401 401 401  403 403 403 200 200
     POST    /v1/admin/snapshot        401 401 401  403 403 403 403 200
+    POST    /v1/admin/handover        401 401 401  403 403 403 403 409
     POST    /v1/batch                 401 401 401  200 200 200 200 200
     GET     /v1/events                401 401 401  403 403 403 403 200
     OPTIONS *                         401 401 401  204 204 204 204 204
@@ -202,6 +203,7 @@ fn code_of(status: u16) -> &'static [&'static str] {
         403 => &["forbidden"],
         404 => &["unknown_order", "unknown_request", "not_found"],
         405 => &["method_not_allowed"],
+        409 => &["replication_off"],
         _ => &["malformed"],
     }
 }

@@ -269,8 +269,8 @@ fn every_histogram_ends_in_infinity() {
         assert_eq!(found, Some(count), "{last}");
         histograms += 1;
     }
-    // One for each stage, turns, syncs.
-    assert_eq!(histograms, STAGES.len() + 2);
+    // One for each stage, turns, syncs, copies.
+    assert_eq!(histograms, STAGES.len() + 3);
     assert!(!rows.keys().any(|name| name.contains("e308")), "{rows:#?}");
 }
 
