@@ -15,6 +15,7 @@ const WITHOUT_CIRCLES: &[&str] = &[
     "src",
     "tests/sim/src",
     "tests/witness/src",
+    "tools/sink/src",
     "tools/src",
 ];
 
