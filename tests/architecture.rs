@@ -22,8 +22,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("memmap2", &["journal/src/disk/mapped_file.rs"]),
     ("hdrhistogram", &["src/metrics/", "bench/"]),
     ("prometheus_client", &["src/metrics/exposition.rs"]),
-    ("async_nats", &["tools/sink/src/nats.rs"]),
-    ("base64", &["src/cluster/etcd/", "bench/", "tools/sink/src/webhook/signature.rs"]),
+    ("base64", &["src/cluster/etcd/", "bench/"]),
     (
         "hyper",
         &[
@@ -32,10 +31,6 @@ const HOMES: &[(&str, &[&str])] = &[
             "src/http/",
             "bench/src/bare.rs",
             "bench/src/bare/",
-            "tools/sink/src/alert.rs",
-            "tools/sink/src/listen.rs",
-            "tools/sink/src/post.rs",
-            "tools/sink/src/webhook/calls.rs",
         ],
     ),
     (
@@ -50,27 +45,18 @@ const HOMES: &[(&str, &[&str])] = &[
         ],
     ),
     ("jiff", &["src/http/", "src/shared/instant.rs", "bench/", "tools/"]),
-    ("mysql_async", &["tools/sink/src/mysql/"]),
-    ("rdkafka", &["tools/sink/src/kafka.rs"]),
     (
         "rustls",
-        &[
-            "src/client/origin.rs",
-            "src/http/connection/tls.rs",
-            "src/process/peers/peer_tls.rs",
-            "tools/sink/src/tls.rs",
-        ],
+        &["src/client/origin.rs", "src/http/connection/tls.rs", "src/process/peers/peer_tls.rs"],
     ),
-    ("rustls_native_certs", &["src/client/origin.rs", "tools/sink/src/tls.rs"]),
-    ("tokio_postgres", &["tools/sink/src/postgres/"]),
-    ("tokio_postgres_rustls", &["tools/sink/src/postgres/"]),
+    ("rustls_native_certs", &["src/client/origin.rs"]),
     (
         "tokio_rustls",
         &["src/client/origin.rs", "src/http/connection/tls.rs", "src/process/peers/peer_tls.rs"],
     ),
     ("tracing_subscriber", &["src/process/log/"]),
     ("x509_cert", &["src/http/connection/tls.rs"]),
-    ("hmac", &["src/domain/model/draw.rs", "tools/sink/src/webhook/signature.rs"]),
+    ("hmac", &["src/domain/model/draw.rs"]),
     (
         "sha2",
         &[
@@ -85,16 +71,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("subtle", &["src/http/auth/identity.rs", "src/http/auth/tokens.rs"]),
     ("siphasher", &["src/http/"]),
     ("ipnet", &["src/config/admission.rs", "src/http/admission/"]),
-    (
-        "toml",
-        &[
-            "src/config/",
-            "src/http/auth/tokens.rs",
-            "src/main.rs",
-            "tools/sink/src/config.rs",
-            "tools/sink/src/testing.rs",
-        ],
-    ),
+    ("toml", &["src/config/", "src/http/auth/tokens.rs", "src/main.rs"]),
     (
         "doorbuster_journal",
         &[
@@ -174,8 +151,7 @@ fn sources(folders: &[&str]) -> Vec<Source> {
     found
 }
 
-const CODE: &[&str] =
-    &["src", "journal/src", "snapshots/src", "bench/src", "tools/src", "tools/sink/src"];
+const CODE: &[&str] = &["src", "journal/src", "snapshots/src", "bench/src", "tools/src"];
 
 /// The lines of a source that are code.
 fn code(source: &Source) -> impl Iterator<Item = &str> {

@@ -8,7 +8,7 @@
 //! `origin` and `attempt` for the connection, `request`, `key`, `answer` and `error` for what goes
 //! over it,
 //! `orders`, `skus`, `draws` and `operations` for what can be asked, `batch` for much of it at
-//! once, `events` for what happened, `event_pages` for some of it.
+//! once, `events` for what happened.
 //!
 //! ```no_run
 //! use doorbuster::client::{Action, Client, Error, Key, NewOrder, NewSku, Options, Precondition};
@@ -39,7 +39,6 @@ mod attempt;
 mod batch;
 mod draws;
 mod error;
-mod event_pages;
 mod events;
 mod handle;
 mod key;
@@ -55,7 +54,6 @@ pub use answer::{Answer, Page};
 pub use batch::{Line, LineAnswer};
 pub use draws::{Draw, Entry, EntryPage, EntryReason, NewDraw, Prize};
 pub use error::{Error, Problem};
-pub use event_pages::EventPage;
 pub use events::{Event, Events};
 pub use handle::{Client, Options};
 pub use key::Key;

@@ -15,7 +15,6 @@ const WITHOUT_CIRCLES: &[&str] = &[
     "src",
     "tests/sim/src",
     "tests/witness/src",
-    "tools/sink/src",
     "tools/src",
 ];
 

@@ -6,14 +6,7 @@
 use super::{CODE, sources};
 
 /// Where tests are. Those of a module stand in the code itself.
-const TESTS: &[&str] = &[
-    "bench/tests",
-    "journal/tests",
-    "snapshots/tests",
-    "tests",
-    "tools/sink/tests",
-    "tools/tests",
-];
+const TESTS: &[&str] = &["bench/tests", "journal/tests", "snapshots/tests", "tests", "tools/tests"];
 
 /// Files of other targets, and why they are compiled here once more: loom needs the ring built
 /// with its own types, and the bare server's answer is part of a binary.

@@ -221,7 +221,6 @@ fn sku_adjusted(json: &mut Json, adjusted: &SkuAdjusted) {
 fn order_created(json: &mut Json, created: &OrderCreated, happened: &FeedEvent<'_>) {
     json.raw(",\"user\":");
     json.id(created.user.as_str());
-    principal(json, happened);
     json.raw(",\"status\":");
     json.id(if created.expires_at.is_some() { "held" } else { "confirmed" });
     lines(json, &created.lines);
@@ -231,13 +230,6 @@ fn order_created(json: &mut Json, created: &OrderCreated, happened: &FeedEvent<'
     json.instant(happened.stamp);
     json.raw(",\"expires_at\":");
     json.maybe(created.expires_at, Json::instant);
-}
-
-/// Whose order it is.
-fn principal(json: &mut Json, happened: &FeedEvent<'_>) {
-    json.raw(",\"principal\":");
-    let origin = happened.record.origin.as_ref();
-    json.maybe(origin.map(|origin| origin.principal.as_str()), Json::text);
 }
 
 /// Without lines everything that was left came back.
@@ -295,7 +287,6 @@ fn entry_made(json: &mut Json, made: &EntryMade, happened: &FeedEvent<'_>) {
     json.number(u64::from(made.number));
     json.raw(",\"user\":");
     json.id(made.user.as_str());
-    principal(json, happened);
     json.raw(",\"client_seed\":");
     json.maybe(made.client_seed.as_deref(), Json::text);
     json.raw(",\"outcome\":");
