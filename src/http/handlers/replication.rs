@@ -49,7 +49,8 @@ pub(in crate::http) fn waits_for_copies(front: &Front, command: &Command) -> boo
     matches!(command, Command::Read(_)) && front.cursors.copied() != NO_COPIES
 }
 
-/// Waits for the answer to such a read, for as long as copies may be behind or missing.
+/// Waits for the answer to such a read, for as long as copies may be behind or missing, or the lease
+/// over.
 pub(in crate::http) async fn hear<T>(
     front: &Front,
     answer: impl Future<Output = T>,
@@ -61,7 +62,8 @@ pub(in crate::http) async fn hear<T>(
             return Ok(answer);
         }
         // Something else may take long, like the disk: that is waited for.
-        if is_late(front, front.clock.elapsed_ms()) {
+        let has_lease = front.cursors.is_good(|| front.clock.boottime_ms());
+        if !has_lease || is_late(front, front.clock.elapsed_ms()) {
             return Err(Problem::new(Code::Unreplicated, LATE));
         }
     }

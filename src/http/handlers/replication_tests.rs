@@ -184,6 +184,18 @@ fn a_read_waits_for_copies_until_they_are_missing_for_too_long() {
     assert!(waiting.as_mut().poll(context).is_pending());
 }
 
+#[test]
+fn a_read_does_not_wait_for_ever_while_the_lease_is_over() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let mut front = front();
+    front.shared.stall_ms = 0;
+    front.standing.store(writing());
+    let (_lanes, _inbox, outbox) = crate::ring::build(1, &front.cursors);
+    outbox.copy_progress().publish_with_lease(5, 0);
+    let refused = runtime.block_on(hear(&front, std::future::pending::<()>()));
+    assert_eq!(code(refused.err()), Some(Code::Unreplicated));
+}
+
 /// The outcome of a handover that somebody answers so.
 fn handed_over(to: Option<&str>, answer: Option<HandedOver>) -> Result<Reply, Refused> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
